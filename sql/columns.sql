@@ -1,0 +1,9 @@
+-- columns(): which tables and columns of Synapse's are there, and whether this role may read them; catalogs only
+select c.relname::text as table_name, a.attname::text as column_name, t.typname::text as type_name,
+       has_column_privilege(c.oid, a.attnum, 'select') as readable
+  from pg_class c
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  join pg_type t on t.oid = a.atttypid
+ where c.oid = any (array[to_regclass('events'), to_regclass('event_json'), to_regclass('ex_outlier_stream'),
+                          to_regclass('rejections'), to_regclass('redactions'), to_regclass('rooms'),
+                          to_regclass('room_aliases'), to_regclass('users'), to_regclass('local_current_membership')]::oid[])

@@ -1,0 +1,14 @@
+-- probe($3 lowest ids[], $4 highest ids[]): what has appeared in ranges of ids that were missing;
+-- index events_stream_ordering (events_pkey before 1.38's migration), ex_outlier_stream_pkey
+select e.stream_ordering::bigint as id, false as deoutliered, e.event_id, e.stream_ordering::bigint as stream_ordering,
+       e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
+       e.rejection_reason
+  from unnest($3::bigint[], $4::bigint[]) g (low, high)
+  join events e on e.stream_ordering between g.low and g.high
+union all
+select x.event_stream_ordering, true, x.event_id, e.stream_ordering::bigint,
+       e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
+       e.rejection_reason
+  from unnest($3::bigint[], $4::bigint[]) g (low, high)
+  join ex_outlier_stream x on x.event_stream_ordering between g.low and g.high
+  left join events e on e.event_id = x.event_id

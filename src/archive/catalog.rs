@@ -1,0 +1,425 @@
+//! The SQLite database that indexes an archive; `catalog.sql` documents its tables. Knows no file but its own.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+
+use super::{Advance, Counts, Error, layout};
+use crate::event::Event;
+use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
+
+/// The version of `catalog.sql`, kept in `pragma user_version`.
+pub const VERSION: i64 = 1;
+/// "Syxp", in `pragma application_id`.
+const APPLICATION_ID: i64 = 0x5379_7870;
+
+/// A run as the catalog remembers it.
+#[derive(Clone, Debug)]
+pub struct LastRun {
+    /// Its number.
+    pub run: i64,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// RFC 3339, UTC; none if it was killed.
+    pub finished: Option<String>,
+    /// running, done, damaged, stopped, failed.
+    pub outcome: String,
+}
+
+/// What is exported, as remembered between runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only these rooms; empty: all.
+    pub include: BTreeSet<String>,
+    /// Not these.
+    pub exclude: BTreeSet<String>,
+}
+
+/// An open catalog.
+pub struct Catalog {
+    connection: Connection,
+}
+
+impl Catalog {
+    /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
+    pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "cache_size", -32 * 1024)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        let catalog = Catalog { connection };
+        let version = catalog.version()?;
+        Ok((catalog, version == 0))
+    }
+
+    /// Opens an existing catalog to look at, beside an export that may be running.
+    pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
+        let path = archive.join("catalog.sqlite");
+        if !path.exists() {
+            return Err(Error::NoArchive(archive.to_owned()));
+        }
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        let catalog = Catalog { connection };
+        catalog.version()?;
+        Ok(catalog)
+    }
+
+    fn version(&self) -> Result<i64, Error> {
+        let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (version, application) = (pragma("user_version")?, pragma("application_id")?);
+        match version {
+            0 | VERSION if application == 0 || application == APPLICATION_ID => Ok(version),
+            _ if application == APPLICATION_ID => Err(Error::Newer(version)),
+            _ => Err(Error::Foreign),
+        }
+    }
+
+    /// Makes the tables, and in the same transaction whatever `fill` puts into them.
+    pub(super) fn set_up<T>(&mut self, fill: impl FnOnce(&mut Writing<'_>) -> Result<T, Error>) -> Result<T, Error> {
+        let mut writing = self.write()?;
+        writing.0.execute_batch(include_str!("catalog.sql"))?;
+        writing.0.pragma_update(None, "application_id", APPLICATION_ID)?;
+        writing.0.pragma_update(None, "user_version", VERSION)?;
+        let filled = fill(&mut writing)?;
+        writing.commit()?;
+        Ok(filled)
+    }
+
+    /// Begins a transaction that writes; dropped, it leaves everything as it was.
+    pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
+        Ok(Writing(self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?))
+    }
+
+    /// The committed length of a file, none if the archive has no such file.
+    pub(super) fn length(&self, path: &str) -> Result<Option<u64>, Error> {
+        let mut statement = self.connection.prepare_cached("select bytes from file where path = ?1")?;
+        Ok(statement.query_row([path], |row| row.get::<_, i64>(0)).optional()?.map(i64::unsigned_abs))
+    }
+
+    /// At most `most` files from `start` on in the order of their paths, then from the beginning, with their lengths.
+    pub(super) fn files(&self, start: &str, most: i64) -> Result<Vec<(String, u64)>, Error> {
+        let mut found = Vec::new();
+        for statement in [
+            "select path, bytes from file where path >= ?1 order by path limit ?2",
+            "select path, bytes from file where path < ?1 order by path limit ?2",
+        ] {
+            let mut statement = self.connection.prepare(statement)?;
+            let rows = statement
+                .query_map(params![start, most - i64::try_from(found.len()).unwrap_or(most)], path_and_length)?;
+            found.extend(rows.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(found)
+    }
+
+    /// The files of a batch that was not finished, with the lengths they had before it.
+    pub(super) fn intent(&self) -> Result<Vec<(String, u64)>, Error> {
+        let mut statement = self.connection.prepare("select path, bytes from intent")?;
+        Ok(statement.query_map([], path_and_length)?.collect::<Result<_, _>>()?)
+    }
+
+    /// How far a stream of a scope (a room id, or an empty text for the server) is archived.
+    pub fn watermark(&self, scope: &str, stream: Stream) -> Result<Option<Watermark>, Error> {
+        let sql = "select position, anchor, event_id from watermark where room_id = ?1 and stream = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row(params![scope, stream.name()], |row| {
+            let anchor = row.get::<_, Option<i64>>(1)?.map(position).zip(row.get(2)?);
+            Ok(Watermark { position: position(row.get(0)?), anchor })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// When and by which run the watermark of a stream was last moved.
+    pub fn watermark_moved(&self, scope: &str, stream: Stream) -> Result<Option<(String, i64)>, Error> {
+        let sql = "select at, run from watermark where room_id = ?1 and stream = ?2";
+        let found = self.connection.query_row(sql, params![scope, stream.name()], |r| Ok((r.get(0)?, r.get(1)?)));
+        Ok(found.optional()?)
+    }
+
+    /// The scopes that have a watermark.
+    pub fn scopes(&self) -> Result<BTreeSet<String>, Error> {
+        let mut statement = self.connection.prepare("select distinct room_id from watermark")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The gaps below a watermark.
+    pub fn gaps(&self, scope: &str, stream: Stream) -> Result<Gaps, Error> {
+        let sql = "select first, last, clock from gap where room_id = ?1 and stream = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![scope, stream.name()], |row| {
+            Ok(Gap { first: position(row.get(0)?), last: position(row.get(1)?), clock: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What the runs before this one were told to export.
+    pub fn selection(&self) -> Result<Selection, Error> {
+        let rooms = |mode: &str| {
+            let mut statement = self.connection.prepare("select room_id from selection where mode = ?1")?;
+            statement.query_map([mode], |row| row.get(0))?.collect::<Result<_, _>>()
+        };
+        Ok(Selection { include: rooms("include")?, exclude: rooms("exclude")? })
+    }
+
+    /// The rooms that the server's watermark has passed without archiving them.
+    pub fn left_out(&self) -> Result<BTreeSet<String>, Error> {
+        let mut statement = self.connection.prepare("select room_id from left_out")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a room has events in the archive.
+    pub fn has_room(&self, room_id: &str) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from room where room_id = ?1)";
+        Ok(self.connection.query_row(sql, [room_id], |row| row.get(0))?)
+    }
+
+    /// The number of archived events.
+    pub fn events(&self) -> Result<u64, Error> {
+        let sql = "select coalesce(sum(live + backfill), 0) from run";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// The last run.
+    pub fn last_run(&self) -> Result<Option<LastRun>, Error> {
+        let sql = "select run, started, finished, outcome from run order by run desc limit 1";
+        let found = self.connection.query_row(sql, [], |row| {
+            Ok(LastRun { run: row.get(0)?, started: row.get(1)?, finished: row.get(2)?, outcome: row.get(3)? })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// How many files a run wrote to.
+    pub(super) fn files_of(&self, run: i64) -> Result<u64, Error> {
+        let sql = "select count(*) from file where run = ?1";
+        Ok(self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+}
+
+fn path_and_length(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, u64)> {
+    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+}
+
+fn position(stored: i64) -> Position {
+    Position(stored.unsigned_abs())
+}
+
+/// SQLite's integers are signed; no length and no position comes near the difference.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+/// A transaction that writes to the catalog.
+pub(super) struct Writing<'a>(Transaction<'a>);
+
+impl Writing<'_> {
+    pub(super) fn commit(self) -> Result<(), Error> {
+        Ok(self.0.commit()?)
+    }
+
+    /// Records which files a batch is about to append to, and their lengths.
+    pub(super) fn intend<'p>(&self, files: impl Iterator<Item = (&'p str, u64)>) -> Result<(), Error> {
+        let mut statement = self.0.prepare_cached("insert into intent (path, bytes) values (?1, ?2)")?;
+        for (path, bytes) in files {
+            statement.execute(params![path, signed(bytes)])?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the intent: its batch is either committed or undone.
+    pub(super) fn clear_intent(&self) -> Result<(), Error> {
+        self.0.prepare_cached("delete from intent")?.execute([])?;
+        Ok(())
+    }
+
+    /// Adds an event unless the archive has it. True: it is new.
+    pub(super) fn add(&self, event: &Event, run: i64) -> Result<bool, Error> {
+        let sql = "insert into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
+                   origin_server_ts, received_ts, day, body, content, relates_to, rel_type, redacts, recheck,
+                   censored, soft_failed, rejected, outlier, damaged, run)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
+                   on conflict (event_id) do nothing";
+        let added = self.0.prepare_cached(sql)?.execute(params![
+            event.event_id,
+            event.room_id,
+            event.stream_ordering,
+            event.topological_ordering,
+            event.kind,
+            event.state_key,
+            event.sender,
+            event.origin_server_ts,
+            event.received_ts,
+            event.day.to_string(),
+            event.body,
+            event.content,
+            event.relates_to,
+            event.rel_type,
+            event.redacts,
+            event.recheck,
+            event.censored,
+            event.soft_failed,
+            event.rejected,
+            event.outlier,
+            event.damage.is_some(),
+            run,
+        ])?;
+        Ok(added == 1)
+    }
+
+    /// Completes a redaction that is known from its line alone with what only the database knows of it. True: it was.
+    pub(super) fn complete_redaction(&self, event: &Event) -> Result<bool, Error> {
+        let sql =
+            "update event set recheck = ?2, redacts = coalesce(?3, redacts) where event_id = ?1 and recheck is null";
+        Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
+    }
+
+    /// The events that some redaction names.
+    pub(super) fn redaction_targets(&self) -> Result<BTreeSet<String>, Error> {
+        let mut statement = self.0.prepare("select distinct redacts from event where redacts is not null")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether some redaction names this event.
+    pub(super) fn is_redacted(&self, event_id: &str) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from event where redacts = ?1)";
+        Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0))?)
+    }
+
+    /// Sets which redaction of an event is in effect: one that is not rejected, in the same room and, where Synapse could
+    /// not check it when it came, of the same server; the earliest of several. An `m.room.create` has none.
+    pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
+        let sql = "update event as target set redacted_by = (
+                       select r.event_id from event r
+                        where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected
+                          and r.room_id = target.room_id
+                          and (coalesce(r.recheck, 0) = 0
+                               or substr(r.sender, instr(r.sender, ':') + 1)
+                                = substr(target.sender, instr(target.sender, ':') + 1))
+                        order by r.origin_server_ts, r.event_id limit 1)
+                   where target.event_id = ?1 and target.type is not 'm.room.create'";
+        self.0.prepare_cached(sql)?.execute([event_id])?;
+        Ok(())
+    }
+
+    /// Records that a room has events, and its version once that is known.
+    pub(super) fn room(&self, event: &Event) -> Result<(), Error> {
+        let sql = "insert into room (room_id, directory, version) values (?1, ?2, ?3)
+                   on conflict (room_id) do update set version = excluded.version
+                   where version is null and excluded.version is not null";
+        let directory = layout::room_directory(&event.room_id);
+        self.0.prepare_cached(sql)?.execute(params![event.room_id, directory, event.room_version])?;
+        Ok(())
+    }
+
+    /// Records a file's new length.
+    pub(super) fn file(&self, path: &str, bytes: u64, new_events: u64, run: i64) -> Result<(), Error> {
+        let sql = "insert into file (path, bytes, events, run) values (?1, ?2, ?3, ?4)
+                   on conflict (path) do update set bytes = excluded.bytes, events = events + excluded.events, run = excluded.run";
+        self.0.prepare_cached(sql)?.execute(params![path, signed(bytes), signed(new_events), run])?;
+        Ok(())
+    }
+
+    /// Moves a watermark and replaces its gaps.
+    pub(super) fn advance(&self, advance: &Advance, run: i64) -> Result<(), Error> {
+        let Advance { scope, stream, watermark, gaps } = advance;
+        if let Some(watermark) = watermark {
+            let sql = "replace into watermark (room_id, stream, position, anchor, event_id, at, run)
+                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let (anchor, event_id) = watermark.anchor.as_ref().map(|(p, id)| (signed(p.0), id)).unzip();
+            self.0.prepare_cached(sql)?.execute(params![
+                scope,
+                stream.name(),
+                signed(watermark.position.0),
+                anchor,
+                event_id,
+                now(),
+                run
+            ])?;
+        }
+        if let Some(gaps) = gaps {
+            let delete = "delete from gap where room_id = ?1 and stream = ?2";
+            self.0.prepare_cached(delete)?.execute(params![scope, stream.name()])?;
+            let sql = "insert into gap (room_id, stream, first, last, clock) values (?1, ?2, ?3, ?4, ?5)";
+            let mut statement = self.0.prepare_cached(sql)?;
+            for gap in gaps.iter() {
+                let (first, last) = (signed(gap.first.0), signed(gap.last.0));
+                statement.execute(params![scope, stream.name(), first, last, gap.clock])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets how far a stream is archived, in every scope.
+    pub(super) fn reset(&self, stream: Stream) -> Result<(), Error> {
+        self.0.execute("delete from watermark where stream = ?1", [stream.name()])?;
+        self.0.execute("delete from gap where stream = ?1", [stream.name()])?;
+        Ok(())
+    }
+
+    /// Remembers what to export, and which rooms the server's watermark passes by.
+    pub(super) fn select(&self, selection: &Selection) -> Result<(), Error> {
+        self.0.execute("delete from selection", [])?;
+        for (mode, rooms) in [("include", &selection.include), ("exclude", &selection.exclude)] {
+            for room_id in rooms {
+                self.0.execute("insert or ignore into selection (room_id, mode) values (?1, ?2)", [room_id, mode])?;
+            }
+        }
+        if selection.include.is_empty() {
+            for room_id in &selection.exclude {
+                self.0.execute("insert or ignore into left_out (room_id) values (?1)", [room_id])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The server's watermark covers this room again: its own is needed no more.
+    pub(super) fn caught_up(&self, room_id: &str) -> Result<(), Error> {
+        self.0.execute("delete from left_out where room_id = ?1", [room_id])?;
+        self.0.execute("delete from watermark where room_id = ?1", [room_id])?;
+        self.0.execute("delete from gap where room_id = ?1", [room_id])?;
+        Ok(())
+    }
+
+    /// Begins a run; runs that never ended were killed.
+    pub(super) fn begin_run(&self) -> Result<i64, Error> {
+        let sql = "insert into run (version, started, outcome) values (?1, ?2, 'running')";
+        self.0.execute(sql, params![env!("CARGO_PKG_VERSION"), now()])?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    /// Adds to the counts of a run.
+    pub(super) fn count(&self, run: i64, counts: &Counts) -> Result<(), Error> {
+        let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
+                   soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
+                   censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
+                   known = known + ?11 where run = ?1";
+        self.0.prepare_cached(sql)?.execute(params![
+            run,
+            signed(counts.live),
+            signed(counts.backfill),
+            signed(counts.late),
+            signed(counts.soft_failed),
+            signed(counts.rejected),
+            signed(counts.survivors),
+            signed(counts.censored),
+            signed(counts.damaged),
+            signed(counts.versionless),
+            signed(counts.known),
+        ])?;
+        Ok(())
+    }
+
+    /// Ends a run.
+    pub(super) fn end_run(&self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+        let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
+        self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
+        Ok(())
+    }
+}

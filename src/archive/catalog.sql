@@ -1,0 +1,107 @@
+-- The catalog: one SQLite database that indexes the archive's lines and says how far the export has come.
+-- `pragma user_version` is its version. Times are RFC 3339 in UTC, `*_ts` are milliseconds since the epoch, flags 0 or 1.
+
+-- One row per archived event; its line is in rooms/<room.directory>/<day>.jsonl.
+create table event (
+    event_id text not null,
+    room_id text not null,
+    stream_ordering integer not null,
+    topological_ordering integer not null,
+    type text,                              -- null: a damaged line, known only from the file
+    state_key text,                         -- null: no state event
+    sender text,
+    origin_server_ts integer,
+    received_ts integer,
+    day text not null,                      -- YYYY-MM-DD, UTC, or 'undated'
+    body text,                              -- content.body
+    content text,                           -- JSON as Synapse stored it; null: the PDU is damaged
+    relates_to text,                        -- the event that content.m.relates_to names
+    rel_type text,                          -- how: m.replace, m.thread, m.annotation, …, m.in_reply_to
+    redacts text,                           -- the event that this redaction names
+    recheck integer,                        -- a redaction that holds only within the server of its sender
+    redacted_by text,                       -- the redaction in effect
+    censored integer not null,              -- Synapse had pruned it before it was archived
+    soft_failed integer not null,
+    rejected integer not null,
+    outlier integer not null,               -- left behind by a purge
+    damaged integer not null,               -- the line holds no PDU
+    run integer not null                    -- the run that archived it
+) strict;
+create unique index event_id on event (event_id);
+create index event_room on event (room_id, origin_server_ts);
+create index event_redacts on event (redacts) where redacts is not null;
+
+-- Rooms with at least one archived event.
+create table room (
+    room_id text primary key,
+    directory text not null unique,         -- below rooms/
+    version text                            -- null: the server does not say
+) strict, without rowid;
+
+-- Every file of lines, and how much of it is committed.
+create table file (
+    path text primary key,                  -- below the archive
+    bytes integer not null,
+    events integer not null,
+    run integer not null                    -- the last run that wrote to it
+) strict, without rowid;
+
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed.
+create table run (
+    run integer primary key,
+    version text not null,                  -- of synapse-export
+    started text not null,
+    finished text,
+    outcome text not null,
+    error text,
+    live integer not null default 0,        -- new events by stream
+    backfill integer not null default 0,
+    late integer not null default 0,        -- of these: found in a gap
+    soft_failed integer not null default 0,
+    rejected integer not null default 0,
+    survivors integer not null default 0,
+    censored integer not null default 0,
+    damaged integer not null default 0,
+    versionless integer not null default 0, -- of rooms whose version is not known
+    known integer not null default 0,       -- read again, archived before
+    files integer not null default 0
+) strict;
+
+-- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.
+create table watermark (
+    room_id text not null,
+    stream text not null,                   -- live or backfill
+    position integer not null,
+    anchor integer,                         -- the newest position that was seen taken, and by which event
+    event_id text,
+    at text not null,
+    run integer not null,
+    primary key (room_id, stream)
+) strict, without rowid;
+
+-- Ranges of positions below a watermark that were not visible and may still appear.
+create table gap (
+    room_id text not null,
+    stream text not null,
+    first integer not null,
+    last integer not null,
+    clock integer not null,                 -- received_ts of the younger neighbour
+    primary key (room_id, stream, first)
+) strict, without rowid;
+
+-- What is exported: no row, all rooms; `include`: only these; `exclude`: not these.
+create table selection (
+    room_id text primary key,
+    mode text not null check (mode in ('include', 'exclude'))
+) strict, without rowid;
+
+-- Rooms that the server's watermark has passed without archiving them.
+create table left_out (
+    room_id text primary key
+) strict, without rowid;
+
+-- The batch being written: the files it appends to and their committed lengths. Empty between batches.
+create table intent (
+    path text primary key,
+    bytes integer not null
+) strict, without rowid;

@@ -1,0 +1,97 @@
+//! The command line: arguments, environment, terminal, exit codes. The only place for any of them.
+
+mod export;
+mod report;
+mod watermark;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{archive, config, source};
+
+/// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
+#[derive(Parser)]
+#[command(version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 done · 1 failed · 2 wrong usage · 3 done, but some rows are damaged · 75 try again later (another export \
+is running, or the database is not available just now) · 130, 143 stopped by a signal: what was read is kept";
+
+#[derive(Subcommand)]
+enum Command {
+    Export(export::Args),
+    #[command(subcommand)]
+    Watermark(watermark::Command),
+}
+
+/// Which archive.
+#[derive(clap::Args)]
+struct ArchiveArgs {
+    /// The archive's directory
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
+    archive: PathBuf,
+}
+
+/// How a command ended, if it did not fail.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Damaged,
+    Refused,
+    Signalled(u8),
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Export(args) => export::run(&args),
+        Command::Watermark(command) => watermark::run(&command),
+    };
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Damaged) => ExitCode::from(3),
+        Ok(Outcome::Refused) => ExitCode::from(2),
+        Ok(Outcome::Signalled(signal)) => ExitCode::from(128 + signal),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("synapse-export: {error:#}"));
+            ExitCode::from(status(&error))
+        }
+    }
+}
+
+/// The exit status that an error asks for.
+fn status(error: &anyhow::Error) -> u8 {
+    let transient = error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(archive::Error::Locked { .. }))
+            || cause.downcast_ref::<source::Error>().is_some_and(source::Error::is_transient)
+            || matches!(cause.downcast_ref(), Some(crate::export::Error::Archive(archive::Error::Locked { .. })))
+            || matches!(cause.downcast_ref(), Some(crate::export::Error::Source(e)) if e.is_transient())
+    });
+    if transient {
+        75
+    } else if error.is::<config::Error>() {
+        2
+    } else {
+        1
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+/// Writes a line for the user, beside the data.
+#[allow(clippy::print_stderr, reason = "this is where it is done")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,134 @@
+//! `synapse-export export`.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::report::{self, Terminal};
+use super::{ArchiveArgs, Outcome, say};
+use crate::archive::{Archive, Selection};
+use crate::config::Config;
+use crate::export;
+use crate::source::{self, Database};
+
+/// Bring an archive up to date: read what is new in the database, and what has appeared late
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a
+    /// replica, with the role of `sql/reader_role.sql`
+    #[arg(long, value_name = "URL", env = "SYNAPSE_EXPORT_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    #[command(flatten)]
+    archive: ArchiveArgs,
+    /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line. Remembered for the runs to
+    /// come; a room added later is caught up from its beginning
+    #[arg(long, value_name = "ROOM")]
+    room: Vec<String>,
+    /// Do not export this room; as --room
+    #[arg(long, value_name = "ROOM")]
+    exclude_room: Vec<String>,
+    /// Forget the rooms selected in earlier runs, and export all
+    #[arg(long, conflicts_with_all = ["room", "exclude_room"])]
+    all_rooms: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let config = Config::new(args.database.as_deref(), |name| std::env::var(name).ok())?;
+    let mut archive = Archive::open(&args.archive.archive, None)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (stop, signalled) = watch::channel(false);
+        let signal = watch_signals(stop)?;
+        let database = Database::connect(&config).await?;
+        let selection = select(args, &database, &archive).await?;
+        let mut report = Terminal::new(args.quiet);
+        report.begin(&database, &archive, &selection)?;
+        let summary = export::export(database, &mut archive, &selection, signalled, &mut report).await;
+        report.end(summary.as_ref().ok());
+        let summary = summary?;
+        Ok(match *signal.borrow() {
+            Some(number) if summary.stopped => Outcome::Signalled(number),
+            _ if summary.counts.damaged > 0 => Outcome::Damaged,
+            _ => Outcome::Done,
+        })
+    })
+}
+
+/// Sets `stop` at the first SIGINT or SIGTERM and tells which it was; the second ends the process at once.
+fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver<Option<u8>>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (which, signalled) = watch::channel(None);
+    tokio::spawn(async move {
+        loop {
+            let number = tokio::select! {
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            if which.borrow().is_some() {
+                std::process::exit(128 + i32::from(number));
+            }
+            which.send_replace(Some(number));
+            stop.send_replace(true);
+            say("finishing the batch; once more to stop at once");
+        }
+    });
+    Ok(signalled)
+}
+
+/// What to export: what the arguments say, else what the archive remembers.
+async fn select(args: &Args, database: &Database, archive: &Archive) -> Result<Selection> {
+    if args.all_rooms {
+        return Ok(Selection::default());
+    }
+    if args.room.is_empty() && args.exclude_room.is_empty() {
+        return Ok(archive.catalog().selection()?);
+    }
+    let mut selection = Selection::default();
+    for name in names(&args.room)? {
+        let room_id = match database.room_id(&name).await {
+            Err(source::Error::UnknownRoom(id)) if archive.catalog().has_room(&id)? => id,
+            other => other?,
+        };
+        selection.include.insert(room_id);
+    }
+    for name in names(&args.exclude_room)? {
+        let room_id = match database.room_id(&name).await {
+            Err(source::Error::UnknownRoom(id)) => {
+                say(&format!(
+                    "note: the server has no room {} to leave out; it will be, should it come",
+                    report::shown(&id)
+                ));
+                id
+            }
+            other => other?,
+        };
+        selection.exclude.insert(room_id);
+    }
+    if !selection.include.is_empty() && selection.include.is_subset(&selection.exclude) {
+        bail!("every room given with --room is left out by --exclude-room");
+    }
+    Ok(selection)
+}
+
+/// The rooms named on the command line, those in files among them.
+fn names(given: &[String]) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for name in given {
+        if let Some(path) = name.strip_prefix('@') {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read the list of rooms {path}"))?;
+            names.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+        } else {
+            names.insert(name.clone());
+        }
+    }
+    if let Some(name) = names.iter().find(|name| !name.starts_with(['!', '#'])) {
+        bail!("{} is neither a room id (!…) nor an alias (#…:server)", report::shown(name));
+    }
+    Ok(names)
+}

@@ -1,0 +1,169 @@
+//! What a user sees of an export: a bar on a terminal, plain lines elsewhere, a summary at the end; all on stderr.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+
+use super::say;
+use crate::archive::{Archive, Counts, Selection};
+use crate::event::Damage;
+use crate::export::{Progress, Report, Summary};
+use crate::source::Database;
+use crate::stream::Stream;
+
+/// Between two plain lines.
+const EVERY: Duration = Duration::from_secs(5);
+/// How many damaged events are named; the catalog knows all.
+const NAMED: u64 = 20;
+
+/// Text from the network as a terminal may see it: control and direction characters are escaped.
+pub(super) fn shown(text: &str) -> String {
+    text.escape_debug().collect()
+}
+
+/// Reports to the user's terminal, or to a log.
+pub(super) struct Terminal {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    last_line: Instant,
+    damaged: u64,
+}
+
+impl Terminal {
+    pub(super) fn new(quiet: bool) -> Self {
+        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new(1_000_000);
+            if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} %  {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        Terminal { quiet, bar, began: Instant::now(), last_line: Instant::now(), damaged: 0 }
+    }
+
+    pub(super) fn begin(&mut self, database: &Database, archive: &Archive, selection: &Selection) -> Result<()> {
+        let rooms = match (selection.include.len(), selection.exclude.len()) {
+            (0, 0) => "all rooms".to_owned(),
+            (0, excluded) => format!("all rooms but {excluded}"),
+            (included, _) => format!("{included} selected room{}", if included == 1 { "" } else { "s" }),
+        };
+        let known = archive.catalog().events()?;
+        let server = database.server_name().unwrap_or("a server whose name is not known");
+        if !self.quiet {
+            say(&format!("exporting {rooms} of {}; the archive has {} events", shown(server), HumanCount(known)));
+        }
+        if database.server_name().is_none() {
+            self.note("no local user can be read, so local messages that a purge left behind cannot be told from foreign ones and are not exported (GRANT SELECT (name) ON users helps)");
+        }
+        Ok(())
+    }
+
+    pub(super) fn end(&mut self, summary: Option<&Summary>) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+        if self.damaged > NAMED {
+            say(&format!(
+                "warning: {} more damaged events: select event_id from event where damaged",
+                self.damaged - NAMED
+            ));
+        }
+        if let Some(summary) = summary.filter(|_| !self.quiet) {
+            say(&self.summary(summary));
+        }
+    }
+
+    fn summary(&self, summary: &Summary) -> String {
+        let Counts { live, backfill, late, soft_failed, rejected, survivors, censored, damaged, versionless, known } =
+            summary.counts;
+        let mut text = format!(
+            "{} {} new events in {} files, {}",
+            if summary.stopped { "stopped:" } else { "done:" },
+            HumanCount(live + backfill),
+            HumanCount(summary.files),
+            took(self.began.elapsed()),
+        );
+        for (count, what) in [
+            (live, "live"),
+            (backfill, "backfilled"),
+            (late, "late arrivals"),
+            (soft_failed, "soft-failed"),
+            (rejected, "rejected"),
+            (survivors, "purge survivors"),
+            (censored, "pruned by Synapse before they were archived"),
+            (damaged, "damaged: kept as text, see the warnings"),
+            (versionless, "of rooms whose version is not known"),
+            (known, "read again, archived before"),
+        ] {
+            if count > 0 {
+                let _ = write!(text, "\n  {:>12}  {what}", HumanCount(count).to_string());
+            }
+        }
+        text
+    }
+}
+
+fn took(duration: Duration) -> String {
+    if duration < Duration::from_secs(60) {
+        format!("{:.1} s", duration.as_secs_f64())
+    } else {
+        HumanDuration(duration).to_string()
+    }
+}
+
+impl Report for Terminal {
+    fn progress(&mut self, progress: Progress) {
+        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
+            return;
+        }
+        self.last_line = Instant::now();
+        let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
+        let Progress { part, stream, position, events } = progress;
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "for show"
+        )]
+        let rate = (events as f64 / elapsed) as u64;
+        let left =
+            if part > 0.0 { Duration::from_secs_f64((elapsed * (1.0 - part) / part).min(1e9)) } else { Duration::ZERO };
+        let text = format!(
+            "{} events, {}/s, {stream} position {position}, {} left",
+            HumanCount(events),
+            HumanCount(rate),
+            HumanDuration(left)
+        );
+        match &self.bar {
+            Some(bar) => {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
+                bar.set_position((part * 1e6) as u64);
+                bar.set_message(text);
+            }
+            None => say(&format!("{:.0} %: {text}", part * 100.0)),
+        }
+    }
+
+    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
+        self.damaged += 1;
+        if self.damaged <= NAMED {
+            self.note(&format!("warning: event {} in {}: {damage}", shown(event_id), shown(room_id)));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+}
+
+/// The streams as the user names them.
+pub(super) fn stream(name: &str) -> Result<Stream, String> {
+    Stream::ALL.into_iter().find(|stream| stream.name() == name).ok_or_else(|| "live or backfill".to_owned())
+}

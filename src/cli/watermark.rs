@@ -1,0 +1,141 @@
+//! `synapse-export watermark`.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::{ArchiveArgs, Outcome, report, say};
+use crate::archive::{Archive, Catalog};
+use crate::stream::Stream;
+
+/// Show or reset how far the export has come
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Show, for each stream, the position up to which everything is archived
+    Show(Show),
+    /// Let the next export read everything again: it adds what the archive lacks and changes nothing that it has
+    Reset(Reset),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    archive: ArchiveArgs,
+    /// As JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Reset {
+    #[command(flatten)]
+    archive: ArchiveArgs,
+    /// Only this stream: live or backfill
+    #[arg(long, value_parser = report::stream)]
+    stream: Option<Stream>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(command: &Command) -> Result<Outcome> {
+    match command {
+        Command::Show(args) => show(args),
+        Command::Reset(args) => reset(args),
+    }
+}
+
+fn show(args: &Show) -> Result<Outcome> {
+    let catalog = Catalog::open_to_read(&args.archive.archive)?;
+    let mut scopes = catalog.scopes()?;
+    if scopes.is_empty() {
+        scopes.insert(String::new());
+    }
+    let mut found = Vec::new();
+    for scope in &scopes {
+        for stream in Stream::ALL {
+            let watermark = catalog.watermark(scope, stream)?;
+            let gaps = catalog.gaps(scope, stream)?;
+            let moved = catalog.watermark_moved(scope, stream)?;
+            let (at, run) = moved.unzip();
+            found.push(json!({
+                "room_id": (!scope.is_empty()).then_some(scope),
+                "stream": stream.name(),
+                "position": watermark.as_ref().map(|w| w.position.0),
+                "event_id": watermark.as_ref().and_then(|w| w.anchor.as_ref()).map(|(_, event_id)| event_id),
+                "at": at,
+                "run": run,
+                "gaps": gaps.iter().len(),
+                "missing": gaps.iter().map(|gap| gap.last.0 - gap.first.0 + 1).sum::<u64>(),
+            }));
+        }
+    }
+    let run = catalog.last_run()?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let run = run.map(
+            |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
+        );
+        writeln!(out, "{:#}", json!({ "watermarks": found, "last_run": run }))?;
+        return Ok(Outcome::Done);
+    }
+    for watermark in &found {
+        let text = |key: &str| watermark[key].as_str().map_or_else(|| "–".to_owned(), report::shown);
+        if let Some(room_id) = watermark["room_id"].as_str() {
+            write!(out, "{} ", report::shown(room_id))?;
+        }
+        match watermark["position"].as_u64() {
+            None => writeln!(out, "{:<9} nothing archived yet", text("stream"))?,
+            Some(position) => writeln!(
+                out,
+                "{:<9} position {position}, event {}, moved {}; {} gaps with {} missing ids",
+                text("stream"),
+                text("event_id"),
+                text("at"),
+                watermark["gaps"],
+                watermark["missing"],
+            )?,
+        }
+    }
+    match run {
+        Some(run) => writeln!(
+            out,
+            "last run: number {}, {}, begun {}, ended {}",
+            run.run,
+            run.outcome,
+            run.started,
+            run.finished.as_deref().unwrap_or("not yet, or it was killed")
+        )?,
+        None => writeln!(out, "last run: none")?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn reset(args: &Reset) -> Result<Outcome> {
+    // an archive that is not there must not be made
+    Catalog::open_to_read(&args.archive.archive)?;
+    let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
+    let names = streams.iter().map(|stream| stream.name()).collect::<Vec<_>>().join(" and ");
+    if !args.yes {
+        if !std::io::stdin().is_terminal() {
+            say("watermark reset: nobody to ask; give --yes");
+            return Ok(Outcome::Refused);
+        }
+        let mut out = std::io::stderr();
+        write!(
+            out,
+            "The next export will read the {names} stream from its beginning. Nothing archived is lost. Reset? [y/N] "
+        )?;
+        out.flush()?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            say("left as it was");
+            return Ok(Outcome::Refused);
+        }
+    }
+    Archive::open(&args.archive.archive, None)?.reset(&streams)?;
+    say(&format!("reset: the next export reads the {names} stream again and adds what the archive lacks"));
+    Ok(Outcome::Done)
+}

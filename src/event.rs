@@ -1,0 +1,420 @@
+//! An event: as Synapse's rows hold it, and as a line of the archive.
+//!
+//! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
+
+mod pdu;
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate};
+use serde_json::value::RawValue;
+
+pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
+
+use crate::stream::Stream;
+
+/// The UTC day of an event's `origin_server_ts`, or none when that is missing or outside 1970 … 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(Option<NaiveDate>);
+
+impl Day {
+    /// The day of a time in milliseconds since the epoch. The sender chooses that time.
+    #[must_use]
+    pub fn of(origin_server_ts: Option<i64>) -> Day {
+        const YEAR_10000: i64 = 253_402_300_800_000;
+        Day(origin_server_ts
+            .filter(|ts| (0..YEAR_10000).contains(ts))
+            .and_then(DateTime::from_timestamp_millis)
+            .map(|time| time.date_naive()))
+    }
+}
+
+impl fmt::Display for Day {
+    /// `2026-11-22`, or `undated`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(date) => date.fmt(f),
+            None => f.write_str("undated"),
+        }
+    }
+}
+
+/// A row as the database holds it: `events` with its `event_json`, `rejections`, `rooms` and `redactions`.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// `events.event_id`: the authority, since most PDUs do not carry theirs.
+    pub event_id: &'a str,
+    /// `events.room_id`.
+    pub room_id: &'a str,
+    /// `events.type`.
+    pub kind: &'a str,
+    /// `events.sender`.
+    pub sender: Option<&'a str>,
+    /// `events.state_key`, which old rows of state events may lack.
+    pub state_key: Option<&'a str>,
+    /// `events.stream_ordering`: that of the event, also where it is read through `ex_outlier_stream`.
+    pub stream_ordering: i64,
+    /// `events.topological_ordering`.
+    pub topological_ordering: i64,
+    /// Milliseconds since the epoch, by the sender.
+    pub origin_server_ts: Option<i64>,
+    /// Milliseconds since the epoch, by this server.
+    pub received_ts: Option<i64>,
+    /// `rooms.room_version`.
+    pub room_version: Option<&'a str>,
+    /// `events.outlier`.
+    pub outlier: bool,
+    /// A row in `rejections`, or `events.rejection_reason`.
+    pub rejected: bool,
+    /// `event_json.internal_metadata`, of which only a few flags are taken: it holds private ids.
+    pub internal_metadata: Option<&'a str>,
+    /// `event_json.json`: the PDU; none when the row is missing.
+    pub json: Option<&'a str>,
+    /// `redactions.redacts`, when the event is a redaction.
+    pub redacts: Option<&'a str>,
+    /// `redactions.recheck`, which only newer Synapse has: false where it has found the redaction to be allowed.
+    pub recheck: Option<bool>,
+}
+
+/// Why a line is not the stored PDU but says what was found in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The event has no `event_json` row.
+    Missing,
+    /// The text is no JSON object that every parser reads.
+    Unparsable(Unparsable),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Damage::Missing => f.write_str("it has no row in event_json"),
+            Damage::Unparsable(why) => write!(f, "its PDU is kept as text: {why}"),
+        }
+    }
+}
+
+/// An event as the archive takes it: its line, and what the catalog knows of it.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a key of the line and a column of the catalog")]
+pub struct Event {
+    /// The archive's only key.
+    pub event_id: String,
+    /// The room it belongs to.
+    pub room_id: String,
+    /// The event type; unknown only when it is read back from a damaged line.
+    pub kind: Option<String>,
+    /// The sender's user id.
+    pub sender: Option<String>,
+    /// Present when it is a state event.
+    pub state_key: Option<String>,
+    /// Synapse's id in the stream.
+    pub stream_ordering: i64,
+    /// Synapse's depth in the room: a hint, since senders can forge it.
+    pub topological_ordering: i64,
+    /// Milliseconds since the epoch.
+    pub origin_server_ts: Option<i64>,
+    /// Milliseconds since the epoch.
+    pub received_ts: Option<i64>,
+    /// The day of its file.
+    pub day: Day,
+    /// The room's version.
+    pub room_version: Option<String>,
+    /// Synapse had already pruned the PDU.
+    pub censored: bool,
+    /// Accepted but hidden from clients.
+    pub soft_failed: bool,
+    /// Refused by the room's auth rules.
+    pub rejected: bool,
+    /// A purge survivor.
+    pub outlier: bool,
+    /// Set when the line is not the PDU.
+    pub damage: Option<Damage>,
+    /// The PDU's `content`, as its text.
+    pub content: Option<String>,
+    /// `content.body`.
+    pub body: Option<String>,
+    /// The event that `content.m.relates_to` points to.
+    pub relates_to: Option<String>,
+    /// How it relates: `rel_type`, or `m.in_reply_to`.
+    pub rel_type: Option<String>,
+    /// The event that this redaction redacts.
+    pub redacts: Option<String>,
+    /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
+    pub recheck: Option<bool>,
+    /// The line, without its newline.
+    pub line: String,
+}
+
+impl Event {
+    /// Makes the archive's event of a stored row.
+    #[must_use]
+    pub fn from_stored(stored: &Stored<'_>) -> Event {
+        let flags = Flags::of(stored.internal_metadata);
+        let parsed = stored.json.map_or(Err(Damage::Missing), |text| Pdu::parse(text).map_err(Damage::Unparsable));
+        let mut event = Event {
+            event_id: stored.event_id.to_owned(),
+            room_id: stored.room_id.to_owned(),
+            kind: Some(stored.kind.to_owned()),
+            sender: stored.sender.map(str::to_owned),
+            state_key: stored.state_key.map(str::to_owned),
+            stream_ordering: stored.stream_ordering,
+            topological_ordering: stored.topological_ordering,
+            origin_server_ts: stored.origin_server_ts,
+            received_ts: stored.received_ts,
+            day: Day::of(stored.origin_server_ts),
+            room_version: stored.room_version.map(str::to_owned),
+            censored: flags.redacted || parsed.as_ref().is_ok_and(|pdu| pdu.is_pruned(stored.kind)),
+            soft_failed: flags.soft_failed,
+            rejected: stored.rejected,
+            outlier: stored.outlier,
+            damage: None,
+            content: None,
+            body: None,
+            relates_to: None,
+            rel_type: None,
+            redacts: stored.redacts.map(str::to_owned),
+            recheck: (stored.kind == "m.room.redaction")
+                .then_some(flags.recheck_redaction && stored.recheck.unwrap_or(true)),
+            line: String::new(),
+        };
+        match parsed {
+            Ok(pdu) => {
+                event.take(&pdu);
+                event.line = event.splice(&pdu);
+            }
+            Err(damage) => {
+                event.damage = Some(damage);
+                event.line = event.damaged_line(stored.json);
+            }
+        }
+        event
+    }
+
+    /// Reads an event back from its line and the day of its file.
+    pub fn from_line(line: &str, day: &str) -> Result<Event, Unparsable> {
+        let pdu = Pdu::parse(line)?;
+        let about: About<'_> = pdu
+            .synapse
+            .and_then(|about| serde_json::from_str(about.get()).ok())
+            .ok_or(Unparsable::new("it has no `synapse` object"))?;
+        let (Some(event_id), Some(room_id)) = (&pdu.event_id, &pdu.room_id) else {
+            return Err(Unparsable::new("it has no event_id or room_id"));
+        };
+        let mut event = Event {
+            event_id: event_id.to_string(),
+            room_id: room_id.to_string(),
+            kind: pdu.kind.as_deref().map(str::to_owned),
+            sender: pdu.sender.as_deref().map(str::to_owned),
+            state_key: None,
+            stream_ordering: about.stream_ordering,
+            topological_ordering: about.topological_ordering,
+            origin_server_ts: pdu.origin_server_ts,
+            received_ts: about.received_ts,
+            day: Day(day.parse().ok()),
+            room_version: about.room_version,
+            censored: about.censored,
+            soft_failed: about.soft_failed,
+            rejected: about.rejected,
+            outlier: about.outlier,
+            damage: about.unparsed.map(|text| match serde_json::from_str::<String>(text.get()) {
+                Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
+                Err(_) => Damage::Missing,
+            }),
+            content: None,
+            body: None,
+            relates_to: None,
+            rel_type: None,
+            redacts: None,
+            recheck: None,
+            line: line.to_owned(),
+        };
+        event.take(&pdu);
+        Ok(event)
+    }
+
+    /// Whether this is a row of the room's timeline: a row that is no outlier, or one that a purge left behind. Only rows
+    /// whose sender is local may be asked: non-state outliers of local users can be nothing else.
+    #[must_use]
+    pub fn is_timeline(&self) -> bool {
+        !self.outlier || (self.state_key.is_none() && !self.rejected)
+    }
+
+    /// The stream that its `stream_ordering` belongs to.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        Stream::locate(self.stream_ordering).0
+    }
+
+    fn take(&mut self, pdu: &Pdu<'_>) {
+        let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        if let Some(state_key) = &pdu.state_key {
+            self.state_key = Some(state_key.to_string());
+        }
+        self.content = pdu.content.map(|content| content.get().to_owned());
+        self.body = owned(&pdu.body);
+        self.relates_to = owned(&pdu.relates_to);
+        self.rel_type = owned(&pdu.rel_type);
+        if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
+            self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
+        }
+    }
+
+    /// The PDU's own text, with our keys put in front of it.
+    fn splice(&self, pdu: &Pdu<'_>) -> String {
+        // a PDU that contradicts us, or brings a `synapse` key, would hide ours from parsers that take the last of two
+        // equal keys: its members are moved under ours, all others stay as they are
+        let contradicts =
+            |own: &Option<std::borrow::Cow<'_, str>>, ours: &str| own.as_deref().is_some_and(|own| own != ours);
+        let (event_id, room_id) =
+            (contradicts(&pdu.event_id, &self.event_id), contradicts(&pdu.room_id, &self.room_id));
+        if event_id || room_id || pdu.synapse.is_some() || pdu.repeats || pdu.odd_id {
+            return self.rewrite(pdu.text);
+        }
+        let mut line = self.open(pdu.text.len(), pdu.event_id.is_none(), pdu.room_id.is_none());
+        line.push('}');
+        if !pdu.is_empty {
+            line.push(',');
+        }
+        let members = &pdu.text[1..];
+        if members.contains(['\n', '\r']) {
+            // a valid JSON text has them only between tokens
+            line.extend(members.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+        } else {
+            line.push_str(members);
+        }
+        line
+    }
+
+    /// A line made member by member, for the rare PDU that cannot be spliced.
+    fn rewrite(&self, text: &str) -> String {
+        let mut kept = String::new();
+        let mut line = self.open(text.len(), true, true);
+        for (key, value) in pdu::members(text) {
+            let ours = match &*key {
+                "synapse" => Some("shadowed"),
+                "event_id" => (!is_text(value, &self.event_id)).then_some("pdu_event_id"),
+                "room_id" => (!is_text(value, &self.room_id)).then_some("pdu_room_id"),
+                _ => {
+                    kept.push(',');
+                    push_member(&mut kept, &key, value.get());
+                    None
+                }
+            };
+            if let Some(name) = ours {
+                line.push(',');
+                push_member(&mut line, name, value.get());
+            }
+        }
+        line.push('}');
+        line.push_str(&kept);
+        line.push('}');
+        if line.contains(['\n', '\r']) { line.replace(['\n', '\r'], " ") } else { line }
+    }
+
+    fn damaged_line(&self, text: Option<&str>) -> String {
+        let mut line = self.open(text.map_or(0, str::len), true, true);
+        line.push(',');
+        push_member(&mut line, "unparsed", &text.map_or("null".to_owned(), quote));
+        line.push_str("}}");
+        line
+    }
+
+    /// `{"event_id":…,"room_id":…,"synapse":{…`, with the `synapse` object left open.
+    fn open(&self, length: usize, event_id: bool, room_id: bool) -> String {
+        use fmt::Write as _;
+        let mut line = String::with_capacity(length + 320);
+        line.push('{');
+        if event_id {
+            push_member(&mut line, "event_id", &quote(&self.event_id));
+            line.push(',');
+        }
+        if room_id {
+            push_member(&mut line, "room_id", &quote(&self.room_id));
+            line.push(',');
+        }
+        let _ = write!(
+            line,
+            r#""synapse":{{"stream_ordering":{},"topological_ordering":{},"received_ts":"#,
+            self.stream_ordering, self.topological_ordering
+        );
+        match self.received_ts {
+            Some(ts) => drop(write!(line, "{ts}")),
+            None => line.push_str("null"),
+        }
+        line.push_str(r#","room_version":"#);
+        line.push_str(&self.room_version.as_deref().map_or("null".to_owned(), quote));
+        for (name, holds) in [
+            ("censored", self.censored),
+            ("soft_failed", self.soft_failed),
+            ("rejected", self.rejected),
+            ("outlier", self.outlier),
+        ] {
+            if holds {
+                line.push(',');
+                push_member(&mut line, name, "true");
+            }
+        }
+        line
+    }
+}
+
+fn push_member(line: &mut String, key: &str, value: &str) {
+    line.push_str(&quote(key));
+    line.push(':');
+    line.push_str(value);
+}
+
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn is_text(value: &RawValue, text: &str) -> bool {
+    serde_json::from_str::<String>(value.get()).is_ok_and(|own| own == text)
+}
+
+/// The few flags of `internal_metadata` that concern an archive.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Flags {
+    soft_failed: bool,
+    recheck_redaction: bool,
+    redacted: bool,
+}
+
+impl Flags {
+    fn of(internal_metadata: Option<&str>) -> Flags {
+        internal_metadata
+            .filter(|text| ["soft_failed", "redact"].iter().any(|flag| text.contains(flag)))
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// The `synapse` object of a line, read back.
+#[derive(serde::Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the keys of the line")]
+struct About<'a> {
+    stream_ordering: i64,
+    topological_ordering: i64,
+    received_ts: Option<i64>,
+    room_version: Option<String>,
+    #[serde(default)]
+    censored: bool,
+    #[serde(default)]
+    soft_failed: bool,
+    #[serde(default)]
+    rejected: bool,
+    #[serde(default)]
+    outlier: bool,
+    /// A text, or `null`: there was none.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    unparsed: Option<&'a RawValue>,
+}
+
+fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! The export: pages of the source become batches of the archive. The only place where the two meet.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::watch;
+
+use crate::archive::{self, Advance, Archive, Batch, Counts, Selection};
+use crate::event::Damage;
+use crate::source::{self, Database, Heads, Rows, Scope};
+use crate::stream::{Gaps, Position, Stream, Walk, Watermark};
+
+/// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// The database is not the one that was exported so far.
+    #[error(
+        "the event at {stream} position {position} is not the one that was archived there: it was {}, now it is {}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks",
+        archived.escape_debug(), found.escape_debug()
+    )]
+    OtherServer {
+        /// Which stream.
+        stream: Stream,
+        /// Where.
+        position: Position,
+        /// The event id in the archive.
+        archived: String,
+        /// The event id in the database.
+        found: String,
+    },
+}
+
+/// What an export did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// The run's number in the catalog.
+    pub run: i64,
+    /// In numbers.
+    pub counts: Counts,
+    /// Files written to.
+    pub files: u64,
+    /// It was told to stop.
+    pub stopped: bool,
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// What of the span of positions to read is behind us, 0 to 1.
+    pub part: f64,
+    /// Which stream is read.
+    pub stream: Stream,
+    /// Where in it.
+    pub position: Position,
+    /// Events read so far.
+    pub events: u64,
+}
+
+/// Hears how an export goes.
+pub trait Report {
+    /// It has come this far; called often.
+    fn progress(&mut self, progress: Progress);
+    /// An event was archived whose line holds no PDU.
+    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    /// Something the user should know.
+    fn note(&mut self, text: &str);
+}
+
+/// Tells an export to finish its batch and end, once it holds true.
+pub type Stop = watch::Receiver<bool>;
+
+/// Brings an archive up to date with a database.
+pub async fn export(
+    database: Database,
+    archive: &mut Archive,
+    selection: &Selection,
+    stop: Stop,
+    report: &mut dyn Report,
+) -> Result<Summary, Error> {
+    let database = database.without(&selection.exclude);
+    let heads = database.heads().await?;
+    let run = archive.begin_run(selection)?;
+    let mut export = Export {
+        database,
+        archive,
+        heads,
+        run,
+        stop,
+        report,
+        batch: Batch::default(),
+        counts: Counts::default(),
+        read: 0,
+        span: Span::default(),
+    };
+    let mut result = export.all(selection).await;
+    if matches!(result, Err(Error::Source(_))) {
+        // what was read before the database failed need not be read again
+        result = export.commit().and(result);
+    }
+    let (counts, stopped) = (export.counts, export.is_stopped());
+    let outcome = match &result {
+        Err(_) => "failed",
+        Ok(()) if stopped => "stopped",
+        Ok(()) if counts.damaged > 0 => "damaged",
+        Ok(()) => "done",
+    };
+    if result.is_err() {
+        // so that nobody reads a half line; should it fail too, the next run does it
+        let _ = archive.recover();
+    }
+    let error = result.as_ref().err().map(ToString::to_string);
+    let ended = archive.end_run(run, outcome, error.as_deref(), &counts);
+    result?;
+    Ok(Summary { run, counts, files: ended?, stopped })
+}
+
+/// The positions that a run has to read, for the progress only.
+#[derive(Default)]
+struct Span {
+    before: u64,
+    all: u64,
+}
+
+struct Export<'a> {
+    database: Database,
+    archive: &'a mut Archive,
+    heads: Heads,
+    run: i64,
+    stop: Stop,
+    report: &'a mut dyn Report,
+    batch: Batch,
+    counts: Counts,
+    read: u64,
+    span: Span,
+}
+
+impl Export<'_> {
+    /// Exports every scope and stream that the selection asks for.
+    async fn all(&mut self, selection: &Selection) -> Result<(), Error> {
+        let (scopes, caught_up) = self.scopes(selection)?;
+        for scope in &scopes {
+            for stream in Stream::ALL {
+                self.check_anchor(scope, stream).await?;
+                self.span.all += self.stretch(scope, stream)?;
+            }
+        }
+        for scope in scopes {
+            for stream in Stream::ALL {
+                if !self.is_stopped() {
+                    self.stream(&scope, stream).await?;
+                }
+            }
+            if caught_up.contains(scope.room_id()) && !self.is_stopped() {
+                self.batch.caught_up(scope.room_id());
+            }
+        }
+        self.commit()
+    }
+
+    /// What to read: the selected rooms, or the server and the rooms that its watermark had passed by.
+    fn scopes(&self, selection: &Selection) -> Result<(Vec<Scope>, BTreeSet<String>), Error> {
+        let rooms = |rooms: &BTreeSet<String>| rooms.iter().cloned().map(Scope::Room).collect::<Vec<_>>();
+        if !selection.include.is_empty() {
+            return Ok((rooms(&(&selection.include - &selection.exclude)), BTreeSet::new()));
+        }
+        let caught_up = &self.archive.catalog().left_out()? - &selection.exclude;
+        let mut scopes = rooms(&caught_up);
+        scopes.push(Scope::Server);
+        Ok((scopes, caught_up))
+    }
+
+    /// How many positions there are above the watermark.
+    fn stretch(&self, scope: &Scope, stream: Stream) -> Result<u64, Error> {
+        let from = self.archive.catalog().watermark(scope.room_id(), stream)?.map_or(0, |w| w.position.0);
+        Ok(self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from)))
+    }
+
+    /// Makes sure that the event at the watermark is still the same. That it is gone is fine: purges do that.
+    async fn check_anchor(&self, scope: &Scope, stream: Stream) -> Result<(), Error> {
+        let watermark = self.archive.catalog().watermark(scope.room_id(), stream)?;
+        let Some((position, archived)) = watermark.and_then(|watermark| watermark.anchor) else { return Ok(()) };
+        match self.database.event_at(stream, position).await? {
+            Some(found) if found != archived => Err(Error::OtherServer { stream, position, archived, found }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one stream of one scope: first what was missing, then what is new.
+    async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
+        let catalog = self.archive.catalog();
+        let watermark = catalog.watermark(scope.room_id(), stream)?;
+        let at = watermark.as_ref().map(|watermark| watermark.position);
+        let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
+        let remembered = catalog.gaps(scope.room_id(), stream)?;
+        let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
+
+        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
+        let deoutliered = at.zip(end).filter(|_| matches!(scope, Scope::Room(_)));
+        if !course.gaps.is_empty() || deoutliered.is_some() {
+            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
+            let rows = self.database.probe(scope, stream, missing, deoutliered);
+            let taken = self.take(rows, &mut course, None).await;
+            if taken.is_err() || self.is_stopped() {
+                course.report_to(&mut self.batch);
+                return taken;
+            }
+            course.gaps.expire(self.heads.received_ts);
+        }
+        let mut taken = Ok(());
+        if let Some(end) = end {
+            let mut walk = Walk::new(at, self.heads.received_ts);
+            let rows = self.database.pages(scope, stream, at, end);
+            taken = self.take(rows, &mut course, Some(&mut walk)).await;
+            if taken.is_ok() && !self.is_stopped() {
+                walk.rest(end, &mut course.gaps);
+                let anchor = course.watermark.take().and_then(|watermark| watermark.anchor);
+                course.watermark = Some(Watermark { position: end, anchor });
+                course.moved = true;
+            } else if let Some(watermark) = &course.watermark {
+                walk.rest(watermark.position, &mut course.gaps);
+            }
+            self.span.before += end.0.saturating_sub(at.map_or(0, |at| at.0));
+        }
+        course.report_to(&mut self.batch);
+        taken
+    }
+
+    /// Takes rows into batches, and commits each that is full. With a walk they are the stream's next ones, in order;
+    /// without, late ones.
+    async fn take(
+        &mut self,
+        mut rows: Rows,
+        course: &mut Course<'_>,
+        mut walk: Option<&mut Walk>,
+    ) -> Result<(), Error> {
+        let start = course.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
+        while let Some(chunk) = self.next(&mut rows).await {
+            for row in chunk? {
+                self.read += 1;
+                if let Some(walk) = &mut walk {
+                    walk.step(row.position, row.received_ts, &mut course.gaps);
+                    course.moved = true;
+                    course.watermark =
+                        Some(Watermark { position: row.position, anchor: Some((row.position, row.event_id)) });
+                } else {
+                    course.gaps.fill(row.position);
+                }
+                if let Some(event) = row.event {
+                    self.batch.push(event, walk.is_none());
+                }
+                if self.batch.is_full() {
+                    if let (Some(walk), Some(watermark)) = (&mut walk, &course.watermark) {
+                        walk.rest(watermark.position, &mut course.gaps);
+                    }
+                    course.report_to(&mut self.batch);
+                    self.commit()?;
+                }
+            }
+            if let Some(watermark) = course.watermark.as_ref().filter(|_| walk.is_some()) {
+                #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+                let part = (self.span.before + watermark.position.0 - start) as f64 / self.span.all.max(1) as f64;
+                let (stream, position) = (course.stream, watermark.position);
+                self.report.progress(Progress { part: part.min(1.0), stream, position, events: self.read });
+            }
+        }
+        Ok(())
+    }
+
+    /// The next chunk, none at the end or when the export is told to stop.
+    async fn next(&mut self, rows: &mut Rows) -> Option<Result<Vec<source::Row>, source::Error>> {
+        if self.is_stopped() {
+            return None;
+        }
+        tokio::select! {
+            chunk = rows.recv() => chunk,
+            Ok(_) = self.stop.wait_for(|stop| *stop) => None,
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let committed = self.archive.commit(self.run, &batch)?;
+        self.counts += committed.counts;
+        for (event_id, room_id, damage) in &committed.damaged {
+            self.report.damaged(event_id, room_id, damage);
+        }
+        Ok(())
+    }
+}
+
+/// Where one stream of one scope stands while it is read.
+struct Course<'a> {
+    scope: &'a Scope,
+    stream: Stream,
+    watermark: Option<Watermark>,
+    moved: bool,
+    gaps: Gaps,
+    /// The gaps as the catalog knows them.
+    remembered: Gaps,
+}
+
+impl Course<'_> {
+    /// Lets a batch carry what has changed.
+    fn report_to(&mut self, batch: &mut Batch) {
+        let changed = self.gaps != self.remembered;
+        if self.moved || changed {
+            batch.advance(Advance {
+                scope: self.scope.room_id().to_owned(),
+                stream: self.stream,
+                watermark: self.watermark.clone().filter(|_| self.moved),
+                gaps: changed.then(|| self.gaps.clone()),
+            });
+            self.remembered = self.gaps.clone();
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Runs the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    synapse_export::cli::run()
+}

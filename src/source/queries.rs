@@ -1,0 +1,110 @@
+//! The statements in `sql/`, and how their rows read.
+
+use std::borrow::Cow;
+
+use tokio_postgres::Row as PgRow;
+
+use super::Row;
+use crate::event::{Event, Stored};
+use crate::stream::Stream;
+
+/// A statement, and the name by which errors and `pg_stat_activity` know it.
+pub(super) struct Statement {
+    pub(super) name: &'static str,
+    pub(super) sql: Cow<'static, str>,
+}
+
+macro_rules! statement {
+    ($name:literal) => {
+        Statement { name: $name, sql: Cow::Borrowed(include_str!(concat!("../../sql/", $name, ".sql"))) }
+    };
+}
+
+pub(super) const COLUMNS: Statement = statement!("columns");
+pub(super) const ROLE: Statement = statement!("role");
+pub(super) const HEADS: Statement = statement!("heads");
+pub(super) const ANCHOR: Statement = statement!("anchor");
+pub(super) const ALIAS: Statement = statement!("alias");
+pub(super) const ROOM: Statement = statement!("room");
+pub(super) const SERVER_NAME: Statement = statement!("server_name");
+pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
+
+const STORED: &str = include_str!("../../sql/stored.sql");
+
+/// Which way the ids of a stream grow.
+#[derive(Clone, Copy)]
+pub(super) enum Direction {
+    Upward,
+    Downward,
+}
+
+/// The next ids of the whole server.
+pub(super) fn page(direction: Direction) -> Statement {
+    match direction {
+        Direction::Upward => stored(&statement!("page_live"), " order by p.id"),
+        Direction::Downward => stored(&statement!("page_backfill"), " order by p.id desc"),
+    }
+}
+
+/// The next ids of one room.
+pub(super) fn room_page(direction: Direction) -> Statement {
+    match direction {
+        Direction::Upward => stored(&statement!("room_page_live"), " order by p.id"),
+        Direction::Downward => stored(&statement!("room_page_backfill"), " order by p.id desc"),
+    }
+}
+
+/// What has appeared on the whole server where it was missing.
+pub(super) fn probe() -> Statement {
+    stored(&statement!("probe"), "")
+}
+
+/// What has appeared in one room where it was missing.
+pub(super) fn room_probe() -> Statement {
+    stored(&statement!("room_probe"), "")
+}
+
+/// `stored.sql` over the rows of a page. The page's name comes first, so that `pg_stat_activity` shows it.
+fn stored(page: &Statement, order: &str) -> Statement {
+    let all = STORED.replace("from page p", &format!("from (\n{}) p", page.sql));
+    let (comment, _) = page.sql.split_once('\n').unwrap_or_default();
+    Statement { name: page.name, sql: format!("{comment}\n{all}{order}").into() }
+}
+
+/// Reads a row of `stored.sql`: its id, and what an export makes of it.
+pub(super) fn row(row: &PgRow) -> Result<(i64, Row), tokio_postgres::Error> {
+    let id: i64 = row.try_get(0)?;
+    let deoutliered: bool = row.try_get(1)?;
+    let event_id: &str = row.try_get(2)?;
+    let received_ts: Option<i64> = row.try_get(10)?;
+    // no columns of `events`: a de-outliered event that was purged since
+    let stream_ordering: Option<i64> = row.try_get(3)?;
+    let wanted: Option<bool> = row.try_get(13)?;
+    let event = match stream_ordering {
+        Some(stream_ordering) if wanted == Some(true) => {
+            let event = Event::from_stored(&Stored {
+                event_id,
+                room_id: row.try_get(6)?,
+                kind: row.try_get(5)?,
+                sender: row.try_get(7)?,
+                state_key: row.try_get(8)?,
+                stream_ordering,
+                topological_ordering: row.try_get(4)?,
+                origin_server_ts: row.try_get(9)?,
+                received_ts,
+                room_version: row.try_get(16)?,
+                outlier: row.try_get(11)?,
+                rejected: row.try_get(12)?,
+                internal_metadata: row.try_get(14)?,
+                json: row.try_get(15)?,
+                redacts: row.try_get(17)?,
+                recheck: row.try_get(18)?,
+            });
+            Some(event).filter(Event::is_timeline)
+        }
+        _ => None,
+    };
+    let (_, position) = Stream::locate(id);
+    let received_ts = received_ts.filter(|_| !deoutliered);
+    Ok((id, Row { position, event_id: event_id.to_owned(), received_ts, event }))
+}

@@ -1,0 +1,139 @@
+//! Which of Synapse's tables and columns are there: found in PostgreSQL's catalogs, never concluded from a version number,
+//! since deltas and background updates add and fill columns in mid-version.
+
+use std::collections::BTreeMap;
+
+use super::Error;
+use super::queries::{self, Statement};
+use super::session::Session;
+
+/// The columns no export can do without.
+const NEEDED: [(&str, &[&str]); 6] = [
+    (
+        "events",
+        &[
+            "stream_ordering",
+            "topological_ordering",
+            "event_id",
+            "type",
+            "room_id",
+            "outlier",
+            "origin_server_ts",
+            "received_ts",
+            "sender",
+        ],
+    ),
+    ("event_json", &["event_id", "internal_metadata", "json"]),
+    ("ex_outlier_stream", &["event_stream_ordering", "event_id"]),
+    ("rejections", &["event_id"]),
+    ("redactions", &["event_id", "redacts"]),
+    ("rooms", &["room_id", "room_version"]),
+];
+
+/// The columns that some versions lack: table, column, how `sql/` names it, and what stands in for it.
+const OPTIONAL: [(&str, &str, &str, &str); 3] = [
+    ("events", "state_key", "e.state_key", "null::text as state_key"),
+    ("events", "rejection_reason", "e.rejection_reason", "null::text as rejection_reason"),
+    ("redactions", "recheck", "d.recheck", "null::boolean as recheck"),
+];
+
+/// Why a database cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// A table or column is not there.
+    #[error(
+        "this is no Synapse database that can be exported: it has no {0}; check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {1})"
+    )]
+    Missing(String, String),
+    /// It is there, but not for this role.
+    #[error(
+        "the role {role} may not read {tables}; as the tables' owner, run: GRANT SELECT ON {tables} TO {role}; (or sql/reader_role.sql, which grants all that is needed)"
+    )]
+    Unreadable {
+        /// The tables, with commas.
+        tables: String,
+        /// The role, quoted as SQL needs it.
+        role: String,
+    },
+    /// `stream_ordering` is no integer, or the like.
+    #[error("the database answered with other types than Synapse's: {0}")]
+    Unexpected(String),
+}
+
+/// What was found: table → column → (type, readable).
+#[derive(Debug, Default)]
+pub struct Schema {
+    columns: BTreeMap<String, BTreeMap<String, (String, bool)>>,
+}
+
+impl Schema {
+    pub(super) async fn detect(session: &Session) -> Result<Schema, Error> {
+        let rows = session.query(&queries::COLUMNS, &[]).await?;
+        let mut schema = Schema::default();
+        for row in &rows {
+            let get = |i| row.try_get::<_, String>(i).map_err(unexpected);
+            let (table, column, type_name) = (get(0)?, get(1)?, get(2)?);
+            let readable = row.try_get(3).map_err(unexpected)?;
+            schema.columns.entry(table).or_default().insert(column, (type_name, readable));
+        }
+        let role = session.query(&queries::ROLE, &[]).await?;
+        let role = role.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        schema.check(role)?;
+        Ok(schema)
+    }
+
+    fn check(&self, role: String) -> Result<(), Problem> {
+        let lacks = |table: &str, column: &str| !self.columns.get(table).is_some_and(|c| c.contains_key(column));
+        let missing: Vec<String> = NEEDED
+            .iter()
+            .flat_map(|(table, columns)| match self.columns.get(*table) {
+                None => vec![format!("table {table}")],
+                Some(_) => columns
+                    .iter()
+                    .filter(|column| lacks(table, column))
+                    .map(|column| format!("column {table}.{column}"))
+                    .collect(),
+            })
+            .collect();
+        if !missing.is_empty() {
+            return Err(Problem::Missing(missing.join(", "), role));
+        }
+        let unreadable: Vec<&str> = NEEDED
+            .iter()
+            .filter(|(table, columns)| columns.iter().any(|column| !self.can_read(table, column)))
+            .map(|(table, _)| *table)
+            .collect();
+        if unreadable.is_empty() { Ok(()) } else { Err(Problem::Unreadable { tables: unreadable.join(", "), role }) }
+    }
+
+    /// Whether a column is there and this role may read it.
+    #[must_use]
+    pub fn can_read(&self, table: &str, column: &str) -> bool {
+        self.columns.get(table).and_then(|columns| columns.get(column)).is_some_and(|(_, readable)| *readable)
+    }
+
+    /// A statement without the columns that this database lacks.
+    pub(super) fn adapt(&self, mut statement: Statement) -> Statement {
+        for (table, column, name, instead) in OPTIONAL {
+            if !self.can_read(table, column) {
+                statement.sql = statement.sql.replace(name, instead).into();
+            }
+        }
+        statement
+    }
+
+    /// The statement that tells the server's name: from `users` where it may be read.
+    pub(super) fn server_name(&self) -> Option<Statement> {
+        if self.can_read("users", "name") {
+            Some(queries::SERVER_NAME)
+        } else {
+            self.can_read("local_current_membership", "user_id").then_some(queries::SERVER_NAME_BY_MEMBERSHIP)
+        }
+    }
+}
+
+/// Makes an error of a value that is not of the type Synapse gives it.
+#[allow(clippy::needless_pass_by_value, reason = "it is made for map_err")]
+fn unexpected(error: tokio_postgres::Error) -> Error {
+    Error::Schema(Problem::Unexpected(error.to_string()))
+}
