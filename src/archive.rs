@@ -18,13 +18,12 @@ use std::path::{Path, PathBuf};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 
 use crate::event::{Damage, Event};
-use crate::stream::{Gaps, Stream, Watermark};
+use crate::stream::{Gaps, Position, Stream, Watermark};
 use jsonl::Appending;
 
-/// A batch is committed once its lines have this many bytes, or it has this many events.
-pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// See [`BATCH_BYTES`].
-pub const BATCH_EVENTS: usize = 20_000;
+/// A batch is committed once its lines have this many bytes: enough that few files are opened twice, and little enough
+/// for a small computer.
+const BATCH_BYTES: usize = 12 * 1024 * 1024;
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
 
@@ -110,6 +109,8 @@ pub enum Step {
     Record,
     /// After it has moved.
     Recorded,
+    /// Before the catalog's indexes are made.
+    Index,
     /// Before an unfinished batch is undone.
     Recover,
 }
@@ -142,7 +143,8 @@ pub struct Batch {
 impl Batch {
     /// Adds an event; `late`: it was found in a gap.
     pub fn push(&mut self, event: Event, late: bool) {
-        self.bytes += event.line.len();
+        // what the catalog takes of it is no longer than the line; without it, tiny events would be too many
+        self.bytes += event.line.len() + size_of::<Event>();
         self.events.push((event, late));
     }
 
@@ -160,7 +162,7 @@ impl Batch {
     /// Whether it is time to commit.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.bytes >= BATCH_BYTES || self.events.len() >= BATCH_EVENTS
+        self.bytes >= BATCH_BYTES
     }
 
     /// Whether there is nothing to commit.
@@ -255,6 +257,8 @@ pub struct Archive {
     directory: PathBuf,
     catalog: Catalog,
     hook: Option<Hook>,
+    /// Without indexes, during the first export, nothing can be looked up.
+    indexed: bool,
     _lock: File,
 }
 
@@ -272,10 +276,17 @@ impl Archive {
             catalog.set_up(|writing| rebuild::rebuild(directory, writing))?;
             jsonl::sync(directory)?;
         }
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, _lock: lock };
+        let indexed = catalog.is_indexed()?;
+        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
         archive.recover()?;
         archive.check_some_files()?;
         Ok(archive)
+    }
+
+    /// Whether the catalog can tell what is archived already.
+    #[must_use]
+    pub fn is_indexed(&self) -> bool {
+        self.indexed
     }
 
     /// The archive's catalog.
@@ -306,9 +317,11 @@ impl Archive {
                     lines.extend_from_slice(event.line.as_bytes());
                     lines.push(b'\n');
                     committed.add(event, *late);
-                    redacted.extend(event.redacts.as_deref());
-                    if writing.is_redacted(&event.event_id)? {
-                        redacted.insert(&event.event_id);
+                    if self.indexed {
+                        redacted.extend(event.redacts.as_deref());
+                        if writing.is_redacted(&event.event_id)? {
+                            redacted.insert(&event.event_id);
+                        }
                     }
                 } else {
                     committed.counts.known += 1;
@@ -386,13 +399,40 @@ impl Archive {
         Ok(())
     }
 
-    /// Begins a run and remembers what it is to export.
-    pub fn begin_run(&mut self, selection: &Selection) -> Result<i64, Error> {
+    /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
+    /// that goes on with it must read the same, else indexes are needed at once.
+    pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
+        let is_first = !self.indexed && self.catalog.last_run()?.is_none();
+        if !self.indexed && !is_first && self.catalog.selection()? != *selection {
+            self.index()?;
+        }
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
         writing.select(selection)?;
+        if is_first {
+            writing.begin_first_export(heads)?;
+        }
         writing.commit()?;
         Ok(run)
+    }
+
+    /// Makes the catalog's indexes, if they are not there yet.
+    pub fn index(&mut self) -> Result<(), Error> {
+        if !self.indexed {
+            Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Index)?;
+            let writing = self.catalog.write()?;
+            writing.index()?;
+            writing.commit()?;
+            self.indexed = true;
+        }
+        Ok(())
+    }
+
+    /// The first export is done, the de-outliered events it left for last among them.
+    pub fn end_first_export(&mut self) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.end_first_export()?;
+        writing.commit()
     }
 
     /// Ends a run; tells how many files it wrote to. `error` must not quote any content.
@@ -406,6 +446,7 @@ impl Archive {
 
     /// Forgets how far streams are archived, so that the next export reads them again; what is archived stays.
     pub fn reset(&mut self, streams: &[Stream]) -> Result<(), Error> {
+        self.index()?;
         let writing = self.catalog.write()?;
         for stream in streams {
             writing.reset(*stream)?;

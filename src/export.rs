@@ -84,7 +84,7 @@ pub async fn export(
 ) -> Result<Summary, Error> {
     let database = database.without(&selection.exclude);
     let heads = database.heads().await?;
-    let run = archive.begin_run(selection)?;
+    let run = archive.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
     let mut export = Export {
         database,
         archive,
@@ -94,10 +94,11 @@ pub async fn export(
         report,
         batch: Batch::default(),
         counts: Counts::default(),
+        first: false,
         read: 0,
         span: Span::default(),
     };
-    let mut result = export.all(selection).await;
+    let mut result = export.run(selection).await;
     if matches!(result, Err(Error::Source(_))) {
         // what was read before the database failed need not be read again
         result = export.commit().and(result);
@@ -119,6 +120,9 @@ pub async fn export(
     Ok(Summary { run, counts, files: ended?, stopped })
 }
 
+/// How many ids are looked at in one statement for de-outliered events, which are few.
+const DEOUTLIERED_AT_ONCE: usize = 100_000;
+
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -135,11 +139,62 @@ struct Export<'a> {
     report: &'a mut dyn Report,
     batch: Batch,
     counts: Counts,
+    /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
+    first: bool,
     read: u64,
     span: Span,
 }
 
 impl Export<'_> {
+    /// Ends the first export, if it is not done, then exports what is new.
+    async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
+        if let Some(first) = self.archive.catalog().first_export()? {
+            let newest = self.heads;
+            if !self.archive.is_indexed() {
+                self.first = true;
+                self.heads = newest.at(first);
+                self.all(selection).await?;
+                if self.is_stopped() {
+                    return Ok(());
+                }
+                self.archive.index()?;
+                self.first = false;
+            }
+            // the pages of a room show its de-outliered events where they stand
+            for (stream, head) in Stream::ALL.into_iter().zip(first).filter(|_| selection.include.is_empty()) {
+                self.deoutliered(stream, head).await?;
+            }
+            if self.is_stopped() {
+                return Ok(());
+            }
+            self.archive.end_first_export()?;
+            self.heads = newest;
+        }
+        self.all(selection).await
+    }
+
+    /// Reads the events de-outliered up to `head`, for the first export.
+    async fn deoutliered(&mut self, stream: Stream, head: Option<Position>) -> Result<(), Error> {
+        let end = head.map_or(0, |head| head.0);
+        for first in (1..=end).step_by(DEOUTLIERED_AT_ONCE) {
+            if self.is_stopped() {
+                break;
+            }
+            let last = end.min(first + DEOUTLIERED_AT_ONCE as u64 - 1);
+            let range = (Position(first), Position(last));
+            let mut rows = self.database.probe(&Scope::Server, stream, std::iter::empty(), std::iter::once(range));
+            while let Some(chunk) = self.next(&mut rows).await {
+                for event in chunk?.into_iter().filter_map(|row| row.event) {
+                    self.batch.push(event, false);
+                    if self.batch.is_full() {
+                        self.commit()?;
+                    }
+                }
+            }
+        }
+        self.commit()
+    }
+
     /// Exports every scope and stream that the selection asks for.
     async fn all(&mut self, selection: &Selection) -> Result<(), Error> {
         let (scopes, caught_up) = self.scopes(selection)?;
@@ -200,10 +255,10 @@ impl Export<'_> {
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered = at.zip(end).filter(|_| matches!(scope, Scope::Room(_)));
+        let deoutliered = at.zip(end).filter(|_| !self.first).filter(|_| matches!(scope, Scope::Room(_)));
         if !course.gaps.is_empty() || deoutliered.is_some() {
-            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = self.database.probe(scope, stream, missing, deoutliered);
+            let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));
+            let rows = self.database.probe(scope, stream, missing(), missing().chain(deoutliered));
             let taken = self.take(rows, &mut course, None).await;
             if taken.is_err() || self.is_stopped() {
                 course.report_to(&mut self.batch);
@@ -250,7 +305,7 @@ impl Export<'_> {
                 } else {
                     course.gaps.fill(row.position);
                 }
-                if let Some(event) = row.event {
+                if let Some(event) = row.event.filter(|_| !(self.first && row.deoutliered)) {
                     self.batch.push(event, walk.is_none());
                 }
                 if self.batch.is_full() {

@@ -91,6 +91,14 @@ pub struct Heads {
 }
 
 impl Heads {
+    /// The same clock, with other newest positions, in the order of [`Stream::ALL`].
+    #[must_use]
+    pub fn at(&self, heads: [Option<Position>; 2]) -> Heads {
+        let [live, backfill] = heads;
+        let id = |stream: Stream, head: Option<Position>| head.map(|head| stream.id(head));
+        Heads { live: id(Stream::Live, live), backfill: id(Stream::Backfill, backfill), ..*self }
+    }
+
     /// The newest position of a stream, none while it is empty.
     #[must_use]
     pub fn of(&self, stream: Stream) -> Option<Position> {
@@ -109,6 +117,8 @@ pub struct Row {
     pub position: Position,
     /// The event that has the id.
     pub event_id: String,
+    /// Its id is that of its de-outliering.
+    pub deoutliered: bool,
     /// When the server received it; none for a de-outliered event, whose time is that of its first coming.
     pub received_ts: Option<i64>,
     /// The event, where it belongs to the archive.
@@ -244,25 +254,26 @@ impl Database {
         receiver
     }
 
-    /// Reads what has appeared in ranges of missing positions, in no order. In a room, also what of it was de-outliered
-    /// in `deoutliered`, which the pages of a room do not show.
+    /// Reads what has appeared in ranges of missing positions, in no order, and what was de-outliered in other ranges,
+    /// which pages may not have shown.
     #[must_use]
     pub fn probe(
         &self,
         scope: &Scope,
         stream: Stream,
         missing: impl Iterator<Item = (Position, Position)>,
-        deoutliered: Option<(Position, Position)>,
+        deoutliered: impl Iterator<Item = (Position, Position)>,
     ) -> Rows {
         let (rows, receiver) = mpsc::channel(4);
         let (database, scope) = (self.clone(), scope.clone());
-        let (low, high): (Vec<i64>, Vec<i64>) = missing.map(|(first, last)| stream.ids(first, last)).unzip();
-        let (ex_low, ex_high) = deoutliered.map_or((1, 0), |(first, last)| stream.ids(first, last));
+        let ids = |(first, last)| stream.ids(first, last);
+        let (low, high): (Vec<i64>, Vec<i64>) = missing.map(ids).unzip();
+        let (ex_low, ex_high): (Vec<i64>, Vec<i64>) = deoutliered.map(ids).unzip();
         tokio::spawn(async move {
             match &scope {
                 Scope::Server => {
                     let statement = database.schema.adapt(queries::probe());
-                    database.send(&statement, &[&low, &high], &rows).await
+                    database.send(&statement, &[&low, &high, &ex_low, &ex_high], &rows).await
                 }
                 Scope::Room(id) => {
                     let statement = database.schema.adapt(queries::room_probe());
@@ -271,6 +282,20 @@ impl Database {
             }
         });
         receiver
+    }
+
+    /// PostgreSQL's plan for a statement of `sql/`, in a session like all others; for tests.
+    #[doc(hidden)]
+    pub async fn explain(
+        &self,
+        name: &str,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+    ) -> Result<Option<String>, Error> {
+        let Some(statement) = queries::named(name) else { return Ok(None) };
+        let mut statement = self.schema.adapt(statement);
+        statement.sql = format!("explain {}", statement.sql).into();
+        let rows = self.session.query(&statement, parameters).await?;
+        Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect::<Vec<&str>>().join("\n")))
     }
 
     /// Runs one statement over `stored.sql` and sends its rows on. None: it failed, and the error was sent, or nobody

@@ -49,8 +49,12 @@ impl Catalog {
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "cache_size", -32 * 1024)?;
+        connection.pragma_update(None, "cache_size", -16 * 1024)?;
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        // indexes are sorted on the archive's disk: /tmp may be memory
+        if let Some(directory) = path.parent().and_then(Path::to_str) {
+            connection.pragma_update(None, "temp_store_directory", directory)?;
+        }
         let catalog = Catalog { connection };
         let version = catalog.version()?;
         Ok((catalog, version == 0))
@@ -114,6 +118,30 @@ impl Catalog {
             found.extend(rows.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(found)
+    }
+
+    /// Up to where the first export reads either stream; none once it is done.
+    pub fn first_export(&self) -> Result<Option<[Option<Position>; 2]>, Error> {
+        let mut heads = [None, None];
+        let mut statement = self.connection.prepare("select stream, head from first_export")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let mut any = false;
+        for row in rows {
+            let (name, head) = row?;
+            any = true;
+            for (stream, found) in Stream::ALL.into_iter().zip(&mut heads) {
+                if stream.name() == name {
+                    *found = Some(position(head)).filter(|head| head.0 > 0);
+                }
+            }
+        }
+        Ok(any.then_some(heads))
+    }
+
+    /// Whether the indexes of `event` are there, without which nothing tells that an event is archived already.
+    pub fn is_indexed(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from sqlite_schema where type = 'index' and name = 'event_id')";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// The files of a batch that was not finished, with the lengths they had before it.
@@ -216,6 +244,16 @@ fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
+/// Sets the redaction in effect: one that is not rejected, in the same room and, where Synapse could not check it when it
+/// came, of the same server; the earliest of several.
+const REDACT: &str = "update event as target set redacted_by = (
+    select r.event_id from event r indexed by event_redacts
+     where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected and r.room_id = target.room_id
+       and (coalesce(r.recheck, 0) = 0
+            or substr(r.sender, instr(r.sender, ':') + 1) = substr(target.sender, instr(target.sender, ':') + 1))
+     order by r.origin_server_ts, r.event_id limit 1)";
+const REDACTABLE: &str = "type is not 'm.room.create'";
+
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(Transaction<'a>);
 
@@ -241,11 +279,10 @@ impl Writing<'_> {
 
     /// Adds an event unless the archive has it. True: it is new.
     pub(super) fn add(&self, event: &Event, run: i64) -> Result<bool, Error> {
-        let sql = "insert into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
+        let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
                    origin_server_ts, received_ts, day, body, content, relates_to, rel_type, redacts, recheck,
                    censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)
-                   on conflict (event_id) do nothing";
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
         let added = self.0.prepare_cached(sql)?.execute(params![
             event.event_id,
             event.room_id,
@@ -280,10 +317,33 @@ impl Writing<'_> {
         Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
     }
 
-    /// The events that some redaction names.
-    pub(super) fn redaction_targets(&self) -> Result<BTreeSet<String>, Error> {
-        let mut statement = self.0.prepare("select distinct redacts from event where redacts is not null")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    /// Makes the indexes of `event`, and sets what could not be known without them: the redactions in effect.
+    pub(super) fn index(&self) -> Result<(), Error> {
+        self.0.execute_batch(
+            "create unique index event_id on event (event_id);
+             create index event_room on event (room_id, origin_server_ts);
+             create index event_redacts on event (redacts) where redacts is not null;",
+        )?;
+        let sql = format!(
+            "{REDACT} where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}"
+        );
+        self.0.execute(&sql, [])?;
+        Ok(())
+    }
+
+    /// Begins the first export, which goes up to these positions.
+    pub(super) fn begin_first_export(&self, heads: &[(Stream, Option<Position>)]) -> Result<(), Error> {
+        for (stream, head) in heads {
+            let head = signed(head.map_or(0, |head| head.0));
+            self.0.execute("insert into first_export (stream, head) values (?1, ?2)", params![stream.name(), head])?;
+        }
+        Ok(())
+    }
+
+    /// The first export is done.
+    pub(super) fn end_first_export(&self) -> Result<(), Error> {
+        self.0.execute("delete from first_export", [])?;
+        Ok(())
     }
 
     /// Whether some redaction names this event.
@@ -292,19 +352,10 @@ impl Writing<'_> {
         Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0))?)
     }
 
-    /// Sets which redaction of an event is in effect: one that is not rejected, in the same room and, where Synapse could
-    /// not check it when it came, of the same server; the earliest of several. An `m.room.create` has none.
+    /// Sets which redaction of an event is in effect.
     pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
-        let sql = "update event as target set redacted_by = (
-                       select r.event_id from event r
-                        where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected
-                          and r.room_id = target.room_id
-                          and (coalesce(r.recheck, 0) = 0
-                               or substr(r.sender, instr(r.sender, ':') + 1)
-                                = substr(target.sender, instr(target.sender, ':') + 1))
-                        order by r.origin_server_ts, r.event_id limit 1)
-                   where target.event_id = ?1 and target.type is not 'm.room.create'";
-        self.0.prepare_cached(sql)?.execute([event_id])?;
+        let sql = format!("{REDACT} where event_id = ?1 and {REDACTABLE}");
+        self.0.prepare_cached(&sql)?.execute([event_id])?;
         Ok(())
     }
 

@@ -27,9 +27,10 @@ create table event (
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
 ) strict;
-create unique index event_id on event (event_id);
-create index event_room on event (room_id, origin_server_ts);
-create index event_redacts on event (redacts) where redacts is not null;
+-- Its indexes, made when the first export is done:
+--     create unique index event_id on event (event_id);
+--     create index event_room on event (room_id, origin_server_ts);
+--     create index event_redacts on event (redacts) where redacts is not null;
 
 -- Rooms with at least one archived event.
 create table room (
@@ -98,6 +99,13 @@ create table selection (
 -- Rooms that the server's watermark has passed without archiving them.
 create table left_out (
     room_id text primary key
+) strict, without rowid;
+
+-- The first export, until it is done: it reads both streams up to these positions, each id once, so that it can add events
+-- without an index; the de-outliered ones come last, when there is one.
+create table first_export (
+    stream text primary key,
+    head integer not null
 ) strict, without rowid;
 
 -- The batch being written: the files it appends to and their committed lengths. Empty between batches.

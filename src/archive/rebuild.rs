@@ -12,7 +12,7 @@ use crate::event::Event;
 /// adds it again.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), Error> {
     let rooms = archive.join("rooms");
-    if !rooms.is_dir() {
+    if !rooms.is_dir() || entries(&rooms)?.is_empty() {
         return Ok(());
     }
     let run = writing.begin_run()?;
@@ -24,9 +24,7 @@ pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), E
             }
         }
     }
-    for event_id in writing.redaction_targets()? {
-        writing.redact(&event_id)?;
-    }
+    writing.index()?;
     writing.count(run, &counts)?;
     writing.end_run(run, "rebuilt", None, 0)
 }
@@ -67,9 +65,7 @@ fn take_file(
         if super::layout::day_file(&event.room_id, event.day) != name {
             return Err(broken("it belongs to another file".to_owned()));
         }
-        if !writing.add(&event, run)? {
-            return Err(broken("its event has a line already".to_owned()));
-        }
+        writing.add(&event, run)?;
         writing.room(&event)?;
         counts.add(&event, false);
         bytes += read as u64;

@@ -64,6 +64,15 @@ pub(super) fn room_probe() -> Statement {
     stored(&statement!("room_probe"), "")
 }
 
+/// A statement by the name of its file in `sql/`, as it is run.
+pub(super) fn named(name: &str) -> Option<Statement> {
+    let pages = [Direction::Upward, Direction::Downward].map(|direction| [page(direction), room_page(direction)]);
+    [COLUMNS, ROLE, HEADS, ANCHOR, ALIAS, ROOM, SERVER_NAME, SERVER_NAME_BY_MEMBERSHIP, probe(), room_probe()]
+        .into_iter()
+        .chain(pages.into_iter().flatten())
+        .find(|statement| statement.name == name)
+}
+
 /// `stored.sql` over the rows of a page. The page's name comes first, so that `pg_stat_activity` shows it.
 fn stored(page: &Statement, order: &str) -> Statement {
     let all = STORED.replace("from page p", &format!("from (\n{}) p", page.sql));
@@ -106,5 +115,5 @@ pub(super) fn row(row: &PgRow) -> Result<(i64, Row), tokio_postgres::Error> {
     };
     let (_, position) = Stream::locate(id);
     let received_ts = received_ts.filter(|_| !deoutliered);
-    Ok((id, Row { position, event_id: event_id.to_owned(), received_ts, event }))
+    Ok((id, Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event }))
 }
