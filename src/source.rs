@@ -26,6 +26,8 @@ const PAGE_ROWS: i64 = 5_000;
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
+/// How many chunks are fetched ahead, so that the database works on while a batch is committed.
+const CHUNKS_AHEAD: usize = 24;
 
 /// Why the database could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -227,7 +229,7 @@ impl Database {
     /// Reads a stretch of a stream upward, `after` (exclusive) to `through`, page by page, each in its own transaction.
     #[must_use]
     pub fn pages(&self, scope: &Scope, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let (rows, receiver) = mpsc::channel(4);
+        let (rows, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let (database, room) = (self.clone(), scope.clone());
         let direction = match stream {
             Stream::Live => Direction::Upward,
@@ -264,7 +266,7 @@ impl Database {
         missing: impl Iterator<Item = (Position, Position)>,
         deoutliered: impl Iterator<Item = (Position, Position)>,
     ) -> Rows {
-        let (rows, receiver) = mpsc::channel(4);
+        let (rows, receiver) = mpsc::channel(CHUNKS_AHEAD);
         let (database, scope) = (self.clone(), scope.clone());
         let ids = |(first, last)| stream.ids(first, last);
         let (low, high): (Vec<i64>, Vec<i64>) = missing.map(ids).unzip();

@@ -4,6 +4,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
+pub mod archive;
 pub mod story;
 
 use std::future::Future;
@@ -150,18 +151,25 @@ impl Database {
         let mut script = String::new();
         flate2::read::GzDecoder::new(file).read_to_string(&mut script).expect("cannot unpack the server's data");
 
+        self.psql(&script);
+        // A server that has run for a while has statistics.
+        self.execute("analyze");
+    }
+
+    /// Runs a script with what psql adds to SQL, in one transaction.
+    #[track_caller]
+    pub fn psql(&self, script: &str) {
         let mut psql = Command::new(&self.psql)
             .args(["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", &self.dsn])
             .env_clear()
             .stdin(Stdio::piped())
+            .stdout(Stdio::null())
             .spawn()
             .expect("cannot run psql");
         // A psql that stops early breaks the pipe; its status then says more than that.
         let written = psql.stdin.take().expect("piped").write_all(script.as_bytes());
-        assert!(psql.wait().expect("psql ran").success(), "cannot load {path} into {:?}", self.shape);
+        assert!(psql.wait().expect("psql ran").success(), "psql cannot run the script in {:?}", self.shape);
         written.expect("cannot write to psql");
-        // A server that has run for a while has statistics.
-        self.execute("analyze");
     }
 
     /// Runs statements, separated by semicolons.
