@@ -5,6 +5,7 @@
 mod pdu;
 
 use std::fmt;
+use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate};
 use serde_json::value::RawValue;
@@ -130,8 +131,6 @@ pub struct Event {
     pub outlier: bool,
     /// Set when the line is not the PDU.
     pub damage: Option<Damage>,
-    /// The PDU's `content`, as its text.
-    pub content: Option<String>,
     /// `content.body`.
     pub body: Option<String>,
     /// The event that `content.m.relates_to` points to.
@@ -144,6 +143,8 @@ pub struct Event {
     pub recheck: Option<bool>,
     /// The line, without its newline.
     pub line: String,
+    /// Where in the line the PDU's `content` is.
+    content: Option<Range<usize>>,
 }
 
 impl Event {
@@ -169,7 +170,6 @@ impl Event {
             rejected: stored.rejected,
             outlier: stored.outlier,
             damage: None,
-            content: None,
             body: None,
             relates_to: None,
             rel_type: None,
@@ -177,11 +177,12 @@ impl Event {
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction && stored.recheck.unwrap_or(true)),
             line: String::new(),
+            content: None,
         };
         match parsed {
             Ok(pdu) => {
                 event.take(&pdu);
-                event.line = event.splice(&pdu);
+                event.splice(&pdu);
             }
             Err(damage) => {
                 event.damage = Some(damage);
@@ -221,13 +222,13 @@ impl Event {
                 Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
                 Err(_) => Damage::Missing,
             }),
-            content: None,
             body: None,
             relates_to: None,
             rel_type: None,
             redacts: None,
             recheck: None,
             line: line.to_owned(),
+            content: pdu.content_span(),
         };
         event.take(&pdu);
         Ok(event)
@@ -238,6 +239,18 @@ impl Event {
     #[must_use]
     pub fn is_timeline(&self) -> bool {
         !self.outlier || (self.state_key.is_none() && !self.rejected)
+    }
+
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.line.len() + self.body.as_ref().map_or(0, String::len)
+    }
+
+    /// The PDU's `content`, as its text.
+    #[must_use]
+    pub fn content(&self) -> Option<&str> {
+        self.line.get(self.content.clone()?)
     }
 
     /// The stream that its `stream_ordering` belongs to.
@@ -251,7 +264,6 @@ impl Event {
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
-        self.content = pdu.content.map(|content| content.get().to_owned());
         self.body = owned(&pdu.body);
         self.relates_to = owned(&pdu.relates_to);
         self.rel_type = owned(&pdu.rel_type);
@@ -260,8 +272,8 @@ impl Event {
         }
     }
 
-    /// The PDU's own text, with our keys put in front of it.
-    fn splice(&self, pdu: &Pdu<'_>) -> String {
+    /// Makes the line: the PDU's own text, with our keys put in front of it.
+    fn splice(&mut self, pdu: &Pdu<'_>) {
         // a PDU that contradicts us, or brings a `synapse` key, would hide ours from parsers that take the last of two
         // equal keys: its members are moved under ours, all others stay as they are
         let contradicts =
@@ -283,12 +295,15 @@ impl Event {
         } else {
             line.push_str(members);
         }
-        line
+        let shift = line.len() - pdu.text.len();
+        self.content = pdu.content_span().map(|span| span.start + shift..span.end + shift);
+        self.line = line;
     }
 
-    /// A line made member by member, for the rare PDU that cannot be spliced.
-    fn rewrite(&self, text: &str) -> String {
+    /// Makes the line member by member, for the rare PDU that cannot be spliced.
+    fn rewrite(&mut self, text: &str) {
         let mut kept = String::new();
+        let mut content = None;
         let mut line = self.open(text.len(), true, true);
         for (key, value) in pdu::members(text) {
             let ours = match &*key {
@@ -298,6 +313,9 @@ impl Event {
                 _ => {
                     kept.push(',');
                     push_member(&mut kept, &key, value.get());
+                    if key == "content" {
+                        content = Some(kept.len() - value.get().len()..kept.len());
+                    }
                     None
                 }
             };
@@ -307,9 +325,10 @@ impl Event {
             }
         }
         line.push('}');
+        self.content = content.map(|span| span.start + line.len()..span.end + line.len());
         line.push_str(&kept);
         line.push('}');
-        if line.contains(['\n', '\r']) { line.replace(['\n', '\r'], " ") } else { line }
+        self.line = line.replace(['\n', '\r'], " ");
     }
 
     fn damaged_line(&self, text: Option<&str>) -> String {

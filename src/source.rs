@@ -54,7 +54,7 @@ pub enum Error {
         source: tokio_postgres::Error,
     },
     /// This is no database of Synapse's, or the role may not read it.
-    #[error("{0}")]
+    #[error(transparent)]
     Schema(#[from] schema::Problem),
     /// An alias no room has.
     #[error("no room has the alias {0}")]
@@ -69,8 +69,12 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         use tokio_postgres::error::SqlState as S;
-        let Error::Query { source, .. } = self else { return false };
-        source.code().is_some_and(|code| {
+        let source = match self {
+            Error::Query { source, .. } => Some(source),
+            Error::Connect { source, .. } => source.downcast_ref(),
+            _ => None,
+        };
+        source.and_then(tokio_postgres::Error::code).is_some_and(|code| {
             [
                 S::T_R_SERIALIZATION_FAILURE,
                 S::T_R_DEADLOCK_DETECTED,
@@ -337,7 +341,7 @@ impl Database {
         let mut bytes = 0;
         while let Some(row) = stream.next().await {
             let (id, row) = queries::row(&row?).map_err(failed)?;
-            bytes += row.event.as_ref().map_or(0, |event| event.line.len());
+            bytes += row.event.as_ref().map_or(0, Event::size);
             sent = Sent { count: sent.count + 1, last: id };
             chunk.push(row);
             if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {

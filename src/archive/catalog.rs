@@ -295,7 +295,7 @@ impl Writing<'_> {
             event.received_ts,
             event.day.to_string(),
             event.body,
-            event.content,
+            event.content(),
             event.relates_to,
             event.rel_type,
             event.redacts,

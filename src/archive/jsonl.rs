@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use super::{Error, Step, Steps};
 /// From this many files on, one sync of the whole file system is cheaper than one of each file, and keeping them open
 /// until then could exceed what a process may have open.
 const SYNC_ALL_FROM: usize = 32;
+
+/// How much is gathered before it is written.
+const WRITE_BYTES: usize = 64 * 1024;
 
 /// The files that one batch appends to.
 pub(super) struct Appending<'a> {
@@ -35,7 +38,7 @@ impl<'a> Appending<'a> {
         &mut self,
         path: &str,
         committed: Option<u64>,
-        lines: &[u8],
+        lines: &[&str],
         step: &mut Steps<'_>,
     ) -> Result<(), Error> {
         step.at(Step::Append)?;
@@ -43,18 +46,27 @@ impl<'a> Appending<'a> {
         if committed.is_none() {
             self.make_room(&path)?;
         }
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .append(true)
             .create(committed.is_none())
             .mode(0o600)
             .open(&path)
             .map_err(Error::io("open", &path))?;
-        let (first, second) = lines.split_at(if step.hook.is_some() { lines.len() / 2 } else { 0 });
-        if !first.is_empty() {
-            file.write_all(first).map_err(Error::io("append to", &path))?;
-            step.at(Step::HalfAppended)?;
+        let mut writer = BufWriter::with_capacity(WRITE_BYTES, &file);
+        for (i, line) in lines.iter().enumerate() {
+            if step.hook.is_some() && i == lines.len() / 2 {
+                let half = &line.as_bytes()[..line.len() / 2];
+                writer.write_all(half).and_then(|()| writer.flush()).map_err(Error::io("append to", &path))?;
+                step.at(Step::HalfAppended)?;
+                writer.write_all(&line.as_bytes()[half.len()..])
+            } else {
+                writer.write_all(line.as_bytes())
+            }
+            .and_then(|()| writer.write_all(b"\n"))
+            .map_err(Error::io("append to", &path))?;
         }
-        file.write_all(second).map_err(Error::io("append to", &path))?;
+        writer.flush().map_err(Error::io("append to", &path))?;
+        drop(writer);
         if self.whole.is_none() {
             self.open.push((path, file));
         }

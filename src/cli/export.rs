@@ -39,12 +39,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = Config::new(args.database.as_deref(), |name| std::env::var(name).ok())?;
-    let mut archive = Archive::open(&args.archive.archive, None)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
         let signal = watch_signals(stop)?;
+        // first, so that a wrong database makes no archive
         let database = Database::connect(&config).await?;
+        let mut archive = Archive::open(&args.archive.archive, None)?;
         let selection = select(args, &database, &archive).await?;
         let mut report = Terminal::new(args.quiet);
         report.begin(&database, &archive, &selection)?;

@@ -97,7 +97,7 @@ impl Terminal {
             (censored, "pruned by Synapse before they were archived"),
             (damaged, "damaged: kept as text, see the warnings"),
             (versionless, "of rooms whose version is not known"),
-            (known, "read again, archived before"),
+            (known, "met again, archived already"),
         ] {
             if count > 0 {
                 let _ = write!(text, "\n  {:>12}  {what}", HumanCount(count).to_string());

@@ -89,7 +89,7 @@ fn show(args: &Show) -> Result<Outcome> {
             None => writeln!(out, "{:<9} nothing archived yet", text("stream"))?,
             Some(position) => writeln!(
                 out,
-                "{:<9} position {position}, event {}, moved {}; {} gaps with {} missing ids",
+                "{:<9} position {position}, event {}, moved {}, open gaps: {} ({} ids)",
                 text("stream"),
                 text("event_id"),
                 text("at"),

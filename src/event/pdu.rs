@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -92,7 +93,7 @@ impl<'a> Pdu<'a> {
     /// When it is no JSON object, or one that not every parser reads: with lone surrogates, numbers beyond a double, or
     /// more than [`MAX_DEPTH`] levels.
     pub fn parse(text: &'a str) -> Result<Pdu<'a>, Unparsable> {
-        let text = text.trim_ascii();
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
         if !text.starts_with('{') {
             return Err(Unparsable::new("it is no JSON object"));
         }
@@ -108,6 +109,13 @@ impl<'a> Pdu<'a> {
         pdu.look_into_content();
         pdu.text = text;
         Ok(pdu)
+    }
+
+    /// Where in the text `content` is.
+    pub(super) fn content_span(&self) -> Option<Range<usize>> {
+        let content = self.content?.get();
+        let start = content.as_ptr() as usize - self.text.as_ptr() as usize;
+        Some(start..start + content.len())
     }
 
     /// The event that this redaction redacts: at the top until room version 10, in `content` from 11 on (MSC2174).

@@ -88,6 +88,7 @@ fn what_is_no_readable_object_is_kept_as_text() {
         "",
         "nonsense",
         "[1]",
+        "{}\u{c}",
         "\"text\"",
         r#"{"a":NaN}"#,
         r#"{"a":1"#,
@@ -126,6 +127,15 @@ fn what_is_odd_but_readable_stays_as_it_is() {
         assert_eq!(event.damage, None, "{text}");
         assert!(event.line.ends_with(&text[1..]), "{text}");
     }
+}
+
+#[test]
+fn the_content_is_a_part_of_the_line() {
+    assert_eq!(event(PDU).content(), Some(r#"{"body":"hi","msgtype":"m.text"}"#));
+    assert_eq!(event(r#"{"content" : {"a":[1.50]} ,"synapse":7,"x":"content"}"#).content(), Some(r#"{"a":[1.50]}"#));
+    assert_eq!(event("{\n\"content\":\n{}}").content(), Some("{}"));
+    assert_eq!(event("{}").content(), None);
+    assert_eq!(event("nonsense").content(), None);
 }
 
 #[test]
