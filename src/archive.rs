@@ -43,7 +43,12 @@ pub enum Error {
     },
     /// The catalog.
     #[error("the archive's catalog.sqlite cannot be used")]
-    Catalog(#[from] rusqlite::Error),
+    Catalog(#[source] rusqlite::Error),
+    /// The catalog's own text is damaged.
+    #[error(
+        "the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
+    )]
+    Damaged(#[source] rusqlite::Error),
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
     Foreign,
@@ -86,6 +91,16 @@ pub enum Error {
         /// What is wrong, without its text.
         why: String,
     },
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(source: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match source.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
+            _ => Error::Catalog(source),
+        }
+    }
 }
 
 impl Error {

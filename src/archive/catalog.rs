@@ -51,10 +51,6 @@ impl Catalog {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "cache_size", -16 * 1024)?;
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
-        // indexes are sorted on the archive's disk: /tmp may be memory
-        if let Some(directory) = path.parent().and_then(Path::to_str) {
-            connection.pragma_update(None, "temp_store_directory", directory)?;
-        }
         let catalog = Catalog { connection };
         let version = catalog.version()?;
         Ok((catalog, version == 0))

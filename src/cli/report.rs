@@ -1,6 +1,5 @@
 //! What a user sees of an export: a bar on a terminal, plain lines elsewhere, a summary at the end; all on stderr.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use anyhow::Result;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
 use super::say;
-use crate::archive::{Archive, Counts, Selection};
+use crate::archive::{Archive, Selection};
 use crate::event::Damage;
 use crate::export::{Progress, Report, Summary};
 use crate::source::Database;
@@ -78,32 +77,26 @@ impl Terminal {
     }
 
     fn summary(&self, summary: &Summary) -> String {
-        let Counts { live, backfill, late, soft_failed, rejected, survivors, censored, damaged, versionless, known } =
-            summary.counts;
-        let mut text = format!(
-            "{} {} new events in {} files, {}",
-            if summary.stopped { "stopped:" } else { "done:" },
-            HumanCount(live + backfill),
-            HumanCount(summary.files),
+        let n = |count: u64| HumanCount(count).to_string();
+        let counts = &summary.counts;
+        format!(
+            "{}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, {} rejected, \
+             {} purge survivors, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, {} archived before",
+            if summary.stopped { "stopped" } else { "done" },
+            n(counts.new_events()),
+            n(counts.live),
+            n(counts.backfill),
+            n(summary.files),
             took(self.began.elapsed()),
-        );
-        for (count, what) in [
-            (live, "live"),
-            (backfill, "backfilled"),
-            (late, "late arrivals"),
-            (soft_failed, "soft-failed"),
-            (rejected, "rejected"),
-            (survivors, "purge survivors"),
-            (censored, "pruned by Synapse before they were archived"),
-            (damaged, "damaged: kept as text, see the warnings"),
-            (versionless, "of rooms whose version is not known"),
-            (known, "met again, archived already"),
-        ] {
-            if count > 0 {
-                let _ = write!(text, "\n  {:>12}  {what}", HumanCount(count).to_string());
-            }
-        }
-        text
+            n(counts.late),
+            n(counts.soft_failed),
+            n(counts.rejected),
+            n(counts.survivors),
+            n(counts.damaged),
+            n(counts.censored),
+            n(counts.versionless),
+            n(counts.known),
+        )
     }
 }
 

@@ -116,17 +116,14 @@ fn reset(args: &Reset) -> Result<Outcome> {
     // an archive that is not there must not be made
     Catalog::open_to_read(&args.archive.archive)?;
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
-    let names = streams.iter().map(|stream| stream.name()).collect::<Vec<_>>().join(" and ");
+    let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {
         if !std::io::stdin().is_terminal() {
             say("watermark reset: nobody to ask; give --yes");
             return Ok(Outcome::Refused);
         }
         let mut out = std::io::stderr();
-        write!(
-            out,
-            "The next export will read the {names} stream from its beginning. Nothing archived is lost. Reset? [y/N] "
-        )?;
+        write!(out, "The next export will read {names} from the beginning. Nothing archived is lost. Reset? [y/N] ")?;
         out.flush()?;
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
@@ -136,6 +133,6 @@ fn reset(args: &Reset) -> Result<Outcome> {
         }
     }
     Archive::open(&args.archive.archive, None)?.reset(&streams)?;
-    say(&format!("reset: the next export reads the {names} stream again and adds what the archive lacks"));
+    say(&format!("reset: the next export reads {names} again and adds what the archive lacks"));
     Ok(Outcome::Done)
 }
