@@ -164,8 +164,13 @@ impl Batch {
 
     /// Says how far a stream has come with the events added so far.
     pub fn advance(&mut self, advance: Advance) {
-        self.advances.retain(|a| (&a.scope, a.stream) != (&advance.scope, advance.stream));
-        self.advances.push(advance);
+        match self.advances.iter_mut().find(|a| (&a.scope, a.stream) == (&advance.scope, advance.stream)) {
+            Some(known) => {
+                known.watermark = advance.watermark.or(known.watermark.take());
+                known.gaps = advance.gaps.or(known.gaps.take());
+            }
+            None => self.advances.push(advance),
+        }
     }
 
     /// Says that the server's watermark covers this room again.

@@ -183,8 +183,8 @@ impl Export<'_> {
             let last = end.min(first + DEOUTLIERED_AT_ONCE as u64 - 1);
             let range = (Position(first), Position(last));
             let mut rows = self.database.probe(&Scope::Server, stream, std::iter::empty(), std::iter::once(range));
-            while let Some(chunk) = self.next(&mut rows).await {
-                for event in chunk?.into_iter().filter_map(|row| row.event) {
+            while let Some(chunk) = self.next(&mut rows).await? {
+                for event in chunk.into_iter().filter_map(|row| row.event) {
                     self.batch.push(event, false);
                     if self.batch.is_full() {
                         self.commit()?;
@@ -294,19 +294,20 @@ impl Export<'_> {
         mut walk: Option<&mut Walk>,
     ) -> Result<(), Error> {
         let start = course.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
-        while let Some(chunk) = self.next(&mut rows).await {
-            for row in chunk? {
+        while let Some(chunk) = self.next(&mut rows).await? {
+            for row in chunk {
                 self.read += 1;
-                if let Some(walk) = &mut walk {
+                let late = if let Some(walk) = &mut walk {
                     walk.step(row.position, row.received_ts, &mut course.gaps);
                     course.moved = true;
                     course.watermark =
                         Some(Watermark { position: row.position, anchor: Some((row.position, row.event_id)) });
+                    false
                 } else {
-                    course.gaps.fill(row.position);
-                }
+                    course.gaps.fill(row.position)
+                };
                 if let Some(event) = row.event.filter(|_| !(self.first && row.deoutliered)) {
-                    self.batch.push(event, walk.is_none());
+                    self.batch.push(event, late);
                 }
                 if self.batch.is_full() {
                     if let (Some(walk), Some(watermark)) = (&mut walk, &course.watermark) {
@@ -327,13 +328,13 @@ impl Export<'_> {
     }
 
     /// The next chunk, none at the end or when the export is told to stop.
-    async fn next(&mut self, rows: &mut Rows) -> Option<Result<Vec<source::Row>, source::Error>> {
+    async fn next(&mut self, rows: &mut Rows) -> Result<Option<Vec<source::Row>>, source::Error> {
         if self.is_stopped() {
-            return None;
+            return Ok(None);
         }
         tokio::select! {
-            chunk = rows.recv() => chunk,
-            Ok(_) = self.stop.wait_for(|stop| *stop) => None,
+            chunk = rows.recv() => Ok(Some(chunk.ok_or(source::Error::BrokeOff)??).filter(|chunk| !chunk.is_empty())),
+            Ok(_) = self.stop.wait_for(|stop| *stop) => Ok(None),
         }
     }
 

@@ -56,6 +56,9 @@ pub enum Error {
     /// This is no database of Synapse's, or the role may not read it.
     #[error(transparent)]
     Schema(#[from] schema::Problem),
+    /// The rows ended before they were said to: what reads them has died.
+    #[error("reading from the database broke off")]
+    BrokeOff,
     /// An alias no room has.
     #[error("no room has the alias {0}")]
     UnknownAlias(String),
@@ -131,7 +134,7 @@ pub struct Row {
     pub event: Option<Event>,
 }
 
-/// Rows on their way, in chunks; ends after the first error.
+/// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
 pub type Rows = mpsc::Receiver<Result<Vec<Row>, Error>>;
 
 /// What is read: the whole server or one room.
@@ -253,7 +256,8 @@ impl Database {
                 };
                 match last {
                     Some(Sent { count, last }) if count == PAGE_ROWS => after = last,
-                    _ => return,
+                    Some(_) => return drop(rows.send(Ok(Vec::new())).await),
+                    None => return,
                 }
             }
         });
@@ -276,7 +280,7 @@ impl Database {
         let (low, high): (Vec<i64>, Vec<i64>) = missing.map(ids).unzip();
         let (ex_low, ex_high): (Vec<i64>, Vec<i64>) = deoutliered.map(ids).unzip();
         tokio::spawn(async move {
-            match &scope {
+            let sent = match &scope {
                 Scope::Server => {
                     let statement = database.schema.adapt(queries::probe());
                     database.send(&statement, &[&low, &high, &ex_low, &ex_high], &rows).await
@@ -285,6 +289,9 @@ impl Database {
                     let statement = database.schema.adapt(queries::room_probe());
                     database.send(&statement, &[&low, &high, &ex_low, &ex_high, id], &rows).await
                 }
+            };
+            if sent.is_some() {
+                let _ = rows.send(Ok(Vec::new())).await;
             }
         });
         receiver

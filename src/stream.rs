@@ -149,11 +149,11 @@ impl Gaps {
         }
     }
 
-    /// Takes out a position that has turned up.
-    pub fn fill(&mut self, position: Position) {
-        let Some((&first, &(last, clock))) = self.ranges.range(..=position).next_back() else { return };
+    /// Takes out a position that has turned up. True: it was missing.
+    pub fn fill(&mut self, position: Position) -> bool {
+        let Some((&first, &(last, clock))) = self.ranges.range(..=position).next_back() else { return false };
         if position > last {
-            return;
+            return false;
         }
         self.ranges.remove(&first);
         if first < position {
@@ -162,6 +162,7 @@ impl Gaps {
         if position < last {
             self.add(Gap { first: position.next(), last, clock });
         }
+        true
     }
 
     /// Drops the gaps that are dead when the database's newest event is of `newest` (milliseconds since the epoch).
