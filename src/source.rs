@@ -4,30 +4,18 @@
 //! `sql/`, each in a read-only transaction of its own. Knows no archive.
 
 mod queries;
+mod rows;
 mod schema;
 mod session;
 mod tls;
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use tokio::sync::mpsc;
-
 use crate::config::Config;
-use crate::event::Event;
 use crate::stream::{Position, Stream};
-use queries::Direction;
+pub use rows::{Row, Rows};
 pub use schema::Schema;
 use session::Session;
-
-/// How many rows one page asks for.
-const PAGE_ROWS: i64 = 5_000;
-/// A chunk goes on its way once it has this many rows or bytes, so that a page of the largest events is never in memory
-/// whole.
-const CHUNK_ROWS: usize = 500;
-const CHUNK_BYTES: usize = 512 * 1024;
-/// How many chunks are fetched ahead, so that the database works on while a batch is committed.
-const CHUNKS_AHEAD: usize = 24;
 
 /// Why the database could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -118,24 +106,6 @@ impl Heads {
         id.map(Stream::locate).and_then(|(own, position)| (own == stream).then_some(position))
     }
 }
-
-/// One id of a stream.
-#[derive(Debug)]
-pub struct Row {
-    /// Where in its stream.
-    pub position: Position,
-    /// The event that has the id.
-    pub event_id: String,
-    /// Its id is that of its de-outliering.
-    pub deoutliered: bool,
-    /// When the server received it; none for a de-outliered event, whose time is that of its first coming.
-    pub received_ts: Option<i64>,
-    /// The event, where it belongs to the archive.
-    pub event: Option<Event>,
-}
-
-/// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
-pub type Rows = mpsc::Receiver<Result<Vec<Row>, Error>>;
 
 /// What is read: the whole server or one room.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,70 +203,6 @@ impl Database {
         }
     }
 
-    /// Reads a stretch of a stream upward, `after` (exclusive) to `through`, page by page, each in its own transaction.
-    #[must_use]
-    pub fn pages(&self, scope: &Scope, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let (rows, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        let (database, room) = (self.clone(), scope.clone());
-        let direction = match stream {
-            Stream::Live => Direction::Upward,
-            Stream::Backfill => Direction::Downward,
-        };
-        tokio::spawn(async move {
-            let statement = match &room {
-                Scope::Server => database.schema.adapt(queries::page(direction)),
-                Scope::Room(_) => database.schema.adapt(queries::room_page(direction)),
-            };
-            let mut after = stream.after(after);
-            let through = stream.id(through);
-            loop {
-                let last = match &room {
-                    Scope::Server => database.send(&statement, &[&after, &through, &PAGE_ROWS], &rows).await,
-                    Scope::Room(id) => database.send(&statement, &[&after, &through, &PAGE_ROWS, id], &rows).await,
-                };
-                match last {
-                    Some(Sent { count, last }) if count == PAGE_ROWS => after = last,
-                    Some(_) => return drop(rows.send(Ok(Vec::new())).await),
-                    None => return,
-                }
-            }
-        });
-        receiver
-    }
-
-    /// Reads what has appeared in ranges of missing positions, in no order, and what was de-outliered in other ranges,
-    /// which pages may not have shown.
-    #[must_use]
-    pub fn probe(
-        &self,
-        scope: &Scope,
-        stream: Stream,
-        missing: impl Iterator<Item = (Position, Position)>,
-        deoutliered: impl Iterator<Item = (Position, Position)>,
-    ) -> Rows {
-        let (rows, receiver) = mpsc::channel(CHUNKS_AHEAD);
-        let (database, scope) = (self.clone(), scope.clone());
-        let ids = |(first, last)| stream.ids(first, last);
-        let (low, high): (Vec<i64>, Vec<i64>) = missing.map(ids).unzip();
-        let (ex_low, ex_high): (Vec<i64>, Vec<i64>) = deoutliered.map(ids).unzip();
-        tokio::spawn(async move {
-            let sent = match &scope {
-                Scope::Server => {
-                    let statement = database.schema.adapt(queries::probe());
-                    database.send(&statement, &[&low, &high, &ex_low, &ex_high], &rows).await
-                }
-                Scope::Room(id) => {
-                    let statement = database.schema.adapt(queries::room_probe());
-                    database.send(&statement, &[&low, &high, &ex_low, &ex_high, id], &rows).await
-                }
-            };
-            if sent.is_some() {
-                let _ = rows.send(Ok(Vec::new())).await;
-            }
-        });
-        receiver
-    }
-
     /// PostgreSQL's plan for a statement of `sql/`, in a session like all others; for tests.
     #[doc(hidden)]
     pub async fn explain(
@@ -310,64 +216,4 @@ impl Database {
         let rows = self.session.query(&statement, parameters).await?;
         Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect::<Vec<&str>>().join("\n")))
     }
-
-    /// Runs one statement over `stored.sql` and sends its rows on. None: it failed, and the error was sent, or nobody
-    /// listens any more.
-    async fn send(
-        &self,
-        statement: &queries::Statement,
-        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-        rows: &mpsc::Sender<Result<Vec<Row>, Error>>,
-    ) -> Option<Sent> {
-        let result = self.try_send(statement, parameters, rows).await;
-        match result {
-            Ok(sent) => sent,
-            Err(error) => {
-                let _ = rows.send(Err(error)).await;
-                None
-            }
-        }
-    }
-
-    async fn try_send(
-        &self,
-        statement: &queries::Statement,
-        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-        rows: &mpsc::Sender<Result<Vec<Row>, Error>>,
-    ) -> Result<Option<Sent>, Error> {
-        let failed = |source| Error::Query { statement: statement.name, source };
-        let excluded: &[String] = &self.excluded;
-        let server_name: &str = &self.server_name;
-        let mut all: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![&server_name, &excluded];
-        all.extend_from_slice(parameters);
-        let mut client = self.session.client().await?;
-        let transaction = client.begin(statement.name).await?;
-        let mut stream = std::pin::pin!(transaction.stream(statement, &all).await?.map_err(failed));
-        let mut sent = Sent { count: 0, last: 0 };
-        let mut chunk = Vec::new();
-        let mut bytes = 0;
-        while let Some(row) = stream.next().await {
-            let (id, row) = queries::row(&row?).map_err(failed)?;
-            bytes += row.event.as_ref().map_or(0, Event::size);
-            sent = Sent { count: sent.count + 1, last: id };
-            chunk.push(row);
-            if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
-                bytes = 0;
-                if rows.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
-                    return Ok(None);
-                }
-            }
-        }
-        if !chunk.is_empty() && rows.send(Ok(chunk)).await.is_err() {
-            return Ok(None);
-        }
-        transaction.end().await?;
-        Ok(Some(sent))
-    }
-}
-
-/// What a statement brought.
-struct Sent {
-    count: i64,
-    last: i64,
 }

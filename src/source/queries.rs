@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tokio_postgres::Row as PgRow;
 
-use super::Row;
+use super::rows::{Place, Row};
 use crate::event::{Event, Stored};
 use crate::stream::Stream;
 
@@ -54,6 +54,11 @@ pub(super) fn room_page(direction: Direction) -> Statement {
     }
 }
 
+/// The next events of one room, in its own order.
+pub(super) fn room_order() -> Statement {
+    stored(&statement!("room_order"), " order by p.topological_ordering, p.id")
+}
+
 /// What has appeared on the whole server where it was missing.
 pub(super) fn probe() -> Statement {
     stored(&statement!("probe"), "")
@@ -80,14 +85,15 @@ fn stored(page: &Statement, order: &str) -> Statement {
     Statement { name: page.name, sql: format!("{comment}\n{all}{order}").into() }
 }
 
-/// Reads a row of `stored.sql`: its id, and what an export makes of it.
-pub(super) fn row(row: &PgRow) -> Result<(i64, Row), tokio_postgres::Error> {
+/// Reads a row of `stored.sql`: its place, and what an export makes of it.
+pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
     let id: i64 = row.try_get(0)?;
     let deoutliered: bool = row.try_get(1)?;
     let event_id: &str = row.try_get(2)?;
     let received_ts: Option<i64> = row.try_get(10)?;
     // no columns of `events`: a de-outliered event that was purged since
     let stream_ordering: Option<i64> = row.try_get(3)?;
+    let topological_ordering = row.try_get::<_, Option<i64>>(4)?.unwrap_or_default();
     let wanted: Option<bool> = row.try_get(13)?;
     let event = match stream_ordering {
         Some(stream_ordering) if wanted == Some(true) => {
@@ -98,7 +104,7 @@ pub(super) fn row(row: &PgRow) -> Result<(i64, Row), tokio_postgres::Error> {
                 sender: row.try_get(7)?,
                 state_key: row.try_get(8)?,
                 stream_ordering,
-                topological_ordering: row.try_get(4)?,
+                topological_ordering,
                 origin_server_ts: row.try_get(9)?,
                 received_ts,
                 room_version: row.try_get(16)?,
@@ -115,5 +121,8 @@ pub(super) fn row(row: &PgRow) -> Result<(i64, Row), tokio_postgres::Error> {
     };
     let (_, position) = Stream::locate(id);
     let received_ts = received_ts.filter(|_| !deoutliered);
-    Ok((id, Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event }))
+    Ok((
+        Place { id, topological_ordering },
+        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event },
+    ))
 }
