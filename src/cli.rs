@@ -1,5 +1,6 @@
 //! The command line: arguments, environment, terminal, exit codes. The only place for any of them.
 
+mod database;
 mod export;
 mod report;
 mod watermark;
@@ -50,7 +51,15 @@ enum Outcome {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if may_quote_a_password(&error) => {
+            say("synapse-export: an argument stands where none belongs; a database is named with --database URL");
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
+    let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
@@ -65,6 +74,12 @@ pub fn run() -> ExitCode {
             ExitCode::from(status(&error))
         }
     }
+}
+
+/// Whether a complaint about the arguments would show a connection string.
+fn may_quote_a_password(error: &clap::Error) -> bool {
+    let text = error.to_string();
+    error.use_stderr() && (text.contains("://") || text.contains("password="))
 }
 
 /// The exit status that an error asks for.
@@ -85,9 +100,8 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    // of all errors only those of writing to stdout come as they are
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Writes a line for the user, beside the data.

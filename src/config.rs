@@ -1,232 +1,188 @@
-//! Where the database is: a URL or key=value string as every PostgreSQL tool takes it, completed by libpq's variables.
+//! Where the database is: what flags, `PG*` variables, `~/.pgpass`, `pg_service.conf` and Synapse's own configuration say,
+//! with libpq's meaning.
 //!
-//! Pure: the environment is handed in. Never keeps a password where `Debug` would show it.
+//! The environment is handed in; the files it and the flags name are read. Never keeps a password where `Debug` or an
+//! error would show it.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::time::Duration;
+mod connection_string;
+mod homeserver;
+mod parameters;
+mod password_file;
+mod server;
+mod service;
+#[cfg(test)]
+mod tests;
+mod tls;
 
-use tokio_postgres::config::SslMode;
+use std::path::{Path, PathBuf};
 
-/// How a connection is protected, with libpq's meaning (PostgreSQL manual, "SSL Mode Descriptions").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verify {
-    /// Encrypted or not, whoever answers: `disable`, `prefer`, `require`.
-    Nothing,
-    /// The server's certificate comes from a trusted CA: `verify-ca`, and `require` with a root certificate.
-    Authority,
-    /// So it does, and it names the host: `verify-full`.
-    Host,
+use parameters::Parameters;
+pub(crate) use server::{Server, SessionAttributes};
+pub(crate) use tls::{Identity, Roots, Tls, Verify};
+
+/// What the command line says about the database.
+#[derive(Clone, Copy, Default)]
+pub struct Flags<'a> {
+    /// A `postgres://` URL or `key=value` pairs.
+    pub database: Option<&'a str>,
+    /// A file whose first line is the password.
+    pub password_file: Option<&'a Path>,
+    /// Synapse's configuration: files, or directories of them.
+    pub synapse_config: &'a [PathBuf],
 }
 
 /// Everything needed to connect.
 #[derive(Clone)]
 pub struct Config {
-    /// What tokio-postgres knows of it.
-    pub postgres: tokio_postgres::Config,
-    /// What of the server's certificate is checked.
-    pub verify: Verify,
-    /// `sslrootcert`: a file of trusted CAs instead of the system's.
-    pub root_certificate: Option<PathBuf>,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) session: SessionAttributes,
+    pub(crate) tls: Tls,
+    warnings: Vec<String>,
 }
 
-/// Why there is no usable [`Config`]; never quotes the string, which may hold a password.
+/// Why there is no usable [`Config`]; names what is at fault and never quotes a value, which may be a password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing says where the database is.
     #[error(
-        "no database is named: give --database (or SYNAPSE_EXPORT_DATABASE) a postgres:// URL or a key=value string, or set PGHOST or PGDATABASE"
+        "no database is named: give --database (or SYNAPSE_EXPORT_DATABASE) a postgres:// URL or a key=value string, or --synapse-config Synapse's homeserver.yaml, or set PGHOST, PGDATABASE or PGSERVICE"
     )]
     None,
     /// The connection string is not one.
     #[error("the database's connection string is malformed: {0}")]
     Malformed(String),
-    /// An `sslmode` that cannot be had.
-    #[error("sslmode '{0}' is not supported: use disable, prefer, require, verify-ca or verify-full")]
-    SslMode(String),
+    /// A key that libpq does not know either.
+    #[error("unknown connection parameter '{key}' in {place}: correct or remove it")]
+    Unknown {
+        /// The key.
+        key: String,
+        /// Where it was found.
+        place: String,
+    },
+    /// A parameter of libpq's that is not implemented.
+    #[error("the connection parameter '{key}' ({place}) is not supported{}: remove it", only(harmless))]
+    Unsupported {
+        /// The key.
+        key: &'static str,
+        /// Where it was found.
+        place: String,
+        /// The values that may stand.
+        harmless: &'static [&'static str],
+    },
+    /// A value that cannot be.
+    #[error("the connection parameter '{key}' must be {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What it could be.
+        expected: &'static str,
+    },
+    /// Lists that do not match.
+    #[error("'{0}' must have one value, or as many as there are hosts")]
+    Count(&'static str),
+    /// Nothing to check certificates against.
+    #[error(
+        "sslmode verify-ca and verify-full need trusted certificates: give sslrootcert a file (or put it at ~/.postgresql/root.crt), or sslrootcert=system for the system's"
+    )]
+    NoRoots,
+    /// All the world's CAs, and any host.
+    #[error("sslrootcert=system needs sslmode=verify-full: anybody can have a certificate of a public authority")]
+    WeakMode,
+    /// A file that cannot be used.
+    #[error("cannot use {} ({key}): {problem}", path.display())]
+    File {
+        /// Which option or variable names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Synapse's configuration does not say where its database is.
+    #[error("cannot take the database from --synapse-config: {0}")]
+    Homeserver(String),
+    /// A small server.
+    #[error(
+        "Synapse's database is SQLite according to --synapse-config, and synapse-export reads PostgreSQL: move it with Synapse's synapse_port_db first"
+    )]
+    Sqlite,
 }
 
-/// The keys that are ours to interpret, since tokio-postgres would refuse them or do less than asked.
-const OURS: [&str; 2] = ["sslmode", "sslrootcert"];
+fn only(harmless: &[&str]) -> String {
+    if harmless.is_empty() { String::new() } else { format!(" but as {}", harmless.join(" or ")) }
+}
 
 impl Config {
-    /// Completes a connection string with what the environment's `PG*` variables say where it is silent.
+    /// Completes a connection string with what the environment says where it is silent.
     pub fn new(database: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
+        Config::read(Flags { database, ..Flags::default() }, env)
+    }
+
+    /// Takes each parameter from the first that has it: flags, a service, the environment, Synapse's configuration,
+    /// libpq's defaults.
+    pub fn read(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
-        if database.is_none() && ["PGHOST", "PGHOSTADDR", "PGDATABASE"].iter().all(|name| env(name).is_none()) {
+        let mut parameters = flags.database.map(connection_string::parse).transpose()?.unwrap_or_default();
+        if let Some(path) = flags.password_file {
+            let password = read_password(path)?;
+            parameters.insert("password", password, "--password-file")?;
+        }
+        let environment = Parameters::from_environment(&env)?;
+        if let Some(name) = parameters.get("service").or(environment.get("service")) {
+            let service = service::read(name, &env)?;
+            parameters.fill(service);
+        }
+        parameters.fill(environment);
+        if !flags.synapse_config.is_empty() {
+            let mut synapse = homeserver::read(flags.synapse_config)?;
+            // an address belongs to its host, and a password to its user
+            if parameters.has("host") || parameters.has("hostaddr") {
+                synapse.remove(&["host", "hostaddr"]);
+            }
+            if parameters.has("user") {
+                synapse.remove(&["password", "passfile"]);
+            }
+            parameters.fill(synapse);
+        } else if flags.database.is_none()
+            && !["host", "hostaddr", "dbname", "service"].iter().any(|name| parameters.has(name))
+        {
             return Err(Error::None);
         }
-        let (rest, ours) = split(database.unwrap_or_default())?;
-        // the parser's own message names the key at fault, never a value but that of a mistyped option
-        let mut postgres: tokio_postgres::Config = rest.parse().map_err(|e: tokio_postgres::Error| {
-            Error::Malformed(std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string))
-        })?;
-        complete(&mut postgres, &env)?;
-        let ours = |key: &str, variable: &str| {
-            ours.iter().rfind(|(k, _)| k == key).map(|(_, value)| value.clone()).or_else(|| env(variable))
-        };
-        let root_certificate = ours("sslrootcert", "PGSSLROOTCERT").map(PathBuf::from);
-        let mode = ours("sslmode", "PGSSLMODE").unwrap_or_else(|| "prefer".to_owned());
-        let (ssl_mode, verify) = match mode.as_str() {
-            "disable" => (SslMode::Disable, Verify::Nothing),
-            "prefer" => (SslMode::Prefer, Verify::Nothing),
-            "require" if root_certificate.is_some() => (SslMode::Require, Verify::Authority),
-            "require" => (SslMode::Require, Verify::Nothing),
-            "verify-ca" => (SslMode::Require, Verify::Authority),
-            "verify-full" => (SslMode::Require, Verify::Host),
-            _ => return Err(Error::SslMode(mode)),
-        };
-        postgres.ssl_mode(ssl_mode);
-        Ok(Config { postgres, verify, root_certificate })
+        let tls = Tls::new(&parameters, &env)?;
+        let mut warnings = Vec::new();
+        let password_file = password_file_text(&parameters, &env, &mut warnings);
+        let servers = server::servers(&parameters, password_file.as_deref(), &tls)?;
+        Ok(Config { servers, session: server::session(&parameters)?, tls, warnings })
+    }
+
+    /// What the user should know before the connection is made.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
-/// Fills in what the string leaves out: from the environment, else as libpq does.
-fn complete(postgres: &mut tokio_postgres::Config, env: &impl Fn(&str) -> Option<String>) -> Result<(), Error> {
-    if postgres.get_hosts().is_empty() && postgres.get_hostaddrs().is_empty() {
-        match env("PGHOST").or_else(|| env("PGHOSTADDR")) {
-            Some(hosts) => {
-                for host in hosts.split(',') {
-                    postgres.host(host);
-                }
-            }
-            None => {
-                postgres.host("/var/run/postgresql");
-            }
-        }
+/// What `passfile` or `~/.pgpass` holds, if it is needed.
+fn password_file_text(
+    parameters: &Parameters,
+    env: &impl Fn(&str) -> Option<String>,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
+    if parameters.get("password").is_some() {
+        return None;
     }
-    if postgres.get_ports().is_empty()
-        && let Some(ports) = env("PGPORT")
-    {
-        for port in ports.split(',') {
-            postgres.port(port.parse().map_err(|_| Error::Malformed("PGPORT is no port number".to_owned()))?);
-        }
-    }
-    if postgres.get_user().is_none()
-        && let Some(user) = env("PGUSER").or_else(|| env("USER")).or_else(|| env("LOGNAME"))
-    {
-        postgres.user(user);
-    }
-    if postgres.get_password().is_none()
-        && let Some(password) = env("PGPASSWORD")
-    {
-        postgres.password(password);
-    }
-    if postgres.get_dbname().is_none()
-        && let Some(name) = env("PGDATABASE")
-    {
-        postgres.dbname(name);
-    }
-    if postgres.get_connect_timeout().is_none() {
-        let seconds = env("PGCONNECT_TIMEOUT").and_then(|seconds| seconds.parse().ok()).filter(|&s| s > 0);
-        postgres.connect_timeout(Duration::from_secs(seconds.unwrap_or(30)));
-    }
-    Ok(())
+    let path = parameters.get("passfile").map(PathBuf::from);
+    let path = path.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".pgpass")))?;
+    password_file::read(&path).unwrap_or_else(|warning| {
+        warnings.push(warning);
+        None
+    })
 }
 
-/// Splits [`OURS`] off a connection string.
-fn split(database: &str) -> Result<(String, Vec<(String, String)>), Error> {
-    if database.starts_with("postgres://") || database.starts_with("postgresql://") {
-        let Some((base, query)) = database.split_once('?') else { return Ok((database.to_owned(), Vec::new())) };
-        let (ours, rest): (Vec<_>, Vec<_>) =
-            query.split('&').partition(|pair| OURS.contains(&pair.split('=').next().unwrap_or_default()));
-        let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let ours =
-            ours.iter().filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), decode(value)));
-        let question = if rest.is_empty() { "" } else { "?" };
-        return Ok((format!("{base}{question}{}", rest.join("&")), ours.collect()));
-    }
-    let mut rest = String::new();
-    let mut ours = Vec::new();
-    for (key, value) in key_values(database)? {
-        if OURS.contains(&key.as_str()) {
-            ours.push((key, value));
-        } else {
-            let _ = write!(rest, "{key}='{}' ", value.replace('\\', r"\\").replace('\'', r"\'"));
-        }
-    }
-    Ok((rest, ours))
-}
-
-/// Reads `key = value 'quoted \' value'` pairs (PostgreSQL manual, "Keyword/Value Connection Strings").
-fn key_values(text: &str) -> Result<Vec<(String, String)>, Error> {
-    let mut pairs = Vec::new();
-    let mut chars = text.trim().chars().peekable();
-    while chars.peek().is_some() {
-        let mut key = String::new();
-        while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
-            key.push(c);
-        }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        if key.is_empty() || chars.next() != Some('=') {
-            return Err(Error::Malformed("it is neither a postgres:// URL nor key=value pairs".to_owned()));
-        }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        let quoted = chars.next_if_eq(&'\'').is_some();
-        let mut value = String::new();
-        loop {
-            match chars.next() {
-                Some('\\') => value.extend(chars.next()),
-                Some('\'') if quoted => break,
-                Some(c) if !quoted && c.is_whitespace() => break,
-                Some(c) => value.push(c),
-                None if quoted => return Err(Error::Malformed(format!("the value of '{key}' has no closing quote"))),
-                None => break,
-            }
-        }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
-        pairs.push((key, value));
-    }
-    Ok(pairs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio_postgres::config::Host;
-
-    fn config(database: &str, env: &[(&str, &str)]) -> Result<Config, Error> {
-        let database = (!database.is_empty()).then_some(database);
-        Config::new(database, |name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
-    }
-
-    #[test]
-    fn urls_and_key_values_say_the_same() {
-        for database in [
-            "postgres://reader:s%20'cret@db.example.org:5433/synapse?sslmode=verify-full&sslrootcert=%2Fetc%2Fca.pem",
-            r"host=db.example.org port = 5433 user=reader password='s \'cret' dbname=synapse sslmode=verify-full sslrootcert=/etc/ca.pem",
-        ] {
-            let config = config(database, &[("PGPORT", "1"), ("PGUSER", "other"), ("PGSSLMODE", "disable")]).unwrap();
-            assert_eq!(config.postgres.get_hosts(), [Host::Tcp("db.example.org".into())]);
-            assert_eq!(config.postgres.get_ports(), [5433]);
-            assert_eq!(config.postgres.get_user(), Some("reader"));
-            assert_eq!(config.postgres.get_password(), Some(&b"s 'cret"[..]));
-            assert_eq!(config.postgres.get_dbname(), Some("synapse"));
-            assert_eq!((config.postgres.get_ssl_mode(), config.verify), (SslMode::Require, Verify::Host));
-            assert_eq!(config.root_certificate, Some("/etc/ca.pem".into()));
-        }
-    }
-
-    #[test]
-    fn the_environment_fills_what_is_left_out() {
-        let env =
-            [("PGHOST", "/run/pg"), ("PGPORT", "6000"), ("PGUSER", "u"), ("PGDATABASE", "d"), ("PGPASSWORD", "p")];
-        let config = config("", &env).unwrap();
-        assert_eq!(config.postgres.get_hosts(), [Host::Unix("/run/pg".into())]);
-        assert_eq!(config.postgres.get_ports(), [6000]);
-        assert_eq!((config.postgres.get_user(), config.postgres.get_dbname()), (Some("u"), Some("d")));
-        assert_eq!(config.postgres.get_password(), Some(&b"p"[..]));
-        assert_eq!((config.postgres.get_ssl_mode(), config.verify), (SslMode::Prefer, Verify::Nothing));
-    }
-
-    #[test]
-    fn bad_strings_are_refused_without_quoting_them() {
-        for database in
-            ["nonsense secret", "host=a password='secret", "postgres://u:secret@h:port/d", "host=h sslmode=allow"]
-        {
-            let error = config(database, &[]).err().unwrap();
-            assert!(!error.to_string().contains("secret"), "{error}");
-        }
-        assert!(matches!(config("", &[]), Err(Error::None)));
-    }
+/// The first line of a file that holds nothing but a password.
+fn read_password(path: &Path) -> Result<String, Error> {
+    let unusable = |problem: String| Error::File { key: "--password-file", path: path.to_owned(), problem };
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() { Err(unusable("its first line is empty".to_owned())) } else { Ok(password.to_owned()) }
 }

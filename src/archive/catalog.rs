@@ -47,12 +47,12 @@ impl Catalog {
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         connection.set_prepared_statement_cache_capacity(64);
-        connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        connection.pragma_update(None, "cache_size", -16 * 1024)?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         let catalog = Catalog { connection };
         let version = catalog.version()?;
+        catalog.connection.pragma_update(None, "journal_mode", "wal")?;
+        catalog.connection.pragma_update(None, "synchronous", "full")?;
+        catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
+        catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         Ok((catalog, version == 0))
     }
 
@@ -65,16 +65,20 @@ impl Catalog {
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         let catalog = Catalog { connection };
-        catalog.version()?;
-        Ok(catalog)
+        match catalog.version()? {
+            0 => Err(Error::NoArchive(archive.to_owned())),
+            _ => Ok(catalog),
+        }
     }
 
     fn version(&self) -> Result<i64, Error> {
         let pragma = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let (version, application) = (pragma("user_version")?, pragma("application_id")?);
-        match version {
-            0 | VERSION if application == 0 || application == APPLICATION_ID => Ok(version),
-            _ if application == APPLICATION_ID => Err(Error::Newer(version)),
+        let tables: i64 = self.connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+        match (application, version) {
+            (APPLICATION_ID, VERSION) => Ok(version),
+            (APPLICATION_ID, _) => Err(Error::Newer(version)),
+            (0, 0) if tables == 0 => Ok(version),
             _ => Err(Error::Foreign),
         }
     }

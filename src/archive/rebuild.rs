@@ -71,5 +71,8 @@ fn take_file(
         bytes += read as u64;
         events += 1;
     }
-    if events > 0 { writing.file(name, bytes, events, run) } else { Ok(()) }
+    if events == 0 {
+        return fs::remove_file(&path).map_err(Error::io("remove", &path));
+    }
+    writing.file(name, bytes, events, run)
 }

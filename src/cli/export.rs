@@ -6,20 +6,18 @@ use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::database::DatabaseArgs;
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, say};
 use crate::archive::{Archive, Selection};
-use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a
-    /// replica, with the role of `sql/reader_role.sql`
-    #[arg(long, value_name = "URL", env = "SYNAPSE_EXPORT_DATABASE", hide_env_values = true)]
-    database: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
     #[command(flatten)]
     archive: ArchiveArgs,
     /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line. Remembered for the runs to
@@ -38,7 +36,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let config = Config::new(args.database.as_deref(), |name| std::env::var(name).ok())?;
+    let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);

@@ -72,10 +72,22 @@ pub(super) fn room_probe() -> Statement {
 /// A statement by the name of its file in `sql/`, as it is run.
 pub(super) fn named(name: &str) -> Option<Statement> {
     let pages = [Direction::Upward, Direction::Downward].map(|direction| [page(direction), room_page(direction)]);
-    [COLUMNS, ROLE, HEADS, ANCHOR, ALIAS, ROOM, SERVER_NAME, SERVER_NAME_BY_MEMBERSHIP, probe(), room_probe()]
-        .into_iter()
-        .chain(pages.into_iter().flatten())
-        .find(|statement| statement.name == name)
+    [
+        COLUMNS,
+        ROLE,
+        HEADS,
+        ANCHOR,
+        ALIAS,
+        ROOM,
+        SERVER_NAME,
+        SERVER_NAME_BY_MEMBERSHIP,
+        probe(),
+        room_probe(),
+        room_order(),
+    ]
+    .into_iter()
+    .chain(pages.into_iter().flatten())
+    .find(|statement| statement.name == name)
 }
 
 /// `stored.sql` over the rows of a page. The page's name comes first, so that `pg_stat_activity` shows it.

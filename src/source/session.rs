@@ -3,15 +3,16 @@
 //! Two of the four layers that keep the database as it is are here: every transaction is `READ ONLY`, and so is the
 //! session by default. The types above are a third (no statement but those in `sql/`), the role is the fourth.
 
-use std::time::Duration;
+mod servers;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{RowStream, Transaction};
 
 use super::queries::Statement;
 use super::{Error, tls};
 use crate::config::Config;
+use servers::Servers;
 
 /// What every session of ours is set to. Pages are read by index, in order and without JIT or parallel workers, whatever
 /// the statistics say: the plans are then the same on a small, a huge and a never analysed database. Settings that this
@@ -32,35 +33,18 @@ const SETTINGS: &str = "
 /// A few connections to the database.
 #[derive(Clone)]
 pub(super) struct Session {
-    pool: Pool,
+    servers: Servers,
     /// The database as errors name it.
     target: String,
 }
 
 impl Session {
     pub(super) fn new(config: &Config) -> Result<Session, Error> {
-        let mut postgres = config.postgres.clone();
-        postgres.application_name(concat!("synapse-export ", env!("CARGO_PKG_VERSION")));
-        postgres.keepalives_idle(Duration::from_secs(60));
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(postgres, tls::connector(config)?, recycling);
-        let settings = Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-            Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(HookError::Backend) })
-        });
-        let pool =
-            Pool::builder(manager).max_size(2).post_create(settings).build().map_err(|e| Error::Tls(e.to_string()))?;
-        Ok(Session { pool, target: target(&config.postgres) })
+        Ok(Session { servers: Servers::new(config)?, target: target(config) })
     }
 
     pub(super) async fn client(&self) -> Result<Client, Error> {
-        let failed = |e: PoolError| -> Box<dyn std::error::Error + Send + Sync> {
-            match e {
-                PoolError::Backend(e) => Box::new(e),
-                e => Box::new(e),
-            }
-        };
-        let client = self.pool.get().await;
-        Ok(Client(client.map_err(|e| Error::Connect { target: self.target.clone(), source: failed(e) })?))
+        Ok(Client(self.servers.client(&self.target).await?))
     }
 
     /// Runs a statement that gives few rows, in a transaction of its own.
@@ -110,24 +94,13 @@ impl ReadTransaction<'_> {
     }
 }
 
-/// Says which database this is, without the password.
-fn target(postgres: &tokio_postgres::Config) -> String {
-    let hosts: Vec<String> = postgres
-        .get_hosts()
-        .iter()
-        .map(|host| match host {
-            tokio_postgres::config::Host::Tcp(name) => name.clone(),
-            tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-        })
-        .chain(postgres.get_hostaddrs().iter().map(ToString::to_string))
-        .collect();
-    let ports: Vec<String> = postgres.get_ports().iter().map(ToString::to_string).collect();
-    let or = |text: Option<&str>, other: &str| text.unwrap_or(other).to_owned();
+/// Says which database this is, and who asks for it.
+fn target(config: &Config) -> String {
+    let postgres = config.servers.first().map(|server| &server.postgres);
+    let named = |name: Option<&str>| name.unwrap_or_default().to_owned();
     format!(
-        "host {}, port {}, database {}, user {}",
-        hosts.join(","),
-        if ports.is_empty() { "5432".to_owned() } else { ports.join(",") },
-        or(postgres.get_dbname().or(postgres.get_user()), "of the user's name"),
-        or(postgres.get_user(), "of this account")
+        "database {}, user {}",
+        named(postgres.and_then(tokio_postgres::Config::get_dbname)),
+        named(postgres.and_then(tokio_postgres::Config::get_user))
     )
 }

@@ -114,6 +114,14 @@ impl Database {
         self.store(&row, None);
     }
 
+    /// Stores the messages with these stream orderings.
+    #[track_caller]
+    pub fn events(&self, stream_orderings: impl IntoIterator<Item = i64>) {
+        for stream_ordering in stream_orderings {
+            self.event(EventRow::at(stream_ordering));
+        }
+    }
+
     /// Stores a redaction of `target`, which need not exist. The PDU names the target itself, unless its content does,
     /// as in rooms of version 11 and later.
     #[track_caller]

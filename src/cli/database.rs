@@ -1,0 +1,36 @@
+//! Which database: the options that all commands that read one share.
+
+use std::path::PathBuf;
+
+use crate::config::{Config, Error, Flags};
+
+/// Which database.
+#[derive(clap::Args)]
+pub(super) struct DatabaseArgs {
+    /// The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a
+    /// replica, with the role of `sql/reader_role.sql`. Other users can see a password here: use ~/.pgpass
+    #[arg(long, value_name = "URL", env = "SYNAPSE_EXPORT_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+    /// A file whose first line is the database's password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Take what is said nowhere else from Synapse's homeserver.yaml, or a directory of such files; can be repeated
+    #[arg(long, value_name = "FILE")]
+    synapse_config: Vec<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// Where the database is; the user is told what is odd about it.
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        let flags = Flags {
+            database: self.database.as_deref(),
+            password_file: self.password_file.as_deref(),
+            synapse_config: &self.synapse_config,
+        };
+        let config = Config::read(flags, |name| std::env::var(name).ok())?;
+        for warning in config.warnings() {
+            super::say(&format!("warning: {warning}"));
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,116 @@
+//! Connection strings: `key=value` pairs and URLs (PostgreSQL manual, "Connection Strings").
+//!
+//! Errors never quote a string: what is malformed may well be its password.
+
+use super::Error;
+use super::parameters::Parameters;
+
+const PLACE: &str = "the connection string";
+
+/// Reads either kind.
+pub(super) fn parse(text: &str) -> Result<Parameters, Error> {
+    let rest = ["postgres://", "postgresql://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.map_or_else(|| key_values(text), url)
+}
+
+fn malformed(problem: &str) -> Error {
+    Error::Malformed(problem.to_owned())
+}
+
+/// Reads `key = value key='quoted \' value'`.
+fn key_values(text: &str) -> Result<Parameters, Error> {
+    let mut parameters = Parameters::default();
+    let mut chars = text.trim().chars().peekable();
+    let mut after_bare_password = false;
+    while chars.peek().is_some() {
+        let mut key = String::new();
+        while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
+            key.push(c);
+        }
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        if key.is_empty() || chars.next() != Some('=') {
+            return Err(malformed(
+                "it is neither a postgres:// URL nor key=value pairs; quote values that hold spaces",
+            ));
+        }
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        let quoted = chars.next_if_eq(&'\'').is_some();
+        let mut value = String::new();
+        loop {
+            match chars.next() {
+                Some('\\') => value.extend(chars.next()),
+                Some('\'') if quoted => break,
+                Some(c) if !quoted && c.is_whitespace() => break,
+                Some(c) => value.push(c),
+                None if quoted => return Err(malformed("a value has no closing quote")),
+                None => break,
+            }
+        }
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        parameters.insert(&key, value, PLACE).map_err(|error| match error {
+            // then the "key" may be the rest of the password
+            Error::Unknown { .. } if after_bare_password => malformed("quote a password that holds spaces"),
+            error => error,
+        })?;
+        after_bare_password = !quoted && matches!(key.as_str(), "password" | "sslpassword");
+    }
+    Ok(parameters)
+}
+
+/// Reads what follows `postgres://`: `user:password@host:port,host:port/dbname?key=value&key=value`.
+fn url(text: &str) -> Result<Parameters, Error> {
+    let mut parameters = Parameters::default();
+    let mut set = |key: &str, value: &str| parameters.insert(key, decode(value)?, PLACE);
+    let mut rest = text;
+    // as in libpq, a ? may stand in a password as it is, but a / may not
+    if let Some(end) = text.find(['@', '/']).filter(|end| text[*end..].starts_with('@')) {
+        let (user, password) = text[..end].split_once(':').unwrap_or((&text[..end], ""));
+        for (key, value) in [("user", user), ("password", password)] {
+            if !value.is_empty() {
+                set(key, value)?;
+            }
+        }
+        rest = &text[end + 1..];
+    }
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (places, dbname) = rest.split_once('/').unwrap_or((rest, ""));
+    if !dbname.is_empty() {
+        set("dbname", dbname)?;
+    }
+    let mut hosts = Vec::new();
+    let mut ports = Vec::new();
+    for place in places.split(',') {
+        let (host, port) = match place.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').ok_or_else(|| malformed("a [ in its host has no ]"))?,
+            None => place.split_at(place.find(':').unwrap_or(place.len())),
+        };
+        hosts.push(host);
+        ports.push(match port {
+            "" => "",
+            port => {
+                port.strip_prefix(':').ok_or_else(|| malformed("there is something between a host and its port"))?
+            }
+        });
+    }
+    if hosts.iter().any(|host| !host.is_empty()) {
+        set("host", &hosts.join(","))?;
+    }
+    if ports.iter().any(|port| !port.is_empty()) {
+        set("port", &ports.join(","))?;
+    }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let pair = pair.split_once('=');
+        let (key, value) = pair.ok_or_else(|| malformed("a parameter after its ? has no value; write key=value"))?;
+        match (decode(key)?.as_str(), value) {
+            // as libpq does, for URLs written for JDBC
+            ("ssl", "true") => set("sslmode", "require")?,
+            (key, value) => set(key, value)?,
+        }
+    }
+    Ok(parameters)
+}
+
+fn decode(text: &str) -> Result<String, Error> {
+    let text = percent_encoding::percent_decode_str(text).decode_utf8();
+    text.map(String::from).map_err(|_| malformed("what its %XX stand for is not UTF-8"))
+}

@@ -1,0 +1,227 @@
+//! The archive's directory: what a failing step leaves behind, and what many files and large events cost.
+
+mod support;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use synapse_export::archive::{Archive, Error, Hook, Step};
+
+use support::archive::{TestArchive, chain, entries};
+use support::story::{EventRow, ROOM};
+use support::{Database, Shape, cluster};
+
+fn server() -> Database {
+    let database = cluster().database("archive", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    database
+}
+
+/// Events of two rooms, on a day they share with the events before and on one of their own.
+fn happen(database: &Database, first: i64) {
+    for (id, room) in (first..).zip([ROOM, "!other:here.test", ROOM, "!other:here.test"]) {
+        database.event(EventRow { room_id: room.to_owned(), ..EventRow::at(id) });
+    }
+    database.event(EventRow { ts: Some(first * 86_400_000), ..EventRow::at(first + 4) });
+    database.redaction(&format!("${first}"), EventRow { content: "{}".to_owned(), ..EventRow::at(first + 5) });
+}
+
+/// Counts the steps, and fails at one of them, as at an error of the disk.
+fn failing_at(at: Option<usize>) -> (Hook, Arc<Mutex<Vec<Step>>>) {
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&steps);
+    let hook = move |step| {
+        let mut seen = seen.lock().expect("no hook panics");
+        seen.push(step);
+        if at == Some(seen.len() - 1) { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
+    };
+    (Box::new(hook), steps)
+}
+
+#[test]
+fn a_batch_is_there_or_not_whichever_step_fails() {
+    let database = server();
+    happen(&database, 1);
+    let (hook, steps) = failing_at(None);
+    let reference = TestArchive::new();
+    reference.export_hooked(&database, hook).unwrap();
+    let first = steps.lock().unwrap().clone();
+    for step in [Step::Intend, Step::Append, Step::HalfAppended, Step::Sync, Step::Record, Step::Recorded, Step::Index]
+    {
+        assert!(first.contains(&step), "{step:?} is no step of the first export: {first:?}");
+    }
+    for (failing, step) in first.iter().enumerate() {
+        let archive = TestArchive::new();
+        let (hook, _) = failing_at(Some(failing));
+        let error = archive.export_hooked(&database, hook).unwrap_err();
+        assert!(error.contains("the disk is gone"), "{error}");
+        // Nobody reads half a line in the meantime.
+        archive.lines();
+        archive.export(&database);
+        assert_eq!(archive.lines(), reference.lines(), "{step:?}");
+        assert_eq!(archive.redacted_by("$1"), "$6");
+    }
+
+    // The same for a batch that goes to files that are there and to a new one.
+    let before = TestArchive::new();
+    before.export(&database);
+    happen(&database, 11);
+    let (hook, steps) = failing_at(None);
+    reference.export_hooked(&database, hook).unwrap();
+    let later = steps.lock().unwrap().clone();
+    for (failing, step) in later.iter().enumerate() {
+        let archive = TestArchive::new();
+        copy(before.path(), archive.path());
+        let (hook, _) = failing_at(Some(failing));
+        archive.export_hooked(&database, hook).unwrap_err();
+        let lines = archive.lines();
+        let whole = if lines == before.lines() { &before } else { &reference };
+        assert_eq!(lines, whole.lines(), "half a batch after {step:?}");
+        archive.export(&database);
+        assert_eq!(archive.lines(), reference.lines(), "{step:?}");
+        assert_eq!(archive.redacted_by("$11"), "$16");
+    }
+}
+
+#[test]
+fn what_a_dead_process_left_is_undone_at_the_next_start() {
+    let database = server();
+    happen(&database, 1);
+    let archive = TestArchive::new();
+    archive.export(&database);
+    let lines = archive.lines();
+    let (old, new) = ("rooms/room@here.test/2026-11-22.jsonl", "rooms/new@here.test/2026-11-22.jsonl");
+    let length = fs::metadata(archive.path().join(old)).unwrap().len();
+    let leave = || {
+        let text = fs::read_to_string(archive.path().join(old)).unwrap();
+        fs::write(archive.path().join(old), text + "{\"event_id\":\"$half").unwrap();
+        fs::create_dir_all(archive.path().join("rooms/new@here.test")).unwrap();
+        fs::write(archive.path().join(new), "{\"event_id\"").unwrap();
+        let sql = format!("insert into intent values ('{old}', {length}), ('{new}', 0)");
+        Connection::open(archive.path().join("catalog.sqlite")).unwrap().execute_batch(&sql).unwrap();
+    };
+    leave();
+    drop(Archive::open(archive.path(), None).unwrap());
+    assert_eq!(archive.lines(), lines);
+    assert_eq!(archive.one("select count(*) from intent"), "0");
+
+    // Dead again in the middle of that.
+    for at in 0.. {
+        leave();
+        let (hook, steps) = failing_at(Some(at));
+        let Err(error) = Archive::open(archive.path(), Some(hook)) else {
+            assert!(at > 0, "undoing has no step: {:?}", steps.lock().unwrap());
+            break;
+        };
+        assert!(chain(&error).contains("the disk is gone"), "{error:?}");
+        drop(Archive::open(archive.path(), None).unwrap());
+        assert_eq!(archive.lines(), lines);
+    }
+
+    // What was committed cannot be made out of less.
+    leave();
+    fs::write(archive.path().join(old), "").unwrap();
+    let error = Archive::open(archive.path(), None).err().unwrap();
+    assert!(
+        matches!(&error, Error::Changed { path, committed, .. } if path.ends_with(old) && *committed == length),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn an_archive_has_one_writer_until_it_lets_go() {
+    let archive = TestArchive::new();
+    let held = Archive::open(archive.path(), None).unwrap();
+    let refused = Archive::open(archive.path(), None).err().unwrap();
+    let process = format!("process {}", std::process::id());
+    assert!(matches!(&refused, Error::Locked { holder, .. } if *holder == process), "{refused:?}");
+    drop(held);
+    Archive::open(archive.path(), None).unwrap();
+}
+
+#[test]
+fn many_room_days_need_few_open_files() {
+    let database = server();
+    database.execute(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
+                             origin_server_ts, received_ts, sender) \
+         select i, 1, '$' || i, 'm', '!' || i % 60 || ':here.test', true, false, i / 60 * 86400000::bigint, 1, '@alice:here.test' \
+           from generate_series(0, 2999) i; \
+         insert into event_json (event_id, room_id, internal_metadata, json) select event_id, room_id, '{}', '{}' from events",
+    );
+    let archive = TestArchive::new();
+    let status = Command::new("sh")
+        .args(["-c", r#"ulimit -n 48 && exec "$0" export --quiet --database "$1" --archive "$2""#])
+        .args([env!("CARGO_BIN_EXE_synapse-export"), &database.dsn(), archive.path().to_str().unwrap()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(archive.lines().len(), 3_000);
+    assert_eq!(archive.one("select count(*) from file"), "3000");
+}
+
+#[test]
+fn the_largest_events_fit_into_little_memory() {
+    let database = server();
+    // 320 events of 190 KB: 60 MB, of which the lines and what the catalog takes of them would be twice as much.
+    database.execute(&format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
+                             origin_server_ts, received_ts, sender) \
+         select i, 1, '$' || i, 'm', '{ROOM}', true, false, 1795348800000, 1, '@alice:here.test' \
+           from generate_series(1, 320) i; \
+         insert into event_json (event_id, room_id, internal_metadata, json) \
+         select event_id, room_id, '{{}}', '{{\"content\":{{\"body\":\"' || repeat(md5(event_id), 5940) || '\"}}}}' from events"
+    ));
+    let archive = TestArchive::new();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["export", "--quiet", "--database", &database.dsn(), "--archive", archive.path().to_str().unwrap()])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak.max(peak_memory(child.id()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.wait().unwrap().success());
+    println!("peak memory: {peak} KiB");
+    assert!((10_000..150_000).contains(&peak), "{peak} KiB");
+    let path = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
+    assert!(fs::metadata(path).unwrap().size() > 60_000_000);
+}
+
+/// The most memory that a process has had so far, in KiB.
+fn peak_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}
+
+#[test]
+fn a_run_without_news_writes_no_line_and_makes_no_file() {
+    let database = server();
+    happen(&database, 1);
+    let archive = TestArchive::new();
+    archive.export(&database);
+    let files = || {
+        let rooms = archive.path().join("rooms");
+        let rooms: Vec<_> = entries(&rooms).into_iter().map(|room| rooms.join(room)).collect();
+        let files = rooms.iter().flat_map(|room| entries(room).into_iter().map(move |file| room.join(file)));
+        files.map(|file| (file.clone(), fs::metadata(file).unwrap().modified().unwrap())).collect::<Vec<_>>()
+    };
+    let before = files();
+    assert_eq!(before.len(), 3);
+    archive.export(&database);
+    assert_eq!(files(), before);
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}

@@ -1,0 +1,98 @@
+//! The command as a user runs it: what it says, how it ends, what it leaves behind.
+
+mod support;
+
+#[path = "cli/archives.rs"]
+mod archives;
+#[path = "cli/interrupted.rs"]
+mod interrupted;
+#[path = "cli/said.rs"]
+mod said;
+#[path = "cli/watermark.rs"]
+mod watermark;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use assert_cmd::Command;
+
+use support::story::ROOM;
+use support::{Database, Shape, cluster};
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    /// The code alone, once what was said is known not to matter.
+    #[track_caller]
+    fn with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    #[track_caller]
+    fn saying(self, part: &str) -> Self {
+        assert!(self.stderr.contains(part), "it does not say {part:?}: {self:#?}");
+        self
+    }
+}
+
+/// The command, with nothing of this process's environment.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    command.env_clear().timeout(Duration::from_secs(120));
+    command
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let output = command.output().expect("the command can be run");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn run(arguments: &[&str]) -> Ended {
+    ended(command().args(arguments))
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of ours is UTF-8")
+}
+
+/// `synapse-export export`, with more arguments.
+fn export(database: &Database, archive: &Path, more: &[&str]) -> Ended {
+    ended(command().args(["export", "--database", &database.dsn(), "--archive", text(archive)]).args(more))
+}
+
+/// A server with one user, one room and five events.
+fn server() -> Database {
+    let database = cluster().database("cli", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    database.events([1, 2, 3, -1, -2]);
+    database
+}
+
+/// Every file of an archive that is not there for the time of a run only.
+fn contents(archive: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut contents = BTreeMap::new();
+    let mut directories = vec![archive.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory can be listed") {
+            let path = entry.expect("a directory can be listed").path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.file_name().is_some_and(|name| name != ".lock") {
+                let bytes = std::fs::read(&path).expect("a file can be read");
+                contents.insert(path.strip_prefix(archive).expect("it is below").display().to_string(), bytes);
+            }
+        }
+    }
+    contents
+}

@@ -1,0 +1,197 @@
+//! Archives that are not as they were left: held by another, changed, lost in part, or none of ours.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use rusqlite::Connection;
+use synapse_export::archive::Archive;
+
+use crate::support::archive::{TestArchive, entries};
+use crate::support::story::EventRow;
+use crate::{Ended, contents, export, run, server, text};
+
+/// What somebody does to a file.
+type Deed = fn(&Path);
+
+fn reset(archive: &Path) -> Ended {
+    run(&["watermark", "reset", "--yes", "--archive", text(archive)])
+}
+
+#[test]
+fn a_second_exporter_is_told_who_is_at_work() {
+    let database = server();
+    let archive = TestArchive::new();
+    export(&database, archive.path(), &[]).with(0);
+    database.event(EventRow::at(4));
+    let held = Archive::open(archive.path(), None).unwrap();
+    let process = format!("process {}", std::process::id());
+    export(&database, archive.path(), &[]).with(75).saying(&process);
+    reset(archive.path()).with(75).saying(&process);
+    // Looking is free.
+    run(&["watermark", "show", "--archive", text(archive.path())]).with(0);
+    drop(held);
+    export(&database, archive.path(), &[]).with(0).saying("1 new events");
+    // A lock file without a holder holds nobody up.
+    fs::write(archive.path().join(".lock"), "4711\n").unwrap();
+    export(&database, archive.path(), &[]).with(0);
+}
+
+#[test]
+fn a_file_that_is_not_as_it_was_left_is_named_and_nothing_is_changed() {
+    let damages: [(&str, Deed); 4] = [
+        ("is missing", |file| fs::remove_file(file).unwrap()),
+        ("bytes", |file| fs::write(file, &fs::read(file).unwrap()[1..]).unwrap()),
+        ("bytes", |file| fs::write(file, "").unwrap()),
+        ("bytes", |file| fs::write(file, [&fs::read(file).unwrap()[..], b"{}\n"].concat()).unwrap()),
+    ];
+    let database = server();
+    let complete = TestArchive::new();
+    export(&database, complete.path(), &[]).with(0);
+    database.event(EventRow::at(4));
+    for (found, damage) in damages {
+        let archive = TestArchive::new();
+        copy(complete.path(), archive.path());
+        let file = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
+        damage(&file);
+        let before = contents(archive.path());
+        for ended in [export(&database, archive.path(), &[]), reset(archive.path())] {
+            ended.with(1).saying(text(&file)).saying(found).saying("backup").saying("catalog.sqlite");
+        }
+        assert!(contents(archive.path()) == before, "{found}");
+    }
+
+    // A file that is there before its first line.
+    let archive = TestArchive::new();
+    copy(complete.path(), archive.path());
+    database.event(EventRow { ts: Some(0), ..EventRow::at(5) });
+    let file = archive.path().join("rooms/room@here.test/1970-01-01.jsonl");
+    fs::write(&file, "somebody's notes\n").unwrap();
+    export(&database, archive.path(), &[]).with(1).saying(text(&file));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "somebody's notes\n");
+    fs::remove_file(&file).unwrap();
+    export(&database, archive.path(), &[]).with(0).saying("2 new events");
+    assert_eq!(archive.lines().len(), 7);
+}
+
+#[test]
+fn a_catalog_that_is_none_of_ours_is_left_alone() {
+    let database = server();
+    let made: [(&str, Deed); 5] = [
+        ("newer", |path| {
+            let version = synapse_export::archive::CATALOG_VERSION + 1;
+            Connection::open(path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        }),
+        ("not a catalog", |path| {
+            fs::remove_file(path).unwrap();
+            Connection::open(path).unwrap().execute_batch("create table event (x); pragma user_version = 1").unwrap();
+        }),
+        ("not a catalog", |path| {
+            fs::remove_file(path).unwrap();
+            Connection::open(path)
+                .unwrap()
+                .execute_batch("create table notes (x); insert into notes values (1)")
+                .unwrap();
+        }),
+        ("not a catalog", |path| {
+            fs::remove_file(path).unwrap();
+            let others = "create table notes (x); pragma user_version = 1; pragma application_id = 4711";
+            Connection::open(path).unwrap().execute_batch(others).unwrap();
+        }),
+        ("not a database", |path| fs::write(path, "somebody's notes ".repeat(100)).unwrap()),
+    ];
+    for (said, make) in made {
+        let archive = TestArchive::new();
+        export(&database, archive.path(), &[]).with(0);
+        make(&archive.path().join("catalog.sqlite"));
+        let before = contents(archive.path());
+        let show = run(&["watermark", "show", "--archive", text(archive.path())]);
+        for ended in [export(&database, archive.path(), &[]), reset(archive.path()), show] {
+            ended.with(1).saying(said);
+        }
+        let mut after = contents(archive.path());
+        after.retain(|path, bytes| !(path.ends_with("-shm") || path.ends_with("-wal") && bytes.is_empty()));
+        assert!(after == before, "{said}");
+    }
+}
+
+#[test]
+fn a_lost_catalog_is_made_anew_from_the_lines() {
+    let database = server();
+    let archive = TestArchive::new();
+    database.event(EventRow { json: Some("nonsense".to_owned()), ..EventRow::at(5) });
+    database.event(EventRow { rejected: Some("auth_error".to_owned()), ..EventRow::at(6) });
+    database.event(EventRow { state_key: Some("key".to_owned()), ts: None, ..EventRow::at(7) });
+    for (target, id, sender) in [("$1", 10, "@alice:here.test"), ("$2", 11, "@bob:far.test")] {
+        database.redaction(
+            target,
+            EventRow {
+                sender: sender.to_owned(),
+                content: "{}".to_owned(),
+                internal_metadata: r#"{"recheck_redaction":true}"#.to_owned(),
+                ..EventRow::at(id)
+            },
+        );
+    }
+    export(&database, archive.path(), &[]).with(3);
+    let table = "select group_concat(json_array(event_id, room_id, stream_ordering, topological_ordering, state_key, \
+                        received_ts, day, body, content, relates_to, rel_type, redacts, redacted_by, soft_failed, \
+                        rejected, outlier, damaged), '\n') \
+                   from (select * from event order by event_id)";
+    let (lines, rows) = (archive.lines(), archive.one(table));
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        fs::remove_file(archive.path().join(file)).ok();
+    }
+    // A line that was cut off is written again.
+    let cut = archive.path().join("rooms/room@here.test/undated.jsonl");
+    let text = fs::read(&cut).unwrap();
+    fs::write(&cut, &text[..text.len() - 5]).unwrap();
+
+    export(&database, archive.path(), &[]).with(0).saying("1 new events");
+    assert_eq!(archive.lines(), lines);
+    assert_eq!(archive.one(table), rows);
+    assert_eq!([archive.redacted_by("$1"), archive.redacted_by("$2")], ["$10", ""]);
+    export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    assert_eq!(archive.lines(), lines);
+}
+
+#[test]
+fn only_its_owner_may_look_into_an_archive() {
+    let database = server();
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("of/archives/one");
+    let status = Command::new("sh")
+        .args(["-c", r#"umask 000; exec "$0" export --quiet --database "$1" --archive "$2""#])
+        .args([env!("CARGO_BIN_EXE_synapse-export"), &database.dsn(), text(&archive)])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(modes(&archive), modes_expected(&archive));
+    assert_eq!(contents(&archive).len(), 2);
+}
+
+/// The mode of everything in an archive, and its own.
+pub(crate) fn modes(archive: &Path) -> Vec<(String, String)> {
+    let mut modes = Vec::new();
+    let mut paths = vec![archive.to_owned()];
+    while let Some(path) = paths.pop() {
+        // what is there for the time of a run may be gone already
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        modes.push((path.display().to_string(), format!("{:o}", metadata.permissions().mode() & 0o7777)));
+        if metadata.is_dir() {
+            paths.extend(entries(&path).into_iter().map(|name| path.join(name)));
+        }
+    }
+    modes
+}
+
+pub(crate) fn modes_expected(archive: &Path) -> Vec<(String, String)> {
+    let mode = |path: &str| if Path::new(path).is_dir() { "700" } else { "600" }.to_owned();
+    modes(archive).into_iter().map(|(path, _)| (path.clone(), mode(&path))).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}

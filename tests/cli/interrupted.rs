@@ -1,0 +1,165 @@
+//! Runs that are cut short: by a signal, by a full disk.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::archives::{modes, modes_expected};
+use crate::support::archive::TestArchive;
+use crate::support::story::{EventRow, ROOM};
+use crate::support::{Database, Shape, cluster};
+use crate::{export, server, text};
+
+/// Events of a size, 1,000 a day.
+fn fill(database: &Database, first: i64, last: i64, bytes: usize) {
+    database.execute(&format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
+                             origin_server_ts, received_ts, sender) \
+         select i, i, '$' || i, 'm.room.message', '{ROOM}', true, false, 1795348800000 + i * 86400, 1795348800000 + i, \
+                '@alice:here.test' \
+           from generate_series({first}, {last}) i; \
+         insert into event_json (event_id, room_id, internal_metadata, json) \
+         select event_id, room_id, '{{}}', '{{\"content\":{{\"body\":\"' || repeat('x', {bytes}) || '\"}}}}' \
+           from events where stream_ordering between {first} and {last}"
+    ));
+}
+
+#[test]
+fn a_signal_ends_a_run_after_its_batch() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let database = server();
+        let archive = TestArchive::new();
+        // The second page has a room whose version takes a minute to find out.
+        fill(&database, 10, 6_000, 10);
+        database.event(EventRow { room_id: "!slow:here.test".to_owned(), ..EventRow::at(6_001) });
+        database.room("!slow:here.test", "10");
+        database.execute(
+            "alter table rooms rename to rooms_; \
+             create view rooms as select * from rooms_ where room_id <> '!slow:here.test' or pg_sleep(60) is not null",
+        );
+        let mut child = spawn(&database, archive.path());
+        let sleeping =
+            "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()";
+        wait_until("the export is at its second page", || database.query_one_text(sleeping) == "1");
+        assert_eq!(modes(archive.path()), modes_expected(archive.path()), "in the middle of a run");
+        kill(&child, signal);
+        let began = Instant::now();
+        let output = {
+            child.wait().unwrap();
+            child.wait_with_output().unwrap()
+        };
+        assert_eq!(output.status.code(), Some(code));
+        assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("stopped:"), "{said}");
+        let archived = archive.lines().len();
+        assert!((1_000..6_000).contains(&archived), "{archived} events were committed: {said}");
+        assert_eq!(archive.one("select outcome from run"), "stopped");
+
+        database.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database(); \
+             drop view rooms; alter table rooms_ rename to rooms",
+        );
+        export(&database, archive.path(), &[]).with(0);
+        assert_eq!(archive.lines().len(), 6_000 - 10 + 1 + 5 + 1);
+        export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    }
+}
+
+/// The command in the background, with a umask that lets everybody in.
+fn spawn(database: &Database, archive: &Path) -> Child {
+    Command::new("sh")
+        .args(["-c", r#"umask 000; exec "$0" export --database "$1" --archive "$2""#])
+        .args([env!("CARGO_BIN_EXE_synapse-export"), &database.dsn(), text(archive)])
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cannot run sh")
+}
+
+fn kill(child: &Child, signal: &str) {
+    let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < patience, "after 30 s it still is not so that {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A server with some 3 MB of events in four days.
+fn large_server() -> Database {
+    let database = cluster().database("full_disk", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    fill(&database, 1, 3_000, 1_000);
+    database
+}
+
+#[test]
+fn no_more_room_in_a_file_ends_a_run_that_the_next_one_completes() {
+    let database = large_server();
+    let archive = TestArchive::new();
+    let mut failures = 0;
+    // Each step has its own file that grows: the catalog, its log, the lines.
+    for blocks in [16, 64, 256, 1_024, 2_048, 4_096, 8_192, 16_384] {
+        for archive in [&archive, &TestArchive::new()] {
+            let output = Command::new("sh")
+                .args(["-c", r#"trap '' XFSZ; ulimit -f "$3" && exec "$0" export --database "$1" --archive "$2""#])
+                .args([env!("CARGO_BIN_EXE_synapse-export"), &database.dsn(), text(archive.path())])
+                .arg(blocks.to_string())
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            if output.status.success() {
+                assert_eq!(archive.lines().len(), 3_000);
+                continue;
+            }
+            failures += 1;
+            assert_eq!(output.status.code(), Some(1), "{blocks} blocks: {said}");
+            let names_it = ["File too large", "catalog.sqlite"].iter().any(|part| said.contains(part));
+            assert!(names_it, "{blocks} blocks: {said}");
+        }
+    }
+    assert!(failures >= 4, "the limit was met {failures} times only");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(archive.lines().len(), 3_000);
+}
+
+#[test]
+fn a_full_disk_ends_a_run_that_the_next_one_completes() {
+    let database = large_server();
+    // A small file system of its own, seen by nobody else and gone with its shell.
+    let unshare = |way: &[&str], script: &str, arguments: &[&str]| {
+        Command::new("unshare").args(way).args(["sh", "-c", script]).args(arguments).output().unwrap()
+    };
+    let ways = [&["--mount"][..], &["--mount", "--user", "--map-root-user"]];
+    let may = |way: &&&[&str]| unshare(way, "mount -t tmpfs tmpfs /mnt", &[]).status.success();
+    let Some(way) = ways.iter().find(may) else {
+        // The test above meets the same errors by a limit on the size of files.
+        writeln!(std::io::stderr(), "note: nothing may be mounted here, so no disk was filled").unwrap();
+        return;
+    };
+    let script = r#"
+        mount -t tmpfs -o size="$3" tmpfs /mnt
+        "$0" export --quiet --database "$1" --archive /mnt/archive
+        echo "code $?" >&2
+        mount -o remount,size=64m /mnt
+        "$0" export --quiet --database "$1" --archive /mnt/archive && cp -a /mnt/archive "$2""#;
+    for size in ["128k", "1m", "3m", "5m", "7m"] {
+        let archive = TestArchive::new();
+        let arguments = [env!("CARGO_BIN_EXE_synapse-export"), &database.dsn(), text(archive.path()), size];
+        let output = unshare(way, script, &arguments);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{size}: {said}");
+        assert!(said.contains("code 1"), "{size}: {said}");
+        assert!(said.contains("No space left") || said.contains("disk is full"), "{size}: {said}");
+        assert_eq!(archive.lines().len(), 3_000, "{size}");
+    }
+}

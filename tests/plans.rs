@@ -1,0 +1,181 @@
+//! How PostgreSQL runs the statements of `sql/`: by the indexes that their first lines name, whatever it knows of the
+//! tables, so that a page costs the same on a server of any size.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use synapse_export::config::Config;
+use synapse_export::source;
+use tokio::runtime::Runtime;
+use tokio_postgres::types::ToSql;
+
+use support::archive::entries;
+use support::story::ROOM;
+use support::{Database, Shape, cluster};
+
+/// The statements that read nothing that grows with the server, or only one row of it, and those that are none.
+const NO_INDEX: [&str; 4] = ["columns", "reader_role", "role", "server_name_by_membership"];
+
+/// Rows enough for every kind of plan to look cheaper than it is on a large server.
+const FILL: &str = "
+    insert into events (stream_ordering, topological_ordering, depth, event_id, type, room_id, processed, outlier,
+                        origin_server_ts, received_ts, sender, contains_url, instance_name, state_key)
+    select i, abs(i), abs(i), '$' || i, 'm.room.message', case when i % 50 = 0 then '!room:here.test' else '!other:here.test' end,
+           true, i % 10 = 0, 1795348800000 + i, 1795348800000 + i, '@alice:here.test', false, 'master', null
+      from generate_series(-2000, 4000) i where i <> 0;
+    insert into event_json (event_id, room_id, internal_metadata, json, format_version)
+    select event_id, room_id, '{}', '{\"content\":{\"body\":\"' || repeat('x', 200) || '\"}}', 3 from events;
+    insert into ex_outlier_stream (event_stream_ordering, event_id, state_group)
+    select i * 10 + 1, '$' || i * 10, 1 from generate_series(-50, 50) i where i <> 0;
+    insert into rejections (event_id, reason, last_check) select '$' || i, '', '' from generate_series(1, 100) i;
+    insert into redactions (event_id, redacts) select '$' || i, '$' || i - 1 from generate_series(200, 300) i;
+    insert into rooms (room_id, room_version) select '!' || i || ':here.test', '10' from generate_series(1, 500) i;
+    insert into room_aliases (room_alias, room_id) select '#' || i || ':here.test', '!' || i from generate_series(1, 500) i;
+    insert into users (name) select '@' || i || ':here.test' from generate_series(1, 500) i;";
+
+#[test]
+fn every_statement_uses_the_indexes_it_names() {
+    let mut faults = Vec::new();
+    for shape in [Shape::V1_60, Shape::V1_90, Shape::V1_163] {
+        let states: [(&str, &[&str]); 4] = [
+            ("empty, never analysed", &[]),
+            ("filled, never analysed", &[FILL]),
+            ("filled, analysed", &[FILL, "analyze"]),
+            ("filled since it was analysed", &["analyze", FILL]),
+        ];
+        for (state, statements) in states {
+            let database = cluster().database("plans", shape);
+            for sql in statements {
+                database.execute(sql);
+            }
+            faults.extend(self::faults(&database, shape, state));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// What is wrong with the plans that a database has for the statements.
+fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
+    let config = Config::new(Some(&database.dsn()), |_| None).expect("a test's DSN is sound");
+    let runtime = Runtime::new().expect("cannot start a runtime");
+    let source = runtime.block_on(source::Database::connect(&config)).expect("cannot connect");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+    let named = |file: &str| {
+        let sql = std::fs::read_to_string(directory.join(file)).expect("a statement can be read");
+        indexes(&sql, shape)
+    };
+    let stored = named("stored.sql");
+    let mut faults = Vec::new();
+    for file in entries(&directory) {
+        let name = file.strip_suffix(".sql").unwrap_or(&file);
+        if name == "stored" || name == "reader_role" {
+            continue;
+        }
+        let mut named = named(&file);
+        assert_eq!(named.is_empty(), NO_INDEX.contains(&name), "{name} names no index");
+        for parameters in parameters(name) {
+            let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|parameter| &**parameter).collect();
+            let plan = runtime.block_on(source.explain(name, &parameters)).expect("it can be explained");
+            let plan = plan.unwrap_or_else(|| panic!("the code does not know the statement {name}"));
+            let mut fault = |what: &str| faults.push(format!("{name} {what}; {shape:?}, {state}:\n{plan}"));
+            if plan.contains(" on event_json ") {
+                named.extend(stored.iter().cloned());
+                if sorts_above_the_json(&plan) {
+                    fault("sorts its widest rows");
+                }
+            }
+            for index in &named {
+                // Whether a room has events at all either index tells with one look, and in an empty one they are alike.
+                let alike = name == "room" || state.starts_with("empty");
+                let other = if alike && index == "events_room_stream" { "events_order_room" } else { index };
+                if ![index, other].iter().any(|index| plan.contains(&format!(" using {index} on "))) {
+                    fault(&format!("does not use {index}"));
+                }
+            }
+            for table in ["events", "event_json", "ex_outlier_stream", "rejections", "redactions", "rooms", "users"] {
+                if plan.contains(&format!("Seq Scan on {table} ")) {
+                    fault(&format!("reads all of {table}"));
+                }
+            }
+            if plan.contains("Bitmap") {
+                fault("gathers before it gives its first row");
+            }
+            if plan.lines().any(|line| line.trim_start().starts_with("Filter:") && line.contains("stream_ordering")) {
+                fault("reads ids that nobody asked for");
+            }
+        }
+    }
+    faults
+}
+
+/// The indexes that the first lines of a statement name, as `shape` calls them.
+fn indexes(sql: &str, shape: Shape) -> BTreeSet<String> {
+    let comment: Vec<&str> = sql.lines().map_while(|line| line.strip_prefix("--")).map(str::trim).collect();
+    let comment = comment.join(" ");
+    let Some((_, named)) = comment.split_once("index ") else { return BTreeSet::new() };
+    let named = named.split(", ").map(|index| match index.split_once(" (") {
+        Some((_, before)) if shape == Shape::V1_60 => before.split(' ').next().unwrap_or(before).to_owned(),
+        Some((since, _)) => since.to_owned(),
+        None => index.to_owned(),
+    });
+    named.collect()
+}
+
+/// The parameters to explain a statement with: from the first page to the last.
+fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
+    let room = || -> Box<dyn ToSql + Sync> { Box::new(ROOM) };
+    let all = || -> Vec<Box<dyn ToSql + Sync>> { vec![Box::new("here.test"), Box::new(vec!["!left_out:here.test"])] };
+    let page =
+        |ends: [(i64, i64); 3], room: Option<fn() -> Box<dyn ToSql + Sync>>| -> Vec<Vec<Box<dyn ToSql + Sync>>> {
+            let parameters = ends.into_iter().map(|(after, through)| {
+                let mut parameters = all();
+                parameters.extend([
+                    Box::new(after) as Box<dyn ToSql + Sync>,
+                    Box::new(through) as Box<dyn ToSql + Sync>,
+                    Box::new(5_000_i64) as Box<dyn ToSql + Sync>,
+                ]);
+                parameters.extend(room.map(|room| room()));
+                parameters
+            });
+            parameters.collect()
+        };
+    let probe = || {
+        let mut parameters = all();
+        for bounds in [[7_i64, -1000], [9, -900], [8, -1100], [1_000, 0]] {
+            parameters.push(Box::new(bounds.to_vec()));
+        }
+        parameters
+    };
+    let upward = [(-1, 4_000), (1_000, 4_000), (3_990, 4_000)];
+    let downward = [(0, -2_000), (-1_000, -2_000), (-1_990, -2_000)];
+    match name {
+        "page_live" => page(upward, None),
+        "page_backfill" => page(downward, None),
+        "room_page_live" => page(upward, Some(|| Box::new(ROOM))),
+        "room_page_backfill" => page(downward, Some(|| Box::new(ROOM))),
+        "probe" => vec![probe()],
+        "room_probe" => vec![probe().into_iter().chain([room()]).collect()],
+        "room_order" => {
+            let none = || -> Box<dyn ToSql + Sync> { Box::new(None::<i64>) };
+            let mut parameters = all();
+            parameters.extend([room(), Box::new(7_i64), Box::new(7_i64), Box::new(5_000_i64), none(), none()]);
+            vec![parameters]
+        }
+        "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
+        "alias" => vec![vec![Box::new("#7:here.test")]],
+        "room" => vec![vec![room()]],
+        _ => vec![vec![]],
+    }
+}
+
+/// Whether a plan sorts rows that have their JSON: a page of them is large.
+fn sorts_above_the_json(plan: &str) -> bool {
+    let depth = |line: &str| line.find("->").map_or(0, |arrow| arrow + 1);
+    let nodes: Vec<&str> = plan.lines().filter(|line| line.contains("  (cost=")).collect();
+    nodes.iter().enumerate().any(|(at, node)| {
+        let below = nodes[at + 1..].iter().take_while(|other| depth(other) > depth(node));
+        node.contains("Sort") && below.into_iter().any(|other| other.contains("event_json"))
+    })
+}

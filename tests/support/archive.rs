@@ -1,0 +1,218 @@
+//! An archive of a test's own: filled through the library, read back without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use synapse_export::archive::{Archive, Counts, Hook, Selection};
+use synapse_export::config::Config;
+use synapse_export::event::Damage;
+use synapse_export::export::{self, Error, Progress, Report, Summary};
+use synapse_export::source;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::Database;
+
+/// A place for an archive, gone when dropped.
+pub struct TestArchive {
+    path: PathBuf,
+    _parent: TempDir,
+}
+
+/// A line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The file, below the archive.
+    pub path: String,
+    pub text: String,
+}
+
+impl Line {
+    pub fn json(&self) -> Value {
+        json(&self.text)
+    }
+
+    /// What the line says under `synapse`.
+    pub fn about(&self) -> Value {
+        self.json()["synapse"].clone()
+    }
+}
+
+/// What an export told whoever called it.
+#[derive(Debug, Default)]
+pub struct Heard {
+    pub damaged: Vec<(String, String)>,
+    pub notes: Vec<String>,
+}
+
+impl Report for Heard {
+    fn progress(&mut self, _: Progress) {}
+
+    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
+        self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_owned());
+    }
+}
+
+impl TestArchive {
+    pub fn new() -> Self {
+        let parent = tempfile::tempdir().expect("cannot make a directory");
+        Self { path: parent.path().join("archive"), _parent: parent }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Exports what the runs before were told to export; it must succeed.
+    #[track_caller]
+    pub fn export(&self, database: &Database) -> Counts {
+        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let selection = archive.catalog().selection().expect("the catalog can be read");
+        export_with(archive, &database.dsn(), &selection).0.unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// Exports these rooms; it must succeed.
+    #[track_caller]
+    pub fn export_rooms(&self, database: &Database, selection: &Selection) -> Counts {
+        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        export_with(archive, &database.dsn(), selection).0.unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// Tries to export all rooms of the database at `dsn`.
+    #[track_caller]
+    pub fn try_export(&self, dsn: &str) -> (Result<Counts, Error>, Heard) {
+        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        export_with(archive, dsn, &Selection::default())
+    }
+
+    /// Tries to export all rooms, with `hook` called at every step of writing.
+    #[track_caller]
+    pub fn export_hooked(&self, database: &Database, hook: Hook) -> Result<Counts, String> {
+        let archive = Archive::open(self.path(), Some(hook)).map_err(|error| chain(&error))?;
+        export_with(archive, &database.dsn(), &Selection::default()).0.map_err(|error| chain(&error))
+    }
+
+    /// Lets the next export read everything again.
+    #[track_caller]
+    pub fn reset(&self) {
+        let mut archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        archive.reset(&synapse_export::stream::Stream::ALL).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    }
+
+    /// The catalog, to look at.
+    pub fn catalog(&self) -> Connection {
+        let path = self.path().join("catalog.sqlite");
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("there is a catalog")
+    }
+
+    /// The only column of the only row of a query to the catalog, as text; NULL is empty.
+    #[track_caller]
+    pub fn one(&self, sql: &str) -> String {
+        let sql = format!("select coalesce(cast(({sql}) as text), '')");
+        self.catalog().query_row(&sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}\n{error}"))
+    }
+
+    /// The redaction in effect for an event; empty: none.
+    #[track_caller]
+    pub fn redacted_by(&self, event_id: &str) -> String {
+        self.one(&format!("select redacted_by from event where event_id = '{event_id}'"))
+    }
+
+    /// Every line by its event, after a look at what holds for every archive between runs: no event has two lines, and
+    /// files and catalog agree.
+    #[track_caller]
+    pub fn lines(&self) -> BTreeMap<String, Line> {
+        #[derive(serde::Deserialize)]
+        struct Ids {
+            event_id: String,
+            room_id: String,
+        }
+        let mut lines = BTreeMap::new();
+        let (mut files, mut events) = (BTreeSet::new(), BTreeSet::new());
+        for room in entries(&self.path().join("rooms")) {
+            for file in entries(&self.path().join("rooms").join(&room)) {
+                let path = format!("rooms/{room}/{file}");
+                let text = fs::read_to_string(self.path().join(&path)).expect("a file of lines can be read");
+                assert!(text.ends_with('\n'), "{path} ends in half a line");
+                files.insert((path.clone(), text.len(), text.lines().count()));
+                for line in text.split_terminator('\n') {
+                    let ids: Ids = serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}: {line}"));
+                    events.insert((ids.event_id.clone(), ids.room_id, path.clone()));
+                    let line = Line { path: path.clone(), text: line.to_owned() };
+                    if let Some(other) = lines.insert(ids.event_id, line.clone()) {
+                        panic!("two lines for one event: {other:?} and {line:?}");
+                    }
+                }
+            }
+        }
+        let catalog = self.catalog();
+        let rows = |sql: &str| -> BTreeSet<(String, String, String)> {
+            let mut statement = catalog.prepare(sql).expect("the catalog has the tables it documents");
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            rows.and_then(Iterator::collect).unwrap_or_else(|error| panic!("{sql}\n{error}"))
+        };
+        let known = rows("select path, cast(bytes as text), cast(events as text) from file");
+        let files = files.into_iter().map(|(path, bytes, events)| (path, bytes.to_string(), events.to_string()));
+        assert_eq!(files.collect::<BTreeSet<_>>(), known, "the files and what the catalog knows of them");
+        let known = rows(
+            "select event_id, room_id, 'rooms/' || directory || '/' || day || '.jsonl' \
+               from event left join room using (room_id)",
+        );
+        assert_eq!(events, known, "the lines and the events of the catalog");
+        lines
+    }
+
+    /// The ids of the archived events, sorted and separated by spaces.
+    #[track_caller]
+    pub fn ids(&self) -> String {
+        self.lines().into_keys().collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn export_with(mut archive: Archive, dsn: &str, selection: &Selection) -> (Result<Counts, Error>, Heard) {
+    let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
+    let (_stop, never) = watch::channel(false);
+    let mut heard = Heard::default();
+    let result = Runtime::new().expect("cannot start a runtime").block_on(async {
+        let database = source::Database::connect(&config).await?;
+        export::export(database, &mut archive, selection, never, &mut heard).await
+    });
+    (result.map(|summary: Summary| summary.counts), heard)
+}
+
+/// Reads a JSON text however deep it is, which `serde_json` alone refuses to.
+#[track_caller]
+pub fn json(text: &str) -> Value {
+    let error = match serde_json::from_str(text) {
+        Ok(value) => return value,
+        Err(error) => error,
+    };
+    if let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) {
+        members.into_iter().map(|(key, value)| (key, json(value.get()))).collect()
+    } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        items.into_iter().map(|item| json(item.get())).collect()
+    } else {
+        panic!("{error}: {text}")
+    }
+}
+
+/// An error with all its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The names in a directory, sorted; none if it is not there.
+pub fn entries(directory: &Path) -> BTreeSet<String> {
+    let Ok(entries) = fs::read_dir(directory) else { return BTreeSet::new() };
+    entries.map(|entry| entry.expect("a directory can be listed").file_name().into_string().expect("UTF-8")).collect()
+}
