@@ -13,6 +13,13 @@ const KEPT: usize = 160;
 
 /// The directory of a room below `rooms/`: its id without `!`, the first `:` as `@`, every other byte outside
 /// `[A-Za-z0-9._-]` as `%XX`, a leading `.` too; over 200 bytes the first 160, `~` and 32 digits of the id's SHA-256.
+///
+/// ```
+/// use synapse_export::archive::layout::room_directory;
+///
+/// assert_eq!(room_directory("!OGEhHVWSdvArJzumhm:example.org"), "OGEhHVWSdvArJzumhm@example.org");
+/// assert_eq!(room_directory("!../../etc:x"), "%2E.%2F..%2Fetc@x");
+/// ```
 #[must_use]
 pub fn room_directory(room_id: &str) -> String {
     let (mut name, local) = match room_id.strip_prefix('!') {
