@@ -3,6 +3,7 @@
 mod database;
 mod export;
 mod report;
+mod room;
 mod watermark;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ is running, or the database is not available just now) · 130, 143 stopped by a 
 #[derive(Subcommand)]
 enum Command {
     Export(export::Args),
+    Room(room::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
     };
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
+        Command::Room(args) => room::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {

@@ -6,6 +6,8 @@ mod support;
 mod archives;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/room.rs"]
+mod room;
 #[path = "cli/said.rs"]
 mod said;
 #[path = "cli/watermark.rs"]

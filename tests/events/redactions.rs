@@ -43,6 +43,9 @@ fn only_an_effective_redaction_counts() {
         database.redaction("$10", row(111));
         // A redaction that Synapse soft-failed is one all the same.
         database.redaction("$8", EventRow { internal_metadata: r#"{"soft_failed":true}"#.to_owned(), ..row(112) });
+        // What the server knows of a redaction is more than its PDU may tell.
+        database.redaction("$9", EventRow { json: Some("nonsense".to_owned()), ..row(113) });
+        database.event(EventRow::at(11));
         archive.export(&database);
 
         let expected = [
@@ -54,14 +57,15 @@ fn only_an_effective_redaction_counts() {
             ("$6", "$107"),
             ("$7", "$109"),
             ("$8", "$112"),
-            ("$9", ""),
+            ("$9", "$113"),
             ("$10", ""),
+            ("$11", ""),
         ];
         for (target, redaction) in expected {
             assert_eq!(archive.redacted_by(target), redaction, "{target} {shape:?}");
         }
         let lines = archive.lines();
-        assert_eq!(lines.len(), 9 + 1 + 12);
+        assert_eq!(lines.len(), 11 + 13);
         assert_eq!(lines["$1"].json()["content"]["body"], "secret");
     }
 }
