@@ -4,19 +4,17 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use super::support::archive::TestArchive;
-use super::support::story::{EventRow, NOON, ROOM};
-use super::{Ended, export, run, server, text};
 use crate::support::Database;
+use crate::support::archive::{TestArchive, json};
+use crate::support::story::{EventRow, NOON, ROOM};
+use crate::{Ended, export, run, server, text};
 
 fn room(database: &Database, more: &[&str]) -> Ended {
     run(&[&["room", "--database", &database.dsn()], more].concat())
 }
 
 fn ids(lines: &str) -> Vec<String> {
-    let id =
-        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["event_id"].as_str().unwrap().to_owned();
-    lines.lines().map(id).collect()
+    lines.lines().map(|line| json(line)["event_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
