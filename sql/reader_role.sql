@@ -1,5 +1,5 @@
--- reader_role: the least role that synapse-export needs. Run it once, as the owner of Synapse's tables, in Synapse's database
--- on the primary:
+-- reader_role: the least role that synapse-export needs. Run it once, as a superuser, in Synapse's database on the
+-- primary:
 --
 --     psql -d synapse -f reader_role.sql
 --     psql -d synapse -c '\password synapse_export'

@@ -4,10 +4,13 @@
 //! appends, syncs, then moves the catalog in one transaction; [`Archive::open`] undoes what was cut off in between. The
 //! catalog's unique event ids decide what is new, so no event has two lines. Knows no database but its own.
 
+mod batch;
 mod catalog;
+mod error;
 mod jsonl;
 pub mod layout;
 mod rebuild;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -15,99 +18,16 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub use error::Error;
 
-use crate::event::{Damage, Event};
-use crate::stream::{Gaps, Position, Stream, Watermark};
+use crate::event::Event;
+use crate::stream::{Position, Stream};
 use jsonl::Appending;
 
-/// A batch is committed once its events take this many bytes: enough that few files are opened twice, and little enough
-/// for a small computer.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
-
-/// Why an archive cannot be opened or written.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file or directory.
-    #[error("cannot {doing} {}", path.display())]
-    Io {
-        /// What was attempted.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The catalog.
-    #[error("the archive's catalog.sqlite cannot be used")]
-    Catalog(#[source] rusqlite::Error),
-    /// The catalog's own text is damaged.
-    #[error(
-        "the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
-    )]
-    Damaged(#[source] rusqlite::Error),
-    /// Another program's database.
-    #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
-    Foreign,
-    /// A catalog of a newer version.
-    #[error(
-        "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"
-    )]
-    Newer(i64),
-    /// No catalog to look at.
-    #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
-    NoArchive(PathBuf),
-    /// Somebody else writes to the archive.
-    #[error("another synapse-export ({}) is writing to {}", holder, archive.display())]
-    Locked {
-        /// `process 4711`, as far as it is known.
-        holder: String,
-        /// The archive.
-        archive: PathBuf,
-    },
-    /// A file is not as the catalog knows it.
-    #[error(
-        "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, delete catalog.sqlite: the next export makes it anew from the files that are there, reads the server again and adds what is missing",
-        path.display()
-    )]
-    Changed {
-        /// The file.
-        path: PathBuf,
-        /// `is missing`, or its length.
-        found: String,
-        /// Its length by the catalog, bytes.
-        committed: u64,
-    },
-    /// A line from which the catalog cannot be made anew.
-    #[error("line {line} of {} cannot be read back: {why}. Repair it or take it out, then try again", path.display())]
-    Line {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: u64,
-        /// What is wrong, without its text.
-        why: String,
-    },
-}
-
-impl From<rusqlite::Error> for Error {
-    fn from(source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match source.sqlite_error_code() {
-            Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
-            _ => Error::Catalog(source),
-        }
-    }
-}
-
-impl Error {
-    fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io { doing, path: path.to_owned(), source }
-    }
-}
 
 /// A point in the commit of a batch; tests make it fail there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,144 +52,6 @@ pub enum Step {
 
 /// Called at every [`Step`].
 pub type Hook = Box<dyn FnMut(Step) -> io::Result<()> + Send>;
-
-/// How far one stream of one scope has come with a batch.
-#[derive(Clone, Debug)]
-pub struct Advance {
-    /// A room id, or an empty text for the server.
-    pub scope: String,
-    /// Which stream.
-    pub stream: Stream,
-    /// The new watermark, if it moves.
-    pub watermark: Option<Watermark>,
-    /// The new gaps, if they change.
-    pub gaps: Option<Gaps>,
-}
-
-/// Events and the progress that they are: durable together.
-#[derive(Default)]
-pub struct Batch {
-    events: Vec<(Event, bool)>,
-    bytes: usize,
-    advances: Vec<Advance>,
-    caught_up: Vec<String>,
-}
-
-impl Batch {
-    /// Adds an event; `late`: it was found in a gap.
-    pub fn push(&mut self, event: Event, late: bool) {
-        self.bytes += event.size();
-        self.events.push((event, late));
-    }
-
-    /// Says how far a stream has come with the events added so far.
-    pub fn advance(&mut self, advance: Advance) {
-        match self.advances.iter_mut().find(|a| (&a.scope, a.stream) == (&advance.scope, advance.stream)) {
-            Some(known) => {
-                known.watermark = advance.watermark.or(known.watermark.take());
-                known.gaps = advance.gaps.or(known.gaps.take());
-            }
-            None => self.advances.push(advance),
-        }
-    }
-
-    /// Says that the server's watermark covers this room again.
-    pub fn caught_up(&mut self, room_id: &str) {
-        self.caught_up.push(room_id.to_owned());
-    }
-
-    /// Whether it is time to commit.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.bytes >= BATCH_BYTES
-    }
-
-    /// Whether there is nothing to commit.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
-    }
-}
-
-/// What was archived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// New events of the live stream.
-    pub live: u64,
-    /// New events of the backfill stream.
-    pub backfill: u64,
-    /// Of these: found in a gap.
-    pub late: u64,
-    /// Of these: soft-failed.
-    pub soft_failed: u64,
-    /// Of these: rejected.
-    pub rejected: u64,
-    /// Of these: left behind by a purge.
-    pub survivors: u64,
-    /// Of these: pruned by Synapse before they were archived.
-    pub censored: u64,
-    /// Of these: without a readable PDU.
-    pub damaged: u64,
-    /// Of these: of rooms whose version is not known.
-    pub versionless: u64,
-    /// Read again, and archived before.
-    pub known: u64,
-}
-
-impl Counts {
-    /// All new events.
-    #[must_use]
-    pub fn new_events(&self) -> u64 {
-        self.live + self.backfill
-    }
-
-    fn add(&mut self, event: &Event, late: bool) {
-        match event.stream() {
-            Stream::Live => self.live += 1,
-            Stream::Backfill => self.backfill += 1,
-        }
-        self.late += u64::from(late);
-        self.soft_failed += u64::from(event.soft_failed);
-        self.rejected += u64::from(event.rejected);
-        self.survivors += u64::from(event.outlier);
-        self.censored += u64::from(event.censored);
-        self.damaged += u64::from(event.damage.is_some());
-        self.versionless += u64::from(event.room_version.is_none());
-    }
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Counts) {
-        self.live += other.live;
-        self.backfill += other.backfill;
-        self.late += other.late;
-        self.soft_failed += other.soft_failed;
-        self.rejected += other.rejected;
-        self.survivors += other.survivors;
-        self.censored += other.censored;
-        self.damaged += other.damaged;
-        self.versionless += other.versionless;
-        self.known += other.known;
-    }
-}
-
-/// What a commit did.
-#[derive(Debug, Default)]
-pub struct Committed {
-    /// In numbers.
-    pub counts: Counts,
-    /// The new events whose line holds no PDU: event id, room id, why.
-    pub damaged: Vec<(String, String, Damage)>,
-}
-
-impl Committed {
-    fn add(&mut self, event: &Event, late: bool) {
-        self.counts.add(event, late);
-        if let Some(damage) = &event.damage {
-            self.damaged.push((event.event_id.clone(), event.room_id.clone(), damage.clone()));
-        }
-    }
-}
 
 /// An archive, open to be written to by this process alone.
 pub struct Archive {

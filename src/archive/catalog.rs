@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::{Advance, Counts, Error, layout};
-use crate::event::Event;
+use super::Error;
+use super::writing::Writing;
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -86,9 +86,7 @@ impl Catalog {
     /// Makes the tables, and in the same transaction whatever `fill` puts into them.
     pub(super) fn set_up<T>(&mut self, fill: impl FnOnce(&mut Writing<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let mut writing = self.write()?;
-        writing.0.execute_batch(include_str!("catalog.sql"))?;
-        writing.0.pragma_update(None, "application_id", APPLICATION_ID)?;
-        writing.0.pragma_update(None, "user_version", VERSION)?;
+        writing.make_tables(APPLICATION_ID, VERSION)?;
         let filled = fill(&mut writing)?;
         writing.commit()?;
         Ok(filled)
@@ -96,7 +94,7 @@ impl Catalog {
 
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
-        Ok(Writing(self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?))
+        Writing::begin(&mut self.connection)
     }
 
     /// The committed length of a file, none if the archive has no such file.
@@ -233,244 +231,4 @@ fn path_and_length(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, u64)> {
 
 fn position(stored: i64) -> Position {
     Position(stored.unsigned_abs())
-}
-
-/// SQLite's integers are signed; no length and no position comes near the difference.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn now() -> String {
-    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-}
-
-/// Sets the redaction in effect: one that is not rejected, in the same room and, where Synapse could not check it when it
-/// came, of the same server; the earliest of several.
-const REDACT: &str = "update event as target set redacted_by = (
-    select r.event_id from event r indexed by event_redacts
-     where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected and r.room_id = target.room_id
-       and (coalesce(r.recheck, 0) = 0
-            or substr(r.sender, instr(r.sender, ':') + 1) = substr(target.sender, instr(target.sender, ':') + 1))
-     order by r.origin_server_ts, r.event_id limit 1)";
-const REDACTABLE: &str = "type is not 'm.room.create'";
-
-/// A transaction that writes to the catalog.
-pub(super) struct Writing<'a>(Transaction<'a>);
-
-impl Writing<'_> {
-    pub(super) fn commit(self) -> Result<(), Error> {
-        Ok(self.0.commit()?)
-    }
-
-    /// Records which files a batch is about to append to, and their lengths.
-    pub(super) fn intend<'p>(&self, files: impl Iterator<Item = (&'p str, u64)>) -> Result<(), Error> {
-        let mut statement = self.0.prepare_cached("insert into intent (path, bytes) values (?1, ?2)")?;
-        for (path, bytes) in files {
-            statement.execute(params![path, signed(bytes)])?;
-        }
-        Ok(())
-    }
-
-    /// Forgets the intent: its batch is either committed or undone.
-    pub(super) fn clear_intent(&self) -> Result<(), Error> {
-        self.0.prepare_cached("delete from intent")?.execute([])?;
-        Ok(())
-    }
-
-    /// Adds an event unless the archive has it. True: it is new.
-    pub(super) fn add(&self, event: &Event, run: i64) -> Result<bool, Error> {
-        let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, day, body, content, relates_to, rel_type, redacts, recheck,
-                   censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
-        let added = self.0.prepare_cached(sql)?.execute(params![
-            event.event_id,
-            event.room_id,
-            event.stream_ordering,
-            event.topological_ordering,
-            event.kind,
-            event.state_key,
-            event.sender,
-            event.origin_server_ts,
-            event.received_ts,
-            event.day.to_string(),
-            event.body,
-            event.content(),
-            event.relates_to,
-            event.rel_type,
-            event.redacts,
-            event.recheck,
-            event.censored,
-            event.soft_failed,
-            event.rejected,
-            event.outlier,
-            event.damage.is_some(),
-            run,
-        ])?;
-        Ok(added == 1)
-    }
-
-    /// Completes a redaction that is known from its line alone with what only the database knows of it. True: it was.
-    pub(super) fn complete_redaction(&self, event: &Event) -> Result<bool, Error> {
-        let sql =
-            "update event set recheck = ?2, redacts = coalesce(?3, redacts) where event_id = ?1 and recheck is null";
-        Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
-    }
-
-    /// Makes the indexes of `event`, and sets what could not be known without them: the redactions in effect.
-    pub(super) fn index(&self) -> Result<(), Error> {
-        self.0.execute_batch(
-            "create unique index event_id on event (event_id);
-             create index event_room on event (room_id, origin_server_ts);
-             create index event_redacts on event (redacts) where redacts is not null;",
-        )?;
-        let sql = format!(
-            "{REDACT} where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}"
-        );
-        self.0.execute(&sql, [])?;
-        Ok(())
-    }
-
-    /// Begins the first export, which goes up to these positions.
-    pub(super) fn begin_first_export(&self, heads: &[(Stream, Option<Position>)]) -> Result<(), Error> {
-        for (stream, head) in heads {
-            let head = signed(head.map_or(0, |head| head.0));
-            self.0.execute("insert into first_export (stream, head) values (?1, ?2)", params![stream.name(), head])?;
-        }
-        Ok(())
-    }
-
-    /// The first export is done.
-    pub(super) fn end_first_export(&self) -> Result<(), Error> {
-        self.0.execute("delete from first_export", [])?;
-        Ok(())
-    }
-
-    /// Whether some redaction names this event.
-    pub(super) fn is_redacted(&self, event_id: &str) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from event where redacts = ?1)";
-        Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0))?)
-    }
-
-    /// Sets which redaction of an event is in effect.
-    pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
-        let sql = format!("{REDACT} where event_id = ?1 and {REDACTABLE}");
-        self.0.prepare_cached(&sql)?.execute([event_id])?;
-        Ok(())
-    }
-
-    /// Records that a room has events, and its version once that is known.
-    pub(super) fn room(&self, event: &Event) -> Result<(), Error> {
-        let sql = "insert into room (room_id, directory, version) values (?1, ?2, ?3)
-                   on conflict (room_id) do update set version = excluded.version
-                   where version is null and excluded.version is not null";
-        let directory = layout::room_directory(&event.room_id);
-        self.0.prepare_cached(sql)?.execute(params![event.room_id, directory, event.room_version])?;
-        Ok(())
-    }
-
-    /// Records a file's new length.
-    pub(super) fn file(&self, path: &str, bytes: u64, new_events: u64, run: i64) -> Result<(), Error> {
-        let sql = "insert into file (path, bytes, events, run) values (?1, ?2, ?3, ?4)
-                   on conflict (path) do update set bytes = excluded.bytes, events = events + excluded.events, run = excluded.run";
-        self.0.prepare_cached(sql)?.execute(params![path, signed(bytes), signed(new_events), run])?;
-        Ok(())
-    }
-
-    /// Moves a watermark and replaces its gaps.
-    pub(super) fn advance(&self, advance: &Advance, run: i64) -> Result<(), Error> {
-        let Advance { scope, stream, watermark, gaps } = advance;
-        if let Some(watermark) = watermark {
-            let sql = "replace into watermark (room_id, stream, position, anchor, event_id, at, run)
-                       values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let (anchor, event_id) = watermark.anchor.as_ref().map(|(p, id)| (signed(p.0), id)).unzip();
-            self.0.prepare_cached(sql)?.execute(params![
-                scope,
-                stream.name(),
-                signed(watermark.position.0),
-                anchor,
-                event_id,
-                now(),
-                run
-            ])?;
-        }
-        if let Some(gaps) = gaps {
-            let delete = "delete from gap where room_id = ?1 and stream = ?2";
-            self.0.prepare_cached(delete)?.execute(params![scope, stream.name()])?;
-            let sql = "insert into gap (room_id, stream, first, last, clock) values (?1, ?2, ?3, ?4, ?5)";
-            let mut statement = self.0.prepare_cached(sql)?;
-            for gap in gaps.iter() {
-                let (first, last) = (signed(gap.first.0), signed(gap.last.0));
-                statement.execute(params![scope, stream.name(), first, last, gap.clock])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets how far a stream is archived, in every scope.
-    pub(super) fn reset(&self, stream: Stream) -> Result<(), Error> {
-        self.0.execute("delete from watermark where stream = ?1", [stream.name()])?;
-        self.0.execute("delete from gap where stream = ?1", [stream.name()])?;
-        Ok(())
-    }
-
-    /// Remembers what to export, and which rooms the server's watermark passes by.
-    pub(super) fn select(&self, selection: &Selection) -> Result<(), Error> {
-        self.0.execute("delete from selection", [])?;
-        for (mode, rooms) in [("include", &selection.include), ("exclude", &selection.exclude)] {
-            for room_id in rooms {
-                self.0.execute("insert or ignore into selection (room_id, mode) values (?1, ?2)", [room_id, mode])?;
-            }
-        }
-        if selection.include.is_empty() {
-            for room_id in &selection.exclude {
-                self.0.execute("insert or ignore into left_out (room_id) values (?1)", [room_id])?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The server's watermark covers this room again: its own is needed no more.
-    pub(super) fn caught_up(&self, room_id: &str) -> Result<(), Error> {
-        self.0.execute("delete from left_out where room_id = ?1", [room_id])?;
-        self.0.execute("delete from watermark where room_id = ?1", [room_id])?;
-        self.0.execute("delete from gap where room_id = ?1", [room_id])?;
-        Ok(())
-    }
-
-    /// Begins a run; runs that never ended were killed.
-    pub(super) fn begin_run(&self) -> Result<i64, Error> {
-        let sql = "insert into run (version, started, outcome) values (?1, ?2, 'running')";
-        self.0.execute(sql, params![env!("CARGO_PKG_VERSION"), now()])?;
-        Ok(self.0.last_insert_rowid())
-    }
-
-    /// Adds to the counts of a run.
-    pub(super) fn count(&self, run: i64, counts: &Counts) -> Result<(), Error> {
-        let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
-                   soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
-                   censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11 where run = ?1";
-        self.0.prepare_cached(sql)?.execute(params![
-            run,
-            signed(counts.live),
-            signed(counts.backfill),
-            signed(counts.late),
-            signed(counts.soft_failed),
-            signed(counts.rejected),
-            signed(counts.survivors),
-            signed(counts.censored),
-            signed(counts.damaged),
-            signed(counts.versionless),
-            signed(counts.known),
-        ])?;
-        Ok(())
-    }
-
-    /// Ends a run.
-    pub(super) fn end_run(&self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
-        let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
-        self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
-        Ok(())
-    }
 }

@@ -1,15 +1,15 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
-use super::catalog::Writing;
+use super::writing::Writing;
 use super::{Counts, Error};
 use crate::event::Event;
 
 /// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
-/// adds it again.
+/// adds it again, if the server still has it.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), Error> {
     let rooms = archive.join("rooms");
     if !rooms.is_dir() || entries(&rooms)?.is_empty() {
@@ -54,13 +54,23 @@ fn take_file(
             std::io::ErrorKind::InvalidData => broken("it is not UTF-8".to_owned()),
             _ => Error::io("read", &path)(e),
         })?;
-        let Some(whole) = text.strip_suffix('\n') else {
-            if read > 0 {
-                let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
-                file.set_len(bytes).and_then(|()| file.sync_all()).map_err(Error::io("truncate", &path))?;
-            }
+        if read == 0 {
             break;
-        };
+        }
+        let is_last = !text.ends_with('\n');
+        if is_last {
+            // the end of a batch that was cut off; an event that came through whole is kept all the same
+            let whole = Event::from_line(&text, day).is_ok();
+            let mut file = OpenOptions::new().append(true).open(&path).map_err(Error::io("open", &path))?;
+            if whole { file.write_all(b"\n") } else { file.set_len(bytes) }
+                .and_then(|()| file.sync_all())
+                .map_err(Error::io("mend", &path))?;
+            if !whole {
+                break;
+            }
+            text.push('\n');
+        }
+        let whole = text.trim_end_matches('\n');
         let event = Event::from_line(whole, day).map_err(|why| broken(why.to_string()))?;
         if super::layout::day_file(&event.room_id, event.day) != name {
             return Err(broken("it belongs to another file".to_owned()));
@@ -68,8 +78,11 @@ fn take_file(
         writing.add(&event, run)?;
         writing.room(&event)?;
         counts.add(&event, false);
-        bytes += read as u64;
+        bytes += text.len() as u64;
         events += 1;
+        if is_last {
+            break;
+        }
     }
     if events == 0 {
         return fs::remove_file(&path).map_err(Error::io("remove", &path));

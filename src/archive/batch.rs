@@ -1,0 +1,145 @@
+//! What is made durable at once, and what became of it.
+
+use crate::event::{Damage, Event};
+use crate::stream::{Gaps, Stream, Watermark};
+
+/// A batch is committed once its events take this many bytes: enough that few files are opened twice, and little enough
+/// for a small computer.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// How far one stream of one scope has come with a batch.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// A room id, or an empty text for the server.
+    pub scope: String,
+    /// Which stream.
+    pub stream: Stream,
+    /// The new watermark, if it moves.
+    pub watermark: Option<Watermark>,
+    /// The new gaps, if they change.
+    pub gaps: Option<Gaps>,
+}
+
+/// Events and the progress that they are: durable together.
+#[derive(Default)]
+pub struct Batch {
+    pub(super) events: Vec<(Event, bool)>,
+    bytes: usize,
+    pub(super) advances: Vec<Advance>,
+    pub(super) caught_up: Vec<String>,
+}
+
+impl Batch {
+    /// Adds an event; `late`: it was found in a gap.
+    pub fn push(&mut self, event: Event, late: bool) {
+        self.bytes += event.size();
+        self.events.push((event, late));
+    }
+
+    /// Says how far a stream has come with the events added so far.
+    pub fn advance(&mut self, advance: Advance) {
+        match self.advances.iter_mut().find(|a| (&a.scope, a.stream) == (&advance.scope, advance.stream)) {
+            Some(known) => {
+                known.watermark = advance.watermark.or(known.watermark.take());
+                known.gaps = advance.gaps.or(known.gaps.take());
+            }
+            None => self.advances.push(advance),
+        }
+    }
+
+    /// Says that the server's watermark covers this room again.
+    pub fn caught_up(&mut self, room_id: &str) {
+        self.caught_up.push(room_id.to_owned());
+    }
+
+    /// Whether it is time to commit.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
+    }
+}
+
+/// What was archived.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// New events of the live stream.
+    pub live: u64,
+    /// New events of the backfill stream.
+    pub backfill: u64,
+    /// Of these: found in a gap.
+    pub late: u64,
+    /// Of these: soft-failed.
+    pub soft_failed: u64,
+    /// Of these: rejected.
+    pub rejected: u64,
+    /// Of these: left behind by a purge.
+    pub survivors: u64,
+    /// Of these: pruned by Synapse before they were archived.
+    pub censored: u64,
+    /// Of these: without a readable PDU.
+    pub damaged: u64,
+    /// Of these: of rooms whose version is not known.
+    pub versionless: u64,
+    /// Read again, and archived before.
+    pub known: u64,
+}
+
+impl Counts {
+    /// All new events.
+    #[must_use]
+    pub fn new_events(&self) -> u64 {
+        self.live + self.backfill
+    }
+
+    pub(super) fn add(&mut self, event: &Event, late: bool) {
+        match event.stream() {
+            Stream::Live => self.live += 1,
+            Stream::Backfill => self.backfill += 1,
+        }
+        self.late += u64::from(late);
+        self.soft_failed += u64::from(event.soft_failed);
+        self.rejected += u64::from(event.rejected);
+        self.survivors += u64::from(event.outlier);
+        self.censored += u64::from(event.censored);
+        self.damaged += u64::from(event.damage.is_some());
+        self.versionless += u64::from(event.room_version.is_none());
+    }
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.live += other.live;
+        self.backfill += other.backfill;
+        self.late += other.late;
+        self.soft_failed += other.soft_failed;
+        self.rejected += other.rejected;
+        self.survivors += other.survivors;
+        self.censored += other.censored;
+        self.damaged += other.damaged;
+        self.versionless += other.versionless;
+        self.known += other.known;
+    }
+}
+
+/// What a commit did.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// In numbers.
+    pub counts: Counts,
+    /// The new events whose line holds no PDU: event id, room id, why.
+    pub damaged: Vec<(String, String, Damage)>,
+}
+
+impl Committed {
+    pub(super) fn add(&mut self, event: &Event, late: bool) {
+        self.counts.add(event, late);
+        if let Some(damage) = &event.damage {
+            self.damaged.push((event.event_id.clone(), event.room_id.clone(), damage.clone()));
+        }
+    }
+}

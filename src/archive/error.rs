@@ -1,0 +1,88 @@
+//! Why an archive cannot be opened or written, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::CATALOG_VERSION;
+
+/// Why an archive cannot be opened or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory.
+    #[error("cannot {doing} {}", path.display())]
+    Io {
+        /// What was attempted.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The catalog.
+    #[error("the archive's catalog.sqlite cannot be used")]
+    Catalog(#[source] rusqlite::Error),
+    /// The catalog's own text is damaged.
+    #[error(
+        "the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
+    )]
+    Damaged(#[source] rusqlite::Error),
+    /// Another program's database.
+    #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
+    Foreign,
+    /// A catalog of a newer version.
+    #[error(
+        "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"
+    )]
+    Newer(i64),
+    /// No catalog to look at.
+    #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
+    NoArchive(PathBuf),
+    /// Somebody else writes to the archive.
+    #[error("another synapse-export ({}) is writing to {}", holder, archive.display())]
+    Locked {
+        /// `process 4711`, as far as it is known.
+        holder: String,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// A file is not as the catalog knows it.
+    #[error(
+        "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, delete catalog.sqlite: the next export makes it anew from the files that are there, reads the server again and adds what is missing",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// `is missing`, or its length.
+        found: String,
+        /// Its length by the catalog, bytes.
+        committed: u64,
+    },
+    /// A line from which the catalog cannot be made anew.
+    #[error("line {line} of {} cannot be read back: {why}. Repair it or take it out, then try again", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+        /// What is wrong, without its text.
+        why: String,
+    },
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(source: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match source.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
+            _ => Error::Catalog(source),
+        }
+    }
+}
+
+impl Error {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { doing, path: path.to_owned(), source }
+    }
+}
