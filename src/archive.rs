@@ -10,6 +10,7 @@ mod error;
 mod jsonl;
 pub mod layout;
 mod rebuild;
+mod stale;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ pub use error::Error;
 use crate::event::Event;
 use crate::stream::{Position, Stream};
 use jsonl::Appending;
+use stale::Stale;
 
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
@@ -108,6 +110,7 @@ impl Archive {
         let mut committed = Committed::default();
         // events whose effective redaction may have changed
         let mut redacted = BTreeSet::new();
+        let (mut new, mut stale) = (Vec::new(), Stale::default());
         let writing = self.catalog.write()?;
         for ((path, events), &length) in files.iter().zip(&lengths) {
             let mut lines = Vec::new();
@@ -116,6 +119,7 @@ impl Archive {
                     lines.push(event.line.as_str());
                     committed.add(event, *late);
                     if self.indexed {
+                        new.push(event);
                         redacted.extend(event.redacts.as_deref());
                         if writing.is_redacted(&event.event_id)? {
                             redacted.insert(&event.event_id);
@@ -125,6 +129,7 @@ impl Archive {
                     committed.counts.known += 1;
                     if event.recheck.is_some() && writing.complete_redaction(event)? {
                         redacted.extend(event.redacts.as_deref());
+                        new.push(event);
                     }
                 }
             }
@@ -133,6 +138,9 @@ impl Archive {
                 appending.append(path, length, &lines, &mut step)?;
                 let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
                 writing.file(path, length.unwrap_or(0) + bytes as u64, lines.len() as u64, run)?;
+                if length.is_none() && self.indexed {
+                    stale.neighbours(path, &writing)?;
+                }
             }
         }
         step.at(Step::Sync)?;
@@ -140,6 +148,17 @@ impl Archive {
         for event_id in redacted {
             writing.redact(event_id)?;
         }
+        for event in new {
+            stale.add(event, &writing)?;
+        }
+        for state in &batch.states {
+            if writing.add_name(state)? && self.indexed {
+                let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
+                stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
+                writing.room_is_stale(&state.room_id)?;
+            }
+        }
+        stale.mark(&writing)?;
         for advance in &batch.advances {
             writing.advance(advance, run)?;
         }

@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
+mod object;
 mod pdu;
 
 use std::fmt;
@@ -10,9 +11,14 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate};
 use serde_json::value::RawValue;
 
+pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
 
 use crate::stream::Stream;
+
+/// The types of state events from which rooms and members have their names, and what else an index of rooms tells.
+pub const NAMING_TYPES: [&str; 6] =
+    ["m.room.member", "m.room.name", "m.room.canonical_alias", "m.room.topic", "m.room.create", "m.room.encryption"];
 
 /// The UTC day of an event's `origin_server_ts`, or none when that is missing or outside 1970 … 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +143,8 @@ pub struct Event {
     pub relates_to: Option<String>,
     /// How it relates: `rel_type`, or `m.in_reply_to`.
     pub rel_type: Option<String>,
+    /// The event that this one answers, within a thread too.
+    pub replies_to: Option<String>,
     /// The event that this redaction redacts.
     pub redacts: Option<String>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
@@ -173,6 +181,7 @@ impl Event {
             body: None,
             relates_to: None,
             rel_type: None,
+            replies_to: None,
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction && stored.recheck.unwrap_or(true)),
@@ -225,6 +234,7 @@ impl Event {
             body: None,
             relates_to: None,
             rel_type: None,
+            replies_to: None,
             redacts: None,
             recheck: None,
             line: line.to_owned(),
@@ -239,6 +249,20 @@ impl Event {
     #[must_use]
     pub fn is_timeline(&self) -> bool {
         !self.outlier || (self.state_key.is_none() && !self.rejected)
+    }
+
+    /// Whether clients may have seen it.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        !self.rejected && !self.soft_failed
+    }
+
+    /// Whether this is an outlier that tells how a room or a member is named: what the server fetched when it joined the
+    /// room, and all that it has of what was said there before about that.
+    #[must_use]
+    pub fn is_state_of_outliers(&self) -> bool {
+        let is_naming = self.kind.as_deref().is_some_and(|kind| NAMING_TYPES.contains(&kind));
+        self.outlier && !self.rejected && self.state_key.is_some() && is_naming
     }
 
     /// About how much memory it takes, in bytes.
@@ -267,6 +291,7 @@ impl Event {
         self.body = owned(&pdu.body);
         self.relates_to = owned(&pdu.relates_to);
         self.rel_type = owned(&pdu.rel_type);
+        self.replies_to = owned(&pdu.replies_to);
         if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
             self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
         }
@@ -305,7 +330,7 @@ impl Event {
         let mut kept = String::new();
         let mut content = None;
         let mut line = self.open(text.len(), true, true);
-        for (key, value) in pdu::members(text) {
+        for (key, value) in object::members(text) {
             let ours = match &*key {
                 "synapse" => Some("shadowed"),
                 "event_id" => (!is_text(value, &self.event_id)).then_some("pdu_event_id"),

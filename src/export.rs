@@ -309,6 +309,9 @@ impl Export<'_> {
                 if let Some(event) = row.event.filter(|_| !(self.first && row.deoutliered)) {
                     self.batch.push(event, late);
                 }
+                if let Some(state) = row.state {
+                    self.batch.push_state(state);
+                }
                 if self.batch.is_full() {
                     if let (Some(walk), Some(watermark)) = (&mut walk, &course.watermark) {
                         walk.rest(watermark.position, &mut course.gaps);

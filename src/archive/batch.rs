@@ -23,6 +23,7 @@ pub struct Advance {
 #[derive(Default)]
 pub struct Batch {
     pub(super) events: Vec<(Event, bool)>,
+    pub(super) states: Vec<Event>,
     bytes: usize,
     pub(super) advances: Vec<Advance>,
     pub(super) caught_up: Vec<String>,
@@ -33,6 +34,12 @@ impl Batch {
     pub fn push(&mut self, event: Event, late: bool) {
         self.bytes += event.size();
         self.events.push((event, late));
+    }
+
+    /// Adds an outlier that has no line but tells how a room or a member is named.
+    pub fn push_state(&mut self, state: Event) {
+        self.bytes += state.size();
+        self.states.push(state);
     }
 
     /// Says how far a stream has come with the events added so far.
@@ -60,7 +67,7 @@ impl Batch {
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
+        self.events.is_empty() && self.states.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
     }
 }
 

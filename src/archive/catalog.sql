@@ -17,6 +17,7 @@ create table event (
     content text,                           -- JSON as Synapse stored it; null: the PDU is damaged
     relates_to text,                        -- the event that content.m.relates_to names
     rel_type text,                          -- how: m.replace, m.thread, m.annotation, …, m.in_reply_to
+    replies_to text,                        -- the event that it answers, within a thread too
     redacts text,                           -- the event that this redaction names
     recheck integer,                        -- a redaction that holds only within the server of its sender
     redacted_by text,                       -- the redaction in effect
@@ -31,20 +32,68 @@ create table event (
 --     create unique index event_id on event (event_id);
 --     create index event_room on event (room_id, origin_server_ts);
 --     create index event_redacts on event (redacts) where redacts is not null;
+--     create index event_relates_to on event (relates_to) where relates_to is not null;
+--     create index event_replies_to on event (replies_to) where replies_to is not null;
 
--- Rooms with at least one archived event.
+-- Rooms with at least one archived event. What follows `version` is for the room's transcripts, and as of their last
+-- rendering.
 create table room (
     room_id text primary key,
     directory text not null unique,         -- below rooms/
-    version text                            -- null: the server does not say
+    version text,                           -- null: the server does not say
+    name text,                              -- its m.room.name, else canonical alias, else members' names, else its id
+    aliases text,                           -- JSON array: canonical alias and others
+    type text,                              -- m.space, …
+    encrypted integer not null default 0,
+    messages integer not null default 0,
+    by_name text,                           -- the name made safe for by-name/
+    link text,                              -- its symlink in by-name/, with more of the id where two rooms share a name
+    dirty integer not null default 1        -- its index.md is not as the rows here say
 ) strict, without rowid;
+create index room_by_name on room (by_name);
+create index room_dirty on room (room_id) where dirty;
 
 -- Every file of lines, and how much of it is committed.
 create table file (
     path text primary key,                  -- below the archive
     bytes integer not null,
     events integer not null,
-    run integer not null                    -- the last run that wrote to it
+    run integer not null,                   -- the last run that wrote to it
+    messages integer not null default 0,    -- in its transcript
+    dirty integer not null default 1        -- its transcript is not as the events say
+) strict, without rowid;
+create index file_dirty on file (path) where dirty;
+
+-- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
+-- (outliers), which have no line.
+create table membership (
+    room_id text not null,
+    user_id text not null,
+    origin_server_ts integer not null,
+    topological_ordering integer not null,
+    event_id text not null,
+    membership text not null,               -- join, invite, knock, leave, ban
+    displayname text,                       -- null: none, or redacted
+    primary key (room_id, user_id, origin_server_ts, topological_ordering, event_id)
+) strict, without rowid;
+create index membership_displayname on membership (room_id, displayname) where displayname is not null;
+
+-- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
+create table room_state (
+    room_id text not null,
+    type text not null,
+    origin_server_ts integer not null,
+    topological_ordering integer not null,
+    event_id text not null,
+    sender text,
+    content text,                           -- null: redacted
+    primary key (room_id, type, topological_ordering, origin_server_ts, event_id)
+) strict, without rowid;
+
+-- How transcripts are rendered: `show_redacted`, 0 or 1.
+create table setting (
+    name text primary key,
+    value integer not null
 ) strict, without rowid;
 
 -- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed.

@@ -1,10 +1,10 @@
 //! What changes in a catalog, in transactions.
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
-use crate::event::Event;
+use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
 
 /// Sets the redaction in effect: one that is not rejected, in the same room and, where Synapse could not check it when it
@@ -18,7 +18,7 @@ const REDACT: &str = "update event as target set redacted_by = (
 const REDACTABLE: &str = "type is not 'm.room.create'";
 
 /// A transaction that writes to the catalog.
-pub(super) struct Writing<'a>(Transaction<'a>);
+pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
 
 impl<'a> Writing<'a> {
     pub(super) fn begin(connection: &'a mut Connection) -> Result<Self, Error> {
@@ -55,9 +55,9 @@ impl<'a> Writing<'a> {
     /// Adds an event unless the archive has it. True: it is new.
     pub(super) fn add(&self, event: &Event, run: i64) -> Result<bool, Error> {
         let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, day, body, content, relates_to, rel_type, redacts, recheck,
+                   origin_server_ts, received_ts, day, body, content, relates_to, rel_type, replies_to, redacts, recheck,
                    censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
         let added = self.0.prepare_cached(sql)?.execute(params![
             event.event_id,
             event.room_id,
@@ -73,6 +73,7 @@ impl<'a> Writing<'a> {
             event.content(),
             event.relates_to,
             event.rel_type,
+            event.replies_to,
             event.redacts,
             event.recheck,
             event.censored,
@@ -82,6 +83,50 @@ impl<'a> Writing<'a> {
             event.damage.is_some(),
             run,
         ])?;
+        if added == 1 && event.is_accepted() {
+            self.add_name(event)?;
+        }
+        Ok(added == 1)
+    }
+
+    /// Adds what a state event says of the names of a member or the room, if it does. True: that is new.
+    pub(super) fn add_name(&self, event: &Event) -> Result<bool, Error> {
+        let (Some(kind), Some(state_key)) = (event.kind.as_deref(), event.state_key.as_deref()) else {
+            return Ok(false);
+        };
+        let (at, depth) = (event.origin_server_ts.unwrap_or(0), event.topological_ordering);
+        let content = event.content();
+        let added = if kind == "m.room.member" {
+            let member = content.map(Object::of).unwrap_or_default();
+            let Some(membership) = member.text("membership") else { return Ok(false) };
+            let sql =
+                "insert or ignore into membership (room_id, user_id, origin_server_ts, topological_ordering, event_id,
+                       membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let name = member.text("displayname");
+            self.0.prepare_cached(sql)?.execute(params![
+                event.room_id,
+                state_key,
+                at,
+                depth,
+                event.event_id,
+                membership,
+                name
+            ])?
+        } else if NAMING_TYPES.contains(&kind) && state_key.is_empty() {
+            let sql = "insert or ignore into room_state (room_id, type, origin_server_ts, topological_ordering, event_id, sender,
+                       content) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            self.0.prepare_cached(sql)?.execute(params![
+                event.room_id,
+                kind,
+                at,
+                depth,
+                event.event_id,
+                event.sender,
+                content
+            ])?
+        } else {
+            0
+        };
         Ok(added == 1)
     }
 
@@ -97,12 +142,21 @@ impl<'a> Writing<'a> {
         self.0.execute_batch(
             "create unique index event_id on event (event_id);
              create index event_room on event (room_id, origin_server_ts);
-             create index event_redacts on event (redacts) where redacts is not null;",
+             create index event_redacts on event (redacts) where redacts is not null;
+             create index event_relates_to on event (relates_to) where relates_to is not null;
+             create index event_replies_to on event (replies_to) where replies_to is not null;",
         )?;
         let sql = format!(
             "{REDACT} where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}"
         );
         self.0.execute(&sql, [])?;
+        self.0.execute_batch(
+            "update membership set displayname = null
+              where event_id in (select event_id from event where redacted_by is not null and type = 'm.room.member');
+             update room_state set content = null
+              where event_id in (select redacts from event where redacts is not null)
+                and event_id in (select event_id from event where redacted_by is not null);",
+        )?;
         Ok(())
     }
 
@@ -129,8 +183,20 @@ impl<'a> Writing<'a> {
 
     /// Sets which redaction of an event is in effect.
     pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
-        let sql = format!("{REDACT} where event_id = ?1 and {REDACTABLE}");
-        self.0.prepare_cached(&sql)?.execute([event_id])?;
+        let sql = format!(
+            "{REDACT} where event_id = ?1 and {REDACTABLE} returning redacted_by is not null and state_key is not null"
+        );
+        let forgets_name = self.0.prepare_cached(&sql)?.query_row([event_id], |row| row.get(0)).optional()?;
+        if forgets_name == Some(true) {
+            let by_key = "(room_id, user_id, origin_server_ts, topological_ordering) =
+                (select room_id, state_key, coalesce(origin_server_ts, 0), topological_ordering from event where event_id = ?1)";
+            let sql = format!("update membership set displayname = null where {by_key} and event_id = ?1");
+            self.0.prepare_cached(&sql)?.execute([event_id])?;
+            let by_key = "(room_id, type, topological_ordering, origin_server_ts) =
+                (select room_id, type, topological_ordering, coalesce(origin_server_ts, 0) from event where event_id = ?1)";
+            let sql = format!("update room_state set content = null where {by_key} and event_id = ?1");
+            self.0.prepare_cached(&sql)?.execute([event_id])?;
+        }
         Ok(())
     }
 
@@ -144,10 +210,17 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    /// The index of a room is not as the catalog says any more.
+    pub(super) fn room_is_stale(&self, room_id: &str) -> Result<(), Error> {
+        self.0.prepare_cached("update room set dirty = 1 where room_id = ?1")?.execute([room_id])?;
+        Ok(())
+    }
+
     /// Records a file's new length.
     pub(super) fn file(&self, path: &str, bytes: u64, new_events: u64, run: i64) -> Result<(), Error> {
         let sql = "insert into file (path, bytes, events, run) values (?1, ?2, ?3, ?4)
-                   on conflict (path) do update set bytes = excluded.bytes, events = events + excluded.events, run = excluded.run";
+                   on conflict (path) do update set bytes = excluded.bytes, events = events + excluded.events, run = excluded.run,
+                   dirty = 1";
         self.0.prepare_cached(sql)?.execute(params![path, signed(bytes), signed(new_events), run])?;
         Ok(())
     }
@@ -251,7 +324,7 @@ impl<'a> Writing<'a> {
 }
 
 /// SQLite's integers are signed; no length and no position comes near the difference.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

@@ -11,6 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use super::object::{Key, members, text};
+
 /// The deepest nesting that counts as readable. Synapse, being Python, serves events up to about 1,000 levels, and so far
 /// scripts in Python read them; one deeper line would make their whole file unreadable.
 pub const MAX_DEPTH: usize = 900;
@@ -55,6 +57,7 @@ pub struct Pdu<'a> {
     pub(super) body: Option<Cow<'a, str>>,
     pub(super) relates_to: Option<Cow<'a, str>>,
     pub(super) rel_type: Option<Cow<'a, str>>,
+    pub(super) replies_to: Option<Cow<'a, str>>,
     own_redacts: Option<Cow<'a, str>>,
     content_redacts: Option<Cow<'a, str>>,
     content_keys: ContentKeys,
@@ -146,25 +149,6 @@ fn reason(error: &serde_json::Error) -> Unparsable {
     Unparsable(text.split(" at line ").next().unwrap_or_default().to_owned())
 }
 
-/// The members of a JSON object, in order; none if it is no object.
-pub(super) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a JSON object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::new();
-            while let Some(key) = map.next_key_seed(Key)? {
-                members.push((key, map.next_value()?));
-            }
-            Ok(members)
-        }
-    }
-    serde_json::Deserializer::from_str(text).deserialize_map(Members).unwrap_or_default()
-}
-
 /// Whether `hashes.sha256` is the content hash; none when there is no such hash, or it cannot be computed.
 fn content_hash_holds(text: &str) -> Option<bool> {
     let serde_json::Value::Object(mut pdu) = serde_json::from_str(text).ok()? else { return None };
@@ -254,34 +238,6 @@ fn after_string(rest: &[u8]) -> Option<usize> {
     }
 }
 
-/// A member's name, borrowed unless it is escaped.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
-
-/// The text of a JSON string, none if the value is something else.
-fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    Key.deserialize(&mut serde_json::Deserializer::from_str(value.get())).ok()
-}
-
 /// The PDU's top level. Values are skipped, which no nesting makes expensive, unless they are needed.
 struct Top;
 
@@ -364,13 +320,15 @@ impl<'a> Pdu<'a> {
         }
     }
 
-    /// Takes the relation, or else the reply, that `m.relates_to` is.
+    /// Takes the relation, or else the reply, that `m.relates_to` is. What a thread's events reply to only for clients that
+    /// know no threads (`is_falling_back`) is no reply.
     fn look_into_relation(&mut self, relation: &'a RawValue) {
-        let mut reply = None;
+        let (mut reply, mut is_falling_back) = (None, false);
         for (key, value) in members(relation.get()) {
             match &*key {
                 "event_id" => self.relates_to = text(value),
                 "rel_type" => self.rel_type = text(value),
+                "is_falling_back" => is_falling_back = value.get() == "true",
                 "m.in_reply_to" => {
                     let target = members(value.get()).into_iter().rfind(|(key, _)| key == "event_id");
                     reply = target.and_then(|(_, value)| text(value));
@@ -380,7 +338,9 @@ impl<'a> Pdu<'a> {
         }
         if self.rel_type.is_none() {
             self.rel_type = reply.is_some().then_some(Cow::Borrowed("m.in_reply_to"));
-            self.relates_to = reply;
+            self.relates_to.clone_from(&reply);
         }
+        let is_threaded = self.rel_type.as_deref() == Some("m.thread");
+        self.replies_to = reply.filter(|_| !(is_threaded && is_falling_back));
     }
 }

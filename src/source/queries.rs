@@ -107,7 +107,8 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
     let stream_ordering: Option<i64> = row.try_get(3)?;
     let topological_ordering = row.try_get::<_, Option<i64>>(4)?.unwrap_or_default();
     let wanted: Option<bool> = row.try_get(13)?;
-    let event = match stream_ordering {
+    let timeline = row.try_get::<_, Option<bool>>(19)? == Some(true);
+    let stored = match stream_ordering {
         Some(stream_ordering) if wanted == Some(true) => {
             let event = Event::from_stored(&Stored {
                 event_id,
@@ -127,14 +128,19 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
                 redacts: row.try_get(17)?,
                 recheck: row.try_get(18)?,
             });
-            Some(event).filter(Event::is_timeline)
+            Some(event)
         }
         _ => None,
+    };
+    let (event, state) = match stored {
+        Some(event) if timeline && event.is_timeline() => (Some(event), None),
+        Some(event) if event.is_state_of_outliers() => (None, Some(event)),
+        _ => (None, None),
     };
     let (_, position) = Stream::locate(id);
     let received_ts = received_ts.filter(|_| !deoutliered);
     Ok((
         Place { id, topological_ordering },
-        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event },
+        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event, state },
     ))
 }

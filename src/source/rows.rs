@@ -32,8 +32,10 @@ pub struct Row {
     pub deoutliered: bool,
     /// When the server received it; none for a de-outliered event, whose time is that of its first coming.
     pub received_ts: Option<i64>,
-    /// The event, where it belongs to the archive.
+    /// The event, where it has a line in the archive.
     pub event: Option<Event>,
+    /// An outlier that has none, but tells how the room or a member is named.
+    pub state: Option<Event>,
 }
 
 /// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
@@ -182,7 +184,7 @@ impl Reader {
         while let Some(row) = stream.next().await {
             let (place, row) = queries::row(&row?).map_err(failed)?;
             sent = Sent { count: sent.count + 1, last: place };
-            bytes += row.event.as_ref().map_or(0, Event::size);
+            bytes += row.event.as_ref().or(row.state.as_ref()).map_or(0, Event::size);
             chunk.push(row);
             if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
                 bytes = 0;

@@ -1,0 +1,178 @@
+//! Which transcripts are stale once events have come: those of other room-days than the events' own.
+//!
+//! A room-day shows more than its own events: edits, reactions, votes and redactions of any day where their target is, quotes
+//! and threads' roots where they are referred to, names as of each event, links to its neighbours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::writing::Writing;
+use super::{Error, layout};
+use crate::event::{Day, Event};
+
+/// Gathers what is stale in the rooms of a batch.
+#[derive(Default)]
+pub(super) struct Stale {
+    /// Files of lines.
+    files: BTreeSet<String>,
+    /// By room: the times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
+    renamed: BTreeMap<String, (i64, i64)>,
+}
+
+/// What is known of an event that another one names.
+struct Target {
+    day: String,
+    kind: Option<String>,
+    state_key: Option<String>,
+    origin_server_ts: Option<i64>,
+    relates_to: Option<String>,
+    rel_type: Option<String>,
+}
+
+impl Stale {
+    /// Takes in a new event, after all of its batch are in the catalog.
+    pub(super) fn add(&mut self, event: &Event, catalog: &Writing<'_>) -> Result<(), Error> {
+        if !event.is_accepted() {
+            return Ok(());
+        }
+        let room = event.room_id.as_str();
+        self.referrers(room, &event.event_id, catalog)?;
+        if let Some(id) = &event.relates_to
+            && let Some(target) = catalog.target(room, id)?
+        {
+            self.day(room, &target.day);
+            if event.rel_type.as_deref() == Some("m.replace") {
+                self.referrers(room, id, catalog)?;
+            }
+        }
+        if let Some(id) = &event.redacts {
+            self.redacted(room, id, catalog)?;
+        }
+        self.name(room, event.kind.as_deref(), event.state_key.as_deref(), event.origin_server_ts, catalog)
+    }
+
+    /// Takes in a change of who is called what since a time, if such an event makes one.
+    pub(super) fn name(
+        &mut self,
+        room: &str,
+        kind: Option<&str>,
+        state_key: Option<&str>,
+        since: Option<i64>,
+        catalog: &Writing<'_>,
+    ) -> Result<(), Error> {
+        let since = since.unwrap_or(0);
+        let until = match (kind, state_key) {
+            (Some("m.room.member"), Some(user_id)) => catalog.next_name(room, user_id, since)?.unwrap_or(i64::MAX),
+            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => i64::MAX,
+            _ => return Ok(()),
+        };
+        let span = self.renamed.entry(room.to_owned()).or_insert((since, until));
+        *span = (span.0.min(since), span.1.max(until));
+        Ok(())
+    }
+
+    /// Takes in a file that is new: its neighbours link to it.
+    pub(super) fn neighbours(&mut self, path: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+        let room = &path[..=path.rfind('/').unwrap_or(0)];
+        for sql in [
+            "select max(path) from file where path < ?1 and path > ?2",
+            "select min(path) from file where path > ?1 and path < ?2 || '~'",
+        ] {
+            let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([path, room], |row| row.get(0))?;
+            self.files.extend(found);
+        }
+        Ok(())
+    }
+
+    /// Marks all of it in the catalog.
+    pub(super) fn mark(&self, catalog: &Writing<'_>) -> Result<(), Error> {
+        let mut mark = catalog.0.prepare_cached("update file set dirty = 1 where path = ?1 and not dirty")?;
+        for path in &self.files {
+            mark.execute([path])?;
+        }
+        for (room, &(since, until)) in &self.renamed {
+            let file = |time| layout::day_file(room, Day::of(Some(time)));
+            let undated = layout::day_file(room, Day::of(None));
+            // those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day
+            let first = if since < 0 { file(0) } else { file(since) };
+            catalog
+                .0
+                .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
+                .execute([&first, &file(until), &undated])?;
+            // a name is shown beside what its bearer did to events of other days
+            let sql = "select distinct target.day from event
+                         join event target on target.event_id in (event.relates_to, event.redacts)
+                        where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
+                          and (event.relates_to is not null or event.redacts is not null)";
+            let mut days = catalog.0.prepare_cached(sql)?;
+            let days = days.query_map(params![room, since, until], |row| row.get::<_, String>(0))?;
+            for day in days {
+                mark.execute([path(room, &day?)])?;
+            }
+            catalog.room_is_stale(room)?;
+        }
+        Ok(())
+    }
+
+    /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
+    fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+        let Some(target) = catalog.target(room, id)? else { return Ok(()) };
+        self.day(room, &target.day);
+        self.referrers(room, id, catalog)?;
+        if let Some(id) = &target.relates_to
+            && let Some(of) = catalog.target(room, id)?
+        {
+            self.day(room, &of.day);
+            if target.rel_type.as_deref() == Some("m.replace") {
+                self.referrers(room, id, catalog)?;
+            }
+        }
+        self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
+    }
+
+    /// The days of events that name another.
+    fn referrers(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+        let sql = "select day from event where relates_to = ?1 and room_id = ?2
+                   union select day from event where replies_to = ?1 and room_id = ?2
+                   union select day from event where redacts = ?1 and room_id = ?2";
+        let mut statement = catalog.0.prepare_cached(sql)?;
+        for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
+            self.day(room, &day?);
+        }
+        Ok(())
+    }
+
+    fn day(&mut self, room: &str, day: &str) {
+        self.files.insert(path(room, day));
+    }
+}
+
+fn path(room: &str, day: &str) -> String {
+    format!("rooms/{}/{day}.jsonl", layout::room_directory(room))
+}
+
+impl Writing<'_> {
+    fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
+        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type from event
+                    where event_id = ?1 and room_id = ?2";
+        let found = self.0.prepare_cached(sql)?.query_row([id, room], |row| {
+            Ok(Target {
+                day: row.get(0)?,
+                kind: row.get(1)?,
+                state_key: row.get(2)?,
+                origin_server_ts: row.get(3)?,
+                relates_to: row.get(4)?,
+                rel_type: row.get(5)?,
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// When a user who has a name since a time is next given one.
+    fn next_name(&self, room: &str, user_id: &str, since: i64) -> Result<Option<i64>, Error> {
+        let sql = "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2
+                      and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
+        Ok(self.0.prepare_cached(sql)?.query_row(params![room, user_id, since], |row| row.get(0))?)
+    }
+}
