@@ -11,6 +11,7 @@ mod jsonl;
 pub mod layout;
 mod rebuild;
 mod stale;
+mod transcripts;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
+pub use transcripts::{Rendered, Transcripts};
 
 use crate::event::Event;
 use crate::stream::{Position, Stream};

@@ -2,6 +2,7 @@
 
 mod database;
 mod export;
+mod render;
 mod report;
 mod room;
 mod watermark;
@@ -29,6 +30,7 @@ is running, or the database is not available just now) · 130, 143 stopped by a 
 enum Command {
     Export(export::Args),
     Room(room::Args),
+    Render(render::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -64,6 +66,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {

@@ -23,3 +23,4 @@ pub mod event;
 pub mod export;
 pub mod source;
 pub mod stream;
+pub mod transcript;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
 use super::Error;
@@ -38,16 +39,13 @@ pub struct Selection {
 
 /// An open catalog.
 pub struct Catalog {
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let catalog = Catalog { connection };
+        let catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let version = catalog.version()?;
         catalog.connection.pragma_update(None, "journal_mode", "wal")?;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
@@ -62,13 +60,21 @@ impl Catalog {
         if !path.exists() {
             return Err(Error::NoArchive(archive.to_owned()));
         }
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
-        let catalog = Catalog { connection };
+        let catalog = Catalog::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         match catalog.version()? {
             0 => Err(Error::NoArchive(archive.to_owned())),
             _ => Ok(catalog),
         }
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
+        // a connection is used by one thread at a time, as Rust makes sure
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // a statement is planned once, and not anew for every value
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+        Ok(Catalog { connection })
     }
 
     fn version(&self) -> Result<i64, Error> {

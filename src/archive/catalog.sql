@@ -50,7 +50,7 @@ create table room (
     link text,                              -- its symlink in by-name/, with more of the id where two rooms share a name
     dirty integer not null default 1        -- its index.md is not as the rows here say
 ) strict, without rowid;
-create index room_by_name on room (by_name);
+create index room_by_name on room (by_name collate nocase);
 create index room_dirty on room (room_id) where dirty;
 
 -- Every file of lines, and how much of it is committed.

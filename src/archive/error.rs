@@ -19,6 +19,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What a transcript is written to.
+    #[error("cannot write a transcript")]
+    Transcript(#[source] io::Error),
     /// The catalog.
     #[error("the archive's catalog.sqlite cannot be used")]
     Catalog(#[source] rusqlite::Error),

@@ -107,6 +107,26 @@ pub(super) fn sync(directory: &Path) -> Result<(), Error> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(Error::io("sync", directory))
 }
 
+/// Returns when files below the archive, and their names, are on the disk. `whole` is the archive's directory, opened
+/// before they were written.
+pub(super) fn sync_files(
+    archive: &Path,
+    whole: &File,
+    paths: impl ExactSizeIterator<Item = String>,
+) -> Result<(), Error> {
+    #[cfg(target_os = "linux")]
+    if paths.len() >= SYNC_ALL_FROM {
+        return rustix::fs::syncfs(whole).map_err(|e| Error::io("sync", archive)(e.into()));
+    }
+    let mut directories = BTreeSet::new();
+    for path in paths {
+        let path = archive.join(path);
+        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io("sync", &path))?;
+        directories.extend(path.parent().map(Path::to_owned));
+    }
+    directories.iter().try_for_each(|directory| sync(directory))
+}
+
 /// Refuses a file that is not as long as the catalog says, or is there though the catalog does not know it.
 pub(super) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Result<(), Error> {
     let path = archive.join(path);

@@ -101,8 +101,8 @@ impl Stale {
                 .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
                 .execute([&first, &file(until), &undated])?;
             // a name is shown beside what its bearer did to events of other days
-            let sql = "select distinct target.day from event
-                         join event target on target.event_id in (event.relates_to, event.redacts)
+            let sql = "select distinct target.day from event indexed by event_room
+                         join event target indexed by event_id on target.event_id in (event.relates_to, event.redacts)
                         where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
                           and (event.relates_to is not null or event.redacts is not null)";
             let mut days = catalog.0.prepare_cached(sql)?;
@@ -133,9 +133,9 @@ impl Stale {
 
     /// The days of events that name another.
     fn referrers(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
-        let sql = "select day from event where relates_to = ?1 and room_id = ?2
-                   union select day from event where replies_to = ?1 and room_id = ?2
-                   union select day from event where redacts = ?1 and room_id = ?2";
+        let sql = "select day from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2
+                   union select day from event indexed by event_replies_to where replies_to = ?1 and room_id = ?2
+                   union select day from event indexed by event_redacts where redacts = ?1 and room_id = ?2";
         let mut statement = catalog.0.prepare_cached(sql)?;
         for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
             self.day(room, &day?);
@@ -154,7 +154,7 @@ fn path(room: &str, day: &str) -> String {
 
 impl Writing<'_> {
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
-        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type from event
+        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type from event indexed by event_id
                     where event_id = ?1 and room_id = ?2";
         let found = self.0.prepare_cached(sql)?.query_row([id, room], |row| {
             Ok(Target {

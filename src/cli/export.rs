@@ -30,6 +30,12 @@ pub(super) struct Args {
     /// Forget the rooms selected in earlier runs, and export all
     #[arg(long, conflicts_with_all = ["room", "exclude_room"])]
     all_rooms: bool,
+    /// Render no transcripts: they wait for the next export without this, or for `synapse-export render`
+    #[arg(long)]
+    no_markdown: bool,
+    /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    show_redacted: Option<bool>,
     /// Say nothing but warnings and errors
     #[arg(long, short)]
     quiet: bool,
@@ -50,8 +56,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let summary = export::export(database, &mut archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
         let summary = summary?;
+        if let Some(show) = args.show_redacted {
+            archive.show_redacted(show)?;
+        }
+        if !args.no_markdown && !summary.stopped {
+            tokio::task::block_in_place(|| {
+                super::render::stale(&mut archive, args.quiet, &|| signal.borrow().is_none())
+            })?;
+        }
         Ok(match *signal.borrow() {
-            Some(number) if summary.stopped => Outcome::Signalled(number),
+            Some(number) => Outcome::Signalled(number),
             _ if summary.counts.damaged > 0 => Outcome::Damaged,
             _ => Outcome::Done,
         })
@@ -59,7 +73,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Sets `stop` at the first SIGINT or SIGTERM and tells which it was; the second ends the process at once.
-fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver<Option<u8>>> {
+pub(super) fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver<Option<u8>>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let (which, signalled) = watch::channel(None);
     tokio::spawn(async move {

@@ -23,16 +23,14 @@ pub(super) fn shown(text: &str) -> String {
     text.escape_debug().collect()
 }
 
-/// Reports to the user's terminal, or to a log.
-pub(super) struct Terminal {
+/// How far something is: a bar on a terminal, else a line now and then.
+pub(super) struct Bar {
     quiet: bool,
     bar: Option<ProgressBar>,
-    began: Instant,
     last_line: Instant,
-    damaged: u64,
 }
 
-impl Terminal {
+impl Bar {
     pub(super) fn new(quiet: bool) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(1_000_000);
@@ -41,7 +39,50 @@ impl Terminal {
             }
             bar
         });
-        Terminal { quiet, bar, began: Instant::now(), last_line: Instant::now(), damaged: 0 }
+        Bar { quiet, bar, last_line: Instant::now() }
+    }
+
+    /// Shows which part is done, 0 to 1; the text is only made when it is needed.
+    pub(super) fn show(&mut self, part: f64, text: impl FnOnce() -> String) {
+        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
+            return;
+        }
+        self.last_line = Instant::now();
+        match &self.bar {
+            Some(bar) => {
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
+                bar.set_position((part * 1e6) as u64);
+                bar.set_message(text());
+            }
+            None => say(&format!("{:.0} %: {}", part * 100.0, text())),
+        }
+    }
+
+    /// Says something else meanwhile.
+    pub(super) fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Reports to the user's terminal, or to a log.
+pub(super) struct Terminal {
+    bar: Bar,
+    began: Instant,
+    damaged: u64,
+}
+
+impl Terminal {
+    pub(super) fn new(quiet: bool) -> Self {
+        Terminal { bar: Bar::new(quiet), began: Instant::now(), damaged: 0 }
     }
 
     pub(super) fn begin(&mut self, database: &Database, archive: &Archive, selection: &Selection) -> Result<()> {
@@ -52,7 +93,7 @@ impl Terminal {
         };
         let known = archive.catalog().events()?;
         let server = database.server_name().unwrap_or("a server whose name is not known");
-        if !self.quiet {
+        if !self.bar.quiet {
             say(&format!("exporting {rooms} of {}; the archive has {} events", shown(server), HumanCount(known)));
         }
         if database.server_name().is_none() {
@@ -62,16 +103,14 @@ impl Terminal {
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
+        self.bar.end();
         if self.damaged > NAMED {
             say(&format!(
                 "warning: {} more damaged events: select event_id from event where damaged",
                 self.damaged - NAMED
             ));
         }
-        if let Some(summary) = summary.filter(|_| !self.quiet) {
+        if let Some(summary) = summary.filter(|_| !self.bar.quiet) {
             say(&self.summary(summary));
         }
     }
@@ -110,35 +149,28 @@ fn took(duration: Duration) -> String {
 
 impl Report for Terminal {
     fn progress(&mut self, progress: Progress) {
-        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
-            return;
-        }
-        self.last_line = Instant::now();
         let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
         let Progress { part, stream, position, events } = progress;
-        #[allow(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "for show"
-        )]
-        let rate = (events as f64 / elapsed) as u64;
-        let left =
-            if part > 0.0 { Duration::from_secs_f64((elapsed * (1.0 - part) / part).min(1e9)) } else { Duration::ZERO };
-        let text = format!(
-            "{} events, {}/s, {stream} position {position}, {} left",
-            HumanCount(events),
-            HumanCount(rate),
-            HumanDuration(left)
-        );
-        match &self.bar {
-            Some(bar) => {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
-                bar.set_position((part * 1e6) as u64);
-                bar.set_message(text);
-            }
-            None => say(&format!("{:.0} %: {text}", part * 100.0)),
-        }
+        self.bar.show(part, || {
+            #[allow(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "for show"
+            )]
+            let rate = (events as f64 / elapsed) as u64;
+            let left = if part > 0.0 {
+                Duration::from_secs_f64((elapsed * (1.0 - part) / part).min(1e9))
+            } else {
+                Duration::ZERO
+            };
+            format!(
+                "{} events, {}/s, {stream} position {position}, {} left",
+                HumanCount(events),
+                HumanCount(rate),
+                HumanDuration(left)
+            )
+        });
     }
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
@@ -149,10 +181,7 @@ impl Report for Terminal {
     }
 
     fn note(&mut self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
-        }
+        self.bar.say(text);
     }
 }
 

@@ -1,0 +1,399 @@
+//! Transcripts: each room-day as markdown, and the indexes that lead to them.
+//!
+//! All of it is derived from the catalog alone, so the same events give the same bytes, whenever and in whatever order they
+//! came. A file is written beside the one it replaces, renamed over it, and synced; then the catalog forgets that it was
+//! stale. So what is cut off is done again.
+
+mod by_name;
+mod day;
+mod fold;
+mod index;
+mod names;
+mod phrases;
+mod poll;
+mod said;
+mod shown;
+mod time;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek as _, Write};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rusqlite::{Connection, params};
+use sha2::{Digest as _, Sha256};
+
+use super::writing::signed;
+use super::{Archive, Catalog, Error, jsonl};
+use crate::transcript::markdown::{inline, yaml};
+use day::{Counts, Day};
+use names::Title;
+
+/// How many room-days are rendered before the catalog learns of it.
+const AT_ONCE: usize = 2_000;
+/// How many a thread takes at a time.
+const NEIGHBOURS: usize = 100;
+/// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
+const IN_MEMORY: usize = 256 * 1024;
+/// The most threads that render; each has a connection to the catalog.
+const THREADS: usize = 8;
+
+/// How events are shown.
+#[derive(Clone, Debug)]
+struct Options {
+    /// Redacted messages are followed by what they said.
+    show_redacted: bool,
+    /// All days are in one document, so that links need no file.
+    one_document: bool,
+    /// Only events of this time, in milliseconds since the epoch.
+    between: Range<i64>,
+}
+
+impl Options {
+    fn new(show_redacted: bool) -> Options {
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX }
+    }
+}
+
+/// Which transcripts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transcripts {
+    /// Every one.
+    All,
+    /// Those of a room.
+    Room(String),
+    /// Those of a day, `2026-11-22` or `undated`.
+    Day(String),
+}
+
+/// What was rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Room-days.
+    pub days: u64,
+    /// Rooms whose index is new.
+    pub rooms: u64,
+    /// The file system has no symbolic links, so `by-name/` is not there.
+    pub no_links: bool,
+}
+
+impl Archive {
+    /// Says that transcripts have to be rendered anew; how many.
+    pub fn mark(&mut self, which: &Transcripts) -> Result<usize, Error> {
+        let writing = self.catalog.write()?;
+        let marked = match which {
+            Transcripts::All => writing.0.execute("update file set dirty = 1", [])?,
+            Transcripts::Room(room_id) => writing.0.execute(
+                "update file set dirty = 1
+                  where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
+                                 and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
+                [room_id],
+            )?,
+            Transcripts::Day(day) => {
+                writing.0.execute("update file set dirty = 1 where path like '%/' || ?1 || '.jsonl'", [day])?
+            }
+        };
+        writing.0.execute(
+            "update room set dirty = 1 where ?1 is null or room_id = ?1",
+            [match which {
+                Transcripts::Room(room_id) => Some(room_id),
+                _ => None,
+            }],
+        )?;
+        writing.commit()?;
+        Ok(marked)
+    }
+
+    /// Remembers whether transcripts show what redacted messages said.
+    pub fn show_redacted(&mut self, show: bool) -> Result<(), Error> {
+        if self.catalog.shows_redacted()? != show {
+            let writing = self.catalog.write()?;
+            writing.0.execute("replace into setting (name, value) values ('show_redacted', ?1)", [show])?;
+            writing.commit()?;
+            self.mark(&Transcripts::All)?;
+        }
+        Ok(())
+    }
+
+    /// Renders every transcript that is stale, and the indexes. `progress` hears how many room-days are done, and of how
+    /// many; it ends the work early by returning false.
+    pub fn render(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<Rendered, Error> {
+        let mut rendered = Rendered::default();
+        if !self.indexed {
+            return Ok(rendered);
+        }
+        let all: i64 =
+            self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
+        let options = Options::new(self.catalog.shows_redacted()?);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        let mut catalogs = Vec::new();
+        // opened before anything is written, so that it learns of every failure since
+        let whole = File::open(&self.directory).map_err(Error::io("open", &self.directory))?;
+        while rendered.days < all.unsigned_abs() {
+            let stale = self.catalog.stale_days()?;
+            if stale.is_empty() {
+                break;
+            }
+            while catalogs.len() < threads.min(stale.len()) {
+                catalogs.push(Catalog::open_to_read(&self.directory)?);
+            }
+            let goes_on = AtomicBool::new(true);
+            let mut tell = |done: usize| {
+                let more = progress(rendered.days + done as u64, all.unsigned_abs());
+                goes_on.store(more, Ordering::Relaxed);
+            };
+            let counts = days(&self.directory, &mut catalogs, &stale, &options, &goes_on, &mut tell)?;
+            jsonl::sync_files(&self.directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
+            let writing = self.catalog.write()?;
+            for (stale, counts) in &counts {
+                writing
+                    .0
+                    .prepare_cached("update file set dirty = 0, messages = ?2 where path = ?1")?
+                    .execute(params![stale.path, signed(counts.messages)])?;
+                writing.room_is_stale(&stale.room_id)?;
+            }
+            writing.commit()?;
+            rendered.days += counts.len() as u64;
+            if !goes_on.load(Ordering::Relaxed) {
+                return Ok(rendered);
+            }
+        }
+        index::render(self, &whole, &mut rendered)?;
+        Ok(rendered)
+    }
+
+    /// Writes what happened in a room as one document, `between` two times in milliseconds since the epoch.
+    pub fn document(
+        &self,
+        room_id: &str,
+        between: Option<Range<i64>>,
+        show_redacted: bool,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let connection = &self.catalog.connection;
+        let title = Title::of(connection, room_id, i64::MAX)?;
+        let mut head = String::from("---\n");
+        front(&mut head, room_id, &title);
+        head.push_str(&format!("timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", inline(&title.name)));
+        out.write_all(head.as_bytes()).map_err(Error::Transcript)?;
+        let mut options = Options { one_document: true, ..Options::new(show_redacted) };
+        let days = self.catalog.days_of(room_id)?;
+        for day in &days {
+            let range = time::range(day);
+            if let Some(between) = &between {
+                if range.start >= between.end || range.end <= between.start {
+                    continue;
+                }
+                options.between = between.clone();
+            }
+            let heading = format!("## {}\n\n", time::long(day));
+            out.write_all(heading.as_bytes()).map_err(Error::Transcript)?;
+            Day::write(connection, room_id, day, &options, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// A room-day whose transcript is stale.
+#[derive(Clone, Debug)]
+struct Stale {
+    /// Its file of lines, below the archive.
+    path: String,
+    room_id: String,
+    events: i64,
+}
+
+impl Stale {
+    /// Its transcript, below the archive.
+    fn transcript(&self) -> String {
+        format!("{}.md", self.path.trim_end_matches(".jsonl"))
+    }
+
+    fn day(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl")
+    }
+}
+
+/// Renders room-days, several at a time.
+fn days<'s>(
+    archive: &Path,
+    catalogs: &mut [Catalog],
+    stale: &'s [Stale],
+    options: &Options,
+    goes_on: &AtomicBool,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Vec<(&'s Stale, Counts)>, Error> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(&Stale, Counts)>> = Mutex::new(Vec::with_capacity(stale.len()));
+    let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
+    let work = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
+        // neighbours go to one thread: two that write to the same directory wait for each other
+        while let Some(some) = stale.chunks(NEIGHBOURS).nth(next.fetch_add(1, Ordering::Relaxed)) {
+            for stale in some {
+                if !goes_on.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                // one failure ends the work of all
+                let counts = day(archive, &catalog.connection, stale, options)
+                    .inspect_err(|_| next.store(usize::MAX / 2, Ordering::Relaxed))?;
+                lock().push((stale, counts));
+            }
+            tell(lock().len());
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let Some((first, others)) = catalogs.split_first_mut() else { return Ok(()) };
+        let others: Vec<_> = others.iter_mut().map(|catalog| scope.spawn(move || work(catalog, &mut |_| ()))).collect();
+        let mut result = work(first, tell);
+        for other in others {
+            result = result.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        result
+    })?;
+    Ok(std::mem::take(&mut *lock()))
+}
+
+/// Renders one room-day.
+fn day(archive: &Path, connection: &Connection, stale: &Stale, options: &Options) -> Result<Counts, Error> {
+    let path = archive.join(stale.transcript());
+    let directory = path.parent().unwrap_or(archive);
+    let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
+    let counts = {
+        let mut writer = BufWriter::new(&mut body);
+        let counts = Day::write(connection, &stale.room_id, stale.day(), options, &mut writer)?;
+        writer.flush().map_err(Error::Transcript)?;
+        counts
+    };
+    let head = head(connection, stale, &counts)?;
+    body.rewind().map_err(Error::io("write", &path))?;
+    replace(&path, &mut |file| {
+        file.write_all(head.as_bytes())?;
+        io::copy(&mut body, file).map(drop)
+    })?;
+    Ok(counts)
+}
+
+/// What stands above a day's events.
+fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<String, Error> {
+    use std::fmt::Write as _;
+    let day = stale.day();
+    let title = Title::of(connection, &stale.room_id, time::range(day).end)?;
+    let room = &stale.path[..=stale.path.rfind('/').unwrap_or(0)];
+    let neighbour = |sql: &str| -> Result<Option<String>, Error> {
+        let found: Option<String> =
+            connection.prepare_cached(sql)?.query_row([&*stale.path, room], |row| row.get(0))?;
+        Ok(found.map(|path| path[room.len()..].trim_end_matches(".jsonl").to_owned()))
+    };
+    let previous = neighbour("select max(path) from file where path < ?1 and path > ?2")?;
+    let next = neighbour("select min(path) from file where path > ?1 and path < ?2 || '~'")?;
+    let mut head = String::from("---\n");
+    front(&mut head, &stale.room_id, &title);
+    let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", stale.events, counts.messages);
+    if counts.encrypted > 0 {
+        let _ = writeln!(head, "encrypted: {}", counts.encrypted);
+    }
+    for (key, neighbour) in [("previous", &previous), ("next", &next)] {
+        if let Some(neighbour) = neighbour {
+            let _ = writeln!(head, "{key}: {neighbour}.md");
+        }
+    }
+    let _ = write!(head, "generator: {GENERATOR}\n---\n\n# {} · {}\n\n", inline(&title.name), time::long(day));
+    if let Some(previous) = previous {
+        let _ = write!(head, "[← {}]({previous}.md) · ", time::short(&previous, day));
+    }
+    head.push_str("[all days](index.md)");
+    if let Some(next) = next {
+        let _ = write!(head, " · [{} →]({next}.md)", time::short(&next, day));
+    }
+    head.push_str("\n\n");
+    Ok(head)
+}
+
+const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
+
+/// What front matter says of a room.
+fn front(head: &mut String, room_id: &str, title: &Title) {
+    let aliases: Vec<String> = title.aliases.iter().map(|alias| yaml(alias)).collect();
+    head.push_str(&format!(
+        "room: {}\nname: {}\naliases: [{}]\n",
+        yaml(room_id),
+        yaml(&title.name),
+        aliases.join(", ")
+    ));
+}
+
+/// The name of an event's place in a document: the first characters of its id, where that is a hash, else of a hash of it.
+fn anchor_name(event_id: &str) -> String {
+    let is_hash = event_id.strip_prefix('$').filter(|hash| {
+        hash.len() == 43 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    });
+    match is_hash {
+        Some(hash) => hash[..12].to_owned(),
+        None => URL_SAFE_NO_PAD.encode(&Sha256::digest(event_id)[..9]),
+    }
+}
+
+/// An event's place in a document, for links.
+fn anchor(event_id: &str) -> String {
+    format!("<a id=\"{}\"></a>", anchor_name(event_id))
+}
+
+/// Writes a file of our own anew, so that readers see either the old or the new one.
+fn replace(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let beside = path.with_file_name(format!(".{name}.new"));
+    let mut attempt = || -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut writer = BufWriter::with_capacity(64 * 1024, file);
+        write(&mut writer)?;
+        writer.flush()?;
+        drop(writer);
+        fs::rename(&beside, path)
+    };
+    attempt().map_err(Error::io("write", path))
+}
+
+impl Catalog {
+    /// Whether transcripts show what redacted messages said.
+    pub fn shows_redacted(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// How many transcripts are stale.
+    pub fn stale(&self) -> Result<u64, Error> {
+        let sql = "select count(*) from file where dirty";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// Some of the stale room-days, room by room.
+    fn stale_days(&self) -> Result<Vec<Stale>, Error> {
+        let sql = "select path, room_id, events from file
+                     join room on directory = substr(path, 7, instr(substr(path, 7), '/') - 1)
+                    where file.dirty order by path limit ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![signed(AT_ONCE as u64)], |row| {
+            Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The days of a room, the oldest first, `undated` last.
+    fn days_of(&self, room_id: &str) -> Result<BTreeSet<String>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "select path from file
+              where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
+                             and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
+        )?;
+        let paths = statement.query_map([room_id], |row| row.get::<_, String>(0))?;
+        let day = |path: String| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl").to_owned();
+        Ok(paths.map(|path| path.map(day)).collect::<Result<_, _>>()?)
+    }
+}

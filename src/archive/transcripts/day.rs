@@ -1,0 +1,198 @@
+//! One room-day as markdown, event by event: who said what and when, and what happened in between.
+//!
+//! Holds one event at a time, and what is folded into one line: memory does not grow with the day.
+
+use std::io::Write;
+use std::ops::Range;
+
+use rusqlite::Connection;
+
+use super::super::Error;
+use super::fold::{Fold, Place};
+use super::names::Names;
+use super::phrases::{self, Phrase};
+use super::shown::{self, Related, Shown};
+use super::time::clock;
+use super::{Options, anchor};
+use crate::event::Object;
+use crate::transcript::markdown::{code_span, excerpt};
+
+/// Messages of one sender within this time are told under one name. Milliseconds.
+const TOGETHER: i64 = 5 * 60 * 1000;
+
+/// Writes what happened on one day in one room.
+pub(super) struct Day<'c, 'w> {
+    pub(super) connection: &'c Connection,
+    pub(super) room_id: &'c str,
+    pub(super) day: &'c str,
+    pub(super) range: Range<i64>,
+    pub(super) options: &'c Options,
+    pub(super) names: Names<'c>,
+    out: &'w mut dyn Write,
+    /// Whose messages come one after the other: the sender, under which name, until when.
+    speaker: Option<(Option<String>, String, i64)>,
+    fold: Fold,
+    pub(super) counts: Counts,
+}
+
+/// What a day has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    /// Messages that can be read: no edits, none redacted.
+    pub(super) messages: u64,
+    /// Encrypted events.
+    pub(super) encrypted: u64,
+}
+
+impl<'c, 'w> Day<'c, 'w> {
+    /// Writes a day and counts its messages. `day` is `2026-11-22`, or `undated`.
+    pub(super) fn write(
+        connection: &'c Connection,
+        room_id: &'c str,
+        day: &'c str,
+        options: &'c Options,
+        out: &'w mut dyn Write,
+    ) -> Result<Counts, Error> {
+        let range = super::time::range(day);
+        let names = Names::new(connection, room_id, range.clone());
+        let (fold, counts) = (Fold::default(), Counts::default());
+        let mut this = Day { connection, room_id, day, range, options, names, out, speaker: None, fold, counts };
+        shown::each_of_day(connection, room_id, day, &options.between, &mut |event| this.event(&event))?;
+        this.end_fold()?;
+        Ok(this.counts)
+    }
+
+    /// Writes a paragraph or another block.
+    pub(super) fn block(&mut self, markdown: &str) -> Result<(), Error> {
+        self.out.write_all(markdown.as_bytes()).and_then(|()| self.out.write_all(b"\n\n")).map_err(Error::Transcript)
+    }
+
+    fn event(&mut self, event: &Shown) -> Result<(), Error> {
+        if event.state_key.is_some() {
+            let phrase = phrases::of_state(event, &mut self.names)?;
+            return self.phrase(event, phrase);
+        }
+        match event.kind() {
+            "m.room.message" | "m.sticker" if event.is_edit() => self.edit(event),
+            "m.room.message" | "m.sticker" => self.message(event),
+            "m.poll.start" | "org.matrix.msc3381.poll.start" if event.is_edit() => self.edit(event),
+            "m.poll.start" | "org.matrix.msc3381.poll.start" => self.poll(event),
+            "m.room.encrypted" => self.encrypted(event),
+            "m.reaction" | "m.room.redaction" => self.about_another(event),
+            kind if super::poll::is_vote(kind) || super::poll::is_end(kind) => self.about_another(event),
+            kind if is_plumbing(kind) => Ok(()),
+            _ => self.unknown(event),
+        }
+    }
+
+    /// Begins what somebody says: the name, unless it stands above already, the anchor and the time.
+    pub(super) fn head(&mut self, event: &Shown) -> Result<(String, bool), Error> {
+        self.end_fold()?;
+        let name = self.names.shown(event.sender.as_deref(), event.at)?;
+        let at = event.at.unwrap_or(0);
+        let goes_on = self.speaker.as_ref().is_some_and(|(sender, called, until)| {
+            *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
+        });
+        let place = format!("{}{}", anchor(&event.event_id), clock(event.at));
+        let head = if goes_on { place } else { format!("**{name}** · {place}") };
+        self.speaker = Some((event.sender.clone(), name, at));
+        Ok((head, goes_on))
+    }
+
+    /// What follows is under a name of its own.
+    pub(super) fn end_speaker(&mut self) {
+        self.speaker = None;
+    }
+
+    /// Writes what was folded.
+    pub(super) fn end_fold(&mut self) -> Result<(), Error> {
+        match self.fold.end() {
+            Some(line) => self.block(&line),
+            None => Ok(()),
+        }
+    }
+
+    fn phrase(&mut self, event: &Shown, phrase: Phrase) -> Result<(), Error> {
+        self.end_speaker();
+        let place = Place::of(event);
+        match self.fold.add(&place, phrase) {
+            Some(line) => self.block(&line),
+            None => Ok(()),
+        }
+    }
+
+    /// An event that cannot be read: counted, and shown alone where others point to it.
+    fn encrypted(&mut self, event: &Shown) -> Result<(), Error> {
+        self.counts.encrypted += 1;
+        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
+        if event.redacted_by.is_some() || related.is_any() {
+            return self.say(event, "*an encrypted message that could not be read*", related);
+        }
+        self.end_speaker();
+        let name = self.names.shown(event.sender.as_deref(), event.at)?;
+        match self.fold.add_encrypted(&Place::of(event), name) {
+            Some(line) => self.block(&line),
+            None => Ok(()),
+        }
+    }
+
+    /// A reaction, vote or redaction, which stands with its target, if that is here and it counts there.
+    fn about_another(&mut self, event: &Shown) -> Result<(), Error> {
+        let is_redaction = event.kind() == "m.room.redaction";
+        let id = if is_redaction { &event.redacts } else { &event.relates_to };
+        let target = match id {
+            Some(id) => shown::event(self.connection, self.room_id, id)?,
+            None => None,
+        };
+        if event.redacted_by.is_some() && !is_redaction {
+            return Ok(());
+        }
+        let who = self.names.shown(event.sender.as_deref(), event.at)?;
+        let content = Object::of(event.content());
+        let what = match (event.kind(), target) {
+            ("m.room.redaction", Some(target)) if target.redacted_by.is_some() => return Ok(()),
+            ("m.room.redaction", Some(target)) => {
+                format!("{who} tried to redact {}, in vain", self.pointer(&target, "a message"))
+            }
+            ("m.room.redaction", None) => format!("{who} redacted an event that is not in this archive"),
+            ("m.reaction", Some(_)) if event.rel_type.as_deref() == Some("m.annotation") => return Ok(()),
+            ("m.reaction", _) => {
+                let key = content.object("m.relates_to").and_then(|relation| relation.text("key"));
+                let key = key.map(|key| format!(" {}", excerpt(&key, 40))).unwrap_or_default();
+                format!("{who} reacted{key} to a message that is not in this archive")
+            }
+            (kind, Some(target)) if super::poll::is_start(target.kind()) => {
+                let is_end = super::poll::is_end(kind);
+                if !is_end || super::poll::ends(event, &target) {
+                    return Ok(());
+                }
+                format!("{who} tried to close the poll of somebody else")
+            }
+            (kind, _) if super::poll::is_end(kind) => format!("{who} closed a poll that is not in this archive"),
+            _ => format!("{who} voted in a poll that is not in this archive"),
+        };
+        self.phrase(event, Phrase::Other(what))
+    }
+
+    /// An event of a type that this program does not know: named, and its text for those who do not know it either.
+    fn unknown(&mut self, event: &Shown) -> Result<(), Error> {
+        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
+        let body = Object::of(event.content()).text("body").filter(|body| !body.trim().is_empty());
+        if let Some(body) = body.filter(|_| event.redacted_by.is_none()) {
+            let text = format!("{}: {}", code_span(event.kind()), crate::transcript::markdown::block(&body));
+            return self.say(event, &text, related);
+        }
+        let who = self.names.shown(event.sender.as_deref(), event.at)?;
+        let what = match (&event.kind, &event.content) {
+            (None, _) => "an event that cannot be read".to_owned(),
+            (Some(kind), None) => format!("{who} sent {}, which cannot be read", code_span(kind)),
+            (Some(kind), Some(_)) => format!("{who} sent {}", code_span(kind)),
+        };
+        self.phrase(event, Phrase::Other(what))
+    }
+}
+
+/// Events that say nothing to people: key verification, and what mends the graph of events.
+fn is_plumbing(kind: &str) -> bool {
+    kind.starts_with("m.key.verification.") || kind == "org.matrix.dummy_event"
+}

@@ -1,0 +1,223 @@
+//! The indexes: `index.md` of the archive, `index.md` and `room.json` of each room.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{Archive, Error, jsonl};
+use super::names::{Title, state};
+use super::{Rendered, by_name, replace, time};
+use crate::event::Object;
+use crate::transcript::markdown::{code_span, excerpt, inline};
+
+/// What a room is now; as `room.json` tells it.
+#[derive(serde::Serialize)]
+struct About {
+    id: String,
+    name: String,
+    aliases: Vec<String>,
+    topic: Option<String>,
+    version: Option<String>,
+    /// `m.space`; null: an ordinary room.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// The algorithm; null: not encrypted.
+    encryption: Option<String>,
+    creator: Option<String>,
+}
+
+impl About {
+    fn of(connection: &Connection, room_id: &str, version: Option<String>) -> Result<About, Error> {
+        let newest = |kind: &str| Ok::<_, Error>(state(connection, room_id, kind, i64::MAX)?.flatten());
+        let text = |content: &Option<String>, key: &str| {
+            let text = Object::of(content.as_deref()?).text(key)?;
+            Some(text.into_owned()).filter(|text| !text.trim().is_empty())
+        };
+        let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);
+        let Title { name, aliases } = Title::of(connection, room_id, i64::MAX)?;
+        let sql = "select sender from room_state where room_id = ?1 and type = 'm.room.create'
+                    order by topological_ordering limit 1";
+        let creator: Option<Option<String>> =
+            connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
+        Ok(About {
+            id: room_id.to_owned(),
+            name,
+            aliases,
+            topic: text(&newest("m.room.topic")?, "topic"),
+            version: version.or_else(|| text(&create, "room_version")),
+            kind: text(&create, "type"),
+            encryption: text(&encryption, "algorithm"),
+            creator: creator.flatten(),
+        })
+    }
+}
+
+/// Renders the indexes of the rooms whose days or names have changed, the links to them, and the archive's index.
+pub(super) fn render(archive: &mut Archive, whole: &File, rendered: &mut Rendered) -> Result<(), Error> {
+    let Archive { directory, catalog, .. } = archive;
+    let rooms: Vec<String> = {
+        let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
+        statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+    };
+    if rooms.is_empty() {
+        return Ok(());
+    }
+    let writing = catalog.write()?;
+    let mut names = BTreeSet::new();
+    let mut files = vec!["index.md".to_owned()];
+    for room_id in &rooms {
+        let sql = "select directory, version, by_name from room where room_id = ?1";
+        let (room, version, old): (String, Option<String>, Option<String>) =
+            writing.0.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let about = About::of(&writing.0, room_id, version)?;
+        let path = directory.join("rooms").join(&room);
+        write_json(&path.join("room.json"), &about)?;
+        write_index(&path.join("index.md"), &writing.0, &room, &about)?;
+        files.extend(["room.json", "index.md"].map(|file| format!("rooms/{room}/{file}")));
+        let name =
+            by_name::safe(&about.name).unwrap_or_else(|| by_name::safe(&room).unwrap_or_else(|| "room".to_owned()));
+        if old.as_ref() != Some(&name) {
+            names.extend(old);
+            names.insert(name.clone());
+        }
+        let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, messages =
+                   (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
+        writing.0.prepare_cached(sql)?.execute(params![
+            room_id,
+            about.name,
+            serde_json::to_string(&about.aliases).unwrap_or_default(),
+            about.kind,
+            about.encryption.is_some(),
+            name,
+            format!("rooms/{room}/"),
+        ])?;
+        rendered.rooms += 1;
+    }
+    rendered.no_links = !by_name::link(directory, &names, &writing)?;
+    write_rooms(&directory.join("index.md"), &writing.0)?;
+    jsonl::sync_files(directory, whole, files.into_iter())?;
+    writing.0.execute("update room set dirty = 0 where dirty", [])?;
+    writing.commit()
+}
+
+fn write_json(path: &Path, about: &About) -> Result<(), Error> {
+    replace(path, &mut |file| {
+        serde_json::to_writer_pretty(&mut *file, about)?;
+        file.write_all(b"\n")
+    })
+}
+
+/// A room's days, by month, the newest first.
+fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) -> Result<(), Error> {
+    let mut head = format!("# {}\n\n[all rooms](../../index.md)\n\n", inline(&about.name));
+    if let Some(topic) = &about.topic {
+        let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
+    }
+    let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code(&about.id));
+    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
+    let version = about.version.as_deref().map(|version| excerpt(version, 20));
+    let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
+    let creator = about.creator.as_deref().map(inline);
+    let encryption = about.encryption.as_deref().map(|algorithm| excerpt(algorithm, 40));
+    let aliases = (!aliases.is_empty()).then(|| aliases.join(", "));
+    for (name, value) in
+        [("addresses", aliases), ("version", version), ("type", kind), ("encryption", encryption), ("creator", creator)]
+    {
+        if let Some(value) = value {
+            let _ = writeln!(head, "| {name} | {value} |");
+        }
+    }
+    let sql = "select path, events, messages from file where path > ?1 and path < ?1 || '~'
+                order by path like '%/undated.jsonl', path desc";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([format!("rooms/{room}/")])?;
+    let mut month = String::new();
+    let mut failed = None;
+    replace(path, &mut |file| {
+        file.write_all(head.as_bytes())?;
+        loop {
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    failed = Some(error);
+                    return Ok(());
+                }
+            };
+            let (path, events, messages) = match day_of(row) {
+                Ok(day) => day,
+                Err(error) => {
+                    failed = Some(error);
+                    return Ok(());
+                }
+            };
+            let day = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl");
+            let this = time::date(day).map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
+            if this != month {
+                write!(file, "\n## {this}\n\n| day | messages | events |\n|---|--:|--:|\n")?;
+                month = this;
+            }
+            let name = time::date(day).map_or_else(|| day.to_owned(), |date| date.format("%A %-d").to_string());
+            writeln!(file, "| [{name}]({day}.md) | {messages} | {events} |")?;
+        }
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn day_of(row: &Row<'_>) -> rusqlite::Result<(String, i64, i64)> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+/// All rooms, by name.
+fn write_rooms(path: &Path, connection: &Connection) -> Result<(), Error> {
+    let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, directory,
+                      (select min(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u'),
+                      (select max(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u')
+                 from room order by name collate nocase, room_id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut failed = None;
+    replace(path, &mut |file| {
+        file.write_all(
+            b"# Rooms\n\n| room | address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n",
+        )?;
+        loop {
+            match rows.next().map(|row| row.map(line_of).transpose()) {
+                Ok(Ok(Some(line))) => file.write_all(line.as_bytes())?,
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Err(error)) | Err(error) => {
+                    failed = Some(error);
+                    return Ok(());
+                }
+            }
+        }
+    })?;
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
+    let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (is_encrypted, messages, room): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let day = |path: Option<String>| {
+        path.and_then(|path| Some(path.rsplit('/').next()?.trim_end_matches(".jsonl").to_owned())).unwrap_or_default()
+    };
+    let (first, last) = (day(row.get(6)?), day(row.get(7)?));
+    let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let alias = aliases.first().map(|alias| inline(alias)).unwrap_or_default();
+    let kinds = [(kind.as_deref() == Some("m.space"), "space"), (is_encrypted, "encrypted")];
+    let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
+    let room = room.replace('%', "%25");
+    Ok(format!(
+        "| [{}](rooms/{room}/index.md) | {alias} | {messages} | {first} | {last} | {} |\n",
+        excerpt(&name, 120),
+        kinds.join(", ")
+    ))
+}
+
+/// A room id in a table.
+fn code(text: &str) -> String {
+    code_span(text).replace('|', "\\|")
+}

@@ -1,0 +1,363 @@
+//! What somebody said, with all that was made of it: answers it gives, edits, reactions, its thread, its redaction.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
+
+use super::super::Error;
+use super::anchor_name;
+use super::day::Day;
+use super::names::listed;
+use super::shown::{self, Order, Related, Shown};
+use super::time::{clock, clock_from};
+use crate::event::Object;
+use crate::transcript::markdown::{code_span, excerpt, inline};
+use crate::transcript::message::{self, Manner};
+
+/// How much of a message is quoted, in characters.
+const QUOTED: usize = 120;
+/// How much of a thread's root its replies tell, in characters.
+const ROOT: usize = 48;
+/// How many different reactions are shown, and how many names with each.
+const REACTIONS: usize = 50;
+const NAMED: usize = 10;
+
+impl Day<'_, '_> {
+    /// A message or a sticker.
+    pub(super) fn message(&mut self, event: &Shown) -> Result<(), Error> {
+        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
+        if event.redacted_by.is_some() || (event.censored && event.content() == "{}") {
+            return self.say(event, "", related);
+        }
+        let newest = if related.edits { self.newest(event)? } else { None };
+        let content = newest.as_ref().and_then(Shown::new_content).unwrap_or(event.content());
+        let body = message::body(event.kind(), content, is_reply(event));
+        if body.manner == Manner::Noise {
+            return Ok(());
+        }
+        self.counts.messages += 1;
+        let text = spoken(body, event, self)?;
+        self.say(event, &text, related)
+    }
+
+    /// An edit is told with its target; one without is a message of its own, and one that does not count is named so.
+    pub(super) fn edit(&mut self, event: &Shown) -> Result<(), Error> {
+        if event.redacted_by.is_some() {
+            return Ok(());
+        }
+        let id = event.relates_to.as_deref().unwrap_or_default();
+        let what = match shown::event(self.connection, self.room_id, id)? {
+            None => "an edit of a message that is not in this archive".to_owned(),
+            Some(target) => match event.flaw(&target) {
+                None => return Ok(()),
+                Some(flaw) => format!("an edit {flaw}, without effect: {}", self.pointer(&target, "it")),
+            },
+        };
+        let content = event.new_content().unwrap_or(event.content());
+        let text = spoken(message::body(event.kind(), content, false), event, self)?;
+        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
+        self.say(event, &format!("*{what}*\n\n{text}"), related)
+    }
+
+    /// Writes what an event says, under the name of its sender; with what it answers before it, and what was made of it
+    /// behind it.
+    pub(super) fn say(&mut self, event: &Shown, text: &str, related: Related) -> Result<(), Error> {
+        let (mut head, goes_on) = self.head(event)?;
+        let redacted = match &event.redacted_by {
+            Some(by) => Some(self.redaction(by)?),
+            None if event.censored && event.content() == "{}" => Some("*[removed by the server]*".to_owned()),
+            None => None,
+        };
+        if let Some(redacted) = redacted {
+            self.block(&format!("{head} · {redacted}"))?;
+            return if self.options.show_redacted { self.original(event) } else { Ok(()) };
+        }
+        let mut is_plain = goes_on;
+        if event.rel_type.as_deref() == Some("m.thread") {
+            head.push_str(" · ");
+            head.push_str(&self.root(event)?);
+            is_plain = false;
+        }
+        let quote = self.quote(event)?;
+        if quote.is_some() || !begins_as_paragraph(text) {
+            is_plain = false;
+        }
+        let edited = if related.edits && !event.is_edit() { self.edited(event)? } else { None };
+        let text = match &edited {
+            Some((mark, _)) if ends_as_paragraph(text) => format!("{text} {mark}"),
+            Some((mark, _)) => format!("{text}\n\n{mark}"),
+            None => text.to_owned(),
+        };
+        if is_plain {
+            self.block(&format!("{head} · {text}"))?;
+        } else {
+            self.block(&head)?;
+            if let Some(quote) = quote {
+                self.block(&quote)?;
+            }
+            self.block(&text)?;
+        }
+        if let Some((_, versions)) = edited {
+            self.earlier(event, versions)?;
+        }
+        let reactions = if related.reactions { self.reactions(event)? } else { Vec::new() };
+        let thread = if related.thread { self.thread(event)? } else { None };
+        let made: Vec<String> = reactions.into_iter().chain(thread).collect();
+        if made.is_empty() { Ok(()) } else { self.block(&made.join(" · ")) }
+    }
+
+    /// A link to an event.
+    pub(super) fn pointer(&self, target: &Shown, text: &str) -> String {
+        format!("[{text}]({})", self.address(target))
+    }
+
+    fn address(&self, target: &Shown) -> String {
+        let name = anchor_name(&target.event_id);
+        if target.day == self.day || self.options.one_document {
+            format!("#{name}")
+        } else {
+            format!("{}.md#{name}", target.day)
+        }
+    }
+
+    /// Who redacted something, when and why.
+    fn redaction(&mut self, by: &str) -> Result<String, Error> {
+        let Some(redaction) = shown::event(self.connection, self.room_id, by)? else {
+            return Ok("*[redacted]*".to_owned());
+        };
+        let who = self.names.shown(redaction.sender.as_deref(), redaction.at)?;
+        let reason = Object::of(redaction.content()).text("reason");
+        let reason = reason.filter(|reason| redaction.redacted_by.is_none() && !reason.trim().is_empty());
+        let reason = reason.map(|reason| format!(": {}", excerpt(&reason, 200))).unwrap_or_default();
+        Ok(format!("*[redacted by {who} at {}{reason}]*", clock_from(redaction.at, &self.range)))
+    }
+
+    /// What a redacted message said.
+    fn original(&mut self, event: &Shown) -> Result<(), Error> {
+        let text = if event.censored {
+            "*The server had removed it before it was archived.*".to_owned()
+        } else if matches!(event.kind(), "m.room.message" | "m.sticker") {
+            message::body(event.kind(), event.content(), is_reply(event)).markdown
+        } else if super::poll::is_start(event.kind()) {
+            super::poll::Poll::of(event.content()).question()
+        } else {
+            let body = Object::of(event.content()).text("body");
+            body.map_or_else(|| code_span(event.kind()), |body| crate::transcript::markdown::block(&body))
+        };
+        self.block("<details><summary>redacted original</summary>")?;
+        self.block(&text)?;
+        self.block("</details>")
+    }
+
+    /// The line that tells what a message answers.
+    fn quote(&mut self, event: &Shown) -> Result<Option<String>, Error> {
+        let Some(id) = &event.replies_to else { return Ok(None) };
+        let Some(target) = shown::event(self.connection, self.room_id, id)? else {
+            return Ok(Some("> *a message that is not in this archive*".to_owned()));
+        };
+        let name = self.names.shown(target.sender.as_deref(), event.at)?;
+        let time =
+            if target.day == self.day { clock(target.at) } else { format!("{} {}", target.day, clock(target.at)) };
+        let said = self.in_short(&target, QUOTED)?;
+        Ok(Some(format!("> [{name} {time}]({}): {said}", self.address(&target))))
+    }
+
+    /// The link from a thread's reply to its root.
+    fn root(&mut self, event: &Shown) -> Result<String, Error> {
+        let id = event.relates_to.as_deref().unwrap_or_default();
+        let Some(root) = shown::event(self.connection, self.room_id, id)? else {
+            return Ok("in a thread whose beginning is not in this archive".to_owned());
+        };
+        let said = self.in_short(&root, ROOT)?;
+        Ok(format!("[in thread: {said}]({})", self.address(&root)))
+    }
+
+    /// An event on part of a line, as it is now: nothing that is redacted, the last edit of what is not.
+    fn in_short(&mut self, event: &Shown, chars: usize) -> Result<String, Error> {
+        if event.redacted_by.is_some() || event.censored {
+            return Ok("*redacted*".to_owned());
+        }
+        Ok(match event.kind() {
+            "m.room.message" | "m.sticker" => {
+                let newest = if event.is_edit() { None } else { self.newest(event)? };
+                let content = newest.as_ref().and_then(Shown::new_content).or(event.new_content());
+                message::excerpt(event.kind(), content.unwrap_or(event.content()), is_reply(event), chars)
+            }
+            kind if super::poll::is_start(kind) => {
+                let newest = self.newest(event)?;
+                let content = newest.as_ref().and_then(Shown::new_content).unwrap_or(event.content());
+                super::poll::Poll::of(content).question_in_short(chars)
+            }
+            "m.room.encrypted" => "*an encrypted message*".to_owned(),
+            kind => format!("*{}*", inline(kind)),
+        })
+    }
+
+    /// The edit of an event that is in effect: of the valid ones the newest.
+    pub(super) fn newest(&mut self, event: &Shown) -> Result<Option<Shown>, Error> {
+        let mut newest = None;
+        let (room, id) = (self.room_id, &event.event_id);
+        shown::each_related(self.connection, room, id, "m.replace", Order::Newest, &mut |edit| {
+            if edit.flaw(event).is_some() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            newest = Some(edit);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(newest)
+    }
+
+    /// The mark of an edited message, and how many versions there were before the last.
+    pub(super) fn edited(&mut self, event: &Shown) -> Result<Option<(String, u64)>, Error> {
+        let (mut edits, mut last) = (0_u64, None);
+        let (room, id) = (self.room_id, &event.event_id);
+        shown::each_related(self.connection, room, id, "m.replace", Order::Oldest, &mut |edit| {
+            if edit.flaw(event).is_none() {
+                edits += 1;
+                last = edit.at;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let times = if edits > 1 { format!(", {edits}×") } else { String::new() };
+        Ok((edits > 0).then(|| (format!("*(edited {}{times})*", clock_from(last, &self.range)), edits)))
+    }
+
+    /// The versions before the last, folded.
+    pub(super) fn earlier(&mut self, event: &Shown, versions: u64) -> Result<(), Error> {
+        let summary = if versions == 1 { "earlier version".to_owned() } else { format!("{versions} earlier versions") };
+        self.block(&format!("<details><summary>{summary}</summary>"))?;
+        self.version(event, event.content())?;
+        let (room, id, connection) = (self.room_id, &event.event_id, self.connection);
+        let mut left = versions;
+        shown::each_related(connection, room, id, "m.replace", Order::Oldest, &mut |edit| {
+            if edit.flaw(event).is_none() {
+                left -= 1;
+                if left == 0 {
+                    return Ok(ControlFlow::Break(()));
+                }
+                self.version(&edit, edit.new_content().unwrap_or_default())?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.block("</details>")
+    }
+
+    fn version(&mut self, event: &Shown, content: &str) -> Result<(), Error> {
+        let text = if super::poll::is_start(event.kind()) {
+            super::poll::Poll::of(content).question()
+        } else {
+            message::body(event.kind(), content, is_reply(event)).markdown
+        };
+        let time = clock_from(event.at, &self.range);
+        if begins_as_paragraph(&text) {
+            self.block(&format!("{time} · {text}"))
+        } else {
+            self.block(&time)?;
+            self.block(&text)
+        }
+    }
+
+    /// The reactions to an event, the most frequent first: `👍 3 (Alice, Bob, Carol)`.
+    fn reactions(&mut self, event: &Shown) -> Result<Vec<String>, Error> {
+        struct Reaction {
+            key: String,
+            count: u64,
+            names: Vec<String>,
+        }
+        let mut reactions: Vec<Reaction> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        // a digest of each sender and key: nobody counts twice, however many there are
+        let (mut seen, hasher, mut more) = (HashSet::new(), RandomState::new(), 0_u64);
+        let (room, id, connection) = (self.room_id, &event.event_id, self.connection);
+        shown::each_related(connection, room, id, "m.annotation", Order::Oldest, &mut |reaction| {
+            let relation = Object::of(reaction.content()).object("m.relates_to");
+            let key = relation.and_then(|relation| relation.text("key")).filter(|key| !key.trim().is_empty());
+            let Some(key) = key.filter(|_| reaction.kind() == "m.reaction") else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let key = excerpt(&key, 40);
+            if !seen.insert(hasher.hash_one((&reaction.sender, &key))) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            let place = match places.get(&key) {
+                Some(&place) => place,
+                None if reactions.len() == REACTIONS => {
+                    more += 1;
+                    return Ok(ControlFlow::Continue(()));
+                }
+                None => {
+                    places.insert(key.clone(), reactions.len());
+                    reactions.push(Reaction { key, count: 0, names: Vec::new() });
+                    reactions.len() - 1
+                }
+            };
+            reactions[place].count += 1;
+            if reactions[place].names.len() < NAMED {
+                let name = self.names.shown(reaction.sender.as_deref(), reaction.at)?;
+                reactions[place].names.push(name);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        reactions.sort_by_key(|reaction| std::cmp::Reverse(reaction.count));
+        let mut shown: Vec<String> = Vec::new();
+        for Reaction { key, count, names } in reactions {
+            let others = count - names.len() as u64;
+            shown.push(match others {
+                0 if count == 1 => format!("{key} {}", names[0]),
+                0 => format!("{key} {count} ({})", names.join(", ")),
+                _ => format!("{key} {count} ({})", listed(&names, others)),
+            });
+        }
+        shown.extend((more > 0).then(|| format!("{more} other reactions")));
+        Ok(shown)
+    }
+
+    /// The link from a thread's root to its replies.
+    fn thread(&mut self, event: &Shown) -> Result<Option<String>, Error> {
+        let (mut replies, mut first) = (0_u64, None);
+        let (room, id) = (self.room_id, &event.event_id);
+        shown::each_related(self.connection, room, id, "m.thread", Order::Oldest, &mut |reply| {
+            replies += 1;
+            first.get_or_insert(reply);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let count = if replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
+        Ok(first.map(|first| self.pointer(&first, &format!("thread: {count}"))))
+    }
+}
+
+/// What a message says, as its sender says it.
+fn spoken(body: message::Body, event: &Shown, day: &mut Day<'_, '_>) -> Result<String, Error> {
+    Ok(match body.manner {
+        Manner::Emote => {
+            let name = day.names.shown(event.sender.as_deref(), event.at)?;
+            if begins_as_paragraph(&body.markdown) {
+                format!("✱ **{name}** {}", body.markdown)
+            } else {
+                format!("✱ **{name}**\n\n{}", body.markdown)
+            }
+        }
+        _ => body.markdown,
+    })
+}
+
+/// Whether the message may begin with what it answers, for clients that know no replies.
+fn is_reply(event: &Shown) -> bool {
+    event.replies_to.is_some() || event.rel_type.as_deref() == Some("m.thread")
+}
+
+/// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
+pub(super) fn begins_as_paragraph(markdown: &str) -> bool {
+    let line = markdown.lines().next().unwrap_or_default();
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
+        || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
+    let is_other = [">", "#", "|", "```", "~~~", "<", "    ", "---", "***"].iter().any(|begin| line.starts_with(begin));
+    !(line.is_empty() || is_item || is_other && !line.starts_with("<http") && !line.starts_with("<mailto"))
+}
+
+/// Whether markdown of ours ends with a paragraph, so that a mark can stand behind it.
+fn ends_as_paragraph(markdown: &str) -> bool {
+    let last = markdown.rsplit("\n\n").next().unwrap_or_default();
+    begins_as_paragraph(last) && !markdown.contains("```") && !markdown.contains("~~~") && !last.starts_with(' ')
+}

@@ -1,0 +1,207 @@
+//! Events as the catalog has them, and what other events say of them.
+
+use std::ops::{ControlFlow, Range};
+
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+
+use super::super::Error;
+use crate::event::Object;
+
+/// An event of a room, to be shown.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub(super) event_id: String,
+    /// None: a damaged line, known only from the file.
+    pub(super) kind: Option<String>,
+    pub(super) state_key: Option<String>,
+    pub(super) sender: Option<String>,
+    /// Milliseconds since the epoch.
+    pub(super) at: Option<i64>,
+    pub(super) depth: i64,
+    pub(super) day: String,
+    /// JSON; none: the PDU is damaged.
+    pub(super) content: Option<String>,
+    pub(super) relates_to: Option<String>,
+    pub(super) rel_type: Option<String>,
+    pub(super) replies_to: Option<String>,
+    pub(super) redacts: Option<String>,
+    pub(super) redacted_by: Option<String>,
+    pub(super) censored: bool,
+}
+
+const COLUMNS: &str =
+    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, content, relates_to,
+    rel_type, replies_to, redacts, redacted_by, censored";
+/// Events that clients saw.
+const ACCEPTED: &str = "not rejected and not soft_failed";
+
+impl Shown {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Shown> {
+        Ok(Shown {
+            event_id: row.get(0)?,
+            kind: row.get(1)?,
+            state_key: row.get(2)?,
+            sender: row.get(3)?,
+            at: row.get(4)?,
+            depth: row.get(5)?,
+            day: row.get(6)?,
+            content: row.get(7)?,
+            relates_to: row.get(8)?,
+            rel_type: row.get(9)?,
+            replies_to: row.get(10)?,
+            redacts: row.get(11)?,
+            redacted_by: row.get(12)?,
+            censored: row.get(13)?,
+        })
+    }
+
+    pub(super) fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn content(&self) -> &str {
+        self.content.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it says to replace another event.
+    pub(super) fn is_edit(&self) -> bool {
+        self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"
+    }
+
+    /// What an edit puts in the place of its target's content, as JSON.
+    pub(super) fn new_content(&self) -> Option<&str> {
+        let new = Object::of(self.content()).get("m.new_content")?.get();
+        new.starts_with('{').then_some(new)
+    }
+
+    /// Why this edit does not change its target ("Validity of replacement events" in the client-server specification).
+    pub(super) fn flaw(&self, target: &Shown) -> Option<&'static str> {
+        if self.sender != target.sender {
+            Some("of somebody else’s message")
+        } else if self.kind != target.kind {
+            Some("of another type")
+        } else if target.state_key.is_some() {
+            Some("of a state event")
+        } else if target.is_edit() {
+            Some("of an edit")
+        } else if self.new_content().is_none() {
+            Some("without new content")
+        } else {
+            None
+        }
+    }
+}
+
+/// The events of a room's day, or of no day, in the order of their times.
+pub(super) fn each_of_day(
+    connection: &Connection,
+    room_id: &str,
+    day: &str,
+    between: &Range<i64>,
+    take: &mut dyn FnMut(Shown) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let order = "order by origin_server_ts, topological_ordering, event_id";
+    let range = super::time::range(day);
+    let (start, end) = (range.start.max(between.start), range.end.min(between.end));
+    let spans: &[&str] = if super::time::date(day).is_some() {
+        &["origin_server_ts >= ?2 and origin_server_ts < ?3"]
+    } else {
+        &["origin_server_ts is null", "origin_server_ts < 0", "origin_server_ts >= 253402300800000"]
+    };
+    for span in spans {
+        let sql = format!(
+            "select {COLUMNS} from event indexed by event_room
+              where room_id = ?1 and {span} and {ACCEPTED} and ?2 <= ?3 {order}"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![room_id, start, end])?;
+        while let Some(row) = rows.next()? {
+            take(Shown::read(row)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// An event of this room that clients saw.
+pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> Result<Option<Shown>, Error> {
+    let sql =
+        format!("select {COLUMNS} from event indexed by event_id where event_id = ?1 and room_id = ?2 and {ACCEPTED}");
+    Ok(connection.prepare_cached(&sql)?.query_row([event_id, room_id], Shown::read).optional()?)
+}
+
+/// What else there is about an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Related {
+    pub(super) edits: bool,
+    pub(super) reactions: bool,
+    pub(super) thread: bool,
+    pub(super) replies: bool,
+}
+
+impl Related {
+    pub(super) fn to(connection: &Connection, room_id: &str, event_id: &str) -> Result<Related, Error> {
+        let mut related = Related::default();
+        let sql = "select rel_type from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2
+                   union select 'm.in_reply_to' from event indexed by event_replies_to where replies_to = ?1 and room_id = ?2";
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query([event_id, room_id])?;
+        while let Some(row) = rows.next()? {
+            match row.get::<_, Option<String>>(0)?.as_deref() {
+                Some("m.replace") => related.edits = true,
+                Some("m.annotation") => related.reactions = true,
+                Some("m.thread") => related.thread = true,
+                Some("m.in_reply_to") => related.replies = true,
+                _ => {}
+            }
+        }
+        Ok(related)
+    }
+
+    /// Whether others point to it, so that it needs a place of its own.
+    pub(super) fn is_any(self) -> bool {
+        self.edits || self.reactions || self.thread || self.replies
+    }
+}
+
+/// Which of several events comes first.
+#[derive(Clone, Copy)]
+pub(super) enum Order {
+    Oldest,
+    Newest,
+}
+
+/// The events that say something of another, as `rel_type`, as long as they are not redacted.
+pub(super) fn each_related(
+    connection: &Connection,
+    room_id: &str,
+    to: &str,
+    rel_type: &str,
+    order: Order,
+    take: &mut dyn FnMut(Shown) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let order = match order {
+        Order::Oldest => "origin_server_ts, event_id",
+        Order::Newest => "origin_server_ts desc, event_id desc",
+    };
+    let sql = format!(
+        "select {COLUMNS} from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2 and rel_type = ?3
+            and {ACCEPTED} and redacted_by is null order by {order}"
+    );
+    each(connection, &sql, [to, room_id, rel_type], take)
+}
+
+fn each(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    take: &mut dyn FnMut(Shown) -> Result<ControlFlow<()>, Error>,
+) -> Result<(), Error> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    while let Some(row) = rows.next()? {
+        if take(Shown::read(row)?)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}

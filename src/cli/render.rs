@@ -1,0 +1,99 @@
+//! `synapse-export render`.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use indicatif::HumanCount;
+
+use super::report::{Bar, shown};
+use super::{ArchiveArgs, Outcome, say};
+use crate::archive::{Archive, Transcripts};
+
+/// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    archive: ArchiveArgs,
+    /// Render every transcript anew
+    #[arg(long, conflicts_with_all = ["room", "day"])]
+    all: bool,
+    /// Render those of this room anew; by its id (!…)
+    #[arg(long, value_name = "ROOM", conflicts_with = "day")]
+    room: Option<String>,
+    /// Render those of this day anew: YYYY-MM-DD, or `undated`
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    day: Option<String>,
+    /// Show what redacted messages said, visibly marked. Remembered for the runs to come
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    show_redacted: Option<bool>,
+    /// Say nothing but warnings and errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let (stop, _stopped) = tokio::sync::watch::channel(false);
+    let signal = {
+        let _context = runtime.enter();
+        super::export::watch_signals(stop)?
+    };
+    // as a look only: no archive is made where there is none
+    drop(crate::archive::Catalog::open_to_read(&args.archive.archive)?);
+    let mut archive = Archive::open(&args.archive.archive, None)?;
+    if let Some(show) = args.show_redacted {
+        archive.show_redacted(show)?;
+    }
+    let which = match (&args.room, &args.day) {
+        (Some(room), _) => Some(Transcripts::Room(room.clone())),
+        (_, Some(day)) => Some(Transcripts::Day(day.clone())),
+        _ => args.all.then_some(Transcripts::All),
+    };
+    if let Some(which) = which
+        && archive.mark(&which)? == 0
+        && which != Transcripts::All
+    {
+        bail!(
+            "the archive has no such room-day: {}",
+            shown(args.room.as_ref().or(args.day.as_ref()).map_or("", |it| it))
+        );
+    }
+    stale(&mut archive, args.quiet, &|| signal.borrow().is_none())?;
+    let number = *signal.borrow();
+    Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+}
+
+/// Renders what is stale, and tells how it goes.
+pub(super) fn stale(archive: &mut Archive, quiet: bool, goes_on: &dyn Fn() -> bool) -> Result<()> {
+    let began = Instant::now();
+    let mut bar = Bar::new(quiet);
+    let rendered = archive.render(&mut |done, all| {
+        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+        bar.show(done as f64 / all.max(1) as f64, || {
+            format!("transcripts: {} of {} room-days", HumanCount(done), HumanCount(all))
+        });
+        goes_on()
+    });
+    bar.end();
+    let rendered = rendered?;
+    if rendered.no_links {
+        say("note: the archive's file system has no symbolic links, so there is no by-name/");
+    }
+    if !quiet && (rendered.days > 0 || began.elapsed() > Duration::from_secs(5)) {
+        say(&format!(
+            "rendered {} room-days of {} rooms, {:.1} s",
+            HumanCount(rendered.days),
+            HumanCount(rendered.rooms),
+            began.elapsed().as_secs_f64()
+        ));
+    }
+    Ok(())
+}
+
+fn day(text: &str) -> Result<String, String> {
+    match text.parse::<chrono::NaiveDate>() {
+        Ok(date) => Ok(date.to_string()),
+        Err(_) if text == "undated" => Ok(text.to_owned()),
+        Err(_) => Err("a date like 2026-11-22, or `undated`".to_owned()),
+    }
+}

@@ -1,0 +1,101 @@
+//! Web addresses in text, and what links may point to.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+/// The schemes that a link may have.
+const SCHEMES: [&str; 5] = ["http", "https", "mailto", "matrix", "mxc"];
+
+/// What could end a link's target, or mean something else around it.
+const UNSAFE: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'$')
+    .add(b'(')
+    .add(b')')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// The target of a link, percent-encoded so that it ends where it should; none when its scheme is not one of ours.
+pub(super) fn target(address: &str) -> Option<String> {
+    let address = as_browsers_read(address);
+    let (scheme, rest) = address.split_once(':')?;
+    if rest.is_empty() || !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
+        return None;
+    }
+    let encoded = Cow::from(utf8_percent_encode(&address, UNSAFE));
+    // an ampersand may begin an entity, in a target too
+    Some(if encoded.contains(';') { encoded.replace('&', "&amp;") } else { encoded.into_owned() })
+}
+
+/// An address without what browsers ignore (WHATWG URL standard, "basic URL parser").
+fn as_browsers_read(address: &str) -> String {
+    address.trim_matches(|c: char| c <= ' ').chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()
+}
+
+/// The address in a text whose scheme ends at a colon.
+pub(super) fn at_colon(text: &str, colon: usize) -> Option<Range<usize>> {
+    let start = ["https", "http"].iter().find_map(|scheme| {
+        let start = colon.checked_sub(scheme.len())?;
+        text.get(start..colon)?.eq_ignore_ascii_case(scheme).then_some(start)
+    })?;
+    // after these, a link would be none, an image, a footnote
+    if text[..start].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '\\' | '!' | '^')) {
+        return None;
+    }
+    let host = colon + "://".len();
+    if !text[host..].starts_with(char::is_alphanumeric) {
+        return None;
+    }
+    let length = text[host..]
+        .find(|c: char| c.is_whitespace() || super::visible::is_format(c) || matches!(c, '<' | '>' | '"' | '`' | '|'))
+        .unwrap_or(text.len() - host);
+    Some(start..host + without_closing(&text[host..host + length]).len())
+}
+
+/// An address without the punctuation of the sentence around it.
+fn without_closing(address: &str) -> &str {
+    let count = |c: char| address.matches(c).count();
+    let mut surplus = [('(', ')'), ('[', ']')].map(|(open, close)| (close, count(close).saturating_sub(count(open))));
+    let mut end = address.len();
+    while let Some(last) = address[..end].chars().next_back() {
+        match surplus.iter_mut().find(|(close, _)| *close == last) {
+            Some((_, surplus)) if *surplus > 0 => *surplus -= 1,
+            None if !(last.is_alphanumeric()
+                || matches!(last, '/' | '#' | '=' | '&' | '-' | '_' | '+' | '%' | '$')) => {}
+            _ => break,
+        }
+        end -= last.len_utf8();
+    }
+    &address[..end]
+}
+
+/// Appends an address of the web that is its own text.
+pub(super) fn write(out: &mut String, address: &str) {
+    if is_plain(address) {
+        out.push('<');
+        out.push_str(address);
+        out.push('>');
+    } else {
+        out.push_str(&super::link(&super::inline(address), address));
+    }
+}
+
+/// Whether an address can stand between angle brackets, anywhere: nothing in it ends them, or is an entity.
+pub(super) fn is_plain(address: &str) -> bool {
+    let is_plain = |c: char| match u8::try_from(c) {
+        Ok(b) if b.is_ascii() => b.is_ascii_alphanumeric() || b"-._~:/?#@!'()*+,;=%&".contains(&b),
+        _ => super::escape::is_word(c),
+    };
+    address.chars().all(is_plain) && !(address.contains('&') && address.contains(';'))
+}
