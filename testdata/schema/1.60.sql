@@ -91,7 +91,8 @@ create table room_memberships (
     room_id text not null,
     membership text not null,
     display_name text,
-    avatar_url text
+    avatar_url text,
+    forgotten integer default 0
 );
 create index room_memberships_room_id on room_memberships (room_id);
 create index room_memberships_user_id on room_memberships (user_id);

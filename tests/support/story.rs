@@ -66,6 +66,27 @@ impl EventRow {
         Self { content: message(body), ..Self::at(stream_ordering) }
     }
 
+    /// A state event.
+    pub fn state(stream_ordering: i64, event_type: &str, state_key: &str, content: &Value) -> Self {
+        Self {
+            event_type: event_type.to_owned(),
+            state_key: Some(state_key.to_owned()),
+            content: content.to_string(),
+            ..Self::at(stream_ordering)
+        }
+    }
+
+    /// The membership of somebody, by themselves.
+    pub fn member(stream_ordering: i64, user_id: &str, membership: &str) -> Self {
+        let content = json!({"membership": membership});
+        Self { sender: user_id.to_owned(), ..Self::state(stream_ordering, "m.room.member", user_id, &content) }
+    }
+
+    /// The same in another room.
+    pub fn within(self, room_id: &str) -> Self {
+        Self { room_id: room_id.to_owned(), ..self }
+    }
+
     fn pdu(&self, redacts: Option<&str>) -> String {
         let mut keys = vec![
             ("auth_events", "[]".to_owned()),
@@ -147,6 +168,12 @@ impl Database {
         self.change("update redactions set have_censored = true where redacts = $1", &[&event_id]);
     }
 
+    /// Takes away the current state of a room, as Synapse does when its last local user leaves.
+    #[track_caller]
+    pub fn forget_state(&self, room_id: &str) {
+        self.change("delete from current_state_events where room_id = $1", &[&room_id]);
+    }
+
     /// Makes an outlier part of its room's history: it keeps its stream ordering, and is announced at a new position.
     #[track_caller]
     pub fn de_outlier(&self, event_id: &str, position: i64) {
@@ -190,11 +217,24 @@ impl Database {
             self.change(sql, &[&row.event_id, reason]);
         }
         let Some(state_key) = &row.state_key else { return };
+        let content: Value = serde_json::from_str(&row.content).unwrap_or_default();
+        let membership = content["membership"].as_str().filter(|_| row.event_type == "m.room.member");
+        if let Some(membership) = membership {
+            let sql = "insert into room_memberships (event_id, user_id, sender, room_id, membership, display_name) \
+                       values ($1, $2, $3, $4, $5, $6)";
+            let name = content["displayname"].as_str();
+            self.change(sql, &[&row.event_id, state_key, &row.sender, &row.room_id, &membership, &name]);
+            if state_key.ends_with(":here.test") && !row.outlier && row.rejected.is_none() {
+                let sql = "insert into local_current_membership (room_id, user_id, event_id, membership) \
+                           values ($1, $2, $3, $4) \
+                           on conflict (user_id, room_id) \
+                           do update set event_id = excluded.event_id, membership = excluded.membership";
+                self.change(sql, &[&row.room_id, state_key, &row.event_id, &membership]);
+            }
+        }
         let sql = "insert into state_events (event_id, room_id, type, state_key) values ($1, $2, $3, $4)";
         self.change(sql, &[&row.event_id, &row.room_id, &row.event_type, state_key]);
         if !row.outlier && row.rejected.is_none() {
-            let content: Value = serde_json::from_str(&row.content).unwrap_or_default();
-            let membership = content["membership"].as_str().filter(|_| row.event_type == "m.room.member");
             let sql = "insert into current_state_events (event_id, room_id, type, state_key, membership) \
                        values ($1, $2, $3, $4, $5) \
                        on conflict (room_id, type, state_key) \
