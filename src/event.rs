@@ -4,6 +4,7 @@
 
 mod object;
 mod pdu;
+mod redacted;
 
 use std::fmt;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use serde_json::value::RawValue;
 
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
+pub use redacted::{Honoured, Redaction};
 
 use crate::stream::Stream;
 
@@ -424,6 +426,12 @@ struct Flags {
     soft_failed: bool,
     recheck_redaction: bool,
     redacted: bool,
+}
+
+/// Whether `internal_metadata` says that an event was soft-failed: accepted but hidden from clients.
+#[must_use]
+pub fn is_soft_failed(internal_metadata: &str) -> bool {
+    Flags::of(Some(internal_metadata)).soft_failed
 }
 
 impl Flags {

@@ -1,0 +1,229 @@
+//! What is left of an event once its redaction is honoured, which no archive does: for a dump that is handed on.
+//!
+//! Whatever cannot be read with certainty is left out rather than shown.
+
+use std::borrow::Cow;
+
+use ruma_common::RoomVersionId;
+use ruma_common::canonical_json::{CanonicalJsonObject, CanonicalJsonValue, redact_content_in_place, redact_in_place};
+use ruma_common::room_version_rules::RedactionRules;
+use serde_json::json;
+
+use super::{Event, pdu, push_member, quote};
+
+/// The keys of `unsigned` that quote nobody.
+const HARMLESS: [&str; 4] = ["age", "age_ts", "prev_sender", "replaces_state"];
+/// What a text that does not parse may have in it if it quotes others: an edit, the content before a change of state, the
+/// state of a room that somebody was invited to, or aggregated relations.
+const QUOTES: [&str; 4] = ["m.replace", "prev_content", "_room_state", "m.relations"];
+
+/// A redaction in effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Redaction<'a> {
+    /// The redaction.
+    pub event: &'a Event,
+    /// Whether it is redacted itself.
+    pub redacted: bool,
+}
+
+/// A line of a dump that honours redactions.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Honoured<'a> {
+    /// The line, without its newline: the event's own unless something had to be left out.
+    pub line: Cow<'a, str>,
+    /// Why more was left out than a redaction asks for.
+    pub warning: Option<&'static str>,
+}
+
+impl Event {
+    /// Whether a redaction that names this event, or the event that this one edits, is in effect: as Synapse has it, it is not
+    /// rejected, is in the same room and, where Synapse could not check it when it came, of the same server. Nothing redacts
+    /// a room's creation.
+    #[must_use]
+    pub fn is_redacted_by(&self, redaction: &Event) -> bool {
+        fn server(event: &Event) -> Option<&str> {
+            event.sender.as_deref()?.split_once(':').map(|(_, server)| server)
+        }
+        self.kind.as_deref() != Some("m.room.create")
+            && redaction.kind.as_deref() == Some("m.room.redaction")
+            && !redaction.rejected
+            && redaction.room_id == self.room_id
+            && (redaction.recheck != Some(true) || server(self).is_some_and(|own| Some(own) == server(redaction)))
+    }
+
+    /// Whether this redaction comes before another one, by their senders' clocks.
+    #[must_use]
+    pub fn precedes(&self, other: &Event) -> bool {
+        (self.origin_server_ts, &self.event_id) < (other.origin_server_ts, &other.event_id)
+    }
+
+    /// The events with which this one is redacted: itself and, if it is an edit, what it edits.
+    pub fn redacted_with(&self) -> impl Iterator<Item = &str> {
+        let edited = self.relates_to.as_deref().filter(|_| self.rel_type.as_deref() == Some("m.replace"));
+        [self.event_id.as_str()].into_iter().chain(edited)
+    }
+
+    /// The line of a dump that honours redactions. A redacted event is pruned by its room version's rules, gets
+    /// `unsigned.redacted_because`, and `redacted` among the `synapse` keys; what others quote of it in `unsigned` is taken
+    /// out.
+    #[must_use]
+    pub fn honouring(&self, redaction: Option<Redaction<'_>>) -> Honoured<'_> {
+        if let Some(redaction) = redaction {
+            let pruned = self.pruned();
+            let warning =
+                pruned.is_none().then_some("it is redacted, and no canonical JSON: all of its content is left out");
+            let line = self.redacted_line(&pruned.unwrap_or_else(|| self.bones()), Some(redaction));
+            return Honoured { line: line.into(), warning };
+        }
+        if self.damage.is_some() && QUOTES.iter().any(|quote| self.line.contains(quote)) {
+            let warning = Some("whether its text quotes what is redacted cannot be told: it is left out");
+            return Honoured { line: self.redacted_line(&self.bones(), None).into(), warning };
+        }
+        Honoured { line: self.without_quotes(), warning: None }
+    }
+
+    /// The PDU pruned by the rules of its room's version; none if it is no canonical JSON of the stored type.
+    fn pruned(&self) -> Option<CanonicalJsonObject> {
+        if self.damage.is_some() {
+            return None;
+        }
+        let mut object = CanonicalJsonObject::new();
+        for (key, value) in pdu::members(&self.line) {
+            if key == "synapse" {
+                continue;
+            }
+            let value = distinct(value.get())?;
+            if object.insert(key.into_owned(), value).is_some() {
+                return None;
+            }
+        }
+        let text = |key: &str| object.get(key).and_then(CanonicalJsonValue::as_str);
+        let sound = text("type") == self.kind.as_deref()
+            && matches!(object.get("content"), Some(CanonicalJsonValue::Object(_)) | None);
+        if !sound {
+            return None;
+        }
+        redact_in_place(&mut object, &self.redaction_rules(), None).ok()?;
+        for key in ["event_id", "room_id"] {
+            object.remove(key);
+        }
+        Some(object)
+    }
+
+    /// What the database says of the event beside its PDU.
+    fn bones(&self) -> CanonicalJsonObject {
+        let values = [
+            ("content", Some(json!({}))),
+            ("origin_server_ts", self.origin_server_ts.map(|ts| json!(ts))),
+            ("sender", self.sender.as_deref().map(|sender| json!(sender))),
+            ("state_key", self.state_key.as_deref().map(|key| json!(key))),
+            ("type", self.kind.as_deref().map(|kind| json!(kind))),
+        ];
+        let values = values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.try_into().ok()?)));
+        values.collect()
+    }
+
+    fn redacted_line(&self, pdu: &CanonicalJsonObject, redaction: Option<Redaction<'_>>) -> String {
+        let mut line = self.open(1024, true, true);
+        line.push_str(r#","redacted":true}"#);
+        for (key, value) in pdu {
+            line.push(',');
+            push_member(&mut line, key, &value.to_string());
+        }
+        if let Some(redaction) = redaction {
+            line.push_str(r#","unsigned":{"redacted_because":"#);
+            line.push_str(&redaction.as_clients_see_it());
+            line.push('}');
+        }
+        line.push('}');
+        line
+    }
+
+    /// The line without what a server put into `unsigned` that repeats other events.
+    fn without_quotes(&self) -> Cow<'_, str> {
+        let mut line = Cow::Borrowed(self.line.as_str());
+        // from the last to the first, so that the places of the others stay
+        for (key, value) in pdu::members(&self.line).into_iter().rev() {
+            let text = value.get();
+            let members = pdu::members(text);
+            if key != "unsigned" || text == "{}" {
+                continue;
+            }
+            if members.iter().all(|(key, _)| HARMLESS.contains(&&**key)) && !members.is_empty() {
+                continue;
+            }
+            let mut kept = String::from("{");
+            for (key, value) in members.iter().filter(|(key, _)| HARMLESS.contains(&&**key)) {
+                if kept.len() > 1 {
+                    kept.push(',');
+                }
+                push_member(&mut kept, key, value.get());
+            }
+            kept.push('}');
+            let start = text.as_ptr() as usize - self.line.as_ptr() as usize;
+            line.to_mut().replace_range(start..start + text.len(), &kept);
+        }
+        line
+    }
+
+    /// The rules of the room's version; of one that is not known, whatever any version prunes.
+    fn redaction_rules(&self) -> RedactionRules {
+        let version = self.room_version.as_deref().and_then(|version| RoomVersionId::try_from(version).ok());
+        version.and_then(|version| version.rules()).map_or_else(
+            || {
+                let mut rules = RedactionRules::V1;
+                rules.keep_room_aliases_aliases = false;
+                rules.keep_origin_membership_prev_state = false;
+                rules
+            },
+            |rules| rules.redaction,
+        )
+    }
+}
+
+impl Redaction<'_> {
+    /// The redaction in the format of the client-server API.
+    fn as_clients_see_it(&self) -> String {
+        let event = self.event;
+        let content = if self.redacted {
+            let mut content = match event.content().and_then(distinct) {
+                Some(CanonicalJsonValue::Object(content)) => content,
+                _ => CanonicalJsonObject::new(),
+            };
+            redact_content_in_place(&mut content, &event.redaction_rules(), "m.room.redaction");
+            CanonicalJsonValue::Object(content).to_string()
+        } else {
+            event.content().unwrap_or("{}").to_owned()
+        };
+        let mut object = String::from("{");
+        let text = |text: &Option<String>| text.as_deref().map_or("null".to_owned(), quote);
+        for (key, value) in [
+            ("content", content),
+            ("event_id", quote(&event.event_id)),
+            ("origin_server_ts", event.origin_server_ts.map_or("null".to_owned(), |ts| ts.to_string())),
+            ("redacts", text(&event.redacts)),
+            ("room_id", quote(&event.room_id)),
+            ("sender", text(&event.sender)),
+            ("type", quote("m.room.redaction")),
+        ] {
+            if object.len() > 1 {
+                object.push(',');
+            }
+            push_member(&mut object, key, &value);
+        }
+        object.push('}');
+        object
+    }
+}
+
+/// A text as canonical JSON; none if it is not, or if it says something twice.
+fn distinct(text: &str) -> Option<CanonicalJsonValue> {
+    let mut keys: Vec<_> = pdu::members(text).into_iter().map(|(key, _)| key).collect();
+    let count = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    (keys.len() == count).then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests;
