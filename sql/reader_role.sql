@@ -1,15 +1,18 @@
--- reader_role: the least role that synapse-export needs. Run it once, as a superuser, in Synapse's database on the
--- primary:
+-- reader_role: the least role that synapse-export needs. Run it once, and again after an upgrade, as a superuser, in Synapse's
+-- database on the primary:
 --
 --     psql -d synapse -f reader_role.sql
 --     psql -d synapse -c '\password synapse_export'
 --
 -- It may read the columns below and nothing else: no password hashes, no access tokens, no media, no keys.
-create role synapse_export login connection limit 10;
+select 'create role synapse_export' where not exists (select from pg_roles where rolname = 'synapse_export') \gexec
+alter role synapse_export login connection limit 10;
 alter role synapse_export set default_transaction_read_only = on;
 alter role synapse_export set idle_in_transaction_session_timeout = '5min';
 select format('grant connect on database %I to synapse_export', current_database()) \gexec
 grant usage on schema public to synapse_export;
 grant select on events, event_json, ex_outlier_stream, rejections, redactions, rooms, room_aliases to synapse_export;
 grant select (name) on users to synapse_export;
-grant select (user_id) on local_current_membership to synapse_export;
+grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
+grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;
+grant select (event_id, room_id, user_id, membership, display_name, forgotten) on room_memberships to synapse_export;

@@ -1,13 +1,14 @@
 -- stored($1 server name text, $2 excluded room ids text[]): what the database holds of each event of `page`, which is one
 -- of the other statements; outliers that are neither purge survivors nor the names of rooms and members, and rooms left out,
--- cost no probe;
+-- cost no probe. A page of events that were asked for by name, not by place, has null for deoutliered: its outliers are wanted;
 -- index event_json_event_id_key, rejections_event_id_key, rooms_pkey, redactions_event_id_key
 select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_ordering, p.type, p.room_id, p.sender, p.state_key,
        p.origin_server_ts, p.received_ts, p.outlier, p.rejection_reason is not null or r.event_id is not null as rejected,
        w.wanted, j.internal_metadata, j.json, o.room_version, d.redacts, d.recheck, w.timeline
   from page p
  cross join lateral (
-       select not p.outlier or p.state_key is null and substr(p.sender, strpos(p.sender, ':') + 1) = $1::text) t (timeline)
+       select not p.outlier or p.deoutliered is null
+              or p.state_key is null and substr(p.sender, strpos(p.sender, ':') + 1) = $1::text) t (timeline)
  cross join lateral (
        select p.room_id <> all ($2::text[])
           and (t.timeline or p.type in ('m.room.member', 'm.room.name', 'm.room.canonical_alias', 'm.room.topic',

@@ -309,7 +309,7 @@ impl Export<'_> {
                 if let Some(event) = row.event.filter(|_| !(self.first && row.deoutliered)) {
                     self.batch.push(event, late);
                 }
-                if let Some(state) = row.state {
+                if let Some(state) = row.outlier_state {
                     self.batch.push_state(state);
                 }
                 if self.batch.is_full() {

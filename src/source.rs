@@ -4,6 +4,8 @@
 //! `sql/`, each in a read-only transaction of its own. Knows no archive.
 
 mod queries;
+mod redactions;
+mod rooms;
 mod rows;
 mod schema;
 mod session;
@@ -13,6 +15,7 @@ use std::collections::BTreeSet;
 
 use crate::config::Config;
 use crate::stream::{Position, Stream};
+pub use rooms::{Kind, Matches, Room};
 pub use rows::{Row, Rows};
 pub use schema::Schema;
 use session::Session;

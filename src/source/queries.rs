@@ -28,6 +28,14 @@ pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
 pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
+pub(super) const HAS_STATE: Statement = statement!("has_state");
+pub(super) const ROOMS: Statement = statement!("rooms");
+pub(super) const ROOMS_STATE: Statement = statement!("rooms_state");
+pub(super) const ROOMS_PAST_STATE: Statement = statement!("rooms_past_state");
+pub(super) const ROOMS_PEOPLE: Statement = statement!("rooms_people");
+pub(super) const ROOMS_PAST_PEOPLE: Statement = statement!("rooms_past_people");
+pub(super) const ROOMS_INVITES: Statement = statement!("rooms_invites");
+pub(super) const ROOMS_COUNTS: Statement = statement!("rooms_counts");
 
 const STORED: &str = include_str!("../../sql/stored.sql");
 
@@ -59,6 +67,21 @@ pub(super) fn room_order() -> Statement {
     stored(&statement!("room_order"), " order by p.topological_ordering, p.id")
 }
 
+/// The next events of a room's current state.
+pub(super) fn room_state() -> Statement {
+    stored(&statement!("room_state"), " order by p.type, p.state_key")
+}
+
+/// The newest state events of a room without a current state.
+pub(super) fn room_past_state() -> Statement {
+    stored(&statement!("room_past_state"), "")
+}
+
+/// The redactions of events.
+pub(super) fn redacted_by() -> Statement {
+    stored(&statement!("redacted_by"), "")
+}
+
 /// What has appeared on the whole server where it was missing.
 pub(super) fn probe() -> Statement {
     stored(&statement!("probe"), "")
@@ -84,6 +107,17 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         probe(),
         room_probe(),
         room_order(),
+        room_state(),
+        room_past_state(),
+        redacted_by(),
+        HAS_STATE,
+        ROOMS,
+        ROOMS_STATE,
+        ROOMS_PAST_STATE,
+        ROOMS_PEOPLE,
+        ROOMS_PAST_PEOPLE,
+        ROOMS_INVITES,
+        ROOMS_COUNTS,
     ]
     .into_iter()
     .chain(pages.into_iter().flatten())
@@ -99,8 +133,9 @@ fn stored(page: &Statement, order: &str) -> Statement {
 
 /// Reads a row of `stored.sql`: its place, and what an export makes of it.
 pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
-    let id: i64 = row.try_get(0)?;
-    let deoutliered: bool = row.try_get(1)?;
+    let id = row.try_get::<_, Option<i64>>(0)?.unwrap_or_default();
+    // none: it was asked for by name, and is wanted whatever it is
+    let deoutliered: Option<bool> = row.try_get(1)?;
     let event_id: &str = row.try_get(2)?;
     let received_ts: Option<i64> = row.try_get(10)?;
     // no columns of `events`: a de-outliered event that was purged since
@@ -132,15 +167,21 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
         }
         _ => None,
     };
-    let (event, state) = match stored {
-        Some(event) if timeline && event.is_timeline() => (Some(event), None),
+    let is_asked_for = deoutliered.is_none();
+    let (event, outlier_state) = match stored {
+        Some(event) if timeline && (is_asked_for || event.is_timeline()) => (Some(event), None),
         Some(event) if event.is_state_of_outliers() => (None, Some(event)),
         _ => (None, None),
     };
     let (_, position) = Stream::locate(id);
+    let state = match deoutliered {
+        None => Some((row.try_get(5)?, row.try_get::<_, Option<String>>(8)?.unwrap_or_default())),
+        Some(_) => None,
+    };
+    let deoutliered = deoutliered == Some(true);
     let received_ts = received_ts.filter(|_| !deoutliered);
     Ok((
-        Place { id, topological_ordering },
-        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event, state },
+        Place { id, topological_ordering, state },
+        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event, outlier_state },
     ))
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
 
 use super::queries::{self, Direction, Statement};
-use super::{Database, Error, Scope};
+use super::{Database, Error, Scope, schema};
 use crate::event::Event;
 use crate::stream::{Position, Stream};
 
@@ -35,7 +35,7 @@ pub struct Row {
     /// The event, where it has a line in the archive.
     pub event: Option<Event>,
     /// An outlier that has none, but tells how the room or a member is named.
-    pub state: Option<Event>,
+    pub outlier_state: Option<Event>,
 }
 
 /// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
@@ -79,9 +79,9 @@ impl Database {
         let room_id = room_id.to_owned();
         tokio::spawn(async move {
             let statement = reader.adapt(queries::room_order());
-            let mut after = Place { topological_ordering: i64::MIN, id: i64::MIN };
+            let mut after = Place { topological_ordering: i64::MIN, id: i64::MIN, state: None };
             loop {
-                let Place { topological_ordering, id } = &after;
+                let Place { topological_ordering, id, .. } = &after;
                 match reader.send(&statement, &[&room_id, topological_ordering, id, &PAGE_ROWS, &since, &until]).await {
                     Some(Sent { count: PAGE_ROWS, last }) => after = last,
                     sent => return reader.end(sent).await,
@@ -89,6 +89,32 @@ impl Database {
             }
         });
         rows
+    }
+
+    /// Reads the state of a room, outliers too: the current one or, when no local user is left in the room and so there is
+    /// none, the newest event of each type and state key.
+    pub async fn room_state(&self, room_id: &str) -> Result<Rows, Error> {
+        self.schema.check(&[schema::CURRENT_STATE])?;
+        let has_state = self.session.query(&queries::HAS_STATE, &[&room_id]).await?;
+        let has_state: bool = has_state.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        let (reader, rows) = self.reader();
+        let room_id = room_id.to_owned();
+        tokio::spawn(async move {
+            if !has_state {
+                let sent = reader.send(&reader.adapt(queries::room_past_state()), &[&room_id]).await;
+                return reader.end(sent).await;
+            }
+            let statement = reader.adapt(queries::room_state());
+            let mut after = (String::new(), String::new());
+            loop {
+                let sent = reader.send(&statement, &[&room_id, &after.0, &after.1, &PAGE_ROWS]).await;
+                match sent {
+                    Some(Sent { count: PAGE_ROWS, last: Place { state: Some(last), .. } }) => after = last,
+                    sent => return reader.end(sent).await,
+                }
+            }
+        });
+        Ok(rows)
     }
 
     /// Reads what has appeared in ranges of missing positions, in no order, and what was de-outliered in other ranges,
@@ -128,11 +154,12 @@ impl Database {
     }
 }
 
-/// Where a row stands: in its stream, and in its room.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where a row stands: in its stream, in its room, and by type and state key if it was asked for as state.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     pub(super) id: i64,
     pub(super) topological_ordering: i64,
+    pub(super) state: Option<(String, String)>,
 }
 
 /// What a statement brought.
@@ -184,7 +211,7 @@ impl Reader {
         while let Some(row) = stream.next().await {
             let (place, row) = queries::row(&row?).map_err(failed)?;
             sent = Sent { count: sent.count + 1, last: place };
-            bytes += row.event.as_ref().or(row.state.as_ref()).map_or(0, Event::size);
+            bytes += row.event.as_ref().or(row.outlier_state.as_ref()).map_or(0, Event::size);
             chunk.push(row);
             if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
                 bytes = 0;

@@ -7,8 +7,11 @@ use super::Error;
 use super::queries::{self, Statement};
 use super::session::Session;
 
+/// A table, and columns of it.
+pub(super) type Needed = (&'static str, &'static [&'static str]);
+
 /// The columns no export can do without.
-const NEEDED: [(&str, &[&str]); 6] = [
+const NEEDED: [Needed; 6] = [
     (
         "events",
         &[
@@ -28,6 +31,18 @@ const NEEDED: [(&str, &[&str]); 6] = [
     ("rejections", &["event_id"]),
     ("redactions", &["event_id", "redacts"]),
     ("rooms", &["room_id", "room_version"]),
+];
+
+/// What only the current state of rooms needs.
+pub(super) const CURRENT_STATE: Needed =
+    ("current_state_events", &["event_id", "room_id", "type", "state_key", "membership"]);
+/// What only a list of rooms needs.
+pub(super) const ROOMS: [Needed; 5] = [
+    CURRENT_STATE,
+    ("room_memberships", &["event_id", "room_id", "user_id", "membership", "display_name", "forgotten"]),
+    ("local_current_membership", &["event_id", "room_id", "membership"]),
+    ("room_aliases", &["room_id", "room_alias"]),
+    ("events", &["state_key"]),
 ];
 
 /// The columns that some versions lack: table, column, how `sql/` names it, and what stands in for it.
@@ -63,6 +78,7 @@ pub enum Problem {
 /// What was found: table → column → (type, readable).
 #[derive(Debug, Default)]
 pub struct Schema {
+    role: String,
     columns: BTreeMap<String, BTreeMap<String, (String, bool)>>,
 }
 
@@ -77,14 +93,16 @@ impl Schema {
             schema.columns.entry(table).or_default().insert(column, (type_name, readable));
         }
         let role = session.query(&queries::ROLE, &[]).await?;
-        let role = role.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
-        schema.check(role)?;
+        schema.role = role.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        schema.check(&NEEDED)?;
         Ok(schema)
     }
 
-    fn check(&self, role: String) -> Result<(), Problem> {
+    /// Whether these columns are there and may be read.
+    pub(super) fn check(&self, needed: &[Needed]) -> Result<(), Problem> {
+        let role = self.role.clone();
         let lacks = |table: &str, column: &str| !self.columns.get(table).is_some_and(|c| c.contains_key(column));
-        let missing: Vec<String> = NEEDED
+        let missing: Vec<String> = needed
             .iter()
             .flat_map(|(table, columns)| match self.columns.get(*table) {
                 None => vec![format!("table {table}")],
@@ -98,7 +116,7 @@ impl Schema {
         if !missing.is_empty() {
             return Err(Problem::Missing(missing.join(", "), role));
         }
-        let unreadable: Vec<&str> = NEEDED
+        let unreadable: Vec<&str> = needed
             .iter()
             .filter(|(table, columns)| columns.iter().any(|column| !self.can_read(table, column)))
             .map(|(table, _)| *table)

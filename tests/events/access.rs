@@ -48,11 +48,26 @@ fn the_reader_role_suffices_and_may_do_nothing_else() {
         all.export(&database);
         assert_eq!(archive.lines(), all.lines());
 
-        let granted = "select string_agg(table_name || ' ' || column_name || ' ' || privilege_type, ', ' order by table_name) \
+        let granted = "select string_agg(table_name || ' ' || column_name || ' ' || privilege_type, ', ' \
+                                         order by table_name, column_name) \
                          from information_schema.column_privileges \
                         where grantee = 'synapse_export' \
-                          and (privilege_type <> 'SELECT' or table_name in ('users', 'access_tokens', 'local_current_membership'))";
-        assert_eq!(database.query_one_text(granted), "local_current_membership user_id SELECT, users name SELECT");
+                          and (privilege_type <> 'SELECT' or table_name in ('users', 'access_tokens', 'local_current_membership', \
+                                                                        'current_state_events', 'room_memberships'))";
+        let of =
+            |table: &str, columns: &str| columns.split(' ').map(|c| format!("{table} {c} SELECT")).collect::<Vec<_>>();
+        let expected = [
+            of("current_state_events", "event_id membership room_id state_key type"),
+            of("local_current_membership", "event_id membership room_id user_id"),
+            of("room_memberships", "display_name event_id forgotten membership room_id user_id"),
+            of("users", "name"),
+        ];
+        assert_eq!(database.query_one_text(granted), expected.concat().join(", "));
+        let tables = "select string_agg(c.relname, ' ' order by c.relname) from pg_class c \
+                       where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' \
+                         and has_table_privilege('synapse_export', c.oid, 'select')";
+        let expected = "event_json events ex_outlier_stream redactions rejections room_aliases rooms";
+        assert_eq!(database.query_one_text(tables), expected);
         let may =
             |what: &str| database.query_one_text(&format!("select has_table_privilege('synapse_export', {what})"));
         assert_eq!(may("'access_tokens', 'select'"), "f");

@@ -1,0 +1,239 @@
+//! Which rooms the server has: what they are called, what they are, who is in them, and when something happened.
+//!
+//! Says what clients would say of a room, from its current state or, when no local user is left in it and so there is none,
+//! from the newest of its events. Never reads Synapse's statistics, which can be off, stale or emptied, nor what users keep
+//! in private.
+
+mod about;
+mod named;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio_postgres::Row as PgRow;
+use tokio_postgres::types::ToSql;
+
+use super::queries::{self, Statement};
+use super::{Database, Error, schema};
+use about::{About, People, Person};
+pub use named::Matches;
+
+/// How many rooms are read at a time.
+const PAGE_ROOMS: i64 = 200;
+/// How many members a room without a name is named after.
+const NAMESAKES: i64 = 5;
+/// The types of the state events that say what is listed.
+const TYPES: [&str; 4] = ["m.room.create", "m.room.name", "m.room.canonical_alias", "m.room.encryption"];
+
+/// What a room is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything but the others.
+    Room,
+    /// A room of rooms: its creation says so.
+    Space,
+    /// A direct chat, as far as that can be told without its users' private account data: no space, at most two people were
+    /// ever in it or invited, and either an invitation says `is_direct`, or they are two and the room has no name and no
+    /// alias.
+    Direct,
+}
+
+impl Kind {
+    /// `room`, `space` or `dm`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Room => "room",
+            Kind::Space => "space",
+            Kind::Direct => "dm",
+        }
+    }
+}
+
+/// A room as a list of rooms shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is something to list")]
+pub struct Room {
+    /// Its id.
+    pub room_id: String,
+    /// What clients call it: its name, else its canonical alias, else after its members, else its id; at most 255
+    /// characters.
+    pub name: String,
+    /// Its canonical alias, else the first of its local ones.
+    pub alias: Option<String>,
+    /// All its local aliases, but no more than 20.
+    pub local_aliases: Vec<String>,
+    /// Its version, when the server says it.
+    pub version: Option<String>,
+    /// What it is for.
+    pub kind: Kind,
+    /// How many have joined; of a room without a current state, how many had when that was last known. None until
+    /// counted.
+    pub members: Option<u64>,
+    /// How many events its timeline has: outliers, and among them what a purge left behind, are not counted. None until
+    /// counted.
+    pub events: Option<u64>,
+    /// `origin_server_ts` of the first event of its timeline, in the order of streams.
+    pub first_activity: Option<i64>,
+    /// `origin_server_ts` of the last event of its timeline.
+    pub last_activity: Option<i64>,
+    /// Whether encryption has been turned on.
+    pub encrypted: bool,
+    /// Whether no local user is joined.
+    pub abandoned: bool,
+    /// Whether it is abandoned, and all local users who were in it have forgotten it.
+    pub forgotten: bool,
+}
+
+/// A row of `rooms.sql`.
+struct Found {
+    room: Room,
+    has_state: bool,
+    /// How many people were ever in it or invited; three stands for more.
+    people: i64,
+}
+
+impl Found {
+    /// Adds what the state and the members say, and whether somebody was invited to a direct chat.
+    fn complete(&mut self, about: About, people: &People, direct: bool) {
+        let room = &mut self.room;
+        let unnamed = about.is_nameless() && room.local_aliases.is_empty();
+        room.kind = if about.space {
+            Kind::Space
+        } else if direct || (self.people == 2 && unnamed) {
+            Kind::Direct
+        } else {
+            Kind::Room
+        };
+        room.encrypted = about.encrypted;
+        room.version = room.version.take().or(about.version);
+        room.alias = about.canonical_alias.or_else(|| room.local_aliases.first().cloned());
+        let name = about.name.or_else(|| room.alias.clone()).or_else(|| people.call());
+        room.name = name.unwrap_or_else(|| room.room_id.clone());
+        if !self.has_state {
+            room.members = Some(people.joined.unsigned_abs());
+        }
+    }
+}
+
+fn ids<'a>(found: &[&'a Found]) -> Vec<&'a str> {
+    found.iter().map(|found| found.room.room_id.as_str()).collect()
+}
+
+impl Database {
+    /// The next rooms, by id: those whose ids come after `after`. No more are left when there is none. Not counted.
+    pub async fn rooms(&self, after: &str) -> Result<Vec<Room>, Error> {
+        self.schema.check(&schema::ROOMS)?;
+        let rows = self.session.query(&queries::ROOMS, &[&after, &PAGE_ROOMS]).await?;
+        let found = rows.iter().map(found).collect::<Result<Vec<_>, _>>();
+        let mut found = found.map_err(|source| failed(&queries::ROOMS, source))?;
+        let (with, without): (Vec<&Found>, Vec<&Found>) = found.iter().partition(|found| found.has_state);
+        let (with, without) = (ids(&with), ids(&without));
+        let mut about = self.about(&queries::ROOMS_STATE, &with).await?;
+        about.extend(self.about(&queries::ROOMS_PAST_STATE, &without).await?);
+        let nameless: Vec<&str> = with.into_iter().filter(|id| about.get(*id).is_none_or(About::is_nameless)).collect();
+        let mut people = self.people(&queries::ROOMS_PEOPLE, &nameless).await?;
+        people.extend(self.people(&queries::ROOMS_PAST_PEOPLE, &without).await?);
+        for found in &mut found {
+            found.people = people.get(&found.room.room_id).map_or(found.people, |people| people.all);
+        }
+        let few: Vec<&Found> = found.iter().filter(|found| (1..=2).contains(&found.people)).collect();
+        let direct = self.direct(&ids(&few)).await?;
+        for found in &mut found {
+            let about = about.remove(&found.room.room_id).unwrap_or_default();
+            let people = people.remove(&found.room.room_id).unwrap_or_default();
+            found.complete(about, &people, direct.contains(&found.room.room_id));
+        }
+        Ok(found.into_iter().map(|found| found.room).collect())
+    }
+
+    /// Counts the events and members of rooms.
+    pub async fn count(&self, rooms: &mut [Room]) -> Result<(), Error> {
+        let ids: Vec<&str> = rooms.iter().map(|room| room.room_id.as_str()).collect();
+        let rows = self.rows_of(&queries::ROOMS_COUNTS, &ids, &[]).await?;
+        let counts = rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))));
+        let counts = counts.collect::<Result<BTreeMap<String, (i64, i64)>, _>>();
+        let counts = counts.map_err(|source| failed(&queries::ROOMS_COUNTS, source))?;
+        for room in rooms {
+            let (events, members) = counts.get(&room.room_id).copied().unwrap_or_default();
+            room.events = Some(events.unsigned_abs());
+            // of a room without a current state they are known, and not counted
+            room.members = room.members.or(Some(members.unsigned_abs()));
+        }
+        Ok(())
+    }
+
+    /// What the state of rooms says of them.
+    async fn about(&self, statement: &Statement, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
+        let mut all = BTreeMap::<String, About>::new();
+        for row in self.rows_of(statement, rooms, &[&&TYPES[..]]).await? {
+            let columns = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
+            let (room_id, kind, metadata, json) = columns().map_err(|source| failed(statement, source))?;
+            all.entry(room_id).or_default().take(kind, metadata, json);
+        }
+        Ok(all)
+    }
+
+    /// Who is in rooms, or was.
+    async fn people(&self, statement: &Statement, rooms: &[&str]) -> Result<BTreeMap<String, People>, Error> {
+        let mut all = BTreeMap::<String, People>::new();
+        for row in self.rows_of(statement, rooms, &[&NAMESAKES]).await? {
+            let mut take = || {
+                let people = all.entry(row.try_get(0)?).or_default();
+                people.some.push(Person { user_id: row.try_get(1)?, name: row.try_get(2)?, present: row.try_get(3)? });
+                (people.present, people.joined, people.all) = (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
+                Ok(())
+            };
+            take().map_err(|source| failed(statement, source))?;
+        }
+        Ok(all)
+    }
+
+    /// Which of these rooms were meant as direct chats by whoever invited to them.
+    async fn direct(&self, rooms: &[&str]) -> Result<BTreeSet<String>, Error> {
+        let mut direct = BTreeSet::new();
+        for row in self.rows_of(&queries::ROOMS_INVITES, rooms, &[]).await? {
+            let columns = || Ok((row.try_get(0)?, row.try_get(1)?));
+            let (room_id, json) = columns().map_err(|source| failed(&queries::ROOMS_INVITES, source))?;
+            if about::is_direct(json) {
+                direct.insert(room_id);
+            }
+        }
+        Ok(direct)
+    }
+
+    async fn rows_of(
+        &self,
+        statement: &Statement,
+        rooms: &[&str],
+        more: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<PgRow>, Error> {
+        if rooms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rooms: &(dyn ToSql + Sync) = &rooms;
+        self.session.query(statement, &[&[rooms], more].concat()).await
+    }
+}
+
+fn found(row: &PgRow) -> Result<Found, tokio_postgres::Error> {
+    let room = Room {
+        room_id: row.try_get(0)?,
+        name: String::new(),
+        alias: None,
+        local_aliases: row.try_get(3)?,
+        version: row.try_get(1)?,
+        kind: Kind::Room,
+        members: None,
+        events: None,
+        first_activity: row.try_get(4)?,
+        last_activity: row.try_get(5)?,
+        encrypted: false,
+        abandoned: row.try_get(7)?,
+        forgotten: row.try_get(8)?,
+    };
+    Ok(Found { room, has_state: row.try_get(2)?, people: row.try_get(6)? })
+}
+
+fn failed(statement: &Statement, source: tokio_postgres::Error) -> Error {
+    Error::Query { statement: statement.name, source }
+}
