@@ -5,6 +5,7 @@ mod export;
 mod render;
 mod report;
 mod room;
+mod rooms;
 mod watermark;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ is running, or the database is not available just now) · 130, 143 stopped by a 
 enum Command {
     Export(export::Args),
     Room(room::Args),
+    Rooms(rooms::Args),
     Render(render::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
@@ -66,6 +68,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
+        Command::Rooms(args) => rooms::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };

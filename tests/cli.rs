@@ -8,6 +8,8 @@ mod archives;
 mod interrupted;
 #[path = "cli/room.rs"]
 mod room;
+#[path = "cli/rooms.rs"]
+mod rooms;
 #[path = "cli/said.rs"]
 mod said;
 #[path = "cli/watermark.rs"]

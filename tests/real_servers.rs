@@ -173,3 +173,106 @@ fn truth() -> impl Iterator<Item = Value> {
     let file = File::open(path).expect("there is test data");
     BufReader::new(GzDecoder::new(file)).lines().map(|line| json(&line.expect("it can be unpacked")))
 }
+
+/// `synapse-export`, as a user runs it.
+fn command(arguments: &[&str], database: &Database) -> String {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let output = command.env_clear().args(arguments).args(["--database", &database.dsn()]).output().expect("it runs");
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("it speaks UTF-8")
+}
+
+#[test]
+fn the_list_of_rooms_is_that_of_the_api() {
+    let (database, archive) = (server("1.113.0", Shape::V1_90), TestArchive::new());
+    archive.export(&database);
+    let listed: Vec<Value> = command(&["rooms", "--json"], &database).lines().map(json).collect();
+    let mut listed: BTreeMap<String, Value> =
+        listed.into_iter().map(|room| (room["room_id"].as_str().unwrap().to_owned(), room)).collect();
+    let mut times = BTreeMap::<String, Vec<i64>>::new();
+    let mut rooms = Vec::new();
+    for truth in truth() {
+        match truth["kind"].as_str().unwrap() {
+            "room" => rooms.push(truth),
+            "event" => {
+                let event = &truth["event"];
+                let room_id = event["room_id"].as_str().unwrap().to_owned();
+                times.entry(room_id).or_default().push(event["origin_server_ts"].as_i64().unwrap());
+            }
+            _ => {}
+        }
+    }
+    assert!(rooms.len() > 25);
+    for truth in rooms {
+        let room_id = truth["room_id"].as_str().unwrap();
+        let room = listed.remove(room_id).unwrap_or_else(|| panic!("{room_id} is not listed"));
+        let told = &truth["listed"];
+        let label = truth["label"].as_str().unwrap();
+        // Synapse's list has no name with a NUL, none for a room that everyone has left, and takes a name with a state key
+        // for the room's.
+        match (label, told["name"].as_str()) {
+            ("custom", Some("keyed")) => assert_eq!(room["name"], "Custom types"),
+            ("NUL name", _) => assert_eq!(room["name"], "nul\0name"),
+            (label, None) if label.starts_with("abandoned") => assert_eq!(room["name"], "Abandoned"),
+            (_, Some(name)) => assert_eq!(room["name"], name),
+            (_, None) => assert!(!room["name"].as_str().unwrap().is_empty(), "{label}"),
+        }
+        assert_eq!(room["alias"], told["canonical_alias"], "{label}");
+        assert_eq!(room["members"], told["joined_members"], "{label}");
+        assert_eq!(room["version"], truth["version"], "{label}");
+        assert_eq!(room["encrypted"], !told["encryption"].is_null(), "{label}");
+        assert_eq!(room["type"] == "space", told["room_type"] == "m.space", "{label}");
+        assert_eq!(room["type"] == "dm", label.starts_with("dm"), "{label}");
+        assert_eq!(room["abandoned"], told["joined_local_members"] == 0, "{label}");
+        assert_eq!(room["forgotten"], label.contains("forgot"), "{label}");
+        let events = archive.one(&format!("select count(*) from event where room_id = '{room_id}' and not outlier"));
+        assert_eq!(room["events"].to_string(), events, "{label}");
+        for key in ["first_activity", "last_activity"] {
+            assert!(times[room_id].contains(&room[key].as_i64().unwrap()), "{key} of {label}");
+        }
+    }
+    assert!(listed.is_empty(), "the API knows no {listed:?}");
+}
+
+#[test]
+fn a_dump_that_honours_redactions_says_what_the_api_says() {
+    let database = server("1.113.0", Shape::V1_90);
+    let (mut events, mut rooms) = (BTreeMap::new(), Vec::new());
+    for truth in truth() {
+        match truth["kind"].as_str().unwrap() {
+            "room" => rooms.push(truth["room_id"].as_str().unwrap().to_owned()),
+            "event" => {
+                let event = truth["event"].clone();
+                events.insert(event["event_id"].as_str().unwrap().to_owned(), event);
+            }
+            _ => {}
+        }
+    }
+    let (mut compared, mut redacted, mut edits) = (0, 0, 0);
+    for room_id in &rooms {
+        let dumped = command(&["room", room_id, "--honour-redactions"], &database);
+        let plain = command(&["room", room_id], &database);
+        assert_eq!(dumped.lines().count(), plain.lines().count());
+        for line in dumped.lines().map(json) {
+            let Some(event) = events.get(line["event_id"].as_str().unwrap()) else { continue };
+            let by = &event["unsigned"]["redacted_by"];
+            if line["synapse"].get("unparsed").is_some() {
+                assert!(by.is_null(), "{line}");
+                continue;
+            }
+            compared += 1;
+            let because = &line["unsigned"]["redacted_because"];
+            if by.is_null() && !because.is_null() {
+                // The API still shows the edits of a redacted event; a dump to hand on does not.
+                assert_eq!(event["content"]["m.relates_to"]["rel_type"], "m.replace", "{event}");
+                assert_eq!(line["content"], serde_json::json!({}));
+                edits += 1;
+                continue;
+            }
+            assert_eq!(because["event_id"], *by, "{line}");
+            assert_eq!(content(&line), content_of(&event["content"], &line), "{line}");
+            redacted += usize::from(!by.is_null());
+        }
+    }
+    assert!(compared > 700 && redacted > 50 && edits > 0, "{compared} {redacted} {edits}");
+}

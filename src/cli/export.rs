@@ -22,10 +22,10 @@ pub(super) struct Args {
     archive: ArchiveArgs,
     /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line. Remembered for the runs to
     /// come; a room added later is caught up from its beginning
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = room_or_file)]
     room: Vec<String>,
     /// Do not export this room; as --room
-    #[arg(long, value_name = "ROOM")]
+    #[arg(long, value_name = "ROOM", value_parser = room_or_file)]
     exclude_room: Vec<String>,
     /// Forget the rooms selected in earlier runs, and export all
     #[arg(long, conflicts_with_all = ["room", "exclude_room"])]
@@ -126,6 +126,11 @@ async fn select(args: &Args, database: &Database, archive: &Archive) -> Result<S
         bail!("every room given with --room is left out by --exclude-room");
     }
     Ok(selection)
+}
+
+fn room_or_file(name: &str) -> Result<String, String> {
+    let may_be = name.starts_with(['!', '#', '@']);
+    may_be.then(|| name.to_owned()).ok_or_else(|| "a room is an id (!…), an alias (#…:server), or @FILE".to_owned())
 }
 
 /// The rooms named on the command line, those in files among them.

@@ -185,6 +185,58 @@ impl Report for Terminal {
     }
 }
 
+/// Counts for the user what a command without an archive has read: on a terminal in place, elsewhere in plain lines.
+pub(super) struct Counter {
+    quiet: bool,
+    what: &'static str,
+    bar: Option<ProgressBar>,
+    began: Instant,
+    last_line: Instant,
+}
+
+impl Counter {
+    /// `shares_terminal`: the data go to a terminal too, where a bar would be in their way.
+    pub(super) fn new(quiet: bool, what: &'static str, shares_terminal: bool) -> Self {
+        let bar = (!quiet && !shares_terminal && std::io::stderr().is_terminal()).then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar
+        });
+        let silent = quiet || shares_terminal;
+        Counter { quiet: silent, what, bar, began: Instant::now(), last_line: Instant::now() }
+    }
+
+    pub(super) fn at(&mut self, count: u64) {
+        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
+            return;
+        }
+        self.last_line = Instant::now();
+        let text = format!("{} {} in {}", HumanCount(count), self.what, took(self.began.elapsed()));
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(text);
+                bar.tick();
+            }
+            None => say(&text),
+        }
+    }
+
+    pub(super) fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// The streams as the user names them.
 pub(super) fn stream(name: &str) -> Result<Stream, String> {
     Stream::ALL.into_iter().find(|stream| stream.name() == name).ok_or_else(|| "live or backfill".to_owned())

@@ -1,21 +1,26 @@
 //! `synapse-export room`.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime};
 
 use super::database::DatabaseArgs;
-use super::{Outcome, report, say};
-use crate::source::{self, Database};
+use super::report::{Counter, shown};
+use super::{Outcome, say};
+use crate::event::{Event, Redaction};
+use crate::source::{self, Database, Matches, Room, Rows};
+
+/// How many warnings about events are given in full.
+const WARNINGS: u64 = 20;
 
 /// Dump one room as it is now, in the room's own order: the lines that an archive would have, without one
 #[derive(clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// The room's id (!…) or local alias (#…)
+    /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
     room: String,
     /// Only events sent at or after this time: a date (UTC), or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -23,9 +28,21 @@ pub(super) struct Args {
     /// Only events sent before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
+    /// First the room's state as it is now, one line for each type and state key; when no local user is left in the room,
+    /// the newest state event of each that the server has
+    #[arg(long)]
+    state: bool,
+    /// Leave out what has been redacted, as clients do, for a dump to hand on: redacted events are pruned by their room
+    /// version's rules and get `unsigned.redacted_because`, edits of redacted events are pruned too, and copies of other events
+    /// in `unsigned` are left out. What a reply quotes in its own text stays
+    #[arg(long)]
+    honour_redactions: bool,
     /// Write to this file, which must not exist yet, instead of stdout
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Say nothing but warnings and errors
+    #[arg(long, short)]
+    quiet: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -33,34 +50,148 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let database = Database::connect(&config).await?;
-        let room_id = database.room_id(&args.room).await?;
-        let mut rows = database.room(&room_id, args.since, args.until);
-        let mut out: Box<dyn Write> = match &args.output {
+        let room_id = find(&database, &args.room).await?;
+        let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
+        let out: Box<dyn Write> = match &args.output {
             Some(path) => Box::new(create(path)?),
             None => Box::new(std::io::stdout().lock()),
         };
-        let (mut events, mut damaged) = (0_u64, 0_u64);
+        let shares_terminal = args.output.is_none() && std::io::stdout().is_terminal();
+        let mut dump = Dump {
+            database: &database,
+            honour_redactions: args.honour_redactions,
+            out,
+            counter: Counter::new(args.quiet, "events read", shares_terminal),
+            lines: 0,
+            redacted: 0,
+            damaged: 0,
+            warnings: 0,
+        };
+        if let Some(rows) = state {
+            dump.write(rows).await?;
+        }
+        let state_lines = dump.lines;
+        dump.write(database.room(&room_id, args.since, args.until)).await?;
+        dump.out.flush()?;
+        dump.counter.end();
+        if dump.warnings > WARNINGS {
+            say(&format!("warning: {} more of these", dump.warnings - WARNINGS));
+        }
+        if !args.quiet {
+            let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
+            let redacted =
+                if args.honour_redactions { format!(", {} lines redacted", dump.redacted) } else { String::new() };
+            say(&format!("{} events of {}{state}{redacted}", dump.lines - state_lines, shown(&room_id)));
+        }
+        Ok(if dump.damaged > 0 { Outcome::Damaged } else { Outcome::Done })
+    })
+}
+
+/// Lines on their way out.
+struct Dump<'a> {
+    database: &'a Database,
+    honour_redactions: bool,
+    out: Box<dyn Write>,
+    counter: Counter,
+    lines: u64,
+    redacted: u64,
+    damaged: u64,
+    warnings: u64,
+}
+
+impl Dump<'_> {
+    async fn write(&mut self, mut rows: Rows) -> Result<()> {
         loop {
             let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
             if chunk.is_empty() {
-                break;
+                return Ok(());
             }
-            let mut lines = String::new();
-            for event in chunk.into_iter().filter_map(|row| row.event) {
-                lines.push_str(&event.line);
-                lines.push('\n');
-                events += 1;
+            let events: Vec<Event> = chunk.into_iter().filter_map(|row| row.event).collect();
+            let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
+            for event in &events {
                 if let Some(damage) = &event.damage {
-                    damaged += 1;
-                    say(&format!("warning: event {}: {damage}", report::shown(&event.event_id)));
+                    self.damaged += 1;
+                    self.warn(event, damage);
                 }
             }
-            out.write_all(lines.as_bytes())?;
+            self.out.write_all(lines.as_bytes())?;
+            self.lines += events.len() as u64;
+            self.counter.at(self.lines);
         }
-        out.flush()?;
-        say(&format!("{events} events of {}", report::shown(&room_id)));
-        Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })
-    })
+    }
+
+    fn warn(&mut self, event: &Event, text: &dyn std::fmt::Display) {
+        self.warnings += 1;
+        if self.warnings <= WARNINGS {
+            self.counter.note(&format!("warning: event {}: {text}", shown(&event.event_id)));
+        }
+    }
+
+    async fn honoured(&mut self, events: &[Event]) -> Result<String> {
+        let redactions = self.database.redactions(events).await?;
+        let of_redactions = self.database.redactions(redactions.values()).await?;
+        let mut lines = String::new();
+        for event in events {
+            let redaction = redactions.get(&event.event_id);
+            let redaction =
+                redaction.map(|event| Redaction { event, redacted: of_redactions.contains_key(&event.event_id) });
+            self.redacted += u64::from(redaction.is_some());
+            let honoured = event.honouring(redaction);
+            if let Some(warning) = honoured.warning {
+                self.warn(event, &warning);
+            }
+            lines.push_str(&honoured.line);
+            lines.push('\n');
+        }
+        Ok(lines)
+    }
+}
+
+fn plain(events: &[Event]) -> String {
+    let mut lines = String::new();
+    for event in events {
+        lines.push_str(&event.line);
+        lines.push('\n');
+    }
+    lines
+}
+
+/// The id of the one room that a user means.
+async fn find(database: &Database, name: &str) -> Result<String> {
+    let exact = match database.room_id(name).await {
+        Err(source::Error::UnknownAlias(_)) if database.knows_names() => None,
+        Err(source::Error::UnknownRoom(_)) if !name.starts_with('!') => None,
+        other => Some(other?),
+    };
+    if let Some(room_id) = exact {
+        return Ok(room_id);
+    }
+    let Matches { mut rooms, count } = database.rooms_called(name).await?;
+    if count > 1 {
+        let mut lines = vec![format!("{count} rooms are called {}; name one by its id:", shown(name))];
+        lines.extend(rooms.iter().map(candidate));
+        if count > rooms.len() {
+            lines.push(format!("and {} more", count - rooms.len()));
+        }
+        bail!(lines.join("\n  "));
+    }
+    match rooms.pop() {
+        Some(room) => Ok(room.room_id),
+        None => bail!(
+            "no room is called {}, or has that in its name or an alias; `synapse-export rooms` lists them all",
+            shown(name)
+        ),
+    }
+}
+
+fn candidate(room: &Room) -> String {
+    let mut columns = vec![shown(&room.room_id), shown(&room.name)];
+    columns.extend(room.alias.as_deref().filter(|alias| *alias != room.name).map(shown));
+    columns.push(match room.members.unwrap_or_default() {
+        1 => "1 member".to_owned(),
+        members => format!("{members} members"),
+    });
+    columns.join("  ")
 }
 
 fn create(path: &PathBuf) -> Result<std::fs::File> {

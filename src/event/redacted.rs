@@ -9,7 +9,7 @@ use ruma_common::canonical_json::{CanonicalJsonObject, CanonicalJsonValue, redac
 use ruma_common::room_version_rules::RedactionRules;
 use serde_json::json;
 
-use super::{Event, pdu, push_member, quote};
+use super::{Event, object, push_member, quote};
 
 /// The keys of `unsigned` that quote nobody.
 const HARMLESS: [&str; 4] = ["age", "age_ts", "prev_sender", "replaces_state"];
@@ -88,7 +88,7 @@ impl Event {
             return None;
         }
         let mut object = CanonicalJsonObject::new();
-        for (key, value) in pdu::members(&self.line) {
+        for (key, value) in object::members(&self.line) {
             if key == "synapse" {
                 continue;
             }
@@ -143,9 +143,9 @@ impl Event {
     fn without_quotes(&self) -> Cow<'_, str> {
         let mut line = Cow::Borrowed(self.line.as_str());
         // from the last to the first, so that the places of the others stay
-        for (key, value) in pdu::members(&self.line).into_iter().rev() {
+        for (key, value) in object::members(&self.line).into_iter().rev() {
             let text = value.get();
-            let members = pdu::members(text);
+            let members = object::members(text);
             if key != "unsigned" || text == "{}" {
                 continue;
             }
@@ -218,7 +218,7 @@ impl Redaction<'_> {
 
 /// A text as canonical JSON; none if it is not, or if it says something twice.
 fn distinct(text: &str) -> Option<CanonicalJsonValue> {
-    let mut keys: Vec<_> = pdu::members(text).into_iter().map(|(key, _)| key).collect();
+    let mut keys: Vec<_> = object::members(text).into_iter().map(|(key, _)| key).collect();
     let count = keys.len();
     keys.sort_unstable();
     keys.dedup();

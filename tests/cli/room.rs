@@ -1,12 +1,14 @@
 //! A room as it is now, without an archive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use crate::support::Database;
-use crate::support::archive::{TestArchive, json};
+use serde_json::{Value, json};
+
+use crate::support::archive::{self, TestArchive};
 use crate::support::story::{EventRow, NOON, ROOM};
+use crate::support::{Database, Shape, cluster};
 use crate::{Ended, export, run, server, text};
 
 fn room(database: &Database, more: &[&str]) -> Ended {
@@ -14,7 +16,7 @@ fn room(database: &Database, more: &[&str]) -> Ended {
 }
 
 fn ids(lines: &str) -> Vec<String> {
-    lines.lines().map(|line| json(line)["event_id"].as_str().unwrap_or_default().to_owned()).collect()
+    lines.lines().map(|line| archive::json(line)["event_id"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[test]
@@ -41,6 +43,10 @@ fn its_lines_are_those_of_an_archive_in_the_rooms_own_order() {
     assert_eq!(dumped.stdout.lines().map(str::to_owned).collect::<BTreeSet<_>>(), archived);
     dumped.with(3).saying("7 events").saying("$5");
     room(&database, &["!none:here.test"]).with(1).saying("no room !none:here.test");
+
+    (100..130).for_each(|id| database.event(EventRow { json: Some("nonsense".to_owned()), ..EventRow::at(id) }));
+    let said = room(&database, &[ROOM]).with(3).saying("11 more of these").stderr;
+    assert_eq!(said.matches("warning: event").count(), 20);
 }
 
 #[test]
@@ -86,4 +92,202 @@ fn every_page_is_read_and_a_closed_pipe_is_no_failure() {
     out.read_exact(&mut [0; 100]).unwrap();
     drop(out);
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_room_is_found_by_what_it_is_called() {
+    let database = server();
+    let named = |id: i64, room_id: &str, name: &str| {
+        database.room(room_id, "10");
+        let alice = EventRow::member(id, "@alice:here.test", "join").within(room_id);
+        database.event(alice);
+        database.event(EventRow::state(id + 1, "m.room.name", "", &json!({ "name": name })).within(room_id));
+    };
+    named(10, "!a:here.test", "Kitchen");
+    named(20, "!b:here.test", "Kitchen help");
+    named(30, "!c:here.test", "\u{1b}[31mGarden");
+    named(40, "!d:here.test", "Garden");
+    named(50, "!e:here.test", "Garden");
+    let canonical = json!({"alias": "#far:far.test"});
+    database.event(EventRow::state(60, "m.room.canonical_alias", "", &canonical).within("!c:here.test"));
+    database.execute("insert into room_aliases (room_alias, room_id) values ('#help:here.test', '!b:here.test')");
+
+    let found = |name: &str| ids(&room(&database, &[name]).with(0).stdout);
+    assert_eq!(found("Kitchen"), ["$10", "$11"], "its name, although it is a part of another");
+    assert_eq!(found("KITCHEN H"), ["$20", "$21"]);
+    assert_eq!(found("#help:here.test"), ["$20", "$21"]);
+    assert_eq!(found("#he"), ["$20", "$21"]);
+    assert_eq!(found("#far:far.test"), ["$30", "$31", "$60"], "an alias of another server");
+
+    let said = room(&database, &["kitchen"]).with(1).saying("2 rooms are called kitchen");
+    assert!(said.stderr.contains("!a:here.test  Kitchen  1 member"), "{}", said.stderr);
+    assert!(said.stderr.contains("!b:here.test  Kitchen help  #help:here.test  1 member"), "{}", said.stderr);
+    assert_eq!(said.stdout, "");
+    let said = room(&database, &["Garden"]).with(1).saying("2 rooms").saying("!d:here.test").saying("!e:here.test");
+    assert!(!said.stderr.contains("!c:here.test"), "{}", said.stderr);
+    let said = room(&database, &["garden"]).with(1).saying("3 rooms").saying(r"\u{1b}[31mGarden");
+    assert!(!said.stderr.contains('\u{1b}'));
+    room(&database, &["cellar"]).with(1).saying("no room is called cellar");
+    room(&database, &["#cellar:here.test"]).with(1).saying("no room is called #cellar:here.test");
+
+    for (at, id) in ["f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"].into_iter().enumerate() {
+        named(100 + 10 * i64::try_from(at).unwrap(), &format!("!{id}:here.test"), "Attic");
+    }
+    let said = room(&database, &["attic"]).with(1).saying("11 rooms").saying("!o:here.test").saying("and 1 more");
+    assert!(!said.stderr.contains("!p:here.test"), "{}", said.stderr);
+}
+
+#[test]
+fn its_state_comes_first_as_it_is_now() {
+    for shape in [Shape::V1_60, Shape::V1_163] {
+        let database = cluster().database("state", shape);
+        database.user("@alice:here.test");
+        database.room(ROOM, "10");
+        let alice = "@alice:here.test";
+        let state = |id: i64, kind: &str, key: &str| EventRow::state(id, kind, key, &json!({ "n": id }));
+        database.event(EventRow::member(1, alice, "join"));
+        database.event(state(2, "m.room.name", ""));
+        database.event(state(3, "m.room.name", ""));
+        // of another server, and known by the join only
+        database.event(EventRow { outlier: true, sender: "@bob:far.test".to_owned(), ..state(4, "m.room.topic", "") });
+        database.execute(&format!(
+            "insert into current_state_events (event_id, room_id, type, state_key) values \
+             ('$4', '{ROOM}', 'm.room.topic', ''), ('$nowhere', '{ROOM}', 'm.room.avatar', '')"
+        ));
+        database.event(EventRow::at(5));
+        let dumped = |more: &[&str]| room(&database, &[&[ROOM], more].concat()).with(0);
+        let with_state = dumped(&["--state"]).saying("4 events").saying("after 3 of its state");
+        assert_eq!(ids(&with_state.stdout), ["$1", "$3", "$4", "$1", "$2", "$3", "$5"], "{shape:?}");
+        let lines: Vec<_> = with_state.stdout.lines().collect();
+        assert_eq!(lines[0], lines[3], "the same line, as state and as a part of the timeline");
+        assert_eq!(archive::json(lines[2])["synapse"]["outlier"], true);
+        assert_eq!(ids(&dumped(&["--state", "--since", "2026-11-23"]).stdout), ["$1", "$3", "$4"]);
+
+        // Alice leaves, and Synapse has no current state any more.
+        database.event(EventRow::member(6, alice, "leave"));
+        database.event(EventRow { rejected: Some("auth_error".to_owned()), ..state(7, "m.room.name", "") });
+        database.forget_state(ROOM);
+        let mut left = ids(&dumped(&["--state"]).saying("after 3 of its state").stdout);
+        left.truncate(3);
+        left.sort();
+        assert_eq!(left, ["$3", "$4", "$6"], "{shape:?}");
+    }
+}
+
+#[test]
+fn every_page_of_a_large_state_is_read() {
+    let database = server();
+    database.execute(&format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, state_key, processed, outlier, sender) \
+         select n, n, '$' || n, 'org.test', '{ROOM}', n::text, true, true, '@alice:here.test' from generate_series(100, 10200) n; \
+         insert into event_json (event_id, room_id, internal_metadata, json) \
+         select '$' || n, '{ROOM}', '{{}}', '{{\"content\":{{}}}}' from generate_series(100, 10200) n; \
+         insert into current_state_events (event_id, room_id, type, state_key) \
+         select '$' || n, '{ROOM}', case when n % 2 = 0 then 'org.test' else 'org.test.odd' end, n::text \
+           from generate_series(100, 10200) n;
+         delete from events where event_id in ('$150', '$9000')"
+    ));
+    let dumped = ids(&room(&database, &[ROOM, "--state"]).with(0).stdout);
+    let (state, timeline) = dumped.split_at(10_099);
+    assert_eq!(state.iter().collect::<BTreeSet<_>>().len(), 10_099);
+    assert_eq!(timeline, ["$-2", "$-1", "$1", "$2", "$3"]);
+}
+
+/// The dump that honours redactions, and what it says of each event.
+fn honoured(database: &Database, code: i32) -> (Ended, BTreeMap<String, Value>) {
+    let dumped = room(database, &[ROOM, "--honour-redactions"]).with(code);
+    let lines = dumped.stdout.lines().map(archive::json);
+    let lines = lines.map(|line| (line["event_id"].as_str().unwrap_or_default().to_owned(), line)).collect();
+    (dumped, lines)
+}
+
+fn redaction(id: i64, target: &str) -> (EventRow, String) {
+    (EventRow { content: r#"{"reason":"spam"}"#.to_owned(), ..EventRow::at(id) }, target.to_owned())
+}
+
+#[test]
+fn a_dump_that_honours_redactions_shows_nothing_of_what_was_redacted() {
+    for shape in [Shape::V1_60, Shape::V1_90, Shape::V1_163] {
+        let database = cluster().database("honour", shape);
+        database.user("@alice:here.test");
+        database.room(ROOM, "10");
+        let redact = |(row, target): (EventRow, String)| database.redaction(&target, row);
+        for id in 1..=4 {
+            database.event(EventRow::message(id, "secret"));
+        }
+        let edit = |id: i64, of: &str| {
+            let content = json!({"body": "* secret", "m.new_content": {"body": "secret"},
+                                 "m.relates_to": {"rel_type": "m.replace", "event_id": of}});
+            EventRow { content: content.to_string(), ..EventRow::at(id) }
+        };
+        database.event(edit(5, "$1"));
+        database.event(edit(6, "$elsewhere"));
+        let reply = json!({"body": "> said\n\nyes", "m.relates_to": {"m.in_reply_to": {"event_id": "$1"}}});
+        database.event(EventRow { content: reply.to_string(), ..EventRow::at(7) });
+        let damaged = |id: i64, body: &str| EventRow {
+            json: Some(format!(
+                r#"{{"content":{{"body":"\ud800 {body}","m.relates_to":{{"rel_type":"m.replace"}}}}}}"#
+            )),
+            ..EventRow::at(id)
+        };
+        database.event(damaged(8, "secret"));
+        let number = r#"{"content":{"body":"secret","n":1.5},"sender":"@alice:here.test","type":"m.room.message"}"#;
+        database.event(EventRow { json: Some(number.to_owned()), ..EventRow::at(9) });
+        // its target was redacted by itself, a redaction that is redacted in turn
+        redact(redaction(10, "$1"));
+        redact(redaction(11, "$2"));
+        redact(redaction(12, "$11"));
+        redact(redaction(13, "$9"));
+        redact(redaction(14, "$elsewhere"));
+        // not in effect: rejected, of another server
+        database.redaction("$3", EventRow { rejected: Some("auth_error".to_owned()), ..redaction(15, "").0 });
+        let recheck = r#"{"recheck_redaction":true}"#.to_owned();
+        let other = EventRow { sender: "@bob:far.test".to_owned(), internal_metadata: recheck, ..redaction(16, "").0 };
+        database.redaction("$4", other);
+        let kick = json!({"membership": "leave", "reason": "secret"});
+        let kick = EventRow::state(17, "m.room.member", "@bob:here.test", &kick);
+        database.event(kick);
+        redact(redaction(18, "$17"));
+        let invited = EventRow::member(19, "@carol:here.test", "invite");
+        let pdu = r#"{"content":{"membership":"invite"},"sender":"@carol:here.test","state_key":"@carol:here.test",
+            "type":"m.room.member","unsigned":{"age_ts":7,"invite_room_state":[{"content":{"name":"secret"}}],"prev_content":{"a":"secret"}}}"#;
+        database.event(EventRow { json: Some(pdu.to_owned()), ..invited });
+
+        let plain = room(&database, &[ROOM]).with(3);
+        let (dumped, lines) = honoured(&database, 3);
+        let dumped = dumped.saying("19 events").saying("7 lines redacted").saying("event $9: it is redacted");
+        let told: Vec<&str> =
+            lines.iter().filter(|(_, line)| line.to_string().contains("secret")).map(|(id, _)| id.as_str()).collect();
+        assert_eq!(told, ["$3", "$4"], "{shape:?}");
+        assert_eq!(lines.len(), 19);
+
+        let line = &lines["$1"];
+        assert_eq!((&line["content"], &line["synapse"]["redacted"]), (&json!({}), &json!(true)));
+        let because = &line["unsigned"]["redacted_because"];
+        assert_eq!(because["content"]["reason"], "spam");
+        let said = ["event_id", "redacts", "sender", "type", "room_id"].map(|key| because[key].as_str().unwrap());
+        assert_eq!(said, ["$10", "$1", "@alice:here.test", "m.room.redaction", ROOM]);
+        assert_eq!(because["origin_server_ts"], NOON + 10_000);
+        assert_eq!(lines["$5"]["unsigned"]["redacted_because"]["event_id"], "$10", "an edit of it");
+        assert_eq!(lines["$6"]["content"], json!({}), "an edit of what is not here");
+        assert_eq!(lines["$2"]["unsigned"]["redacted_because"]["content"], json!({}), "its reason is redacted");
+        assert_eq!(lines["$8"]["synapse"].get("unparsed"), None);
+        assert_eq!((&lines["$9"]["content"], &lines["$9"]["sender"]), (&json!({}), &json!("@alice:here.test")));
+        assert_eq!(
+            (&lines["$17"]["content"], &lines["$17"]["state_key"]),
+            (&json!({"membership": "leave"}), &json!("@bob:here.test"))
+        );
+        assert_eq!(lines["$19"]["unsigned"], json!({"age_ts": 7}));
+
+        // All else is as it is in an archive.
+        let changed = ["$1", "$2", "$5", "$6", "$8", "$9", "$11", "$17", "$19"];
+        for (plain, honoured) in plain.stdout.lines().zip(dumped.stdout.lines()) {
+            let id = &ids(plain)[0];
+            assert_eq!(plain == honoured, !changed.contains(&id.as_str()), "{id}");
+        }
+        // The state is as discreet as the timeline.
+        let state = room(&database, &[ROOM, "--honour-redactions", "--state", "--since", "2027-01-01"]).with(0).stdout;
+        assert_eq!(state.lines().count(), 2);
+        assert!(!state.contains("secret"), "{state}");
+    }
 }

@@ -194,7 +194,11 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
         if last.as_ref().is_some_and(|(last, ..)| user_id.as_ref() != Some(last))
             && let Some((_, is_present, name)) = last.take()
         {
-            if is_present { present.add(name) } else { past.add(name) }
+            if is_present {
+                present.add(name)
+            } else {
+                past.add(name)
+            }
             users += 1;
             if users >= COUNTED && !present.names.is_empty() {
                 return Ok(Some(format!("{} and others", present.names.join(", "))));

@@ -1,0 +1,241 @@
+//! `synapse-export rooms`.
+
+mod table;
+
+use std::cmp::Ordering;
+use std::io::{IsTerminal as _, Write};
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::database::DatabaseArgs;
+use super::report::Counter;
+use super::{Outcome, say};
+use crate::source::{Database, Kind, Room};
+
+/// List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
+pub(super) struct Args {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    /// What comes first: names by alphabet, the most events or members, the latest activity, or ids by alphabet
+    #[arg(long, value_name = "BY", default_value = "name")]
+    sort: Sort,
+    /// The other way round
+    #[arg(long, short)]
+    reverse: bool,
+    /// Only rooms with this in their name or an alias, in upper or lower case
+    #[arg(long, value_name = "PART")]
+    name: Option<String>,
+    /// Only these: room, space or dm (direct chats)
+    #[arg(long = "type", value_name = "TYPE", value_parser = kind)]
+    kind: Option<Kind>,
+    /// Only rooms in which no local user is left
+    #[arg(long)]
+    abandoned: bool,
+    /// Only encrypted rooms
+    #[arg(long)]
+    encrypted: bool,
+    /// Only the first so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Do not count events and members, which takes longest where there are many
+    #[arg(long)]
+    no_counts: bool,
+    /// A JSON object on each line, with all there is to know
+    #[arg(long)]
+    json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+const AFTER_HELP: &str = "\
+A room without a name is listed by its alias, or after its members as clients do, or by its id. A direct chat (dm) is a room \
+of at most two people whose invitation said so, or of two people without a name and an alias. A room is abandoned when no \
+local user is joined, and forgotten when they all have forgotten it too. Days are those of the first and last event, in UTC.
+
+The table leaves out columns that a narrow terminal has no place for. It is kept in memory until it is sorted, with about half a \
+kilobyte for each room; --json --sort id is not.";
+
+/// How many rooms are counted between two reports of progress.
+const COUNTED: usize = 50;
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sort {
+    Name,
+    Events,
+    Members,
+    Activity,
+    Id,
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if args.no_counts && args.sorts_by_count() {
+        say("rooms: --sort events and --sort members need the counts that --no-counts leaves out");
+        return Ok(Outcome::Refused);
+    }
+    let config = args.database.config()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let database = Database::connect(&config).await?;
+        // in the order in which they are read, rooms need not wait for each other
+        if args.json && args.sort == Sort::Id && !args.reverse {
+            write_as_read(args, &database).await?;
+            return Ok(Outcome::Done);
+        }
+        let rooms = sorted(args, &database).await?;
+        let mut out = std::io::stdout().lock();
+        if args.json {
+            write_json(&mut out, &rooms)?;
+        } else {
+            table::write(&mut out, &rooms, table::width(&console::Term::stdout()))?;
+        }
+        out.flush()?;
+        Ok(Outcome::Done)
+    })
+}
+
+async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let mut counter = Counter::new(args.quiet, "rooms read", std::io::stdout().is_terminal());
+    let (mut left, mut read) = (args.limit.unwrap_or(usize::MAX), 0);
+    let mut after = String::new();
+    while left > 0 {
+        let mut rooms = database.rooms(&after).await?;
+        let Some(last) = rooms.last() else { break };
+        after.clone_from(&last.room_id);
+        read += rooms.len() as u64;
+        rooms.retain(|room| args.wants(room));
+        rooms.truncate(left);
+        left -= rooms.len();
+        for rooms in rooms.chunks_mut(COUNTED) {
+            if !args.no_counts {
+                database.count(rooms).await?;
+            }
+            write_json(&mut out, rooms)?;
+            out.flush()?;
+        }
+        counter.at(read);
+    }
+    counter.end();
+    Ok(())
+}
+
+/// The rooms to list, as many as are wanted.
+async fn sorted(args: &Args, database: &Database) -> Result<Vec<Room>> {
+    let mut counter = Counter::new(args.quiet, "rooms read", false);
+    let (mut rooms, mut read) = (Vec::new(), 0);
+    let mut after = String::new();
+    loop {
+        let mut page = database.rooms(&after).await?;
+        let Some(last) = page.last() else { break };
+        after.clone_from(&last.room_id);
+        read += page.len() as u64;
+        page.retain(|room| args.wants(room));
+        if args.sorts_by_count() {
+            for rooms in page.chunks_mut(COUNTED) {
+                database.count(rooms).await?;
+            }
+        }
+        rooms.append(&mut page);
+        if let Some(limit) = args.limit {
+            args.sort(&mut rooms);
+            rooms.truncate(limit);
+        }
+        counter.at(read);
+    }
+    counter.end();
+    args.sort(&mut rooms);
+    if !args.no_counts && !args.sorts_by_count() {
+        let mut counter = Counter::new(args.quiet, "rooms counted", false);
+        let mut done = 0;
+        for rooms in rooms.chunks_mut(COUNTED) {
+            database.count(rooms).await?;
+            done += rooms.len() as u64;
+            counter.at(done);
+        }
+        counter.end();
+    }
+    Ok(rooms)
+}
+
+impl Args {
+    fn wants(&self, room: &Room) -> bool {
+        let part = self.name.as_deref().map(str::to_lowercase);
+        let named = part.is_none_or(|part| {
+            let mut names = [&room.name].into_iter().chain(&room.alias).chain(&room.local_aliases);
+            names.any(|name| name.to_lowercase().contains(&part))
+        });
+        named
+            && self.kind.is_none_or(|kind| room.kind == kind)
+            && (room.abandoned || !self.abandoned)
+            && (room.encrypted || !self.encrypted)
+    }
+
+    fn sorts_by_count(&self) -> bool {
+        matches!(self.sort, Sort::Events | Sort::Members)
+    }
+
+    fn sort(&self, rooms: &mut [Room]) {
+        let by_name = |a: &Room, b: &Room| a.name.to_lowercase().cmp(&b.name.to_lowercase());
+        let by = |a: &Room, b: &Room| {
+            let first = match self.sort {
+                Sort::Id => Ordering::Equal,
+                Sort::Name => by_name(a, b),
+                Sort::Events => b.events.cmp(&a.events).then_with(|| by_name(a, b)),
+                Sort::Members => b.members.cmp(&a.members).then_with(|| by_name(a, b)),
+                Sort::Activity => b.last_activity.cmp(&a.last_activity).then_with(|| by_name(a, b)),
+            };
+            first.then_with(|| a.room_id.cmp(&b.room_id))
+        };
+        rooms.sort_by(|a, b| if self.reverse { by(b, a) } else { by(a, b) });
+    }
+}
+
+fn write_json(out: &mut impl Write, rooms: &[Room]) -> std::io::Result<()> {
+    for room in rooms {
+        let line = json!({
+            "room_id": room.room_id,
+            "name": room.name,
+            "alias": room.alias,
+            "local_aliases": room.local_aliases,
+            "version": room.version,
+            "type": room.kind.name(),
+            "members": room.members,
+            "events": room.events,
+            "first_activity": room.first_activity,
+            "last_activity": room.last_activity,
+            "encrypted": room.encrypted,
+            "abandoned": room.abandoned,
+            "forgotten": room.forgotten,
+        });
+        writeln!(out, "{}", harmless(&line.to_string()))?;
+    }
+    Ok(())
+}
+
+/// A JSON text whose strings show a terminal nothing that would change how it writes.
+fn harmless(json: &str) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        // what Rust escapes by number is a control, a direction, or no character at all
+        if c.escape_debug().nth(1) == Some('u') {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    let kinds = [Kind::Room, Kind::Space, Kind::Direct];
+    kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| "room, space or dm".to_owned())
+}
