@@ -109,8 +109,13 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    // of all errors only those of writing to stdout come as they are
-    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    // of all errors only those of writing to stdout come as they are, or from a document
+    let of_document = match error.downcast_ref() {
+        Some(archive::Error::Transcript(error)) => Some(error),
+        _ => None,
+    };
+    let error = error.downcast_ref::<std::io::Error>().or(of_document);
+    error.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Writes a line for the user, beside the data.

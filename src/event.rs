@@ -2,7 +2,7 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
-mod object;
+pub(crate) mod object;
 mod pdu;
 mod redacted;
 

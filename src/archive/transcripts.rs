@@ -168,25 +168,29 @@ impl Archive {
         Ok(rendered)
     }
 
-    /// Writes what happened in a room as one document, `between` two times in milliseconds since the epoch.
-    pub fn document(
+    /// Writes what a document about a whole room begins with.
+    pub fn document_head(&self, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
+        let title = Title::of(&self.catalog.connection, room_id, i64::MAX)?;
+        let head = format!(
+            "---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n",
+            front(room_id, &title),
+            inline(&title.name)
+        );
+        out.write_all(head.as_bytes()).map_err(Error::Transcript)
+    }
+
+    /// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.
+    pub fn document_days(
         &self,
         room_id: &str,
-        between: Option<Range<i64>>,
+        between: Option<&Range<i64>>,
         show_redacted: bool,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let connection = &self.catalog.connection;
-        let title = Title::of(connection, room_id, i64::MAX)?;
-        let mut head = String::from("---\n");
-        front(&mut head, room_id, &title);
-        head.push_str(&format!("timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", inline(&title.name)));
-        out.write_all(head.as_bytes()).map_err(Error::Transcript)?;
         let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-        let days = self.catalog.days_of(room_id)?;
-        for day in &days {
+        for day in &self.catalog.days_of(room_id)? {
             let range = time::range(day);
-            if let Some(between) = &between {
+            if let Some(between) = between {
                 if range.start >= between.end || range.end <= between.start {
                     continue;
                 }
@@ -194,7 +198,7 @@ impl Archive {
             }
             let heading = format!("## {}\n\n", time::long(day));
             out.write_all(heading.as_bytes()).map_err(Error::Transcript)?;
-            Day::write(connection, room_id, day, &options, out)?;
+            Day::write(&self.catalog.connection, room_id, day, &options, out)?;
         }
         Ok(())
     }
@@ -294,7 +298,7 @@ fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<Strin
     let previous = neighbour("select max(path) from file where path < ?1 and path > ?2")?;
     let next = neighbour("select min(path) from file where path > ?1 and path < ?2 || '~'")?;
     let mut head = String::from("---\n");
-    front(&mut head, &stale.room_id, &title);
+    head.push_str(&front(&stale.room_id, &title));
     let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", stale.events, counts.messages);
     if counts.encrypted > 0 {
         let _ = writeln!(head, "encrypted: {}", counts.encrypted);
@@ -319,14 +323,9 @@ fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<Strin
 const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
 /// What front matter says of a room.
-fn front(head: &mut String, room_id: &str, title: &Title) {
+fn front(room_id: &str, title: &Title) -> String {
     let aliases: Vec<String> = title.aliases.iter().map(|alias| yaml(alias)).collect();
-    head.push_str(&format!(
-        "room: {}\nname: {}\naliases: [{}]\n",
-        yaml(room_id),
-        yaml(&title.name),
-        aliases.join(", ")
-    ));
+    format!("room: {}\nname: {}\naliases: [{}]\n", yaml(room_id), yaml(&title.name), aliases.join(", "))
 }
 
 /// The name of an event's place in a document: the first characters of its id, where that is a hash, else of a hash of it.

@@ -26,7 +26,7 @@ pub(super) fn shown(text: &str) -> String {
 /// How far something is: a bar on a terminal, else a line now and then.
 pub(super) struct Bar {
     quiet: bool,
-    bar: Option<ProgressBar>,
+    shown: Option<ProgressBar>,
     last_line: Instant,
 }
 
@@ -39,16 +39,16 @@ impl Bar {
             }
             bar
         });
-        Bar { quiet, bar, last_line: Instant::now() }
+        Bar { quiet, shown: bar, last_line: Instant::now() }
     }
 
     /// Shows which part is done, 0 to 1; the text is only made when it is needed.
     pub(super) fn show(&mut self, part: f64, text: impl FnOnce() -> String) {
-        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
+        if self.quiet || (self.shown.is_none() && self.last_line.elapsed() < EVERY) {
             return;
         }
         self.last_line = Instant::now();
-        match &self.bar {
+        match &self.shown {
             Some(bar) => {
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
                 bar.set_position((part * 1e6) as u64);
@@ -60,14 +60,14 @@ impl Bar {
 
     /// Says something else meanwhile.
     pub(super) fn say(&self, text: &str) {
-        match &self.bar {
+        match &self.shown {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),
         }
     }
 
     pub(super) fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
+        if let Some(bar) = self.shown.take() {
             bar.finish_and_clear();
         }
     }

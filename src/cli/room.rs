@@ -1,5 +1,7 @@
 //! `synapse-export room`.
 
+mod document;
+
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 
@@ -11,12 +13,14 @@ use super::report::{Counter, shown};
 use super::{Outcome, say};
 use crate::event::{Event, Redaction};
 use crate::source::{self, Database, Matches, Room, Rows};
+use document::Document;
 
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
 
 /// Dump one room as it is now, in the room's own order: the lines that an archive would have, without one
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -28,6 +32,12 @@ pub(super) struct Args {
     /// Only events sent before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
+    /// As JSON lines, or as one markdown document
+    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
+    format: Format,
+    /// In a markdown document: show what redacted messages said, visibly marked
+    #[arg(long, conflicts_with = "honour_redactions")]
+    show_redacted: bool,
     /// First the room's state as it is now, one line for each type and state key; when no local user is left in the room,
     /// the newest state event of each that the server has
     #[arg(long)]
@@ -45,6 +55,15 @@ pub(super) struct Args {
     quiet: bool,
 }
 
+/// What a dump looks like.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// The lines that an archive would have.
+    Jsonl,
+    /// A transcript with a heading for each day.
+    Markdown,
+}
+
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -52,16 +71,35 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let database = Database::connect(&config).await?;
         let room_id = find(&database, &args.room).await?;
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
-        let out: Box<dyn Write> = match &args.output {
+        let mut out: Box<dyn Write> = match &args.output {
             Some(path) => Box::new(create(path)?),
             None => Box::new(std::io::stdout().lock()),
         };
         let shares_terminal = args.output.is_none() && std::io::stdout().is_terminal();
+        let mut counter = Counter::new(args.quiet, "events read", shares_terminal);
+        if args.format == Format::Markdown {
+            let (stop, stopped) = tokio::sync::watch::channel(false);
+            let signal = super::export::watch_signals(stop)?;
+            let bounded = args.since.is_some() || args.until.is_some();
+            let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
+            let document = Document {
+                room_id: &room_id,
+                between: bounded.then_some(between),
+                show_redacted: args.show_redacted,
+                state,
+            };
+            let written = document.write(&database, &mut counter, stopped, &mut out).await;
+            counter.end();
+            if let Some(number) = *signal.borrow() {
+                return Ok(Outcome::Signalled(number));
+            }
+            return Ok(if written? > 0 { Outcome::Damaged } else { Outcome::Done });
+        }
         let mut dump = Dump {
             database: &database,
             honour_redactions: args.honour_redactions,
             out,
-            counter: Counter::new(args.quiet, "events read", shares_terminal),
+            counter,
             lines: 0,
             redacted: 0,
             damaged: 0,

@@ -56,7 +56,7 @@ impl<'a> Object<'a> {
 }
 
 /// The members of a JSON object, in order; none if it is no object.
-pub(super) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
+pub(crate) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
         type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
@@ -98,6 +98,6 @@ impl<'de> Visitor<'de> for Key {
 }
 
 /// The text of a JSON string, none if the value is something else.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     Key.deserialize(&mut serde_json::Deserializer::from_str(value.get())).ok()
 }

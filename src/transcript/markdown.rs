@@ -1,6 +1,6 @@
 //! Text as markdown: the only home of escaping, through which everything remote passes.
 //!
-//! The result is for CommonMark 0.31 with GitHub's extensions, and for reading as it is. It says the text and nothing else:
+//! The result is for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is. It says the text and nothing else:
 //! no markup, no HTML, except that a mail address stays what GitHub makes a link of, since no escape prevents that.
 //! Characters that hide (controls, bidirectional marks, zero-width ones outside the scripts and emoji that need them) are
 //! spelled out like `\u{202e}`.
@@ -52,7 +52,8 @@ pub fn block(text: &str) -> String {
         for c in line[..line.len() - content.len()].chars() {
             out.push_str(if c == '\t' { "\u{a0}\u{a0}\u{a0}\u{a0}" } else { "\u{a0}" });
         }
-        escape(&mut out, content, Place { line_start: true, whole_line: true, cell: false, links: true });
+        let whole_line = line.len() == content.len();
+        escape(&mut out, content, Place { line_start: true, whole_line, cell: false, links: true });
     }
     out
 }
@@ -101,6 +102,11 @@ pub fn link(text_markdown: &str, target: &str) -> String {
 /// A link's target as it stands between parentheses; none when links must not point there.
 pub(crate) fn target(address: &str) -> Option<String> {
     address::target(address)
+}
+
+/// Whether this is the address of a file on a Matrix server, `mxc://server/id`, without anything odd.
+pub(crate) fn is_media(uri: &str) -> bool {
+    address::is_media(uri)
 }
 
 /// An address between angle brackets, which is a link to itself; none when it cannot stand there.

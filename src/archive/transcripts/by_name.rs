@@ -37,7 +37,8 @@ pub(super) fn safe(name: &str) -> Option<String> {
 }
 
 fn cut(text: &str, bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes)]
+    let end = (0..=bytes.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    &text[..end.unwrap_or(0)]
 }
 
 /// Brings the links up to date for every room with one of these names; false if the file system has no links.

@@ -13,7 +13,7 @@ use super::names::Names;
 use super::phrases::{self, Phrase};
 use super::shown::{self, Related, Shown};
 use super::time::clock;
-use super::{Options, anchor};
+use super::{Options, anchor, poll};
 use crate::event::Object;
 use crate::transcript::markdown::{code_span, excerpt};
 
@@ -24,7 +24,8 @@ const TOGETHER: i64 = 5 * 60 * 1000;
 pub(super) struct Day<'c, 'w> {
     pub(super) connection: &'c Connection,
     pub(super) room_id: &'c str,
-    pub(super) day: &'c str,
+    /// `2026-11-22`, or `undated`.
+    pub(super) name: &'c str,
     pub(super) range: Range<i64>,
     pub(super) options: &'c Options,
     pub(super) names: Names<'c>,
@@ -56,7 +57,7 @@ impl<'c, 'w> Day<'c, 'w> {
         let range = super::time::range(day);
         let names = Names::new(connection, room_id, range.clone());
         let (fold, counts) = (Fold::default(), Counts::default());
-        let mut this = Day { connection, room_id, day, range, options, names, out, speaker: None, fold, counts };
+        let mut this = Day { connection, room_id, name: day, range, options, names, out, speaker: None, fold, counts };
         shown::each_of_day(connection, room_id, day, &options.between, &mut |event| this.event(&event))?;
         this.end_fold()?;
         Ok(this.counts)
@@ -73,15 +74,14 @@ impl<'c, 'w> Day<'c, 'w> {
             return self.phrase(event, phrase);
         }
         match event.kind() {
-            "m.room.message" | "m.sticker" if event.is_edit() => self.edit(event),
-            "m.room.message" | "m.sticker" => self.message(event),
-            "m.poll.start" | "org.matrix.msc3381.poll.start" if event.is_edit() => self.edit(event),
-            "m.poll.start" | "org.matrix.msc3381.poll.start" => self.poll(event),
             "m.room.encrypted" => self.encrypted(event),
             "m.reaction" | "m.room.redaction" => self.about_another(event),
-            kind if super::poll::is_vote(kind) || super::poll::is_end(kind) => self.about_another(event),
+            kind if poll::is_vote(kind) || poll::is_end(kind) => self.about_another(event),
             kind if is_plumbing(kind) => Ok(()),
-            _ => self.unknown(event),
+            kind if !is_message(kind) && !poll::is_start(kind) => self.unknown(event),
+            _ if event.is_edit() => self.edit(event),
+            kind if poll::is_start(kind) => self.poll(event),
+            _ => self.message(event),
         }
     }
 
@@ -161,14 +161,14 @@ impl<'c, 'w> Day<'c, 'w> {
                 let key = key.map(|key| format!(" {}", excerpt(&key, 40))).unwrap_or_default();
                 format!("{who} reacted{key} to a message that is not in this archive")
             }
-            (kind, Some(target)) if super::poll::is_start(target.kind()) => {
-                let is_end = super::poll::is_end(kind);
-                if !is_end || super::poll::ends(event, &target) {
+            (kind, Some(target)) if poll::is_start(target.kind()) => {
+                let is_end = poll::is_end(kind);
+                if !is_end || poll::ends(event, &target) {
                     return Ok(());
                 }
                 format!("{who} tried to close the poll of somebody else")
             }
-            (kind, _) if super::poll::is_end(kind) => format!("{who} closed a poll that is not in this archive"),
+            (kind, _) if poll::is_end(kind) => format!("{who} closed a poll that is not in this archive"),
             _ => format!("{who} voted in a poll that is not in this archive"),
         };
         self.phrase(event, Phrase::Other(what))
@@ -190,6 +190,11 @@ impl<'c, 'w> Day<'c, 'w> {
         };
         self.phrase(event, Phrase::Other(what))
     }
+}
+
+/// Events that say something by their `body`.
+pub(super) fn is_message(kind: &str) -> bool {
+    matches!(kind, "m.room.message" | "m.sticker")
 }
 
 /// Events that say nothing to people: key verification, and what mends the graph of events.

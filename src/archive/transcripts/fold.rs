@@ -80,10 +80,7 @@ impl Names {
     }
 
     fn text(&self) -> String {
-        match self.many {
-            true => format!("{} and others", self.first.join(", ")),
-            false => listed(&self.first, self.more),
-        }
+        if self.many { format!("{} and others", self.first.join(", ")) } else { listed(&self.first, self.more) }
     }
 }
 

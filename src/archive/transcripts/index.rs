@@ -31,7 +31,7 @@ struct About {
 
 impl About {
     fn of(connection: &Connection, room_id: &str, version: Option<String>) -> Result<About, Error> {
-        let newest = |kind: &str| Ok::<_, Error>(state(connection, room_id, kind, i64::MAX)?.flatten());
+        let newest = |kind: &str| state(connection, room_id, kind, i64::MAX);
         let text = |content: &Option<String>, key: &str| {
             let text = Object::of(content.as_deref()?).text(key)?;
             Some(text.into_owned()).filter(|text| !text.trim().is_empty())

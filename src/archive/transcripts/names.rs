@@ -24,7 +24,7 @@ pub(super) struct Names<'c> {
     room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
-    names: HashMap<String, Named>,
+    known: HashMap<String, Named>,
     shared: HashMap<(String, String), bool>,
 }
 
@@ -36,7 +36,7 @@ struct Named {
 
 impl<'c> Names<'c> {
     pub(super) fn new(connection: &'c Connection, room_id: &'c str, day: Range<i64>) -> Self {
-        Names { connection, room_id, day, names: HashMap::new(), shared: HashMap::new() }
+        Names { connection, room_id, day, known: HashMap::new(), shared: HashMap::new() }
     }
 
     /// A user as markdown: the display name then in force, with the user id where another member has the same name on this
@@ -52,7 +52,7 @@ impl<'c> Names<'c> {
 
     /// The display name that a user has at a time: that of the last join or invitation until then.
     fn in_force(&mut self, user_id: &str, at: i64) -> Result<Option<String>, Error> {
-        if let Some(known) = self.names.get(user_id).filter(|known| known.time.contains(&at)) {
+        if let Some(known) = self.known.get(user_id).filter(|known| known.time.contains(&at)) {
             return Ok(known.name.clone());
         }
         let sql = "select origin_server_ts, displayname from membership
@@ -67,11 +67,11 @@ impl<'c> Names<'c> {
         let next: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
         let name = name.filter(|name| !name.trim().is_empty());
-        if self.names.len() >= REMEMBERED {
-            self.names.clear();
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
         }
         let time = from..next.unwrap_or(i64::MAX);
-        self.names.insert(user_id.to_owned(), Named { time, name: name.clone() });
+        self.known.insert(user_id.to_owned(), Named { time, name: name.clone() });
         Ok(name)
     }
 
@@ -132,7 +132,7 @@ impl Title {
     /// What a room is called before `end`, in milliseconds since the epoch.
     pub(super) fn of(connection: &Connection, room_id: &str, end: i64) -> Result<Title, Error> {
         let mut aliases: Vec<String> = Vec::new();
-        if let Some(Some(content)) = state(connection, room_id, "m.room.canonical_alias", end)? {
+        if let Some(content) = state(connection, room_id, "m.room.canonical_alias", end)? {
             let content = Object::of(&content);
             let all = content.text("alias").into_iter().chain(content.texts("alt_aliases"));
             for alias in all.filter(|alias| alias.starts_with('#')) {
@@ -165,14 +165,10 @@ fn name(connection: &Connection, room_id: &str, end: i64) -> Result<Option<Strin
     Ok(None)
 }
 
-/// The content of a room's newest state event of a type with an empty state key before `end`: none of it if it is redacted.
-pub(super) fn state(
-    connection: &Connection,
-    room_id: &str,
-    kind: &str,
-    end: i64,
-) -> Result<Option<Option<String>>, Error> {
-    Ok(connection.prepare_cached(NEWEST)?.query_row(params![room_id, kind, end], |row| row.get(0)).optional()?)
+/// The content of a room's newest state event of a type with an empty state key before `end`; none if it is redacted.
+pub(super) fn state(connection: &Connection, room_id: &str, kind: &str, end: i64) -> Result<Option<String>, Error> {
+    let found = connection.prepare_cached(NEWEST)?.query_row(params![room_id, kind, end], |row| row.get(0));
+    Ok(found.optional()?.flatten())
 }
 
 const NEWEST: &str = "select content from room_state where room_id = ?1 and type = ?2 and origin_server_ts < ?3
@@ -195,9 +191,9 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
             && let Some((_, is_present, name)) = last.take()
         {
             if is_present {
-                present.add(name)
+                present.add(name);
             } else {
-                past.add(name)
+                past.add(name);
             }
             users += 1;
             if users >= COUNTED && !present.names.is_empty() {

@@ -106,7 +106,8 @@ impl Day<'_, '_> {
         let votes = self.votes(event, &poll, end.as_ref())?;
         let mut text = format!("**Poll** · {}", poll.question());
         if let Some(end) = &end {
-            text.push_str(&format!(" · closed {}", clock_from(end.at, &self.range)));
+            text.push_str(" · closed ");
+            text.push_str(&clock_from(end.at, &self.range));
         }
         let is_secret = !poll.is_disclosed && end.is_none();
         let most = votes.by_answer.iter().map(|(count, _)| *count).max().unwrap_or(0);
@@ -123,13 +124,11 @@ impl Day<'_, '_> {
             text.push_str(&row);
         }
         let note = match (votes.voters, votes.spoiled, is_secret) {
-            (count, _, true) => Some(format!("{count} voted; how is not told before the poll is closed")),
+            (count, _, true) => Some(format!("\n*{count} voted; how is not told before the poll is closed*")),
             (_, 0, _) => None,
-            (_, spoiled, _) => Some(format!("{spoiled} invalid")),
+            (_, spoiled, _) => Some(format!("\n*{spoiled} invalid*")),
         };
-        if let Some(note) = note {
-            text.push_str(&format!("\n*{note}*"));
-        }
+        text.push_str(note.as_deref().unwrap_or_default());
         self.end_speaker();
         self.say(event, text.trim_end(), related)?;
         self.end_speaker();

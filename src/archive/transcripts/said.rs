@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::super::Error;
 use super::anchor_name;
-use super::day::Day;
+use super::day::{Day, is_message};
 use super::names::listed;
 use super::shown::{self, Order, Related, Shown};
 use super::time::{clock, clock_from};
@@ -113,7 +113,7 @@ impl Day<'_, '_> {
 
     fn address(&self, target: &Shown) -> String {
         let name = anchor_name(&target.event_id);
-        if target.day == self.day || self.options.one_document {
+        if target.day == self.name || self.options.one_document {
             format!("#{name}")
         } else {
             format!("{}.md#{name}", target.day)
@@ -136,7 +136,7 @@ impl Day<'_, '_> {
     fn original(&mut self, event: &Shown) -> Result<(), Error> {
         let text = if event.censored {
             "*The server had removed it before it was archived.*".to_owned()
-        } else if matches!(event.kind(), "m.room.message" | "m.sticker") {
+        } else if is_message(event.kind()) {
             message::body(event.kind(), event.content(), is_reply(event)).markdown
         } else if super::poll::is_start(event.kind()) {
             super::poll::Poll::of(event.content()).question()
@@ -157,7 +157,7 @@ impl Day<'_, '_> {
         };
         let name = self.names.shown(target.sender.as_deref(), event.at)?;
         let time =
-            if target.day == self.day { clock(target.at) } else { format!("{} {}", target.day, clock(target.at)) };
+            if target.day == self.name { clock(target.at) } else { format!("{} {}", target.day, clock(target.at)) };
         let said = self.in_short(&target, QUOTED)?;
         Ok(Some(format!("> [{name} {time}]({}): {said}", self.address(&target))))
     }
@@ -178,7 +178,7 @@ impl Day<'_, '_> {
             return Ok("*redacted*".to_owned());
         }
         Ok(match event.kind() {
-            "m.room.message" | "m.sticker" => {
+            kind if is_message(kind) => {
                 let newest = if event.is_edit() { None } else { self.newest(event)? };
                 let content = newest.as_ref().and_then(Shown::new_content).or(event.new_content());
                 message::excerpt(event.kind(), content.unwrap_or(event.content()), is_reply(event), chars)
@@ -331,11 +331,7 @@ fn spoken(body: message::Body, event: &Shown, day: &mut Day<'_, '_>) -> Result<S
     Ok(match body.manner {
         Manner::Emote => {
             let name = day.names.shown(event.sender.as_deref(), event.at)?;
-            if begins_as_paragraph(&body.markdown) {
-                format!("✱ **{name}** {}", body.markdown)
-            } else {
-                format!("✱ **{name}**\n\n{}", body.markdown)
-            }
+            body.emote(&name)
         }
         _ => body.markdown,
     })
@@ -352,8 +348,10 @@ pub(super) fn begins_as_paragraph(markdown: &str) -> bool {
     let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
     let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
         || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
-    let is_other = [">", "#", "|", "```", "~~~", "<", "    ", "---", "***"].iter().any(|begin| line.starts_with(begin));
-    !(line.is_empty() || is_item || is_other && !line.starts_with("<http") && !line.starts_with("<mailto"))
+    let is_rule = line.len() >= 3 && line.bytes().all(|byte| b"*-_ ".contains(&byte));
+    let is_link = ["<http", "<mailto"].iter().any(|begin| line.starts_with(begin));
+    let is_other = [">", "#", "|", "```", "~~~", "<", "    "].iter().any(|begin| line.starts_with(begin));
+    !(line.is_empty() || is_item || is_rule || is_other && !is_link)
 }
 
 /// Whether markdown of ours ends with a paragraph, so that a mark can stand behind it.

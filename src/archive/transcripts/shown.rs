@@ -131,6 +131,7 @@ pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> R
 
 /// What else there is about an event.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a kind of relation")]
 pub(super) struct Related {
     pub(super) edits: bool,
     pub(super) reactions: bool,

@@ -8,7 +8,11 @@ const MAX_LEVELS: usize = 12;
 enum Container {
     Quote,
     /// Its marker, whether it is written, and whether the item is the first of its list.
-    Item { marker: String, written: bool, first: bool },
+    Item {
+        marker: String,
+        written: bool,
+        first: bool,
+    },
 }
 
 /// A list: what its next item is marked with.
@@ -16,7 +20,26 @@ enum Container {
 pub(super) struct List {
     next: Option<u32>,
     sign: char,
-    begun: bool,
+    items: usize,
+}
+
+impl List {
+    pub(super) fn is_numbered(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// The marker of the next item.
+    pub(super) fn marker(&mut self) -> String {
+        self.items += 1;
+        match &mut self.next {
+            Some(number) => {
+                let marker = format!("{number}{} ", self.sign);
+                *number = (*number + 1).min(999_999_999);
+                marker
+            }
+            None => format!("{} ", self.sign),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +48,8 @@ pub(super) struct Blocks {
     containers: Vec<Container>,
     /// How many of the containers the next block shares with the last one.
     shared: usize,
+    /// How many the last block was in.
+    last: usize,
     /// The list that the last block was in, and its level, if it has ended there.
     ended: Option<(usize, char)>,
 }
@@ -48,11 +73,11 @@ impl Blocks {
     pub(super) fn list(&self, start: Option<u32>) -> List {
         let (usual, other) = if start.is_some() { ('.', ')') } else { ('-', '*') };
         let sign = if self.ended == Some((self.containers.len(), usual)) { other } else { usual };
-        List { next: start, sign, begun: false }
+        List { next: start, sign, items: 0 }
     }
 
     pub(super) fn end_list(&mut self, list: List) {
-        if list.begun {
+        if list.items > 0 {
             self.ended = Some((self.containers.len(), list.sign));
         }
     }
@@ -62,16 +87,8 @@ impl Blocks {
     }
 
     pub(super) fn open_item(&mut self, list: &mut List) {
-        let marker = match &mut list.next {
-            Some(number) => {
-                let marker = format!("{number}{} ", list.sign);
-                *number = (*number + 1).min(999_999_999);
-                marker
-            }
-            None => format!("{} ", list.sign),
-        };
-        self.containers.push(Container::Item { marker, written: false, first: !list.begun });
-        list.begun = true;
+        let marker = list.marker();
+        self.containers.push(Container::Item { marker, written: false, first: list.items == 1 });
     }
 
     pub(super) fn close(&mut self) {
@@ -94,6 +111,7 @@ impl Blocks {
             self.out.push_str(line);
         }
         self.shared = self.containers.len();
+        self.last = self.shared;
         self.ended = None;
     }
 
@@ -104,9 +122,14 @@ impl Blocks {
         self.out.push('\n');
         let tight = match self.containers.get(self.shared) {
             Some(Container::Item { marker, written: false, first }) => {
-                let interrupts = !marker.starts_with(|c: char| c.is_ascii_digit()) || marker.starts_with("1.") || marker.starts_with("1)");
-                let in_item = matches!(self.shared.checked_sub(1).map(|n| &self.containers[n]), Some(Container::Item { .. }));
-                !first || (in_item && interrupts && self.ended.is_none())
+                let interrupts = !marker.starts_with(|c: char| c.is_ascii_digit())
+                    || marker.starts_with("1.")
+                    || marker.starts_with("1)");
+                let in_item =
+                    matches!(self.shared.checked_sub(1).map(|n| &self.containers[n]), Some(Container::Item { .. }));
+                // an item follows the one before; a list may follow the paragraph that it belongs to
+                (!first && self.last > self.shared)
+                    || (*first && in_item && interrupts && self.last == self.shared && self.ended.is_none())
             }
             _ => false,
         };

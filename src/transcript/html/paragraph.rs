@@ -1,11 +1,9 @@
 //! A paragraph as text with marks on it, and as markdown.
 //!
-//! Marks nest. Markdown cannot express every mark everywhere (CommonMark 0.31, "Emphasis and strong emphasis": a delimiter
-//! opens or closes only next to the right characters); one that it cannot express is left out, its text never is.
+//! Marks nest. Markdown cannot express every mark everywhere; one that it cannot express is left out, its text never is.
 
-use std::collections::HashSet;
-
-use crate::transcript::markdown::{self, Place, escape, is_word};
+use super::emphasis::expressible;
+use crate::transcript::markdown::{self, Place, escape};
 
 /// What a stretch of a paragraph is.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,14 +14,17 @@ pub(super) enum Mark {
     Superscript,
     Subscript,
     Code,
-    Link { target: String, mention: bool },
+    Link {
+        target: String,
+        mention: bool,
+    },
     /// A link whose text is in an earlier paragraph.
     Spent,
 }
 
 impl Mark {
     /// Its delimiters, if it is one of those that depend on what is around them.
-    fn delimiter(&self) -> Option<&'static str> {
+    pub(super) fn delimiter(&self) -> Option<&'static str> {
         match self {
             Mark::Strong => Some("**"),
             Mark::Emphasis => Some("*"),
@@ -33,16 +34,16 @@ impl Mark {
     }
 
     /// Whether two marks' delimiters, side by side, are one run.
-    fn runs_into(&self, other: &Mark) -> bool {
+    pub(super) fn runs_into(&self, other: &Mark) -> bool {
         matches!((self.delimiter(), other.delimiter()), (Some(a), Some(b)) if a.as_bytes()[0] == b.as_bytes()[0])
     }
 }
 
 #[derive(Debug)]
-struct Span {
-    mark: Mark,
-    start: usize,
-    end: usize,
+pub(super) struct Span {
+    pub(super) mark: Mark,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// A paragraph in the making: text, whose newlines are line breaks, and the marks on it, outer ones first.
@@ -143,7 +144,15 @@ impl Paragraph {
             return String::new();
         }
         self.trim_spans();
-        let mut writer = Writer { text: &self.text, out: String::with_capacity(self.text.len() + 16), cell, code_end: None };
+        let out = String::with_capacity(self.text.len() + 16);
+        let mut writer = Writer {
+            text: &self.text,
+            out,
+            cell,
+            plain: self.spans.is_empty() && !cell,
+            in_link: false,
+            code_end: None,
+        };
         let expressible = expressible(&self.text, &self.spans);
         let mut open: Vec<(&Span, Written)> = Vec::new();
         let (mut at, mut skip) = (0, 0);
@@ -176,8 +185,6 @@ impl Paragraph {
             }
         }
         writer.write(at..self.text.len(), &open);
-        let end = writer.out.trim_end_matches([' ', '\n']).len();
-        writer.out.truncate(end);
         writer.out
     }
 
@@ -190,57 +197,6 @@ impl Paragraph {
         }
         self.spans.retain(|span| span.start < span.end && span.mark != Mark::Spent);
     }
-}
-
-/// Which spans markdown can express where they are.
-fn expressible(text: &str, spans: &[Span]) -> Vec<bool> {
-    let mut result = vec![true; spans.len()];
-    // whether other markup than the same run of delimiters follows an opening one, or precedes a closing one
-    let mut inner_start = vec![false; spans.len()];
-    for outer in (0..spans.len().saturating_sub(1)).rev() {
-        let inner = outer + 1;
-        if spans[inner].start == spans[outer].start && spans[inner].start < spans[outer].end {
-            inner_start[outer] = inner_start[inner] || !spans[outer].mark.runs_into(&spans[inner].mark);
-        }
-    }
-    let mut inner_end = vec![false; spans.len()];
-    let mut enclosing: Vec<usize> = Vec::new();
-    for inner in 0..=spans.len() {
-        let start = spans.get(inner).map_or(usize::MAX, |span| span.start);
-        while let Some(closed) = enclosing.pop_if(|span| spans[*span].end <= start) {
-            if let Some(outer) = enclosing.last().filter(|outer| spans[**outer].end == spans[closed].end) {
-                inner_end[*outer] = inner_end[closed] || !spans[*outer].mark.runs_into(&spans[closed].mark);
-            }
-        }
-        enclosing.push(inner);
-    }
-    let mut ends = HashSet::new();
-    for (at, span) in spans.iter().enumerate() {
-        let Some(delimiter) = span.mark.delimiter() else { continue };
-        let opens = flanks(
-            text[..span.start].chars().next_back(),
-            text[span.start..].chars().next().filter(|_| !inner_start[at]),
-        );
-        let closes = flanks(text[span.end..].chars().next(), text[..span.end].chars().next_back().filter(|_| !inner_end[at]));
-        // a run that closes and opens at once is read in more than one way
-        let key = |at: usize| (at, delimiter.as_bytes()[0]);
-        result[at] = opens && closes && !ends.contains(&key(span.start));
-        if result[at] {
-            ends.insert(key(span.end));
-        }
-    }
-    result
-}
-
-/// Whether a delimiter between these characters surely works; an inner one that is none is markup.
-fn flanks(outer: Option<char>, inner: Option<char>) -> bool {
-    let apart = outer.is_none_or(|c| c.is_whitespace() || c.is_ascii_punctuation() || is_common_punctuation(c));
-    apart || inner.is_some_and(is_word)
-}
-
-/// Punctuation by every version of Unicode and of CommonMark.
-fn is_common_punctuation(c: char) -> bool {
-    matches!(c, '¡' | '§' | '«' | '»' | '¿' | '\u{2010}'..='\u{2027}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{3011}')
 }
 
 /// What has been written for a mark's beginning.
@@ -257,6 +213,9 @@ struct Writer<'a> {
     text: &'a str,
     out: String,
     cell: bool,
+    /// There is no mark.
+    plain: bool,
+    in_link: bool,
     /// Where in `out` code ended last: more code must not follow at once.
     code_end: Option<usize>,
 }
@@ -264,9 +223,13 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn write(&mut self, range: std::ops::Range<usize>, open: &[(&Span, Written)]) {
         let links = !open.iter().any(|(span, _)| matches!(span.mark, Mark::Link { .. }));
-        for (n, line) in self.text[range].split('\n').enumerate() {
+        let text = self.text;
+        let text = if range.end == text.len() { text[range].trim_end() } else { &text[range] };
+        let mut rest = text.split('\n').enumerate().peekable();
+        while let Some((n, line)) = rest.next() {
+            // trimmed first, since how to escape depends on what follows
+            let line = if rest.peek().is_some() { line.trim_end_matches(' ') } else { line };
             if n > 0 {
-                self.out.truncate(self.out.trim_end_matches(' ').len());
                 self.out.push_str(if self.cell { "<br>" } else { "  \n" });
             }
             let line_start = self.out.is_empty() || self.out.ends_with('\n');
@@ -276,7 +239,11 @@ impl Writer<'_> {
     }
 
     fn escape(&mut self, line: &str, line_start: bool, links: bool) {
-        escape(&mut self.out, line, Place { line_start, whole_line: false, cell: self.cell, links });
+        // a link's text that begins like a footnote or an alert
+        if line.starts_with(['^', '!']) && self.out.ends_with('[') {
+            self.out.push('\\');
+        }
+        escape(&mut self.out, line, Place { line_start, whole_line: self.plain, cell: self.cell, links });
     }
 
     fn open(&mut self, span: &Span) -> Written {
@@ -300,9 +267,8 @@ impl Writer<'_> {
                     self.out.extend(['\\', c]);
                 }
                 self.out.push('[');
-                if content.starts_with(['^', '!']) {
-                    self.out.push('\\');
-                } else if *mention && !content.starts_with('@') {
+                self.in_link = true;
+                if *mention && !content.starts_with('@') {
                     self.out.push('@');
                 }
             }
@@ -318,6 +284,7 @@ impl Writer<'_> {
             (Mark::Link { target, .. }, Written::Start) => {
                 let target = markdown::target(target).unwrap_or_default();
                 self.out.extend(["](", &target, ")"]);
+                self.in_link = false;
             }
             (Mark::Link { target, .. }, _) => {
                 let target = target.trim();
@@ -333,8 +300,9 @@ impl Writer<'_> {
     }
 
     fn code(&mut self, code: &str) {
-        let follows_code = self.code_end == Some(self.out.len());
-        match code_in(code, self.cell).filter(|_| !follows_code) {
+        // more code at once would be the same; a bracket and a colon in it would make a definition of a link
+        let is_unclear = self.code_end == Some(self.out.len()) || (self.in_link && code.contains(']'));
+        match code_in(code, self.cell).filter(|_| !is_unclear) {
             Some(span) => self.out.push_str(&span),
             None => self.escape(&code.replace('\n', " "), false, false),
         }

@@ -1,6 +1,6 @@
 //! The one place where text becomes markdown that says this text.
 //!
-//! What decides is what CommonMark 0.31 and GitHub's extensions (tables, strikethrough, bare links, footnotes, task
+//! What decides is what `CommonMark` 0.31 and GitHub's extensions (tables, strikethrough, bare links, footnotes, task
 //! lists, `$` mathematics) would take for markup. Where a decision depends on what comes before or after the text, which
 //! is unknown here, the answer is to escape.
 
@@ -8,6 +8,7 @@ use super::visible::{hides, may_hide};
 
 /// Where a text stands. None of it may contain a newline.
 #[derive(Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct Place {
     /// It begins a line, where blocks begin.
     pub(crate) line_start: bool,
@@ -103,8 +104,9 @@ pub(super) fn spell(out: &mut String, c: char) {
 fn literal(text: &str, at: usize, end: usize, place: Place) -> Option<usize> {
     let before = text[..at].chars().next_back();
     let after = text[end..].chars().next();
-    let spaced_before = before.is_some_and(char::is_whitespace);
-    let spaced_after = after.map_or(place.whole_line, char::is_whitespace);
+    let is_space = |c: char| matches!(c, ' ' | '\t');
+    let spaced_before = before.is_some_and(is_space);
+    let spaced_after = after.map_or(place.whole_line, is_space);
     let rest = &text.as_bytes()[end..];
     let stands = match text.as_bytes()[at] {
         b'*' => spaced_before && spaced_after,
@@ -114,14 +116,19 @@ fn literal(text: &str, at: usize, end: usize, place: Place) -> Option<usize> {
             (spaced_before && spaced_after)
                 || (place.whole_line && opens_only && after.is_some_and(|c| is_word(c) || c == '/'))
         }
-        // what follows no space closes nothing, so nothing opens
-        b'$' => end == at + 1 && (spaced_before || (before.is_none() && place.line_start && place.whole_line)),
+        // what follows no space closes nothing, so nothing opens; but code around could close
+        b'$' => place.whole_line && end == at + 1 && (spaced_before || before.is_none()),
         b'\\' => after.is_some_and(|c| c == ' ' || is_word(c)),
         b'[' => return bracketed_word(text, at, place),
         b'|' => !place.cell,
         b'<' => match after {
             None => place.whole_line,
-            Some(c) => !(c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')),
+            Some(c) if c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?') => false,
+            // a mail address
+            Some(_) => match rest.iter().position(|b| matches!(b, b' ' | b'<' | b'>' | b'@')) {
+                None => place.whole_line,
+                Some(length) => length == 0 || rest[length] != b'@',
+            },
         },
         b'&' => {
             let name = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
@@ -164,22 +171,20 @@ fn block_start(line: &str) -> Option<usize> {
     let bytes = line.as_bytes();
     let ends_at = |at: usize| bytes.get(at).is_none_or(|b| matches!(b, b' ' | b'\t'));
     let only = |allowed: &[u8]| bytes.iter().all(|b| allowed.contains(b) || matches!(b, b' ' | b'\t'));
-    let at = match bytes.first()? {
+    match bytes.first()? {
         b'#' => {
             let level = bytes.iter().take_while(|b| **b == b'#').count();
             (level <= 6 && ends_at(level)).then_some(0)
         }
         b'>' => Some(0),
-        b'-' => (ends_at(1) || only(b"|:-")).then_some(0),
+        b'-' | b':' => (ends_at(1) || only(b"|:-")).then_some(0),
         b'+' => (ends_at(1) || only(b"+")).then_some(0),
         b'=' => only(b"=").then_some(0),
         b'|' => only(b"|:-").then_some(0),
-        b':' => (ends_at(1) || only(b"|:-")).then_some(0),
         b'0'..=b'9' => {
             let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
             (digits <= 9 && matches!(bytes.get(digits), Some(b'.' | b')')) && ends_at(digits + 1)).then_some(digits)
         }
         _ => None,
-    };
-    at
+    }
 }

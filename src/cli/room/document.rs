@@ -1,0 +1,115 @@
+//! A room as one markdown document, rendered through an archive of this room alone, which is gone afterwards.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::watch;
+
+use crate::archive::{Archive, Selection};
+use crate::cli::report::{Counter, shown};
+use crate::event::{Damage, Event};
+use crate::export::{self, Progress, Report};
+use crate::source::{self, Database, Rows};
+use crate::transcript::markdown::code_span;
+
+/// What to write.
+pub(super) struct Document<'a> {
+    pub(super) room_id: &'a str,
+    /// Milliseconds since the epoch; none: everything.
+    pub(super) between: Option<Range<i64>>,
+    pub(super) show_redacted: bool,
+    /// The room's state as it is now, to be put in front.
+    pub(super) state: Option<Rows>,
+}
+
+impl Document<'_> {
+    /// Writes the document; returns how many events could not be read. It ends early, and leaves nothing behind, when
+    /// `signal` has one.
+    pub(super) async fn write(
+        self,
+        database: &Database,
+        counter: &mut Counter,
+        stop: export::Stop,
+        out: &mut dyn Write,
+    ) -> Result<u64> {
+        let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
+        let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
+        let mut archive = Archive::open(directory.path(), None)?;
+        let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
+        let stopped = stop.clone();
+        let mut heard = Heard { counter, damaged: 0 };
+        export::export(database.clone(), &mut archive, &selection, stop, &mut heard).await?;
+        let damaged = heard.damaged;
+        let mut out = Stoppable { out, stopped };
+        archive.document_head(self.room_id, &mut out)?;
+        if let Some(state) = self.state {
+            write_state(state, &mut out).await?;
+        }
+        archive.document_days(self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
+        out.flush()?;
+        Ok(damaged)
+    }
+}
+
+/// Writes the current state as a table.
+async fn write_state(mut rows: Rows, out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "## State\n\n| type | state key | content |\n|---|---|---|")?;
+    loop {
+        let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
+        if chunk.is_empty() {
+            return Ok(writeln!(out)?);
+        }
+        for event in chunk.into_iter().filter_map(|row| row.event) {
+            writeln!(out, "{}", state_line(&event))?;
+        }
+    }
+}
+
+fn state_line(event: &Event) -> String {
+    let cell = |text: &str| code_span(text).replace('|', "\\|");
+    let (kind, key) = (event.kind.as_deref().unwrap_or_default(), event.state_key.as_deref().unwrap_or_default());
+    format!("| {} | {} | {} |", cell(kind), cell(key), cell(event.content().unwrap_or_default()))
+}
+
+/// What the user hears of the export.
+struct Heard<'a> {
+    counter: &'a mut Counter,
+    damaged: u64,
+}
+
+impl Report for Heard<'_> {
+    fn progress(&mut self, progress: Progress) {
+        self.counter.at(progress.events);
+    }
+
+    fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
+        self.damaged += 1;
+        if self.damaged <= super::WARNINGS {
+            self.counter.note(&format!("warning: event {}: {damage}", shown(event_id)));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        self.counter.note(text);
+    }
+}
+
+/// Output that ends when the process is told to, so that the temporary directory is removed all the same.
+struct Stoppable<'a> {
+    out: &'a mut dyn Write,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if *self.stopped.borrow() {
+            return Err(io::Error::other("stopped by a signal"));
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,10 @@
+//! What markdown parsers read in the transcript's markdown, for any text: this text.
+
+#[path = "markdown/html.rs"]
+mod html;
+#[path = "markdown/message.rs"]
+mod message;
+#[path = "markdown/read.rs"]
+mod read;
+#[path = "markdown/text.rs"]
+mod text;
