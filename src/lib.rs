@@ -7,6 +7,7 @@
 //! config       where the database is                                    (unaware of each other)
 //! event        an event as stored, as a line; pure
 //! stream       streams, positions, gaps; pure
+//! transcript   what was said, as markdown; pure
 //! ```
 //!
 //! Imports point downward. What holds everywhere:

@@ -28,6 +28,7 @@ struct Target {
     origin_server_ts: Option<i64>,
     relates_to: Option<String>,
     rel_type: Option<String>,
+    redacts: Option<String>,
 }
 
 impl Stale {
@@ -128,6 +129,12 @@ impl Stale {
                 self.referrers(room, id, catalog)?;
             }
         }
+        // a redaction that is redacted gives no reason any more
+        if let Some(id) = &target.redacts
+            && let Some(of) = catalog.target(room, id)?
+        {
+            self.day(room, &of.day);
+        }
         self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
     }
 
@@ -154,7 +161,7 @@ fn path(room: &str, day: &str) -> String {
 
 impl Writing<'_> {
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
-        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type from event indexed by event_id
+        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type, redacts from event indexed by event_id
                     where event_id = ?1 and room_id = ?2";
         let found = self.0.prepare_cached(sql)?.query_row([id, room], |row| {
             Ok(Target {
@@ -164,6 +171,7 @@ impl Writing<'_> {
                 origin_server_ts: row.get(3)?,
                 relates_to: row.get(4)?,
                 rel_type: row.get(5)?,
+                redacts: row.get(6)?,
             })
         });
         Ok(found.optional()?)

@@ -89,7 +89,6 @@ proptest! {
         let body = body(&kind, &content, is_reply);
         prop_assert!(!body.markdown.is_empty());
         check_frame(&body.markdown)?;
-        prop_assume!(!name.trim().is_empty());
         check_frame(&body.emote(&inline(&name)))?;
         let line = excerpt(&kind, &content, false, 40);
         prop_assert!(!line.contains('\n'));

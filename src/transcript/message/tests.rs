@@ -76,7 +76,8 @@ fn files() {
 
 #[test]
 fn excerpts() {
-    let check = |content: &str, line: &str| assert_eq!(excerpt("m.room.message", content, false, 20), line, "{content}");
+    let check =
+        |content: &str, line: &str| assert_eq!(excerpt("m.room.message", content, false, 20), line, "{content}");
     check(r#"{"body":"The replica is back in sync. Two things"}"#, "The replica is back…");
     check(r#"{"body":"**b**","format":"org.matrix.custom.html","formatted_body":"<b>b</b><p>c"}"#, "b c");
     check(r#"{"msgtype":"m.image","body":"lag.png"}"#, "🖼 lag.png");

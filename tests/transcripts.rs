@@ -1,0 +1,6 @@
+//! Transcripts: what they look like, and that the same events give the same bytes whatever way they came.
+
+mod support;
+
+#[path = "transcripts/any_path.rs"]
+mod any_path;

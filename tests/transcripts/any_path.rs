@@ -1,0 +1,271 @@
+//! Whatever the order in which events come, and however often transcripts are rendered meanwhile: in the end they are what
+//! one export of everything would have made of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use synapse_export::archive::{Archive, Batch, Selection};
+use synapse_export::event::{Event, Stored};
+use tempfile::TempDir;
+
+const ROOM: &str = "!room:here.test";
+/// 2026-11-22, at the beginning of the day in UTC.
+const START: i64 = 1_795_305_600_000;
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// An event to be; others are named by their number.
+#[derive(Clone, Debug)]
+struct Plan {
+    sender: usize,
+    /// Hours since [`START`].
+    hour: i64,
+    what: What,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Message,
+    Reply(usize),
+    Threaded(usize),
+    Edit(usize),
+    Reaction(usize),
+    Redaction(usize),
+    Poll,
+    Vote(usize),
+    End(usize),
+    Member(&'static str, usize),
+    Name(&'static str),
+    Alias(&'static str),
+    Topic,
+    Encrypted,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    Accepted,
+    Rejected,
+    SoftFailed,
+    /// Only fetched around a join.
+    Outlier,
+}
+
+fn plan() -> impl Strategy<Value = Plan> {
+    let other = 0..40_usize;
+    let what = prop_oneof![
+        6 => Just(What::Message),
+        4 => other.clone().prop_map(What::Reply),
+        4 => other.clone().prop_map(What::Threaded),
+        5 => other.clone().prop_map(What::Edit),
+        4 => other.clone().prop_map(What::Reaction),
+        5 => other.clone().prop_map(What::Redaction),
+        2 => Just(What::Poll),
+        2 => other.clone().prop_map(What::Vote),
+        1 => other.prop_map(What::End),
+        6 => (prop_oneof![3 => Just("join"), 1 => Just("leave"), 1 => Just("invite"), 1 => Just("ban")], 0..4_usize)
+            .prop_map(|(membership, name)| What::Member(membership, name)),
+        2 => prop_oneof![Just("Office"), Just("Garden"), Just("")].prop_map(What::Name),
+        1 => prop_oneof![Just("#a:here.test"), Just("#b:here.test")].prop_map(What::Alias),
+        1 => Just(What::Topic),
+        1 => Just(What::Encrypted),
+        1 => Just(What::Unknown),
+    ];
+    let outcome = prop_oneof![
+        12 => Just(Outcome::Accepted),
+        1 => Just(Outcome::Rejected),
+        1 => Just(Outcome::SoftFailed),
+        1 => Just(Outcome::Outlier),
+    ];
+    (0..3_usize, -30..120_i64, what, outcome).prop_map(|(sender, hour, what, outcome)| Plan {
+        sender,
+        hour,
+        what,
+        outcome,
+    })
+}
+
+impl Plan {
+    fn event(&self, number: usize, all: usize) -> Event {
+        let id = |other: usize| format!("${}", other % all);
+        let relation = |rel_type: &str, other: usize| json!({"rel_type": rel_type, "event_id": id(other)});
+        let (mut kind, mut state_key, mut redacts) = ("m.room.message", None, None);
+        let message = |relates_to: Value| json!({"msgtype": "m.text", "body": format!("said {number}"), "m.relates_to": relates_to});
+        let sender = ["@alice:here.test", "@bob:here.test", "@carol:there.test"][self.sender];
+        let content = match &self.what {
+            What::Message => json!({"msgtype": "m.text", "body": format!("said {number}")}),
+            What::Reply(other) => message(json!({"m.in_reply_to": {"event_id": id(*other)}})),
+            What::Threaded(other) => message(json!({"rel_type": "m.thread", "event_id": id(*other),
+                "m.in_reply_to": {"event_id": id(other + 1)}, "is_falling_back": number % 2 == 0})),
+            What::Edit(other) => json!({"msgtype": "m.text", "body": format!("* edited {number}"),
+                "m.new_content": {"msgtype": "m.text", "body": format!("edited {number}")},
+                "m.relates_to": relation("m.replace", *other)}),
+            What::Reaction(other) => {
+                kind = "m.reaction";
+                let mut relation = relation("m.annotation", *other);
+                relation["key"] = ["👍", "🎉"][number % 2].into();
+                json!({"m.relates_to": relation})
+            }
+            What::Redaction(other) => {
+                kind = "m.room.redaction";
+                redacts = Some(id(*other));
+                json!({"reason": format!("reason {number}")})
+            }
+            What::Poll => {
+                kind = "m.poll.start";
+                json!({"m.poll": {"question": {"m.text": [{"body": "When?"}]}, "kind": "m.disclosed", "max_selections": 1,
+                    "answers": [{"m.id": "a", "m.text": [{"body": "Now"}]}, {"m.id": "b", "m.text": [{"body": "Later"}]}]}})
+            }
+            What::Vote(other) => {
+                kind = "m.poll.response";
+                let answer = ["a", "b"][number % 2];
+                json!({"m.selections": [answer], "m.relates_to": relation("m.reference", *other)})
+            }
+            What::End(other) => {
+                kind = "m.poll.end";
+                json!({"m.relates_to": relation("m.reference", *other)})
+            }
+            What::Member(membership, name) => {
+                kind = "m.room.member";
+                state_key = Some(sender);
+                let names = ["Alice", "Bob", "A. Lice"];
+                let mut content = json!({"membership": membership});
+                if let Some(name) = names.get(*name).filter(|_| matches!(*membership, "join" | "invite")) {
+                    content["displayname"] = (*name).into();
+                }
+                content
+            }
+            What::Name(name) => {
+                (kind, state_key) = ("m.room.name", Some(""));
+                json!({"name": name})
+            }
+            What::Alias(alias) => {
+                (kind, state_key) = ("m.room.canonical_alias", Some(""));
+                json!({"alias": alias})
+            }
+            What::Topic => {
+                (kind, state_key) = ("m.room.topic", Some(""));
+                json!({"topic": format!("topic {number}")})
+            }
+            What::Encrypted => {
+                kind = "m.room.encrypted";
+                json!({"ciphertext": "…"})
+            }
+            What::Unknown => {
+                kind = "org.example.thing";
+                json!({})
+            }
+        };
+        // one minute for each event, so that no two are of one time by chance, and some are all the same
+        let at = START + self.hour * HOUR + i64::try_from(number % 7).unwrap_or(0) * 60_000;
+        let mut pdu =
+            json!({"type": kind, "sender": sender, "content": content, "origin_server_ts": at, "room_id": ROOM});
+        if let Some(state_key) = state_key {
+            pdu["state_key"] = state_key.into();
+        }
+        let number = i64::try_from(number).unwrap_or(0);
+        Event::from_stored(&Stored {
+            event_id: &format!("${number}"),
+            room_id: ROOM,
+            kind,
+            sender: Some(sender),
+            state_key,
+            stream_ordering: number + 1,
+            topological_ordering: self.hour + 100,
+            origin_server_ts: Some(at),
+            received_ts: Some(at),
+            room_version: Some("10"),
+            outlier: self.outcome == Outcome::Outlier,
+            rejected: self.outcome == Outcome::Rejected,
+            internal_metadata: (self.outcome == Outcome::SoftFailed).then_some(r#"{"soft_failed":true}"#),
+            json: Some(&pdu.to_string()),
+            redacts: redacts.as_deref(),
+            recheck: Some(false),
+        })
+    }
+}
+
+/// An archive that gets these events: `first` of them in a first export, the others in batches of `size`, and rendered after
+/// each.
+fn archive(events: &[Event], first: usize, size: usize, render: bool) -> BTreeMap<String, String> {
+    // in memory where there is a place for that: thousands of syncs take their time
+    let directory = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");
+    let mut archive = Archive::open(directory.path(), None).expect("an archive");
+    let run = archive.begin_run(&Selection::default(), &[]).expect("a run");
+    let commit = |archive: &mut Archive, events: &[Event]| {
+        let mut batch = Batch::default();
+        for event in events {
+            // as the source would: outliers have no line
+            if event.is_state_of_outliers() {
+                batch.push_state(event.clone());
+            } else if !event.outlier {
+                batch.push(event.clone(), false);
+            }
+        }
+        archive.commit(run, &batch).expect("a commit");
+    };
+    let mut all = |_: u64, _: u64| true;
+    commit(&mut archive, &events[..first]);
+    archive.index().expect("indexes");
+    archive.end_first_export().expect("an end");
+    if render {
+        archive.render(&mut all).expect("transcripts");
+    }
+    for events in events[first..].chunks(size) {
+        commit(&mut archive, events);
+        if render {
+            archive.render(&mut all).expect("transcripts");
+        }
+    }
+    let rendered = archive.render(&mut all).expect("transcripts");
+    assert!(!render || size == 0 || rendered.days == 0, "rendering leaves nothing to render");
+    drop(archive);
+    let mut files = BTreeMap::new();
+    gather(directory.path(), "", &mut files);
+    files
+}
+
+/// The files of an archive that are views, by their paths, and where links lead.
+fn gather(root: &Path, below: &str, files: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(root.join(below)).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("UTF-8");
+        let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+        let kind = entry.file_type().expect("a type");
+        if kind.is_dir() {
+            gather(root, &path, files);
+        } else if kind.is_symlink() {
+            files.insert(path, fs::read_link(entry.path()).expect("a link").display().to_string());
+        } else if !name.ends_with(".jsonl") && !name.starts_with("catalog") && name != ".lock" {
+            files.insert(path, fs::read_to_string(entry.path()).expect("a file"));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn transcripts_do_not_tell_how_the_events_came(
+        plans in prop::collection::vec(plan(), 1..40),
+        order in any::<prop::sample::Index>(),
+        seed in any::<u64>(),
+        size in 1..6_usize,
+    ) {
+        let mut events: Vec<Event> = plans.iter().enumerate().map(|(n, plan)| plan.event(n, plans.len())).collect();
+        let whole = archive(&events, events.len(), 1, true);
+        let first = order.index(events.len() + 1);
+        // an order that the seed says
+        events.sort_by_key(|event| {
+            event.stream_ordering.unsigned_abs().wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+        });
+        let piecemeal = archive(&events, first, size, true);
+        for (path, text) in &whole {
+            prop_assert_eq!(Some(text), piecemeal.get(path), "{} differs", path);
+        }
+        prop_assert_eq!(whole.keys().collect::<Vec<_>>(), piecemeal.keys().collect::<Vec<_>>());
+    }
+}
