@@ -4,3 +4,7 @@ mod support;
 
 #[path = "transcripts/any_path.rs"]
 mod any_path;
+#[path = "transcripts/golden.rs"]
+mod golden;
+#[path = "transcripts/real_servers.rs"]
+mod real_servers;

@@ -34,10 +34,14 @@ struct Target {
 impl Stale {
     /// Takes in a new event, after all of its batch are in the catalog.
     pub(super) fn add(&mut self, event: &Event, catalog: &Writing<'_>) -> Result<(), Error> {
+        let room = event.room_id.as_str();
+        // a soft-failed redaction is in effect all the same
+        if let Some(id) = event.redacts.as_ref().filter(|_| !event.rejected) {
+            self.redacted(room, id, catalog)?;
+        }
         if !event.is_accepted() {
             return Ok(());
         }
-        let room = event.room_id.as_str();
         self.referrers(room, &event.event_id, catalog)?;
         if let Some(id) = &event.relates_to
             && let Some(target) = catalog.target(room, id)?
@@ -47,8 +51,12 @@ impl Stale {
                 self.referrers(room, id, catalog)?;
             }
         }
-        if let Some(id) = &event.redacts {
-            self.redacted(room, id, catalog)?;
+        // what cannot be read is shown alone where it is answered
+        if let Some(id) = &event.replies_to
+            && let Some(target) = catalog.target(room, id)?
+            && target.kind.as_deref() == Some("m.room.encrypted")
+        {
+            self.day(room, &target.day);
         }
         self.name(room, event.kind.as_deref(), event.state_key.as_deref(), event.origin_server_ts, catalog)
     }

@@ -108,6 +108,32 @@ impl TestArchive {
         archive.reset(&synapse_export::stream::Stream::ALL).unwrap_or_else(|error| panic!("{}", chain(&error)));
     }
 
+    /// Renders what is stale; how many room-days.
+    #[track_caller]
+    pub fn render(&self) -> u64 {
+        let mut archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        archive.render(&mut |_, _| true).unwrap_or_else(|error| panic!("{}", chain(&error))).days
+    }
+
+    /// The transcripts and indexes by their paths below the archive.
+    #[track_caller]
+    pub fn transcripts(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeMap::new();
+        let mut read = |path: String| {
+            let text = fs::read_to_string(self.path().join(&path)).expect("a transcript can be read");
+            found.insert(path, text);
+        };
+        read("index.md".to_owned());
+        for room in entries(&self.path().join("rooms")) {
+            for file in entries(&self.path().join("rooms").join(&room)) {
+                if !file.ends_with(".jsonl") {
+                    read(format!("rooms/{room}/{file}"));
+                }
+            }
+        }
+        found
+    }
+
     /// The catalog, to look at.
     pub fn catalog(&self) -> Connection {
         let path = self.path().join("catalog.sqlite");
@@ -139,7 +165,8 @@ impl TestArchive {
         let mut lines = BTreeMap::new();
         let (mut files, mut events) = (BTreeSet::new(), BTreeSet::new());
         for room in entries(&self.path().join("rooms")) {
-            for file in entries(&self.path().join("rooms").join(&room)) {
+            let names = entries(&self.path().join("rooms").join(&room));
+            for file in names.into_iter().filter(|file| file.ends_with(".jsonl")) {
                 let path = format!("rooms/{room}/{file}");
                 let text = fs::read_to_string(self.path().join(&path)).expect("a file of lines can be read");
                 assert!(text.ends_with('\n'), "{path} ends in half a line");

@@ -246,7 +246,7 @@ fn gather(root: &Path, below: &str, files: &mut BTreeMap<String, String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn transcripts_do_not_tell_how_the_events_came(

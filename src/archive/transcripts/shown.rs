@@ -142,9 +142,12 @@ pub(super) struct Related {
 impl Related {
     pub(super) fn to(connection: &Connection, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
-        let sql = "select rel_type from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2
-                   union select 'm.in_reply_to' from event indexed by event_replies_to where replies_to = ?1 and room_id = ?2";
-        let mut statement = connection.prepare_cached(sql)?;
+        let sql = format!(
+            "select rel_type from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2 and {ACCEPTED}
+             union select 'm.in_reply_to' from event indexed by event_replies_to
+                    where replies_to = ?1 and room_id = ?2 and {ACCEPTED}"
+        );
+        let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([event_id, room_id])?;
         while let Some(row) = rows.next()? {
             match row.get::<_, Option<String>>(0)?.as_deref() {

@@ -49,13 +49,15 @@ fn number(value: &RawValue) -> Option<u64> {
 /// Renders a file: `🖼 [lag.png](mxc://…) · image/png · 1920×1080 · 84 KB`.
 pub(super) fn line(icon: &str, content: &Content) -> String {
     let info = Info::of(content.info);
-    let name = if content.is_voice { "voice message".to_owned() } else { excerpt(content.name(), NAME) };
+    let name = excerpt(content.name(), NAME);
+    let says_voice = name.to_lowercase().contains("voice");
     let name = match content.url.as_deref().filter(|url| is_media(url)) {
         Some(url) => link(&name, url),
         None => name,
     };
     let mut line = format!("{} {name}", if content.is_voice { VOICE } else { icon });
     let parts = [
+        (content.is_voice && !says_voice).then(|| "voice message".to_owned()),
         info.mimetype.filter(|kind| !content.is_voice && !kind.is_empty()),
         info.width.zip(info.height).filter(|(w, h)| *w > 0 && *h > 0).map(|(w, h)| format!("{w}×{h}")),
         info.duration.filter(|duration| *duration > 0).map(duration),

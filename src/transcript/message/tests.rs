@@ -62,7 +62,7 @@ fn files() {
     check(r#"{"msgtype":"m.video","body":"a.mp4","info":{"duration":3723000}}"#, "🎬 a.mp4 · 1:02:03");
     check(
         r#"{"msgtype":"m.audio","body":"x.ogg","url":"mxc://a.b/c","info":{"duration":7000,"size":9},"org.matrix.msc3245.voice":{}}"#,
-        "🎤 [voice message](mxc://a.b/c) · 0:07",
+        "🎤 [x.ogg](mxc://a.b/c) · voice message · 0:07",
     );
     check(r#"{"msgtype":"m.file","body":"x","url":"mxc://a.b/c)[x](javascript:1"}"#, "📎 x");
     check(
