@@ -124,6 +124,9 @@ fn servers() -> &'static Servers {
         let plain = Server::start(Path::new(""), None, None);
         let files = plain.cluster.directory().join("clients");
         std::fs::create_dir(&files).unwrap();
+        // who may not list it could not remove what is in it
+        let owner = std::fs::metadata(plain.cluster.directory()).unwrap();
+        chown(&files, Some(owner.uid()), Some(owner.gid())).unwrap();
         let (authority, other) = (Authority::new("right"), Authority::new("wrong"));
         for (name, text) in [("right.crt", &authority.own.certificate), ("wrong.crt", &other.own.certificate)] {
             certificates::write(&files.join(name), text);
