@@ -2,6 +2,7 @@
 
 mod database;
 mod export;
+mod lag;
 mod render;
 mod report;
 mod room;
@@ -25,7 +26,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 done · 1 failed · 2 wrong usage · 3 done, but some rows are damaged · 75 try again later (another export \
-is running, or the database is not available just now) · 130, 143 stopped by a signal: what was read is kept";
+is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: what was read is kept";
 
 #[derive(Subcommand)]
 enum Command {
@@ -95,6 +96,7 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
 fn status(error: &anyhow::Error) -> u8 {
     let transient = error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(archive::Error::Locked { .. }))
+            || cause.is::<lag::Lagging>()
             || cause.downcast_ref::<source::Error>().is_some_and(source::Error::is_transient)
             || matches!(cause.downcast_ref(), Some(crate::export::Error::Archive(archive::Error::Locked { .. })))
             || matches!(cause.downcast_ref(), Some(crate::export::Error::Source(e)) if e.is_transient())

@@ -15,6 +15,7 @@ mod tests;
 mod tls;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use parameters::Parameters;
 pub(crate) use server::{Server, SessionAttributes};
@@ -37,8 +38,12 @@ pub struct Config {
     pub(crate) servers: Vec<Server>,
     pub(crate) session: SessionAttributes,
     pub(crate) tls: Tls,
+    pub(crate) retry_for: Duration,
     warnings: Vec<String>,
 }
+
+/// How long what fails for a while only is tried again without getting further, unless told otherwise.
+pub const RETRY_FOR: Duration = Duration::from_secs(120);
 
 /// Why there is no usable [`Config`]; names what is at fault and never quotes a value, which may be a password.
 #[derive(Debug, thiserror::Error)]
@@ -152,7 +157,13 @@ impl Config {
         let mut warnings = Vec::new();
         let password_file = password_file_text(&parameters, &env, &mut warnings);
         let servers = server::servers(&parameters, password_file.as_deref(), &tls)?;
-        Ok(Config { servers, session: server::session(&parameters)?, tls, warnings })
+        Ok(Config { servers, session: server::session(&parameters)?, tls, retry_for: RETRY_FOR, warnings })
+    }
+
+    /// The same, giving up sooner or later than after [`RETRY_FOR`].
+    #[must_use]
+    pub fn retrying_for(self, retry_for: Duration) -> Config {
+        Config { retry_for, ..self }
     }
 
     /// What the user should know before the connection is made.

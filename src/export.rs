@@ -18,6 +18,9 @@ pub enum Error {
     /// The archive.
     #[error(transparent)]
     Archive(#[from] archive::Error),
+    /// It was told to stop before it had begun.
+    #[error("stopped before anything was read")]
+    Stopped,
     /// The database is not the one that was exported so far.
     #[error(
         "the event at {stream} position {position} is not the one that was archived there: it was {}, now it is {}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks",
@@ -79,11 +82,14 @@ pub async fn export(
     database: Database,
     archive: &mut Archive,
     selection: &Selection,
-    stop: Stop,
+    mut stop: Stop,
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
     let database = database.without(&selection.exclude);
-    let heads = database.heads().await?;
+    let heads = tokio::select! {
+        heads = database.heads() => heads?,
+        Ok(_) = stop.wait_for(|stop| *stop) => return Err(Error::Stopped),
+    };
     let run = archive.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
     let mut export = Export {
         database,
@@ -236,10 +242,14 @@ impl Export<'_> {
     }
 
     /// Makes sure that the event at the watermark is still the same. That it is gone is fine: purges do that.
-    async fn check_anchor(&self, scope: &Scope, stream: Stream) -> Result<(), Error> {
+    async fn check_anchor(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
         let watermark = self.archive.catalog().watermark(scope.room_id(), stream)?;
         let Some((position, archived)) = watermark.and_then(|watermark| watermark.anchor) else { return Ok(()) };
-        match self.database.event_at(stream, position).await? {
+        let found = tokio::select! {
+            found = self.database.event_at(stream, position) => found?,
+            Ok(_) = self.stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        match found {
             Some(found) if found != archived => Err(Error::OtherServer { stream, position, archived, found }),
             _ => Ok(()),
         }

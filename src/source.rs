@@ -12,6 +12,7 @@ mod session;
 mod tls;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::stream::{Position, Stream};
@@ -19,6 +20,7 @@ pub use rooms::{Kind, Matches, Room};
 pub use rows::{Row, Rows};
 pub use schema::Schema;
 use session::Session;
+pub use session::Tell;
 
 /// Why the database could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +31,11 @@ pub enum Error {
     /// No connection.
     #[error("cannot connect to the database ({target})")]
     Connect {
-        /// Which one: host, port, name, user.
+        /// Which one: hosts, ports, name, user, and what those before the last host said.
         target: String,
-        /// What the system or PostgreSQL said.
+        /// One of the hosts may be there again later.
+        transient: bool,
+        /// What the system or PostgreSQL said of the last.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -43,6 +47,25 @@ pub enum Error {
         /// What PostgreSQL said.
         #[source]
         source: tokio_postgres::Error,
+    },
+    /// The server is there, or something in between, and says nothing.
+    #[error("no answer from the database for {seconds} s ({statement})")]
+    Silent {
+        /// The statement's file in `sql/`.
+        statement: &'static str,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// What fails for a while only went on failing.
+    #[error("gave up after {attempts} attempts in {seconds} s without getting further{}", source.remedy())]
+    GaveUp {
+        /// How often it was tried.
+        attempts: u32,
+        /// For how long.
+        seconds: u64,
+        /// What the last attempt met.
+        #[source]
+        source: Box<Error>,
     },
     /// This is no database of Synapse's, or the role may not read it.
     #[error(transparent)]
@@ -59,30 +82,33 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same may work later: the server is starting, stopping, or a replica that had to cancel the statement.
+    /// Whether the same may work later: the server is away, starting or stopping, or a replica that had to cancel the
+    /// statement.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        use tokio_postgres::error::SqlState as S;
-        let source = match self {
-            Error::Query { source, .. } => Some(source),
-            Error::Connect { source, .. } => source.downcast_ref(),
-            _ => None,
-        };
-        source.and_then(tokio_postgres::Error::code).is_some_and(|code| {
-            [
-                S::T_R_SERIALIZATION_FAILURE,
-                S::T_R_DEADLOCK_DETECTED,
-                S::ADMIN_SHUTDOWN,
-                S::CRASH_SHUTDOWN,
-                S::CANNOT_CONNECT_NOW,
-            ]
-            .contains(code)
-        })
+        match self {
+            Error::Query { source, .. } => session::passes(source, true),
+            Error::Connect { transient, .. } => *transient,
+            Error::Silent { .. } | Error::GaveUp { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// What helps when it does not pass.
+    fn remedy(&self) -> &'static str {
+        let Error::Query { source, .. } = self else { return "" };
+        match source.code().map(tokio_postgres::error::SqlState::code) {
+            Some("40001") => {
+                "; on a replica, set hot_standby_feedback = on or raise max_standby_streaming_delay, or export from another replica"
+            }
+            Some("55P03") => "; something holds an exclusive lock on Synapse's tables, as an upgrade of Synapse does",
+            _ => "",
+        }
     }
 }
 
 /// The newest ids of the server, and its clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Heads {
     live: Option<i64>,
     backfill: Option<i64>,
@@ -91,11 +117,23 @@ pub struct Heads {
 }
 
 impl Heads {
-    /// The same clock, with other newest positions, in the order of [`Stream::ALL`].
+    /// Reads a row of `heads.sql`.
+    fn from_row(row: &tokio_postgres::Row) -> Option<Heads> {
+        Some(Heads { live: row.try_get(0).ok()?, backfill: row.try_get(1).ok()?, received_ts: row.try_get(2).ok()? })
+    }
+
+    /// Whether both streams have come as far as in `other`.
+    fn reach(&self, other: &Heads) -> bool {
+        // no id is above every id, as there is none that none is below
+        other.live <= self.live && other.backfill.is_none_or(|other| self.backfill.is_some_and(|own| own <= other))
+    }
+
+    /// The same clock, with the newest positions no higher than these, in the order of [`Stream::ALL`]. They may be from
+    /// another server, which this one is behind: what it does not have yet must not count as read.
     #[must_use]
     pub fn at(&self, heads: [Option<Position>; 2]) -> Heads {
         let [live, backfill] = heads;
-        let id = |stream: Stream, head: Option<Position>| head.map(|head| stream.id(head));
+        let id = |stream: Stream, head: Option<Position>| Some(stream.id(self.of(stream)?.min(head?)));
         Heads { live: id(Stream::Live, live), backfill: id(Stream::Backfill, backfill), ..*self }
     }
 
@@ -108,6 +146,15 @@ impl Heads {
         };
         id.map(Stream::locate).and_then(|(own, position)| (own == stream).then_some(position))
     }
+}
+
+/// What a database is to the homeserver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The homeserver writes to it.
+    Primary,
+    /// It follows another one, and is so far behind it; none when that cannot be told.
+    Replica(Option<Duration>),
 }
 
 /// What is read: the whole server or one room.
@@ -157,6 +204,17 @@ impl Database {
         })
     }
 
+    /// The same database, with `tell` hearing of what is tried again.
+    #[must_use]
+    pub fn telling(self, tell: Tell) -> Database {
+        Database { session: self.session.telling(tell), ..self }
+    }
+
+    /// Waits until no statement of ours runs on the server any more; those whose rows nobody waits for are cancelled.
+    pub async fn close(&self) {
+        self.session.close().await;
+    }
+
     /// The same database without these rooms: their ids are read, their events are not.
     #[must_use]
     pub fn without(self, rooms: &BTreeSet<String>) -> Database {
@@ -175,15 +233,29 @@ impl Database {
         &self.schema
     }
 
-    /// The newest ids of both streams, and the server's clock.
+    /// The newest ids of both streams, and the server's clock: where a run begins. Should the connection be lost, only a
+    /// server that has these ids takes over.
     pub async fn heads(&self) -> Result<Heads, Error> {
-        let row = self.session.query(&queries::HEADS, &[]).await?;
+        let rows = self.session.query(&queries::HEADS, &[]).await?;
+        let heads = rows.first().and_then(Heads::from_row).unwrap_or_default();
+        self.session.began_at(&heads);
+        Ok(heads)
+    }
+
+    /// Whether this is a replica, and how far behind.
+    pub async fn standing(&self) -> Result<Standing, Error> {
+        let rows = self.session.query(&queries::STANDING, &[]).await?;
         let get = || {
-            let row = row.first()?;
-            Some((row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?))
+            let row = rows.first()?;
+            Some((row.try_get::<_, bool>(0).ok()?, row.try_get::<_, Option<i64>>(1).ok()?))
         };
-        let (live, backfill, received_ts) = get().unwrap_or_default();
-        Ok(Heads { live, backfill, received_ts })
+        Ok(match get() {
+            Some((false, _)) => Standing::Primary,
+            Some((true, behind)) => {
+                Standing::Replica(behind.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
+            }
+            None => Standing::Replica(None),
+        })
     }
 
     /// The event that has a position now.
@@ -218,5 +290,43 @@ impl Database {
         statement.sql = format!("explain {}", statement.sql).into();
         let rows = self.session.query(&statement, parameters).await?;
         Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect::<Vec<&str>>().join("\n")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heads(live: Option<i64>, backfill: Option<i64>) -> Heads {
+        Heads { live, backfill, received_ts: None }
+    }
+
+    #[test]
+    fn a_server_takes_over_when_both_its_streams_have_come_as_far() {
+        let first = heads(Some(10), Some(-5));
+        for (here, may) in [
+            (heads(Some(10), Some(-5)), true),
+            (heads(Some(11), Some(-6)), true),
+            (heads(Some(9), Some(-6)), false),
+            (heads(Some(11), Some(-4)), false),
+            (heads(Some(11), None), false),
+            (heads(None, Some(-5)), false),
+        ] {
+            assert_eq!(here.reach(&first), may, "{here:?}");
+        }
+        assert!(heads(None, None).reach(&heads(None, None)));
+        assert!(heads(Some(1), Some(-1)).reach(&heads(None, None)));
+    }
+
+    #[test]
+    fn no_head_is_above_what_the_server_has() {
+        let here = heads(Some(10), Some(-5));
+        let at = |live, backfill| {
+            let heads = here.at([live, backfill].map(|position: Option<u64>| position.map(Position)));
+            Stream::ALL.map(|stream| heads.of(stream).map(|head| head.0))
+        };
+        assert_eq!(at(Some(7), Some(2)), [Some(7), Some(2)]);
+        assert_eq!(at(Some(12), Some(8)), [Some(10), Some(5)]);
+        assert_eq!(at(None, Some(8)), [None, Some(5)]);
     }
 }

@@ -1,7 +1,9 @@
 //! Which database: the options that all commands that read one share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::lag::duration;
 use crate::config::{Config, Error, Flags};
 
 /// Which database.
@@ -17,6 +19,9 @@ pub(super) struct DatabaseArgs {
     /// Take what is said nowhere else from Synapse's homeserver.yaml, or a directory of such files; can be repeated
     #[arg(long, value_name = "FILE")]
     synapse_config: Vec<PathBuf>,
+    /// How long to try again, without getting further, when the connection is lost or a replica cancels: 30s, 5m, 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2m")]
+    retry_for: Duration,
 }
 
 impl DatabaseArgs {
@@ -27,7 +32,7 @@ impl DatabaseArgs {
             password_file: self.password_file.as_deref(),
             synapse_config: &self.synapse_config,
         };
-        let config = Config::read(flags, |name| std::env::var(name).ok())?;
+        let config = Config::read(flags, |name| std::env::var(name).ok())?.retrying_for(self.retry_for);
         for warning in config.warnings() {
             super::say(&format!("warning: {warning}"));
         }

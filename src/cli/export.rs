@@ -1,15 +1,18 @@
 //! `synapse-export export`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::database::DatabaseArgs;
+use super::lag::{self, duration};
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, say};
 use crate::archive::{Archive, Selection};
+use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
 
@@ -36,6 +39,9 @@ pub(super) struct Args {
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
+    /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    max_lag: Option<Duration>,
     /// Say nothing but warnings and errors
     #[arg(long, short)]
     quiet: bool,
@@ -47,14 +53,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
         let signal = watch_signals(stop)?;
-        // first, so that a wrong database makes no archive
-        let database = Database::connect(&config).await?;
-        let mut archive = Archive::open(&args.archive.archive, None)?;
-        let selection = select(args, &database, &archive).await?;
         let mut report = Terminal::new(args.quiet);
-        report.begin(&database, &archive, &selection)?;
-        let summary = export::export(database, &mut archive, &selection, signalled, &mut report).await;
+        let prepared = tokio::select! {
+            prepared = prepare(args, &config, &mut report) => prepared?,
+            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+        };
+        let (database, mut archive, selection) = prepared;
+        let summary = export::export(database.clone(), &mut archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
+        database.close().await;
+        let number = *signal.borrow();
+        let stopped = matches!(summary, Err(export::Error::Stopped));
+        if let Some(number) = number.filter(|_| stopped) {
+            return Ok(Outcome::Signalled(number));
+        }
         let summary = summary?;
         if let Some(show) = args.show_redacted {
             archive.show_redacted(show)?;
@@ -70,6 +82,23 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             _ => Outcome::Done,
         })
     })
+}
+
+/// Connects, opens the archive, and finds out what to export.
+async fn prepare(args: &Args, config: &Config, report: &mut Terminal) -> Result<(Database, Archive, Selection)> {
+    // first, so that a wrong database makes no archive
+    let database = Database::connect(config).await?.telling(report.tell());
+    let standing = database.standing().await?;
+    lag::check(standing, args.max_lag)?;
+    let archive = Archive::open(&args.archive.archive, None)?;
+    let selection = select(args, &database, &archive).await?;
+    report.begin(&database, standing, &archive, &selection)?;
+    Ok((database, archive, selection))
+}
+
+/// The first signal.
+async fn first(mut signal: watch::Receiver<Option<u8>>) -> Option<u8> {
+    signal.wait_for(Option::is_some).await.ok().and_then(|number| *number)
 }
 
 /// Sets `stop` at the first SIGINT or SIGTERM and tells which it was; the second ends the process at once.

@@ -1,16 +1,17 @@
 //! What a user sees of an export: a bar on a terminal, plain lines elsewhere, a summary at the end; all on stderr.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
-use super::say;
+use super::{lag, say};
 use crate::archive::{Archive, Selection};
 use crate::event::Damage;
 use crate::export::{Progress, Report, Summary};
-use crate::source::Database;
+use crate::source::{Database, Standing, Tell};
 use crate::stream::Stream;
 
 /// Between two plain lines.
@@ -85,7 +86,23 @@ impl Terminal {
         Terminal { bar: Bar::new(quiet), began: Instant::now(), damaged: 0 }
     }
 
-    pub(super) fn begin(&mut self, database: &Database, archive: &Archive, selection: &Selection) -> Result<()> {
+    /// Says what is tried again, as it happens.
+    pub(super) fn tell(&self) -> Tell {
+        let (quiet, bar) = (self.bar.quiet, self.bar.shown.clone());
+        Arc::new(move |text| match &bar {
+            Some(bar) => bar.suspend(|| say(text)),
+            None if quiet => {}
+            None => say(text),
+        })
+    }
+
+    pub(super) fn begin(
+        &mut self,
+        database: &Database,
+        standing: Standing,
+        archive: &Archive,
+        selection: &Selection,
+    ) -> Result<()> {
         let rooms = match (selection.include.len(), selection.exclude.len()) {
             (0, 0) => "all rooms".to_owned(),
             (0, excluded) => format!("all rooms but {excluded}"),
@@ -94,7 +111,12 @@ impl Terminal {
         let known = archive.catalog().events()?;
         let server = database.server_name().unwrap_or("a server whose name is not known");
         if !self.bar.quiet {
-            say(&format!("exporting {rooms} of {}; the archive has {} events", shown(server), HumanCount(known)));
+            let replica = match standing {
+                Standing::Primary => String::new(),
+                Standing::Replica(behind) => format!("; reading {}", lag::shown(behind)),
+            };
+            let server = shown(server);
+            say(&format!("exporting {rooms} of {server}; the archive has {} events{replica}", HumanCount(known)));
         }
         if database.server_name().is_none() {
             self.note("no local user can be read, so local messages that a purge left behind cannot be told from foreign ones and are not exported (GRANT SELECT (name) ON users helps)");

@@ -4,6 +4,7 @@ mod document;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime};
@@ -68,8 +69,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let database = Database::connect(&config).await?;
+        let database = Database::connect(&config).await?.telling(Arc::new(say));
         let room_id = find(&database, &args.room).await?;
+        // should the connection be lost, no server that is behind takes over
+        database.heads().await?;
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
         let mut out: Box<dyn Write> = match &args.output {
             Some(path) => Box::new(create(path)?),

@@ -147,15 +147,12 @@ fn common(parameters: &Parameters) -> Result<tokio_postgres::Config, Error> {
         postgres.tcp_user_timeout(Duration::from_millis(milliseconds));
     }
     postgres.keepalives(parameters.number("keepalives")? != Some(0));
-    // earlier than the system's two hours, since firewalls forget sooner
+    // earlier than the system's two hours and more, since firewalls forget sooner: a server that is gone without a word is
+    // known to be after two minutes
     postgres.keepalives_idle(Duration::from_secs(positive("keepalives_idle")?.unwrap_or(60)));
-    if let Some(seconds) = positive("keepalives_interval")? {
-        postgres.keepalives_interval(Duration::from_secs(seconds));
-    }
-    if let Some(count) = positive("keepalives_count")? {
-        let expected = Error::Value { key: "keepalives_count", expected: "a smaller number" };
-        postgres.keepalives_retries(u32::try_from(count).map_err(|_| expected)?);
-    }
+    postgres.keepalives_interval(Duration::from_secs(positive("keepalives_interval")?.unwrap_or(10)));
+    let expected = Error::Value { key: "keepalives_count", expected: "a smaller number" };
+    postgres.keepalives_retries(u32::try_from(positive("keepalives_count")?.unwrap_or(6)).map_err(|_| expected)?);
     let bindings = [
         ("disable", ChannelBinding::Disable),
         ("prefer", ChannelBinding::Prefer),

@@ -24,6 +24,7 @@ pub(super) const COLUMNS: Statement = statement!("columns");
 pub(super) const ROLE: Statement = statement!("role");
 pub(super) const HEADS: Statement = statement!("heads");
 pub(super) const ANCHOR: Statement = statement!("anchor");
+pub(super) const STANDING: Statement = statement!("standing");
 pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
@@ -74,7 +75,7 @@ pub(super) fn room_state() -> Statement {
 
 /// The newest state events of a room without a current state.
 pub(super) fn room_past_state() -> Statement {
-    stored(&statement!("room_past_state"), "")
+    stored(&statement!("room_past_state"), " order by p.type, p.state_key")
 }
 
 /// The redactions of events.
@@ -82,14 +83,14 @@ pub(super) fn redacted_by() -> Statement {
     stored(&statement!("redacted_by"), "")
 }
 
-/// What has appeared on the whole server where it was missing.
+/// The next ids that have appeared on the whole server where they were missing.
 pub(super) fn probe() -> Statement {
-    stored(&statement!("probe"), "")
+    stored(&statement!("probe"), " order by p.id")
 }
 
-/// What has appeared in one room where it was missing.
+/// The next ids that have appeared in one room where they were missing.
 pub(super) fn room_probe() -> Statement {
-    stored(&statement!("room_probe"), "")
+    stored(&statement!("room_probe"), " order by p.id")
 }
 
 /// A statement by the name of its file in `sql/`, as it is run.
@@ -100,6 +101,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         ROLE,
         HEADS,
         ANCHOR,
+        STANDING,
         ALIAS,
         ROOM,
         SERVER_NAME,

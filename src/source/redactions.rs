@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::StreamExt as _;
-
 use super::{Database, Error, queries};
 use crate::event::Event;
 
@@ -28,11 +26,8 @@ impl Database {
         let failed = |source| Error::Query { statement: statement.name, source };
         let ids: Vec<&str> = named.keys().copied().collect();
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
-        let mut client = self.session.client().await?;
-        let transaction = client.begin(statement.name).await?;
-        let mut rows = std::pin::pin!(transaction.stream(&statement, &[&server_name, &excluded, &ids]).await?);
-        while let Some(row) = rows.next().await {
-            let (_, row) = queries::row(&row.map_err(failed)?).map_err(failed)?;
+        for row in self.session.query(&statement, &[&server_name, &excluded, &ids]).await? {
+            let (_, row) = queries::row(&row).map_err(failed)?;
             let Some(redaction) = row.event else { continue };
             let targets = redaction.redacts.as_deref().and_then(|target| named.get(target));
             for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {
@@ -42,7 +37,6 @@ impl Database {
                 }
             }
         }
-        transaction.end().await?;
         Ok(found)
     }
 }

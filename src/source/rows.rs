@@ -1,10 +1,13 @@
 //! Events on their way from the database, page by page.
 //!
-//! Each page is a transaction of its own. Rows are handed on in chunks over a bounded channel, so that memory stays flat
-//! and the server waits for a slow reader.
+//! Each page is a transaction of its own. Rows are handed on in chunks over a bounded channel, so that memory stays flat.
+//!
+//! All pages are in the order of a key, and each begins after the last row that was handed on: so a page can break off at
+//! any row, when its statement fails or when its transaction gets long, be it that the server is slow or the receiver, and the
+//! next one goes on from there. No row is handed on twice, and none is left out.
 
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
 use super::queries::{self, Direction, Statement};
@@ -18,6 +21,8 @@ const PAGE_ROWS: i64 = 5_000;
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
+/// How many missing ids one statement looks for at most.
+const IDS_AT_ONCE: i64 = 100_000;
 /// How many chunks are fetched ahead, so that the database works on while a batch is committed.
 const CHUNKS_AHEAD: usize = 24;
 
@@ -46,27 +51,18 @@ impl Database {
     #[must_use]
     pub fn pages(&self, scope: &Scope, stream: Stream, after: Option<Position>, through: Position) -> Rows {
         let (reader, rows) = self.reader();
-        let scope = scope.clone();
         let direction = match stream {
             Stream::Live => Direction::Upward,
             Stream::Backfill => Direction::Downward,
         };
-        tokio::spawn(async move {
-            let statement = match &scope {
-                Scope::Server => reader.adapt(queries::page(direction)),
-                Scope::Room(_) => reader.adapt(queries::room_page(direction)),
-            };
-            let (mut after, through) = (stream.after(after), stream.id(through));
-            loop {
-                let sent = match &scope {
-                    Scope::Server => reader.send(&statement, &[&after, &through, &PAGE_ROWS]).await,
-                    Scope::Room(id) => reader.send(&statement, &[&after, &through, &PAGE_ROWS, id]).await,
-                };
-                match sent {
-                    Some(Sent { count: PAGE_ROWS, last }) => after = last.id,
-                    sent => return reader.end(sent).await,
-                }
-            }
+        let room = room(scope);
+        let statement =
+            reader.adapt(if room.is_some() { queries::room_page(direction) } else { queries::page(direction) });
+        let (first, through) = (Place::at(stream.after(after)), stream.id(through));
+        reader.start(|reader| async move {
+            let parameters =
+                |after: Place| with(vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS)], room.as_deref());
+            reader.read(&statement, first, parameters).await
         });
         rows
     }
@@ -77,16 +73,21 @@ impl Database {
     pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>) -> Rows {
         let (reader, rows) = self.reader();
         let room_id = room_id.to_owned();
-        tokio::spawn(async move {
-            let statement = reader.adapt(queries::room_order());
-            let mut after = Place { topological_ordering: i64::MIN, id: i64::MIN, state: None };
-            loop {
-                let Place { topological_ordering, id, .. } = &after;
-                match reader.send(&statement, &[&room_id, topological_ordering, id, &PAGE_ROWS, &since, &until]).await {
-                    Some(Sent { count: PAGE_ROWS, last }) => after = last,
-                    sent => return reader.end(sent).await,
-                }
-            }
+        let statement = reader.adapt(queries::room_order());
+        reader.start(|reader| async move {
+            let parameters = |after: Place| -> Parameters {
+                let Place { topological_ordering, id, .. } = after;
+                let room_id = Box::new(room_id.clone());
+                vec![
+                    room_id,
+                    Box::new(topological_ordering),
+                    Box::new(id),
+                    Box::new(PAGE_ROWS),
+                    Box::new(since),
+                    Box::new(until),
+                ]
+            };
+            reader.read(&statement, Place { topological_ordering: i64::MIN, ..Place::at(i64::MIN) }, parameters).await
         });
         rows
     }
@@ -99,26 +100,20 @@ impl Database {
         let has_state: bool = has_state.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
         let (reader, rows) = self.reader();
         let room_id = room_id.to_owned();
-        tokio::spawn(async move {
-            if !has_state {
-                let sent = reader.send(&reader.adapt(queries::room_past_state()), &[&room_id]).await;
-                return reader.end(sent).await;
-            }
-            let statement = reader.adapt(queries::room_state());
-            let mut after = (String::new(), String::new());
-            loop {
-                let sent = reader.send(&statement, &[&room_id, &after.0, &after.1, &PAGE_ROWS]).await;
-                match sent {
-                    Some(Sent { count: PAGE_ROWS, last: Place { state: Some(last), .. } }) => after = last,
-                    sent => return reader.end(sent).await,
-                }
-            }
+        let statement = if has_state { queries::room_state() } else { queries::room_past_state() };
+        let statement = reader.adapt(statement);
+        reader.start(|reader| async move {
+            let parameters = |after: Place| -> Parameters {
+                let (kind, key) = after.state.unwrap_or_default();
+                vec![Box::new(room_id.clone()), Box::new(kind), Box::new(key), Box::new(PAGE_ROWS)]
+            };
+            reader.read(&statement, Place::default(), parameters).await
         });
         Ok(rows)
     }
 
-    /// Reads what has appeared in ranges of missing positions, in no order, and what was de-outliered in other ranges,
-    /// which pages may not have shown.
+    /// Reads what has appeared in ranges of missing positions, and what was de-outliered in other ranges, which pages may
+    /// not have shown; upward by id.
     #[must_use]
     pub fn probe(
         &self,
@@ -128,22 +123,25 @@ impl Database {
         deoutliered: impl Iterator<Item = (Position, Position)>,
     ) -> Rows {
         let (reader, rows) = self.reader();
-        let scope = scope.clone();
         let ids = |(first, last)| stream.ids(first, last);
-        let (low, high): (Vec<i64>, Vec<i64>) = missing.map(ids).unzip();
-        let (ex_low, ex_high): (Vec<i64>, Vec<i64>) = deoutliered.map(ids).unzip();
-        tokio::spawn(async move {
-            let sent = match &scope {
-                Scope::Server => {
-                    let statement = reader.adapt(queries::probe());
-                    reader.send(&statement, &[&low, &high, &ex_low, &ex_high]).await
-                }
-                Scope::Room(id) => {
-                    let statement = reader.adapt(queries::room_probe());
-                    reader.send(&statement, &[&low, &high, &ex_low, &ex_high, id]).await
-                }
-            };
-            reader.end(sent).await;
+        let (missing, deoutliered) = (disjoint(missing.map(ids)), disjoint(deoutliered.map(ids)));
+        let room = room(scope);
+        let statement = reader.adapt(if room.is_some() { queries::room_probe() } else { queries::probe() });
+        reader.start(|reader| async move {
+            let mut after = i64::MIN;
+            while let Some(through) = reach(missing.iter().chain(&deoutliered), after) {
+                let parameters = |after: Place| -> Parameters {
+                    let (low, high) = between(&missing, after.id, through);
+                    let (ex_low, ex_high) = between(&deoutliered, after.id, through);
+                    with(
+                        vec![Box::new(low), Box::new(high), Box::new(ex_low), Box::new(ex_high), Box::new(PAGE_ROWS)],
+                        room.as_deref(),
+                    )
+                };
+                reader.read(&statement, Place::at(after), parameters).await?;
+                after = through;
+            }
+            Ok(())
         });
         rows
     }
@@ -154,19 +152,74 @@ impl Database {
     }
 }
 
+/// What a statement is run with, beside what all statements over `stored.sql` have in common.
+type Parameters = Vec<Box<dyn ToSql + Sync + Send>>;
+
+fn room(scope: &Scope) -> Option<String> {
+    match scope {
+        Scope::Server => None,
+        Scope::Room(room_id) => Some(room_id.clone()),
+    }
+}
+
+/// The parameters of a statement that has one for a room too.
+fn with(mut parameters: Parameters, room: Option<&str>) -> Parameters {
+    if let Some(room_id) = room {
+        parameters.push(Box::new(room_id.to_owned()));
+    }
+    parameters
+}
+
+/// Ranges of ids in order, those that overlap joined.
+fn disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
+    let mut ranges: Vec<(i64, i64)> = ranges.collect();
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, before| {
+        let overlap = next.0 <= before.1;
+        if overlap {
+            before.1 = before.1.max(next.1);
+        }
+        overlap
+    });
+    ranges
+}
+
+/// Up to which id a statement may look that begins after another one; none when there is nothing to look for.
+fn reach<'a>(ranges: impl Iterator<Item = &'a (i64, i64)>, after: i64) -> Option<i64> {
+    let mut ranges: Vec<(i64, i64)> =
+        ranges.filter(|(_, high)| *high > after).map(|(low, high)| ((*low).max(after + 1), *high)).collect();
+    ranges.sort_unstable();
+    let mut left = IDS_AT_ONCE;
+    let mut through = None;
+    for (low, high) in ranges {
+        if left <= 0 {
+            break;
+        }
+        let last = high.min(low.saturating_add(left - 1));
+        left -= last - low + 1;
+        through = through.max(Some(last));
+    }
+    through
+}
+
+/// The lowest and the highest ids of ranges, as far as they are between two ids (exclusive, inclusive).
+fn between(ranges: &[(i64, i64)], after: i64, through: i64) -> (Vec<i64>, Vec<i64>) {
+    let within = |(low, high): &(i64, i64)| ((*low).max(after.saturating_add(1)), (*high).min(through));
+    ranges.iter().map(within).filter(|(low, high)| low <= high).unzip()
+}
+
 /// Where a row stands: in its stream, in its room, and by type and state key if it was asked for as state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) id: i64,
     pub(super) topological_ordering: i64,
     pub(super) state: Option<(String, String)>,
 }
 
-/// What a statement brought.
-#[derive(Default)]
-struct Sent {
-    count: i64,
-    last: Place,
+impl Place {
+    fn at(id: i64) -> Place {
+        Place { id, ..Place::default() }
+    }
 }
 
 /// Reads for a receiver of rows.
@@ -180,50 +233,144 @@ impl Reader {
         self.database.schema.adapt(statement)
     }
 
-    /// Says that there are no more rows, unless the last statement failed.
-    async fn end(&self, sent: Option<Sent>) {
-        if sent.is_some() {
-            let _ = self.rows.send(Ok(Vec::new())).await;
-        }
+    /// Lets `reading` go on by itself until it ends or nobody listens any more.
+    fn start<F>(self, reading: impl FnOnce(Reader) -> F)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let (session, rows) = (self.database.session.clone(), self.rows.clone());
+        let reading = reading(self);
+        session.spawn(async move {
+            let ended = tokio::select! {
+                ended = reading => ended,
+                () = rows.closed() => return,
+            };
+            let _ = rows.send(ended.map(|()| Vec::new())).await;
+        });
     }
 
-    /// Runs a statement over `stored.sql` and sends its rows on. None: it failed, and the error was sent, or nobody listens
-    /// any more.
-    async fn send(&self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Option<Sent> {
-        match self.try_send(statement, parameters).await {
-            Ok(sent) => sent,
-            Err(error) => {
-                let _ = self.rows.send(Err(error)).await;
-                None
-            }
-        }
-    }
-
-    async fn try_send(&self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Sent>, Error> {
-        let failed = |source| Error::Query { statement: statement.name, source };
-        let (server_name, excluded): (&str, &[String]) = (&self.database.server_name, &self.database.excluded);
-        let mut all: Vec<&(dyn ToSql + Sync)> = vec![&server_name, &excluded];
-        all.extend_from_slice(parameters);
-        let mut client = self.database.session.client().await?;
-        let transaction = client.begin(statement.name).await?;
-        let mut stream = std::pin::pin!(transaction.stream(statement, &all).await?.map_err(failed));
-        let (mut sent, mut chunk, mut bytes) = (Sent::default(), Vec::new(), 0);
-        while let Some(row) = stream.next().await {
-            let (place, row) = queries::row(&row?).map_err(failed)?;
-            sent = Sent { count: sent.count + 1, last: place };
-            bytes += row.event.as_ref().or(row.outlier_state.as_ref()).map_or(0, Event::size);
-            chunk.push(row);
-            if chunk.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
-                bytes = 0;
-                if self.rows.send(Ok(std::mem::take(&mut chunk))).await.is_err() {
-                    return Ok(None);
+    /// Runs a statement over `stored.sql` page by page until there are no more rows, and hands them on. `parameters` says
+    /// how it is run after a row.
+    async fn read(
+        &self,
+        statement: &Statement,
+        mut after: Place,
+        parameters: impl Fn(Place) -> Parameters,
+    ) -> Result<(), Error> {
+        let mut patience = self.database.session.patience();
+        loop {
+            let before = after.clone();
+            match self.page(statement, &parameters(after.clone()), &mut after).await {
+                Ok(Page::Last) => return Ok(()),
+                Ok(Page::More) => patience.restore(),
+                Err(error) => {
+                    if after != before {
+                        patience.restore();
+                    }
+                    patience.wait(error).await?;
                 }
             }
         }
-        if !chunk.is_empty() && self.rows.send(Ok(chunk)).await.is_err() {
-            return Ok(None);
+    }
+
+    /// Runs a statement once and hands its rows on; `last` is where the last one stands that was.
+    async fn page(&self, statement: &Statement, parameters: &Parameters, last: &mut Place) -> Result<Page, Error> {
+        let session = &self.database.session;
+        let failed = |source| Error::Query { statement: statement.name, source };
+        let (server_name, excluded): (&str, &[String]) = (&self.database.server_name, &self.database.excluded);
+        let mut all: Vec<&(dyn ToSql + Sync)> = vec![&server_name, &excluded];
+        all.extend(parameters.iter().map(|parameter| -> &(dyn ToSql + Sync) { &**parameter }));
+        let mut answer = session.answer(statement, &all).await?;
+        let deadline = Instant::now() + session.page_time();
+        let mut chunk = Chunk::default();
+        let mut count = 0;
+        loop {
+            match answer.next().await {
+                Ok(Some(row)) => {
+                    count += 1;
+                    chunk.push(queries::row(&row).map_err(failed)?);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    drop(answer);
+                    self.hand_on(&mut chunk, last).await;
+                    return Err(error);
+                }
+            }
+            if chunk.is_full() {
+                let in_time = Instant::now() < deadline && timeout_at(deadline, self.rows.reserve()).await.is_ok();
+                if !in_time {
+                    drop(answer);
+                    self.hand_on(&mut chunk, last).await;
+                    return Ok(Page::More);
+                }
+                self.hand_on(&mut chunk, last).await;
+            }
         }
-        transaction.end().await?;
-        Ok(Some(sent))
+        // before the receiver is waited for once more
+        let ended = answer.end().await;
+        self.hand_on(&mut chunk, last).await;
+        ended.map(|()| if count == PAGE_ROWS { Page::More } else { Page::Last })
+    }
+
+    async fn hand_on(&self, chunk: &mut Chunk, last: &mut Place) {
+        let Chunk { rows, place, .. } = std::mem::take(chunk);
+        let Some(row) = rows.last() else { return };
+        let event_id = row.event_id.clone();
+        // who does not listen any more ends the reading as a whole
+        if self.rows.send(Ok(rows)).await.is_ok() {
+            self.database.session.has_read(place.id, &event_id);
+            *last = place;
+        }
+    }
+}
+
+/// What may follow a page.
+enum Page {
+    More,
+    Last,
+}
+
+/// Rows to be handed on together.
+#[derive(Default)]
+struct Chunk {
+    rows: Vec<Row>,
+    bytes: usize,
+    /// Where the last one stands.
+    place: Place,
+}
+
+impl Chunk {
+    fn push(&mut self, (place, row): (Place, Row)) {
+        self.bytes += row.event.as_ref().or(row.outlier_state.as_ref()).map_or(0, Event::size);
+        self.place = place;
+        self.rows.push(row);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= CHUNK_ROWS || self.bytes >= CHUNK_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_looked_at_a_bounded_number_of_ids_at_a_time_and_none_is_left_out() {
+        let ranges = disjoint([(5, 9), (-7, -3), (8, 12), (1_000, 1_000_000), (12, 12)].into_iter());
+        assert_eq!(ranges, [(-7, -3), (5, 12), (1_000, 1_000_000)]);
+        let (mut after, mut seen) = (i64::MIN, Vec::new());
+        while let Some(through) = reach(ranges.iter(), after) {
+            let (low, high) = between(&ranges, after, through);
+            let ids: i64 = low.iter().zip(&high).map(|(low, high)| high - low + 1).sum();
+            assert!((1..=IDS_AT_ONCE).contains(&ids), "{ids} ids after {after}");
+            seen.extend(low.into_iter().zip(high));
+            after = through;
+        }
+        assert_eq!(seen.len(), 2 + 10);
+        assert_eq!(seen.iter().map(|(low, high)| high - low + 1).sum::<i64>(), 5 + 8 + 999_001);
+        assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].0));
+        assert_eq!(reach([].iter(), 0), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -207,6 +208,8 @@ impl TestArchive {
 
 fn export_with(mut archive: Archive, dsn: &str, selection: &Selection) -> (Result<Counts, Error>, Heard) {
     let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
+    // long enough to be tried again, short enough to wait for the end
+    let config = config.retrying_for(Duration::from_secs(1));
     let (_stop, never) = watch::channel(false);
     let mut heard = Heard::default();
     let result = Runtime::new().expect("cannot start a runtime").block_on(async {
