@@ -15,7 +15,7 @@ mod standby;
 
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use synapse_export::config::Config;
 use synapse_export::source;
@@ -98,13 +98,13 @@ impl Server {
     }
 }
 
+static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+
 /// Connects, or says with all causes why not.
 fn connect(dsn: &str, env: &[(&str, &str)]) -> Result<source::Database, String> {
-    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| tokio::runtime::Runtime::new().unwrap());
     let get = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
     let config = Config::new(Some(dsn), get).map_err(|e| e.to_string())?;
-    runtime.block_on(source::Database::connect(&config)).map_err(|error| {
+    RUNTIME.block_on(source::Database::connect(&config)).map_err(|error| {
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
     })

@@ -1,8 +1,11 @@
 //! Every `sslmode`, against every kind of server.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
-use super::{connect, servers};
+use super::support::Shape;
+use super::support::story::ROOM;
+use super::{RUNTIME, connect, servers};
 
 #[test]
 fn every_mode_asks_for_what_its_name_says() {
@@ -120,5 +123,39 @@ fn channel_binding_is_had_or_refused() {
     ] {
         let with_password = format!("{asked} password='{}'", super::PASSWORD);
         check(server.connect(&with_password, &[]).err(), outcome, asked);
+    }
+}
+
+#[test]
+fn a_statement_of_an_encrypted_session_is_cancelled() {
+    let good = &servers().good;
+    let database = good.cluster.database("cancelled", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    database.events([1]);
+    database.execute(
+        "alter table rooms rename to rooms_; create view rooms as select * from rooms_ where pg_sleep(60) is not null",
+    );
+    let authority = format!("sslrootcert={}", good.file("right.crt"));
+    let asked = good.dsn(&format!("tls sslmode=verify-full {authority}"));
+    let asked = asked.replace(good.database.name(), database.name());
+    let source = connect(&asked, &[]).unwrap();
+    let sleeping = || {
+        let asleep = "wait_event = 'PgSleep' and datname = current_database()";
+        database.query_one_text(&format!("select count(*) from pg_stat_activity where {asleep}"))
+    };
+    let patience = Instant::now() + Duration::from_secs(20);
+    RUNTIME.block_on(async {
+        let rows = source.room(ROOM, None, None);
+        while sleeping() != "1" {
+            assert!(Instant::now() < patience, "no statement is run");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        drop(rows);
+        source.close().await;
+    });
+    while sleeping() != "0" {
+        assert!(Instant::now() < patience, "the statement goes on");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,63 +1,12 @@
 //! Several hosts, and `target_session_attrs` with a real hot standby.
 
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
-
-use super::{Server, connect, servers};
-
-/// Makes a standby and runs it for as long as standard input stays open.
-const SCRIPT: &str = r#"
-exec 2>&1
-programs=$1 data=$2 primary=$3
-trap '"$programs/pg_ctl" stop --silent --pgdata "$data" --mode immediate' EXIT
-"$programs/pg_basebackup" --pgdata "$data" --write-recovery-conf --checkpoint fast --no-sync --dbname "$primary" &&
-"$programs/pg_ctl" start --silent --wait --pgdata "$data" --log "$data.log" --options "-p $4" && echo started
-exec >/dev/null 2>&1
-while read -r _; do :; done
-"#;
-
-/// A hot standby of a server, stopped when dropped or when the test process ends; its files are its primary's.
-struct Standby {
-    port: u16,
-    script: Child,
-}
-
-impl Standby {
-    fn of(primary: &Server) -> Standby {
-        let prerequisites = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/prerequisites");
-        let programs = Command::new(prerequisites).arg("--postgres").output().unwrap().stdout;
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let directory = primary.cluster.directory();
-        let owner = std::fs::metadata(directory.join("data")).unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT, "standby", String::from_utf8(programs).unwrap().trim_end()]);
-        command.arg(directory.join("standby"));
-        command.arg(format!("host={} port={} user=postgres", directory.display(), primary.port)).arg(port.to_string());
-        let me = std::fs::metadata("/proc/self").unwrap().uid();
-        if me != owner.uid() {
-            command.uid(owner.uid()).gid(owner.gid());
-        }
-        command.process_group(0).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut script = command.spawn().unwrap();
-        let output: Vec<String> = BufReader::new(script.stdout.take().unwrap()).lines().map_while(Result::ok).collect();
-        assert_eq!(output.last().map(String::as_str), Some("started"), "{output:#?}");
-        Standby { port, script }
-    }
-}
-
-impl Drop for Standby {
-    fn drop(&mut self) {
-        // waiting closes standard input, which is what ends the script
-        self.script.wait().ok();
-    }
-}
+use super::support::standby::Standby;
+use super::{connect, servers};
 
 #[test]
 fn the_session_is_of_the_kind_asked_for() {
     let primary = &servers().plain;
-    let standby = Standby::of(primary);
+    let standby = Standby::of(&primary.cluster, "");
     let name = primary.database.query_one_text("select current_database()");
     let (p, s) = (primary.port, standby.port);
     let read_only = "options='-c default_transaction_read_only=on'";

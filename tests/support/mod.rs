@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 pub mod archive;
+pub mod standby;
 pub mod story;
 
 use std::future::Future;
@@ -85,6 +86,11 @@ impl Cluster {
         }
     }
 
+    /// The port of its socket, and of 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where the server keeps its data and its socket.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -134,6 +140,11 @@ pub struct Database {
 }
 
 impl Database {
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How to connect over the Unix socket, as `key=value` pairs.
     pub fn dsn(&self) -> String {
         self.dsn.clone()
