@@ -12,6 +12,8 @@ mod room;
 mod rooms;
 #[path = "cli/said.rs"]
 mod said;
+#[path = "cli/transcripts.rs"]
+mod transcripts;
 #[path = "cli/watermark.rs"]
 mod watermark;
 

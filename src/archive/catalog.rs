@@ -83,6 +83,7 @@ impl Catalog {
         let tables: i64 = self.connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
         match (application, version) {
             (APPLICATION_ID, VERSION) => Ok(version),
+            (APPLICATION_ID, ..VERSION) => Err(Error::Older(version)),
             (APPLICATION_ID, _) => Err(Error::Newer(version)),
             (0, 0) if tables == 0 => Ok(version),
             _ => Err(Error::Foreign),

@@ -38,6 +38,11 @@ pub enum Error {
         "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"
     )]
     Newer(i64),
+    /// A catalog of a version that was never released.
+    #[error(
+        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing; which rooms to export must be said again"
+    )]
+    Older(i64),
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),

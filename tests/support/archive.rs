@@ -127,7 +127,7 @@ impl TestArchive {
         read("index.md".to_owned());
         for room in entries(&self.path().join("rooms")) {
             for file in entries(&self.path().join("rooms").join(&room)) {
-                if !file.ends_with(".jsonl") {
+                if file.strip_suffix(".jsonl").is_none() {
                     read(format!("rooms/{room}/{file}"));
                 }
             }
@@ -167,7 +167,7 @@ impl TestArchive {
         let (mut files, mut events) = (BTreeSet::new(), BTreeSet::new());
         for room in entries(&self.path().join("rooms")) {
             let names = entries(&self.path().join("rooms").join(&room));
-            for file in names.into_iter().filter(|file| file.ends_with(".jsonl")) {
+            for file in names.into_iter().filter(|file| file.strip_suffix(".jsonl").is_some()) {
                 let path = format!("rooms/{room}/{file}");
                 let text = fs::read_to_string(self.path().join(&path)).expect("a file of lines can be read");
                 assert!(text.ends_with('\n'), "{path} ends in half a line");

@@ -99,7 +99,7 @@ impl Plan {
             What::Message => json!({"msgtype": "m.text", "body": format!("said {number}")}),
             What::Reply(other) => message(json!({"m.in_reply_to": {"event_id": id(*other)}})),
             What::Threaded(other) => message(json!({"rel_type": "m.thread", "event_id": id(*other),
-                "m.in_reply_to": {"event_id": id(other + 1)}, "is_falling_back": number % 2 == 0})),
+                "m.in_reply_to": {"event_id": id(other + 1)}, "is_falling_back": number.is_multiple_of(2)})),
             What::Edit(other) => json!({"msgtype": "m.text", "body": format!("* edited {number}"),
                 "m.new_content": {"msgtype": "m.text", "body": format!("edited {number}")},
                 "m.relates_to": relation("m.replace", *other)}),
@@ -239,7 +239,7 @@ fn gather(root: &Path, below: &str, files: &mut BTreeMap<String, String>) {
             gather(root, &path, files);
         } else if kind.is_symlink() {
             files.insert(path, fs::read_link(entry.path()).expect("a link").display().to_string());
-        } else if !name.ends_with(".jsonl") && !name.starts_with("catalog") && name != ".lock" {
+        } else if name.strip_suffix(".jsonl").is_none() && !name.starts_with("catalog") && name != ".lock" {
             files.insert(path, fs::read_to_string(entry.path()).expect("a file"));
         }
     }

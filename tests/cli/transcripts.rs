@@ -1,0 +1,154 @@
+//! Transcripts as a user asks for them: with the export, later, again, of one room.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::Database;
+use crate::support::archive::TestArchive;
+use crate::support::story::{EventRow, NOON, ROOM};
+use crate::{Ended, export, run, server, text};
+
+const DAY: &str = "rooms/room@here.test/2026-11-22.md";
+
+fn read(archive: &TestArchive, path: &str) -> String {
+    fs::read_to_string(archive.path().join(path)).unwrap_or_default()
+}
+
+fn render(archive: &Path, more: &[&str]) -> Ended {
+    run(&[&["render", "--archive", text(archive)], more].concat())
+}
+
+/// A message, its edit and a redacted one.
+fn talk(database: &Database) {
+    database.event(EventRow::state(10, "m.room.name", "", &json!({"name": "Old office"})));
+    let joined = json!({"membership": "join", "displayname": "Alice"});
+    database.event(EventRow::state(11, "m.room.member", "@alice:here.test", &joined));
+    database.event(EventRow::message(12, "a typo"));
+    database.event(EventRow {
+        content:
+            json!({"msgtype": "m.text", "body": "* no typo", "m.new_content": {"msgtype": "m.text", "body": "no typo"},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": "$12"}})
+            .to_string(),
+        ..EventRow::at(13)
+    });
+    database.event(EventRow::message(14, "a secret"));
+    database.redaction("$14", EventRow::at(15));
+}
+
+#[test]
+fn an_export_renders_what_it_changes() {
+    let (database, archive) = (server(), TestArchive::new());
+    talk(&database);
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+    assert_eq!(read(&archive, DAY), "");
+    assert_eq!(archive.one("select count(*) from file where dirty"), "1");
+
+    export(&database, archive.path(), &[]).with(0).saying("rendered 1 room-days of 1 rooms");
+    let day = read(&archive, DAY);
+    for part in
+        ["name: \"Old office\"", "**Alice** · ", "no typo *(edited 12:00)*", "a typo", "[redacted by Alice at 12:00"]
+    {
+        assert!(day.contains(part), "{part} is not in\n{day}");
+    }
+    assert!(!day.contains("secret"), "{day}");
+    assert!(read(&archive, "index.md").contains("[Old office](rooms/room@here.test/index.md)"));
+    assert!(read(&archive, "rooms/room@here.test/index.md").contains("[Sunday 22](2026-11-22.md) | 6 |"));
+    assert!(read(&archive, "rooms/room@here.test/room.json").contains("\"name\": \"Old office\""));
+    let link = |name: &str| fs::read_link(archive.path().join("by-name").join(name)).ok();
+    assert_eq!(link("Old office").as_deref(), Some(Path::new("../rooms/room@here.test")));
+
+    // a name of the day after leaves the day before alone, and the link follows it
+    let renamed = EventRow::state(20, "m.room.name", "", &json!({"name": "New office"}));
+    let tomorrow = EventRow { ts: Some(NOON + 86_400_000), ..renamed };
+    database.event(tomorrow);
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(
+        read(&archive, DAY),
+        day.replace(
+            "timezone: UTC\nevents: 11\nmessages: 6\n",
+            "timezone: UTC\nevents: 11\nmessages: 6\nnext: 2026-11-23.md\n"
+        )
+        .replace("[all days](index.md)", "[all days](index.md) · [23 November →](2026-11-23.md)")
+    );
+    assert!(read(&archive, "rooms/room@here.test/2026-11-23.md").contains("previous: 2026-11-22.md"));
+    assert_eq!((link("Old office"), link("New office").is_some()), (None, true));
+
+    let before = crate::contents(archive.path());
+    export(&database, archive.path(), &[]).with(0);
+    let mut after = crate::contents(archive.path());
+    after.retain(|path, _| !path.starts_with("catalog"));
+    assert!(after.iter().all(|(path, bytes)| before[path] == *bytes), "a run with nothing new changes a file");
+}
+
+#[test]
+fn render_needs_no_database() {
+    let (database, archive) = (server(), TestArchive::new());
+    talk(&database);
+    render(archive.path(), &[]).with(1).saying("is no archive");
+    assert!(!archive.path().exists());
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+    render(archive.path(), &[]).with(0).saying("rendered 1 room-days of 1 rooms");
+    let day = read(&archive, DAY);
+    render(archive.path(), &["--quiet"]).with(0);
+
+    for more in [&["--all"][..], &["--room", ROOM], &["--day", "2026-11-22"]] {
+        fs::write(archive.path().join(DAY), "damaged").unwrap();
+        render(archive.path(), more).with(0).saying("rendered 1 room-days");
+        assert_eq!(read(&archive, DAY), day, "{more:?}");
+    }
+    render(archive.path(), &["--room", "!none:here.test"]).with(1).saying("no such room-day: !none:here.test");
+    render(archive.path(), &["--day", "2026-11-21"]).with(1).saying("no such room-day: 2026-11-21");
+    render(archive.path(), &["--day", "yesterday"]).with(2).saying("a date like");
+    render(archive.path(), &["--day", "2026-11-22", "--all"]).with(2);
+}
+
+#[test]
+fn what_was_redacted_is_shown_on_demand() {
+    let (database, archive) = (server(), TestArchive::new());
+    talk(&database);
+    export(&database, archive.path(), &["--show-redacted"]).with(0);
+    let shown = read(&archive, DAY);
+    assert!(shown.contains("<details><summary>redacted original</summary>\n\na secret\n\n</details>"), "{shown}");
+    database.event(EventRow::message(30, "later"));
+    export(&database, archive.path(), &[]).with(0);
+    assert!(read(&archive, DAY).contains("a secret"), "it is not remembered");
+    render(archive.path(), &["--show-redacted=false"]).with(0).saying("rendered 1 room-days");
+    assert!(!read(&archive, DAY).contains("secret"));
+}
+
+#[test]
+fn a_room_as_one_document() {
+    let database = server();
+    talk(&database);
+    let room =
+        |more: &[&str]| run(&[&["room", "--format", "markdown", "--database", &database.dsn(), ROOM], more].concat());
+    let document = room(&[]).with(0).stdout;
+    for part in
+        ["---\nroom: \"!room:here.test\"", "# Old office\n", "## Sunday, 22 November 2026\n", "no typo *(edited"]
+    {
+        assert!(document.contains(part), "{part} is not in\n{document}");
+    }
+    assert!(!document.contains("secret") && !document.contains("index.md"), "{document}");
+    assert!(room(&["--show-redacted"]).with(0).stdout.contains("a secret"));
+    assert!(room(&["--state"]).with(0).stdout.contains("| `m.room.name` |"));
+    let part = room(&["--since", "2026-11-22T12:00:14Z"]).with(0).stdout;
+    assert!(part.contains("redacted by Alice") && !part.contains("typo"), "{part}");
+    assert!(!room(&["--until", "2026-11-01"]).with(0).stdout.contains("##"));
+    room(&["--show-redacted", "--honour-redactions"]).with(2);
+
+    // a reader that goes away is no failure, and nothing is left behind
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .env_clear()
+        .env("TMPDIR", temporary.path())
+        .args(["room", "--quiet", "--format", "markdown", "--database", &database.dsn(), ROOM])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
