@@ -1,4 +1,5 @@
--- heads(): the newest id of either stream, and when the server received its newest event: its clock;
+-- heads(): the newest id of either stream, when the server received its newest event, which is its clock, and how far its
+-- write-ahead log goes, as far as it is replayed;
 -- index events_stream_ordering (events_pkey before 1.38's migration), ex_outlier_stream_pkey
 select greatest((select max(stream_ordering)::bigint from events), (select max(event_stream_ordering) from ex_outlier_stream))
            as live,
@@ -7,4 +8,6 @@ select greatest((select max(stream_ordering)::bigint from events), (select max(e
        (select max(received_ts)
           from ((select received_ts from events order by stream_ordering desc limit 100)
                 union all
-                (select received_ts from events order by stream_ordering limit 100)) newest) as received_ts
+                (select received_ts from events order by stream_ordering limit 100)) newest) as received_ts,
+       (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end - '0/0'::pg_lsn)::bigint
+           as wal

@@ -114,16 +114,23 @@ pub struct Heads {
     backfill: Option<i64>,
     /// `received_ts` of the newest event, milliseconds since the epoch.
     pub received_ts: Option<i64>,
+    /// How far the server's write-ahead log goes, in bytes; none where that cannot be told.
+    wal: Option<i64>,
 }
 
 impl Heads {
     /// Reads a row of `heads.sql`.
     fn from_row(row: &tokio_postgres::Row) -> Option<Heads> {
-        Some(Heads { live: row.try_get(0).ok()?, backfill: row.try_get(1).ok()?, received_ts: row.try_get(2).ok()? })
+        let (live, backfill, received_ts) = (row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?);
+        Some(Heads { live, backfill, received_ts, wal: row.try_get(3).ok()? })
     }
 
-    /// Whether both streams have come as far as in `other`.
+    /// Whether a server has everything that another one had: by their write-ahead logs, which a purge does not shorten, or
+    /// where these cannot be read, by the newest ids of both streams.
     fn reach(&self, other: &Heads) -> bool {
+        if let (Some(own), Some(other)) = (self.wal, other.wal) {
+            return other <= own;
+        }
         // no id is above every id, as there is none that none is below
         other.live <= self.live && other.backfill.is_none_or(|other| self.backfill.is_some_and(|own| own <= other))
     }
@@ -236,9 +243,11 @@ impl Database {
     /// The newest ids of both streams, and the server's clock: where a run begins. Should the connection be lost, only a
     /// server that has these ids takes over.
     pub async fn heads(&self) -> Result<Heads, Error> {
+        // a run before this one asks for nothing any more
+        self.session.began_at(None);
         let rows = self.session.query(&queries::HEADS, &[]).await?;
         let heads = rows.first().and_then(Heads::from_row).unwrap_or_default();
-        self.session.began_at(&heads);
+        self.session.began_at(Some(heads));
         Ok(heads)
     }
 
@@ -298,7 +307,7 @@ mod tests {
     use super::*;
 
     fn heads(live: Option<i64>, backfill: Option<i64>) -> Heads {
-        Heads { live, backfill, received_ts: None }
+        Heads { live, backfill, received_ts: None, wal: None }
     }
 
     #[test]
@@ -314,6 +323,9 @@ mod tests {
         ] {
             assert_eq!(here.reach(&first), may, "{here:?}");
         }
+        let purged = Heads { wal: Some(1_001), ..heads(None, None) };
+        assert!(purged.reach(&Heads { wal: Some(1_000), ..first }));
+        assert!(!Heads { wal: Some(999), ..first }.reach(&Heads { wal: Some(1_000), ..first }));
         assert!(heads(None, None).reach(&heads(None, None)));
         assert!(heads(Some(1), Some(-1)).reach(&heads(None, None)));
     }

@@ -172,16 +172,17 @@ impl Story<'_> {
         let known = self.archived.len();
         // a batch that is broken off is undone at once, unless that breaks too
         self.check_lines(broken_at.contains(&Step::Recover))?;
-        if let Ok(summary) = &result {
+        if let Ok(Some(summary)) = &result {
             prop_assert_eq!(summary.counts.new_events(), (self.archived.len() - known) as u64);
             if !summary.stopped {
                 self.check_nothing_is_missing()?;
             }
         }
-        self.check_catalog(result.is_ok_and(|summary| !summary.stopped))
+        self.check_catalog(result.is_ok_and(|summary| summary.is_some_and(|summary| !summary.stopped)))
     }
 
-    fn export(&self, end: End, broken_at: &Arc<Mutex<Vec<Step>>>) -> Result<Summary, TestCaseError> {
+    /// None: it was told to stop before it had begun.
+    fn export(&self, end: End, broken_at: &Arc<Mutex<Vec<Step>>>) -> Result<Option<Summary>, TestCaseError> {
         let mut steps = 0;
         let broken_at = Arc::clone(broken_at);
         let hook = move |step| {
@@ -201,7 +202,10 @@ impl Story<'_> {
         let mut archive = self.open(Some(Box::new(hook)))?;
         let database = self.setting.database.clone();
         let export = export::export(database, &mut archive, &self.selection, stopped, &mut listener);
-        self.setting.runtime.block_on(export).map_err(failure)
+        match self.setting.runtime.block_on(export) {
+            Err(export::Error::Stopped) if patience.is_some() => Ok(None),
+            result => result.map(Some).map_err(failure),
+        }
     }
 
     /// Every line that was there is there still, where it was; every new one is that of an event to be archived, and none

@@ -143,8 +143,8 @@ impl Session {
         PAGE.min(self.servers.statement_timeout() / 2)
     }
 
-    /// Only a server that has these newest ids may take over from here on.
-    pub(super) fn began_at(&self, heads: &Heads) {
+    /// Only a server that has what these heads tell of may take over from here on; without any, each may.
+    pub(super) fn began_at(&self, heads: Option<Heads>) {
         self.servers.succession().began_at(heads);
     }
 

@@ -172,7 +172,9 @@ fn only_its_owner_may_look_into_an_archive() {
         .unwrap();
     assert!(status.success());
     assert_eq!(modes(&archive), modes_expected(&archive));
-    assert_eq!(contents(&archive).len(), 2);
+    let files =
+        ["catalog.sqlite", "index.md", "rooms/room@here.test/2026-11-22.jsonl", "rooms/room@here.test/2026-11-22.md"];
+    assert!(files.iter().all(|file| contents(&archive).contains_key(*file)));
 }
 
 /// The mode of everything in an archive, and its own.
@@ -182,6 +184,9 @@ pub(crate) fn modes(archive: &Path) -> Vec<(String, String)> {
     while let Some(path) = paths.pop() {
         // what is there for the time of a run may be gone already
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        if metadata.is_symlink() {
+            continue;
+        }
         modes.push((path.display().to_string(), format!("{:o}", metadata.permissions().mode() & 0o7777)));
         if metadata.is_dir() {
             paths.extend(entries(&path).into_iter().map(|name| path.join(name)));

@@ -8,10 +8,9 @@
 //! - **It is behind**: a standby that has not replayed yet what the first had. The watermark would pass ids that are merely
 //!   not there yet. Those with young neighbours would become gaps, and later runs would find them; but the others would be
 //!   given up, since how young is measured by the clock of the first server, and this one may be days behind it. So a server
-//!   may take over only when it has ids as new as the first had when the run began, in both streams. It has then replayed
-//!   everything up to the transaction that brought the newest of them; what may still be missing below is what commits late,
-//!   within [`crate::stream::GAP_LIFETIME`], as on any one server. A purge of the newest events of all, in the middle of a
-//!   run, makes even the same server look like one that is behind: then the run ends early and the next one goes on.
+//!   may take over only when it has replayed the write-ahead log as far as the first had it when the run began. What may still
+//!   be missing below the newest ids of then is what commits late, within [`crate::stream::GAP_LIFETIME`], as on any one server.
+//!   Where the log's position cannot be read, it must have ids as new as the first had.
 //! - **It has another past**: it was promoted before the last transactions had come to it, or lost them in a crash, and gives
 //!   their ids to new events, which then stand below what this run has read. Ids are given in order: so if the last event
 //!   that was read still has its id there, no id below it was given anew. If another event has it, the server is turned
@@ -38,9 +37,9 @@ pub(super) struct Succession {
 }
 
 impl Succession {
-    /// The newest ids of the run that begins now.
-    pub(super) fn began_at(&mut self, heads: &Heads) {
-        *self = Succession { heads: Some(*heads), read: None };
+    /// The newest ids of the run that begins now; none until they are known.
+    pub(super) fn began_at(&mut self, heads: Option<Heads>) {
+        *self = Succession { heads, read: None };
     }
 
     /// The last event that was read, and its id.
