@@ -16,3 +16,8 @@ grant select (name) on users to synapse_export;
 grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
 grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;
 grant select (event_id, room_id, user_id, membership, display_name, forgotten) on room_memberships to synapse_export;
+-- for `synapse-export doctor`
+grant select (version) on schema_version to synapse_export;
+grant select (update_name) on background_updates to synapse_export;
+grant select (max_lifetime) on room_retention to synapse_export;
+select 'grant select (id, action, "timestamp") on scheduled_tasks to synapse_export' where to_regclass('scheduled_tasks') is not null \gexec

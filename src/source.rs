@@ -3,6 +3,7 @@
 //! [`Database`] is the only type that reaches the database, and has no way to write: its methods are the statements in
 //! `sql/`, each in a read-only transaction of its own. Knows no archive.
 
+mod checkup;
 mod queries;
 mod redactions;
 mod rooms;
@@ -16,9 +17,10 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::stream::{Position, Stream};
+pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
 pub use rooms::{Kind, Matches, Room};
 pub use rows::{Row, Rows};
-pub use schema::Schema;
+pub use schema::{Problem, Schema};
 use session::Session;
 pub use session::Tell;
 
@@ -69,7 +71,7 @@ pub enum Error {
     },
     /// This is no database of Synapse's, or the role may not read it.
     #[error(transparent)]
-    Schema(#[from] schema::Problem),
+    Schema(#[from] Problem),
     /// The rows ended before they were said to: what reads them has died.
     #[error("reading from the database broke off")]
     BrokeOff,
@@ -194,8 +196,15 @@ pub struct Database {
 }
 
 impl Database {
-    /// Connects, and finds out which of Synapse's columns are there.
+    /// Connects, and makes sure that the database can be exported.
     pub async fn connect(config: &Config) -> Result<Database, Error> {
+        let database = Database::look(config).await?;
+        database.schema.suffices_to_export()?;
+        Ok(database)
+    }
+
+    /// Connects to a database that perhaps cannot be exported, and finds out which of Synapse's columns are there.
+    pub async fn look(config: &Config) -> Result<Database, Error> {
         let session = Session::new(config)?;
         let schema = Schema::detect(&session).await?;
         let names = match schema.server_name() {

@@ -16,10 +16,23 @@ use support::story::ROOM;
 use support::{Database, Shape, cluster};
 
 /// The statements that read nothing that grows with the server, or only one row of it, and those that are none.
-const NO_INDEX: [&str; 5] = ["columns", "reader_role", "role", "server_name_by_membership", "standing"];
+const NO_INDEX: [&str; 12] = [
+    "background_updates",
+    "columns",
+    "indexes",
+    "login",
+    "reader_role",
+    "role",
+    "schema_version",
+    "server_name_by_membership",
+    "settings",
+    "sizes",
+    "standing",
+    "writable",
+];
 
 /// The tables that may be huge.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "events",
     "event_json",
     "ex_outlier_stream",
@@ -31,6 +44,8 @@ const TABLES: [&str; 11] = [
     "current_state_events",
     "room_memberships",
     "local_current_membership",
+    "room_retention",
+    "scheduled_tasks",
 ];
 
 /// Rows enough for every kind of plan to look cheaper than it is on a large server.
@@ -58,7 +73,8 @@ const FILL: &str = "
     insert into room_memberships (event_id, user_id, sender, room_id, membership)
     select event_id, state_key, state_key, room_id, 'join' from current_state_events where type = 'm.room.member';
     insert into local_current_membership (room_id, user_id, event_id, membership)
-    select room_id, user_id, event_id, membership from room_memberships;";
+    select room_id, user_id, event_id, membership from room_memberships;
+    insert into room_retention (room_id, event_id, max_lifetime) select '!' || i, '$' || i, i from generate_series(1, 500) i;";
 
 #[test]
 fn every_statement_uses_the_indexes_it_names() {
@@ -92,7 +108,9 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for file in entries(&directory) {
         let name = file.strip_suffix(".sql").unwrap_or(&file);
-        if name == "stored" || name == "reader_role" {
+        // Synapse 1.60 had no such tasks.
+        let is_missing = name == "purge_tasks" && shape == Shape::V1_60;
+        if name == "stored" || name == "reader_role" || is_missing {
             continue;
         }
         let sql = text(&file);
@@ -229,6 +247,10 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "rooms_invites" | "rooms_counts" => vec![vec![rooms()]],
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
+        "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],
+        "redactions_pending" => vec![vec![Box::new(i64::MIN), Box::new(10_001_i64)]],
+        "redactions_censored" | "retention" | "purge_tasks" => vec![vec![Box::new(1_000_i64)]],
+        "survivors" => vec![vec![Box::new("here.test"), Box::new(10_000_i64)]],
         "room" | "has_state" => vec![vec![room()]],
         _ => vec![vec![]],
     }

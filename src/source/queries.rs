@@ -29,6 +29,18 @@ pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
 pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
+pub(super) const LOGIN: Statement = statement!("login");
+pub(super) const WRITABLE: Statement = statement!("writable");
+pub(super) const SETTINGS: Statement = statement!("settings");
+pub(super) const INDEXES: Statement = statement!("indexes");
+pub(super) const SCHEMA_VERSION: Statement = statement!("schema_version");
+pub(super) const BACKGROUND_UPDATES: Statement = statement!("background_updates");
+pub(super) const SIZES: Statement = statement!("sizes");
+pub(super) const REDACTIONS_PENDING: Statement = statement!("redactions_pending");
+pub(super) const REDACTIONS_CENSORED: Statement = statement!("redactions_censored");
+pub(super) const SURVIVORS: Statement = statement!("survivors");
+pub(super) const RETENTION: Statement = statement!("retention");
+pub(super) const PURGE_TASKS: Statement = statement!("purge_tasks");
 pub(super) const HAS_STATE: Statement = statement!("has_state");
 pub(super) const ROOMS: Statement = statement!("rooms");
 pub(super) const ROOMS_STATE: Statement = statement!("rooms_state");
@@ -101,7 +113,6 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         ROLE,
         HEADS,
         ANCHOR,
-        STANDING,
         ALIAS,
         ROOM,
         SERVER_NAME,
@@ -112,6 +123,19 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         room_state(),
         room_past_state(),
         redacted_by(),
+        STANDING,
+        LOGIN,
+        WRITABLE,
+        SETTINGS,
+        INDEXES,
+        SCHEMA_VERSION,
+        BACKGROUND_UPDATES,
+        SIZES,
+        REDACTIONS_PENDING,
+        REDACTIONS_CENSORED,
+        SURVIVORS,
+        RETENTION,
+        PURGE_TASKS,
         HAS_STATE,
         ROOMS,
         ROOMS_STATE,

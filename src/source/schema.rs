@@ -55,7 +55,7 @@ const OPTIONAL: [(&str, &str, &str, &str); 3] = [
 /// Why a database cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// A table or column is not there.
+    /// Tables or columns are not there, with commas; and the role, quoted as SQL needs it.
     #[error(
         "this is no Synapse database that can be exported: it has no {0}; check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {1})"
     )]
@@ -94,8 +94,29 @@ impl Schema {
         }
         let role = session.query(&queries::ROLE, &[]).await?;
         schema.role = role.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
-        schema.check(&NEEDED)?;
         Ok(schema)
+    }
+
+    /// Whether an export can read what it needs.
+    pub fn suffices_to_export(&self) -> Result<(), Problem> {
+        self.check(&NEEDED)
+    }
+
+    /// Whether rooms can be listed, and their state be shown.
+    pub fn suffices_to_list_rooms(&self) -> Result<(), Problem> {
+        self.check(&ROOMS)
+    }
+
+    /// Whether a table is there.
+    #[must_use]
+    pub fn has(&self, table: &str) -> bool {
+        self.columns.contains_key(table)
+    }
+
+    /// The statement by which a table's owner lets this role read columns of it.
+    #[must_use]
+    pub fn grant(&self, table: &str, columns: &[&str]) -> String {
+        format!("GRANT SELECT ({}) ON {table} TO {};", columns.join(", "), self.role)
     }
 
     /// Whether these columns are there and may be read.

@@ -155,6 +155,22 @@ create table schema_version (
     upgraded boolean not null
 );
 
+create table room_retention (
+    room_id text not null,
+    event_id text not null,
+    min_lifetime bigint,
+    max_lifetime bigint,
+    constraint room_retention_pkey primary key (room_id, event_id)
+);
+create index room_retention_max_lifetime_idx on room_retention (max_lifetime);
+
+create table scheduled_tasks (
+    id text constraint scheduled_tasks_pkey primary key,
+    action text not null,
+    status text not null,
+    "timestamp" bigint not null
+);
+
 -- Never read: it is here so that tests can show that the reader role may not.
 create table access_tokens (
     token text not null constraint access_tokens_token_key unique
