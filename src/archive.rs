@@ -9,6 +9,7 @@ mod catalog;
 mod error;
 mod jsonl;
 pub mod layout;
+mod look;
 mod rebuild;
 mod stale;
 mod transcripts;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
+pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
 
 use crate::event::Event;
@@ -84,7 +86,7 @@ impl Archive {
         let indexed = catalog.is_indexed()?;
         let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
         archive.recover()?;
-        archive.check_some_files()?;
+        check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         Ok(archive)
     }
 
@@ -207,18 +209,6 @@ impl Archive {
         writing.commit()
     }
 
-    /// Compares files with the catalog: all of them in a small archive, in a large one a part that is another each time,
-    /// since looking at a million files would take longer than a night's export.
-    fn check_some_files(&self) -> Result<(), Error> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
-        let start = format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52));
-        for (path, committed) in self.catalog.files(&start, CHECKED_AT_OPEN)? {
-            jsonl::check(&self.directory, &path, Some(committed))?;
-        }
-        Ok(())
-    }
-
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
@@ -301,14 +291,25 @@ fn lock(directory: &Path) -> Result<File, Error> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-            let holder = if known { format!("process {}", pid.trim()) } else { "its process is not known".to_owned() };
-            return Err(Error::Locked { holder, archive: directory.to_owned() });
+            return Err(Error::Locked { holder: holder(&mut file), archive: directory.to_owned() });
         }
         Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
     }
     file.set_len(0).map_err(Error::io("write to", &path))?;
     writeln!(file, "{}", std::process::id()).map_err(Error::io("write to", &path))?;
     Ok(file)
+}
+
+/// Who has locked an archive, by what its lock file says.
+fn holder(file: &mut File) -> String {
+    let mut pid = String::new();
+    let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
+    if known { format!("process {}", pid.trim()) } else { "its process is not known".to_owned() }
+}
+
+/// Compares files with the catalog: all of them in a small archive, in a large one a part that is another each time, since
+/// looking at a million files would take longer than a night's export.
+fn check_files(directory: &Path, catalog: &Catalog, most: i64) -> Result<(), Error> {
+    let files = catalog.some_files(most)?;
+    files.iter().try_for_each(|(path, committed)| jsonl::check(directory, path, Some(*committed)))
 }

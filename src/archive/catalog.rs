@@ -110,8 +110,15 @@ impl Catalog {
         Ok(statement.query_row([path], |row| row.get::<_, i64>(0)).optional()?.map(i64::unsigned_abs))
     }
 
+    /// At most `most` files with their lengths, others each time.
+    pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
+        self.files(&format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52)), most)
+    }
+
     /// At most `most` files from `start` on in the order of their paths, then from the beginning, with their lengths.
-    pub(super) fn files(&self, start: &str, most: i64) -> Result<Vec<(String, u64)>, Error> {
+    fn files(&self, start: &str, most: i64) -> Result<Vec<(String, u64)>, Error> {
         let mut found = Vec::new();
         for statement in [
             "select path, bytes from file where path >= ?1 order by path limit ?2",
@@ -223,6 +230,23 @@ impl Catalog {
             Ok(LastRun { run: row.get(0)?, started: row.get(1)?, finished: row.get(2)?, outcome: row.get(3)? })
         });
         Ok(found.optional()?)
+    }
+
+    /// When the last run began that came to its end, RFC 3339, UTC.
+    pub fn last_complete_run(&self) -> Result<Option<String>, Error> {
+        let sql = "select started from run where outcome in ('done', 'damaged') order by run desc limit 1";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0)).optional()?)
+    }
+
+    /// Whether a batch was not finished, or is being written.
+    pub fn is_unfinished(&self) -> Result<bool, Error> {
+        Ok(!self.intent()?.is_empty())
+    }
+
+    /// How many transcripts are not as the events say.
+    pub fn stale_transcripts(&self) -> Result<u64, Error> {
+        let sql = "select count(*) from file where dirty";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
     /// How many files a run wrote to.

@@ -1,0 +1,113 @@
+//! An archive as it lies there: what can be told without opening it to write, beside an export that may be running. Makes and
+//! changes nothing.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
+
+use super::{Catalog, Error, check_files, holder};
+
+/// What the directory of an archive may hold.
+const OWN: [&str; 8] = [
+    "catalog.sqlite",
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sqlite-journal",
+    "rooms",
+    "by-name",
+    "index.md",
+    "lost+found",
+];
+/// How many strangers are looked for, and in how many directories.
+const STRANGERS: usize = 20;
+const DIRECTORIES: usize = 200;
+
+/// An archive's directory, or the place where it would be made.
+#[derive(Debug)]
+pub struct Look {
+    /// The directory is there.
+    pub exists: bool,
+    /// Its permissions, as of chmod.
+    pub mode: u32,
+    /// This user may make files in it, or, as long as it is not there, make it.
+    pub is_writable: bool,
+    /// What this user may still write there, bytes.
+    pub free_bytes: Option<u64>,
+    /// Who is writing to it now: `process 4711`, as far as it is known.
+    pub held_by: Option<String>,
+}
+
+/// Looks at the directory of an archive.
+pub fn look(directory: &Path) -> Result<Look, Error> {
+    let looked = Error::io("look at", directory);
+    let (exists, mode) = match fs::metadata(directory) {
+        Ok(metadata) if !metadata.is_dir() => return Err(looked(std::io::ErrorKind::NotADirectory.into())),
+        Ok(metadata) => (true, metadata.permissions().mode() & 0o7777),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => (false, 0),
+        Err(e) => return Err(looked(e)),
+    };
+    let place = nearest(directory);
+    let is_writable = rustix::fs::access(&place, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    let free = rustix::fs::statvfs(&place).ok().map(|it| it.f_bavail.saturating_mul(it.f_frsize));
+    Ok(Look { exists, mode, is_writable, free_bytes: free, held_by: held_by(directory) })
+}
+
+/// The directory itself or, if it is not there, the first above it that is.
+fn nearest(directory: &Path) -> PathBuf {
+    let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let found = absolute.ancestors().find(|path| path.is_dir());
+    found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
+}
+
+/// Who holds the lock. It is shared for a moment to find out, and let go.
+fn held_by(directory: &Path) -> Option<String> {
+    let mut file = File::open(directory.join(".lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
+        _ => None,
+    }
+}
+
+impl Catalog {
+    /// Compares some files with the catalog, `most` at most, others each time. Only between runs they agree.
+    pub fn check_files(&self, archive: &Path, most: i64) -> Result<(), Error> {
+        check_files(archive, self, most)
+    }
+
+    /// Files that no export has made, below the archive: some of those in its directory, and of those that bar the way of
+    /// lines to come. Only between runs it can tell.
+    pub fn strangers(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
+        let mut strangers = Vec::new();
+        for name in names(archive)? {
+            if !OWN.contains(&&*name) && !name.starts_with('.') {
+                strangers.push(name);
+            }
+        }
+        let files = self.some_files(most)?;
+        let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+        for room in rooms.into_iter().take(DIRECTORIES) {
+            for name in names(&archive.join(room))? {
+                let path = format!("{room}/{name}");
+                if Path::new(&name).extension().is_some_and(|it| it == "jsonl") && self.length(&path)?.is_none() {
+                    strangers.push(path);
+                }
+            }
+        }
+        strangers.truncate(STRANGERS);
+        Ok(strangers)
+    }
+}
+
+/// The names in a directory; none if it is not there.
+fn names(directory: &Path) -> Result<BTreeSet<String>, Error> {
+    let listed = |e| Error::io("list", directory)(e);
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(listed)?,
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    entries.map(name).collect::<std::io::Result<_>>().map_err(listed)
+}
