@@ -1,6 +1,7 @@
 //! The command line: arguments, environment, terminal, exit codes. The only place for any of them.
 
 mod database;
+mod doctor;
 mod export;
 mod lag;
 mod render;
@@ -34,6 +35,7 @@ enum Command {
     Room(room::Args),
     Rooms(rooms::Args),
     Render(render::Args),
+    Doctor(doctor::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -52,6 +54,9 @@ enum Outcome {
     Done,
     Damaged,
     Refused,
+    /// What `doctor` found.
+    Warnings,
+    Errors,
     Signalled(u8),
 }
 
@@ -71,12 +76,15 @@ pub fn run() -> ExitCode {
         Command::Room(args) => room::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Damaged) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(2),
+        Ok(Outcome::Warnings) => ExitCode::from(10),
+        Ok(Outcome::Errors) => ExitCode::from(11),
         Ok(Outcome::Signalled(signal)) => ExitCode::from(128 + signal),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

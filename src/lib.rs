@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cli          arguments, environment, terminal, exit codes
-//! export       the loop: pages → batch → commit; the only place where source and archive meet
+//! export       the loop: pages → batch → commit; the only place where source and archive meet to write
+//! doctor       checks of both → findings with remedies; changes nothing
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is                                    (unaware of each other)
 //! event        an event as stored, as a line; pure
@@ -20,6 +21,7 @@
 pub mod archive;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod event;
 pub mod export;
 pub mod source;

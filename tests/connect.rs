@@ -6,6 +6,8 @@ mod support;
 
 #[path = "connect/certificates.rs"]
 mod certificates;
+#[path = "connect/doctor.rs"]
+mod doctor;
 #[path = "connect/encryption.rs"]
 mod encryption;
 #[path = "connect/passwords.rs"]

@@ -218,7 +218,7 @@ fn write_json(out: &mut impl Write, rooms: &[Room]) -> std::io::Result<()> {
 }
 
 /// A JSON text whose strings show a terminal nothing that would change how it writes.
-fn harmless(json: &str) -> String {
+pub(super) fn harmless(json: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

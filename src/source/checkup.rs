@@ -2,8 +2,6 @@
 //! index, so that they take no longer on a large server. Says what is there, not whether that is good.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
-
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 

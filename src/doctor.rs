@@ -1,0 +1,164 @@
+//! Is everything all right? Checks of a database and an archive → findings, each with what to do about it.
+//!
+//! Asks only what a large server answers at once: catalogs, small tables, the start of an index; counts no events. What may
+//! not be looked at is a finding too. Changes nothing, says nothing to a terminal, and quotes no content.
+
+mod archive;
+mod connection;
+mod loss;
+mod size;
+mod synapse;
+
+use std::path::Path;
+
+use indicatif::{HumanBytes, HumanCount};
+
+use crate::config::Config;
+use crate::source::{self, Database};
+pub use size::Estimate;
+
+/// How bad it is; the worst comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It has to be put right, or nothing is exported.
+    Error,
+    /// It should be put right.
+    Warning,
+    /// It could not be found out.
+    Unknown,
+    /// As it should be.
+    Fine,
+}
+
+impl Kind {
+    /// As in the JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Error => "error",
+            Kind::Warning => "warning",
+            Kind::Unknown => "unknown",
+            Kind::Fine => "fine",
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which check.
+    pub check: &'static str,
+    /// How bad it is.
+    pub kind: Kind,
+    /// What was found.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(kind: Kind, check: &'static str, what: impl Into<String>) -> Finding {
+        Finding { check, kind, what: what.into(), remedy: None }
+    }
+
+    fn fine(check: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Kind::Fine, check, what)
+    }
+
+    fn warning(check: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Kind::Warning, check, what)
+    }
+
+    fn error(check: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Kind::Error, check, what)
+    }
+
+    fn unknown(check: &'static str, what: impl Into<String>) -> Finding {
+        Finding::new(Kind::Unknown, check, what)
+    }
+
+    fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// All that was found.
+#[derive(Clone, Debug)]
+pub struct Examined {
+    /// The worst first; within a kind in the order in which the checks depend on each other.
+    pub findings: Vec<Finding>,
+    /// What a full export takes; none if that cannot be told.
+    pub estimate: Option<Estimate>,
+}
+
+impl Examined {
+    /// The worst of all.
+    #[must_use]
+    pub fn worst(&self) -> Kind {
+        self.findings.iter().map(|finding| finding.kind).min().unwrap_or(Kind::Fine)
+    }
+}
+
+/// Makes every check that can be made. Without an archive, those of one are left out.
+pub async fn examine(config: &Config, directory: Option<&Path>) -> Examined {
+    let mut archive = archive::State::of(directory);
+    let mut findings = Vec::new();
+    let mut estimate = None;
+    match Database::look(config).await {
+        Err(error) => findings.push(connection::unreachable(&error)),
+        Ok(database) => {
+            let login = connection::check(&database, &mut findings).await;
+            if synapse::check(&database, &mut findings).await {
+                archive.compare(&database).await;
+                loss::check(&database, login.as_ref(), &archive, &mut findings).await;
+                estimate = size::estimate(&database, &mut findings).await;
+            }
+        }
+    }
+    archive.report(&mut findings);
+    size::room_for(estimate, &archive, &mut findings);
+    findings.sort_by_key(|finding| finding.kind);
+    Examined { findings, estimate }
+}
+
+/// What was asked for, or a finding that says why it is not known.
+fn known<T>(check: &'static str, answer: Result<T, source::Error>, findings: &mut Vec<Finding>) -> Option<T> {
+    answer.map_err(|error| findings.push(Finding::unknown(check, chain(&error)))).ok()
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Names for a sentence: the first few, and how many more.
+fn named<T: AsRef<str>>(names: &[T]) -> String {
+    let first: Vec<&str> = names.iter().take(5).map(AsRef::as_ref).collect();
+    match names.len() {
+        0..=5 => first.join(", "),
+        all => format!("{} and {} more", first.join(", "), all - 5),
+    }
+}
+
+fn n(count: u64) -> String {
+    HumanCount(count).to_string()
+}
+
+fn bytes(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
+/// A span of time in the largest unit that leaves two of it, rounded down.
+fn span(milliseconds: i64) -> String {
+    let seconds = milliseconds.max(0) / 1000;
+    let units = [("days", 24 * 60 * 60), ("hours", 60 * 60), ("minutes", 60), ("seconds", 1)];
+    let (unit, length) = units.into_iter().find(|(_, length)| seconds >= 2 * length).unwrap_or(units[3]);
+    format!("{} {unit}", seconds / length)
+}
+
+fn day(ts: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(ts)
+        .map_or_else(|| "a day out of range".to_owned(), |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
+}

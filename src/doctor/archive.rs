@@ -1,0 +1,236 @@
+//! The archive: whether an export can write to it, what the last one left, how far it has come.
+
+use std::path::{Path, PathBuf};
+
+use super::{Finding, chain, day, n, named};
+use crate::archive::{Catalog, Error, LastRun, Look, look};
+use crate::source::Database;
+use crate::stream::Stream;
+
+/// How many files are compared with the catalog, others each time.
+const FILES: i64 = 1_000;
+/// How many rooms' watermarks are compared with the server.
+const SCOPES: usize = 100;
+
+/// What is known of the archive.
+#[derive(Default)]
+pub(super) struct State {
+    directory: Option<PathBuf>,
+    look: Option<Look>,
+    catalog: Option<Catalog>,
+    /// When the last run began that came to its end, milliseconds since the epoch.
+    pub(super) last_complete: Option<i64>,
+    /// How many events it has.
+    pub(super) events: u64,
+    /// Only some rooms are exported.
+    pub(super) has_selection: bool,
+    findings: Vec<Finding>,
+}
+
+impl State {
+    /// Looks at an archive, if there is one to look at.
+    pub(super) fn of(directory: Option<&Path>) -> State {
+        let mut state = State { directory: directory.map(Path::to_owned), ..State::default() };
+        let Some(directory) = directory else {
+            let finding = Finding::unknown("archive", "none was named, so none was looked at");
+            state.findings.push(finding.remedy("give --archive DIR or SYNAPSE_EXPORT_ARCHIVE"));
+            return state;
+        };
+        match look(directory) {
+            Err(error) => state.findings.push(Finding::error("archive", chain(&error))),
+            Ok(look) => {
+                state.directory(directory, &look);
+                state.look = Some(look);
+            }
+        }
+        state
+    }
+
+    /// Whether there is, or is to be, an archive.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        self.look.as_ref().and_then(|look| look.free_bytes)
+    }
+
+    pub(super) fn report(&mut self, findings: &mut Vec<Finding>) {
+        findings.append(&mut self.findings);
+    }
+
+    fn directory(&mut self, directory: &Path, look: &Look) {
+        let shown = directory.display();
+        if !look.is_writable {
+            let what = if look.exists { "write to" } else { "make" };
+            let finding = Finding::error("archive", format!("this user may not {what} {shown}"));
+            self.findings.push(
+                finding.remedy("run this, and exports, as the user that owns the archive, or give it another place"),
+            );
+        }
+        if !look.exists {
+            let finding = Finding::warning("archive", format!("there is no {shown} yet: nothing is archived"));
+            self.findings.push(finding.remedy("run synapse-export export, which makes it"));
+            return;
+        }
+        let permissions = "archive's permissions";
+        self.findings.push(if look.mode.trailing_zeros() >= 6 {
+            Finding::fine(permissions, "only its owner may look into it")
+        } else {
+            Finding::warning(permissions, format!("others may look into {shown} (mode {:04o})", look.mode))
+                .remedy(format!("chmod go= {}", quoted(directory)))
+        });
+        match Catalog::open_to_read(directory) {
+            Ok(catalog) => {
+                if let Err(error) = self.inside(directory, look, &catalog) {
+                    self.findings.push(Finding::error("archive", chain(&error)));
+                }
+                self.catalog = Some(catalog);
+            }
+            Err(Error::NoArchive(_)) if directory.join("rooms").is_dir() => {
+                let what = format!("{shown} has lost its catalog.sqlite");
+                self.findings.push(Finding::warning("archive", what).remedy(
+                    "restore it from a backup of the archive; without it the next export makes it anew from the files, reads the server again and adds what is missing",
+                ));
+            }
+            Err(Error::NoArchive(_)) => {
+                let finding = Finding::warning("archive", format!("{shown} is no archive yet: nothing is archived"));
+                self.findings.push(finding.remedy("run synapse-export export, which makes one"));
+            }
+            Err(error) => self.findings.push(Finding::error("archive", chain(&error))),
+        }
+    }
+
+    fn inside(&mut self, directory: &Path, look: &Look, catalog: &Catalog) -> Result<(), Error> {
+        self.events = catalog.events()?;
+        self.has_selection = !catalog.selection()?.include.is_empty();
+        self.last_complete = catalog.last_complete_run()?.as_deref().and_then(milliseconds);
+        let held = look.held_by.as_deref();
+        self.findings.push(last_run(catalog.last_run()?.as_ref(), held, self.last_complete));
+        if let Some(holder) = held {
+            let what = format!(
+                "another synapse-export ({holder}) is writing to it; its files were not compared with its catalog"
+            );
+            self.findings.push(Finding::fine("archive", what));
+        } else if catalog.is_unfinished()? {
+            let what = "a run was cut off in the middle of a batch";
+            self.findings.push(
+                Finding::warning("archive", what).remedy("run an export: it undoes the batch, and reads it again"),
+            );
+        } else {
+            self.findings.push(match catalog.check_files(directory, FILES) {
+                Ok(()) => Finding::fine(
+                    "archive",
+                    format!(
+                        "{} events; its files are as its catalog knows them, as far as they were compared ({} at most)",
+                        n(self.events),
+                        n(FILES.unsigned_abs())
+                    ),
+                ),
+                Err(error) => Finding::error("archive", chain(&error)),
+            });
+            let strangers = catalog.strangers(directory, FILES)?;
+            if !strangers.is_empty() {
+                let what = format!("no export has made these: {}", named(&strangers));
+                self.findings.push(Finding::warning("archive", what).remedy(
+                    "take them elsewhere; an export stops where a file it does not know has the name of one that it wants to make",
+                ));
+            }
+        }
+        let stale = catalog.stale_transcripts()?;
+        // without an index none was ever rendered, and none is missed
+        self.findings.push(if stale == 0 || held.is_some() || !directory.join("index.md").exists() {
+            Finding::fine("transcripts", format!("{} are to be rendered", n(stale)))
+        } else {
+            let finding = Finding::warning("transcripts", format!("{} are not up to date", n(stale)));
+            finding.remedy(format!("synapse-export render --archive {}", quoted(directory)))
+        });
+        Ok(())
+    }
+
+    /// Compares how far the archive has come with how far the server is.
+    pub(super) async fn compare(&mut self, database: &Database) {
+        let Some(catalog) = &self.catalog else { return };
+        match compare(catalog, database).await {
+            Ok(mut findings) => self.findings.append(&mut findings),
+            Err(text) => self.findings.push(Finding::unknown("watermark", text)),
+        }
+    }
+}
+
+async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>, String> {
+    let failed = |error: Error| chain(&error);
+    let heads = database.heads().await.map_err(|error| chain(&error))?;
+    let scopes = catalog.scopes().map_err(failed)?;
+    let (mut told, mut gaps, mut ids) = (Vec::new(), 0, 0);
+    for scope in scopes.iter().take(SCOPES) {
+        for stream in Stream::ALL {
+            for gap in catalog.gaps(scope, stream).map_err(failed)?.iter() {
+                gaps += 1;
+                ids += gap.last.0 - gap.first.0 + 1;
+            }
+            let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
+            if let Some((position, archived)) = &watermark.anchor {
+                let found = database.event_at(stream, *position).await.map_err(|error| chain(&error))?;
+                if found.is_some_and(|found| found != *archived) {
+                    let what = format!(
+                        "position {} of the {stream} stream is another event than when it was archived: the server was restored from a backup, or it is another one",
+                        position.0
+                    );
+                    let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
+                    return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
+                }
+            }
+            if scope.is_empty() {
+                let ahead = heads.of(stream).map_or(0, |head| head.0.saturating_sub(watermark.position.0));
+                told.push(format!("{stream} {}, with {} ids to come", watermark.position.0, n(ahead)));
+            }
+        }
+    }
+    if scopes.is_empty() {
+        return Ok(vec![
+            Finding::warning("watermark", "nothing is read yet, or it was reset").remedy("run synapse-export export"),
+        ]);
+    }
+    if told.is_empty() {
+        told.push(format!("of {} selected rooms", n(scopes.len() as u64)));
+    }
+    let gaps = if gaps == 0 {
+        "no gaps".to_owned()
+    } else {
+        format!("gaps: {} ({} ids), which every run probes until they are a day old", n(gaps), n(ids))
+    };
+    Ok(vec![Finding::fine("watermark", format!("{}; {gaps}", told.join(", ")))])
+}
+
+fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64>) -> Finding {
+    let check = "last run";
+    let Some(run) = run else {
+        return Finding::warning(check, "none has begun").remedy("run synapse-export export");
+    };
+    let what = format!("number {}, begun {}: {}", run.run, run.started, run.outcome);
+    let complete = match last_complete {
+        Some(began) => format!("; the last one that came to its end began {}", day(began)),
+        None => "; none has come to its end yet".to_owned(),
+    };
+    match &*run.outcome {
+        "done" | "damaged" => Finding::fine(check, what),
+        "running" if held.is_some() => Finding::fine(check, what),
+        "stopped" => Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there"),
+        "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
+            .remedy("run synapse-export export: it goes on from there"),
+        _ => Finding::warning(check, what + &complete)
+            .remedy("run synapse-export export; why it failed is in the catalog: select error from run order by run desc limit 1"),
+    }
+}
+
+fn milliseconds(time: &str) -> Option<i64> {
+    Some(chrono::DateTime::parse_from_rfc3339(time).ok()?.timestamp_millis())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,=".contains(c);
+    if text.chars().all(plain) && !text.starts_with('-') { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}

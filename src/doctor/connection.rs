@@ -1,0 +1,185 @@
+//! The way to the database: reachable, encrypted, as a role that only reads; primary or replica.
+
+use tokio_postgres::error::SqlState;
+
+use super::{Finding, chain, known, n, named, span};
+use crate::source::{self, Database, Login, Standing};
+
+/// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
+const LAG: i64 = 60 * 60 * 1000;
+/// PostgreSQL's default, which is far longer than a page takes.
+const PATIENCE: i64 = 30_000;
+
+/// Says why there is no connection.
+pub(super) fn unreachable(error: &source::Error) -> Finding {
+    let finding = Finding::error("connection", chain(error));
+    let cause = match error {
+        source::Error::Connect { source, .. } => source.downcast_ref::<tokio_postgres::Error>(),
+        source::Error::Query { source, .. } => Some(source),
+        _ => None,
+    };
+    let Some(code) = cause.and_then(tokio_postgres::Error::code) else {
+        return finding.remedy("check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)");
+    };
+    finding.remedy(if *code == SqlState::INVALID_PASSWORD {
+        "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'"
+    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        "check that the role exists (sql/reader_role.sql makes one), and that pg_hba.conf has a line that lets it in from here"
+    } else if *code == SqlState::UNDEFINED_DATABASE {
+        "check the database's name: it stands in Synapse's homeserver.yaml, and --synapse-config takes it from there"
+    } else if error.is_transient() {
+        "try again later"
+    } else {
+        "see what PostgreSQL's own log says about it"
+    })
+}
+
+/// Checks the connection, the role and the server.
+pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> Option<Login> {
+    let login = known("connection", database.login().await, findings);
+    if let Some(login) = &login {
+        findings.push(Finding::fine("connection", format!("PostgreSQL {} answers", login.server_version)));
+        findings.push(tls(login));
+    }
+    let writable = known("role", database.writable().await, findings);
+    if let Some((login, writable)) = login.as_ref().zip(writable) {
+        findings.push(role(login, &writable));
+    }
+    let standing = known("replica", database.standing().await, findings);
+    if let Some(standing) = standing {
+        findings.push(replica(standing));
+        if let Standing::Replica(_) = standing {
+            let names = ["max_standby_streaming_delay", "hot_standby_feedback"];
+            if let Some(settings) = known("standby settings", database.settings(&names).await, findings) {
+                let [delay, feedback] = names.map(|name| settings.get(name).map(String::as_str));
+                findings.push(standby(delay.and_then(|delay| delay.parse().ok()), feedback));
+            }
+        }
+    }
+    login
+}
+
+fn tls(login: &Login) -> Finding {
+    match &login.tls {
+        Some((protocol, cipher)) => Finding::fine("tls", format!("in force: {protocol}, {cipher}")),
+        None if login.is_local => Finding::fine("tls", "none, on a Unix socket"),
+        None => Finding::warning("tls", "the connection is not encrypted: messages cross the network in clear")
+            .remedy("set ssl = on in PostgreSQL, and connect with sslmode=verify-full and sslrootcert"),
+    }
+}
+
+fn role(login: &Login, writable: &[String]) -> Finding {
+    let remedy = "connect as a role that may do nothing but read: sql/reader_role.sql makes one";
+    if login.is_superuser {
+        Finding::warning("role", "the role is a superuser; nothing but this program keeps it from writing")
+            .remedy(remedy)
+    } else if writable.is_empty() {
+        Finding::fine("role", "the role can write to none of Synapse's tables")
+    } else {
+        let what = format!(
+            "the role can write to {} of Synapse's tables ({}); nothing but this program keeps it from doing so",
+            n(writable.len() as u64),
+            named(writable)
+        );
+        Finding::warning("role", what).remedy(remedy)
+    }
+}
+
+fn replica(standing: Standing) -> Finding {
+    match standing {
+        Standing::Primary => Finding::fine(
+            "replica",
+            "this is the primary, to which the homeserver writes; a replica would spare it the reading",
+        ),
+        Standing::Replica(None) => {
+            Finding::warning("replica", "this is a replica that cannot tell how far behind it is")
+                .remedy("check that it is connected to its primary: select * from pg_stat_wal_receiver")
+        }
+        Standing::Replica(Some(behind)) => {
+            let behind = i64::try_from(behind.as_millis()).unwrap_or(i64::MAX);
+            match behind {
+                0 => Finding::fine("replica", "this is a replica that has all it has been sent"),
+                ..LAG => Finding::fine("replica", format!("this is a replica, {} behind", span(behind))),
+                _ => Finding::warning("replica", format!("this is a replica, {} behind", span(behind)))
+                    .remedy("check that it is connected to its primary (select * from pg_stat_wal_receiver) and keeps up; what it lacks is exported once it has it"),
+            }
+        }
+    }
+}
+
+/// `delay` is in milliseconds, -1: for ever.
+fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
+    let check = "standby settings";
+    match (delay, feedback) {
+        (_, Some("on")) => Finding::fine(check, "hot_standby_feedback is on: the primary keeps rows that are being read"),
+        (Some(..0), _) => Finding::fine(check, "max_standby_streaming_delay is -1: the replica waits for what is being read"),
+        (Some(PATIENCE..), _) => {
+            let what = format!("the replica waits {} for what is being read; a page takes less", span(delay.unwrap_or_default()));
+            Finding::fine(check, what)
+        }
+        (Some(delay), _) => Finding::warning(
+            check,
+            format!("max_standby_streaming_delay is {delay} ms and hot_standby_feedback is off: the replica may cancel what is being read"),
+        )
+        .remedy("on the replica, set max_standby_streaming_delay = 30s or more, or hot_standby_feedback = on"),
+        (None, _) => Finding::unknown(check, "PostgreSQL does not show max_standby_streaming_delay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Kind;
+    use super::*;
+
+    #[test]
+    fn a_replica_that_is_far_behind_or_does_not_know_is_warned_of() {
+        let minutes = |minutes: u64| Standing::Replica(Some(Duration::from_secs(60 * minutes)));
+        for (standing, kind, said) in [
+            (Standing::Primary, Kind::Fine, "primary"),
+            (minutes(0), Kind::Fine, "all it has been sent"),
+            (minutes(59), Kind::Fine, "59 minutes behind"),
+            (minutes(60), Kind::Warning, "60 minutes behind"),
+            (Standing::Replica(None), Kind::Warning, "cannot tell"),
+        ] {
+            let finding = replica(standing);
+            assert_eq!(finding.kind, kind, "{finding:?}");
+            assert!(finding.what.contains(said), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_that_cancels_early_is_warned_of() {
+        for (delay, feedback, kind) in [
+            (Some(30_000), Some("off"), Kind::Fine),
+            (Some(-1), Some("off"), Kind::Fine),
+            (Some(0), Some("on"), Kind::Fine),
+            (None, Some("on"), Kind::Fine),
+            (Some(0), Some("off"), Kind::Warning),
+            (Some(29_999), None, Kind::Warning),
+            (None, Some("off"), Kind::Unknown),
+            (None, None, Kind::Unknown),
+        ] {
+            assert_eq!(standby(delay, feedback).kind, kind, "{delay:?} {feedback:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_socket_needs_no_encryption() {
+        let login = |is_local, tls: Option<&str>| Login {
+            server_version: "15".to_owned(),
+            now: 0,
+            is_superuser: false,
+            is_local,
+            tls: tls.map(|protocol| (protocol.to_owned(), "a cipher".to_owned())),
+        };
+        assert_eq!(tls(&login(true, None)).kind, Kind::Fine);
+        assert_eq!(tls(&login(false, None)).kind, Kind::Warning);
+        let finding = tls(&login(false, Some("TLSv1.3")));
+        assert_eq!((finding.kind, &*finding.what), (Kind::Fine, "in force: TLSv1.3, a cipher"));
+        assert_eq!(role(&login(true, None), &[]).kind, Kind::Fine);
+        let finding = role(&login(true, None), &["events".to_owned()]);
+        assert!(finding.kind == Kind::Warning && finding.what.contains("(events)"), "{finding:?}");
+    }
+}

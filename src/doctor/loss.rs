@@ -1,0 +1,268 @@
+//! What the server forgets: originals of redacted events, and what retention and purges delete.
+
+use super::synapse::hidden;
+use super::{Finding, archive, day, known, n, span};
+use crate::source::{Database, Login, PendingRedactions, Sampled, Sizes};
+
+/// How many redactions that Synapse has not acted on are counted.
+const PENDING: u64 = 10_000;
+/// How many redactions are looked at for what became of them.
+const SAMPLED: u64 = 2_000;
+/// How many of the oldest events are looked at for survivors of a purge, and how many policies and tasks.
+const SURVIVORS: i64 = 10_000;
+const FEW: i64 = 1_000;
+/// Synapse's default of `redaction_retention_period`, milliseconds.
+const DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Synapse prunes every five minutes, and not all at once.
+const SLACK: i64 = 60 * 60 * 1000;
+
+pub(super) async fn check(
+    database: &Database,
+    login: Option<&Login>,
+    archive: &archive::State,
+    findings: &mut Vec<Finding>,
+) {
+    redactions(database, login, archive, findings).await;
+    purges(database, findings).await;
+}
+
+async fn redactions(database: &Database, login: Option<&Login>, archive: &archive::State, findings: &mut Vec<Finding>) {
+    let check = "redactions";
+    let schema = database.schema();
+    let columns = ["event_id", "have_censored", "received_ts"];
+    if columns.iter().any(|column| !schema.can_read("redactions", column)) {
+        findings.push(hidden(check, schema, "redactions", &columns));
+        return;
+    }
+    let Some(indexes) = known(check, database.indexes(&["redactions"]).await, findings) else { return };
+    if !indexes.iter().any(|index| index.is_valid && index.is_partial && index.columns == ["received_ts"]) {
+        let what = "there is no valid index redactions_have_censored_ts, without which they cannot be counted";
+        findings.push(Finding::unknown(check, what).remedy(
+            "Synapse makes it in the background, and prunes nothing before; if it is not valid, run: REINDEX INDEX CONCURRENTLY redactions_have_censored_ts;",
+        ));
+        return;
+    }
+    let most = |most: u64| i64::try_from(most + 1).unwrap_or(i64::MAX);
+    let pending = known(check, database.pending_redactions(i64::MIN, most(PENDING)).await, findings);
+    let sampled = known(check, database.sampled_redactions(most(SAMPLED)).await, findings);
+    let sizes = known(check, database.sizes().await, findings);
+    let since_last_run = match archive.last_complete {
+        Some(began) => known(check, database.pending_redactions(began, 1).await, findings),
+        None => pending,
+    };
+    let (Some(login), Some(pending), Some(sampled), Some(Sizes { redactions: rows, .. })) =
+        (login, pending, sampled, sizes)
+    else {
+        return;
+    };
+    let unarchived = since_last_run.filter(|_| archive.is_asked_for());
+    findings.push(Redactions { now: login.now, rows, pending, sampled, unarchived }.finding());
+}
+
+/// What is known of the server's redactions.
+struct Redactions {
+    now: i64,
+    /// All, as of the table's statistics.
+    rows: Option<u64>,
+    pending: PendingRedactions,
+    sampled: Sampled,
+    /// Those that came since the archive was last complete; none without an archive.
+    unarchived: Option<PendingRedactions>,
+}
+
+impl Redactions {
+    fn finding(&self) -> Finding {
+        let check = "redactions";
+        let what = [self.gone(), self.left(), self.period()].join("; ");
+        let first = self.unarchived.and_then(|unarchived| unarchived.first);
+        match self.likely_period().zip(first) {
+            // one day of seven
+            Some((period, first)) if self.now > first + period / 7 * 6 => Finding::warning(
+                check,
+                format!(
+                    "{what}; originals redacted since the archive was last complete are pruned from {} on",
+                    day(first + period)
+                ),
+            )
+            .remedy("run an export now, and more often from now on than originals are kept"),
+            _ => Finding::fine(check, what),
+        }
+    }
+
+    fn gone(&self) -> String {
+        let Sampled { seen, censored, .. } = self.sampled;
+        let gone = if seen <= SAMPLED {
+            n(censored)
+        } else if let Some(rows) = self.rows.filter(|_| self.pending.count <= PENDING) {
+            format!("about {}", n(rows.saturating_sub(self.pending.count)))
+        } else {
+            format!("{} of {} looked at", n(censored), n(seen))
+        };
+        format!("originals that are gone, but for those of redactions without effect: {gone}")
+    }
+
+    fn left(&self) -> String {
+        let PendingRedactions { count, first } = self.pending;
+        match first {
+            Some(first) if count > PENDING => {
+                format!("still there: more than {}, the first redacted {}", n(PENDING), day(first))
+            }
+            Some(first) => format!("still there: {}, the first redacted {}", n(count), day(first)),
+            None => "none is waiting to be pruned".to_owned(),
+        }
+    }
+
+    /// What follows for `redaction_retention_period`: longer than what the oldest original has outlived, and no longer than
+    /// what the youngest of those looked at has not.
+    fn period(&self) -> String {
+        let next = |period: i64| match self.pending.first {
+            Some(first) => format!("; the next goes by {}", day(first + period)),
+            None => String::new(),
+        };
+        match (self.outlived(), self.not_outlived()) {
+            (Some(longer), Some(shorter)) if longer > shorter + SLACK => {
+                "Synapse is late with pruning, or redaction_retention_period was made longer since".to_owned()
+            }
+            (Some(longer), None) if longer > DEFAULT + SLACK => {
+                format!("nothing is pruned even after {}: redaction_retention_period is longer, or null", span(longer))
+            }
+            (Some(longer), Some(shorter)) if longer > DEFAULT + SLACK => {
+                let (longer, shorter, next) = (span(longer), span(shorter), next(shorter));
+                format!("redaction_retention_period is between {longer} and {shorter}{next}")
+            }
+            (_, Some(shorter)) if shorter < DEFAULT => {
+                format!("redaction_retention_period is {} or less{}", span(shorter), next(shorter))
+            }
+            _ => {
+                let next = match self.pending.first {
+                    Some(first) => format!("the next goes {}", day(first + DEFAULT)),
+                    None => "the next goes that long after it is redacted".to_owned(),
+                };
+                format!("if redaction_retention_period is {}, as it is by default, {next}", span(DEFAULT))
+            }
+        }
+    }
+
+    /// How long originals are kept, as far as one has to fear; none: longer than by default, or for ever.
+    fn likely_period(&self) -> Option<i64> {
+        let shorter = self.not_outlived();
+        if self.outlived().is_some_and(|longer| longer > DEFAULT + SLACK) {
+            shorter
+        } else {
+            Some(shorter.map_or(DEFAULT, |shorter| shorter.min(DEFAULT)))
+        }
+    }
+
+    fn outlived(&self) -> Option<i64> {
+        self.pending.first.map(|first| self.now.saturating_sub(first).max(0))
+    }
+
+    fn not_outlived(&self) -> Option<i64> {
+        self.sampled.last.map(|last| self.now.saturating_sub(last).max(0))
+    }
+}
+
+async fn purges(database: &Database, findings: &mut Vec<Finding>) {
+    let check = "retention and purges";
+    let schema = database.schema();
+    let mut seen = Vec::new();
+    if schema.can_read("room_retention", "max_lifetime") {
+        if let Some((policies @ 1.., shortest)) = known(check, database.retention(FEW).await, findings) {
+            let shortest = shortest.map(|shortest| format!(", the shortest {}", span(shortest))).unwrap_or_default();
+            seen.push(format!("{} retention policies were set in rooms{shortest}", up_to(policies)));
+        }
+    } else {
+        findings.push(hidden(check, schema, "room_retention", &["max_lifetime"]));
+    }
+    let columns = ["id", "action", "timestamp"];
+    if columns.iter().all(|column| schema.can_read("scheduled_tasks", column)) {
+        if let Some((purges @ 1.., last)) = known(check, database.purge_tasks(FEW).await, findings) {
+            let last = last.map(|last| format!(", the last {}", day(last))).unwrap_or_default();
+            seen.push(format!("{} purges are planned, at work or over{last}", n(purges)));
+        }
+    } else if schema.has("scheduled_tasks") {
+        let columns = ["id", "action", "\"timestamp\""];
+        findings.push(hidden(check, schema, "scheduled_tasks", &columns));
+    }
+    if database.server_name().is_some()
+        && let Some(survivors @ 1..) = known(check, database.survivors(SURVIVORS).await, findings)
+    {
+        seen.push(format!(
+            "of the {} oldest events {} are local messages that a purge left behind",
+            n(SURVIVORS.unsigned_abs()),
+            n(survivors)
+        ));
+    }
+    findings.push(if seen.is_empty() {
+        Finding::fine(check, "no sign of either")
+    } else {
+        Finding::fine(check, seen.join("; "))
+            .remedy("export more often than messages are deleted; an archive keeps them")
+    });
+}
+
+fn up_to(count: u64) -> String {
+    if count < FEW.unsigned_abs() { n(count) } else { format!("{} or more", n(count)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Kind;
+    use super::*;
+
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    const NOW: i64 = 1_795_348_800_000;
+
+    fn pending(count: u64, days_ago: i64) -> PendingRedactions {
+        PendingRedactions { count, first: (count > 0).then_some(NOW - days_ago * DAY) }
+    }
+
+    fn sampled(censored: u64, days_ago: i64) -> Sampled {
+        Sampled { seen: 100, censored, last: (censored > 0).then_some(NOW - days_ago * DAY) }
+    }
+
+    fn check(pending: PendingRedactions, sampled: Sampled, kind: Kind, said: &str) {
+        let redactions = |unarchived| Redactions { now: NOW, rows: Some(50_000), pending, sampled, unarchived };
+        let finding = redactions(Some(pending)).finding();
+        assert_eq!(finding.kind, kind, "{finding:?}");
+        assert!(finding.what.contains(said), "{said}: {finding:?}");
+        assert_eq!(redactions(None).finding().kind, Kind::Fine, "without an archive there is none to be late for");
+    }
+
+    #[test]
+    fn the_period_is_inferred_from_what_is_gone_and_what_is_not() {
+        check(pending(0, 0), sampled(0, 0), Kind::Fine, "none is waiting");
+        check(pending(3, 1), sampled(0, 0), Kind::Fine, "the next goes 2026-11-28 12:00 UTC");
+        check(pending(3, 1), sampled(9, 8), Kind::Fine, "by default");
+        check(pending(3, 1), sampled(9, 1), Kind::Warning, "or less; the next goes by 2026-11-22 12:00 UTC");
+        check(pending(3, 1), sampled(9, 2), Kind::Fine, "is 2 days or less; the next goes by 2026-11-23 12:00 UTC");
+        check(pending(0, 0), sampled(9, 2), Kind::Fine, "is 2 days or less");
+        check(pending(3, 20), sampled(9, 30), Kind::Fine, "between 20 days and 30 days");
+        check(pending(3, 27), sampled(9, 30), Kind::Warning, "pruned from 2026-11-25 12:00 UTC on");
+        check(pending(3, 40), sampled(0, 0), Kind::Fine, "longer, or null");
+        check(pending(3, 40), sampled(9, 30), Kind::Warning, "late with pruning");
+    }
+
+    #[test]
+    fn originals_that_go_within_a_day_are_warned_of_unless_they_are_archived() {
+        check(pending(3, 5), sampled(9, 8), Kind::Fine, "by default");
+        check(pending(3, 7), sampled(9, 8), Kind::Warning, "pruned from 2026-11-22 12:00 UTC on");
+        let archived = PendingRedactions { count: 1, first: Some(NOW - DAY) };
+        let finding = Redactions {
+            now: NOW,
+            rows: None,
+            pending: pending(3, 7),
+            sampled: sampled(9, 8),
+            unarchived: Some(archived),
+        };
+        assert_eq!(finding.finding().kind, Kind::Fine);
+    }
+
+    #[test]
+    fn what_is_not_counted_is_said_to_be_estimated() {
+        let many = Sampled { seen: SAMPLED + 1, censored: 1_500, last: Some(NOW - 8 * DAY) };
+        check(pending(3, 1), many, Kind::Fine, "about 49,997");
+        check(pending(PENDING + 1, 1), many, Kind::Fine, "more than 10,000");
+        check(pending(PENDING + 1, 1), many, Kind::Fine, "1,500 of 2,001 looked at");
+    }
+}
