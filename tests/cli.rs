@@ -94,7 +94,8 @@ fn contents(archive: &Path) -> BTreeMap<String, Vec<u8>> {
             let path = entry.expect("a directory can be listed").path();
             if path.is_symlink() {
                 continue;
-            } else if path.is_dir() {
+            }
+            if path.is_dir() {
                 directories.push(path);
             } else if path.file_name().is_some_and(|name| name != ".lock") {
                 let bytes = std::fs::read(&path).expect("a file can be read");
