@@ -166,9 +166,12 @@ impl Export<'_> {
                 self.archive.index()?;
                 self.first = false;
             }
-            // the pages of a room show its de-outliered events where they stand
-            for (stream, head) in Stream::ALL.into_iter().zip(first).filter(|_| selection.include.is_empty()) {
-                self.deoutliered(stream, head).await?;
+            // what was de-outliered since its own id was passed has been in no page, in a room's neither
+            let (scopes, _) = self.scopes(selection)?;
+            for scope in &scopes {
+                for (stream, head) in Stream::ALL.into_iter().zip(first) {
+                    self.deoutliered(scope, stream, head).await?;
+                }
             }
             if self.is_stopped() {
                 return Ok(());
@@ -180,7 +183,7 @@ impl Export<'_> {
     }
 
     /// Reads the events de-outliered up to `head`, for the first export.
-    async fn deoutliered(&mut self, stream: Stream, head: Option<Position>) -> Result<(), Error> {
+    async fn deoutliered(&mut self, scope: &Scope, stream: Stream, head: Option<Position>) -> Result<(), Error> {
         let end = head.map_or(0, |head| head.0);
         for first in (1..=end).step_by(DEOUTLIERED_AT_ONCE) {
             if self.is_stopped() {
@@ -188,7 +191,7 @@ impl Export<'_> {
             }
             let last = end.min(first + DEOUTLIERED_AT_ONCE as u64 - 1);
             let range = (Position(first), Position(last));
-            let mut rows = self.database.probe(&Scope::Server, stream, std::iter::empty(), std::iter::once(range));
+            let mut rows = self.database.probe(scope, stream, std::iter::empty(), std::iter::once(range));
             while let Some(chunk) = self.next(&mut rows).await? {
                 for event in chunk.into_iter().filter_map(|row| row.event) {
                     self.batch.push(event, false);
@@ -265,7 +268,10 @@ impl Export<'_> {
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered = at.zip(end).filter(|_| !self.first).filter(|_| matches!(scope, Scope::Room(_)));
+        let deoutliered = end
+            .map(|end| (at.unwrap_or(Position(0)), end))
+            .filter(|_| !self.first)
+            .filter(|_| matches!(scope, Scope::Room(_)));
         if !course.gaps.is_empty() || deoutliered.is_some() {
             let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));
             let rows = self.database.probe(scope, stream, missing(), missing().chain(deoutliered));
