@@ -19,7 +19,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
@@ -27,7 +30,7 @@ pub use error::Error;
 pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
 
-use crate::event::Event;
+use crate::event::{Day, Event};
 use crate::stream::{Position, Stream};
 use jsonl::Appending;
 use stale::Stale;
@@ -104,73 +107,89 @@ impl Archive {
 
     /// Makes a batch durable as a part of `run`.
     pub fn commit(&mut self, run: i64, batch: &Batch) -> Result<Committed, Error> {
-        let mut files: BTreeMap<String, Vec<&(Event, bool)>> = BTreeMap::new();
+        let mut days: BTreeMap<(&str, Day), Vec<&(Event, bool)>> = BTreeMap::new();
         for event in &batch.events {
-            files.entry(layout::day_file(&event.0.room_id, event.0.day)).or_default().push(event);
+            days.entry((&event.0.room_id, event.0.day)).or_default().push(event);
         }
-        let lengths = self.intend(files.keys())?;
-        let mut step = Steps { hook: self.hook.as_mut(), directory: &self.directory };
-        let mut appending = Appending::new(&self.directory, files.len())?;
+        let paths: Vec<String> = days.keys().map(|(room_id, day)| layout::day_file(room_id, *day)).collect();
+        let lengths = self.intend(&paths)?;
+        let Archive { directory, catalog, hook, indexed, .. } = self;
+        let mut step = Steps { hook: hook.as_mut(), directory };
+        let mut appending = Appending::new(directory, paths.len())?;
         let mut committed = Committed::default();
         // events whose effective redaction may have changed
         let mut redacted = BTreeSet::new();
         let (mut new, mut stale) = (Vec::new(), Stale::default());
-        let writing = self.catalog.write()?;
-        for ((path, events), &length) in files.iter().zip(&lengths) {
-            let mut lines = Vec::new();
-            for (event, late) in events {
-                if writing.add(event, run)? {
-                    lines.push(event.line.as_str());
-                    committed.add(event, *late);
-                    if self.indexed {
-                        new.push(event);
-                        redacted.extend(event.redacts.as_deref());
-                        if writing.is_redacted(&event.event_id)? {
-                            redacted.insert(&event.event_id);
+        let writing = catalog.write()?;
+        thread::scope(|scope| {
+            let (files, appends) = mpsc::channel::<(&str, Option<u64>, Vec<&str>)>();
+            // the files are written and synced while the catalog's transaction is made ready
+            let appended = scope.spawn(|| {
+                let step = &mut step;
+                for (path, length, lines) in appends {
+                    appending.append(path, length, &lines, step)?;
+                }
+                step.at(Step::Sync)?;
+                appending.sync()
+            });
+            let mut adding = writing.adding(run)?;
+            for (((_, day), events), (path, length)) in days.iter().zip(paths.iter().zip(&lengths)) {
+                let (day, mut lines) = (day.to_string(), Vec::new());
+                for (event, late) in events {
+                    if adding.add(event, &day)? {
+                        lines.push(event.line.as_str());
+                        committed.add(event, *late);
+                        if *indexed {
+                            new.push(event);
+                            redacted.extend(event.redacts.as_deref());
+                            if writing.is_redacted(&event.event_id)? {
+                                redacted.insert(&event.event_id);
+                            }
+                        }
+                    } else {
+                        committed.counts.known += 1;
+                        if event.recheck.is_some() && writing.complete_redaction(event)? {
+                            redacted.extend(event.redacts.as_deref());
+                            new.push(event);
                         }
                     }
-                } else {
-                    committed.counts.known += 1;
-                    if event.recheck.is_some() && writing.complete_redaction(event)? {
-                        redacted.extend(event.redacts.as_deref());
-                        new.push(event);
+                }
+                if !lines.is_empty() {
+                    writing.room(&events[0].0)?;
+                    let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
+                    writing.file(path, length.unwrap_or(0) + bytes as u64, lines.len() as u64, run)?;
+                    if length.is_none() && *indexed {
+                        stale.neighbours(path, &writing)?;
                     }
+                    // it may have ended with an error, which is told below
+                    let _ = files.send((path, *length, lines));
                 }
             }
-            if !lines.is_empty() {
-                writing.room(&events[0].0)?;
-                appending.append(path, length, &lines, &mut step)?;
-                let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
-                writing.file(path, length.unwrap_or(0) + bytes as u64, lines.len() as u64, run)?;
-                if length.is_none() && self.indexed {
-                    stale.neighbours(path, &writing)?;
+            drop(files);
+            for event_id in redacted {
+                writing.redact(event_id)?;
+            }
+            for event in new {
+                stale.add(event, &writing)?;
+            }
+            for state in &batch.states {
+                if writing.add_name(state)? && *indexed {
+                    let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
+                    stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
+                    writing.room_is_stale(&state.room_id)?;
                 }
             }
-        }
-        step.at(Step::Sync)?;
-        appending.sync()?;
-        for event_id in redacted {
-            writing.redact(event_id)?;
-        }
-        for event in new {
-            stale.add(event, &writing)?;
-        }
-        for state in &batch.states {
-            if writing.add_name(state)? && self.indexed {
-                let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
-                stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
-                writing.room_is_stale(&state.room_id)?;
+            stale.mark(&writing)?;
+            for advance in &batch.advances {
+                writing.advance(advance, run)?;
             }
-        }
-        stale.mark(&writing)?;
-        for advance in &batch.advances {
-            writing.advance(advance, run)?;
-        }
-        for room_id in &batch.caught_up {
-            writing.caught_up(room_id)?;
-        }
-        writing.count(run, &committed.counts)?;
-        writing.clear_intent()?;
+            for room_id in &batch.caught_up {
+                writing.caught_up(room_id)?;
+            }
+            writing.count(run, &committed.counts)?;
+            writing.clear_intent()?;
+            appended.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         step.at(Step::Record)?;
         writing.commit()?;
         step.at(Step::Recorded)?;
@@ -178,9 +197,9 @@ impl Archive {
     }
 
     /// Records which files a batch may append to, after a look at each: their committed lengths, none for a new file.
-    fn intend<'p>(&mut self, paths: impl Iterator<Item = &'p String> + Clone) -> Result<Vec<Option<u64>>, Error> {
+    fn intend(&mut self, paths: &[String]) -> Result<Vec<Option<u64>>, Error> {
         let mut lengths = Vec::new();
-        for path in paths.clone() {
+        for path in paths {
             let committed = self.catalog.length(path)?;
             jsonl::check(&self.directory, path, committed)?;
             lengths.push(committed);
@@ -188,7 +207,7 @@ impl Archive {
         if !lengths.is_empty() {
             Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Intend)?;
             let writing = self.catalog.write()?;
-            writing.intend(paths.map(String::as_str).zip(lengths.iter().map(|length| length.unwrap_or(0))))?;
+            writing.intend(paths.iter().map(String::as_str).zip(lengths.iter().map(|length| length.unwrap_or(0))))?;
             writing.commit()?;
         }
         Ok(lengths)
@@ -233,6 +252,7 @@ impl Archive {
             let writing = self.catalog.write()?;
             writing.index()?;
             writing.commit()?;
+            self.catalog.set_journal()?;
             self.indexed = true;
         }
         Ok(())

@@ -139,8 +139,6 @@ pub struct Event {
     pub outlier: bool,
     /// Set when the line is not the PDU.
     pub damage: Option<Damage>,
-    /// `content.body`.
-    pub body: Option<String>,
     /// The event that `content.m.relates_to` points to.
     pub relates_to: Option<String>,
     /// How it relates: `rel_type`, or `m.in_reply_to`.
@@ -180,7 +178,6 @@ impl Event {
             rejected: stored.rejected,
             outlier: stored.outlier,
             damage: None,
-            body: None,
             relates_to: None,
             rel_type: None,
             replies_to: None,
@@ -233,7 +230,6 @@ impl Event {
                 Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
                 Err(_) => Damage::Missing,
             }),
-            body: None,
             relates_to: None,
             rel_type: None,
             replies_to: None,
@@ -270,7 +266,7 @@ impl Event {
     /// About how much memory it takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.line.len() + self.body.as_ref().map_or(0, String::len)
+        size_of::<Self>() + self.line.len()
     }
 
     /// The PDU's `content`, as its text.
@@ -290,7 +286,6 @@ impl Event {
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
-        self.body = owned(&pdu.body);
         self.relates_to = owned(&pdu.relates_to);
         self.rel_type = owned(&pdu.rel_type);
         self.replies_to = owned(&pdu.replies_to);

@@ -13,8 +13,8 @@ create table event (
     origin_server_ts integer,
     received_ts integer,
     day text not null,                      -- YYYY-MM-DD, UTC, or 'undated'
-    body text,                              -- content.body
     content text,                           -- JSON as Synapse stored it; null: the PDU is damaged
+    body text as (case json_type(content, '$.body') when 'text' then content ->> '$.body' end),
     relates_to text,                        -- the event that content.m.relates_to names
     rel_type text,                          -- how: m.replace, m.thread, m.annotation, …, m.in_reply_to
     replies_to text,                        -- the event that it answers, within a thread too

@@ -44,6 +44,7 @@ fn take_file(
     counts: &mut Counts,
 ) -> Result<(), Error> {
     let path = archive.join(name);
+    let mut adding = writing.adding(run)?;
     let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut text) = (0, 0, String::new());
     loop {
@@ -75,7 +76,7 @@ fn take_file(
         if super::layout::day_file(&event.room_id, event.day) != name {
             return Err(broken("it belongs to another file".to_owned()));
         }
-        writing.add(&event, run)?;
+        adding.add(&event, day)?;
         writing.room(&event)?;
         counts.add(&event, false);
         bytes += text.len() as u64;

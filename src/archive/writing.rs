@@ -1,6 +1,6 @@
 //! What changes in a catalog, in transactions.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
@@ -52,41 +52,13 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Adds an event unless the archive has it. True: it is new.
-    pub(super) fn add(&self, event: &Event, run: i64) -> Result<bool, Error> {
+    /// What adds the events of `run` that the archive does not have.
+    pub(super) fn adding(&self, run: i64) -> Result<Adding<'_>, Error> {
         let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, day, body, content, relates_to, rel_type, replies_to, redacts, recheck,
+                   origin_server_ts, received_ts, day, content, relates_to, rel_type, replies_to, redacts, recheck,
                    censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
-        let added = self.0.prepare_cached(sql)?.execute(params![
-            event.event_id,
-            event.room_id,
-            event.stream_ordering,
-            event.topological_ordering,
-            event.kind,
-            event.state_key,
-            event.sender,
-            event.origin_server_ts,
-            event.received_ts,
-            event.day.to_string(),
-            event.body,
-            event.content(),
-            event.relates_to,
-            event.rel_type,
-            event.replies_to,
-            event.redacts,
-            event.recheck,
-            event.censored,
-            event.soft_failed,
-            event.rejected,
-            event.outlier,
-            event.damage.is_some(),
-            run,
-        ])?;
-        if added == 1 && event.is_accepted() {
-            self.add_name(event)?;
-        }
-        Ok(added == 1)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+        Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run })
     }
 
     /// Adds what a state event says of the names of a member or the room, if it does. True: that is new.
@@ -320,6 +292,47 @@ impl<'a> Writing<'a> {
         let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
         self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
         Ok(())
+    }
+}
+
+/// Adds events to the catalog.
+pub(super) struct Adding<'w> {
+    writing: &'w Writing<'w>,
+    statement: CachedStatement<'w>,
+    run: i64,
+}
+
+impl Adding<'_> {
+    /// Adds an event, on the day that its file is named after, unless the archive has it. True: it is new.
+    pub(super) fn add(&mut self, event: &Event, day: &str) -> Result<bool, Error> {
+        let added = self.statement.execute(params![
+            event.event_id,
+            event.room_id,
+            event.stream_ordering,
+            event.topological_ordering,
+            event.kind,
+            event.state_key,
+            event.sender,
+            event.origin_server_ts,
+            event.received_ts,
+            day,
+            event.content(),
+            event.relates_to,
+            event.rel_type,
+            event.replies_to,
+            event.redacts,
+            event.recheck,
+            event.censored,
+            event.soft_failed,
+            event.rejected,
+            event.outlier,
+            event.damage.is_some(),
+            self.run,
+        ])?;
+        if added == 1 && event.is_accepted() {
+            self.writing.add_name(event)?;
+        }
+        Ok(added == 1)
     }
 }
 

@@ -54,7 +54,6 @@ pub struct Pdu<'a> {
     pub(super) origin_server_ts: Option<i64>,
     pub(super) content: Option<&'a RawValue>,
     pub(super) synapse: Option<&'a RawValue>,
-    pub(super) body: Option<Cow<'a, str>>,
     pub(super) relates_to: Option<Cow<'a, str>>,
     pub(super) rel_type: Option<Cow<'a, str>>,
     pub(super) replies_to: Option<Cow<'a, str>>,
@@ -309,7 +308,6 @@ impl<'a> Pdu<'a> {
         for (key, value) in members(content.get()) {
             match &*key {
                 "m.relates_to" => self.look_into_relation(value),
-                "body" => self.body = text(value),
                 "redacts" => self.content_redacts = text(value),
                 _ => {}
             }
