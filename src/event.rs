@@ -2,10 +2,12 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
+mod line;
 pub(crate) mod object;
 mod pdu;
 mod redacted;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -21,6 +23,39 @@ use crate::stream::Stream;
 /// The types of state events from which rooms and members have their names, and what else an index of rooms tells.
 pub const NAMING_TYPES: [&str; 6] =
     ["m.room.member", "m.room.name", "m.room.canonical_alias", "m.room.topic", "m.room.create", "m.room.encryption"];
+
+/// A word of Matrix's vocabulary, or a stranger's.
+pub type Word = Cow<'static, str>;
+
+/// The words that most events use, which need no memory of their own; the frequent ones first.
+const WORDS: [&str; 22] = [
+    "m.room.message",
+    "10",
+    "m.room.encrypted",
+    "m.reaction",
+    "m.room.member",
+    "m.annotation",
+    "m.in_reply_to",
+    "m.replace",
+    "m.thread",
+    "m.room.redaction",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "7",
+    "8",
+    "9",
+    "11",
+    "12",
+    "m.sticker",
+];
+
+fn word(text: &str) -> Word {
+    WORDS.into_iter().find(|word| *word == text).map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed)
+}
 
 /// The UTC day of an event's `origin_server_ts`, or none when that is missing or outside 1970 … 9999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +147,7 @@ pub struct Event {
     /// The room it belongs to.
     pub room_id: String,
     /// The event type; unknown only when it is read back from a damaged line.
-    pub kind: Option<String>,
+    pub kind: Option<Word>,
     /// The sender's user id.
     pub sender: Option<String>,
     /// Present when it is a state event.
@@ -128,7 +163,7 @@ pub struct Event {
     /// The day of its file.
     pub day: Day,
     /// The room's version.
-    pub room_version: Option<String>,
+    pub room_version: Option<Word>,
     /// Synapse had already pruned the PDU.
     pub censored: bool,
     /// Accepted but hidden from clients.
@@ -142,7 +177,7 @@ pub struct Event {
     /// The event that `content.m.relates_to` points to.
     pub relates_to: Option<String>,
     /// How it relates: `rel_type`, or `m.in_reply_to`.
-    pub rel_type: Option<String>,
+    pub rel_type: Option<Word>,
     /// The event that this one answers, within a thread too.
     pub replies_to: Option<String>,
     /// The event that this redaction redacts.
@@ -164,7 +199,7 @@ impl Event {
         let mut event = Event {
             event_id: stored.event_id.to_owned(),
             room_id: stored.room_id.to_owned(),
-            kind: Some(stored.kind.to_owned()),
+            kind: Some(word(stored.kind)),
             sender: stored.sender.map(str::to_owned),
             state_key: stored.state_key.map(str::to_owned),
             stream_ordering: stored.stream_ordering,
@@ -172,7 +207,7 @@ impl Event {
             origin_server_ts: stored.origin_server_ts,
             received_ts: stored.received_ts,
             day: Day::of(stored.origin_server_ts),
-            room_version: stored.room_version.map(str::to_owned),
+            room_version: stored.room_version.map(word),
             censored: flags.redacted || parsed.as_ref().is_ok_and(|pdu| pdu.is_pruned(stored.kind)),
             soft_failed: flags.soft_failed,
             rejected: stored.rejected,
@@ -213,7 +248,7 @@ impl Event {
         let mut event = Event {
             event_id: event_id.to_string(),
             room_id: room_id.to_string(),
-            kind: pdu.kind.as_deref().map(str::to_owned),
+            kind: pdu.kind.as_deref().map(word),
             sender: pdu.sender.as_deref().map(str::to_owned),
             state_key: None,
             stream_ordering: about.stream_ordering,
@@ -221,7 +256,7 @@ impl Event {
             origin_server_ts: pdu.origin_server_ts,
             received_ts: about.received_ts,
             day: Day(day.parse().ok()),
-            room_version: about.room_version,
+            room_version: about.room_version.as_deref().map(word),
             censored: about.censored,
             soft_failed: about.soft_failed,
             rejected: about.rejected,
@@ -282,136 +317,17 @@ impl Event {
     }
 
     fn take(&mut self, pdu: &Pdu<'_>) {
-        let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
         self.relates_to = owned(&pdu.relates_to);
-        self.rel_type = owned(&pdu.rel_type);
+        self.rel_type = pdu.rel_type.as_deref().map(word);
         self.replies_to = owned(&pdu.replies_to);
         if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
             self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
         }
     }
-
-    /// Makes the line: the PDU's own text, with our keys put in front of it.
-    fn splice(&mut self, pdu: &Pdu<'_>) {
-        // a PDU that contradicts us, or brings a `synapse` key, would hide ours from parsers that take the last of two
-        // equal keys: its members are moved under ours, all others stay as they are
-        let contradicts =
-            |own: &Option<std::borrow::Cow<'_, str>>, ours: &str| own.as_deref().is_some_and(|own| own != ours);
-        let (event_id, room_id) =
-            (contradicts(&pdu.event_id, &self.event_id), contradicts(&pdu.room_id, &self.room_id));
-        if event_id || room_id || pdu.synapse.is_some() || pdu.repeats || pdu.odd_id {
-            return self.rewrite(pdu.text);
-        }
-        let mut line = self.open(pdu.text.len(), pdu.event_id.is_none(), pdu.room_id.is_none());
-        line.push('}');
-        if !pdu.is_empty {
-            line.push(',');
-        }
-        let members = &pdu.text[1..];
-        if members.contains(['\n', '\r']) {
-            // a valid JSON text has them only between tokens
-            line.extend(members.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
-        } else {
-            line.push_str(members);
-        }
-        let shift = line.len() - pdu.text.len();
-        self.content = pdu.content_span().map(|span| span.start + shift..span.end + shift);
-        self.line = line;
-    }
-
-    /// Makes the line member by member, for the rare PDU that cannot be spliced.
-    fn rewrite(&mut self, text: &str) {
-        let mut kept = String::new();
-        let mut content = None;
-        let mut line = self.open(text.len(), true, true);
-        for (key, value) in object::members(text) {
-            let ours = match &*key {
-                "synapse" => Some("shadowed"),
-                "event_id" => (!is_text(value, &self.event_id)).then_some("pdu_event_id"),
-                "room_id" => (!is_text(value, &self.room_id)).then_some("pdu_room_id"),
-                _ => {
-                    kept.push(',');
-                    push_member(&mut kept, &key, value.get());
-                    if key == "content" {
-                        content = Some(kept.len() - value.get().len()..kept.len());
-                    }
-                    None
-                }
-            };
-            if let Some(name) = ours {
-                line.push(',');
-                push_member(&mut line, name, value.get());
-            }
-        }
-        line.push('}');
-        self.content = content.map(|span| span.start + line.len()..span.end + line.len());
-        line.push_str(&kept);
-        line.push('}');
-        self.line = line.replace(['\n', '\r'], " ");
-    }
-
-    fn damaged_line(&self, text: Option<&str>) -> String {
-        let mut line = self.open(text.map_or(0, str::len), true, true);
-        line.push(',');
-        push_member(&mut line, "unparsed", &text.map_or("null".to_owned(), quote));
-        line.push_str("}}");
-        line
-    }
-
-    /// `{"event_id":…,"room_id":…,"synapse":{…`, with the `synapse` object left open.
-    fn open(&self, length: usize, event_id: bool, room_id: bool) -> String {
-        use fmt::Write as _;
-        let mut line = String::with_capacity(length + 320);
-        line.push('{');
-        if event_id {
-            push_member(&mut line, "event_id", &quote(&self.event_id));
-            line.push(',');
-        }
-        if room_id {
-            push_member(&mut line, "room_id", &quote(&self.room_id));
-            line.push(',');
-        }
-        let _ = write!(
-            line,
-            r#""synapse":{{"stream_ordering":{},"topological_ordering":{},"received_ts":"#,
-            self.stream_ordering, self.topological_ordering
-        );
-        match self.received_ts {
-            Some(ts) => drop(write!(line, "{ts}")),
-            None => line.push_str("null"),
-        }
-        line.push_str(r#","room_version":"#);
-        line.push_str(&self.room_version.as_deref().map_or("null".to_owned(), quote));
-        for (name, holds) in [
-            ("censored", self.censored),
-            ("soft_failed", self.soft_failed),
-            ("rejected", self.rejected),
-            ("outlier", self.outlier),
-        ] {
-            if holds {
-                line.push(',');
-                push_member(&mut line, name, "true");
-            }
-        }
-        line
-    }
-}
-
-fn push_member(line: &mut String, key: &str, value: &str) {
-    line.push_str(&quote(key));
-    line.push(':');
-    line.push_str(value);
-}
-
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn is_text(value: &RawValue, text: &str) -> bool {
-    serde_json::from_str::<String>(value.get()).is_ok_and(|own| own == text)
 }
 
 /// The few flags of `internal_metadata` that concern an archive.

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::archive::{self, Advance, Archive, Batch, Counts, Selection};
 use crate::event::Damage;
-use crate::source::{self, Database, Heads, Rows, Scope};
+use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
 use crate::stream::{Gaps, Position, Stream, Walk, Watermark};
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
@@ -193,7 +193,7 @@ impl Export<'_> {
             let range = (Position(first), Position(last));
             let mut rows = self.database.probe(scope, stream, std::iter::empty(), std::iter::once(range));
             while let Some(chunk) = self.next(&mut rows).await? {
-                for event in chunk.into_iter().filter_map(|row| row.event) {
+                for event in chunk.into_iter().filter_map(Row::event) {
                     self.batch.push(event, false);
                     if self.batch.is_full() {
                         self.commit()?;
@@ -311,30 +311,31 @@ impl Export<'_> {
     ) -> Result<(), Error> {
         let start = course.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
         while let Some(chunk) = self.next(&mut rows).await? {
+            let last = chunk.last().map(|row| (row.position, row.event_id().to_owned()));
             for row in chunk {
                 self.read += 1;
                 let late = if let Some(walk) = &mut walk {
                     walk.step(row.position, row.received_ts, &mut course.gaps);
-                    course.moved = true;
-                    course.watermark =
-                        Some(Watermark { position: row.position, anchor: Some((row.position, row.event_id)) });
                     false
                 } else {
                     course.gaps.fill(row.position)
                 };
-                if let Some(event) = row.event.filter(|_| !(self.first && row.deoutliered)) {
-                    self.batch.push(event, late);
+                match row.found {
+                    Found::Event(event) if !(self.first && row.deoutliered) => self.batch.push(event, late),
+                    Found::OutlierState(state) => self.batch.push_state(state),
+                    Found::Event(_) | Found::Other(_) => {}
                 }
-                if let Some(state) = row.outlier_state {
-                    self.batch.push_state(state);
-                }
+            }
+            if let (Some(walk), Some((position, event_id))) = (&mut walk, last) {
+                course.moved = true;
+                course.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
                 if self.batch.is_full() {
-                    if let (Some(walk), Some(watermark)) = (&mut walk, &course.watermark) {
-                        walk.rest(watermark.position, &mut course.gaps);
-                    }
-                    course.report_to(&mut self.batch);
-                    self.commit()?;
+                    walk.rest(position, &mut course.gaps);
                 }
+            }
+            if self.batch.is_full() {
+                course.report_to(&mut self.batch);
+                self.commit()?;
             }
             if let Some(watermark) = course.watermark.as_ref().filter(|_| walk.is_some()) {
                 #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
@@ -347,7 +348,7 @@ impl Export<'_> {
     }
 
     /// The next chunk, none at the end or when the export is told to stop.
-    async fn next(&mut self, rows: &mut Rows) -> Result<Option<Vec<source::Row>>, source::Error> {
+    async fn next(&mut self, rows: &mut Rows) -> Result<Option<Vec<Row>>, source::Error> {
         if self.is_stopped() {
             return Ok(None);
         }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::stream::{Position, Stream};
 pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
 pub use rooms::{Kind, Matches, Room};
-pub use rows::{Row, Rows};
+pub use rows::{Found, Row, Rows};
 pub use schema::{Problem, Schema};
 use session::Session;
 pub use session::Tell;

@@ -51,6 +51,8 @@ impl Catalog {
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        // beside this one, to sort for an index
+        catalog.connection.pragma_update(None, "threads", 1)?;
         Ok((catalog, version == 0))
     }
 

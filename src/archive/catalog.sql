@@ -28,12 +28,6 @@ create table event (
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
 ) strict;
--- Its indexes, made when the first export is done:
---     create unique index event_id on event (event_id);
---     create index event_room on event (room_id, origin_server_ts);
---     create index event_redacts on event (redacts) where redacts is not null;
---     create index event_relates_to on event (relates_to) where relates_to is not null;
---     create index event_replies_to on event (replies_to) where replies_to is not null;
 
 -- Rooms with at least one archived event. What follows `version` is for the room's transcripts, and as of their last
 -- rendering.
@@ -62,7 +56,6 @@ create table file (
     messages integer not null default 0,    -- in its transcript
     dirty integer not null default 1        -- its transcript is not as the events say
 ) strict, without rowid;
-create index file_dirty on file (path) where dirty;
 
 -- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
 -- (outliers), which have no line.
@@ -76,7 +69,6 @@ create table membership (
     displayname text,                       -- null: none, or redacted
     primary key (room_id, user_id, origin_server_ts, topological_ordering, event_id)
 ) strict, without rowid;
-create index membership_displayname on membership (room_id, displayname) where displayname is not null;
 
 -- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
 create table room_state (
@@ -162,3 +154,12 @@ create table intent (
     path text primary key,
     bytes integer not null
 ) strict, without rowid;
+
+-- The indexes that a first export, which only adds, is faster without; made when it has read everything:
+--     create unique index event_id on event (event_id);
+--     create index event_room on event (room_id, origin_server_ts);
+--     create index event_redacts on event (redacts) where redacts is not null;
+--     create index event_relates_to on event (relates_to) where relates_to is not null;
+--     create index event_replies_to on event (replies_to) where replies_to is not null;
+--     create index file_dirty on file (path) where dirty;
+--     create index membership_displayname on membership (room_id, displayname) where displayname is not null;

@@ -116,7 +116,9 @@ impl<'a> Writing<'a> {
              create index event_room on event (room_id, origin_server_ts);
              create index event_redacts on event (redacts) where redacts is not null;
              create index event_relates_to on event (relates_to) where relates_to is not null;
-             create index event_replies_to on event (replies_to) where replies_to is not null;",
+             create index event_replies_to on event (replies_to) where replies_to is not null;
+             create index file_dirty on file (path) where dirty;
+             create index membership_displayname on membership (room_id, displayname) where displayname is not null;",
         )?;
         let sql = format!(
             "{REDACT} where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}"

@@ -13,7 +13,7 @@ use super::database::DatabaseArgs;
 use super::report::{Counter, shown};
 use super::{Outcome, say};
 use crate::event::{Event, Redaction};
-use crate::source::{self, Database, Matches, Room, Rows};
+use crate::source::{self, Database, Matches, Room, Row, Rows};
 use document::Document;
 
 /// How many warnings about events are given in full.
@@ -147,7 +147,7 @@ impl Dump<'_> {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let events: Vec<Event> = chunk.into_iter().filter_map(|row| row.event).collect();
+            let events: Vec<Event> = chunk.into_iter().filter_map(Row::event).collect();
             let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
             for event in &events {
                 if let Some(damage) = &event.damage {

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use memchr::{memchr, memchr2};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -207,7 +208,7 @@ fn obstacle(text: &str) -> Option<&'static str> {
 fn has_lone_surrogate(text: &str) -> bool {
     let unit = |at: usize| text.get(at + 2..at + 6).and_then(|digits| u16::from_str_radix(digits, 16).ok());
     let (mut at, bytes) = (0, text.as_bytes());
-    while let Some(next) = bytes[at..].iter().position(|b| *b == b'\\') {
+    while let Some(next) = memchr(b'\\', &bytes[at..]) {
         at += next;
         match unit(at).filter(|_| bytes.get(at + 1) == Some(&b'u')) {
             Some(0xd800..=0xdbff) => {
@@ -229,7 +230,7 @@ fn has_lone_surrogate(text: &str) -> bool {
 fn after_string(rest: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
-        at += rest[at..].iter().position(|b| matches!(b, b'"' | b'\\'))?;
+        at += memchr2(b'"', b'\\', &rest[at..])?;
         if rest[at] == b'"' {
             return Some(at + 1);
         }

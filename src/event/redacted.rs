@@ -9,7 +9,8 @@ use ruma_common::canonical_json::{CanonicalJsonObject, CanonicalJsonValue, redac
 use ruma_common::room_version_rules::RedactionRules;
 use serde_json::json;
 
-use super::{Event, object, push_member, quote};
+use super::line::{push_member, quote};
+use super::{Event, object};
 
 /// The keys of `unsigned` that quote nobody.
 const HARMLESS: [&str; 4] = ["age", "age_ts", "prev_sender", "replaces_state"];

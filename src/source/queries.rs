@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tokio_postgres::Row as PgRow;
 
-use super::rows::{Place, Row};
+use super::rows::{Found, Place, Row};
 use crate::event::{Event, Stored};
 use crate::stream::Stream;
 
@@ -194,10 +194,10 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
         _ => None,
     };
     let is_asked_for = deoutliered.is_none();
-    let (event, outlier_state) = match stored {
-        Some(event) if timeline && (is_asked_for || event.is_timeline()) => (Some(event), None),
-        Some(event) if event.is_state_of_outliers() => (None, Some(event)),
-        _ => (None, None),
+    let found = match stored {
+        Some(event) if timeline && (is_asked_for || event.is_timeline()) => Found::Event(event),
+        Some(event) if event.is_state_of_outliers() => Found::OutlierState(event),
+        _ => Found::Other(event_id.to_owned()),
     };
     let (_, position) = Stream::locate(id);
     let state = match deoutliered {
@@ -206,8 +206,5 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
     };
     let deoutliered = deoutliered == Some(true);
     let received_ts = received_ts.filter(|_| !deoutliered);
-    Ok((
-        Place { id, topological_ordering, state },
-        Row { position, event_id: event_id.to_owned(), deoutliered, received_ts, event, outlier_state },
-    ))
+    Ok((Place { id, topological_ordering, state }, Row { position, deoutliered, received_ts, found }))
 }

@@ -28,7 +28,7 @@ impl Database {
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
         for row in self.session.query(&statement, &[&server_name, &excluded, &ids]).await? {
             let (_, row) = queries::row(&row).map_err(failed)?;
-            let Some(redaction) = row.event else { continue };
+            let Some(redaction) = row.event() else { continue };
             let targets = redaction.redacts.as_deref().and_then(|target| named.get(target));
             for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {
                 let earlier = |other: &Event| redaction.precedes(other);

@@ -31,16 +31,43 @@ const CHUNKS_AHEAD: usize = 24;
 pub struct Row {
     /// Where in its stream.
     pub position: Position,
-    /// The event that has the id.
-    pub event_id: String,
     /// Its id is that of its de-outliering.
     pub deoutliered: bool,
     /// When the server received it; none for a de-outliered event, whose time is that of its first coming.
     pub received_ts: Option<i64>,
-    /// The event, where it has a line in the archive.
-    pub event: Option<Event>,
+    /// The event that has the id.
+    pub found: Found,
+}
+
+/// What an id stands for.
+#[derive(Debug)]
+pub enum Found {
+    /// An event that has a line in the archive.
+    Event(Event),
     /// An outlier that has none, but tells how the room or a member is named.
-    pub outlier_state: Option<Event>,
+    OutlierState(Event),
+    /// Nothing that an archive takes; its event id.
+    Other(String),
+}
+
+impl Row {
+    /// The id of the event.
+    #[must_use]
+    pub fn event_id(&self) -> &str {
+        match &self.found {
+            Found::Event(event) | Found::OutlierState(event) => &event.event_id,
+            Found::Other(event_id) => event_id,
+        }
+    }
+
+    /// The event, where it has a line in the archive.
+    #[must_use]
+    pub fn event(self) -> Option<Event> {
+        match self.found {
+            Found::Event(event) => Some(event),
+            Found::OutlierState(_) | Found::Other(_) => None,
+        }
+    }
 }
 
 /// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
@@ -316,7 +343,7 @@ impl Reader {
     async fn hand_on(&self, chunk: &mut Chunk, last: &mut Place) {
         let Chunk { rows, place, .. } = std::mem::take(chunk);
         let Some(row) = rows.last() else { return };
-        let event_id = row.event_id.clone();
+        let event_id = row.event_id().to_owned();
         // who does not listen any more ends the reading as a whole
         if self.rows.send(Ok(rows)).await.is_ok() {
             self.database.session.has_read(place.id, &event_id);
@@ -342,7 +369,10 @@ struct Chunk {
 
 impl Chunk {
     fn push(&mut self, (place, row): (Place, Row)) {
-        self.bytes += row.event.as_ref().or(row.outlier_state.as_ref()).map_or(0, Event::size);
+        self.bytes += match &row.found {
+            Found::Event(event) | Found::OutlierState(event) => event.size(),
+            Found::Other(event_id) => event_id.len(),
+        };
         self.place = place;
         self.rows.push(row);
     }

@@ -10,7 +10,7 @@ use crate::archive::{Archive, Selection};
 use crate::cli::report::{Counter, shown};
 use crate::event::{Damage, Event};
 use crate::export::{self, Progress, Report};
-use crate::source::{self, Database, Rows};
+use crate::source::{self, Database, Row, Rows};
 use crate::transcript::markdown::code_span;
 
 /// What to write.
@@ -60,7 +60,7 @@ async fn write_state(mut rows: Rows, out: &mut dyn Write) -> Result<()> {
         if chunk.is_empty() {
             return Ok(writeln!(out)?);
         }
-        for event in chunk.into_iter().filter_map(|row| row.event) {
+        for event in chunk.into_iter().filter_map(Row::event) {
             writeln!(out, "{}", state_line(&event))?;
         }
     }
