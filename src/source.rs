@@ -6,6 +6,7 @@
 mod checkup;
 mod queries;
 mod redactions;
+mod refusal;
 mod rooms;
 mod rows;
 mod schema;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::stream::{Position, Stream};
 pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
+pub use refusal::Refusal;
 pub use rooms::{Kind, Matches, Room};
 pub use rows::{Found, Row, Rows};
 pub use schema::{Problem, Schema};
@@ -48,7 +50,7 @@ pub enum Error {
         statement: &'static str,
         /// What PostgreSQL said.
         #[source]
-        source: tokio_postgres::Error,
+        source: Refusal,
     },
     /// The server is there, or something in between, and says nothing.
     #[error("no answer from the database for {seconds} s ({statement})")]
@@ -84,12 +86,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What comes of the error of a statement.
+    fn query(statement: &'static str) -> impl Fn(tokio_postgres::Error) -> Error + Copy {
+        move |source| Error::Query { statement, source: Refusal(source) }
+    }
+
     /// Whether the same may work later: the server is away, starting or stopping, or a replica that had to cancel the
     /// statement.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::Query { source, .. } => session::passes(source, true),
+            Error::Query { source, .. } => session::passes(&source.0, true),
             Error::Connect { transient, .. } => *transient,
             Error::Silent { .. } | Error::GaveUp { .. } => true,
             _ => false,

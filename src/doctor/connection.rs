@@ -14,11 +14,11 @@ const PATIENCE: i64 = 30_000;
 pub(super) fn unreachable(error: &source::Error) -> Finding {
     let finding = Finding::error("connection", chain(error));
     let cause = match error {
-        source::Error::Connect { source, .. } => source.downcast_ref::<tokio_postgres::Error>(),
+        source::Error::Connect { source, .. } => source.downcast_ref::<source::Refusal>(),
         source::Error::Query { source, .. } => Some(source),
         _ => None,
     };
-    let Some(code) = cause.and_then(tokio_postgres::Error::code) else {
+    let Some(code) = cause.and_then(source::Refusal::code) else {
         return finding.remedy("check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)");
     };
     finding.remedy(if *code == SqlState::INVALID_PASSWORD {

@@ -181,7 +181,7 @@ impl Database {
     ) -> Result<Vec<T>, Error> {
         let rows = self.session.query(statement, parameters).await?;
         let read: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(read).collect();
-        read.map_err(|source| Error::Query { statement: statement.name, source })
+        read.map_err(Error::query(statement.name))
     }
 
     /// The answer of a statement that always gives one row.

@@ -23,7 +23,7 @@ impl Database {
             return Ok(found);
         }
         let statement = self.schema.adapt(queries::redacted_by());
-        let failed = |source| Error::Query { statement: statement.name, source };
+        let failed = Error::query(statement.name);
         let ids: Vec<&str> = named.keys().copied().collect();
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
         for row in self.session.query(&statement, &[&server_name, &excluded, &ids]).await? {

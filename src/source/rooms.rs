@@ -235,5 +235,5 @@ fn found(row: &PgRow) -> Result<Found, tokio_postgres::Error> {
 }
 
 fn failed(statement: &Statement, source: tokio_postgres::Error) -> Error {
-    Error::Query { statement: statement.name, source }
+    Error::query(statement.name)(source)
 }

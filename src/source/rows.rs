@@ -303,7 +303,7 @@ impl Reader {
     /// Runs a statement once and hands its rows on; `last` is where the last one stands that was.
     async fn page(&self, statement: &Statement, parameters: &Parameters, last: &mut Place) -> Result<Page, Error> {
         let session = &self.database.session;
-        let failed = |source| Error::Query { statement: statement.name, source };
+        let failed = Error::query(statement.name);
         let (server_name, excluded): (&str, &[String]) = (&self.database.server_name, &self.database.excluded);
         let mut all: Vec<&(dyn ToSql + Sync)> = vec![&server_name, &excluded];
         all.extend(parameters.iter().map(|parameter| -> &(dyn ToSql + Sync) { &**parameter }));

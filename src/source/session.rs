@@ -21,7 +21,7 @@ use tokio_postgres::types::ToSql;
 use tokio_util::task::TaskTracker;
 
 use super::queries::Statement;
-use super::{Error, Heads, tls};
+use super::{Error, Heads, Refusal, tls};
 use crate::config::Config;
 use patience::Patience;
 pub(super) use patience::passes;
@@ -192,7 +192,7 @@ impl Answer {
         let Some(mut rows) = self.rows.take() else { return Ok(None) };
         // most rows have arrived already, and need no timer
         let row = match rows.next().now_or_never() {
-            Some(row) => row.transpose().map_err(|source| Error::Query { statement: self.statement, source }),
+            Some(row) => row.transpose().map_err(Error::query(self.statement)),
             None => self.in_time(rows.next().map(Option::transpose)).await,
         };
         self.rows = Some(rows);
@@ -212,7 +212,7 @@ impl Answer {
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
         let limit = self.session.servers.silence();
         match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer.map_err(|source| Error::Query { statement: self.statement, source }),
+            Ok(answer) => answer.map_err(Error::query(self.statement)),
             Err(_) => Err(Error::Silent { statement: self.statement, seconds: limit.as_secs() }),
         }
     }

@@ -19,7 +19,7 @@ use tokio_postgres::{CancelToken, NoTls, SimpleQueryMessage};
 
 use super::patience::passes;
 use super::succession::{self, Succession};
-use super::{Error, SETTINGS, tls};
+use super::{Error, Refusal, SETTINGS, tls};
 use crate::config::{Config, SessionAttributes};
 
 /// At most this many connections to one server.
@@ -264,7 +264,7 @@ fn is_message(error: &PoolError, reason: &str) -> bool {
 
 fn failure(error: PoolError) -> Failure {
     match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error.into(),
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => Refusal(error).into(),
         PoolError::PostCreateHook(HookError::Message(message)) => message.into(),
         PoolError::Timeout(_) => "no answer in time; see connect_timeout".into(),
         error => error.into(),
