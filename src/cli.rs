@@ -4,6 +4,7 @@ mod database;
 mod doctor;
 mod export;
 mod lag;
+mod log;
 mod render;
 mod report;
 mod room;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing::error;
 
 use crate::{archive, config, source};
 
@@ -21,6 +23,8 @@ use crate::{archive, config, source};
 #[derive(Parser)]
 #[command(version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    log: log::Args,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,11 +70,12 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
-            say("synapse-export: an argument stands where none belongs; a database is named with --database URL");
+            usage("an argument stands where none belongs; a database is named with --database URL");
             return ExitCode::from(2);
         }
         Err(error) => error.exit(),
     };
+    log::set_up(&cli.log);
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
@@ -88,8 +93,9 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Signalled(signal)) => ExitCode::from(128 + signal),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("synapse-export: {error:#}"));
-            ExitCode::from(status(&error))
+            let exit = status(&error);
+            error!(exit, "{error:#}");
+            ExitCode::from(exit)
         }
     }
 }
@@ -128,8 +134,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// Writes a line for the user, beside the data.
-#[allow(clippy::print_stderr, reason = "this is where it is done")]
-fn say(line: &str) {
-    eprintln!("{line}");
+/// Complains about the arguments, which say how to complain: as clap does.
+#[allow(clippy::print_stderr, reason = "nothing else is set up yet")]
+fn usage(line: &str) {
+    eprintln!("synapse-export: {line}");
 }

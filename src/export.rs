@@ -1,8 +1,10 @@
 //! The export: pages of the source become batches of the archive. The only place where the two meet.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use tokio::sync::watch;
+use tracing::debug;
 
 use crate::archive::{self, Advance, Archive, Batch, Counts, Selection};
 use crate::event::Damage;
@@ -367,7 +369,9 @@ impl Export<'_> {
         if batch.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let committed = self.archive.commit(self.run, &batch)?;
+        debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
         self.counts += committed.counts;
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);

@@ -24,7 +24,6 @@ pub use rooms::{Kind, Matches, Room};
 pub use rows::{Found, Row, Rows};
 pub use schema::{Problem, Schema};
 use session::Session;
-pub use session::Tell;
 
 /// Why the database could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -225,12 +224,6 @@ impl Database {
             server_name: server_name.unwrap_or_default().into(),
             excluded: [].into(),
         })
-    }
-
-    /// The same database, with `tell` hearing of what is tried again.
-    #[must_use]
-    pub fn telling(self, tell: Tell) -> Database {
-        Database { session: self.session.telling(tell), ..self }
     }
 
     /// Waits until no statement of ours runs on the server any more; those whose rows nobody waits for are cancelled.

@@ -6,6 +6,8 @@ mod support;
 mod archives;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/room.rs"]
 mod room;
 #[path = "cli/rooms.rs"]

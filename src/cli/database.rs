@@ -34,7 +34,7 @@ impl DatabaseArgs {
         };
         let config = Config::read(flags, |name| std::env::var(name).ok())?.retrying_for(self.retry_for);
         for warning in config.warnings() {
-            super::say(&format!("warning: {warning}"));
+            tracing::warn!("{warning}");
         }
         Ok(config)
     }

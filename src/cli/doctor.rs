@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Outcome;
 use super::database::DatabaseArgs;
-use super::rooms::harmless;
+use super::log::{harmless, visible};
 use crate::doctor::{self, Examined, Kind};
 
 /// Check database and archive: what is wrong, what will go wrong, and what to do about it
@@ -81,16 +81,4 @@ fn write_text(out: &mut impl Write, examined: &Examined) -> std::io::Result<()> 
         }
     }
     Ok(())
-}
-
-/// As a terminal may see it; quotes stay as they are, since remedies are there to be copied.
-fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\'' | '\\' => visible.push(c),
-            _ => visible.extend(c.escape_debug()),
-        }
-    }
-    visible
 }

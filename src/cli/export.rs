@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::lag::{self, duration};
 use super::report::{self, Terminal};
-use super::{ArchiveArgs, Outcome, say};
+use super::{ArchiveArgs, Outcome};
 use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
@@ -42,9 +43,6 @@ pub(super) struct Args {
     /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
-    /// Say nothing but warnings and errors
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -53,9 +51,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
         let signal = watch_signals(stop)?;
-        let mut report = Terminal::new(args.quiet);
+        let mut report = Terminal::new();
         let prepared = tokio::select! {
-            prepared = prepare(args, &config, &mut report) => prepared?,
+            prepared = prepare(args, &config) => prepared?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         let (database, mut archive, selection) = prepared;
@@ -72,9 +70,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             archive.show_redacted(show)?;
         }
         if !args.no_markdown && !summary.stopped {
-            tokio::task::block_in_place(|| {
-                super::render::stale(&mut archive, args.quiet, &|| signal.borrow().is_none())
-            })?;
+            tokio::task::block_in_place(|| super::render::stale(&mut archive, &|| signal.borrow().is_none()))?;
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
@@ -85,14 +81,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Connects, opens the archive, and finds out what to export.
-async fn prepare(args: &Args, config: &Config, report: &mut Terminal) -> Result<(Database, Archive, Selection)> {
+async fn prepare(args: &Args, config: &Config) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
-    let database = Database::connect(config).await?.telling(report.tell());
+    let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     let archive = Archive::open(&args.archive.archive, None)?;
     let selection = select(args, &database, &archive).await?;
-    report.begin(&database, standing, &archive, &selection)?;
+    report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
 }
 
@@ -116,7 +112,7 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver
             }
             which.send_replace(Some(number));
             stop.send_replace(true);
-            say("finishing the batch; once more to stop at once");
+            info!("finishing the batch; once more to stop at once");
         }
     });
     Ok(signalled)
@@ -141,10 +137,11 @@ async fn select(args: &Args, database: &Database, archive: &Archive) -> Result<S
     for name in names(&args.exclude_room)? {
         let room_id = match database.room_id(&name).await {
             Err(source::Error::UnknownRoom(id)) => {
-                say(&format!(
-                    "note: the server has no room {} to leave out; it will be, should it come",
+                warn!(
+                    room_id = id,
+                    "the server has no room {} to leave out; it will be, should it come",
                     report::shown(&id)
-                ));
+                );
                 id
             }
             other => other?,

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use indicatif::HumanCount;
+use tracing::info;
 
 use super::report::{Bar, shown};
-use super::{ArchiveArgs, Outcome, say};
+use super::{ArchiveArgs, Outcome};
 use crate::archive::{Archive, Transcripts};
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
@@ -26,9 +27,6 @@ pub(super) struct Args {
     /// Show what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
-    /// Say nothing but warnings and errors
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -58,34 +56,38 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             shown(args.room.as_ref().or(args.day.as_ref()).map_or("", |it| it))
         );
     }
-    stale(&mut archive, args.quiet, &|| signal.borrow().is_none())?;
+    stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
 }
 
 /// Renders what is stale, and tells how it goes.
-pub(super) fn stale(archive: &mut Archive, quiet: bool, goes_on: &dyn Fn() -> bool) -> Result<()> {
+pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<()> {
     let began = Instant::now();
-    let mut bar = Bar::new(quiet);
+    let mut bar = Bar::new();
     let rendered = archive.render(&mut |done, all| {
         #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        bar.show(done as f64 / all.max(1) as f64, || {
-            format!("transcripts: {} of {} room-days", HumanCount(done), HumanCount(all))
-        });
+        let part = done as f64 / all.max(1) as f64;
+        let text = || format!("transcripts: {} of {} room-days", HumanCount(done), HumanCount(all));
+        bar.show(part, text, |line| info!(part, days = done, "{line}"));
         goes_on()
     });
     bar.end();
     let rendered = rendered?;
     if rendered.no_links {
-        say("note: the archive's file system has no symbolic links, so there is no by-name/");
+        info!("the archive's file system has no symbolic links, so there is no by-name/");
     }
-    if !quiet && (rendered.days > 0 || began.elapsed() > Duration::from_secs(5)) {
-        say(&format!(
+    let took = began.elapsed();
+    if rendered.days > 0 || took > Duration::from_secs(5) {
+        info!(
+            days = rendered.days,
+            rooms = rendered.rooms,
+            seconds = took.as_secs_f64(),
             "rendered {} room-days of {} rooms, {:.1} s",
             HumanCount(rendered.days),
             HumanCount(rendered.rooms),
-            began.elapsed().as_secs_f64()
-        ));
+            took.as_secs_f64()
+        );
     }
     Ok(())
 }

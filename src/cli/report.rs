@@ -1,20 +1,19 @@
-//! What a user sees of an export: a bar on a terminal, plain lines elsewhere, a summary at the end; all on stderr.
+//! What a user sees of an export: a bar on a terminal, lines elsewhere, a summary at the end; all on stderr.
 
-use std::io::IsTerminal as _;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar};
+use tracing::{info, warn};
 
-use super::{lag, say};
+use super::{lag, log};
 use crate::archive::{Archive, Selection};
 use crate::event::Damage;
 use crate::export::{Progress, Report, Summary};
-use crate::source::{Database, Standing, Tell};
+use crate::source::{Database, Standing};
 use crate::stream::Stream;
 
-/// Between two plain lines.
+/// Between two lines.
 const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
 const NAMED: u64 = 20;
@@ -26,44 +25,25 @@ pub(super) fn shown(text: &str) -> String {
 
 /// How far something is: a bar on a terminal, else a line now and then.
 pub(super) struct Bar {
-    quiet: bool,
     shown: Option<ProgressBar>,
     last_line: Instant,
 }
 
 impl Bar {
-    pub(super) fn new(quiet: bool) -> Self {
-        let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new(1_000_000);
-            if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent:>3} %  {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Bar { quiet, shown: bar, last_line: Instant::now() }
+    pub(super) fn new() -> Self {
+        let bar = log::bar(ProgressBar::new(1_000_000), "{bar:24} {percent:>3} %  {msg}");
+        Bar { shown: bar, last_line: Instant::now() }
     }
 
-    /// Shows which part is done, 0 to 1; the text is only made when it is needed.
-    pub(super) fn show(&mut self, part: f64, text: impl FnOnce() -> String) {
-        if self.quiet || (self.shown.is_none() && self.last_line.elapsed() < EVERY) {
-            return;
-        }
-        self.last_line = Instant::now();
-        match &self.shown {
-            Some(bar) => {
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
-                bar.set_position((part * 1e6) as u64);
-                bar.set_message(text());
-            }
-            None => say(&format!("{:.0} %: {}", part * 100.0, text())),
-        }
-    }
-
-    /// Says something else meanwhile.
-    pub(super) fn say(&self, text: &str) {
-        match &self.shown {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
+    /// Shows which part is done, 0 to 1. Where there is no bar, `line` says it now and then.
+    pub(super) fn show(&mut self, part: f64, text: impl FnOnce() -> String, line: impl FnOnce(&str)) {
+        if let Some(bar) = &self.shown {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a million")]
+            bar.set_position((part * 1e6) as u64);
+            bar.set_message(text());
+        } else if self.last_line.elapsed() >= EVERY {
+            self.last_line = Instant::now();
+            line(&format!("{:.0} %: {}", part * 100.0, text()));
         }
     }
 
@@ -74,6 +54,35 @@ impl Bar {
     }
 }
 
+/// Says what is about to be exported.
+pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, selection: &Selection) -> Result<()> {
+    let rooms = match (selection.include.len(), selection.exclude.len()) {
+        (0, 0) => "all rooms".to_owned(),
+        (0, excluded) => format!("all rooms but {excluded}"),
+        (included, _) => format!("{included} selected room{}", if included == 1 { "" } else { "s" }),
+    };
+    let known = archive.catalog().events()?;
+    let server = shown(database.server_name().unwrap_or("a server whose name is not known"));
+    let (replica, behind) = match standing {
+        Standing::Primary => (String::new(), None),
+        Standing::Replica(behind) => (format!("; reading {}", lag::shown(behind)), behind),
+    };
+    info!(
+        server = database.server_name(),
+        events = known,
+        replica = matches!(standing, Standing::Replica(_)),
+        behind = behind.map(|behind| behind.as_secs_f64()),
+        "exporting {rooms} of {server}; the archive has {} events{replica}",
+        HumanCount(known)
+    );
+    if database.server_name().is_none() {
+        warn!(
+            "no local user can be read, so local messages that a purge left behind cannot be told from foreign ones and are not exported (GRANT SELECT (name) ON users helps)"
+        );
+    }
+    Ok(())
+}
+
 /// Reports to the user's terminal, or to a log.
 pub(super) struct Terminal {
     bar: Bar,
@@ -82,68 +91,47 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn new(quiet: bool) -> Self {
-        Terminal { bar: Bar::new(quiet), began: Instant::now(), damaged: 0 }
-    }
-
-    /// Says what is tried again, as it happens.
-    pub(super) fn tell(&self) -> Tell {
-        let (quiet, bar) = (self.bar.quiet, self.bar.shown.clone());
-        Arc::new(move |text| match &bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None if quiet => {}
-            None => say(text),
-        })
-    }
-
-    pub(super) fn begin(
-        &mut self,
-        database: &Database,
-        standing: Standing,
-        archive: &Archive,
-        selection: &Selection,
-    ) -> Result<()> {
-        let rooms = match (selection.include.len(), selection.exclude.len()) {
-            (0, 0) => "all rooms".to_owned(),
-            (0, excluded) => format!("all rooms but {excluded}"),
-            (included, _) => format!("{included} selected room{}", if included == 1 { "" } else { "s" }),
-        };
-        let known = archive.catalog().events()?;
-        let server = database.server_name().unwrap_or("a server whose name is not known");
-        if !self.bar.quiet {
-            let replica = match standing {
-                Standing::Primary => String::new(),
-                Standing::Replica(behind) => format!("; reading {}", lag::shown(behind)),
-            };
-            let server = shown(server);
-            say(&format!("exporting {rooms} of {server}; the archive has {} events{replica}", HumanCount(known)));
-        }
-        if database.server_name().is_none() {
-            self.note("no local user can be read, so local messages that a purge left behind cannot be told from foreign ones and are not exported (GRANT SELECT (name) ON users helps)");
-        }
-        Ok(())
+    pub(super) fn new() -> Self {
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
         self.bar.end();
         if self.damaged > NAMED {
-            say(&format!(
-                "warning: {} more damaged events: select event_id from event where damaged",
+            warn!(
+                damaged = self.damaged,
+                "{} more damaged events: select event_id from event where damaged",
                 self.damaged - NAMED
-            ));
+            );
         }
-        if let Some(summary) = summary.filter(|_| !self.bar.quiet) {
-            say(&self.summary(summary));
+        if let Some(summary) = summary {
+            self.summary(summary);
         }
     }
 
-    fn summary(&self, summary: &Summary) -> String {
+    fn summary(&self, summary: &Summary) {
         let n = |count: u64| HumanCount(count).to_string();
         let counts = &summary.counts;
-        format!(
-            "{}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, {} rejected, \
-             {} purge survivors, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, {} archived before",
-            if summary.stopped { "stopped" } else { "done" },
+        let outcome = if summary.stopped { "stopped" } else { "done" };
+        info!(
+            run = summary.run,
+            outcome,
+            events = counts.new_events(),
+            live = counts.live,
+            backfill = counts.backfill,
+            files = summary.files,
+            seconds = self.began.elapsed().as_secs_f64(),
+            late = counts.late,
+            soft_failed = counts.soft_failed,
+            rejected = counts.rejected,
+            survivors = counts.survivors,
+            damaged = counts.damaged,
+            censored = counts.censored,
+            versionless = counts.versionless,
+            known = counts.known,
+            "{outcome}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, \
+             {} rejected, {} purge survivors, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
+             {} archived before",
             n(counts.new_events()),
             n(counts.live),
             n(counts.backfill),
@@ -157,7 +145,7 @@ impl Terminal {
             n(counts.censored),
             n(counts.versionless),
             n(counts.known),
-        )
+        );
     }
 }
 
@@ -173,7 +161,7 @@ impl Report for Terminal {
     fn progress(&mut self, progress: Progress) {
         let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
         let Progress { part, stream, position, events } = progress;
-        self.bar.show(part, || {
+        let text = || {
             #[allow(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
@@ -192,63 +180,52 @@ impl Report for Terminal {
                 HumanCount(rate),
                 HumanDuration(left)
             )
-        });
+        };
+        let stream = stream.name();
+        self.bar
+            .show(part, text, |line| info!(part, events, stream, position = position.0, seconds = elapsed, "{line}"));
     }
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= NAMED {
-            self.note(&format!("warning: event {} in {}: {damage}", shown(event_id), shown(room_id)));
+            warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
         }
     }
 
     fn note(&mut self, text: &str) {
-        self.bar.say(text);
+        info!("{text}");
     }
 }
 
-/// Counts for the user what a command without an archive has read: on a terminal in place, elsewhere in plain lines.
+/// Counts for the user what a command without an archive has read: on a terminal in place, elsewhere in lines.
 pub(super) struct Counter {
-    quiet: bool,
     what: &'static str,
+    /// The data go to a terminal too, where this would be in their way.
+    shares_terminal: bool,
     bar: Option<ProgressBar>,
     began: Instant,
     last_line: Instant,
 }
 
 impl Counter {
-    /// `shares_terminal`: the data go to a terminal too, where a bar would be in their way.
-    pub(super) fn new(quiet: bool, what: &'static str, shares_terminal: bool) -> Self {
-        let bar = (!quiet && !shares_terminal && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-                bar.set_style(style);
-            }
-            bar
-        });
-        let silent = quiet || shares_terminal;
-        Counter { quiet: silent, what, bar, began: Instant::now(), last_line: Instant::now() }
+    pub(super) fn new(what: &'static str, shares_terminal: bool) -> Self {
+        let bar = if shares_terminal { None } else { log::bar(ProgressBar::new_spinner(), "{spinner} {msg}") };
+        Counter { what, shares_terminal, bar, began: Instant::now(), last_line: Instant::now() }
     }
 
     pub(super) fn at(&mut self, count: u64) {
-        if self.quiet || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
+        if self.shares_terminal || (self.bar.is_none() && self.last_line.elapsed() < EVERY) {
             return;
         }
         self.last_line = Instant::now();
-        let text = format!("{} {} in {}", HumanCount(count), self.what, took(self.began.elapsed()));
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(text);
-                bar.tick();
-            }
-            None => say(&text),
-        }
-    }
-
-    pub(super) fn note(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| say(text)),
-            None => say(text),
+        let took = self.began.elapsed();
+        let text = format!("{} {} in {}", HumanCount(count), self.what, self::took(took));
+        if let Some(bar) = &self.bar {
+            bar.set_message(text);
+            bar.tick();
+        } else {
+            info!(count, seconds = took.as_secs_f64(), "{text}");
         }
     }
 

@@ -4,14 +4,14 @@ mod document;
 
 use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime};
+use tracing::{info, warn};
 
+use super::Outcome;
 use super::database::DatabaseArgs;
 use super::report::{Counter, shown};
-use super::{Outcome, say};
 use crate::event::{Event, Redaction};
 use crate::source::{self, Database, Matches, Room, Row, Rows};
 use document::Document;
@@ -51,9 +51,6 @@ pub(super) struct Args {
     /// Write to this file, which must not exist yet, instead of stdout
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Say nothing but warnings and errors
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 /// What a dump looks like.
@@ -69,7 +66,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let database = Database::connect(&config).await?.telling(Arc::new(say));
+        let database = Database::connect(&config).await?;
         let room_id = find(&database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
@@ -79,7 +76,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             None => Box::new(std::io::stdout().lock()),
         };
         let shares_terminal = args.output.is_none() && std::io::stdout().is_terminal();
-        let mut counter = Counter::new(args.quiet, "events read", shares_terminal);
+        let mut counter = Counter::new("events read", shares_terminal);
         if args.format == Format::Markdown {
             let (stop, stopped) = tokio::sync::watch::channel(false);
             let signal = super::export::watch_signals(stop)?;
@@ -116,14 +113,22 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         dump.out.flush()?;
         dump.counter.end();
         if dump.warnings > WARNINGS {
-            say(&format!("warning: {} more of these", dump.warnings - WARNINGS));
+            warn!("{} more of these", dump.warnings - WARNINGS);
         }
-        if !args.quiet {
-            let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
-            let redacted =
-                if args.honour_redactions { format!(", {} lines redacted", dump.redacted) } else { String::new() };
-            say(&format!("{} events of {}{state}{redacted}", dump.lines - state_lines, shown(&room_id)));
-        }
+        let events = dump.lines - state_lines;
+        let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
+        let redacted =
+            if args.honour_redactions { format!(", {} lines redacted", dump.redacted) } else { String::new() };
+        let (redactions, damaged) = (dump.redacted, dump.damaged);
+        info!(
+            room_id,
+            events,
+            state_lines,
+            redacted = redactions,
+            damaged,
+            "{events} events of {}{state}{redacted}",
+            shown(&room_id)
+        );
         Ok(if dump.damaged > 0 { Outcome::Damaged } else { Outcome::Done })
     })
 }
@@ -164,7 +169,7 @@ impl Dump<'_> {
     fn warn(&mut self, event: &Event, text: &dyn std::fmt::Display) {
         self.warnings += 1;
         if self.warnings <= WARNINGS {
-            self.counter.note(&format!("warning: event {}: {text}", shown(&event.event_id)));
+            warn!(event_id = event.event_id, "event {}: {text}", shown(&event.event_id));
         }
     }
 
@@ -209,7 +214,10 @@ async fn find(database: &Database, name: &str) -> Result<String> {
     }
     let Matches { mut rooms, count } = database.rooms_called(name).await?;
     if count > 1 {
-        let mut lines = vec![format!("{count} rooms are called {}; name one by its id:", shown(name))];
+        let mut lines = vec![format!(
+            "{count} rooms are called {}; name one by its id (`synapse-export rooms --name …` tells them apart):",
+            shown(name)
+        )];
         lines.extend(rooms.iter().map(candidate));
         if count > rooms.len() {
             lines.push(format!("and {} more", count - rooms.len()));
@@ -225,9 +233,10 @@ async fn find(database: &Database, name: &str) -> Result<String> {
     }
 }
 
+/// A room without its name, which may be those of its members, and has no place in a log.
 fn candidate(room: &Room) -> String {
-    let mut columns = vec![shown(&room.room_id), shown(&room.name)];
-    columns.extend(room.alias.as_deref().filter(|alias| *alias != room.name).map(shown));
+    let mut columns = vec![shown(&room.room_id)];
+    columns.extend(room.alias.as_deref().map(shown));
     columns.push(match room.members.unwrap_or_default() {
         1 => "1 member".to_owned(),
         members => format!("{members} members"),

@@ -7,10 +7,12 @@ use std::io::{IsTerminal as _, Write};
 
 use anyhow::Result;
 use serde_json::json;
+use tracing::error;
 
+use super::Outcome;
 use super::database::DatabaseArgs;
+use super::log::harmless;
 use super::report::Counter;
-use super::{Outcome, say};
 use crate::source::{Database, Kind, Room};
 
 /// List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them
@@ -47,9 +49,6 @@ pub(super) struct Args {
     /// A JSON object on each line, with all there is to know
     #[arg(long)]
     json: bool,
-    /// Say nothing but warnings and errors
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -74,7 +73,7 @@ enum Sort {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.no_counts && args.sorts_by_count() {
-        say("rooms: --sort events and --sort members need the counts that --no-counts leaves out");
+        error!(exit = 2, "--sort events and --sort members need the counts that --no-counts leaves out");
         return Ok(Outcome::Refused);
     }
     let config = args.database.config()?;
@@ -100,7 +99,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let mut counter = Counter::new(args.quiet, "rooms read", std::io::stdout().is_terminal());
+    let mut counter = Counter::new("rooms read", std::io::stdout().is_terminal());
     let (mut left, mut read) = (args.limit.unwrap_or(usize::MAX), 0);
     let mut after = String::new();
     while left > 0 {
@@ -126,7 +125,7 @@ async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
 
 /// The rooms to list, as many as are wanted.
 async fn sorted(args: &Args, database: &Database) -> Result<Vec<Room>> {
-    let mut counter = Counter::new(args.quiet, "rooms read", false);
+    let mut counter = Counter::new("rooms read", false);
     let (mut rooms, mut read) = (Vec::new(), 0);
     let mut after = String::new();
     loop {
@@ -150,7 +149,7 @@ async fn sorted(args: &Args, database: &Database) -> Result<Vec<Room>> {
     counter.end();
     args.sort(&mut rooms);
     if !args.no_counts && !args.sorts_by_count() {
-        let mut counter = Counter::new(args.quiet, "rooms counted", false);
+        let mut counter = Counter::new("rooms counted", false);
         let mut done = 0;
         for rooms in rooms.chunks_mut(COUNTED) {
             database.count(rooms).await?;
@@ -215,24 +214,6 @@ fn write_json(out: &mut impl Write, rooms: &[Room]) -> std::io::Result<()> {
         writeln!(out, "{}", harmless(&line.to_string()))?;
     }
     Ok(())
-}
-
-/// A JSON text whose strings show a terminal nothing that would change how it writes.
-pub(super) fn harmless(json: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        // what Rust escapes by number is a control, a direction, or no character at all
-        if c.escape_debug().nth(1) == Some('u') {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                let _ = write!(text, "\\u{unit:04x}");
-            }
-        } else {
-            text.push(c);
-        }
-    }
-    text
 }
 
 fn kind(name: &str) -> Result<Kind, String> {

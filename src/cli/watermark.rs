@@ -4,8 +4,9 @@ use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use serde_json::json;
+use tracing::{error, info};
 
-use super::{ArchiveArgs, Outcome, report, say};
+use super::{ArchiveArgs, Outcome, log, report};
 use crate::archive::{Archive, Catalog};
 use crate::stream::Stream;
 
@@ -118,8 +119,8 @@ fn reset(args: &Reset) -> Result<Outcome> {
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
     let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {
-        if !std::io::stdin().is_terminal() {
-            say("watermark reset: nobody to ask; give --yes");
+        if !std::io::stdin().is_terminal() || !log::is_for_people() {
+            error!(exit = 2, "nobody to ask; give --yes");
             return Ok(Outcome::Refused);
         }
         let mut out = std::io::stderr();
@@ -128,11 +129,11 @@ fn reset(args: &Reset) -> Result<Outcome> {
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            say("left as it was");
+            info!("left as it was");
             return Ok(Outcome::Refused);
         }
     }
     Archive::open(&args.archive.archive, None)?.reset(&streams)?;
-    say(&format!("reset: the next export reads {names} again and adds what the archive lacks"));
+    info!("reset: the next export reads {names} again and adds what the archive lacks");
     Ok(Outcome::Done)
 }

@@ -12,13 +12,14 @@ mod succession;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_postgres::RowStream;
 use tokio_postgres::types::ToSql;
 use tokio_util::task::TaskTracker;
+use tracing::debug;
 
 use super::queries::Statement;
 use super::{Error, Heads, Refusal, tls};
@@ -60,9 +61,6 @@ const CANCELLING: Duration = Duration::from_secs(5);
 /// and a replica's replay.
 const PAGE: Duration = Duration::from_secs(10);
 
-/// Hears what the user may want to know of a connection: that something is tried again, and why.
-pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// A few connections to the database.
 #[derive(Clone)]
 pub(super) struct Session {
@@ -70,7 +68,6 @@ pub(super) struct Session {
     /// The database as errors name it.
     target: Arc<str>,
     retry_for: Duration,
-    tell: Option<Tell>,
     /// What reads pages, and what cancels statements.
     tasks: TaskTracker,
 }
@@ -81,13 +78,8 @@ impl Session {
             servers: Servers::new(config)?,
             target: target(config).into(),
             retry_for: config.retry_for,
-            tell: None,
             tasks: TaskTracker::new(),
         })
-    }
-
-    pub(super) fn telling(self, tell: Tell) -> Session {
-        Session { tell: Some(tell), ..self }
     }
 
     /// Runs a statement that gives few rows, in a transaction of its own, and again when it fails for a while only.
@@ -127,7 +119,14 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Answer, Error> {
         let client = self.servers.client(&self.target).await?;
-        let mut answer = Answer { session: self.clone(), client: Some(client), rows: None, statement: statement.name };
+        let mut answer = Answer {
+            session: self.clone(),
+            client: Some(client),
+            rows: None,
+            statement: statement.name,
+            began: Instant::now(),
+            count: 0,
+        };
         answer.begin(&statement.sql, parameters).await?;
         Ok(answer)
     }
@@ -171,6 +170,9 @@ pub(super) struct Answer {
     client: Option<Object>,
     rows: Option<Pin<Box<RowStream>>>,
     statement: &'static str,
+    began: Instant,
+    /// How many rows have come.
+    count: u64,
 }
 
 impl Answer {
@@ -196,6 +198,7 @@ impl Answer {
             None => self.in_time(rows.next().map(Option::transpose)).await,
         };
         self.rows = Some(rows);
+        self.count += u64::from(matches!(row, Ok(Some(_))));
         self.passed(row)
     }
 
@@ -205,6 +208,7 @@ impl Answer {
         let ended = self.in_time(client.batch_execute("commit")).await;
         self.passed(ended)?;
         self.client.take();
+        self.tell("statement");
         Ok(())
     }
 
@@ -221,14 +225,21 @@ impl Answer {
     fn passed<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if matches!(result, Err(Error::Query { .. })) {
             drop(self.client.take().map(Object::take));
+            self.tell("statement failed");
         }
         result
+    }
+
+    fn tell(&self, what: &str) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        debug!(statement = self.statement, rows = self.count, seconds, "{what}");
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
+        self.tell("statement broken off");
         let cancelling = self.session.servers.cancelling(client.cancel_token());
         self.session.tasks.spawn(async move {
             let _ = tokio::time::timeout(CANCELLING, cancelling).await;

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
+use tracing::{info, warn};
 
 use crate::archive::{Archive, Selection};
 use crate::cli::report::{Counter, shown};
@@ -86,12 +87,12 @@ impl Report for Heard<'_> {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            self.counter.note(&format!("warning: event {}: {damage}", shown(event_id)));
+            warn!(event_id, "event {}: {damage}", shown(event_id));
         }
     }
 
     fn note(&mut self, text: &str) {
-        self.counter.note(text);
+        info!("{text}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
+use tracing::info;
 
 use super::{Error, Session};
 
@@ -49,9 +50,8 @@ impl<'a> Patience<'a> {
             return Err(Error::GaveUp { attempts, seconds, source: Box::new(error) });
         }
         let delay = self.delays.next().unwrap_or_default().min(left);
-        if let Some(tell) = &self.session.tell {
-            tell(&format!("{}; trying again in {:.1} s", said(&error), delay.as_secs_f32()));
-        }
+        let seconds = delay.as_secs_f64();
+        info!(attempts = attempts + 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
         tokio::time::sleep(delay).await;
         Ok(())
     }

@@ -16,6 +16,7 @@ use deadpool_postgres::{
 use postgres_native_tls::MakeTlsConnector;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{CancelToken, NoTls, SimpleQueryMessage};
+use tracing::debug;
 
 use super::patience::passes;
 use super::succession::{self, Succession};
@@ -87,13 +88,15 @@ impl Servers {
                         Some(connector) => Manager::from_config(postgres, connector.clone(), recycling),
                         None => Manager::from_config(postgres, NoTls, recycling),
                     };
-                    let state = Arc::clone(&state);
+                    let (state, name) = (Arc::clone(&state), Arc::<str>::from(&*server.name));
                     let prepare = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-                        let (client, state): (&ClientWrapper, _) = (client, Arc::clone(&state));
+                        let (client, state, name): (&ClientWrapper, _, _) = (client, Arc::clone(&state), name.clone());
                         Box::pin(async move {
                             let ready = prepare(client, session, &state);
                             let limit = timeout.unwrap_or(WAY) + state.statement_timeout();
-                            tokio::time::timeout(limit, ready).await.unwrap_or(Err(HookError::message(SILENT)))
+                            let ready = tokio::time::timeout(limit, ready).await;
+                            debug!(server = &*name, admitted = matches!(ready, Ok(Ok(()))), "connected");
+                            ready.unwrap_or(Err(HookError::message(SILENT)))
                         })
                     });
                     let pool = Pool::builder(manager).max_size(CONNECTIONS).post_create(prepare);
