@@ -166,6 +166,16 @@ impl Config {
         Config { retry_for, ..self }
     }
 
+    /// The same, with no address tried for longer than this.
+    #[must_use]
+    pub fn connecting_within(mut self, limit: Duration) -> Config {
+        for server in &mut self.servers {
+            let given = server.postgres.get_connect_timeout().copied();
+            server.postgres.connect_timeout(given.map_or(limit, |given| given.min(limit)));
+        }
+        self
+    }
+
     /// What the user should know before the connection is made.
     #[must_use]
     pub fn warnings(&self) -> &[String] {

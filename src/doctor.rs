@@ -1,7 +1,8 @@
 //! Is everything all right? Checks of a database and an archive → findings, each with what to do about it.
 //!
 //! Asks only what a large server answers at once: catalogs, small tables, the start of an index; counts no events. What may
-//! not be looked at is a finding too. Changes nothing, says nothing to a terminal, and quotes no content.
+//! not be looked at is a finding too, and so is what is not answered in time. Changes nothing, says nothing to a terminal, and
+//! quotes no content.
 
 mod archive;
 mod connection;
@@ -10,12 +11,19 @@ mod size;
 mod synapse;
 
 use std::path::Path;
+use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Config;
 use crate::source::{self, Database};
 pub use size::Estimate;
+
+/// How long one question may take; all are answered at once where nothing is in the way.
+const EACH: Duration = Duration::from_secs(10);
+/// How long all may take together, beside what the archive's disk takes, and the cancelling of the last.
+const ALL: Duration = Duration::from_secs(50);
 
 /// How bad it is; the worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,18 +110,32 @@ impl Examined {
 
 /// Makes every check that can be made. Without an archive, those of one are left out.
 pub async fn examine(config: &Config, directory: Option<&Path>) -> Examined {
+    examine_within(ALL, config, directory).await
+}
+
+async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>) -> Examined {
     let mut archive = archive::State::of(directory);
     let mut findings = Vec::new();
     let mut estimate = None;
-    match Database::look(config).await {
-        Err(error) => findings.push(connection::unreachable(&error)),
-        Ok(database) => {
-            let login = connection::check(&database, &mut findings).await;
-            if synapse::check(&database, &mut findings).await {
-                archive.compare(&database).await;
-                loss::check(&database, login.as_ref(), &archive, &mut findings).await;
-                estimate = size::estimate(&database, &mut findings).await;
+    let deadline = Instant::now() + all;
+    // what does not pass soon is told, not waited for
+    let config = config.clone().connecting_within(EACH).retrying_for(config.retry_for.min(EACH / 2));
+    match timeout_at(deadline, Database::look(&config)).await {
+        Err(_) => findings.push(Finding { kind: Kind::Error, ..silent("connection", all) }),
+        Ok(Err(error)) => findings.push(connection::unreachable(&error)),
+        Ok(Ok(database)) => {
+            let asking = async {
+                let login = connection::check(&database, &mut findings).await;
+                if synapse::check(&database, &mut findings).await {
+                    archive.compare(&database).await;
+                    loss::check(&database, login.as_ref(), &archive, &mut findings).await;
+                    estimate = size::estimate(&database, &mut findings).await;
+                }
+            };
+            if timeout_at(deadline, asking).await.is_err() {
+                findings.push(silent("the other checks", all));
             }
+            database.close().await;
         }
     }
     archive.report(&mut findings);
@@ -123,8 +145,23 @@ pub async fn examine(config: &Config, directory: Option<&Path>) -> Examined {
 }
 
 /// What was asked for, or a finding that says why it is not known.
-fn known<T>(check: &'static str, answer: Result<T, source::Error>, findings: &mut Vec<Finding>) -> Option<T> {
-    answer.map_err(|error| findings.push(Finding::unknown(check, chain(&error)))).ok()
+async fn known<T>(
+    check: &'static str,
+    answer: impl Future<Output = Result<T, source::Error>>,
+    findings: &mut Vec<Finding>,
+) -> Option<T> {
+    match timeout(EACH, answer).await {
+        Ok(Ok(answer)) => return Some(answer),
+        Ok(Err(error)) => findings.push(Finding::unknown(check, chain(&error))),
+        Err(_) => findings.push(silent(check, EACH)),
+    }
+    None
+}
+
+/// The database did not answer in time.
+fn silent(check: &'static str, limit: Duration) -> Finding {
+    let what = format!("no answer within {} s", limit.as_secs());
+    Finding::warning(check, what).remedy("see whether the server is overloaded, or locks are held (select pid, wait_event, query from pg_stat_activity), as by an upgrade of Synapse; exports wait for that too")
 }
 
 /// An error with its causes.
@@ -161,4 +198,22 @@ fn span(milliseconds: i64) -> String {
 fn day(ts: i64) -> String {
     chrono::DateTime::from_timestamp_millis(ts)
         .map_or_else(|| "a day out of range".to_owned(), |time| time.format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_is_a_finding() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = silent.local_addr().unwrap().port();
+        let config = Config::new(Some(&format!("host=127.0.0.1 port={port} user=u")), |_| None).unwrap();
+        let began = Instant::now();
+        let examined = examine_within(Duration::from_secs(1), &config, None).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let worst = &examined.findings[0];
+        assert_eq!((worst.kind, worst.check, &*worst.what), (Kind::Error, "connection", "no answer within 1 s"));
+        assert!(worst.remedy.is_some());
+    }
 }

@@ -3,8 +3,10 @@
 mod support;
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use synapse_export::archive::Archive;
@@ -252,6 +254,29 @@ fn what_is_no_synapse_database_or_does_not_answer_is_an_error() {
     }
     let (code, _, stderr) = command(&[]);
     assert!(code == 2 && stderr.contains("no database is named"), "{stderr}");
+}
+
+#[test]
+fn what_is_not_answered_is_not_waited_for() {
+    let database = server(Shape::V1_163);
+    let reader = Reader::of(&database);
+    database.execute("begin; lock table room_retention in access exclusive mode");
+    let began = Instant::now();
+    let (code, json, stderr) = command(&["--database", &reader.dsn(), "--json"]);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let said = Said { code, all: serde_json::from_str(&json).expect(&stderr) }.with(10);
+    assert!(said.remedy("retention and purges", "warning", "no answer within 10 s").contains("locks"));
+    assert_eq!(said.findings("retention and purges").len(), 1, "of what is not known nothing is said to be fine");
+    said.found("full export", "fine", "roughly 5 events");
+    let left = "select count(*) from pg_stat_activity where usename like 'reader_of%' and datname = current_database()";
+    assert_eq!(database.query_one_text(left), "0");
+    database.execute("rollback");
+
+    // it accepts connections and does not answer
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = silent.local_addr().expect("it has an address").port();
+    let dsn = format!("host=127.0.0.1 port={port} user=u dbname=d connect_timeout=1");
+    doctor(&dsn, None).with(11).remedy("connection", "error", "no answer in time");
 }
 
 #[test]

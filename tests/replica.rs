@@ -8,6 +8,8 @@ mod support;
 mod conflicts;
 #[path = "replica/connections.rs"]
 mod connections;
+#[path = "replica/doctor.rs"]
+mod doctor;
 #[path = "replica/lag.rs"]
 mod lag;
 #[path = "replica/manners.rs"]

@@ -26,7 +26,8 @@ pub(super) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Changes nothing, neither in the database nor in the archive, and asks nothing that would take long on a large server. \
+Changes nothing, neither in the database nor in the archive, and asks nothing that would take long on a large server: it waits \
+for no answer longer than 10 seconds, and a minute for all of them. \
 The worst comes first.
 
 Exit status: 0 all is fine, or cannot be told · 10 warnings · 11 errors · 2 wrong usage";
@@ -35,6 +36,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let examined = runtime.block_on(doctor::examine(&config, args.archive.as_deref()));
+    // a name that is still looked up is not waited for
+    runtime.shutdown_background();
     let mut out = std::io::stdout().lock();
     if args.json {
         writeln!(out, "{}", harmless(&as_json(&examined)))?;

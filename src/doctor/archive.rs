@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, chain, day, n, named};
+use tokio::time::timeout;
+
+use super::{EACH, Finding, chain, day, n, named, silent};
 use crate::archive::{Catalog, Error, LastRun, Look, look};
 use crate::source::Database;
 use crate::stream::Stream;
@@ -151,9 +153,10 @@ impl State {
     /// Compares how far the archive has come with how far the server is.
     pub(super) async fn compare(&mut self, database: &Database) {
         let Some(catalog) = &self.catalog else { return };
-        match compare(catalog, database).await {
-            Ok(mut findings) => self.findings.append(&mut findings),
-            Err(text) => self.findings.push(Finding::unknown("watermark", text)),
+        match timeout(EACH, compare(catalog, database)).await {
+            Ok(Ok(mut findings)) => self.findings.append(&mut findings),
+            Ok(Err(text)) => self.findings.push(Finding::unknown("watermark", text)),
+            Err(_) => self.findings.push(silent("watermark", EACH)),
         }
     }
 }

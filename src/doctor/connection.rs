@@ -36,21 +36,21 @@ pub(super) fn unreachable(error: &source::Error) -> Finding {
 
 /// Checks the connection, the role and the server.
 pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> Option<Login> {
-    let login = known("connection", database.login().await, findings);
+    let login = known("connection", database.login(), findings).await;
     if let Some(login) = &login {
         findings.push(Finding::fine("connection", format!("PostgreSQL {} answers", login.server_version)));
         findings.push(tls(login));
     }
-    let writable = known("role", database.writable().await, findings);
+    let writable = known("role", database.writable(), findings).await;
     if let Some((login, writable)) = login.as_ref().zip(writable) {
         findings.push(role(login, &writable));
     }
-    let standing = known("replica", database.standing().await, findings);
+    let standing = known("replica", database.standing(), findings).await;
     if let Some(standing) = standing {
         findings.push(replica(standing));
         if let Standing::Replica(_) = standing {
             let names = ["max_standby_streaming_delay", "hot_standby_feedback"];
-            if let Some(settings) = known("standby settings", database.settings(&names).await, findings) {
+            if let Some(settings) = known("standby settings", database.settings(&names), findings).await {
                 let [delay, feedback] = names.map(|name| settings.get(name).map(String::as_str));
                 findings.push(standby(delay.and_then(|delay| delay.parse().ok()), feedback));
             }

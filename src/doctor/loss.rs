@@ -34,7 +34,7 @@ async fn redactions(database: &Database, login: Option<&Login>, archive: &archiv
         findings.push(hidden(check, schema, "redactions", &columns));
         return;
     }
-    let Some(indexes) = known(check, database.indexes(&["redactions"]).await, findings) else { return };
+    let Some(indexes) = known(check, database.indexes(&["redactions"]), findings).await else { return };
     if !indexes.iter().any(|index| index.is_valid && index.is_partial && index.columns == ["received_ts"]) {
         let what = "there is no valid index redactions_have_censored_ts, without which they cannot be counted";
         findings.push(Finding::unknown(check, what).remedy(
@@ -43,16 +43,17 @@ async fn redactions(database: &Database, login: Option<&Login>, archive: &archiv
         return;
     }
     let most = |most: u64| i64::try_from(most + 1).unwrap_or(i64::MAX);
-    let pending = known(check, database.pending_redactions(i64::MIN, most(PENDING)).await, findings);
-    let sampled = known(check, database.sampled_redactions(most(SAMPLED)).await, findings);
-    let sizes = known(check, database.sizes().await, findings);
-    let since_last_run = match archive.last_complete {
-        Some(began) => known(check, database.pending_redactions(began, 1).await, findings),
-        None => pending,
+    // where there is no answer to one, there is none to the others
+    let Some(pending) = known(check, database.pending_redactions(i64::MIN, most(PENDING)), findings).await else {
+        return;
     };
-    let (Some(login), Some(pending), Some(sampled), Some(Sizes { redactions: rows, .. })) =
-        (login, pending, sampled, sizes)
-    else {
+    let sampled = known(check, database.sampled_redactions(most(SAMPLED)), findings).await;
+    let sizes = known(check, database.sizes(), findings).await;
+    let since_last_run = match archive.last_complete {
+        Some(began) => known(check, database.pending_redactions(began, 1), findings).await,
+        None => Some(pending),
+    };
+    let (Some(login), Some(sampled), Some(Sizes { redactions: rows, .. })) = (login, sampled, sizes) else {
         return;
     };
     let unarchived = since_last_run.filter(|_| archive.is_asked_for());
@@ -165,9 +166,9 @@ impl Redactions {
 async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     let check = "retention and purges";
     let schema = database.schema();
-    let mut seen = Vec::new();
+    let (mut seen, before) = (Vec::new(), findings.len());
     if schema.can_read("room_retention", "max_lifetime") {
-        if let Some((policies @ 1.., shortest)) = known(check, database.retention(FEW).await, findings) {
+        if let Some((policies @ 1.., shortest)) = known(check, database.retention(FEW), findings).await {
             let shortest = shortest.map(|shortest| format!(", the shortest {}", span(shortest))).unwrap_or_default();
             seen.push(format!("{} retention policies were set in rooms{shortest}", up_to(policies)));
         }
@@ -176,7 +177,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     }
     let columns = ["id", "action", "timestamp"];
     if columns.iter().all(|column| schema.can_read("scheduled_tasks", column)) {
-        if let Some((purges @ 1.., last)) = known(check, database.purge_tasks(FEW).await, findings) {
+        if let Some((purges @ 1.., last)) = known(check, database.purge_tasks(FEW), findings).await {
             let last = last.map(|last| format!(", the last {}", day(last))).unwrap_or_default();
             seen.push(format!("{} purges are planned, at work or over{last}", n(purges)));
         }
@@ -185,7 +186,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
         findings.push(hidden(check, schema, "scheduled_tasks", &columns));
     }
     if database.server_name().is_some()
-        && let Some(survivors @ 1..) = known(check, database.survivors(SURVIVORS).await, findings)
+        && let Some(survivors @ 1..) = known(check, database.survivors(SURVIVORS), findings).await
     {
         seen.push(format!(
             "of the {} oldest events {} are local messages that a purge left behind",
@@ -193,12 +194,14 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
             n(survivors)
         ));
     }
-    findings.push(if seen.is_empty() {
-        Finding::fine(check, "no sign of either")
-    } else {
-        Finding::fine(check, seen.join("; "))
-            .remedy("export more often than messages are deleted; an archive keeps them")
-    });
+    if !seen.is_empty() {
+        findings.push(
+            Finding::fine(check, seen.join("; "))
+                .remedy("export more often than messages are deleted; an archive keeps them"),
+        );
+    } else if findings.len() == before {
+        findings.push(Finding::fine(check, "no sign of either"));
+    }
 }
 
 fn up_to(count: u64) -> String {

@@ -21,7 +21,7 @@ pub struct Estimate {
 }
 
 pub(super) async fn estimate(database: &Database, findings: &mut Vec<Finding>) -> Option<Estimate> {
-    let sizes = known("full export", database.sizes().await, findings)?;
+    let sizes = known("full export", database.sizes(), findings).await?;
     let (finding, estimate) = from_sizes(&sizes);
     findings.push(finding);
     estimate

@@ -67,14 +67,14 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
         }
     }
     if schema.can_read("schema_version", "version") {
-        if let Some(version) = known("schema version", database.schema_version().await, findings) {
+        if let Some(version) = known("schema version", database.schema_version(), findings).await {
             findings.push(self::version(version));
         }
     } else {
         findings.push(hidden("schema version", schema, "schema_version", &["version"]));
     }
     if schema.can_read("background_updates", "update_name") {
-        if let Some(pending) = known("background updates", database.background_updates().await, findings) {
+        if let Some(pending) = known("background updates", database.background_updates(), findings).await {
             findings.push(updates(&pending));
         }
     } else {
@@ -83,7 +83,7 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
     let wanted: BTreeSet<&str> =
         INDEXES.map(|(table, ..)| table).into_iter().filter(|table| schema.has(table)).collect();
     let wanted: Vec<&str> = wanted.into_iter().collect();
-    if let Some(found) = known("indexes", database.indexes(&wanted).await, findings) {
+    if let Some(found) = known("indexes", database.indexes(&wanted), findings).await {
         indexes(&wanted, &found, findings);
     }
     suffices
