@@ -166,13 +166,16 @@ fn names(given: &[String]) -> Result<BTreeSet<String>> {
         if let Some(path) = name.strip_prefix('@') {
             let text =
                 std::fs::read_to_string(path).with_context(|| format!("cannot read the list of rooms {path}"))?;
-            names.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned));
+            for (line, name) in (1..).zip(text.lines().map(str::trim)).filter(|(_, name)| !name.is_empty()) {
+                if !name.starts_with(['!', '#']) {
+                    // not quoted: it may be a file with secrets, named by mistake
+                    bail!("line {line} of {path} is neither a room id (!…) nor an alias (#…:server)");
+                }
+                names.insert(name.to_owned());
+            }
         } else {
             names.insert(name.clone());
         }
-    }
-    if let Some(name) = names.iter().find(|name| !name.starts_with(['!', '#'])) {
-        bail!("{} is neither a room id (!…) nor an alias (#…:server)", report::shown(name));
     }
     Ok(names)
 }

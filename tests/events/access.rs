@@ -5,7 +5,7 @@ use synapse_export::export::Error;
 
 use crate::support::archive::{TestArchive, chain};
 use crate::support::story::{EventRow, ROOM};
-use crate::support::{Cluster, Database, Shape};
+use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
 
 /// A bit of everything.
@@ -222,33 +222,6 @@ fn even_a_superusers_session_cannot_write() {
         assert!(text.contains(&expected), "{table}: {text}");
         assert_eq!(database.query_one_text("select count(*) from canary"), "0");
     }
-}
-
-#[test]
-fn an_export_takes_no_transaction_id_and_leaves_every_row_as_it_was() {
-    // A server of its own: transaction IDs are counted for all databases together.
-    let cluster = Cluster::start();
-    let database = cluster.database("untouched", Shape::V1_163);
-    database.user("@alice:here.test");
-    database.room(ROOM, "10");
-    told(&database);
-    database.execute("checkpoint");
-    let next = "select pg_snapshot_xmax(pg_current_snapshot())";
-    let rows = "select md5(string_agg(t, '' order by t)) from (\
-                    select events.*::text || events.xmin || events.xmax || events.ctid from events union all \
-                    select event_json.*::text || xmin || xmax from event_json union all \
-                    select redactions.*::text || xmin || xmax from redactions union all \
-                    select rejections.*::text || xmin || xmax from rejections union all \
-                    select ex_outlier_stream.*::text || xmin || xmax from ex_outlier_stream union all \
-                    select users.*::text || xmin || xmax from users union all \
-                    select rooms.*::text || xmin || xmax from rooms) rows (t)";
-    let both = || (database.query_one_text(next), database.query_one_text(rows));
-    let before = both();
-    let archive = TestArchive::new();
-    assert_eq!(archive.export(&database).new_events(), 6);
-    archive.reset();
-    archive.export(&database);
-    assert_eq!(both(), before);
 }
 
 #[test]

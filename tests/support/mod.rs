@@ -183,6 +183,17 @@ impl Database {
         written.expect("cannot write to psql");
     }
 
+    /// All that is in it, as `pg_dump` writes it.
+    #[track_caller]
+    pub fn dump(&self) -> String {
+        let mut command = Command::new(self.psql.with_file_name("pg_dump"));
+        let output = command.args(["-d", &self.dsn]).env_clear().output().expect("cannot run pg_dump");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).expect("pg_dump writes UTF-8");
+        // newer ones begin and end with a word that is another each time
+        text.lines().filter(|line| !line.contains("restrict ")).collect::<Vec<_>>().join("\n")
+    }
+
     /// Runs statements, separated by semicolons.
     #[track_caller]
     pub fn execute(&self, sql: &str) {
