@@ -39,11 +39,15 @@ pub struct Config {
     pub(crate) session: SessionAttributes,
     pub(crate) tls: Tls,
     pub(crate) retry_for: Duration,
+    pub(crate) connections: usize,
     warnings: Vec<String>,
 }
 
 /// How long what fails for a while only is tried again without getting further, unless told otherwise.
 pub const RETRY_FOR: Duration = Duration::from_secs(120);
+
+/// How many connections there are at the most, unless told otherwise.
+pub const CONNECTIONS: usize = 2;
 
 /// Why there is no usable [`Config`]; names what is at fault and never quotes a value, which may be a password.
 #[derive(Debug, thiserror::Error)]
@@ -157,13 +161,26 @@ impl Config {
         let mut warnings = Vec::new();
         let password_file = password_file_text(&parameters, &env, &mut warnings);
         let servers = server::servers(&parameters, password_file.as_deref(), &tls)?;
-        Ok(Config { servers, session: server::session(&parameters)?, tls, retry_for: RETRY_FOR, warnings })
+        Ok(Config {
+            servers,
+            session: server::session(&parameters)?,
+            tls,
+            retry_for: RETRY_FOR,
+            connections: CONNECTIONS,
+            warnings,
+        })
     }
 
     /// The same, giving up sooner or later than after [`RETRY_FOR`].
     #[must_use]
     pub fn retrying_for(self, retry_for: Duration) -> Config {
         Config { retry_for, ..self }
+    }
+
+    /// With so many connections at the most, two at the least: one of them may be needed for a question while another reads.
+    #[must_use]
+    pub fn with_connections(self, connections: usize) -> Config {
+        Config { connections: connections.max(2), ..self }
     }
 
     /// The same, with no address tried for longer than this.

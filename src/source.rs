@@ -199,6 +199,8 @@ pub struct Database {
     schema: std::sync::Arc<Schema>,
     server_name: std::sync::Arc<str>,
     excluded: std::sync::Arc<[String]>,
+    /// How many there may be.
+    connections: usize,
 }
 
 impl Database {
@@ -223,6 +225,7 @@ impl Database {
             schema: schema.into(),
             server_name: server_name.unwrap_or_default().into(),
             excluded: [].into(),
+            connections: config.connections,
         })
     }
 

@@ -22,6 +22,9 @@ pub(super) struct DatabaseArgs {
     /// How long to try again, without getting further, when the connection is lost or a replica cancels: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2m")]
     retry_for: Duration,
+    /// How many connections may be open at a time; events are read over all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=16), default_value = "2")]
+    connections: u8,
 }
 
 impl DatabaseArgs {
@@ -33,6 +36,7 @@ impl DatabaseArgs {
             synapse_config: &self.synapse_config,
         };
         let config = Config::read(flags, |name| std::env::var(name).ok())?.retrying_for(self.retry_for);
+        let config = config.with_connections(self.connections.into());
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }

@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             dump.write(rows).await?;
         }
         let state_lines = dump.lines;
-        dump.write(database.room(&room_id, args.since, args.until)).await?;
+        dump.write(database.room(&room_id, args.since, args.until, args.honour_redactions)).await?;
         dump.out.flush()?;
         dump.counter.end();
         if dump.warnings > WARNINGS {

@@ -24,6 +24,7 @@ pub(super) const COLUMNS: Statement = statement!("columns");
 pub(super) const ROLE: Statement = statement!("role");
 pub(super) const HEADS: Statement = statement!("heads");
 pub(super) const ANCHOR: Statement = statement!("anchor");
+pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
 pub(super) const STANDING: Statement = statement!("standing");
 pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
@@ -123,6 +124,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         room_state(),
         room_past_state(),
         redacted_by(),
+        ROOM_STRETCH,
         STANDING,
         LOGIN,
         WRITABLE,

@@ -6,6 +6,9 @@
 //! any row, when its statement fails or when its transaction gets long, be it that the server is slow or the receiver, and the
 //! next one goes on from there. No row is handed on twice, and none is left out.
 
+mod ahead;
+
+use ahead::{Ids, InRoom};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
@@ -16,15 +19,17 @@ use crate::event::Event;
 use crate::stream::{Position, Stream};
 
 /// How many rows one page asks for.
-const PAGE_ROWS: i64 = 5_000;
+const PAGE_ROWS: i64 = 10_000;
 /// A chunk goes on its way once it has this many rows or bytes, so that a page of the largest events is never in memory
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
 /// How many missing ids one statement looks for at most.
 const IDS_AT_ONCE: i64 = 100_000;
-/// How many chunks are fetched ahead, so that the database works on while a batch is committed.
+/// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
 const CHUNKS_AHEAD: usize = 24;
+/// How many of them wait for their receiver where they come from several connections.
+const CHUNKS_WAITING: usize = 2;
 
 /// One id of a stream.
 #[derive(Debug)]
@@ -77,45 +82,44 @@ impl Database {
     /// Reads a stretch of a stream upward, `after` (exclusive) to `through`.
     #[must_use]
     pub fn pages(&self, scope: &Scope, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let (reader, rows) = self.reader();
         let direction = match stream {
             Stream::Live => Direction::Upward,
             Stream::Backfill => Direction::Downward,
         };
-        let room = room(scope);
-        let statement =
-            reader.adapt(if room.is_some() { queries::room_page(direction) } else { queries::page(direction) });
-        let (first, through) = (Place::at(stream.after(after)), stream.id(through));
-        reader.start(|reader| async move {
-            let parameters =
-                |after: Place| with(vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS)], room.as_deref());
-            reader.read(&statement, first, parameters).await
-        });
-        rows
+        let (first, through) = (stream.after(after), stream.id(through));
+        match scope {
+            Scope::Server => {
+                let (reader, rows) = self.reader(CHUNKS_WAITING);
+                let statement = reader.adapt(queries::page(direction));
+                let (at_once, plan) = (self.connections, Ids::new(stream, first, through));
+                reader.start(|reader| async move { reader.read_ahead(statement, at_once, plan).await });
+                rows
+            }
+            Scope::Room(room_id) => {
+                let (reader, rows) = self.reader(CHUNKS_AHEAD);
+                let statement = reader.adapt(queries::room_page(direction));
+                let room_id = room_id.clone();
+                reader.start(|reader| async move {
+                    let parameters = |after: Place| -> Parameters {
+                        vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS), Box::new(room_id.clone())]
+                    };
+                    reader.read(&statement, Place::at(first), parameters).await
+                });
+                rows
+            }
+        }
     }
 
     /// Reads one room in its own order, which is by `topological_ordering`; of its events those whose `origin_server_ts`
-    /// is from `since` on and before `until`, in milliseconds since the epoch.
+    /// is from `since` on and before `until`, in milliseconds since the epoch. With `asking`, a connection is left for
+    /// questions meanwhile.
     #[must_use]
-    pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>) -> Rows {
-        let (reader, rows) = self.reader();
-        let room_id = room_id.to_owned();
+    pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>, asking: bool) -> Rows {
+        let (reader, rows) = self.reader(CHUNKS_WAITING);
         let statement = reader.adapt(queries::room_order());
-        reader.start(|reader| async move {
-            let parameters = |after: Place| -> Parameters {
-                let Place { topological_ordering, id, .. } = after;
-                let room_id = Box::new(room_id.clone());
-                vec![
-                    room_id,
-                    Box::new(topological_ordering),
-                    Box::new(id),
-                    Box::new(PAGE_ROWS),
-                    Box::new(since),
-                    Box::new(until),
-                ]
-            };
-            reader.read(&statement, Place { topological_ordering: i64::MIN, ..Place::at(i64::MIN) }, parameters).await
-        });
+        let at_once = self.connections - usize::from(asking);
+        let plan = InRoom::new(room_id, since, until);
+        reader.start(|reader| async move { reader.read_ahead(statement, at_once, plan).await });
         rows
     }
 
@@ -125,7 +129,7 @@ impl Database {
         self.schema.check(&[schema::CURRENT_STATE])?;
         let has_state = self.session.query(&queries::HAS_STATE, &[&room_id]).await?;
         let has_state: bool = has_state.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
-        let (reader, rows) = self.reader();
+        let (reader, rows) = self.reader(CHUNKS_AHEAD);
         let room_id = room_id.to_owned();
         let statement = if has_state { queries::room_state() } else { queries::room_past_state() };
         let statement = reader.adapt(statement);
@@ -149,7 +153,7 @@ impl Database {
         missing: impl Iterator<Item = (Position, Position)>,
         deoutliered: impl Iterator<Item = (Position, Position)>,
     ) -> Rows {
-        let (reader, rows) = self.reader();
+        let (reader, rows) = self.reader(CHUNKS_AHEAD);
         let ids = |(first, last)| stream.ids(first, last);
         let (missing, deoutliered) = (disjoint(missing.map(ids)), disjoint(deoutliered.map(ids)));
         let room = room(scope);
@@ -173,8 +177,8 @@ impl Database {
         rows
     }
 
-    fn reader(&self) -> (Reader, Rows) {
-        let (rows, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    fn reader(&self, chunks: usize) -> (Reader, Rows) {
+        let (rows, receiver) = mpsc::channel(chunks);
         (Reader { database: self.clone(), rows }, receiver)
     }
 }

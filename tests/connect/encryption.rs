@@ -146,7 +146,7 @@ fn a_statement_of_an_encrypted_session_is_cancelled() {
     };
     let patience = Instant::now() + Duration::from_secs(20);
     RUNTIME.block_on(async {
-        let rows = source.room(ROOM, None, None);
+        let rows = source.room(ROOM, None, None, false);
         while sleeping() != "1" {
             assert!(Instant::now() < patience, "no statement is run");
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -23,8 +23,6 @@ use super::succession::{self, Succession};
 use super::{Error, Refusal, SETTINGS, tls};
 use crate::config::{Config, SessionAttributes};
 
-/// At most this many connections to one server.
-const CONNECTIONS: usize = 2;
 /// A handshake that never ends, unlike a connection that is not made, is cut off after this many connect timeouts: there
 /// may be as many addresses to try before it.
 const TIMEOUTS: u32 = 3;
@@ -99,7 +97,7 @@ impl Servers {
                             ready.unwrap_or(Err(HookError::message(SILENT)))
                         })
                     });
-                    let pool = Pool::builder(manager).max_size(CONNECTIONS).post_create(prepare);
+                    let pool = Pool::builder(manager).max_size(config.connections).post_create(prepare);
                     let pool = pool.create_timeout(timeout).runtime(Runtime::Tokio1).build();
                     ways.push(Way {
                         name: server.name.clone(),

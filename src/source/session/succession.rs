@@ -23,6 +23,7 @@ use deadpool_postgres::{ClientWrapper, HookError};
 
 use super::super::queries::{ANCHOR, HEADS};
 use super::Heads;
+use crate::stream::Stream;
 
 /// Why a server is turned away for now.
 pub(super) const BEHIND: &str = "it is behind the server that this run began with";
@@ -42,9 +43,15 @@ impl Succession {
         *self = Succession { heads, read: None };
     }
 
-    /// The last event that was read, and its id.
+    /// An event that was read, and its id. That which is furthest along its stream is kept.
     pub(super) fn has_read(&mut self, id: i64, event_id: &str) {
-        self.read = Some((id, event_id.to_owned()));
+        let is_further = |before: i64| {
+            let ((stream, position), (of, at)) = (Stream::locate(before), Stream::locate(id));
+            stream != of || position < at
+        };
+        if self.read.as_ref().is_none_or(|(before, _)| is_further(*before)) {
+            self.read = Some((id, event_id.to_owned()));
+        }
     }
 
     /// Turns away a server that may not take over.
