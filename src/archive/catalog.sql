@@ -41,7 +41,8 @@ create table room (
     encrypted integer not null default 0,
     messages integer not null default 0,
     by_name text,                           -- the name made safe for by-name/
-    link text,                              -- its symlink in by-name/, with more of the id where two rooms share a name
+    link text,                              -- its symlink in by-name/, with its directory where two rooms share a name;
+                                            -- null: still to be made, '': the file system has none
     dirty integer not null default 1        -- its index.md is not as the rows here say
 ) strict, without rowid;
 create index room_by_name on room (by_name collate nocase);

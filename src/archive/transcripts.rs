@@ -29,7 +29,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::writing::signed;
+use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
@@ -87,25 +87,7 @@ impl Archive {
     /// Says that transcripts have to be rendered anew; how many.
     pub fn mark(&mut self, which: &Transcripts) -> Result<usize, Error> {
         let writing = self.catalog.write()?;
-        let marked = match which {
-            Transcripts::All => writing.0.execute("update file set dirty = 1", [])?,
-            Transcripts::Room(room_id) => writing.0.execute(
-                "update file set dirty = 1
-                  where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
-                                 and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
-                [room_id],
-            )?,
-            Transcripts::Day(day) => {
-                writing.0.execute("update file set dirty = 1 where path like '%/' || ?1 || '.jsonl'", [day])?
-            }
-        };
-        writing.0.execute(
-            "update room set dirty = 1 where ?1 is null or room_id = ?1",
-            [match which {
-                Transcripts::Room(room_id) => Some(room_id),
-                _ => None,
-            }],
-        )?;
+        let marked = writing.mark(which)?;
         writing.commit()?;
         Ok(marked)
     }
@@ -115,8 +97,8 @@ impl Archive {
         if self.catalog.shows_redacted()? != show {
             let writing = self.catalog.write()?;
             writing.0.execute("replace into setting (name, value) values ('show_redacted', ?1)", [show])?;
+            writing.mark(&Transcripts::All)?;
             writing.commit()?;
-            self.mark(&Transcripts::All)?;
         }
         Ok(())
     }
@@ -269,12 +251,16 @@ fn day(archive: &Path, connection: &Connection, stale: &Stale, options: &Options
     let path = archive.join(stale.transcript());
     let directory = path.parent().unwrap_or(archive);
     let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
-    let counts = {
+    let mut write = || {
         let mut writer = BufWriter::new(&mut body);
         let counts = Day::write(connection, &stale.room_id, stale.day(), options, &mut writer)?;
         writer.flush().map_err(Error::Transcript)?;
-        counts
+        Ok(counts)
     };
+    let counts = write().map_err(|error| match error {
+        Error::Transcript(source) => Error::io("write", &path)(source),
+        error => error,
+    })?;
     let head = head(connection, stale, &counts)?;
     body.rewind().map_err(Error::io("write", &path))?;
     replace(&path, &mut |file| {
@@ -344,7 +330,8 @@ fn anchor(event_id: &str) -> String {
     format!("<a id=\"{}\"></a>", anchor_name(event_id))
 }
 
-/// Writes a file of our own anew, so that readers see either the old or the new one.
+/// Writes a file of our own anew, so that readers see either the old or the new one. What cannot be read from the catalog
+/// comes as the inner error.
 fn replace(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let beside = path.with_file_name(format!(".{name}.new"));
@@ -356,7 +343,40 @@ fn replace(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>)
         drop(writer);
         fs::rename(&beside, path)
     };
-    attempt().map_err(Error::io("write", path))
+    attempt().map_err(|error| {
+        // above all on a full disk
+        let _ = fs::remove_file(&beside);
+        error.downcast::<rusqlite::Error>().map_or_else(Error::io("write", path), Error::from)
+    })
+}
+
+impl Writing<'_> {
+    /// Says that transcripts have to be rendered anew; how many.
+    fn mark(&self, which: &Transcripts) -> Result<usize, Error> {
+        let marked = match which {
+            Transcripts::All => {
+                self.0.execute("update room set link = null", [])?;
+                self.0.execute("update file set dirty = 1", [])?
+            }
+            Transcripts::Room(room_id) => self.0.execute(
+                "update file set dirty = 1
+                  where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
+                                 and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
+                [room_id],
+            )?,
+            Transcripts::Day(day) => {
+                self.0.execute("update file set dirty = 1 where path like '%/' || ?1 || '.jsonl'", [day])?
+            }
+        };
+        self.0.execute(
+            "update room set dirty = 1 where ?1 is null or room_id = ?1",
+            [match which {
+                Transcripts::Room(room_id) => Some(room_id),
+                _ => None,
+            }],
+        )?;
+        Ok(marked)
+    }
 }
 
 impl Catalog {

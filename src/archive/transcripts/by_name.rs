@@ -1,15 +1,15 @@
 //! `by-name/`: symbolic links to the rooms, named as people name them.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rusqlite::params;
+use rustix::io::Errno;
 
 use super::super::writing::Writing;
-use super::super::{Error, jsonl};
+use super::super::{Catalog, Error, jsonl};
 
 /// The longest name, in bytes, and when it needs the room's directory behind it to be unique.
 const LONGEST: usize = 120;
@@ -41,70 +41,84 @@ fn cut(text: &str, bytes: usize) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-/// Brings the links up to date for every room with one of these names; false if the file system has no links.
-pub(super) fn link(archive: &Path, names: &BTreeSet<String>, writing: &Writing<'_>) -> Result<bool, Error> {
-    if names.is_empty() {
+/// How many rooms are looked at together.
+const AT_ONCE: i64 = 1_000;
+
+/// Makes the links of rooms that have none since their names have changed; false if the file system has no links.
+///
+/// The catalog has forgotten the old ones by then, so that what is cut off here is done again.
+pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from room where by_name is not null and link is null)";
+    if !catalog.connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
         return Ok(true);
     }
     let directory = archive.join("by-name");
     jsonl::make_directory(&directory)?;
-    let sql = "select exists (select 1 from room where link is not null)";
-    if !writing.0.query_row(sql, [], |row| row.get::<_, bool>(0))? {
-        clear(&directory)?;
-    }
-    for name in names {
-        let sql =
-            "select room_id, directory, by_name, link from room where by_name = ?1 collate nocase order by room_id";
-        let mut statement = writing.0.prepare_cached(sql)?;
-        let rooms = statement.query_map([name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-        let rooms: Vec<(String, String, String, Option<String>)> = rooms.collect::<Result<_, _>>()?;
-        let is_shared = rooms.len() > 1;
-        for (room_id, room, name, old) in rooms {
-            let wanted = if is_shared { format!("{}{SEPARATOR}{room}", cut(&name, LONGEST_SHARED)) } else { name };
-            if old.as_ref() == Some(&wanted) {
-                continue;
-            }
-            if let Some(old) = old {
-                remove(&directory.join(old))?;
-            }
-            match make(&directory, &wanted, &format!("../rooms/{room}")) {
+    let writing = catalog.write()?;
+    clear(&directory, &writing)?;
+    let mut last = String::new();
+    loop {
+        let rooms = unlinked(&writing, &last)?;
+        let Some((room_id, ..)) = rooms.last() else { break };
+        last.clone_from(room_id);
+        for (room_id, room, name, is_shared) in rooms {
+            let name = if is_shared { format!("{}{SEPARATOR}{room}", cut(&name, LONGEST_SHARED)) } else { name };
+            match make(&directory, &name, &format!("../rooms/{room}")) {
                 Ok(()) => {}
-                Err(error) if is_unsupported(&error) => return Ok(false),
-                Err(error) => return Err(Error::io("make the symbolic link", &directory.join(wanted))(error)),
+                Err(error) if is_unsupported(&error) => {
+                    writing.0.execute("update room set link = '' where by_name is not null and link is null", [])?;
+                    writing.commit()?;
+                    let _ = fs::remove_dir(&directory);
+                    return Ok(false);
+                }
+                Err(error) => return Err(Error::io("make the symbolic link", &directory.join(name))(error)),
             }
-            writing
-                .0
-                .prepare_cached("update room set link = ?2 where room_id = ?1")?
-                .execute(params![room_id, wanted])?;
+            let sql = "update room set link = ?2 where room_id = ?1";
+            writing.0.prepare_cached(sql)?.execute(params![room_id, name])?;
         }
     }
     jsonl::sync(&directory)?;
+    jsonl::sync(archive)?;
+    writing.commit()?;
     Ok(true)
 }
 
-/// Whether the file system cannot have symbolic links, which Linux says in several ways.
+/// Some rooms behind `last` that have a name and no link: their ids, directories, names, and whether others share these.
+fn unlinked(writing: &Writing<'_>, last: &str) -> Result<Vec<(String, String, String, bool)>, Error> {
+    let sql = "select room_id, directory, by_name,
+                      (select count(*) from room other where other.by_name = room.by_name collate nocase) > 1
+                 from room where by_name is not null and link is null and room_id > ?1 order by room_id limit ?2";
+    let mut statement = writing.0.prepare_cached(sql)?;
+    let rooms =
+        statement.query_map(params![last, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+    Ok(rooms?.collect::<Result<_, _>>()?)
+}
+
+/// Whether the file system cannot have symbolic links, which Linux says in several ways; that the user may not make one is
+/// another error.
 fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
+    matches!(Errno::from_io_error(error), Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP))
 }
 
 fn make(directory: &Path, name: &str, target: &str) -> io::Result<()> {
     let beside = directory.join(".new");
-    let _ = fs::remove_file(&beside);
     symlink(target, &beside)?;
-    fs::rename(&beside, directory.join(name))
+    fs::rename(&beside, directory.join(name)).inspect_err(|_| {
+        let _ = fs::remove_file(&beside);
+    })
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => fs::remove_file(path).map_err(Error::io("remove", path)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes the links of a catalog that is no more.
-fn clear(directory: &Path) -> Result<(), Error> {
+/// Removes the links to rooms that are not those the catalog knows.
+fn clear(directory: &Path, writing: &Writing<'_>) -> Result<(), Error> {
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        remove(&entry.map_err(Error::io("list", directory))?.path())?;
+        let path = entry.map_err(Error::io("list", directory))?.path();
+        let Ok(target) = fs::read_link(&path) else { continue };
+        let Ok(room) = target.strip_prefix("../rooms") else { continue };
+        let sql = "select exists (select 1 from room where directory = ?1 and link = ?2)";
+        let known = params![room.to_str(), path.file_name().and_then(|name| name.to_str())];
+        if !writing.0.prepare_cached(sql)?.query_row(known, |row| row.get::<_, bool>(0))? {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! The indexes: `index.md` of the archive, `index.md` and `room.json` of each room.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Archive, Error, jsonl};
+use super::super::{Archive, Catalog, Error, jsonl};
 use super::names::{Title, state};
 use super::{Rendered, by_name, replace, time};
 use crate::event::Object;
@@ -62,13 +62,18 @@ pub(super) fn render(archive: &mut Archive, whole: &File, rendered: &mut Rendere
         let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
     };
-    if rooms.is_empty() {
-        return Ok(());
+    if !rooms.is_empty() {
+        render_rooms(directory, whole, catalog, &rooms)?;
     }
+    rendered.rooms += rooms.len() as u64;
+    rendered.no_links = !by_name::link(directory, catalog)?;
+    Ok(())
+}
+
+fn render_rooms(directory: &Path, whole: &File, catalog: &mut Catalog, rooms: &[String]) -> Result<(), Error> {
     let writing = catalog.write()?;
-    let mut names = BTreeSet::new();
     let mut files = vec!["index.md".to_owned()];
-    for room_id in &rooms {
+    for room_id in rooms {
         let sql = "select directory, version, by_name from room where room_id = ?1";
         let (room, version, old): (String, Option<String>, Option<String>) =
             writing.0.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -80,8 +85,12 @@ pub(super) fn render(archive: &mut Archive, whole: &File, rendered: &mut Rendere
         let name =
             by_name::safe(&about.name).unwrap_or_else(|| by_name::safe(&room).unwrap_or_else(|| "room".to_owned()));
         if old.as_ref() != Some(&name) {
-            names.extend(old);
-            names.insert(name.clone());
+            // where two rooms share a name, both get another link
+            let sql = "update room set link = null where by_name = ?1 collate nocase";
+            for name in old.iter().chain([&name]) {
+                writing.0.prepare_cached(sql)?.execute([name])?;
+            }
+            writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([room_id])?;
         }
         let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, messages =
                    (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
@@ -94,9 +103,7 @@ pub(super) fn render(archive: &mut Archive, whole: &File, rendered: &mut Rendere
             name,
             format!("rooms/{room}/"),
         ])?;
-        rendered.rooms += 1;
     }
-    rendered.no_links = !by_name::link(directory, &names, &writing)?;
     write_rooms(&directory.join("index.md"), &writing.0)?;
     jsonl::sync_files(directory, whole, files.into_iter())?;
     writing.0.execute("update room set dirty = 0 where dirty", [])?;
@@ -135,25 +142,11 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([format!("rooms/{room}/")])?;
     let mut month = String::new();
-    let mut failed = None;
     replace(path, &mut |file| {
         file.write_all(head.as_bytes())?;
-        loop {
-            let row = match rows.next() {
-                Ok(Some(row)) => row,
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    failed = Some(error);
-                    return Ok(());
-                }
-            };
-            let (path, events, messages) = match day_of(row) {
-                Ok(day) => day,
-                Err(error) => {
-                    failed = Some(error);
-                    return Ok(());
-                }
-            };
+        while let Some((path, events, messages)) =
+            rows.next().and_then(|row| row.map(day_of).transpose()).map_err(io::Error::other)?
+        {
             let day = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl");
             let this = time::date(day).map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
             if this != month {
@@ -163,8 +156,8 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
             let name = time::date(day).map_or_else(|| day.to_owned(), |date| date.format("%A %-d").to_string());
             writeln!(file, "| [{name}]({day}.md) | {messages} | {events} |")?;
         }
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+        Ok(())
+    })
 }
 
 fn day_of(row: &Row<'_>) -> rusqlite::Result<(String, i64, i64)> {
@@ -179,23 +172,15 @@ fn write_rooms(path: &Path, connection: &Connection) -> Result<(), Error> {
                  from room order by name collate nocase, room_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    let mut failed = None;
     replace(path, &mut |file| {
         file.write_all(
             b"# Rooms\n\n| room | address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n",
         )?;
-        loop {
-            match rows.next().map(|row| row.map(line_of).transpose()) {
-                Ok(Ok(Some(line))) => file.write_all(line.as_bytes())?,
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Err(error)) | Err(error) => {
-                    failed = Some(error);
-                    return Ok(());
-                }
-            }
+        while let Some(line) = rows.next().and_then(|row| row.map(line_of).transpose()).map_err(io::Error::other)? {
+            file.write_all(line.as_bytes())?;
         }
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+        Ok(())
+    })
 }
 
 fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
