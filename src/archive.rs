@@ -76,7 +76,7 @@ impl Archive {
     /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
     /// is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
-        jsonl::make_directory(directory)?;
+        jsonl::make_archive(directory)?;
         let lock = lock(directory)?;
         let path = directory.join("catalog.sqlite");
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
@@ -220,6 +220,12 @@ impl Archive {
             return Ok(());
         }
         Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Recover)?;
+        // a commit that failed may be in the catalog's log and come to life at the next start, with the lines that are to be
+        // taken away, unless another one takes its place
+        let writing = self.catalog.write()?;
+        writing.clear_intent()?;
+        writing.intend(intent.iter().map(|(path, length)| (path.as_str(), *length)))?;
+        writing.commit()?;
         for (path, length) in &intent {
             jsonl::truncate(&self.directory, path, *length)?;
         }

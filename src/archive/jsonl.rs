@@ -18,19 +18,19 @@ const WRITE_BYTES: usize = 64 * 1024;
 /// The files that one batch appends to.
 pub(super) struct Appending<'a> {
     archive: &'a Path,
-    /// Files to sync one by one; empty if the file system is synced as a whole.
-    open: Vec<(PathBuf, File)>,
+    /// What was appended to; not kept open if it is much.
+    files: Vec<(PathBuf, Option<File>)>,
+    are_many: bool,
     /// Directories with new entries.
     grown: BTreeSet<PathBuf>,
     /// Opened before anything is written, so that it learns of every failure since.
-    whole: Option<File>,
+    whole: File,
 }
 
 impl<'a> Appending<'a> {
     pub(super) fn new(archive: &'a Path, files: usize) -> Result<Self, Error> {
-        let whole = cfg!(target_os = "linux") && files >= SYNC_ALL_FROM;
-        let whole = whole.then(|| File::open(archive).map_err(Error::io("open", archive))).transpose()?;
-        Ok(Appending { archive, open: Vec::new(), grown: BTreeSet::new(), whole })
+        let whole = File::open(archive).map_err(Error::io("open", archive))?;
+        Ok(Appending { archive, files: Vec::new(), are_many: files >= SYNC_ALL_FROM, grown: BTreeSet::new(), whole })
     }
 
     /// Appends lines to a file; without a committed length it is a new one.
@@ -67,31 +67,27 @@ impl<'a> Appending<'a> {
         }
         writer.flush().map_err(Error::io("append to", &path))?;
         drop(writer);
-        if self.whole.is_none() {
-            self.open.push((path, file));
-        }
+        self.files.push((path, Some(file).filter(|_| !self.are_many)));
         Ok(())
     }
 
     fn make_room(&mut self, path: &Path) -> Result<(), Error> {
         let Some(room) = path.parent() else { return Ok(()) };
-        if !room.is_dir() {
-            make_directory(room)?;
-            self.grown.extend(room.parent().map(Path::to_owned));
-            self.grown.insert(self.archive.to_owned());
-        }
-        self.grown.insert(room.to_owned());
+        make_directory(room)?;
+        // those above too, even if they are there: whoever made them may have died before they were synced
+        self.grown.extend([Some(room), room.parent(), Some(self.archive)].into_iter().flatten().map(Path::to_owned));
         Ok(())
     }
 
     /// Returns when all that was appended is on the disk.
     pub(super) fn sync(self) -> Result<(), Error> {
-        #[cfg(target_os = "linux")]
-        if let Some(whole) = &self.whole {
-            return rustix::fs::syncfs(whole).map_err(|e| Error::io("sync", self.archive)(e.into()));
+        if self.are_many && sync_whole(self.archive, &self.whole)? {
+            return Ok(());
         }
-        for (path, file) in &self.open {
-            file.sync_all().map_err(Error::io("sync", path))?;
+        for (path, file) in &self.files {
+            // the first to ask is told of a failure, also one of a file that was closed since
+            let synced = file.as_ref().map_or_else(|| File::open(path)?.sync_all(), File::sync_all);
+            synced.map_err(Error::io("sync", path))?;
         }
         self.grown.iter().try_for_each(|directory| sync(directory))
     }
@@ -102,9 +98,50 @@ pub(super) fn make_directory(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("make the directory", path))
 }
 
+/// Makes the directory of an archive, and those above it, that they may not vanish with it inside.
+pub(super) fn make_archive(directory: &Path) -> Result<(), Error> {
+    let absolute = std::path::absolute(directory).map_err(Error::io("make the directory", directory))?;
+    let missing: Vec<&Path> = absolute.ancestors().take_while(|directory| !directory.exists()).collect();
+    make_directory(&absolute)?;
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        match sync(parent) {
+            // who may make a directory in another need not be allowed to open that
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// Syncs a directory's entries.
 pub(super) fn sync(directory: &Path) -> Result<(), Error> {
-    File::open(directory).and_then(|file| file.sync_all()).map_err(Error::io("sync", directory))
+    match File::open(directory).and_then(|file| file.sync_all()) {
+        // some network file systems have nothing to sync there
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced.map_err(Error::io("sync", directory)),
+    }
+}
+
+/// Syncs the whole file system of an archive; false if that cannot be done, or would not tell of a failure.
+fn sync_whole(archive: &Path, whole: &File) -> Result<bool, Error> {
+    #[cfg(target_os = "linux")]
+    if tells_of_failure(&rustix::system::uname().release().to_string_lossy()) {
+        use rustix::io::Errno;
+        return match rustix::fs::syncfs(whole) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+            Err(e) => Err(Error::io("sync", archive)(e.into())),
+        };
+    }
+    let _ = (archive, whole);
+    Ok(false)
+}
+
+/// Whether syncfs of this version of Linux tells that something could not be written, as it does since 5.8.
+#[cfg(target_os = "linux")]
+fn tells_of_failure(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
 /// Returns when files below the archive, and their names, are on the disk. `whole` is the archive's directory, opened
@@ -114,9 +151,8 @@ pub(super) fn sync_files(
     whole: &File,
     paths: impl ExactSizeIterator<Item = String>,
 ) -> Result<(), Error> {
-    #[cfg(target_os = "linux")]
-    if paths.len() >= SYNC_ALL_FROM {
-        return rustix::fs::syncfs(whole).map_err(|e| Error::io("sync", archive)(e.into()));
+    if paths.len() >= SYNC_ALL_FROM && sync_whole(archive, whole)? {
+        return Ok(());
     }
     let mut directories = BTreeSet::new();
     for path in paths {
@@ -142,19 +178,41 @@ pub(super) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Resul
     Err(Error::Changed { path, found, committed: committed.unwrap_or(0) })
 }
 
+/// Removes a file, if it is there, for good.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(e)),
+        _ => {}
+    }
+    // also if it was not: who removed it may have died before this
+    path.parent().filter(|directory| directory.is_dir()).map_or(Ok(()), sync)
+}
+
 /// Gives a file its committed length again; with none, takes it away.
 pub(super) fn truncate(archive: &Path, path: &str, committed: u64) -> Result<(), Error> {
     let relative = path;
     let path = archive.join(relative);
     if committed == 0 {
-        return match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path)(e)),
-            _ => Ok(()),
-        };
+        return remove(&path);
     }
     if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > committed) {
         let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
         file.set_len(committed).and_then(|()| file.sync_all()).map_err(Error::io("truncate", &path))?;
     }
     check(archive, relative, Some(committed))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::tells_of_failure;
+
+    #[test]
+    fn old_kernels_are_told_by_their_release() {
+        for release in ["5.8.0-63-generic", "5.10.0-8-amd64", "6.1.0", "10.0", "6"] {
+            assert!(tells_of_failure(release), "{release}");
+        }
+        for release in ["5.4.0-42-generic", "4.19.0-21-amd64", "4.4.0", "5", "", "unknown"] {
+            assert!(!tells_of_failure(release), "{release}");
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn take_file(
         }
     }
     if events == 0 {
-        return fs::remove_file(&path).map_err(Error::io("remove", &path));
+        return super::jsonl::remove(&path);
     }
     writing.file(name, bytes, events, run)
 }
