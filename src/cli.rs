@@ -11,6 +11,7 @@ mod room;
 mod rooms;
 mod watermark;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,10 +110,10 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
 /// The exit status that an error asks for.
 fn status(error: &anyhow::Error) -> u8 {
     let transient = error.chain().any(|cause| {
-        matches!(cause.downcast_ref(), Some(archive::Error::Locked { .. }))
+        cause.downcast_ref::<archive::Error>().is_some_and(archive::Error::is_transient)
             || cause.is::<lag::Lagging>()
             || cause.downcast_ref::<source::Error>().is_some_and(source::Error::is_transient)
-            || matches!(cause.downcast_ref(), Some(crate::export::Error::Archive(archive::Error::Locked { .. })))
+            || matches!(cause.downcast_ref(), Some(crate::export::Error::Archive(e)) if e.is_transient())
             || matches!(cause.downcast_ref(), Some(crate::export::Error::Source(e)) if e.is_transient())
     });
     if transient {
@@ -135,7 +136,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Complains about the arguments, which say how to complain: as clap does.
-#[allow(clippy::print_stderr, reason = "nothing else is set up yet")]
 fn usage(line: &str) {
-    eprintln!("synapse-export: {line}");
+    // a log on a full disk ends nothing
+    let _ = writeln!(std::io::stderr(), "synapse-export: {line}");
 }

@@ -25,6 +25,16 @@ pub enum Error {
     /// The catalog.
     #[error("the archive's catalog.sqlite cannot be used")]
     Catalog(#[source] rusqlite::Error),
+    /// Somebody else writes to the catalog.
+    #[error(
+        "another program keeps the archive's catalog.sqlite locked, and waiting for 30 seconds did not help. Let it end its transaction, or try again later"
+    )]
+    Busy(#[source] rusqlite::Error),
+    /// No space.
+    #[error(
+        "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp. Make space and run this again: it goes on from there"
+    )]
+    Full(#[source] rusqlite::Error),
     /// The catalog's own text is damaged.
     #[error(
         "the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
@@ -81,8 +91,10 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
         match source.sqlite_error_code() {
+            Some(DatabaseBusy) => Error::Busy(source),
+            Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
             _ => Error::Catalog(source),
         }
@@ -90,6 +102,12 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Error {
+    /// Whether the same may work later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Locked { .. } | Error::Busy(_))
+    }
+
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
     }
