@@ -1,0 +1,118 @@
+//! All that an archive holds, to be compared: lines in any order, transcripts to the byte, links, the catalog's tables.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+
+/// By path below the archive; the catalog by table.
+pub(crate) type State = BTreeMap<String, String>;
+
+/// What the catalog says of runs: how often and when one came by, which nothing else is to depend on. A gap that a run begins
+/// with is as young as that run.
+const OF_RUNS: [(&str, &str); 5] =
+    [("event", "run"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
+
+/// Everything in an archive that nobody writes to.
+pub(crate) fn state(archive: &Path) -> State {
+    let mut state = files(archive);
+    // SQLite's own, gone in good order
+    assert!(state.remove("catalog.sqlite").is_some(), "there is no catalog in {:?}", state.keys());
+    let catalog =
+        Connection::open_with_flags(archive.join("catalog.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    for table in column(&catalog, "select name from sqlite_schema where type = 'table' and name <> 'run'") {
+        let columns = column(&catalog, &format!("select name from pragma_table_info('{table}')"));
+        let kept = |name: &&String| !OF_RUNS.contains(&(&*table, name));
+        let columns: Vec<String> = columns.iter().filter(kept).map(|name| format!("\"{name}\"")).collect();
+        let mut statement = catalog.prepare(&format!("select {} from {table}", columns.join(", "))).unwrap();
+        let rows = statement
+            .query_map([], |row| (0..columns.len()).map(|at| row.get::<_, Value>(at)).collect::<Result<Vec<_>, _>>());
+        let mut rows: Vec<String> = rows.unwrap().map(|row| format!("{:?}", row.unwrap())).collect();
+        rows.sort();
+        state.insert(format!("catalog.sqlite {table}"), rows.join("\n"));
+    }
+    let indexes = column(&catalog, "select name from sqlite_schema where type = 'index' order by name");
+    state.insert("catalog.sqlite indexes".to_owned(), indexes.join("\n"));
+    assert_eq!(column(&catalog, "pragma integrity_check"), ["ok"]);
+    state
+}
+
+/// The files and links of an archive, whoever writes to it; the catalog's only by their names.
+pub(crate) fn files(archive: &Path) -> State {
+    let mut state = State::new();
+    let mut directories = vec![archive.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let name = path.strip_prefix(archive).unwrap().to_str().unwrap().to_owned();
+            if path.is_symlink() {
+                state.insert(name, fs::read_link(&path).unwrap().display().to_string());
+            } else if path.is_dir() {
+                state.insert(format!("{name}/"), String::new());
+                directories.push(path);
+            } else if name.starts_with("catalog.sqlite") || name == ".lock" {
+                state.insert(name, String::new());
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                let mut lines: Vec<&str> = text.split('\n').collect();
+                if is_a(&name, &[".jsonl"]) {
+                    lines.sort_unstable();
+                }
+                state.insert(name, lines.join("\n"));
+            }
+        }
+    }
+    state
+}
+
+/// Whether a path is that of one of these kinds of files: `.md`.
+pub(crate) fn is_a(path: &str, kinds: &[&str]) -> bool {
+    kinds.iter().any(|kind| path.strip_suffix(kind).is_some())
+}
+
+/// The parts in which two differ, with both.
+pub(crate) fn differences(one: &State, other: &State) -> String {
+    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differing = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
+    let all = differing.map(|name| format!("{name}\n  {:?}\n  {:?}\n", one.get(name), other.get(name)));
+    all.collect()
+}
+
+/// The permissions of everything in an archive, and its own.
+pub(crate) fn modes(archive: &Path) -> BTreeMap<PathBuf, u32> {
+    let mut modes = BTreeMap::new();
+    let mut paths = vec![archive.to_owned()];
+    while let Some(path) = paths.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_symlink() {
+            continue;
+        }
+        if metadata.is_dir() {
+            paths.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        modes.insert(path, metadata.permissions().mode() & 0o7777);
+    }
+    modes
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    if from.is_symlink() {
+        std::os::unix::fs::symlink(fs::read_link(from).unwrap(), to).unwrap();
+    } else if from.is_dir() {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let name = entry.unwrap().file_name();
+            copy(&from.join(&name), &to.join(&name));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn column(catalog: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = catalog.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
