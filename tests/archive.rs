@@ -17,6 +17,9 @@ use support::archive::{TestArchive, chain, entries};
 use support::story::{EventRow, ROOM};
 use support::{Database, Shape, cluster};
 
+/// Messages of the longest day that is exported.
+const LARGE_DAY: u64 = 200_000;
+
 fn server() -> Database {
     let database = cluster().database("archive", Shape::V1_163);
     database.user("@alice:here.test");
@@ -180,21 +183,60 @@ fn the_largest_events_fit_into_little_memory() {
          select event_id, room_id, '{{}}', '{{\"content\":{{\"body\":\"' || repeat(md5(event_id), 5940) || '\"}}}}' from events"
     ));
     let archive = TestArchive::new();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
-        .args(["export", "--quiet", "--database", &database.dsn(), "--archive", archive.path().to_str().unwrap()])
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut peak = 0;
-    while child.try_wait().unwrap().is_none() {
-        peak = peak.max(peak_memory(child.id()).unwrap_or(0));
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    assert!(child.wait().unwrap().success());
+    let path = archive.path().to_str().unwrap();
+    let peak = peak_of(&["export", "--quiet", "--database", &database.dsn(), "--archive", path]);
     println!("peak memory: {peak} KiB");
     assert!((10_000..150_000).contains(&peak), "{peak} KiB");
     let path = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
     assert!(fs::metadata(path).unwrap().size() > 60_000_000);
+}
+
+#[test]
+fn a_day_of_any_size_fits_into_little_memory() {
+    let peaks = [20_000, LARGE_DAY].map(|messages| {
+        let database = server();
+        database.execute(&format!(
+            "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
+                                 origin_server_ts, received_ts, sender) \
+             select i, i, '$' || i, 'm.room.message', '{ROOM}', true, false, 1795348800000 + i * 40000000 / {messages}, \
+                    1795348800000 + i, '@' || i % 100 || ':here.test' \
+               from generate_series(1, {messages}::bigint) i; \
+             insert into event_json (event_id, room_id, internal_metadata, json) \
+             select event_id, room_id, '{{}}', \
+                    '{{\"content\":{{\"msgtype\":\"m.text\",\"body\":\"' || repeat(md5(event_id), 3) || '\"}}}}' from events"
+        ));
+        let archive = TestArchive::new();
+        let path = archive.path().to_str().unwrap();
+        let peaks = [
+            peak_of(&["export", "--quiet", "--database", &database.dsn(), "--archive", path]),
+            peak_of(&["render", "--all", "--quiet", "--archive", path]),
+        ];
+        assert_eq!(archive.one("select messages from file"), messages.to_string());
+        let transcript = archive.path().join("rooms/room@here.test/2026-11-22.md");
+        assert!(fs::metadata(transcript).unwrap().size() > 100 * messages);
+        peaks
+    });
+    println!("peak memory: {peaks:?} KiB");
+    let [[_, short], [whole, long]] = peaks;
+    // the smaller day is less than a batch of lines, so that only its rendering can be compared
+    assert!(short.abs_diff(long) < 4_000, "rendering takes {short} and {long} KiB");
+    assert!((10_000..150_000).contains(&whole), "{whole} KiB");
+}
+
+/// Runs the program: the most memory that it took, in KiB.
+fn peak_of(arguments: &[&str]) -> u64 {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("it was built");
+    let mut peak = 0;
+    while child.try_wait().expect("it is a child").is_none() {
+        peak = peak.max(peak_memory(child.id()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.wait().is_ok_and(|status| status.success()));
+    peak
 }
 
 /// The most memory that a process has had so far, in KiB.
