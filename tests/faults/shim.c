@@ -9,6 +9,7 @@
  *   FAULT_LAST    the last one that does
  *   FAULT_DO      what happens there: an errno; `short ERRNO`, a write of half of it, the next of which fails; `kill`; or
  *                 `half`, which kills after half a write
+ *   FAULT_KILL    the call at which the program is killed after all
  *   FAULT_CLOCK   seconds by which the clock is wrong
  *   FAULT_HASTE   sleeping takes no time
  *
@@ -34,7 +35,7 @@
 
 static const char *below = "/nowhere", *only, *deed = "";
 static int trace = -1;
-static long first, last, count;
+static long first, last, fatal, count;
 /* What the write after a short one fails with. */
 static int after_short;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void begin(void)
         deed = getenv("FAULT_DO");
     first = number("FAULT_FIRST", 0);
     last = number("FAULT_LAST", first);
+    fatal = number("FAULT_KILL", 0);
 }
 
 enum verdict { PASS, FAIL, HALF };
@@ -79,6 +81,8 @@ static enum verdict judge(const char *call, const char *path)
     if (is_write)
         after_short = 0;
     pthread_mutex_unlock(&lock);
+    if (counts && this == fatal)
+        kill(getpid(), SIGKILL);
     if (failed) {
         errno = failed;
         return FAIL;

@@ -36,12 +36,13 @@ pub(crate) struct Fault {
     first: usize,
     last: usize,
     deed: Deed,
+    fatal: usize,
 }
 
 impl Fault {
     /// The `n`th call, from 1.
     pub(crate) fn at(n: usize, deed: Deed) -> Fault {
-        Fault { calls: None, first: n, last: n, deed }
+        Fault { calls: None, first: n, last: n, deed, fatal: 0 }
     }
 
     /// Every call.
@@ -54,6 +55,11 @@ impl Fault {
         Fault { last: usize::MAX >> 1, ..self }
     }
 
+    /// And so many calls later the program is killed.
+    pub(crate) fn then_kill(self, later: usize) -> Fault {
+        Fault { fatal: self.first + later, ..self }
+    }
+
     /// Of the calls with these names, separated by spaces.
     pub(crate) fn of(self, calls: &'static str) -> Fault {
         Fault { calls: Some(calls), ..self }
@@ -63,8 +69,12 @@ impl Fault {
         self.last > self.first
     }
 
+    pub(crate) fn is_aftermath(&self) -> bool {
+        self.fatal > 0
+    }
+
     pub(crate) fn kills(&self) -> bool {
-        matches!(self.deed, Deed::Kill | Deed::HalfKill)
+        self.fatal > 0 || matches!(self.deed, Deed::Kill | Deed::HalfKill)
     }
 }
 
@@ -102,8 +112,9 @@ pub(crate) fn program(archive: &Path, arguments: &[&str]) -> Command {
 pub(crate) fn shimmed(archive: &Path, fault: Option<&Fault>, arguments: &[&str]) -> Command {
     let mut command = program(archive, arguments);
     command.env("LD_PRELOAD", shim()).env("FAULT_BELOW", archive);
-    if let Some(Fault { calls, first, last, deed }) = fault {
+    if let Some(Fault { calls, first, last, deed, fatal }) = fault {
         command.env("FAULT_FIRST", first.to_string()).env("FAULT_LAST", last.to_string());
+        command.env("FAULT_KILL", fatal.to_string());
         command.env(
             "FAULT_DO",
             match deed {

@@ -56,7 +56,8 @@ pub(crate) fn files(archive: &Path) -> State {
             } else if name.starts_with("catalog.sqlite") || name == ".lock" {
                 state.insert(name, String::new());
             } else {
-                let text = fs::read_to_string(&path).unwrap();
+                // half a write may end in half a character
+                let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
                 let mut lines: Vec<&str> = text.split('\n').collect();
                 if is_a(&name, &[".jsonl"]) {
                     lines.sort_unstable();

@@ -59,6 +59,10 @@ fn every_fault(name: &str, original: Option<&Path>, command: &[&str], again: &[&
                 faults.push((Fault::at(n, deed), call));
             }
         }
+        // while it undoes what it cannot complete
+        if call.name == "sync" {
+            faults.extend((1..=AFTERMATH).map(|later| (Fault::at(n, Deed::Fail(EIO)).then_kill(later), call)));
+        }
     }
     for (names, deed) in LASTING {
         let those = calls.iter().filter(|call| names.split(' ').any(|name| name == call.name));
@@ -83,6 +87,9 @@ fn every_fault(name: &str, original: Option<&Path>, command: &[&str], again: &[&
     scenario.finally
 }
 
+/// How many calls a run makes after a failure, at most; if fewer, it ends before it is killed.
+const AFTERMATH: usize = 12;
+
 /// What does not pass by itself: a full disk, one that takes nothing in any more, one that is gone.
 const LASTING: [(&str, Deed); 3] = [
     ("write mkdir symlink", Deed::Short(ENOSPC)),
@@ -102,7 +109,7 @@ impl Scenario {
         self.begin();
         let ended = run(&self.archive, Some(fault), command);
         let outcome = if fault.kills() {
-            check(ended.killed, || format!("it is not killed: {ended:#?}"))?;
+            check(ended.killed || fault.is_aftermath(), || format!("it is not killed: {ended:#?}"))?;
             self.are_whole(&files(&self.archive))?;
             Outcome::Killed
         } else if ended.code == Some(0) {
