@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use tempfile::TempDir;
-
 pub(crate) const EPERM: i32 = 1;
 pub(crate) const EIO: i32 = 5;
 pub(crate) const EACCES: i32 = 13;
@@ -173,15 +171,16 @@ pub(crate) fn traced(archive: &Path, fault: Option<&Fault>, arguments: &[&str]) 
 
 /// The shim, compiled when it is first asked for.
 fn shim() -> &'static Path {
-    static SHIM: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = SHIM.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("cannot make a directory");
-        let path = directory.path().join("shim.so");
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/shim.c");
+        let shim = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults-shim.so");
+        // another run of these tests may be using it
+        let new = shim.with_extension(std::process::id().to_string());
         let arguments = ["-shared", "-fPIC", "-O1", "-U_FORTIFY_SOURCE", source, "-ldl", "-o"];
-        let status = Command::new("cc").args(arguments).arg(&path).status().expect("cannot run cc");
+        let status = Command::new("cc").args(arguments).arg(&new).status().expect("cannot run cc");
         assert!(status.success(), "cc cannot compile {source}");
-        (directory, path)
-    });
-    path
+        fs::rename(new, &shim).expect("cannot rename the shim");
+        shim
+    })
 }

@@ -1,7 +1,7 @@
 //! A server whose transcripts hang together: each of its three chapters changes what the days before show.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,23 +28,30 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    pub(crate) fn get() -> &'static Told {
-        static TOLD: OnceLock<Told> = OnceLock::new();
-        TOLD.get_or_init(|| {
-            let servers = servers();
-            let dsns = servers.each_ref().map(Database::dsn);
-            let mut told =
-                Told { dsns, states: Vec::new(), directory: tempfile::tempdir().unwrap(), _servers: servers };
-            for chapters in 1..=3 {
-                let archive = told.archive(chapters);
-                if chapters > 1 {
-                    copy(&told.archive(chapters - 1), &archive);
-                }
-                run(&archive, None, &told.export(chapters)).with(0);
-                told.states.push(state(&archive));
-            }
-            told
+    /// One for all tests that run, gone with the last of them.
+    pub(crate) fn get() -> Arc<Told> {
+        static TOLD: Mutex<Weak<Told>> = Mutex::new(Weak::new());
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        told.upgrade().unwrap_or_else(|| {
+            let new = Arc::new(Told::tell());
+            *told = Arc::downgrade(&new);
+            new
         })
+    }
+
+    fn tell() -> Told {
+        let servers = servers();
+        let dsns = servers.each_ref().map(Database::dsn);
+        let mut told = Told { dsns, states: Vec::new(), directory: tempfile::tempdir().unwrap(), _servers: servers };
+        for chapters in 1..=3 {
+            let archive = told.archive(chapters);
+            if chapters > 1 {
+                copy(&told.archive(chapters - 1), &archive);
+            }
+            run(&archive, None, &told.export(chapters)).with(0);
+            told.states.push(state(&archive));
+        }
+        told
     }
 
     /// The archive after so many chapters; a test works on a copy.
