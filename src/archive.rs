@@ -86,6 +86,7 @@ impl Archive {
             catalog.set_up(|writing| rebuild::rebuild(directory, writing))?;
             jsonl::sync(directory)?;
         }
+        catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
         let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
         archive.recover()?;

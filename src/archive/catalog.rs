@@ -47,7 +47,6 @@ impl Catalog {
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
         let catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let version = catalog.version()?;
-        catalog.set_journal()?;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
@@ -82,7 +81,7 @@ impl Catalog {
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
     /// the older kind of journal writes every page once instead of twice.
     pub(super) fn set_journal(&self) -> Result<(), Error> {
-        let mode = if self.is_indexed()? { "wal" } else { "truncate" };
+        let mode = if self.is_indexed()? { "wal" } else { "delete" };
         Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
     }
 
