@@ -21,7 +21,7 @@ fn malformed(problem: &str) -> Error {
 fn key_values(text: &str) -> Result<Parameters, Error> {
     let mut parameters = Parameters::default();
     let mut chars = text.trim().chars().peekable();
-    let mut after_bare_password = false;
+    let mut after_password = false;
     while chars.peek().is_some() {
         let mut key = String::new();
         while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
@@ -49,10 +49,12 @@ fn key_values(text: &str) -> Result<Parameters, Error> {
         while chars.next_if(|c| c.is_whitespace()).is_some() {}
         parameters.insert(&key, value, PLACE).map_err(|error| match error {
             // then the "key" may be the rest of the password
-            Error::Unknown { .. } if after_bare_password => malformed("quote a password that holds spaces"),
+            Error::Unknown { .. } if after_password => malformed(
+                "a key after its password is unknown; quote a password that holds spaces, and write \\' for a ' in it",
+            ),
             error => error,
         })?;
-        after_bare_password = !quoted && matches!(key.as_str(), "password" | "sslpassword");
+        after_password |= is_password(&key);
     }
     Ok(parameters)
 }
@@ -72,6 +74,8 @@ fn url(text: &str) -> Result<Parameters, Error> {
         }
         rest = &text[end + 1..];
     }
+    // an @ that is left over may be one of the password's
+    let mut after_password = rest.contains('@');
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (places, dbname) = rest.split_once('/').unwrap_or((rest, ""));
     if !dbname.is_empty() {
@@ -104,10 +108,23 @@ fn url(text: &str) -> Result<Parameters, Error> {
         match (decode(key)?.as_str(), value) {
             // as libpq does, for URLs written for JDBC
             ("ssl", "true") => set("sslmode", "require")?,
-            (key, value) => set(key, value)?,
+            (key, value) => {
+                set(key, value).map_err(|error| match error {
+                    // then the "key" may be the rest of the password
+                    Error::Unknown { .. } if after_password => malformed(
+                        "a key after its password is unknown; in a password, write %40 for @, %2F for / and %26 for &",
+                    ),
+                    error => error,
+                })?;
+                after_password |= is_password(key);
+            }
         }
     }
     Ok(parameters)
+}
+
+fn is_password(key: &str) -> bool {
+    matches!(key, "password" | "sslpassword")
 }
 
 fn decode(text: &str) -> Result<String, Error> {

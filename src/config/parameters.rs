@@ -122,9 +122,10 @@ impl Parameters {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// A parameter that is a whole number.
-    pub(super) fn number(&self, name: &'static str) -> Result<Option<i64>, Error> {
-        let number = |value: &str| value.trim().parse().map_err(|_| Error::Value { key: name, expected: "a number" });
+    /// A parameter that is a whole number, of 32 bits as in libpq.
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<i32>, Error> {
+        let expected = "a number from -2147483648 to 2147483647";
+        let number = |value: &str| value.trim().parse().map_err(|_| Error::Value { key: name, expected });
         self.get(name).map(number).transpose()
     }
 

@@ -12,7 +12,7 @@ use super::{Error, Tls, Verify, password_file};
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 const PORT: &str = "5432";
 /// How long one address may take when nothing is said.
-const CONNECT_TIMEOUT: i64 = 30;
+const CONNECT_TIMEOUT: i32 = 30;
 
 /// One server that may be connected to.
 #[derive(Clone)]
@@ -138,21 +138,20 @@ fn common(parameters: &Parameters) -> Result<tokio_postgres::Config, Error> {
     if let Some(options) = parameters.get("options") {
         postgres.options(options);
     }
-    let positive = |name| Ok(parameters.number(name)?.and_then(|number| u64::try_from(number).ok()).filter(|n| *n > 0));
+    let positive = |name| Ok(parameters.number(name)?.and_then(|number| u32::try_from(number).ok()).filter(|n| *n > 0));
     let timeout = parameters.number("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT);
     if timeout > 0 {
-        postgres.connect_timeout(Duration::from_secs(timeout.unsigned_abs()));
+        postgres.connect_timeout(Duration::from_secs(timeout.unsigned_abs().into()));
     }
     if let Some(milliseconds) = positive("tcp_user_timeout")? {
-        postgres.tcp_user_timeout(Duration::from_millis(milliseconds));
+        postgres.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
     }
     postgres.keepalives(parameters.number("keepalives")? != Some(0));
     // earlier than the system's two hours and more, since firewalls forget sooner: a server that is gone without a word is
     // known to be after two minutes
-    postgres.keepalives_idle(Duration::from_secs(positive("keepalives_idle")?.unwrap_or(60)));
-    postgres.keepalives_interval(Duration::from_secs(positive("keepalives_interval")?.unwrap_or(10)));
-    let expected = Error::Value { key: "keepalives_count", expected: "a smaller number" };
-    postgres.keepalives_retries(u32::try_from(positive("keepalives_count")?.unwrap_or(6)).map_err(|_| expected)?);
+    postgres.keepalives_idle(Duration::from_secs(positive("keepalives_idle")?.unwrap_or(60).into()));
+    postgres.keepalives_interval(Duration::from_secs(positive("keepalives_interval")?.unwrap_or(10).into()));
+    postgres.keepalives_retries(positive("keepalives_count")?.unwrap_or(6));
     let bindings = [
         ("disable", ChannelBinding::Disable),
         ("prefer", ChannelBinding::Prefer),
