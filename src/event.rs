@@ -237,7 +237,7 @@ impl Event {
 
     /// Reads an event back from its line and the day of its file.
     pub fn from_line(line: &str, day: &str) -> Result<Event, Unparsable> {
-        let pdu = Pdu::parse(line)?;
+        let pdu = Pdu::of_line(line)?;
         let about: About<'_> = pdu
             .synapse
             .and_then(|about| serde_json::from_str(about.get()).ok())

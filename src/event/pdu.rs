@@ -96,6 +96,15 @@ impl<'a> Pdu<'a> {
     /// When it is no JSON object, or one that not every parser reads: with lone surrogates, numbers beyond a double, or
     /// more than [`MAX_DEPTH`] levels.
     pub fn parse(text: &'a str) -> Result<Pdu<'a>, Unparsable> {
+        Pdu::within(text, MAX_DEPTH)
+    }
+
+    /// Reads the text of a line: what a PDU had under a key of ours is one level deeper there.
+    pub(super) fn of_line(text: &'a str) -> Result<Pdu<'a>, Unparsable> {
+        Pdu::within(text, MAX_DEPTH + 1)
+    }
+
+    fn within(text: &'a str, levels: usize) -> Result<Pdu<'a>, Unparsable> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         if !text.starts_with('{') {
             return Err(Unparsable::new("it is no JSON object"));
@@ -103,7 +112,7 @@ impl<'a> Pdu<'a> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let mut pdu = Top.deserialize(&mut deserializer).map_err(|e| reason(&e))?;
         deserializer.end().map_err(|e| reason(&e))?;
-        if let Some(obstacle) = obstacle(text) {
+        if let Some(obstacle) = obstacle(text, levels) {
             return Err(Unparsable::new(obstacle));
         }
         if text.contains(r"\u") && has_lone_surrogate(text) {
@@ -179,13 +188,13 @@ fn canonical(value: &serde_json::Value) -> String {
 }
 
 /// What keeps some parsers from reading a text that is grammatical JSON.
-fn obstacle(text: &str) -> Option<&'static str> {
+fn obstacle(text: &str, levels: usize) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0);
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         match byte {
-            b'{' | b'[' if depth == MAX_DEPTH => return Some("it is nested too deeply"),
+            b'{' | b'[' if depth == levels => return Some("it is nested too deeply"),
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
             b'"' => at += after_string(&bytes[at..])?,

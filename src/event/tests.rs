@@ -245,6 +245,14 @@ fn a_line_reads_back_as_the_event_it_was() {
     }
 }
 
+#[test]
+fn the_deepest_pdu_reads_back_though_its_own_key_moves_down() {
+    let levels = MAX_DEPTH - 1;
+    let before = event(&format!("{{\"synapse\":{}{}}}", "[".repeat(levels), "]".repeat(levels)));
+    assert_eq!(before.damage, None);
+    assert_eq!(Event::from_line(&before.line, "2026-11-22").map(|after| after.line), Ok(before.line));
+}
+
 /// JSON texts, whole and mangled.
 fn texts() -> impl Strategy<Value = String> {
     let key = prop_oneof![Just("content"), Just("synapse"), Just("event_id"), Just("room_id"), Just("body"), Just("x")];
