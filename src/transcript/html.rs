@@ -19,7 +19,7 @@ use html5gum::{StartTag, Token, Tokenizer};
 
 use self::blocks::{Blocks, List};
 use self::inline::attribute;
-use self::paragraph::{Mark, Paragraph, code_in};
+use self::paragraph::{Mark, Paragraph};
 use self::table::Table;
 use super::markdown;
 
@@ -302,7 +302,7 @@ impl Reader {
         if let Some(plain) = &mut self.plain {
             plain.extend([code.trim(), " "]);
         } else if self.table.as_mut().is_some_and(|table| table.cell().is_some()) {
-            self.block(&code_in(code.trim(), true).unwrap_or_else(|| markdown::inline(code)));
+            self.block(&markdown::code_cell(code.trim()));
         } else {
             self.block(&markdown::code_block(code, language));
         }

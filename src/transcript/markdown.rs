@@ -18,6 +18,9 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 pub(crate) use escape::{Place, escape, is_word};
 
+/// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
+const LONGEST_FENCE: usize = 80;
+
 /// Renders text on one line, for anywhere within a line: a sentence, a link's text, emphasis, a table's cell.
 ///
 /// Runs of white space become one space. It contains no link, so it can be in one. Directly before a link, put a space:
@@ -58,17 +61,34 @@ pub fn block(text: &str) -> String {
     out
 }
 
-/// Renders text as code within a line; empty if the text is.
+/// Renders text as code within a line; empty if the text is. What cannot be code is text, as from [`inline`].
 #[must_use]
 pub fn code_span(text: &str) -> String {
+    code_in(text, false).unwrap_or_else(|| inline(text))
+}
+
+/// The same within a table's cell.
+#[must_use]
+pub fn code_cell(text: &str) -> String {
+    code_in(text, true).unwrap_or_else(|| inline(text))
+}
+
+/// A span of code, in a table's cell if so; none when that cannot be expressed.
+pub(crate) fn code_in(text: &str, cell: bool) -> Option<String> {
     let text = spelled(&text.replace(is_newline, " "), false);
     if text.is_empty() {
-        return text;
+        return Some(text);
     }
-    let fence = "`".repeat(longest_run(&text) + 1);
+    let fence = longest_run(&text) + 1;
+    let splits_cell = cell && text.contains('|') && (text.contains("\\|") || text.contains("\\\\"));
+    if fence > LONGEST_FENCE || splits_cell {
+        return None;
+    }
+    let fence = "`".repeat(fence);
     let stripped = text.starts_with(' ') && text.ends_with(' ') && text.contains(|c| c != ' ');
     let pad = if stripped || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
+    let text = if cell { text.replace('|', "\\|") } else { text };
+    Some(format!("{fence}{pad}{text}{pad}{fence}"))
 }
 
 /// Renders text as a block of code; a language that is none is left out.

@@ -11,7 +11,7 @@ use super::super::{Archive, Catalog, Error, jsonl};
 use super::names::{Title, state};
 use super::{Rendered, by_name, replace, time};
 use crate::event::Object;
-use crate::transcript::markdown::{code_span, excerpt, inline};
+use crate::transcript::markdown::{code_cell, excerpt, inline};
 
 /// What a room is now; as `room.json` tells it.
 #[derive(serde::Serialize)]
@@ -123,7 +123,7 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
     if let Some(topic) = &about.topic {
         let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
     }
-    let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code(&about.id));
+    let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code_cell(&about.id));
     let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
     let version = about.version.as_deref().map(|version| excerpt(version, 20));
     let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
@@ -200,9 +200,4 @@ fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
         excerpt(&name, 120),
         kinds.join(", ")
     ))
-}
-
-/// A room id in a table.
-fn code(text: &str) -> String {
-    code_span(text).replace('|', "\\|")
 }

@@ -12,7 +12,7 @@ use crate::cli::report::{Counter, shown};
 use crate::event::{Damage, Event};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Database, Row, Rows};
-use crate::transcript::markdown::code_span;
+use crate::transcript::markdown::code_cell;
 
 /// What to write.
 pub(super) struct Document<'a> {
@@ -68,9 +68,8 @@ async fn write_state(mut rows: Rows, out: &mut dyn Write) -> Result<()> {
 }
 
 fn state_line(event: &Event) -> String {
-    let cell = |text: &str| code_span(text).replace('|', "\\|");
     let (kind, key) = (event.kind.as_deref().unwrap_or_default(), event.state_key.as_deref().unwrap_or_default());
-    format!("| {} | {} | {} |", cell(kind), cell(key), cell(event.content().unwrap_or_default()))
+    format!("| {} | {} | {} |", code_cell(kind), code_cell(key), code_cell(event.content().unwrap_or_default()))
 }
 
 /// What the user hears of the export.

@@ -302,20 +302,10 @@ impl Writer<'_> {
     fn code(&mut self, code: &str) {
         // more code at once would be the same; a bracket and a colon in it would make a definition of a link
         let is_unclear = self.code_end == Some(self.out.len()) || (self.in_link && code.contains(']'));
-        match code_in(code, self.cell).filter(|_| !is_unclear) {
+        match markdown::code_in(code, self.cell).filter(|_| !is_unclear) {
             Some(span) => self.out.push_str(&span),
             None => self.escape(&code.replace('\n', " "), false, false),
         }
         self.code_end = Some(self.out.len());
-    }
-}
-
-/// A span of code, in a table's cell if so; none when that cannot be expressed.
-pub(super) fn code_in(code: &str, cell: bool) -> Option<String> {
-    let span = markdown::code_span(code);
-    match cell && span.contains('|') {
-        true if span.contains("\\|") || span.contains("\\\\") => None,
-        true => Some(span.replace('|', "\\|")),
-        false => Some(span),
     }
 }

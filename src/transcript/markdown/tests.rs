@@ -1,4 +1,4 @@
-use super::{block, code_block, code_span, excerpt, inline, link, size, yaml};
+use super::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
 
 #[test]
 fn plain_text_stays_as_it_is() {
@@ -70,6 +70,15 @@ fn code() {
     assert_eq!(code_span("`a"), "`` `a ``");
     assert_eq!(code_span(" a "), "`  a  `");
     assert_eq!(code_span(""), "");
+    let run = "`".repeat(80);
+    assert_eq!(code_span(&run[1..]), format!("{run} {} {run}", &run[1..]));
+    assert_eq!(
+        code_span(&format!("{run}<b>")),
+        format!("{}&lt;b>", r"\`".repeat(80)),
+        "no parser reads a longer fence"
+    );
+    assert_eq!(code_cell("a|b"), r"`a\|b`");
+    assert_eq!(code_cell(r"a\|b"), r"a\\\|b", "a backslash before it would end the cell");
     assert_eq!(code_block("a\n```\nb", Some("c++")), "````c++\na\n```\nb\n````");
     assert_eq!(code_block("a", Some("x y")), "```\na\n```");
 }
