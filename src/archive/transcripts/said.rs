@@ -189,6 +189,7 @@ impl Day<'_, '_> {
                 super::poll::Poll::of(content).question_in_short(chars)
             }
             "m.room.encrypted" => "*an encrypted message*".to_owned(),
+            kind if kind.trim().is_empty() => "*an event that cannot be read*".to_owned(),
             kind => format!("*{}*", inline(kind)),
         })
     }

@@ -104,17 +104,19 @@ pub(super) fn each_of_day(
     let range = super::time::range(day);
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
     let spans: &[&str] = if super::time::date(day).is_some() {
-        &["origin_server_ts >= ?2 and origin_server_ts < ?3"]
+        // a damaged line that was read back has a day, that of its file, but no time
+        &["origin_server_ts is null", "origin_server_ts >= ?2 and origin_server_ts < ?3"]
     } else {
         &["origin_server_ts is null", "origin_server_ts < 0", "origin_server_ts >= 253402300800000"]
     };
     for span in spans {
         let sql = format!(
             "select {COLUMNS} from event indexed by event_room
-              where room_id = ?1 and {span} and {ACCEPTED} and ?2 <= ?3 {order}"
+              where room_id = ?1 and {span} and (origin_server_ts is not null or day = ?4) and {ACCEPTED} and ?2 <= ?3
+              {order}"
         );
         let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![room_id, start, end])?;
+        let mut rows = statement.query(params![room_id, start, end, day])?;
         while let Some(row) = rows.next()? {
             take(Shown::read(row)?)?;
         }
