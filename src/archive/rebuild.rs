@@ -1,11 +1,14 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
+use rusqlite::{OptionalExtension as _, Row};
+
 use super::writing::Writing;
-use super::{Counts, Error};
+use super::{Counts, Error, layout};
 use crate::event::Event;
 
 /// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
@@ -24,7 +27,9 @@ pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), E
             }
         }
     }
-    writing.index()?;
+    if let Err(error) = writing.index() {
+        return Err(duplicate(archive, writing)?.unwrap_or(error));
+    }
     writing.count(run, &counts)?;
     writing.end_run(run, "rebuilt", None, 0)
 }
@@ -46,22 +51,22 @@ fn take_file(
     let path = archive.join(name);
     let mut adding = writing.adding(run)?;
     let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
-    let (mut bytes, mut events, mut text) = (0, 0, String::new());
+    let (mut bytes, mut events, mut text) = (0, 0, Vec::new());
     loop {
         let line = events + 1;
-        let broken = |why: String| Error::Line { path: path.clone(), line, why };
+        let broken = |why: &dyn Display| Error::Line { path: path.clone(), line, why: why.to_string() };
         text.clear();
-        let read = reader.read_line(&mut text).map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidData => broken("it is not UTF-8".to_owned()),
-            _ => Error::io("read", &path)(e),
-        })?;
-        if read == 0 {
+        if reader.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
             break;
         }
-        let is_last = !text.ends_with('\n');
+        let is_last = !text.ends_with(b"\n");
+        let event = match std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text)) {
+            Ok(text) => Event::from_line(text, day).map_err(|why| broken(&why)),
+            Err(_) => Err(broken(&"it is not UTF-8")),
+        };
         if is_last {
             // the end of a batch that was cut off; an event that came through whole is kept all the same
-            let whole = Event::from_line(&text, day).is_ok();
+            let whole = event.is_ok();
             let mut file = OpenOptions::new().append(true).open(&path).map_err(Error::io("open", &path))?;
             if whole { file.write_all(b"\n") } else { file.set_len(bytes) }
                 .and_then(|()| file.sync_all())
@@ -69,12 +74,11 @@ fn take_file(
             if !whole {
                 break;
             }
-            text.push('\n');
+            text.push(b'\n');
         }
-        let whole = text.trim_end_matches('\n');
-        let event = Event::from_line(whole, day).map_err(|why| broken(why.to_string()))?;
-        if super::layout::day_file(&event.room_id, event.day) != name {
-            return Err(broken("it belongs to another file".to_owned()));
+        let event = event?;
+        if layout::day_file(&event.room_id, event.day) != name {
+            return Err(broken(&"it belongs to another file"));
         }
         adding.add(&event, day)?;
         writing.room(&event)?;
@@ -89,4 +93,97 @@ fn take_file(
         return super::jsonl::remove(&path);
     }
     writing.file(name, bytes, events, run)
+}
+
+/// The last line that has the event of another line, if there is one.
+fn duplicate(archive: &Path, writing: &Writing<'_>) -> Result<Option<Error>, Error> {
+    // the lines of a file came one after the other
+    let sql = "select room_id, day, (select count(*) from event before
+                                      where (before.room_id, before.day) = (event.room_id, event.day)
+                                        and before.rowid <= event.rowid)
+                 from event where event_id = (select event_id from event group by event_id having count(*) > 1 limit 1)
+                order by rowid desc limit 1";
+    let duplicate = |row: &Row<'_>| {
+        let (room_id, day, line): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let path = archive.join("rooms").join(layout::room_directory(&room_id)).join(format!("{day}.jsonl"));
+        Ok(Error::Line { path, line: line.unsigned_abs(), why: "its event has another line".to_owned() })
+    };
+    Ok(writing.0.query_row(sql, [], duplicate).optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::Archive;
+    use crate::event::Stored;
+
+    const FILE: &str = "rooms/r@x/2026-11-22.jsonl";
+
+    fn line(event_id: &str, json: &str) -> String {
+        let stored = Stored {
+            event_id,
+            room_id: "!r:x",
+            kind: "m.room.message",
+            sender: Some("@a:x"),
+            state_key: None,
+            stream_ordering: 7,
+            topological_ordering: 3,
+            origin_server_ts: Some(1_795_348_800_000),
+            received_ts: None,
+            room_version: None,
+            outlier: false,
+            rejected: false,
+            internal_metadata: None,
+            json: Some(json),
+            redacts: None,
+            recheck: None,
+        };
+        Event::from_stored(&stored).line + "\n"
+    }
+
+    /// An archive that has lost its catalog.
+    fn archive(lines: &[u8]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("rooms/r@x")).unwrap();
+        fs::write(directory.path().join(FILE), lines).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_within_a_character_is_taken_away() {
+        let whole = line("$1", "{}");
+        let cut = line("$2", "not JSON: é");
+        let end = cut.find('é').unwrap() + 1;
+        let directory = archive(&[whole.as_bytes(), &cut.as_bytes()[..end]].concat());
+        let archive = Archive::open(directory.path(), None).unwrap();
+        assert_eq!(archive.catalog().events().unwrap(), 1);
+        assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), whole);
+    }
+
+    #[test]
+    fn what_is_not_utf8_before_the_end_is_named() {
+        let directory = archive(&[line("$1", "{}").as_bytes(), b"\xff\n"].concat());
+        let error = Archive::open(directory.path(), None).err().unwrap();
+        assert!(matches!(&error, Error::Line { line: 2, why, .. } if why == "it is not UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn an_event_with_two_lines_is_named() {
+        let directory = archive([line("$1", "{}"), line("$2", "{}"), line("$1", "{}")].concat().as_bytes());
+        let error = Archive::open(directory.path(), None).err().unwrap();
+        let Error::Line { path, line: 3, why } = &error else { panic!("{error}") };
+        assert!(path.ends_with(FILE) && why == "its event has another line", "{error}");
+    }
+
+    #[test]
+    fn a_damaged_line_is_shown_on_its_day() {
+        let reply = r#"{"type":"m.room.message","content":{"body":"x","m.relates_to":{"rel_type":"m.thread","event_id":"$1"}},"origin_server_ts":1795348800000}"#;
+        let directory = archive([line("$1", "not JSON"), line("$2", reply)].concat().as_bytes());
+        let mut archive = Archive::open(directory.path(), None).unwrap();
+        archive.render(&mut |_, _| true).unwrap();
+        let transcript = fs::read_to_string(directory.path().join(FILE.replace("jsonl", "md"))).unwrap();
+        for part in ["--:-- · an event that cannot be read", "[in thread: *an event that cannot be read*]"] {
+            assert!(transcript.contains(part), "{transcript}");
+        }
+    }
 }
