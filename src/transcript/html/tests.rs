@@ -90,6 +90,8 @@ fn links() {
     check("<a href=\"https://a.b\"><p>x</p><p>y</p></a>", "[x](https://a.b)\n\ny");
     check("<a href=\"https://matrix.to/#/@a:b.c\">Alice</a>: hi", "[@Alice](https://matrix.to/#/@a:b.c): hi");
     check("<a href=\"https://a.b\"></a>", "(nothing)");
+    check("<a href=\"https://a.b\">https:</a>", "[https:](https://a.b)");
+    check("<a href=\"https:é\">https:é</a>", "[https:é](https:%C3%A9)");
 }
 
 #[test]

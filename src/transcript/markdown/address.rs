@@ -63,14 +63,11 @@ pub(super) fn at_colon(text: &str, colon: usize) -> Option<Range<usize>> {
     if text[..start].chars().next_back().is_some_and(|c| c.is_alphanumeric() || matches!(c, '\\' | '!' | '^')) {
         return None;
     }
-    let host = colon + "://".len();
-    if !text[host..].starts_with(char::is_alphanumeric) {
-        return None;
-    }
-    let length = text[host..]
+    let host = text.get(colon..)?.strip_prefix("://").filter(|host| host.starts_with(char::is_alphanumeric))?;
+    let length = host
         .find(|c: char| c.is_whitespace() || super::visible::is_format(c) || matches!(c, '<' | '>' | '"' | '`' | '|'))
-        .unwrap_or(text.len() - host);
-    Some(start..host + without_closing(&text[host..host + length]).len())
+        .unwrap_or(host.len());
+    Some(start..colon + "://".len() + without_closing(&host[..length]).len())
 }
 
 /// An address without the punctuation of the sentence around it.
