@@ -20,33 +20,33 @@ fn malformed(problem: &str) -> Error {
 /// Reads `key = value key='quoted \' value'`.
 fn key_values(text: &str) -> Result<Parameters, Error> {
     let mut parameters = Parameters::default();
-    let mut chars = text.trim().chars().peekable();
+    let mut chars = text.trim_start_matches(is_space).chars().peekable();
     let mut after_password = false;
     while chars.peek().is_some() {
         let mut key = String::new();
-        while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
+        while let Some(c) = chars.next_if(|c| *c != '=' && !is_space(*c)) {
             key.push(c);
         }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        while chars.next_if(|c| is_space(*c)).is_some() {}
         if key.is_empty() || chars.next() != Some('=') {
             return Err(malformed(
                 "it is neither a postgres:// URL nor key=value pairs; quote values that hold spaces",
             ));
         }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        while chars.next_if(|c| is_space(*c)).is_some() {}
         let quoted = chars.next_if_eq(&'\'').is_some();
         let mut value = String::new();
         loop {
             match chars.next() {
                 Some('\\') => value.extend(chars.next()),
                 Some('\'') if quoted => break,
-                Some(c) if !quoted && c.is_whitespace() => break,
+                Some(c) if !quoted && is_space(c) => break,
                 Some(c) => value.push(c),
                 None if quoted => return Err(malformed("a value has no closing quote")),
                 None => break,
             }
         }
-        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        while chars.next_if(|c| is_space(*c)).is_some() {}
         parameters.insert(&key, value, PLACE).map_err(|error| match error {
             // then the "key" may be the rest of the password
             Error::Unknown { .. } if after_password => malformed(
@@ -96,15 +96,18 @@ fn url(text: &str) -> Result<Parameters, Error> {
             }
         });
     }
-    if hosts.iter().any(|host| !host.is_empty()) {
+    // several empty ones are the default for each, whatever the environment says
+    if hosts != [""] {
         set("host", &hosts.join(","))?;
     }
-    if ports.iter().any(|port| !port.is_empty()) {
+    if ports != [""] {
         set("port", &ports.join(","))?;
     }
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let pair = pair.split_once('=');
-        let (key, value) = pair.ok_or_else(|| malformed("a parameter after its ? has no value; write key=value"))?;
+        let pair = pair.split_once('=').filter(|(_, value)| !value.contains('='));
+        let (key, value) = pair.ok_or_else(|| {
+            malformed("a parameter after its ? has no value, or two; write key=value, and %3D for another =")
+        })?;
         match (decode(key)?.as_str(), value) {
             // as libpq does, for URLs written for JDBC
             ("ssl", "true") => set("sslmode", "require")?,
@@ -123,11 +126,20 @@ fn url(text: &str) -> Result<Parameters, Error> {
     Ok(parameters)
 }
 
+/// What C calls a space.
+fn is_space(c: char) -> bool {
+    matches!(c, ' ' | '\t'..='\r')
+}
+
 fn is_password(key: &str) -> bool {
     matches!(key, "password" | "sslpassword")
 }
 
 fn decode(text: &str) -> Result<String, Error> {
+    let is_code = |code: &str| code.len() >= 2 && code.bytes().take(2).all(|b| b.is_ascii_hexdigit());
+    if text.split('%').skip(1).any(|code| !is_code(code) || code.starts_with("00")) {
+        return Err(malformed("a % in it has no two hexadecimal digits behind it; write %25 for %"));
+    }
     let text = percent_encoding::percent_decode_str(text).decode_utf8();
     text.map(String::from).map_err(|_| malformed("what its %XX stand for is not UTF-8"))
 }

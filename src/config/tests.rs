@@ -43,6 +43,22 @@ fn urls_and_key_values_say_the_same() {
 }
 
 #[test]
+fn odd_connection_strings_mean_what_they_mean_to_libpq() {
+    let env = [("PGPORT", "6000"), ("PGHOST", "elsewhere")];
+    let ports = |database| {
+        let config = config(database, &env).unwrap();
+        config.servers.iter().map(|server| server.postgres.get_ports()[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(ports("postgres://a/d"), [6000]);
+    assert_eq!(ports("postgres://a,b/d"), [5432, 5432], "several hosts have their ports, or the default");
+    assert_eq!(ports("postgres://,/d").len(), 2);
+    let password = |database| postgres(&config(database, &[]).unwrap()).get_password().map(<[u8]>::to_vec);
+    assert_eq!(password(r"host=h password=a\ "), Some(b"a ".to_vec()));
+    assert_eq!(password("host=h password=a\u{a0}b "), Some("a\u{a0}b".as_bytes().to_vec()));
+    assert_eq!(password("postgres://u:50%25@h/d"), Some(b"50%".to_vec()));
+}
+
+#[test]
 fn the_environment_fills_what_is_left_out() {
     let env = [("PGHOST", "/run/pg"), ("PGPORT", "6000"), ("PGUSER", "u"), ("PGDATABASE", "d"), ("PGPASSWORD", "p")];
     let config = config("", &env).unwrap();
@@ -169,6 +185,9 @@ fn what_cannot_be_had_is_refused_by_name_and_without_its_value() {
         ("postgres://u:my@secret@h/d", "%40"),
         ("postgres://u:my/secret@h/d", "%2F"),
         ("postgres://u:secret@h:port/d", "port"),
+        ("postgres://u:50%secret@h/d", "%25"),
+        ("postgres://u:%00secret@h/d", "%25"),
+        ("postgres://h/d?options=-c secret=1", "%3D"),
         ("host=h pasword=secret", "'pasword'"),
         ("postgres://h/d?pasword=secret", "'pasword'"),
         ("host=h sslmode=secret", "sslmode"),
