@@ -4,6 +4,8 @@
 mod html;
 #[path = "markdown/message.rs"]
 mod message;
+#[path = "markdown/oracles.rs"]
+mod oracles;
 #[path = "markdown/read.rs"]
 mod read;
 #[path = "markdown/text.rs"]

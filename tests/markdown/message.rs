@@ -2,11 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use synapse_export::transcript::markdown::inline;
-use synapse_export::transcript::message::{body, excerpt};
 
-use crate::html::check_frame;
-use crate::read::read;
+use crate::oracles::check_message;
 use crate::text::{cases, text};
 
 /// A content in which any member may be of any type.
@@ -86,15 +83,6 @@ proptest! {
 
     #[test]
     fn any_content_is_harmless(content in content(), kind in "m.room.message|m.sticker", is_reply: bool, name in text()) {
-        let body = body(&kind, &content, is_reply);
-        prop_assert!(!body.markdown.is_empty());
-        check_frame(&body.markdown)?;
-        check_frame(&body.emote(&inline(&name)))?;
-        let line = excerpt(&kind, &content, false, 40);
-        prop_assert!(!line.contains('\n'));
-        for found in read(&format!("x [{line}](https://a.b/c) y")) {
-            prop_assert!(found.starts_with("⟦p⟧ x ⟦a https://a.b/c⟧") && found.ends_with("⟦/a⟧ y ⟦/p⟧"), "{}\n{}", found, line);
-            prop_assert_eq!(found.matches('⟦').count(), 4, "{}\n{}", found, line);
-        }
+        check_message(&kind, &content, is_reply, &name).map_err(TestCaseError::fail)?;
     }
 }

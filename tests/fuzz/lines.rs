@@ -1,0 +1,80 @@
+//! An archive whose files were damaged, and whose catalog is made anew from them.
+
+use std::fs;
+use std::path::Path;
+
+use synapse_export::archive::{Archive, Error};
+use synapse_export::event::Event;
+
+use super::{Fields, chain};
+
+/// What no error may quote.
+const MARK: &str = "Zq7Mark";
+
+/// A directory's name, a file's name, where it is cut off, and what it holds.
+pub(super) fn check(data: &[u8]) {
+    let mut fields = Fields::of(data);
+    let (room, day, cut) = (fields.text_or("r@x"), fields.text_or("2026-11-22"), fields.number().unwrap_or(0));
+    let content: Vec<u8> = fields.0.collect::<Vec<_>>().join(&0xff);
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.len() < 100
+            && !name.contains(['/', '\0'])
+            && !name.starts_with('.')
+            && !name.contains(MARK)
+    };
+    let (room, day) = (if is_name(&room) { &room } else { "r@x" }, if is_name(&day) { &day } else { "2026-11-22" });
+    let place = tempfile::tempdir().expect("there is a place for files");
+    let file = place.path().join("rooms").join(room).join(format!("{day}.jsonl"));
+    fs::create_dir_all(file.parent().expect("it is in a room")).expect("it can be made");
+
+    fs::write(&file, &content).expect("it can be written");
+    let Some(events) = open(place.path(), &content) else { return };
+    let left = fs::read(&file).unwrap_or_default();
+    check_left(&left, &content, day, events);
+    // nothing changes any more
+    assert_eq!(open(place.path(), &content), Some(events));
+    forget(place.path());
+    assert_eq!(open(place.path(), &content), Some(events));
+    assert_eq!(fs::read(&file).unwrap_or_default(), left);
+
+    // what reads back whole reads back when it is cut off anywhere
+    let cut = usize::try_from(cut.unsigned_abs()).unwrap_or(0) % (left.len() + 1);
+    forget(place.path());
+    fs::write(&file, &left[..cut]).expect("it can be written");
+    let whole = left[..cut].split(|byte| *byte == b'\n').skip(1).count() as u64;
+    let found = open(place.path(), &content).expect("it was only cut off");
+    assert!((whole..=whole + 1).contains(&found), "{found} of {whole} lines");
+    check_left(&fs::read(&file).unwrap_or_default(), &left[..cut], day, found);
+}
+
+/// The number of events; none if the archive cannot be opened, for a reason that is told.
+fn open(archive: &Path, content: &[u8]) -> Option<u64> {
+    match Archive::open(archive, None) {
+        Ok(archive) => Some(archive.catalog().events().expect("it can be counted")),
+        Err(error) => {
+            let told = chain(&error);
+            assert!(!told.contains(MARK), "{told} of {}", content.escape_ascii());
+            assert!(matches!(error, Error::Line { .. } | Error::Io { .. }), "{told} of {}", content.escape_ascii());
+            None
+        }
+    }
+}
+
+fn forget(archive: &Path) {
+    fs::remove_file(archive.join("catalog.sqlite")).expect("there is a catalog");
+}
+
+/// What is left of a file are its first lines, each of which is an event.
+fn check_left(left: &[u8], content: &[u8], day: &str, events: u64) {
+    let text = std::str::from_utf8(left).expect("it was read");
+    let unfinished = left.strip_suffix(b"\n").unwrap_or(left);
+    assert!(
+        content.starts_with(left) || content == unfinished,
+        "{} of {}",
+        left.escape_ascii(),
+        content.escape_ascii()
+    );
+    assert_eq!(text.split_terminator('\n').filter(|line| Event::from_line(line, day).is_ok()).count() as u64, events);
+    assert_eq!(text.matches('\n').count() as u64, events);
+}
