@@ -10,12 +10,12 @@ use rusqlite::Connection;
 use super::super::Error;
 use super::fold::{Fold, Place};
 use super::names::Names;
-use super::phrases::{self, Phrase};
+use super::phrases::{self, Phrase, type_of};
 use super::shown::{self, Related, Shown};
 use super::time::clock;
 use super::{Options, anchor, poll};
 use crate::event::Object;
-use crate::transcript::markdown::{code_span, excerpt};
+use crate::transcript::markdown::excerpt;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -179,14 +179,14 @@ impl<'c, 'w> Day<'c, 'w> {
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         let body = Object::of(event.content()).text("body").filter(|body| !body.trim().is_empty());
         if let Some(body) = body.filter(|_| event.redacted_by.is_none()) {
-            let text = format!("{}: {}", code_span(event.kind()), crate::transcript::markdown::block(&body));
+            let text = format!("{}: {}", type_of(event.kind()), crate::transcript::markdown::block(&body));
             return self.say(event, &text, related);
         }
         let who = self.names.shown(event.sender.as_deref(), event.at)?;
         let what = match (&event.kind, &event.content) {
             (None, _) => "an event that cannot be read".to_owned(),
-            (Some(kind), None) => format!("{who} sent {}, which cannot be read", code_span(kind)),
-            (Some(kind), Some(_)) => format!("{who} sent {}", code_span(kind)),
+            (Some(kind), None) => format!("{who} sent {}, which cannot be read", type_of(kind)),
+            (Some(kind), Some(_)) => format!("{who} sent {}", type_of(kind)),
         };
         self.phrase(event, Phrase::Other(what))
     }

@@ -19,6 +19,11 @@ pub(super) enum Phrase {
     Other(String),
 }
 
+/// An event's type.
+pub(super) fn type_of(kind: &str) -> String {
+    if kind.is_empty() { "an event without a type".to_owned() } else { code_span(kind) }
+}
+
 /// Says what a state event did.
 pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, Error> {
     let state_key = event.state_key.as_deref().unwrap_or_default();
@@ -84,8 +89,8 @@ pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, E
         ("m.space.parent", parent) if content.get("via").is_some() => {
             format!("made {} the room’s space", code_span(parent))
         }
-        (kind, "") => format!("set {}", code_span(kind)),
-        (kind, key) => format!("set {} of “{}”", code_span(kind), excerpt(key, LONGEST)),
+        (kind, "") => format!("set {}", type_of(kind)),
+        (kind, key) => format!("set {} of “{}”", type_of(kind), excerpt(key, LONGEST)),
     };
     let redacted = if event.redacted_by.is_some() { " *(redacted since)*" } else { "" };
     Ok(Phrase::Other(format!("{who} {what}{redacted}")))

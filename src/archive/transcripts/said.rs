@@ -8,10 +8,11 @@ use super::super::Error;
 use super::anchor_name;
 use super::day::{Day, is_message};
 use super::names::listed;
+use super::phrases::type_of;
 use super::shown::{self, Order, Related, Shown};
 use super::time::{clock, clock_from};
 use crate::event::Object;
-use crate::transcript::markdown::{code_span, excerpt, inline};
+use crate::transcript::markdown::{excerpt, inline};
 use crate::transcript::message::{self, Manner};
 
 /// How much of a message is quoted, in characters.
@@ -142,7 +143,7 @@ impl Day<'_, '_> {
             super::poll::Poll::of(event.content()).question()
         } else {
             let body = Object::of(event.content()).text("body");
-            body.map_or_else(|| code_span(event.kind()), |body| crate::transcript::markdown::block(&body))
+            body.map_or_else(|| type_of(event.kind()), |body| crate::transcript::markdown::block(&body))
         };
         self.block("<details><summary>redacted original</summary>")?;
         self.block(&text)?;
