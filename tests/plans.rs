@@ -221,8 +221,10 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             let none = || -> Box<dyn ToSql + Sync> { Box::new(None::<i64>) };
             let mut parameters = all();
             parameters.extend([room(), Box::new(7_i64), Box::new(7_i64), Box::new(5_000_i64), none(), none()]);
+            parameters.extend([Box::new(9_i64) as Box<dyn ToSql + Sync>, Box::new(9_i64)]);
             vec![parameters]
         }
+        "room_stretch" => vec![vec![room(), Box::new(7_i64), Box::new(7_i64), Box::new(5_000_i64)]],
         "room_state" | "room_past_state" => {
             let text = |text: &'static str| -> Box<dyn ToSql + Sync> { Box::new(text) };
             let after = [("", ""), ("m.room.member", "@100:here.test")];
