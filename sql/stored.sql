@@ -3,8 +3,15 @@
 -- cost no probe. A page of events that were asked for by name, not by place, has null for deoutliered: its outliers are wanted;
 -- index event_json_event_id_key, rejections_event_id_key, rooms_pkey, redactions_event_id_key
 select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_ordering, p.type, p.room_id, p.sender, p.state_key,
-       p.origin_server_ts, p.received_ts, p.outlier, p.rejection_reason is not null or r.event_id is not null as rejected,
-       w.wanted, j.internal_metadata, j.json, o.room_version, d.redacts, d.recheck, w.timeline
+       p.origin_server_ts, p.received_ts, p.outlier,
+       p.rejection_reason is not null
+       or w.wanted and (select true from rejections r where r.event_id = p.event_id) is not null as rejected,
+       w.wanted, j.internal_metadata, j.json,
+       case when w.wanted then (select o.room_version from rooms o where o.room_id = p.room_id) end as room_version,
+       case when w.wanted and p.type = 'm.room.redaction'
+            then (select d.redacts from redactions d where d.event_id = p.event_id) end as redacts,
+       case when w.wanted and p.type = 'm.room.redaction'
+            then (select d.recheck from redactions d where d.event_id = p.event_id) end as recheck, w.timeline
   from page p
  cross join lateral (
        select not p.outlier or p.deoutliered is null
@@ -14,6 +21,3 @@ select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_orderin
           and (t.timeline or p.type in ('m.room.member', 'm.room.name', 'm.room.canonical_alias', 'm.room.topic',
                                         'm.room.create', 'm.room.encryption')), t.timeline) w (wanted, timeline)
   left join event_json j on j.event_id = case when w.wanted then p.event_id end
-  left join rejections r on r.event_id = case when w.wanted then p.event_id end
-  left join rooms o on o.room_id = case when w.wanted then p.room_id end
-  left join redactions d on d.event_id = case when w.wanted and p.type = 'm.room.redaction' then p.event_id end

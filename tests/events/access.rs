@@ -209,7 +209,7 @@ fn even_a_superusers_session_cannot_write() {
     let places = [
         ("users", "create view users as select name from users_ where telltale()"),
         ("event_json", "create view event_json as select * from event_json_ where telltale()"),
-        ("rejections", "create view rejections as select * from rejections_ where telltale()"),
+        ("rooms", "create view rooms as select * from rooms_ where telltale()"),
     ];
     for (table, view) in places {
         let (database, archive) = (server(Shape::V1_163), TestArchive::new());
