@@ -33,7 +33,7 @@ use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
-use names::Title;
+use names::{Remembered, Title};
 
 /// How many room-days are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
@@ -170,6 +170,7 @@ impl Archive {
         out: &mut dyn Write,
     ) -> Result<(), Error> {
         let mut options = Options { one_document: true, ..Options::new(show_redacted) };
+        let mut remembered = Remembered::default();
         for day in &self.catalog.days_of(room_id)? {
             let range = time::range(day);
             if let Some(between) = between {
@@ -180,7 +181,7 @@ impl Archive {
             }
             let heading = format!("## {}\n\n", time::long(day));
             out.write_all(heading.as_bytes()).map_err(Error::Transcript)?;
-            Day::write(&self.catalog.connection, room_id, day, &options, out)?;
+            Day::write(&self.catalog.connection, room_id, day, &options, &mut remembered, out)?;
         }
         Ok(())
     }
@@ -219,6 +220,7 @@ fn days<'s>(
     let done: Mutex<Vec<(&Stale, Counts)>> = Mutex::new(Vec::with_capacity(stale.len()));
     let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
     let work = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
+        let mut remembered = Remembered::default();
         // neighbours go to one thread: two that write to the same directory wait for each other
         while let Some(some) = stale.chunks(NEIGHBOURS).nth(next.fetch_add(1, Ordering::Relaxed)) {
             for stale in some {
@@ -226,7 +228,7 @@ fn days<'s>(
                     return Ok(());
                 }
                 // one failure ends the work of all
-                let counts = day(archive, &catalog.connection, stale, options)
+                let counts = day(archive, &catalog.connection, stale, options, &mut remembered)
                     .inspect_err(|_| next.store(usize::MAX / 2, Ordering::Relaxed))?;
                 lock().push((stale, counts));
             }
@@ -247,13 +249,19 @@ fn days<'s>(
 }
 
 /// Renders one room-day.
-fn day(archive: &Path, connection: &Connection, stale: &Stale, options: &Options) -> Result<Counts, Error> {
+fn day(
+    archive: &Path,
+    connection: &Connection,
+    stale: &Stale,
+    options: &Options,
+    remembered: &mut Remembered,
+) -> Result<Counts, Error> {
     let path = archive.join(stale.transcript());
     let directory = path.parent().unwrap_or(archive);
     let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
     let mut write = || {
         let mut writer = BufWriter::new(&mut body);
-        let counts = Day::write(connection, &stale.room_id, stale.day(), options, &mut writer)?;
+        let counts = Day::write(connection, &stale.room_id, stale.day(), options, remembered, &mut writer)?;
         writer.flush().map_err(Error::Transcript)?;
         Ok(counts)
     };

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::super::Error;
 use super::fold::{Fold, Place};
-use super::names::Names;
+use super::names::{Names, Remembered};
 use super::phrases::{self, Phrase, type_of};
 use super::shown::{self, Related, Shown};
 use super::time::clock;
@@ -52,10 +52,11 @@ impl<'c, 'w> Day<'c, 'w> {
         room_id: &'c str,
         day: &'c str,
         options: &'c Options,
+        remembered: &'c mut Remembered,
         out: &'w mut dyn Write,
     ) -> Result<Counts, Error> {
         let range = super::time::range(day);
-        let names = Names::new(connection, room_id, range.clone());
+        let names = Names::new(connection, room_id, range.clone(), remembered);
         let (fold, counts) = (Fold::default(), Counts::default());
         let mut this = Day { connection, room_id, name: day, range, options, names, out, speaker: None, fold, counts };
         shown::each_of_day(connection, room_id, day, &options.between, &mut |event| this.event(&event))?;

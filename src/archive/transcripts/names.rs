@@ -24,8 +24,15 @@ pub(super) struct Names<'c> {
     room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
-    known: HashMap<String, Named>,
+    remembered: &'c mut Remembered,
     shared: HashMap<(String, String), bool>,
+}
+
+/// Names in a room that were looked up, for the days to come.
+#[derive(Default)]
+pub(super) struct Remembered {
+    room_id: String,
+    known: HashMap<String, Named>,
 }
 
 /// The name of a user, and from when until when.
@@ -35,8 +42,16 @@ struct Named {
 }
 
 impl<'c> Names<'c> {
-    pub(super) fn new(connection: &'c Connection, room_id: &'c str, day: Range<i64>) -> Self {
-        Names { connection, room_id, day, known: HashMap::new(), shared: HashMap::new() }
+    pub(super) fn new(
+        connection: &'c Connection,
+        room_id: &'c str,
+        day: Range<i64>,
+        remembered: &'c mut Remembered,
+    ) -> Self {
+        if remembered.room_id != room_id {
+            *remembered = Remembered { room_id: room_id.to_owned(), known: HashMap::new() };
+        }
+        Names { connection, room_id, day, remembered, shared: HashMap::new() }
     }
 
     /// A user as markdown: the display name then in force, with the user id where another member has the same name on this
@@ -52,7 +67,8 @@ impl<'c> Names<'c> {
 
     /// The display name that a user has at a time: that of the last join or invitation until then.
     fn in_force(&mut self, user_id: &str, at: i64) -> Result<Option<String>, Error> {
-        if let Some(known) = self.known.get(user_id).filter(|known| known.time.contains(&at)) {
+        let known = &mut self.remembered.known;
+        if let Some(known) = known.get(user_id).filter(|known| known.time.contains(&at)) {
             return Ok(known.name.clone());
         }
         let sql = "select origin_server_ts, displayname from membership
@@ -67,11 +83,11 @@ impl<'c> Names<'c> {
         let next: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
         let name = name.filter(|name| !name.trim().is_empty());
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
+        if known.len() >= REMEMBERED {
+            known.clear();
         }
         let time = from..next.unwrap_or(i64::MAX);
-        self.known.insert(user_id.to_owned(), Named { time, name: name.clone() });
+        known.insert(user_id.to_owned(), Named { time, name: name.clone() });
         Ok(name)
     }
 
