@@ -14,9 +14,11 @@ return '$' || rtrim(translate(encode(sha256(int8send(n)), 'base64'), '+/', '-_')
 create temp table room_of as
 select n, floor(exp(pg_temp.chance(n, 1) * ln(301)))::integer as room from generate_series(:first::bigint, :last::bigint) n;
 insert into made (room, depth, n)
-select room, row_number() over (partition by room order by n)
-             + coalesce((select max(depth) from made m where m.room = r.room), 0), n
-  from room_of r;
+select room, row_number() over (partition by room order by n) + coalesce(deepest, 0), n
+  from room_of
+  left join (select room, max(depth) as deepest from made group by room) before using (room);
+analyze made;
+analyze room_of;
 
 create temp table new as
 select m.n, m.depth, pg_temp.id(m.n) as event_id, '!room' || m.room || 'AbCdEfGhIjKlMn:example.org' as room_id,
