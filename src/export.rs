@@ -72,8 +72,6 @@ pub trait Report {
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
-    /// Something the user should know.
-    fn note(&mut self, text: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.

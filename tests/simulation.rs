@@ -75,8 +75,6 @@ impl Report for Listener {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
-
-    fn note(&mut self, _: &str) {}
 }
 
 /// What is the same for all stories.

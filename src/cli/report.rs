@@ -192,10 +192,6 @@ impl Report for Terminal {
             warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
         }
     }
-
-    fn note(&mut self, text: &str) {
-        info!("{text}");
-    }
 }
 
 /// Counts for the user what a command without an archive has read: on a terminal in place, elsewhere in lines.

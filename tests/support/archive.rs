@@ -48,7 +48,6 @@ impl Line {
 #[derive(Debug, Default)]
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
-    pub notes: Vec<String>,
 }
 
 impl Report for Heard {
@@ -56,10 +55,6 @@ impl Report for Heard {
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
-    }
-
-    fn note(&mut self, text: &str) {
-        self.notes.push(text.to_owned());
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::archive::{Archive, Selection};
 use crate::cli::report::{Counter, shown};
@@ -88,10 +88,6 @@ impl Report for Heard<'_> {
         if self.damaged <= super::WARNINGS {
             warn!(event_id, "event {}: {damage}", shown(event_id));
         }
-    }
-
-    fn note(&mut self, text: &str) {
-        info!("{text}");
     }
 }
 
