@@ -73,14 +73,21 @@ fn every_page_is_read_and_a_closed_pipe_is_no_failure() {
         "insert into events (stream_ordering, topological_ordering, depth, event_id, type, room_id, processed, outlier, \
                              origin_server_ts, received_ts, sender, contains_url) \
          select n, n / 3, n / 3, '$' || n, 'm.room.message', '{ROOM}', true, false, {NOON}, {NOON}, '@alice:here.test', false \
-           from generate_series(100, 12000) n; \
+           from generate_series(100, 32000) n; \
          insert into event_json (event_id, room_id, internal_metadata, json) \
          select '$' || n, '{ROOM}', '{{}}', '{{\"content\":{{\"body\":\"' || repeat('x', 500) || '\"}}}}' \
-           from generate_series(100, 12000) n"
+           from generate_series(100, 32000) n"
     ));
-    let dumped = ids(&room(&database, &[ROOM]).with(0).stdout);
-    assert_eq!(dumped.len(), 11_906);
-    assert_eq!(dumped.iter().collect::<BTreeSet<_>>().len(), 11_906);
+    let first = ids(&room(&database, &[ROOM]).with(0).stdout);
+    let many: Vec<String> = (100..=32_000).map(|n| format!("${n}")).collect();
+    assert_eq!((first.len(), first.iter().collect::<BTreeSet<_>>().len()), (many.len() + 5, many.len() + 5));
+    let ours: BTreeSet<&String> = many.iter().collect();
+    assert!(first.iter().filter(|id| ours.contains(id)).eq(&many), "not in the room's order");
+    for connections in ["3", "16"] {
+        let dumped = ids(&room(&database, &[ROOM, "--connections", connections]).with(0).stdout);
+        assert!(dumped == first, "{connections} connections give {} events in another order", dumped.len());
+    }
+    room(&database, &[ROOM, "--connections", "1"]).with(2).saying("--connections");
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
         .args(["room", "--database", &database.dsn(), ROOM])
