@@ -105,6 +105,20 @@ fn catch_up(standby: &Standby, database: &Database) {
     });
 }
 
+/// Restarts a standby without its primary and with nothing to replay: nobody knows how far behind it is.
+#[track_caller]
+fn restart_alone(standby: &Standby, database: &Database) {
+    let name = database.name();
+    database.execute("checkpoint");
+    let end = database.query_one_text("select pg_current_wal_lsn()");
+    wait_until("the checkpoint is replayed", || {
+        standby.query(name, &format!("select pg_last_wal_replay_lsn() >= '{end}'")) == "t"
+    });
+    standby.query(name, "checkpoint");
+    standby.query(name, "alter system set primary_conninfo = ''");
+    standby.control(&["restart", "--mode", "fast"]);
+}
+
 /// Keeps everybody from reading the room of [`GATE`], until it is dropped or its server stops.
 struct Gate {
     _session: tokio_postgres::Client,

@@ -394,12 +394,6 @@ impl Catalog {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// How many transcripts are stale.
-    pub fn stale(&self) -> Result<u64, Error> {
-        let sql = "select count(*) from file where dirty";
-        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    }
-
     /// Some of the stale room-days, room by room.
     fn stale_days(&self) -> Result<Vec<Stale>, Error> {
         let sql = "select path, room_id, events from file

@@ -156,18 +156,23 @@ impl Database {
         let (reader, rows) = self.reader(CHUNKS_AHEAD);
         let ids = |(first, last)| stream.ids(first, last);
         let (missing, deoutliered) = (disjoint(missing.map(ids)), disjoint(deoutliered.map(ids)));
-        let room = room(scope);
-        let statement = reader.adapt(if room.is_some() { queries::room_probe() } else { queries::probe() });
+        let (statement, room) = match scope {
+            Scope::Server => (queries::probe(), None),
+            Scope::Room(room_id) => (queries::room_probe(), Some(room_id.clone())),
+        };
+        let statement = reader.adapt(statement);
         reader.start(|reader| async move {
             let mut after = i64::MIN;
             while let Some(through) = reach(missing.iter().chain(&deoutliered), after) {
                 let parameters = |after: Place| -> Parameters {
                     let (low, high) = between(&missing, after.id, through);
                     let (ex_low, ex_high) = between(&deoutliered, after.id, through);
-                    with(
-                        vec![Box::new(low), Box::new(high), Box::new(ex_low), Box::new(ex_high), Box::new(PAGE_ROWS)],
-                        room.as_deref(),
-                    )
+                    let mut parameters: Parameters =
+                        vec![Box::new(low), Box::new(high), Box::new(ex_low), Box::new(ex_high), Box::new(PAGE_ROWS)];
+                    if let Some(room_id) = &room {
+                        parameters.push(Box::new(room_id.clone()));
+                    }
+                    parameters
                 };
                 reader.read(&statement, Place::at(after), parameters).await?;
                 after = through;
@@ -185,21 +190,6 @@ impl Database {
 
 /// What a statement is run with, beside what all statements over `stored.sql` have in common.
 type Parameters = Vec<Box<dyn ToSql + Sync + Send>>;
-
-fn room(scope: &Scope) -> Option<String> {
-    match scope {
-        Scope::Server => None,
-        Scope::Room(room_id) => Some(room_id.clone()),
-    }
-}
-
-/// The parameters of a statement that has one for a room too.
-fn with(mut parameters: Parameters, room: Option<&str>) -> Parameters {
-    if let Some(room_id) = room {
-        parameters.push(Box::new(room_id.to_owned()));
-    }
-    parameters
-}
 
 /// Ranges of ids in order, those that overlap joined.
 fn disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {

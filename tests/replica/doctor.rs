@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use crate::support::Cluster;
 use crate::support::standby::Standby;
-use crate::{catch_up, server, wait_until};
+use crate::{catch_up, restart_alone, server, wait_until};
 
 /// What it says when it is asked about a database.
 fn examined(dsn: &str) -> Examined {
@@ -54,14 +54,7 @@ fn a_replica_is_known_by_its_lag_and_its_settings() {
 
     // without its primary, and with nothing to replay since it started, it cannot tell
     catch_up(&standby, &database);
-    database.execute("checkpoint");
-    let end = database.query_one_text("select pg_current_wal_lsn()");
-    wait_until("the checkpoint is replayed", || {
-        standby.query(name, &format!("select pg_last_wal_replay_lsn() >= '{end}'")) == "t"
-    });
-    standby.query(name, "checkpoint");
-    standby.query(name, "alter system set primary_conninfo = ''");
-    standby.control(&["restart", "--mode", "fast"]);
+    restart_alone(&standby, &database);
     let said = examined(&dsn);
     assert!(found(&said, "replica", Kind::Warning, "cannot tell how far behind"), "{said:#?}");
 }

@@ -4,7 +4,7 @@ use crate::support::Cluster;
 use crate::support::archive::TestArchive;
 use crate::support::standby::Standby;
 use crate::support::story::EventRow;
-use crate::{EVENTS, Run, catch_up, count, server, wait_until};
+use crate::{EVENTS, Run, catch_up, count, restart_alone, server, wait_until};
 
 #[test]
 fn a_replica_says_how_far_behind_it_is_and_may_be_too_far() {
@@ -40,14 +40,7 @@ fn a_replica_says_how_far_behind_it_is_and_may_be_too_far() {
     catch_up(&standby, &database);
 
     // after a restart without a primary, with nothing to replay, nobody knows
-    database.execute("checkpoint");
-    let end = database.query_one_text("select pg_current_wal_lsn()");
-    wait_until("the checkpoint is replayed", || {
-        standby.query(name, &format!("select pg_last_wal_replay_lsn() >= '{end}'")) == "t"
-    });
-    standby.query(name, "checkpoint");
-    standby.query(name, "alter system set primary_conninfo = ''");
-    standby.control(&["restart", "--mode", "fast"]);
+    restart_alone(&standby, &database);
     let said = export(&["--max-lag", "365d"]).ends_with(75);
     assert!(said.contains("cannot tell how far behind"), "{said}");
     let said = export(&[]).ends_with(0);
