@@ -30,8 +30,9 @@ pub use error::Error;
 pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
 
-use crate::event::{Day, Event};
+use crate::event::Day;
 use crate::stream::{Position, Stream};
+use batch::Taken;
 use jsonl::Appending;
 use stale::Stale;
 
@@ -108,7 +109,7 @@ impl Archive {
 
     /// Makes a batch durable as a part of `run`.
     pub fn commit(&mut self, run: i64, batch: &Batch) -> Result<Committed, Error> {
-        let mut days: BTreeMap<(&str, Day), Vec<&(Event, bool)>> = BTreeMap::new();
+        let mut days: BTreeMap<(&str, Day), Vec<&Taken>> = BTreeMap::new();
         for event in &batch.events {
             days.entry((&event.0.room_id, event.0.day)).or_default().push(event);
         }
@@ -133,7 +134,7 @@ impl Archive {
                 step.at(Step::Sync)?;
                 appending.sync()
             });
-            let mut adding = writing.adding(run)?;
+            let mut adding = writing.adding(run, *indexed)?;
             for (((_, day), events), (path, length)) in days.iter().zip(paths.iter().zip(&lengths)) {
                 let (day, mut lines) = (day.to_string(), Vec::new());
                 for (event, late) in events {
@@ -174,7 +175,7 @@ impl Archive {
                 stale.add(event, &writing)?;
             }
             for state in &batch.states {
-                if writing.add_name(state)? && *indexed {
+                if writing.add_name(state, *indexed)? && *indexed {
                     let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
                     stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
                     writing.room_is_stale(&state.room_id)?;

@@ -6,6 +6,7 @@ mod line;
 pub(crate) mod object;
 mod pdu;
 mod redacted;
+mod scan;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -240,7 +241,7 @@ impl Event {
         let pdu = Pdu::of_line(line)?;
         let about: About<'_> = pdu
             .synapse
-            .and_then(|about| serde_json::from_str(about.get()).ok())
+            .and_then(|about| serde_json::from_str(about).ok())
             .ok_or(Unparsable::new("it has no `synapse` object"))?;
         let (Some(event_id), Some(room_id)) = (&pdu.event_id, &pdu.room_id) else {
             return Err(Unparsable::new("it has no event_id or room_id"));
@@ -321,9 +322,11 @@ impl Event {
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
-        self.relates_to = owned(&pdu.relates_to);
-        self.rel_type = pdu.rel_type.as_deref().map(word);
-        self.replies_to = owned(&pdu.replies_to);
+        if let Some(content) = &pdu.content {
+            self.relates_to = owned(&content.relates_to);
+            self.rel_type = content.rel_type.as_deref().map(word);
+            self.replies_to = owned(&content.replies_to);
+        }
         if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
             self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
         }

@@ -1,12 +1,15 @@
 //! The export: pages of the source become batches of the archive. The only place where the two meet.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
-use crate::archive::{self, Advance, Archive, Batch, Counts, Selection};
+use crate::archive::{self, Advance, Archive, Batch, Catalog, Committed, Counts, Selection};
 use crate::event::Damage;
 use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
 use crate::stream::{Gaps, Position, Stream, Walk, Watermark};
@@ -77,10 +80,10 @@ pub trait Report {
 /// Tells an export to finish its batch and end, once it holds true.
 pub type Stop = watch::Receiver<bool>;
 
-/// Brings an archive up to date with a database.
+/// Brings an archive up to date with a database. A batch is committed in a thread of its own while the next is gathered.
 pub async fn export(
     database: Database,
-    archive: &mut Archive,
+    archive: &Arc<Mutex<Archive>>,
     selection: &Selection,
     mut stop: Stop,
     report: &mut dyn Report,
@@ -90,7 +93,7 @@ pub async fn export(
         heads = database.heads() => heads?,
         Ok(_) = stop.wait_for(|stop| *stop) => return Err(Error::Stopped),
     };
-    let run = archive.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
+    let run = archive.lock().await.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
     let mut export = Export {
         database,
         archive,
@@ -99,6 +102,7 @@ pub async fn export(
         stop,
         report,
         batch: Batch::default(),
+        committing: None,
         counts: Counts::default(),
         first: false,
         read: 0,
@@ -107,8 +111,9 @@ pub async fn export(
     let mut result = export.run(selection).await;
     if matches!(result, Err(Error::Source(_))) {
         // what was read before the database failed need not be read again
-        result = export.commit().and(result);
+        result = export.commit().await.and(result);
     }
+    result = result.and(export.settle().await);
     let (counts, stopped) = (export.counts, export.is_stopped());
     let outcome = match &result {
         Err(_) => "failed",
@@ -116,6 +121,7 @@ pub async fn export(
         Ok(()) if counts.damaged > 0 => "damaged",
         Ok(()) => "done",
     };
+    let mut archive = archive.lock().await;
     if result.is_err() {
         // so that nobody reads a half line; should it fail too, the next run does it
         let _ = archive.recover();
@@ -138,12 +144,13 @@ struct Span {
 
 struct Export<'a> {
     database: Database,
-    archive: &'a mut Archive,
+    archive: &'a Arc<Mutex<Archive>>,
     heads: Heads,
     run: i64,
     stop: Stop,
     report: &'a mut dyn Report,
     batch: Batch,
+    committing: Option<JoinHandle<Result<Committed, archive::Error>>>,
     counts: Counts,
     /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
     first: bool,
@@ -154,20 +161,23 @@ struct Export<'a> {
 impl Export<'_> {
     /// Ends the first export, if it is not done, then exports what is new.
     async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
-        if let Some(first) = self.archive.catalog().first_export()? {
+        let archive = self.archive().await?;
+        let (first, is_indexed) = (archive.catalog().first_export()?, archive.is_indexed());
+        drop(archive);
+        if let Some(first) = first {
             let newest = self.heads;
-            if !self.archive.is_indexed() {
+            if !is_indexed {
                 self.first = true;
                 self.heads = newest.at(first);
                 self.all(selection).await?;
                 if self.is_stopped() {
                     return Ok(());
                 }
-                self.archive.index()?;
+                self.archive().await?.index()?;
                 self.first = false;
             }
             // what was de-outliered since its own id was passed has been in no page, in a room's neither
-            let (scopes, _) = self.scopes(selection)?;
+            let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
             for scope in &scopes {
                 for (stream, head) in Stream::ALL.into_iter().zip(first) {
                     self.deoutliered(scope, stream, head).await?;
@@ -176,7 +186,7 @@ impl Export<'_> {
             if self.is_stopped() {
                 return Ok(());
             }
-            self.archive.end_first_export()?;
+            self.archive().await?.end_first_export()?;
             self.heads = newest;
         }
         self.all(selection).await
@@ -196,21 +206,23 @@ impl Export<'_> {
                 for event in chunk.into_iter().filter_map(Row::event) {
                     self.batch.push(event, false);
                     if self.batch.is_full() {
-                        self.commit()?;
+                        self.commit().await?;
                     }
                 }
             }
         }
-        self.commit()
+        self.commit().await
     }
 
     /// Exports every scope and stream that the selection asks for.
     async fn all(&mut self, selection: &Selection) -> Result<(), Error> {
-        let (scopes, caught_up) = self.scopes(selection)?;
+        let (scopes, caught_up) = scopes(selection, self.archive().await?.catalog())?;
         for scope in &scopes {
             for stream in Stream::ALL {
-                self.check_anchor(scope, stream).await?;
-                self.span.all += self.stretch(scope, stream)?;
+                let watermark = self.archive().await?.catalog().watermark(scope.room_id(), stream)?;
+                let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
+                self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
+                self.check_anchor(stream, watermark).await?;
             }
         }
         for scope in scopes {
@@ -223,30 +235,11 @@ impl Export<'_> {
                 self.batch.caught_up(scope.room_id());
             }
         }
-        self.commit()
-    }
-
-    /// What to read: the selected rooms, or the server and the rooms that its watermark had passed by.
-    fn scopes(&self, selection: &Selection) -> Result<(Vec<Scope>, BTreeSet<String>), Error> {
-        let rooms = |rooms: &BTreeSet<String>| rooms.iter().cloned().map(Scope::Room).collect::<Vec<_>>();
-        if !selection.include.is_empty() {
-            return Ok((rooms(&(&selection.include - &selection.exclude)), BTreeSet::new()));
-        }
-        let caught_up = &self.archive.catalog().left_out()? - &selection.exclude;
-        let mut scopes = rooms(&caught_up);
-        scopes.push(Scope::Server);
-        Ok((scopes, caught_up))
-    }
-
-    /// How many positions there are above the watermark.
-    fn stretch(&self, scope: &Scope, stream: Stream) -> Result<u64, Error> {
-        let from = self.archive.catalog().watermark(scope.room_id(), stream)?.map_or(0, |w| w.position.0);
-        Ok(self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from)))
+        self.commit().await
     }
 
     /// Makes sure that the event at the watermark is still the same. That it is gone is fine: purges do that.
-    async fn check_anchor(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
-        let watermark = self.archive.catalog().watermark(scope.room_id(), stream)?;
+    async fn check_anchor(&mut self, stream: Stream, watermark: Option<Watermark>) -> Result<(), Error> {
         let Some((position, archived)) = watermark.and_then(|watermark| watermark.anchor) else { return Ok(()) };
         let found = tokio::select! {
             found = self.database.event_at(stream, position) => found?,
@@ -260,11 +253,12 @@ impl Export<'_> {
 
     /// Reads one stream of one scope: first what was missing, then what is new.
     async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
-        let catalog = self.archive.catalog();
-        let watermark = catalog.watermark(scope.room_id(), stream)?;
+        let archive = self.archive().await?;
+        let watermark = archive.catalog().watermark(scope.room_id(), stream)?;
+        let remembered = archive.catalog().gaps(scope.room_id(), stream)?;
+        drop(archive);
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
-        let remembered = catalog.gaps(scope.room_id(), stream)?;
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
@@ -322,7 +316,7 @@ impl Export<'_> {
                 };
                 match row.found {
                     Found::Event(event) if !(self.first && row.deoutliered) => self.batch.push(event, late),
-                    Found::OutlierState(state) => self.batch.push_state(state),
+                    Found::OutlierState(state) => self.batch.push_state(*state),
                     Found::Event(_) | Found::Other(_) => {}
                 }
             }
@@ -335,7 +329,7 @@ impl Export<'_> {
             }
             if self.batch.is_full() {
                 course.report_to(&mut self.batch);
-                self.commit()?;
+                self.commit().await?;
             }
             if let Some(watermark) = course.watermark.as_ref().filter(|_| walk.is_some()) {
                 #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
@@ -362,20 +356,51 @@ impl Export<'_> {
         *self.stop.borrow()
     }
 
-    fn commit(&mut self) -> Result<(), Error> {
+    /// Begins to commit what is gathered, once the batch before it is committed.
+    async fn commit(&mut self) -> Result<(), Error> {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() {
             return Ok(());
         }
-        let began = Instant::now();
-        let committed = self.archive.commit(self.run, &batch)?;
-        debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
+        self.settle().await?;
+        let (mut archive, run) = (Arc::clone(self.archive).lock_owned().await, self.run);
+        self.committing = Some(spawn_blocking(move || {
+            let began = Instant::now();
+            let committed = archive.commit(run, &batch)?;
+            debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
+            Ok(committed)
+        }));
+        Ok(())
+    }
+
+    /// Waits until the batch that is being committed is.
+    async fn settle(&mut self) -> Result<(), Error> {
+        let Some(committing) = self.committing.take() else { return Ok(()) };
+        let committed = committing.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         self.counts += committed.counts;
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);
         }
         Ok(())
     }
+
+    /// The archive, with all that was committed to it.
+    async fn archive(&mut self) -> Result<MutexGuard<'_, Archive>, Error> {
+        self.settle().await?;
+        Ok(self.archive.lock().await)
+    }
+}
+
+/// What to read: the selected rooms, or the server and the rooms that its watermark had passed by, which are told apart too.
+fn scopes(selection: &Selection, catalog: &Catalog) -> Result<(Vec<Scope>, BTreeSet<String>), Error> {
+    let rooms = |rooms: &BTreeSet<String>| rooms.iter().cloned().map(Scope::Room).collect::<Vec<_>>();
+    if !selection.include.is_empty() {
+        return Ok((rooms(&(&selection.include - &selection.exclude)), BTreeSet::new()));
+    }
+    let caught_up = &catalog.left_out()? - &selection.exclude;
+    let mut scopes = rooms(&caught_up);
+    scopes.push(Scope::Server);
+    Ok((scopes, caught_up))
 }
 
 /// Where one stream of one scope stands while it is read.

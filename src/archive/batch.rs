@@ -6,6 +6,10 @@ use crate::stream::{Gaps, Stream, Watermark};
 /// A batch is committed once its events take this many bytes: enough that few files are opened twice, and little enough
 /// for a small computer.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// An event, and whether it was found in a gap.
+pub(super) type Taken = (Box<Event>, bool);
+
 /// How far one stream of one scope has come with a batch.
 #[derive(Clone, Debug)]
 pub struct Advance {
@@ -22,7 +26,7 @@ pub struct Advance {
 /// Events and the progress that they are: durable together.
 #[derive(Default)]
 pub struct Batch {
-    pub(super) events: Vec<(Event, bool)>,
+    pub(super) events: Vec<Taken>,
     pub(super) states: Vec<Event>,
     bytes: usize,
     pub(super) advances: Vec<Advance>,
@@ -31,7 +35,7 @@ pub struct Batch {
 
 impl Batch {
     /// Adds an event; `late`: it was found in a gap.
-    pub fn push(&mut self, event: Event, late: bool) {
+    pub fn push(&mut self, event: Box<Event>, late: bool) {
         self.bytes += event.size();
         self.events.push((event, late));
     }

@@ -71,6 +71,17 @@ create table membership (
     primary key (room_id, user_id, origin_server_ts, topological_ordering, event_id)
 ) strict, without rowid;
 
+-- What a first export adds to `membership`, which is put in order there when it has read everything.
+create table first_membership (
+    room_id text not null,
+    user_id text not null,
+    origin_server_ts integer not null,
+    topological_ordering integer not null,
+    event_id text not null,
+    membership text not null,
+    displayname text
+) strict;
+
 -- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
 create table room_state (
     room_id text not null,

@@ -49,7 +49,7 @@ fn take_file(
     counts: &mut Counts,
 ) -> Result<(), Error> {
     let path = archive.join(name);
-    let mut adding = writing.adding(run)?;
+    let mut adding = writing.adding(run, false)?;
     let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut text) = (0, 0, Vec::new());
     loop {

@@ -52,17 +52,18 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// What adds the events of `run` that the archive does not have.
-    pub(super) fn adding(&self, run: i64) -> Result<Adding<'_>, Error> {
+    /// What adds the events of `run` that the archive does not have, be it `indexed` yet or not.
+    pub(super) fn adding(&self, run: i64, indexed: bool) -> Result<Adding<'_>, Error> {
         let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
                    origin_server_ts, received_ts, day, content, relates_to, rel_type, replies_to, redacts, recheck,
                    censored, soft_failed, rejected, outlier, damaged, run)
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
-        Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run })
+        Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run, indexed })
     }
 
-    /// Adds what a state event says of the names of a member or the room, if it does. True: that is new.
-    pub(super) fn add_name(&self, event: &Event) -> Result<bool, Error> {
+    /// Adds what a state event says of the names of a member or the room, if it does. True: that is new, as far as an archive
+    /// that is `indexed` can tell.
+    pub(super) fn add_name(&self, event: &Event, indexed: bool) -> Result<bool, Error> {
         let (Some(kind), Some(state_key)) = (event.kind.as_deref(), event.state_key.as_deref()) else {
             return Ok(false);
         };
@@ -71,9 +72,13 @@ impl<'a> Writing<'a> {
         let added = if kind == "m.room.member" {
             let member = content.map(Object::of).unwrap_or_default();
             let Some(membership) = member.text("membership") else { return Ok(false) };
-            let sql =
+            let sql = if indexed {
                 "insert or ignore into membership (room_id, user_id, origin_server_ts, topological_ordering, event_id,
-                       membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                 membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            } else {
+                "insert into first_membership (room_id, user_id, origin_server_ts, topological_ordering, event_id,
+                 membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            };
             let name = member.text("displayname");
             self.0.prepare_cached(sql)?.execute(params![
                 event.room_id,
@@ -109,10 +114,14 @@ impl<'a> Writing<'a> {
         Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
     }
 
-    /// Makes the indexes of `event`, and sets what could not be known without them: the redactions in effect.
+    /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
+    /// redactions in effect.
     pub(super) fn index(&self) -> Result<(), Error> {
         self.0.execute_batch(
-            "create unique index event_id on event (event_id);
+            "insert or ignore into membership
+             select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
+             delete from first_membership;
+             create unique index event_id on event (event_id);
              create index event_room on event (room_id, origin_server_ts);
              create index event_redacts on event (redacts) where redacts is not null;
              create index event_relates_to on event (relates_to) where relates_to is not null;
@@ -302,6 +311,7 @@ pub(super) struct Adding<'w> {
     writing: &'w Writing<'w>,
     statement: CachedStatement<'w>,
     run: i64,
+    indexed: bool,
 }
 
 impl Adding<'_> {
@@ -332,7 +342,7 @@ impl Adding<'_> {
             self.run,
         ])?;
         if added == 1 && event.is_accepted() {
-            self.writing.add_name(event)?;
+            self.writing.add_name(event, self.indexed)?;
         }
         Ok(added == 1)
     }

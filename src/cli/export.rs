@@ -1,11 +1,12 @@
 //! `synapse-export export`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
@@ -56,8 +57,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             prepared = prepare(args, &config) => prepared?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
-        let (database, mut archive, selection) = prepared;
-        let summary = export::export(database.clone(), &mut archive, &selection, signalled, &mut report).await;
+        let (database, archive, selection) = prepared;
+        let archive = Arc::new(Mutex::new(archive));
+        let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
         database.close().await;
         let number = *signal.borrow();
@@ -66,6 +68,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             return Ok(Outcome::Signalled(number));
         }
         let summary = summary?;
+        let mut archive = archive.lock().await;
         if let Some(show) = args.show_redacted {
             archive.show_redacted(show)?;
         }

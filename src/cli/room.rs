@@ -152,7 +152,7 @@ impl Dump<'_> {
             if chunk.is_empty() {
                 return Ok(());
             }
-            let events: Vec<Event> = chunk.into_iter().filter_map(Row::event).collect();
+            let events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
             let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
             for event in &events {
                 if let Some(damage) = &event.damage {
@@ -173,8 +173,8 @@ impl Dump<'_> {
         }
     }
 
-    async fn honoured(&mut self, events: &[Event]) -> Result<String> {
-        let redactions = self.database.redactions(events).await?;
+    async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
+        let redactions = self.database.redactions(events.iter().map(Box::as_ref)).await?;
         let of_redactions = self.database.redactions(redactions.values()).await?;
         let mut lines = String::new();
         for event in events {
@@ -193,7 +193,7 @@ impl Dump<'_> {
     }
 }
 
-fn plain(events: &[Event]) -> String {
+fn plain(events: &[Box<Event>]) -> String {
     let mut lines = String::new();
     for event in events {
         lines.push_str(&event.line);

@@ -7,12 +7,11 @@ use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use memchr::{memchr, memchr2};
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::object::{Key, members, text};
+use super::object::members;
+use super::scan::{self, Fault, Scanner};
 
 /// The deepest nesting that counts as readable. Synapse, being Python, serves events up to about 1,000 levels, and so far
 /// scripts in Python read them; one deeper line would make their whole file unreadable.
@@ -53,14 +52,20 @@ pub struct Pdu<'a> {
     pub(super) sender: Option<Cow<'a, str>>,
     pub(super) state_key: Option<Cow<'a, str>>,
     pub(super) origin_server_ts: Option<i64>,
-    pub(super) content: Option<&'a RawValue>,
-    pub(super) synapse: Option<&'a RawValue>,
+    pub(super) content: Option<Content<'a>>,
+    pub(super) synapse: Option<&'a str>,
+    own_redacts: Option<Cow<'a, str>>,
+}
+
+/// What a PDU's `content` says.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    text: &'a str,
     pub(super) relates_to: Option<Cow<'a, str>>,
     pub(super) rel_type: Option<Cow<'a, str>>,
     pub(super) replies_to: Option<Cow<'a, str>>,
-    own_redacts: Option<Cow<'a, str>>,
-    content_redacts: Option<Cow<'a, str>>,
-    content_keys: ContentKeys,
+    redacts: Option<Cow<'a, str>>,
+    keys: Keys,
 }
 
 /// The event types in whose `content` redaction spares some keys (room versions 1 to 12, "Redactions").
@@ -80,7 +85,7 @@ const DROPPED: [&str; 9] =
 
 /// Which kind of keys `content` has: what pruning leaves tells whether it may have happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ContentKeys {
+enum Keys {
     #[default]
     None,
     /// Keys that pruning spares in some event type.
@@ -109,30 +114,71 @@ impl<'a> Pdu<'a> {
         if !text.starts_with('{') {
             return Err(Unparsable::new("it is no JSON object"));
         }
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let mut pdu = Top.deserialize(&mut deserializer).map_err(|e| reason(&e))?;
-        deserializer.end().map_err(|e| reason(&e))?;
-        if let Some(obstacle) = obstacle(text, levels) {
-            return Err(Unparsable::new(obstacle));
-        }
-        if text.contains(r"\u") && has_lone_surrogate(text) {
-            return Err(Unparsable::new("it has a lone surrogate"));
-        }
-        pdu.look_into_content();
-        pdu.text = text;
+        Pdu::read(text, levels).map_err(|fault| match fault {
+            Fault::Grammar => grammar(text),
+            Fault::Depth => Unparsable::new("it is nested too deeply"),
+            Fault::Number => Unparsable::new("it has a number beyond the range of a double"),
+            Fault::Surrogate => Unparsable::new("it has a lone surrogate"),
+        })
+    }
+
+    fn read(text: &'a str, levels: usize) -> Result<Pdu<'a>, Fault> {
+        let mut pdu = Pdu { text, is_empty: true, ..Pdu::default() };
+        let mut seen: u8 = 0;
+        let mut scanner = Scanner::new(text, levels);
+        scanner.object(|scanner, key| {
+            pdu.is_empty = false;
+            let bit = match &*scan::text(key).ok_or(Fault::Grammar)? {
+                "content" => {
+                    pdu.content = Some(Content::read(text, scanner)?);
+                    1
+                }
+                "synapse" => {
+                    pdu.synapse = Some(scanner.value()?);
+                    2
+                }
+                "event_id" => {
+                    pdu.event_id = scan::text(scanner.value()?);
+                    pdu.odd_id |= pdu.event_id.is_none();
+                    4
+                }
+                "room_id" => {
+                    pdu.room_id = scan::text(scanner.value()?);
+                    pdu.odd_id |= pdu.room_id.is_none();
+                    8
+                }
+                name => {
+                    let value = scanner.value()?;
+                    match name {
+                        "origin_server_ts" => pdu.origin_server_ts = value.parse().ok(),
+                        "type" => pdu.kind = scan::text(value),
+                        "sender" => pdu.sender = scan::text(value),
+                        "state_key" => pdu.state_key = scan::text(value),
+                        "redacts" => pdu.own_redacts = scan::text(value),
+                        _ => {}
+                    }
+                    0
+                }
+            };
+            pdu.repeats |= seen & bit != 0;
+            seen |= bit;
+            Ok(())
+        })?;
+        scanner.end()?;
         Ok(pdu)
     }
 
     /// Where in the text `content` is.
     pub(super) fn content_span(&self) -> Option<Range<usize>> {
-        let content = self.content?.get();
+        let content = self.content.as_ref()?.text;
         let start = content.as_ptr() as usize - self.text.as_ptr() as usize;
         Some(start..start + content.len())
     }
 
     /// The event that this redaction redacts: at the top until room version 10, in `content` from 11 on (MSC2174).
     pub(super) fn redacts(&self, room_version: Option<&str>) -> Option<&str> {
-        let (own, inner) = (self.own_redacts.as_deref(), self.content_redacts.as_deref());
+        let inner = self.content.as_ref().and_then(|content| content.redacts.as_deref());
+        let own = self.own_redacts.as_deref();
         match room_version.and_then(|version| version.parse::<u32>().ok()) {
             Some(..=10) => own,
             Some(_) => inner,
@@ -143,19 +189,20 @@ impl<'a> Pdu<'a> {
     /// Whether something has been taken out of this PDU since it was sent: nothing is left but what redaction spares, and
     /// its content hash (Matrix server-server specification, "Calculating the content hash for an event") does not hold.
     pub(super) fn is_pruned(&self, kind: &str) -> bool {
-        let possible = match self.content_keys {
-            ContentKeys::None => true,
-            ContentKeys::Spared => SPARED_IN.contains(&kind),
-            ContentKeys::Others => false,
+        let possible = match self.content.as_ref().map_or(Keys::None, |content| content.keys) {
+            Keys::None => true,
+            Keys::Spared => SPARED_IN.contains(&kind),
+            Keys::Others => false,
         };
         possible && content_hash_holds(self.text) == Some(false)
     }
 }
 
-/// Words a parser's complaint without its position, which says nothing to a reader of the archive.
-fn reason(error: &serde_json::Error) -> Unparsable {
-    let text = error.to_string();
-    Unparsable(text.split(" at line ").next().unwrap_or_default().to_owned())
+/// Why a text is no JSON, in a parser's words without their position, which says nothing to a reader of the archive.
+fn grammar(text: &str) -> Unparsable {
+    let complaint = serde_json::from_str::<&RawValue>(text).map_or_else(|error| error.to_string(), |_| String::new());
+    let why = complaint.split(" at line ").next().unwrap_or_default();
+    Unparsable::new(if why.is_empty() { "it is no JSON" } else { why })
 }
 
 /// Whether `hashes.sha256` is the content hash; none when there is no such hash, or it cannot be computed.
@@ -187,159 +234,43 @@ fn canonical(value: &serde_json::Value) -> String {
     value.to_string()
 }
 
-/// What keeps some parsers from reading a text that is grammatical JSON.
-fn obstacle(text: &str, levels: usize) -> Option<&'static str> {
-    let bytes = text.as_bytes();
-    let (mut at, mut depth) = (0, 0);
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'{' | b'[' if depth == levels => return Some("it is nested too deeply"),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
-            b'"' => at += after_string(&bytes[at..])?,
-            b'-' | b'0'..=b'9' => {
-                let length = bytes[at..].iter().take_while(|b| b"0123456789.eE+-".contains(b)).count();
-                let number = &text[at - 1..at + length];
-                // a shorter one without an exponent is never too large
-                if (length > 300 || number.contains(['e', 'E'])) && number.parse().is_ok_and(f64::is_infinite) {
-                    return Some("it has a number beyond the range of a double");
+impl<'a> Content<'a> {
+    /// Reads the content that begins where the scanner is.
+    fn read(text: &'a str, scanner: &mut Scanner<'a>) -> Result<Content<'a>, Fault> {
+        let (mut content, start) = (Content::default(), scanner.at());
+        if scanner.is_object() {
+            scanner.object(|scanner, key| {
+                let (key, value) = (scan::text(key).ok_or(Fault::Grammar)?, scanner.value()?);
+                match &*key {
+                    "m.relates_to" => content.look_into_relation(value),
+                    "redacts" => content.redacts = scan::text(value),
+                    _ => {}
                 }
-                at += length;
-            }
-            _ => {}
+                content.keys = match content.keys {
+                    Keys::None | Keys::Spared if !DROPPED.contains(&&*key) => Keys::Spared,
+                    _ => Keys::Others,
+                };
+                Ok(())
+            })?;
+        } else {
+            scanner.value()?;
         }
-    }
-    None
-}
-
-/// Whether a text that is grammatical JSON escapes half of a surrogate pair.
-fn has_lone_surrogate(text: &str) -> bool {
-    let unit = |at: usize| text.get(at + 2..at + 6).and_then(|digits| u16::from_str_radix(digits, 16).ok());
-    let (mut at, bytes) = (0, text.as_bytes());
-    while let Some(next) = memchr(b'\\', &bytes[at..]) {
-        at += next;
-        match unit(at).filter(|_| bytes.get(at + 1) == Some(&b'u')) {
-            Some(0xd800..=0xdbff) => {
-                let low = (bytes.get(at + 6..at + 8) == Some(br"\u")).then(|| unit(at + 6)).flatten();
-                if !low.is_some_and(|low| (0xdc00..=0xdfff).contains(&low)) {
-                    return true;
-                }
-                at += 12;
-            }
-            Some(0xdc00..=0xdfff) => return true,
-            Some(_) => at += 6,
-            None => at += 2,
-        }
-    }
-    false
-}
-
-/// The length of a string's rest, its closing quote included.
-fn after_string(rest: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += memchr2(b'"', b'\\', &rest[at..])?;
-        if rest[at] == b'"' {
-            return Some(at + 1);
-        }
-        at += 2;
-    }
-}
-
-/// The PDU's top level. Values are skipped, which no nesting makes expensive, unless they are needed.
-struct Top;
-
-impl<'de> DeserializeSeed<'de> for Top {
-    type Value = Pdu<'de>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Top {
-    type Value = Pdu<'de>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pdu = Pdu { is_empty: true, ..Pdu::default() };
-        let mut seen: u8 = 0;
-        while let Some(key) = map.next_key_seed(Key)? {
-            pdu.is_empty = false;
-            let bit = match &*key {
-                "content" => {
-                    pdu.content = Some(map.next_value()?);
-                    1
-                }
-                "synapse" => {
-                    pdu.synapse = Some(map.next_value()?);
-                    2
-                }
-                "event_id" => {
-                    pdu.event_id = text(map.next_value()?);
-                    pdu.odd_id |= pdu.event_id.is_none();
-                    4
-                }
-                "room_id" => {
-                    pdu.room_id = text(map.next_value()?);
-                    pdu.odd_id |= pdu.room_id.is_none();
-                    8
-                }
-                "origin_server_ts" => {
-                    pdu.origin_server_ts = map.next_value::<&RawValue>()?.get().parse().ok();
-                    0
-                }
-                name => {
-                    let value = match name {
-                        "type" => &mut pdu.kind,
-                        "sender" => &mut pdu.sender,
-                        "state_key" => &mut pdu.state_key,
-                        "redacts" => &mut pdu.own_redacts,
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                            continue;
-                        }
-                    };
-                    *value = text(map.next_value()?);
-                    0
-                }
-            };
-            pdu.repeats |= seen & bit != 0;
-            seen |= bit;
-        }
-        Ok(pdu)
-    }
-}
-
-impl<'a> Pdu<'a> {
-    fn look_into_content(&mut self) {
-        let Some(content) = self.content else { return };
-        for (key, value) in members(content.get()) {
-            match &*key {
-                "m.relates_to" => self.look_into_relation(value),
-                "redacts" => self.content_redacts = text(value),
-                _ => {}
-            }
-            self.content_keys = match self.content_keys {
-                ContentKeys::None | ContentKeys::Spared if !DROPPED.contains(&&*key) => ContentKeys::Spared,
-                _ => ContentKeys::Others,
-            };
-        }
+        content.text = &text[start..scanner.at()];
+        Ok(content)
     }
 
     /// Takes the relation, or else the reply, that `m.relates_to` is. What a thread's events reply to only for clients that
     /// know no threads (`is_falling_back`) is no reply.
-    fn look_into_relation(&mut self, relation: &'a RawValue) {
+    fn look_into_relation(&mut self, relation: &'a str) {
         let (mut reply, mut is_falling_back) = (None, false);
-        for (key, value) in members(relation.get()) {
+        for (key, value) in members(relation) {
             match &*key {
-                "event_id" => self.relates_to = text(value),
-                "rel_type" => self.rel_type = text(value),
+                "event_id" => self.relates_to = scan::text(value.get()),
+                "rel_type" => self.rel_type = scan::text(value.get()),
                 "is_falling_back" => is_falling_back = value.get() == "true",
                 "m.in_reply_to" => {
                     let target = members(value.get()).into_iter().rfind(|(key, _)| key == "event_id");
-                    reply = target.and_then(|(_, value)| text(value));
+                    reply = target.and_then(|(_, value)| scan::text(value.get()));
                 }
                 _ => {}
             }

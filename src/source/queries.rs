@@ -173,7 +173,7 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
     let timeline = row.try_get::<_, Option<bool>>(19)? == Some(true);
     let stored = match stream_ordering {
         Some(stream_ordering) if wanted == Some(true) => {
-            let event = Event::from_stored(&Stored {
+            let event = Box::new(Event::from_stored(&Stored {
                 event_id,
                 room_id: row.try_get(6)?,
                 kind: row.try_get(5)?,
@@ -190,7 +190,7 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
                 json: row.try_get(15)?,
                 redacts: row.try_get(17)?,
                 recheck: row.try_get(18)?,
-            });
+            }));
             Some(event)
         }
         _ => None,

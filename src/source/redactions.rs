@@ -33,7 +33,7 @@ impl Database {
             for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {
                 let earlier = |other: &Event| redaction.precedes(other);
                 if found.get(&event.event_id).is_none_or(earlier) {
-                    found.insert(event.event_id.clone(), redaction.clone());
+                    found.insert(event.event_id.clone(), Event::clone(&redaction));
                 }
             }
         }

@@ -27,7 +27,7 @@ const CHUNK_BYTES: usize = 512 * 1024;
 /// How many missing ids one statement looks for at most.
 const IDS_AT_ONCE: i64 = 100_000;
 /// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
-const CHUNKS_AHEAD: usize = 24;
+const CHUNKS_AHEAD: usize = 12;
 /// How many of them wait for their receiver where they come from several connections.
 const CHUNKS_WAITING: usize = 2;
 
@@ -48,9 +48,9 @@ pub struct Row {
 #[derive(Debug)]
 pub enum Found {
     /// An event that has a line in the archive.
-    Event(Event),
+    Event(Box<Event>),
     /// An outlier that has none, but tells how the room or a member is named.
-    OutlierState(Event),
+    OutlierState(Box<Event>),
     /// Nothing that an archive takes; its event id.
     Other(String),
 }
@@ -67,7 +67,7 @@ impl Row {
 
     /// The event, where it has a line in the archive.
     #[must_use]
-    pub fn event(self) -> Option<Event> {
+    pub fn event(self) -> Option<Box<Event>> {
         match self.found {
             Found::Event(event) => Some(event),
             Found::OutlierState(_) | Found::Other(_) => None,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -15,7 +16,7 @@ use synapse_export::export::{self, Error, Progress, Report, Summary};
 use synapse_export::source;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::Database;
 
@@ -201,15 +202,15 @@ impl TestArchive {
     }
 }
 
-fn export_with(mut archive: Archive, dsn: &str, selection: &Selection) -> (Result<Counts, Error>, Heard) {
+fn export_with(archive: Archive, dsn: &str, selection: &Selection) -> (Result<Counts, Error>, Heard) {
     let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
     // long enough to be tried again, short enough to wait for the end
     let config = config.retrying_for(Duration::from_secs(1));
     let (_stop, never) = watch::channel(false);
-    let mut heard = Heard::default();
+    let (archive, mut heard) = (Arc::new(Mutex::new(archive)), Heard::default());
     let result = Runtime::new().expect("cannot start a runtime").block_on(async {
         let database = source::Database::connect(&config).await?;
-        export::export(database, &mut archive, selection, never, &mut heard).await
+        export::export(database, &archive, selection, never, &mut heard).await
     });
     (result.map(|summary: Summary| summary.counts), heard)
 }

@@ -202,7 +202,7 @@ fn archive(events: &[Event], first: usize, size: usize, render: bool) -> BTreeMa
             if event.is_state_of_outliers() {
                 batch.push_state(event.clone());
             } else if !event.outlier {
-                batch.push(event.clone(), false);
+                batch.push(Box::new(event.clone()), false);
             }
         }
         archive.commit(run, &batch).expect("a commit");

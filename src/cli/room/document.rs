@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use crate::archive::{Archive, Selection};
@@ -36,13 +37,14 @@ impl Document<'_> {
     ) -> Result<u64> {
         let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
-        let mut archive = Archive::open(directory.path(), None)?;
+        let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0 };
-        export::export(database.clone(), &mut archive, &selection, stop, &mut heard).await?;
+        export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
         let damaged = heard.damaged;
         let mut out = Stoppable { out, stopped };
+        let archive = archive.lock().await;
         archive.document_head(self.room_id, &mut out)?;
         if let Some(state) = self.state {
             write_state(state, &mut out).await?;
