@@ -134,11 +134,13 @@ impl<'a> Writing<'a> {
         );
         self.0.execute(&sql, [])?;
         self.0.execute_batch(
-            "update membership set displayname = null
-              where event_id in (select event_id from event where redacted_by is not null and type = 'm.room.member');
-             update room_state set content = null
-              where event_id in (select redacts from event where redacts is not null)
-                and event_id in (select event_id from event where redacted_by is not null);",
+            "create temp table redacted as
+                    select target.event_id from event r indexed by event_redacts
+                      join event target indexed by event_id on target.event_id = r.redacts
+                     where r.redacts is not null and target.redacted_by is not null and target.state_key is not null;
+             update membership set displayname = null where event_id in (select event_id from redacted);
+             update room_state set content = null where event_id in (select event_id from redacted);
+             drop table redacted;",
         )?;
         Ok(())
     }
