@@ -1,5 +1,7 @@
 //! The export: pages of the source become batches of the archive. The only place where the two meet.
 
+mod course;
+
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -9,10 +11,11 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
-use crate::archive::{self, Advance, Archive, Batch, Catalog, Committed, Counts, Selection};
+use crate::archive::{self, Archive, Batch, Catalog, Committed, Counts, Selection};
 use crate::event::Damage;
 use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
-use crate::stream::{Gaps, Position, Stream, Walk, Watermark};
+use crate::stream::{Position, Stream, Walk, Watermark};
+use course::Course;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -401,31 +404,4 @@ fn scopes(selection: &Selection, catalog: &Catalog) -> Result<(Vec<Scope>, BTree
     let mut scopes = rooms(&caught_up);
     scopes.push(Scope::Server);
     Ok((scopes, caught_up))
-}
-
-/// Where one stream of one scope stands while it is read.
-struct Course<'a> {
-    scope: &'a Scope,
-    stream: Stream,
-    watermark: Option<Watermark>,
-    moved: bool,
-    gaps: Gaps,
-    /// The gaps as the catalog knows them.
-    remembered: Gaps,
-}
-
-impl Course<'_> {
-    /// Lets a batch carry what has changed.
-    fn report_to(&mut self, batch: &mut Batch) {
-        let changed = self.gaps != self.remembered;
-        if self.moved || changed {
-            batch.advance(Advance {
-                scope: self.scope.room_id().to_owned(),
-                stream: self.stream,
-                watermark: self.watermark.clone().filter(|_| self.moved),
-                gaps: changed.then(|| self.gaps.clone()),
-            });
-            self.remembered = self.gaps.clone();
-        }
-    }
 }

@@ -71,24 +71,24 @@ pub(super) fn page(direction: Direction) -> Statement {
 /// The next ids of one room.
 pub(super) fn room_page(direction: Direction) -> Statement {
     match direction {
-        Direction::Upward => stored(&statement!("room_page_live"), " order by p.id"),
-        Direction::Downward => stored(&statement!("room_page_backfill"), " order by p.id desc"),
+        Direction::Upward => of_room("$6", &statement!("room_page_live"), " order by p.id"),
+        Direction::Downward => of_room("$6", &statement!("room_page_backfill"), " order by p.id desc"),
     }
 }
 
 /// The next events of one room, in its own order.
 pub(super) fn room_order() -> Statement {
-    stored(&statement!("room_order"), " order by p.topological_ordering, p.id")
+    of_room("$3", &statement!("room_order"), " order by p.topological_ordering, p.id")
 }
 
 /// The next events of a room's current state.
 pub(super) fn room_state() -> Statement {
-    stored(&statement!("room_state"), " order by p.type, p.state_key")
+    of_room("$3", &statement!("room_state"), " order by p.type, p.state_key")
 }
 
 /// The newest state events of a room without a current state.
 pub(super) fn room_past_state() -> Statement {
-    stored(&statement!("room_past_state"), " order by p.type, p.state_key")
+    of_room("$3", &statement!("room_past_state"), " order by p.type, p.state_key")
 }
 
 /// The redactions of events.
@@ -103,7 +103,7 @@ pub(super) fn probe() -> Statement {
 
 /// The next ids that have appeared in one room where they were missing.
 pub(super) fn room_probe() -> Statement {
-    stored(&statement!("room_probe"), " order by p.id")
+    of_room("$8", &statement!("room_probe"), " order by p.id")
 }
 
 /// A statement by the name of its file in `sql/`, as it is run.
@@ -157,6 +157,13 @@ fn stored(page: &Statement, order: &str) -> Statement {
     let all = STORED.replace("from page p", &format!("from (\n{}) p", page.sql));
     let (comment, _) = page.sql.split_once('\n').unwrap_or_default();
     Statement { name: page.name, sql: format!("{comment}\n{all}{order}").into() }
+}
+
+/// `stored` over a page of one room, which is the statement's parameter `room`: its version is looked up once and not for
+/// every row.
+fn of_room(room: &str, page: &Statement, order: &str) -> Statement {
+    let Statement { name, sql } = stored(page, order);
+    Statement { name, sql: sql.replace("o.room_id = p.room_id", &format!("o.room_id = {room}::text")).into() }
 }
 
 /// Reads a row of `stored.sql`: its place, and what an export makes of it.

@@ -1,0 +1,33 @@
+//! Where one stream of one scope stands while it is read.
+
+use crate::archive::{Advance, Batch};
+use crate::source::Scope;
+use crate::stream::{Gaps, Stream, Watermark};
+
+/// The watermark and the gaps of a stream of a scope, as they change.
+pub(super) struct Course<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) stream: Stream,
+    pub(super) watermark: Option<Watermark>,
+    /// The watermark is not as the catalog knows it.
+    pub(super) moved: bool,
+    pub(super) gaps: Gaps,
+    /// The gaps as the catalog knows them.
+    pub(super) remembered: Gaps,
+}
+
+impl Course<'_> {
+    /// Lets a batch carry what has changed.
+    pub(super) fn report_to(&mut self, batch: &mut Batch) {
+        let changed = self.gaps != self.remembered;
+        if self.moved || changed {
+            batch.advance(Advance {
+                scope: self.scope.room_id().to_owned(),
+                stream: self.stream,
+                watermark: self.watermark.clone().filter(|_| self.moved),
+                gaps: changed.then(|| self.gaps.clone()),
+            });
+            self.remembered = self.gaps.clone();
+        }
+    }
+}
