@@ -79,8 +79,8 @@ impl Catalog {
     }
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
-    /// the older kind of journal writes every page once instead of twice. Its file stays from one
-    /// commit to the next, which spares the directory's syncs.
+    /// the older kind of journal writes every page once instead of twice; its file stays from commit to commit, which spares
+    /// syncs of the directory.
     pub(super) fn set_journal(&self) -> Result<(), Error> {
         let mode = if self.is_indexed()? { "wal" } else { "persist" };
         Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
