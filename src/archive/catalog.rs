@@ -61,11 +61,19 @@ impl Catalog {
         if !path.exists() {
             return Err(Error::NoArchive(archive.to_owned()));
         }
-        let catalog = Catalog::connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        match catalog.version()? {
+        let open = |flags| {
+            let catalog = Catalog::connect(&path, flags)?;
+            Ok((catalog.version()?, catalog))
+        };
+        match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+            // a first export was killed within a commit, which only who may write can undo
+            Err(Error::Catalog(error)) if needs_rollback(&error) => open(OpenFlags::SQLITE_OPEN_READ_WRITE),
+            opened => opened,
+        }
+        .and_then(|(version, catalog)| match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
             _ => Ok(catalog),
-        }
+        })
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
@@ -265,10 +273,38 @@ impl Catalog {
     }
 }
 
+fn needs_rollback(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
+}
+
 fn path_and_length(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, u64)> {
     Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
 }
 
 fn position(stored: i64) -> Position {
     Position(stored.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_is_looked_at_though_a_first_export_was_killed_within_a_commit() {
+        let (before, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (mut catalog, _) = Catalog::open(&before.path().join("catalog.sqlite")).unwrap();
+        catalog.set_up(|_| Ok(())).unwrap();
+        catalog.set_journal().unwrap();
+        catalog.connection.execute_batch("pragma cache_size = 1; begin immediate").unwrap();
+        let sql = "insert into left_out select value || hex(zeroblob(500)) from json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]')";
+        catalog.connection.execute(sql, []).unwrap();
+        catalog.connection.execute("update left_out set room_id = room_id || 'x'", []).unwrap();
+        for file in ["catalog.sqlite", "catalog.sqlite-journal"] {
+            std::fs::copy(before.path().join(file), killed.path().join(file)).unwrap();
+        }
+        let read_only = Catalog::connect(&killed.path().join("catalog.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let refused = read_only.unwrap().version();
+        assert!(matches!(&refused, Err(Error::Catalog(error)) if needs_rollback(error)), "{refused:?}");
+        assert!(Catalog::open_to_read(killed.path()).unwrap().left_out().unwrap().is_empty());
+    }
 }
