@@ -175,7 +175,7 @@ impl Archive {
                 stale.add(event, &writing)?;
             }
             for state in &batch.states {
-                if writing.add_name(state, *indexed)? && *indexed {
+                if writing.add_name(state, *indexed)? {
                     let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
                     stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
                     writing.room_is_stale(&state.room_id)?;

@@ -150,7 +150,11 @@ fn is_torn(archive: &TestArchive) -> bool {
         Ok(1) => count("select count(*) from intent").expect("a count") > 0,
         Ok(_) => false,
         // within the catalog's own commit
-        Err(error) => error.to_string().contains("readonly"),
+        Err(error) => {
+            let journal = error.sqlite_error().map(|error| error.extended_code);
+            assert_eq!(journal, Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK), "{error}");
+            true
+        }
     }
 }
 

@@ -65,15 +65,15 @@ impl Catalog {
             let catalog = Catalog::connect(&path, flags)?;
             Ok((catalog.version()?, catalog))
         };
-        match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        let (version, catalog) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
             // a first export was killed within a commit, which only who may write can undo
-            Err(Error::Catalog(error)) if needs_rollback(&error) => open(OpenFlags::SQLITE_OPEN_READ_WRITE),
-            opened => opened,
-        }
-        .and_then(|(version, catalog)| match version {
+            Err(Error::Catalog(error)) if needs_rollback(&error) => open(OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            opened => opened?,
+        };
+        match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
             _ => Ok(catalog),
-        })
+        }
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {

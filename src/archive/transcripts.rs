@@ -9,13 +9,13 @@ mod day;
 mod fold;
 mod index;
 mod names;
+mod pending;
 mod phrases;
 mod poll;
 mod said;
 mod shown;
 mod time;
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
@@ -29,11 +29,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::writing::{Writing, signed};
+use super::writing::signed;
 use super::{Archive, Catalog, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
 use names::{Remembered, Title};
+use pending::Stale;
 
 /// How many room-days are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
@@ -187,26 +188,6 @@ impl Archive {
     }
 }
 
-/// A room-day whose transcript is stale.
-#[derive(Clone, Debug)]
-struct Stale {
-    /// Its file of lines, below the archive.
-    path: String,
-    room_id: String,
-    events: i64,
-}
-
-impl Stale {
-    /// Its transcript, below the archive.
-    fn transcript(&self) -> String {
-        format!("{}.md", self.path.trim_end_matches(".jsonl"))
-    }
-
-    fn day(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl")
-    }
-}
-
 /// Renders room-days, several at a time.
 fn days<'s>(
     archive: &Path,
@@ -356,65 +337,4 @@ fn replace(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>)
         let _ = fs::remove_file(&beside);
         error.downcast::<rusqlite::Error>().map_or_else(Error::io("write", path), Error::from)
     })
-}
-
-impl Writing<'_> {
-    /// Says that transcripts have to be rendered anew; how many.
-    fn mark(&self, which: &Transcripts) -> Result<usize, Error> {
-        let marked = match which {
-            Transcripts::All => {
-                self.0.execute("update room set link = null", [])?;
-                self.0.execute("update file set dirty = 1", [])?
-            }
-            Transcripts::Room(room_id) => self.0.execute(
-                "update file set dirty = 1
-                  where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
-                                 and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
-                [room_id],
-            )?,
-            Transcripts::Day(day) => {
-                self.0.execute("update file set dirty = 1 where path like '%/' || ?1 || '.jsonl'", [day])?
-            }
-        };
-        self.0.execute(
-            "update room set dirty = 1 where ?1 is null or room_id = ?1",
-            [match which {
-                Transcripts::Room(room_id) => Some(room_id),
-                _ => None,
-            }],
-        )?;
-        Ok(marked)
-    }
-}
-
-impl Catalog {
-    /// Whether transcripts show what redacted messages said.
-    pub fn shows_redacted(&self) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
-    }
-
-    /// Some of the stale room-days, room by room.
-    fn stale_days(&self) -> Result<Vec<Stale>, Error> {
-        let sql = "select path, room_id, events from file
-                     join room on directory = substr(path, 7, instr(substr(path, 7), '/') - 1)
-                    where file.dirty order by path limit ?1";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![signed(AT_ONCE as u64)], |row| {
-            Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)? })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The days of a room, the oldest first, `undated` last.
-    fn days_of(&self, room_id: &str) -> Result<BTreeSet<String>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "select path from file
-              where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
-                             and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
-        )?;
-        let paths = statement.query_map([room_id], |row| row.get::<_, String>(0))?;
-        let day = |path: String| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl").to_owned();
-        Ok(paths.map(|path| path.map(day)).collect::<Result<_, _>>()?)
-    }
 }

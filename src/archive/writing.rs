@@ -61,8 +61,8 @@ impl<'a> Writing<'a> {
         Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run, indexed })
     }
 
-    /// Adds what a state event says of the names of a member or the room, if it does. True: that is new, as far as an archive
-    /// that is `indexed` can tell.
+    /// Adds what a state event says of the names of a member or the room, if it does. True: the archive is `indexed`, so that
+    /// it can tell, and it is new.
     pub(super) fn add_name(&self, event: &Event, indexed: bool) -> Result<bool, Error> {
         let (Some(kind), Some(state_key)) = (event.kind.as_deref(), event.state_key.as_deref()) else {
             return Ok(false);
@@ -72,15 +72,13 @@ impl<'a> Writing<'a> {
         let added = if kind == "m.room.member" {
             let member = content.map(Object::of).unwrap_or_default();
             let Some(membership) = member.text("membership") else { return Ok(false) };
-            let sql = if indexed {
-                "insert or ignore into membership (room_id, user_id, origin_server_ts, topological_ordering, event_id,
+            let table = if indexed { "membership" } else { "first_membership" };
+            let sql = format!(
+                "insert or ignore into {table} (room_id, user_id, origin_server_ts, topological_ordering, event_id,
                  membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-            } else {
-                "insert into first_membership (room_id, user_id, origin_server_ts, topological_ordering, event_id,
-                 membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-            };
+            );
             let name = member.text("displayname");
-            self.0.prepare_cached(sql)?.execute(params![
+            self.0.prepare_cached(&sql)?.execute(params![
                 event.room_id,
                 state_key,
                 at,
@@ -104,7 +102,7 @@ impl<'a> Writing<'a> {
         } else {
             0
         };
-        Ok(added == 1)
+        Ok(indexed && added == 1)
     }
 
     /// Completes a redaction that is known from its line alone with what only the database knows of it. True: it was.

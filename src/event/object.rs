@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::scan;
+
 /// An object's members, as strangers wrote them: any may be missing, of another type, or there twice (the last one counts).
 #[derive(Debug, Default)]
 pub struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -75,7 +77,7 @@ pub(crate) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
 }
 
 /// A member's name, borrowed unless it is escaped.
-pub(super) struct Key;
+struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
@@ -99,5 +101,5 @@ impl<'de> Visitor<'de> for Key {
 
 /// The text of a JSON string, none if the value is something else.
 pub(crate) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    Key.deserialize(&mut serde_json::Deserializer::from_str(value.get())).ok()
+    scan::text(value.get())
 }

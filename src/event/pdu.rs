@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::object::members;
+use super::object::{members, text};
 use super::scan::{self, Fault, Scanner};
 
 /// The deepest nesting that counts as readable. Synapse, being Python, serves events up to about 1,000 levels, and so far
@@ -265,12 +265,12 @@ impl<'a> Content<'a> {
         let (mut reply, mut is_falling_back) = (None, false);
         for (key, value) in members(relation) {
             match &*key {
-                "event_id" => self.relates_to = scan::text(value.get()),
-                "rel_type" => self.rel_type = scan::text(value.get()),
+                "event_id" => self.relates_to = text(value),
+                "rel_type" => self.rel_type = text(value),
                 "is_falling_back" => is_falling_back = value.get() == "true",
                 "m.in_reply_to" => {
                     let target = members(value.get()).into_iter().rfind(|(key, _)| key == "event_id");
-                    reply = target.and_then(|(_, value)| scan::text(value.get()));
+                    reply = target.and_then(|(_, value)| text(value));
                 }
                 _ => {}
             }
