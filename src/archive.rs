@@ -201,17 +201,19 @@ impl Archive {
     /// Records which files a batch may append to, after a look at each: their committed lengths, none for a new file.
     fn intend(&mut self, paths: &[String]) -> Result<Vec<Option<u64>>, Error> {
         let mut lengths = Vec::new();
+        if paths.is_empty() {
+            return Ok(lengths);
+        }
+        Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Intend)?;
+        // one transaction: to begin to read costs as much as a whole look
+        let writing = self.catalog.write()?;
         for path in paths {
-            let committed = self.catalog.length(path)?;
+            let committed = catalog::length(&writing.0, path)?;
             jsonl::check(&self.directory, path, committed)?;
             lengths.push(committed);
         }
-        if !lengths.is_empty() {
-            Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Intend)?;
-            let writing = self.catalog.write()?;
-            writing.intend(paths.iter().map(String::as_str).zip(lengths.iter().map(|length| length.unwrap_or(0))))?;
-            writing.commit()?;
-        }
+        writing.intend(paths.iter().map(String::as_str).zip(lengths.iter().map(|length| length.unwrap_or(0))))?;
+        writing.commit()?;
         Ok(lengths)
     }
 

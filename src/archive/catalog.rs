@@ -121,12 +121,6 @@ impl Catalog {
         Writing::begin(&mut self.connection)
     }
 
-    /// The committed length of a file, none if the archive has no such file.
-    pub(super) fn length(&self, path: &str) -> Result<Option<u64>, Error> {
-        let mut statement = self.connection.prepare_cached("select bytes from file where path = ?1")?;
-        Ok(statement.query_row([path], |row| row.get::<_, i64>(0)).optional()?.map(i64::unsigned_abs))
-    }
-
     /// At most `most` files with their lengths, others each time.
     pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -271,6 +265,12 @@ impl Catalog {
         let sql = "select count(*) from file where run = ?1";
         Ok(self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
+}
+
+/// The committed length of a file, none if the archive has no such file.
+pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
+    let mut statement = connection.prepare_cached("select bytes from file where path = ?1")?;
+    Ok(statement.query_row([path], |row| row.get::<_, i64>(0)).optional()?.map(i64::unsigned_abs))
 }
 
 fn needs_rollback(error: &rusqlite::Error) -> bool {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Access;
 
+use super::catalog::length;
 use super::{Catalog, Error, check_files, holder};
 
 /// What the directory of an archive may hold.
@@ -91,7 +92,7 @@ impl Catalog {
         for room in rooms.into_iter().take(DIRECTORIES) {
             for name in names(&archive.join(room))? {
                 let path = format!("{room}/{name}");
-                if Path::new(&name).extension().is_some_and(|it| it == "jsonl") && self.length(&path)?.is_none() {
+                if Path::new(&name).extension().is_some_and(|it| it == "jsonl") && length(&self.connection, &path)?.is_none() {
                     strangers.push(path);
                 }
             }
