@@ -4,6 +4,7 @@
 //! `sql/`, each in a read-only transaction of its own. Knows no archive.
 
 mod checkup;
+mod known;
 mod queries;
 mod redactions;
 mod refusal;

@@ -250,6 +250,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],
+        "rejections" | "versions" => vec![vec![Box::new(5_000_i64)]],
         "redactions_pending" => vec![vec![Box::new(i64::MIN), Box::new(10_001_i64)]],
         "redactions_censored" | "retention" | "purge_tasks" => vec![vec![Box::new(1_000_i64)]],
         "survivors" => vec![vec![Box::new("here.test"), Box::new(10_000_i64)]],

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tokio_postgres::Row as PgRow;
 
+use super::known::Known;
 use super::rows::{Found, Place, Row};
 use crate::event::{Event, Stored};
 use crate::stream::Stream;
@@ -28,6 +29,8 @@ pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
 pub(super) const STANDING: Statement = statement!("standing");
 pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
+pub(super) const REJECTIONS: Statement = statement!("rejections");
+pub(super) const VERSIONS: Statement = statement!("versions");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
 pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
 pub(super) const LOGIN: Statement = statement!("login");
@@ -116,6 +119,8 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         ANCHOR,
         ALIAS,
         ROOM,
+        REJECTIONS,
+        VERSIONS,
         SERVER_NAME,
         SERVER_NAME_BY_MEMBERSHIP,
         probe(),
@@ -166,8 +171,21 @@ fn of_room(room: &str, page: &Statement, order: &str) -> Statement {
     Statement { name, sql: sql.replace("o.room_id = p.room_id", &format!("o.room_id = {room}::text")).into() }
 }
 
+/// A statement over `stored.sql` that does not look up for each row what is known already.
+pub(super) fn knowing(known: &Known, statement: Statement) -> Statement {
+    let Statement { name, sql } = statement;
+    let mut sql = sql.into_owned();
+    if known.rejections.is_some() {
+        sql = sql.replace("(select true from rejections r where r.event_id = p.event_id)", "null::boolean");
+    }
+    if known.versions.is_some() {
+        sql = sql.replace("(select o.room_version from rooms o where o.room_id = p.room_id)", "null::text");
+    }
+    Statement { name, sql: sql.into() }
+}
+
 /// Reads a row of `stored.sql`: its place, and what an export makes of it.
-pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
+pub(super) fn row(row: &PgRow, known: &Known) -> Result<(Place, Row), tokio_postgres::Error> {
     let id = row.try_get::<_, Option<i64>>(0)?.unwrap_or_default();
     // none: it was asked for by name, and is wanted whatever it is
     let deoutliered: Option<bool> = row.try_get(1)?;
@@ -180,9 +198,10 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
     let timeline = row.try_get::<_, Option<bool>>(19)? == Some(true);
     let stored = match stream_ordering {
         Some(stream_ordering) if wanted == Some(true) => {
+            let room_id = row.try_get(6)?;
             let event = Box::new(Event::from_stored(&Stored {
                 event_id,
-                room_id: row.try_get(6)?,
+                room_id,
                 kind: row.try_get(5)?,
                 sender: row.try_get(7)?,
                 state_key: row.try_get(8)?,
@@ -190,9 +209,9 @@ pub(super) fn row(row: &PgRow) -> Result<(Place, Row), tokio_postgres::Error> {
                 topological_ordering,
                 origin_server_ts: row.try_get(9)?,
                 received_ts,
-                room_version: row.try_get(16)?,
+                room_version: known.version(room_id).or(row.try_get(16)?),
                 outlier: row.try_get(11)?,
-                rejected: row.try_get(12)?,
+                rejected: known.is_rejected(event_id) || row.try_get(12)?,
                 internal_metadata: row.try_get(14)?,
                 json: row.try_get(15)?,
                 redacts: row.try_get(17)?,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::known::Known;
 use super::{Database, Error, queries};
 use crate::event::Event;
 
@@ -27,7 +28,7 @@ impl Database {
         let ids: Vec<&str> = named.keys().copied().collect();
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
         for row in self.session.query(&statement, &[&server_name, &excluded, &ids]).await? {
-            let (_, row) = queries::row(&row).map_err(failed)?;
+            let (_, row) = queries::row(&row, &Known::default()).map_err(failed)?;
             let Some(redaction) = row.event() else { continue };
             let targets = redaction.redacts.as_deref().and_then(|target| named.get(target));
             for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {

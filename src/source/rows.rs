@@ -8,11 +8,14 @@
 
 mod ahead;
 
+use std::sync::Arc;
+
 use ahead::{Ids, InRoom};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
+use super::known::Known;
 use super::queries::{self, Direction, Statement};
 use super::{Database, Error, Scope, schema};
 use crate::event::Event;
@@ -24,6 +27,8 @@ const PAGE_ROWS: i64 = 10_000;
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
+/// From this many ids on it pays to look up once what would be looked up for each row.
+const MANY_IDS: u64 = 100_000;
 /// How many missing ids one statement looks for at most.
 const IDS_AT_ONCE: i64 = 100_000;
 /// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
@@ -90,9 +95,16 @@ impl Database {
         match scope {
             Scope::Server => {
                 let (reader, rows) = self.reader(CHUNKS_WAITING);
-                let statement = reader.adapt(queries::page(direction));
                 let (at_once, plan) = (self.connections, Ids::new(stream, first, through));
-                reader.start(|reader| async move { reader.read_ahead(statement, at_once, plan).await });
+                reader.start(move |mut reader| async move {
+                    if first.abs_diff(through) >= MANY_IDS {
+                        let (rejections, versions) =
+                            (reader.database.rejections().await?, reader.database.versions().await?);
+                        reader.known = Known { rejections, versions }.into();
+                    }
+                    let statement = reader.adapt(queries::page(direction));
+                    reader.read_ahead(statement, at_once, plan).await
+                });
                 rows
             }
             Scope::Room(room_id) => {
@@ -116,10 +128,13 @@ impl Database {
     #[must_use]
     pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>, asking: bool) -> Rows {
         let (reader, rows) = self.reader(CHUNKS_WAITING);
-        let statement = reader.adapt(queries::room_order());
         let at_once = self.connections - usize::from(asking);
         let plan = InRoom::new(room_id, since, until);
-        reader.start(|reader| async move { reader.read_ahead(statement, at_once, plan).await });
+        reader.start(move |mut reader| async move {
+            reader.known = Known { rejections: reader.database.rejections().await?, versions: None }.into();
+            let statement = reader.adapt(queries::room_order());
+            reader.read_ahead(statement, at_once, plan).await
+        });
         rows
     }
 
@@ -184,7 +199,7 @@ impl Database {
 
     fn reader(&self, chunks: usize) -> (Reader, Rows) {
         let (rows, receiver) = mpsc::channel(chunks);
-        (Reader { database: self.clone(), rows }, receiver)
+        (Reader { database: self.clone(), known: Arc::default(), rows }, receiver)
     }
 }
 
@@ -246,12 +261,13 @@ impl Place {
 /// Reads for a receiver of rows.
 struct Reader {
     database: Database,
+    known: Arc<Known>,
     rows: mpsc::Sender<Result<Vec<Row>, Error>>,
 }
 
 impl Reader {
     fn adapt(&self, statement: Statement) -> Statement {
-        self.database.schema.adapt(statement)
+        self.database.schema.adapt(queries::knowing(&self.known, statement))
     }
 
     /// Lets `reading` go on by itself until it ends or nobody listens any more.
@@ -309,7 +325,7 @@ impl Reader {
             match answer.next().await {
                 Ok(Some(row)) => {
                     count += 1;
-                    chunk.push(queries::row(&row).map_err(failed)?);
+                    chunk.push(queries::row(&row, &self.known).map_err(failed)?);
                 }
                 Ok(None) => break,
                 Err(error) => {

@@ -52,6 +52,36 @@ fn a_line_is_the_pdu_behind_what_the_server_knows_of_it() {
     }
 }
 
+/// Over many ids, rejections and rooms' versions are looked up once, unless there are too many of them.
+#[test]
+fn what_is_looked_up_once_is_what_would_be_looked_up_for_each_row() {
+    const FAR: i64 = 400_000;
+    for (shape, too_many) in SHAPES.into_iter().flat_map(|shape| [(shape, false), (shape, true)]) {
+        let (database, archive) = (server(shape), TestArchive::new());
+        database.room("!one:here.test", "1");
+        database.event(EventRow { rejected: Some("auth_error".to_owned()), ..EventRow::at(1) });
+        database.event(EventRow::at(2).within("!one:here.test"));
+        database.event(EventRow::at(3).within("!unknown:here.test"));
+        database.event(EventRow::at(FAR));
+        database.execute("insert into rejections (event_id, reason, last_check) values ('$2', 'as before 1.52', '')");
+        if too_many {
+            database.execute(
+                "insert into rejections (event_id, reason, last_check) select '$-' || i, '', '' from generate_series(1, 10001) i; \
+                 insert into rooms (room_id, room_version) select '!-' || i, '10' from generate_series(1, 20001) i",
+            );
+        }
+        archive.export(&database);
+        let lines = archive.lines();
+        let said = ["$1", "$2", "$3", &format!("${FAR}")].map(|id| {
+            let about = lines[id].about();
+            (about.get("rejected").is_some(), about["room_version"].as_str().map(str::to_owned))
+        });
+        let version = |version: &str| Some(version.to_owned());
+        let expected = [(true, version("10")), (true, version("1")), (false, None), (false, version("10"))];
+        assert_eq!(said, expected, "{shape:?}, too many: {too_many}");
+    }
+}
+
 #[test]
 fn rejected_and_soft_failed_events_have_lines_that_say_so() {
     for shape in SHAPES {

@@ -66,6 +66,7 @@ impl Reader {
 
     fn begin(&self, statement: Arc<Statement>, stretch: Stretch) -> Rows {
         let (reader, rows) = self.database.reader(CHUNKS_AHEAD);
+        let reader = Reader { known: Arc::clone(&self.known), ..reader };
         reader.start(|reader| async move { reader.read(&statement, stretch.first, stretch.parameters).await });
         rows
     }
