@@ -64,7 +64,12 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut runtime = match args.format {
+        // there is little to do beside reading, and a second thread would only be waited for
+        Format::Jsonl => tokio::runtime::Builder::new_current_thread(),
+        Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let database = Database::connect(&config).await?;
         let room_id = find(&database, &args.room).await?;
