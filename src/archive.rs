@@ -1,11 +1,12 @@
 //! The directory of an archive: JSONL, one file per room and day, and the catalog that indexes them.
 //!
-//! One writer at a time. A batch of events is durable or absent: [`Archive::commit`] records which files it appends to,
-//! appends, syncs, then moves the catalog in one transaction; [`Archive::open`] undoes what was cut off in between. The
-//! catalog's unique event ids decide what is new, so no event has two lines. Knows no database but its own.
+//! One writer at a time. A batch of events is durable or absent: it is recorded which files it appends to, they are appended
+//! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
+//! off in between. The catalog's unique event ids decide what is new, so no event has two lines. Knows no database but its own.
 
 mod batch;
 mod catalog;
+mod commit;
 mod error;
 mod jsonl;
 pub mod layout;
@@ -15,14 +16,11 @@ mod stale;
 mod transcripts;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::iter;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
@@ -30,11 +28,8 @@ pub use error::Error;
 pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
 
-use crate::event::Day;
 use crate::stream::{Position, Stream};
-use batch::Taken;
-use jsonl::Appending;
-use stale::Stale;
+use commit::EVERY_FILE;
 
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
@@ -107,137 +102,6 @@ impl Archive {
         &self.catalog
     }
 
-    /// Makes a batch durable as a part of `run`.
-    pub fn commit(&mut self, run: i64, batch: &Batch) -> Result<Committed, Error> {
-        let mut days: BTreeMap<(&str, Day), Vec<&Taken>> = BTreeMap::new();
-        for event in &batch.events {
-            days.entry((&event.0.room_id, event.0.day)).or_default().push(event);
-        }
-        let paths: Vec<String> = days.keys().map(|(room_id, day)| layout::day_file(room_id, *day)).collect();
-        let lengths = self.intend(&paths)?;
-        let Archive { directory, catalog, hook, indexed, .. } = self;
-        let mut step = Steps { hook: hook.as_mut(), directory };
-        let mut appending = Appending::new(directory, paths.len())?;
-        let mut committed = Committed::default();
-        // events whose effective redaction may have changed
-        let mut redacted = BTreeSet::new();
-        let (mut new, mut stale) = (Vec::new(), Stale::default());
-        let writing = catalog.write()?;
-        thread::scope(|scope| {
-            let (files, appends) = mpsc::channel::<(&str, Option<u64>, Vec<&str>)>();
-            // the files are written and synced while the catalog's transaction is made ready
-            let appended = scope.spawn(|| {
-                let step = &mut step;
-                for (path, length, lines) in appends {
-                    appending.append(path, length, &lines, step)?;
-                }
-                step.at(Step::Sync)?;
-                appending.sync()
-            });
-            let mut adding = writing.adding(run, *indexed)?;
-            for (((_, day), events), (path, length)) in days.iter().zip(paths.iter().zip(&lengths)) {
-                let (day, mut lines) = (day.to_string(), Vec::new());
-                for (event, late) in events {
-                    if adding.add(event, &day)? {
-                        lines.push(event.line.as_str());
-                        committed.add(event, *late);
-                        if *indexed {
-                            new.push(event);
-                            redacted.extend(event.redacts.as_deref());
-                            if writing.is_redacted(&event.event_id)? {
-                                redacted.insert(&event.event_id);
-                            }
-                        }
-                    } else {
-                        committed.counts.known += 1;
-                        if event.recheck.is_some() && writing.complete_redaction(event)? {
-                            redacted.extend(event.redacts.as_deref());
-                            new.push(event);
-                        }
-                    }
-                }
-                if !lines.is_empty() {
-                    writing.room(&events[0].0)?;
-                    let bytes: usize = lines.iter().map(|line| line.len() + 1).sum();
-                    writing.file(path, length.unwrap_or(0) + bytes as u64, lines.len() as u64, run)?;
-                    if length.is_none() && *indexed {
-                        stale.neighbours(path, &writing)?;
-                    }
-                    // it may have ended with an error, which is told below
-                    let _ = files.send((path, *length, lines));
-                }
-            }
-            drop(files);
-            for event_id in redacted {
-                writing.redact(event_id)?;
-            }
-            for event in new {
-                stale.add(event, &writing)?;
-            }
-            for state in &batch.states {
-                if writing.add_name(state, *indexed)? {
-                    let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
-                    stale.name(&state.room_id, kind, key, state.origin_server_ts, &writing)?;
-                    writing.room_is_stale(&state.room_id)?;
-                }
-            }
-            stale.mark(&writing)?;
-            for advance in &batch.advances {
-                writing.advance(advance, run)?;
-            }
-            for room_id in &batch.caught_up {
-                writing.caught_up(room_id)?;
-            }
-            writing.count(run, &committed.counts)?;
-            writing.clear_intent()?;
-            appended.join().unwrap_or_else(|panic| resume_unwind(panic))
-        })?;
-        step.at(Step::Record)?;
-        writing.commit()?;
-        step.at(Step::Recorded)?;
-        Ok(committed)
-    }
-
-    /// Records which files a batch may append to, after a look at each: their committed lengths, none for a new file.
-    fn intend(&mut self, paths: &[String]) -> Result<Vec<Option<u64>>, Error> {
-        let mut lengths = Vec::new();
-        if paths.is_empty() {
-            return Ok(lengths);
-        }
-        Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Intend)?;
-        // one transaction: to begin to read costs as much as a whole look
-        let writing = self.catalog.write()?;
-        for path in paths {
-            let committed = catalog::length(&writing.0, path)?;
-            jsonl::check(&self.directory, path, committed)?;
-            lengths.push(committed);
-        }
-        writing.intend(paths.iter().map(String::as_str).zip(lengths.iter().map(|length| length.unwrap_or(0))))?;
-        writing.commit()?;
-        Ok(lengths)
-    }
-
-    /// Undoes a batch that was not finished: its files get back the lengths they had before it.
-    pub fn recover(&mut self) -> Result<(), Error> {
-        let intent = self.catalog.intent()?;
-        if intent.is_empty() {
-            return Ok(());
-        }
-        Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Recover)?;
-        // a commit that failed may be in the catalog's log and come to life at the next start, with the lines that are to be
-        // taken away, unless another one takes its place
-        let writing = self.catalog.write()?;
-        writing.clear_intent()?;
-        writing.intend(intent.iter().map(|(path, length)| (path.as_str(), *length)))?;
-        writing.commit()?;
-        for (path, length) in &intent {
-            jsonl::truncate(&self.directory, path, *length)?;
-        }
-        let writing = self.catalog.write()?;
-        writing.clear_intent()?;
-        writing.commit()
-    }
-
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
@@ -245,11 +109,17 @@ impl Archive {
         if !self.indexed && !is_first && self.catalog.selection()? != *selection {
             self.index()?;
         }
+        if !self.indexed {
+            self.steps().at(Step::Intend)?;
+        }
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
         writing.select(selection)?;
         if is_first {
             writing.begin_first_export(heads)?;
+        }
+        if !self.indexed {
+            writing.intend(iter::once((EVERY_FILE, 0)))?;
         }
         writing.commit()?;
         Ok(run)
@@ -258,9 +128,10 @@ impl Archive {
     /// Makes the catalog's indexes, if they are not there yet.
     pub fn index(&mut self) -> Result<(), Error> {
         if !self.indexed {
-            Steps { hook: self.hook.as_mut(), directory: &self.directory }.at(Step::Index)?;
+            self.steps().at(Step::Index)?;
             let writing = self.catalog.write()?;
             writing.index()?;
+            writing.clear_intent()?;
             writing.commit()?;
             self.catalog.set_journal()?;
             self.indexed = true;
@@ -280,6 +151,9 @@ impl Archive {
         let files = if counts.new_events() > 0 { self.catalog.files_of(run)? } else { 0 };
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
+        if error.is_none() {
+            writing.clear_intent()?;
+        }
         writing.commit()?;
         Ok(files)
     }
@@ -292,6 +166,12 @@ impl Archive {
             writing.reset(*stream)?;
         }
         writing.commit()
+    }
+}
+
+impl Archive {
+    fn steps(&mut self) -> Steps<'_> {
+        Steps { hook: self.hook.as_mut(), directory: &self.directory }
     }
 }
 

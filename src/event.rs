@@ -72,6 +72,12 @@ impl Day {
             .and_then(DateTime::from_timestamp_millis)
             .map(|time| time.date_naive()))
     }
+
+    /// Whether a text is how a day is written.
+    #[must_use]
+    pub fn is_name(text: &str) -> bool {
+        Day(text.parse().ok()).to_string() == text
+    }
 }
 
 impl fmt::Display for Day {

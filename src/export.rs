@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
-use tokio::task::JoinHandle;
 
-use crate::archive::{self, Archive, Batch, Catalog, Committed, Counts, Selection};
+use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
 use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
 use crate::stream::{Position, Stream, Walk, Watermark};
+use committing::Committing;
 use course::Course;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
@@ -151,7 +151,7 @@ struct Export<'a> {
     stop: Stop,
     report: &'a mut dyn Report,
     batch: Batch,
-    committing: Option<JoinHandle<Result<Committed, archive::Error>>>,
+    committing: Option<Committing>,
     counts: Counts,
     /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
     first: bool,

@@ -3,9 +3,9 @@
 use crate::event::{Damage, Event};
 use crate::stream::{Gaps, Stream, Watermark};
 
-/// A batch is committed once its events take this many bytes: enough that few files are opened twice, and little enough
-/// for a small computer.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// A batch is full once its events take this many bytes: enough that few files are opened twice, and little enough for a
+/// small computer.
+const BATCH_BYTES: usize = 12 * 1024 * 1024;
 
 /// An event, and whether it was found in a gap.
 pub(super) type Taken = (Box<Event>, bool);
@@ -60,6 +60,12 @@ impl Batch {
     /// Says that the server's watermark covers this room again.
     pub fn caught_up(&mut self, room_id: &str) {
         self.caught_up.push(room_id.to_owned());
+    }
+
+    /// About how much memory its events take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether it is time to commit.
@@ -144,6 +150,13 @@ pub struct Committed {
     pub counts: Counts,
     /// The new events whose line holds no PDU: event id, room id, why.
     pub damaged: Vec<(String, String, Damage)>,
+}
+
+impl std::ops::AddAssign for Committed {
+    fn add_assign(&mut self, other: Committed) {
+        self.counts += other.counts;
+        self.damaged.extend(other.damaged);
+    }
 }
 
 impl Committed {

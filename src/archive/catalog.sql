@@ -161,7 +161,8 @@ create table first_export (
     head integer not null
 ) strict, without rowid;
 
--- The batch being written: the files it appends to and their committed lengths. Empty between batches.
+-- The batch being written: the files it appends to and their committed lengths. Empty between batches; while a first export
+-- reads, one row with an empty path: any file may be longer than `file` says.
 create table intent (
     path text primary key,
     bytes integer not null

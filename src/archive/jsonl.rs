@@ -2,77 +2,104 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::{Error, Step, Steps};
 
-/// From this many files on, one sync of the whole file system is cheaper than one of each file, and keeping them open
-/// until then could exceed what a process may have open.
+/// From this many files on, one sync of the whole file system is cheaper than one of each file.
 const SYNC_ALL_FROM: usize = 32;
 
 /// How much is gathered before it is written.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// The files that one batch appends to.
+/// After how many bytes they are written out while more are appended.
+const WRITE_OUT_BYTES: usize = 8 * 1024 * 1024;
+
+/// The files that one commit appends to.
 pub(super) struct Appending<'a> {
     archive: &'a Path,
-    /// What was appended to; not kept open if it is much.
-    files: Vec<(PathBuf, Option<File>)>,
-    are_many: bool,
+    /// What was appended to.
+    files: Vec<PathBuf>,
     /// Directories with new entries.
     grown: BTreeSet<PathBuf>,
     /// Opened before anything is written, so that it learns of every failure since.
     whole: File,
+    gathered: Vec<u8>,
+    /// Bytes written since [`write_out`] was last asked to write them out.
+    written: usize,
+    writing_out: SyncSender<()>,
 }
 
 impl<'a> Appending<'a> {
-    pub(super) fn new(archive: &'a Path, files: usize) -> Result<Self, Error> {
+    pub(super) fn new(archive: &'a Path, writing_out: SyncSender<()>) -> Result<Self, Error> {
         let whole = File::open(archive).map_err(Error::io("open", archive))?;
-        Ok(Appending { archive, files: Vec::new(), are_many: files >= SYNC_ALL_FROM, grown: BTreeSet::new(), whole })
+        let (files, grown, gathered) = (Vec::new(), BTreeSet::new(), Vec::new());
+        Ok(Appending { archive, files, grown, whole, gathered, written: 0, writing_out })
     }
 
     /// Appends lines to a file; without a committed length it is a new one.
-    pub(super) fn append(
+    pub(super) fn append<'l>(
         &mut self,
         path: &str,
         committed: Option<u64>,
-        lines: &[&str],
+        lines: impl ExactSizeIterator<Item = &'l str>,
         step: &mut Steps<'_>,
     ) -> Result<(), Error> {
         step.at(Step::Append)?;
-        let path = self.archive.join(path);
+        let relative = path;
+        let path = self.archive.join(relative);
         if committed.is_none() {
             self.make_room(&path)?;
         }
-        let file = OpenOptions::new()
-            .append(true)
-            .create(committed.is_none())
-            .mode(0o600)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
-        let mut writer = BufWriter::with_capacity(WRITE_BYTES, &file);
-        for (i, line) in lines.iter().enumerate() {
-            if step.hook.is_some() && i == lines.len() / 2 {
-                let half = &line.as_bytes()[..line.len() / 2];
-                writer.write_all(half).and_then(|()| writer.flush()).map_err(Error::io("append to", &path))?;
-                step.at(Step::HalfAppended)?;
-                writer.write_all(&line.as_bytes()[half.len()..])
-            } else {
-                writer.write_all(line.as_bytes())
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(committed.is_none()).mode(0o600);
+        let opened = options.open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let mut file = match opened {
+            Ok((length, file)) if length == committed.unwrap_or(0) => file,
+            opened => {
+                // it is not as the catalog knows it, or cannot be opened
+                check(self.archive, relative, committed)?;
+                opened.map_err(Error::io("open", &path))?.1
             }
-            .and_then(|()| writer.write_all(b"\n"))
-            .map_err(Error::io("append to", &path))?;
+        };
+        let half = lines.len() / 2;
+        for (i, line) in lines.enumerate() {
+            let mut rest = line.as_bytes();
+            if step.hook.is_some() && i == half {
+                let begun = rest.split_off(..line.len() / 2).unwrap_or_default();
+                self.gathered.extend_from_slice(begun);
+                self.write(&mut file, &path)?;
+                step.at(Step::HalfAppended)?;
+            }
+            self.gathered.extend_from_slice(rest);
+            self.gathered.push(b'\n');
+            if self.gathered.len() >= WRITE_BYTES {
+                self.write(&mut file, &path)?;
+            }
         }
-        writer.flush().map_err(Error::io("append to", &path))?;
-        drop(writer);
-        self.files.push((path, Some(file).filter(|_| !self.are_many)));
+        self.write(&mut file, &path)?;
+        self.files.push(path);
+        Ok(())
+    }
+
+    fn write(&mut self, file: &mut File, path: &Path) -> Result<(), Error> {
+        file.write_all(&self.gathered).map_err(Error::io("append to", path))?;
+        self.written += self.gathered.len();
+        self.gathered.clear();
+        if self.written >= WRITE_OUT_BYTES && self.writing_out.try_send(()).is_ok() {
+            self.written = 0;
+        }
         Ok(())
     }
 
     fn make_room(&mut self, path: &Path) -> Result<(), Error> {
         let Some(room) = path.parent() else { return Ok(()) };
+        if self.grown.contains(room) {
+            return Ok(());
+        }
         make_directory(room)?;
         // those above too, even if they are there: whoever made them may have died before they were synced
         self.grown.extend([Some(room), room.parent(), Some(self.archive)].into_iter().flatten().map(Path::to_owned));
@@ -81,13 +108,12 @@ impl<'a> Appending<'a> {
 
     /// Returns when all that was appended is on the disk.
     pub(super) fn sync(self) -> Result<(), Error> {
-        if self.are_many && sync_whole(self.archive, &self.whole)? {
+        if self.files.len() >= SYNC_ALL_FROM && sync_whole(self.archive, &self.whole)? {
             return Ok(());
         }
-        for (path, file) in &self.files {
+        for path in &self.files {
             // the first to ask is told of a failure, also one of a file that was closed since
-            let synced = file.as_ref().map_or_else(|| File::open(path)?.sync_all(), File::sync_all);
-            synced.map_err(Error::io("sync", path))?;
+            File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))?;
         }
         self.grown.iter().try_for_each(|directory| sync(directory))
     }
@@ -119,6 +145,15 @@ pub(super) fn sync(directory: &Path) -> Result<(), Error> {
         // some network file systems have nothing to sync there
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         synced => synced.map_err(Error::io("sync", directory)),
+    }
+}
+
+/// Writes out what is appended to an archive each time it is asked to, so that there is less to wait for in the end. Whether
+/// all is on the disk, and whether that failed, only the sync at the end tells.
+pub(super) fn write_out(archive: &Path, asked: &Receiver<()>) {
+    let Ok(whole) = File::open(archive) else { return };
+    for () in asked {
+        let _ = sync_whole(archive, &whole);
     }
 }
 
@@ -176,6 +211,29 @@ pub(super) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Resul
     }
     let found = length.map_or_else(|| "is missing".to_owned(), |bytes| format!("has {bytes} bytes"));
     Err(Error::Changed { path, found, committed: committed.unwrap_or(0) })
+}
+
+/// Looks at every file that has the name of a file of lines; its path below the archive, and the day it is named after.
+pub(super) fn for_each(archive: &Path, mut look: impl FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
+    let rooms = archive.join("rooms");
+    for room in names(&rooms)? {
+        for file in names(&rooms.join(&room))? {
+            if let Some(day) = file.strip_suffix(".jsonl") {
+                look(&format!("rooms/{room}/{file}"), day)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The names in a directory; none if it is not there.
+pub(super) fn names(directory: &Path) -> Result<BTreeSet<String>, Error> {
+    let entries = match fs::read_dir(directory) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries.map_err(Error::io("list", directory))?,
+    };
+    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    entries.map(name).collect::<io::Result<_>>().map_err(Error::io("list", directory))
 }
 
 /// Removes a file, if it is there, for good.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::catalog::length;
+use super::jsonl::names;
 use super::{Catalog, Error, check_files, holder};
 
 /// What the directory of an archive may hold.
@@ -92,7 +93,9 @@ impl Catalog {
         for room in rooms.into_iter().take(DIRECTORIES) {
             for name in names(&archive.join(room))? {
                 let path = format!("{room}/{name}");
-                if Path::new(&name).extension().is_some_and(|it| it == "jsonl") && length(&self.connection, &path)?.is_none() {
+                if Path::new(&name).extension().is_some_and(|it| it == "jsonl")
+                    && length(&self.connection, &path)?.is_none()
+                {
                     strangers.push(path);
                 }
             }
@@ -100,15 +103,4 @@ impl Catalog {
         strangers.truncate(STRANGERS);
         Ok(strangers)
     }
-}
-
-/// The names in a directory; none if it is not there.
-fn names(directory: &Path) -> Result<BTreeSet<String>, Error> {
-    let listed = |e| Error::io("list", directory)(e);
-    let entries = match fs::read_dir(directory) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.map_err(listed)?,
-    };
-    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    entries.map(name).collect::<std::io::Result<_>>().map_err(listed)
 }

@@ -1,43 +1,34 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::writing::Writing;
-use super::{Counts, Error, layout};
+use super::{Counts, Error, jsonl, layout};
 use crate::event::Event;
 
 /// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
 /// adds it again, if the server still has it.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), Error> {
-    let rooms = archive.join("rooms");
-    if !rooms.is_dir() || entries(&rooms)?.is_empty() {
-        return Ok(());
-    }
-    let run = writing.begin_run()?;
+    let mut run = None;
     let mut counts = Counts::default();
-    for room in entries(&rooms)? {
-        for file in entries(&rooms.join(&room))? {
-            if let Some(day) = file.strip_suffix(".jsonl") {
-                take_file(archive, &format!("rooms/{room}/{file}"), day, run, writing, &mut counts)?;
-            }
-        }
-    }
+    jsonl::for_each(archive, |name, day| {
+        let run = match run {
+            Some(run) => run,
+            None => *run.insert(writing.begin_run()?),
+        };
+        take_file(archive, name, day, run, writing, &mut counts)
+    })?;
+    let Some(run) = run else { return Ok(()) };
     if let Err(error) = writing.index() {
         return Err(duplicate(archive, writing)?.unwrap_or(error));
     }
     writing.count(run, &counts)?;
     writing.end_run(run, "rebuilt", None, 0)
-}
-
-fn entries(directory: &Path) -> Result<Vec<String>, Error> {
-    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().into_string().unwrap_or_default());
-    let list = || fs::read_dir(directory)?.map(name).collect::<std::io::Result<_>>();
-    list().map_err(Error::io("list", directory))
 }
 
 fn take_file(
@@ -90,7 +81,7 @@ fn take_file(
         }
     }
     if events == 0 {
-        return super::jsonl::remove(&path);
+        return jsonl::remove(&path);
     }
     writing.file(name, bytes, events, run)
 }
@@ -113,6 +104,8 @@ fn duplicate(archive: &Path, writing: &Writing<'_>) -> Result<Option<Error>, Err
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::archive::Archive;
     use crate::event::Stored;

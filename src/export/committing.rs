@@ -1,38 +1,74 @@
-//! Batches are committed in a thread of their own, one at a time, while the next one is gathered.
+//! What is gathered is committed in a thread of its own, one commit at a time, while the next batch is gathered.
 
+use std::iter;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::MutexGuard;
-use tokio::task::spawn_blocking;
+use tokio::sync::{MutexGuard, mpsc};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
 use super::{Error, Export};
-use crate::archive::Archive;
+use crate::archive::{self, Archive, Batch, Committed};
+
+/// About how many bytes of events a first export makes durable at once. Each commit waits for the disk a few times, and the
+/// more there is to write, the less that counts.
+const COMMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// A commit under way.
+pub(super) struct Committing {
+    /// Its batches; none once it has them all.
+    batches: Option<mpsc::Sender<Batch>>,
+    bytes: usize,
+    task: JoinHandle<Result<Committed, archive::Error>>,
+}
 
 impl Export<'_> {
-    /// Begins to commit what is gathered, once the batch before it is committed.
+    /// Lets what is gathered be committed: while the first export goes on with what is gathered next, else by itself.
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() {
             return Ok(());
         }
-        self.settle().await?;
-        let (mut archive, run) = (Arc::clone(self.archive).lock_owned().await, self.run);
-        self.committing = Some(spawn_blocking(move || {
-            let began = Instant::now();
-            let committed = archive.commit(run, &batch)?;
-            debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
-            Ok(committed)
-        }));
+        if self.committing.as_ref().is_some_and(|committing| committing.batches.is_none()) {
+            self.settle().await?;
+        }
+        let bytes = batch.bytes();
+        let mut committing = match self.committing.take() {
+            Some(committing) => committing,
+            None => self.begin().await,
+        };
+        // should nobody take it, the commit has failed: who settles it is told why
+        let sent = match &committing.batches {
+            Some(batches) => batches.send(batch).await.is_ok(),
+            None => false,
+        };
+        committing.bytes += bytes;
+        if !sent || !self.first || committing.bytes >= COMMIT_BYTES {
+            committing.batches = None;
+        }
+        self.committing = Some(committing);
         Ok(())
     }
 
-    /// Waits until the batch that is being committed is.
+    async fn begin(&self) -> Committing {
+        let (mut archive, run) = (Arc::clone(self.archive).lock_owned().await, self.run);
+        let (batches, mut receiver) = mpsc::channel(1);
+        let task = spawn_blocking(move || {
+            let began = Instant::now();
+            let committed = archive.commit(run, iter::from_fn(|| receiver.blocking_recv()))?;
+            debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
+            Ok(committed)
+        });
+        Committing { batches: Some(batches), bytes: 0, task }
+    }
+
+    /// Waits until all that was to be committed is.
     pub(super) async fn settle(&mut self) -> Result<(), Error> {
-        let Some(committing) = self.committing.take() else { return Ok(()) };
-        let committed = committing.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
+        let Some(Committing { batches, task, .. }) = self.committing.take() else { return Ok(()) };
+        drop(batches);
+        let committed = task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         self.counts += committed.counts;
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);

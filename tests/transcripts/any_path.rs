@@ -205,7 +205,7 @@ fn archive(events: &[Event], first: usize, size: usize, render: bool) -> BTreeMa
                 batch.push(Box::new(event.clone()), false);
             }
         }
-        archive.commit(run, &batch).expect("a commit");
+        archive.commit(run, [batch]).expect("a commit");
     };
     let mut all = |_: u64, _: u64| true;
     commit(&mut archive, &events[..first]);

@@ -1,0 +1,279 @@
+//! How batches become durable, and how one that was cut off is undone.
+//!
+//! Which files are appended to is recorded first. Then the catalog's transaction is made ready while the files are appended
+//! to and synced, and is committed when they are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::resume_unwind;
+use std::sync::{Arc, mpsc};
+use std::{iter, thread};
+
+use super::batch::{Batch, Committed};
+use super::jsonl::{self, Appending};
+use super::stale::Stale;
+use super::writing::{Adding, Writing};
+use super::{Archive, Error, Step, Steps, catalog, layout};
+use crate::event::Day;
+
+/// In place of a path in the catalog's table `intent`: any file may be longer than the catalog says. So it is while a first
+/// export reads, whose batches need not be recorded one by one then.
+pub(super) const EVERY_FILE: &str = "";
+
+/// How many files may wait to be appended to: few enough that no more than two batches are in memory for it.
+const FILES_AHEAD: usize = 64;
+
+impl Archive {
+    /// Makes batches durable as a part of `run`: each by itself, or while the first export goes on, when all that comes is new,
+    /// together.
+    pub fn commit(&mut self, run: i64, batches: impl IntoIterator<Item = Batch>) -> Result<Committed, Error> {
+        let mut batches = batches.into_iter().map(ByFile::from);
+        if !self.is_indexed() {
+            return self.commit_together(run, batches);
+        }
+        batches.try_fold(Committed::default(), |mut committed, mut batch| {
+            self.intend(&mut batch)?;
+            committed += self.commit_together(run, iter::once(batch))?;
+            Ok(committed)
+        })
+    }
+
+    fn commit_together(&mut self, run: i64, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
+        let Archive { directory, catalog, hook, indexed, .. } = self;
+        let mut step = Steps { hook: hook.as_mut(), directory };
+        let (writing_out, asked) = mpsc::sync_channel(1);
+        let mut appending = Appending::new(directory, writing_out)?;
+        let writing = catalog.write()?;
+        let committed = thread::scope(|scope| {
+            let (files, orders) = mpsc::sync_channel(FILES_AHEAD);
+            let (step, directory) = (&mut step, &*directory);
+            scope.spawn(move || jsonl::write_out(directory, &asked));
+            let appended = scope.spawn(move || {
+                for Append { batch, file, events } in orders {
+                    let FileOf { path, length, .. } = &batch.files[file];
+                    let lines = events.iter().map(|&event| batch.batch.events[event].0.line.as_str());
+                    appending.append(path, *length, lines, step)?;
+                }
+                step.at(Step::Sync)?;
+                appending.sync()
+            });
+            let adding = writing.adding(run, *indexed);
+            let recorded = adding.and_then(|adding| {
+                let mut recording = Recording { writing: &writing, adding, run, indexed: *indexed, files };
+                recording.all(batches)
+            });
+            // why the files could not be written comes first: the catalog then stopped for that
+            appended.join().unwrap_or_else(|panic| resume_unwind(panic)).and(recorded)
+        })?;
+        if *indexed {
+            writing.clear_intent()?;
+        }
+        step.at(Step::Record)?;
+        writing.commit()?;
+        step.at(Step::Recorded)?;
+        Ok(committed)
+    }
+
+    /// Records which files a batch may append to, after a look at each.
+    fn intend(&mut self, batch: &mut ByFile) -> Result<(), Error> {
+        if batch.files.is_empty() {
+            return Ok(());
+        }
+        self.steps().at(Step::Intend)?;
+        // one transaction: to begin to read costs as much as a whole look
+        let writing = self.catalog.write()?;
+        batch.find_lengths(&writing)?;
+        for FileOf { path, length, .. } in &batch.files {
+            jsonl::check(&self.directory, path, *length)?;
+        }
+        writing.intend(batch.files.iter().map(|file| (file.path.as_str(), file.length.unwrap_or(0))))?;
+        writing.commit()
+    }
+
+    /// Undoes a batch that was not finished: its files get back the lengths they had before it.
+    pub fn recover(&mut self) -> Result<(), Error> {
+        let intent = self.catalog.intent()?;
+        if intent.is_empty() {
+            return Ok(());
+        }
+        self.steps().at(Step::Recover)?;
+        // a commit that failed may be in the catalog's log and come to life at the next start, with the lines that are to be
+        // taken away, unless another one takes its place
+        let writing = self.catalog.write()?;
+        writing.clear_intent()?;
+        writing.intend(intent.iter().map(|(path, length)| (path.as_str(), *length)))?;
+        writing.commit()?;
+        let writing = self.catalog.write()?;
+        for (path, length) in &intent {
+            if path == EVERY_FILE {
+                jsonl::for_each(&self.directory, |path, day| {
+                    if !Day::is_name(day) {
+                        return Ok(());
+                    }
+                    let committed = catalog::length(&writing.0, path)?;
+                    jsonl::truncate(&self.directory, path, committed.unwrap_or(0))
+                })?;
+            } else {
+                jsonl::truncate(&self.directory, path, *length)?;
+            }
+        }
+        writing.clear_intent()?;
+        writing.commit()
+    }
+}
+
+/// A batch and the files that its events belong to.
+struct ByFile {
+    batch: Batch,
+    files: Vec<FileOf>,
+}
+
+/// A file that events of a batch belong to.
+struct FileOf {
+    path: String,
+    day: String,
+    /// Its committed length, none for a new one.
+    length: Option<u64>,
+    /// Which of the batch's.
+    events: Vec<usize>,
+}
+
+impl From<Batch> for ByFile {
+    fn from(batch: Batch) -> ByFile {
+        let mut days: HashMap<(&str, Day), Vec<usize>> = HashMap::new();
+        for (at, (event, _)) in batch.events.iter().enumerate() {
+            days.entry((&event.room_id, event.day)).or_default().push(at);
+        }
+        let file = |((room_id, day), events): ((&str, Day), Vec<usize>)| FileOf {
+            path: layout::day_file(room_id, day),
+            day: day.to_string(),
+            length: None,
+            events,
+        };
+        let mut files: Vec<FileOf> = days.into_iter().map(file).collect();
+        files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        ByFile { batch, files }
+    }
+}
+
+impl ByFile {
+    fn find_lengths(&mut self, writing: &Writing<'_>) -> Result<(), Error> {
+        for file in &mut self.files {
+            file.length = catalog::length(&writing.0, &file.path)?;
+        }
+        Ok(())
+    }
+}
+
+/// An order to append the lines of events of a batch to one of its files.
+struct Append {
+    batch: Arc<ByFile>,
+    file: usize,
+    events: Vec<usize>,
+}
+
+/// Adds batches to the catalog, and orders their lines to be written.
+struct Recording<'w> {
+    writing: &'w Writing<'w>,
+    adding: Adding<'w>,
+    run: i64,
+    indexed: bool,
+    files: mpsc::SyncSender<Append>,
+}
+
+impl Recording<'_> {
+    /// Ends early when lines cannot be written; who should have written them says why.
+    fn all(&mut self, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
+        let mut committed = Committed::default();
+        for mut batch in batches {
+            let mut is_written = true;
+            if !self.indexed {
+                batch.find_lengths(self.writing)?;
+            }
+            let batch = Arc::new(batch);
+            if !self.indexed {
+                // all is new, so that it can be written meanwhile
+                let mut files = batch.files.iter().enumerate();
+                is_written = files.all(|(file, FileOf { events, .. })| self.append(&batch, file, events.clone()));
+            }
+            if !is_written {
+                break;
+            }
+            let recorded = self.batch(&batch)?;
+            self.writing.count(self.run, &recorded.counts)?;
+            committed += recorded;
+        }
+        Ok(committed)
+    }
+
+    fn append(&self, batch: &Arc<ByFile>, file: usize, events: Vec<usize>) -> bool {
+        self.files.send(Append { batch: Arc::clone(batch), file, events }).is_ok()
+    }
+
+    fn batch(&mut self, batch: &Arc<ByFile>) -> Result<Committed, Error> {
+        let writing = self.writing;
+        let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
+        let mut committed = Committed::default();
+        // events whose effective redaction may have changed
+        let mut redacted = BTreeSet::new();
+        let (mut new, mut stale) = (Vec::new(), Stale::default());
+        let mut room_id = "";
+        for (nth, FileOf { path, day, length, events: of_file }) in files.iter().enumerate() {
+            let mut lines = Vec::new();
+            let mut bytes = 0;
+            for &at in of_file {
+                let (event, late) = &events[at];
+                if self.adding.add(event, day)? {
+                    lines.push(at);
+                    bytes += event.line.len() as u64 + 1;
+                    committed.add(event, *late);
+                    if self.indexed {
+                        new.push(event);
+                        redacted.extend(event.redacts.as_deref());
+                        if writing.is_redacted(&event.event_id)? {
+                            redacted.insert(&event.event_id);
+                        }
+                    }
+                } else {
+                    committed.counts.known += 1;
+                    if event.recheck.is_some() && writing.complete_redaction(event)? {
+                        redacted.extend(event.redacts.as_deref());
+                        new.push(event);
+                    }
+                }
+            }
+            let Some(&first) = lines.first() else { continue };
+            if room_id != events[first].0.room_id {
+                room_id = &events[first].0.room_id;
+                writing.room(&events[first].0)?;
+            }
+            writing.file(path, length.unwrap_or(0) + bytes, lines.len() as u64, self.run)?;
+            if self.indexed {
+                if length.is_none() {
+                    stale.neighbours(path, writing)?;
+                }
+                self.append(batch, nth, lines);
+            }
+        }
+        for event_id in redacted {
+            writing.redact(event_id)?;
+        }
+        for event in new {
+            stale.add(event, writing)?;
+        }
+        for state in states {
+            if writing.add_name(state, self.indexed)? {
+                let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
+                stale.name(&state.room_id, kind, key, state.origin_server_ts, writing)?;
+                writing.room_is_stale(&state.room_id)?;
+            }
+        }
+        stale.mark(writing)?;
+        for advance in advances {
+            writing.advance(advance, self.run)?;
+        }
+        for room_id in caught_up {
+            writing.caught_up(room_id)?;
+        }
+        Ok(committed)
+    }
+}
