@@ -167,9 +167,7 @@ impl Archive {
         }
         writing.commit()
     }
-}
 
-impl Archive {
     fn steps(&mut self) -> Steps<'_> {
         Steps { hook: self.hook.as_mut(), directory: &self.directory }
     }

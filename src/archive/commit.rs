@@ -185,17 +185,13 @@ impl Recording<'_> {
     fn all(&mut self, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
         let mut committed = Committed::default();
         for mut batch in batches {
-            let mut is_written = true;
             if !self.indexed {
                 batch.find_lengths(self.writing)?;
             }
             let batch = Arc::new(batch);
-            if !self.indexed {
-                // all is new, so that it can be written meanwhile
-                let mut files = batch.files.iter().enumerate();
-                is_written = files.all(|(file, FileOf { events, .. })| self.append(&batch, file, events.clone()));
-            }
-            if !is_written {
+            // while nothing is looked up all is new, so that it can be written meanwhile
+            let mut files = batch.files.iter().enumerate();
+            if !self.indexed && !files.all(|(file, of)| self.append(&batch, file, of.events.clone())) {
                 break;
             }
             let recorded = self.batch(&batch)?;
@@ -205,10 +201,12 @@ impl Recording<'_> {
         Ok(committed)
     }
 
+    /// False: lines cannot be written any more.
     fn append(&self, batch: &Arc<ByFile>, file: usize, events: Vec<usize>) -> bool {
         self.files.send(Append { batch: Arc::clone(batch), file, events }).is_ok()
     }
 
+    /// Adds a batch; unless that was done before, has the lines of what is new appended.
     fn batch(&mut self, batch: &Arc<ByFile>) -> Result<Committed, Error> {
         let writing = self.writing;
         let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;

@@ -1,7 +1,7 @@
 //! What is looked up once and not for every row, where a database has little enough of it.
 //!
 //! It stays true while events are read up to an id that was taken before: a room is there before it has an event, and what
-//! Synapse rejects later is told of in `events` too, as it has been since 1.52.
+//! Synapse rejects later, or no longer, it tells of in `events` too (since 1.52; `mark_event_rejected_txn` changes both).
 
 use std::collections::{HashMap, HashSet};
 
