@@ -227,9 +227,6 @@ impl Recording<'_> {
                     if self.indexed {
                         new.push(event);
                         redacted.extend(event.redacts.as_deref());
-                        if writing.is_redacted(&event.event_id)? {
-                            redacted.insert(&event.event_id);
-                        }
                     }
                 } else {
                     committed.counts.known += 1;
@@ -250,6 +247,13 @@ impl Recording<'_> {
                     stale.neighbours(path, writing)?;
                 }
                 self.append(batch, nth, lines);
+            }
+        }
+        // in the order of the indexes, so that what is looked up lies together
+        new.sort_unstable_by_key(|event| &event.event_id);
+        for event in &new {
+            if writing.is_redacted(&event.event_id)? {
+                redacted.insert(&event.event_id);
             }
         }
         for event_id in redacted {

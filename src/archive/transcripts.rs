@@ -15,14 +15,13 @@ mod poll;
 mod said;
 mod shown;
 mod time;
+mod workers;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,20 +29,19 @@ use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::writing::signed;
-use super::{Archive, Catalog, Error, jsonl};
+use super::{Archive, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
 use names::{Remembered, Title};
 use pending::Stale;
+use workers::Workers;
 
 /// How many room-days are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
-/// How many a thread takes at a time.
+/// How many a thread takes at a time: two that write to the same directory wait for each other.
 const NEIGHBOURS: usize = 100;
 /// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
 const IN_MEMORY: usize = 256 * 1024;
-/// The most threads that render; each has a connection to the catalog.
-const THREADS: usize = 8;
 
 /// How events are shown.
 #[derive(Clone, Debug)]
@@ -114,25 +112,24 @@ impl Archive {
         let all: i64 =
             self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
-        let mut catalogs = Vec::new();
         // opened before anything is written, so that it learns of every failure since
         let whole = File::open(&self.directory).map_err(Error::io("open", &self.directory))?;
+        let directory = self.directory.clone();
+        let mut workers = Workers::new(&directory);
         while rendered.days < all.unsigned_abs() {
             let stale = self.catalog.stale_days()?;
             if stale.is_empty() {
                 break;
             }
-            while catalogs.len() < threads.min(stale.len()) {
-                catalogs.push(Catalog::open_to_read(&self.directory)?);
-            }
-            let goes_on = AtomicBool::new(true);
+            let mut goes_on = true;
             let mut tell = |done: usize| {
-                let more = progress(rendered.days + done as u64, all.unsigned_abs());
-                goes_on.store(more, Ordering::Relaxed);
+                goes_on = progress(rendered.days + done as u64, all.unsigned_abs());
+                goes_on
             };
-            let counts = days(&self.directory, &mut catalogs, &stale, &options, &goes_on, &mut tell)?;
-            jsonl::sync_files(&self.directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
+            let counts = workers.each(&stale, NEIGHBOURS, &mut tell, &|catalog, remembered, stale| {
+                Ok((stale, day(&directory, catalog, stale, &options, remembered)?))
+            })?;
+            jsonl::sync_files(&directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
             let writing = self.catalog.write()?;
             for (stale, counts) in &counts {
                 writing
@@ -143,11 +140,11 @@ impl Archive {
             }
             writing.commit()?;
             rendered.days += counts.len() as u64;
-            if !goes_on.load(Ordering::Relaxed) {
+            if !goes_on {
                 return Ok(rendered);
             }
         }
-        index::render(self, &whole, &mut rendered)?;
+        index::render(self, &mut workers, &whole, &mut rendered)?;
         Ok(rendered)
     }
 
@@ -186,47 +183,6 @@ impl Archive {
         }
         Ok(())
     }
-}
-
-/// Renders room-days, several at a time.
-fn days<'s>(
-    archive: &Path,
-    catalogs: &mut [Catalog],
-    stale: &'s [Stale],
-    options: &Options,
-    goes_on: &AtomicBool,
-    tell: &mut dyn FnMut(usize),
-) -> Result<Vec<(&'s Stale, Counts)>, Error> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(&Stale, Counts)>> = Mutex::new(Vec::with_capacity(stale.len()));
-    let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
-    let work = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
-        let mut remembered = Remembered::default();
-        // neighbours go to one thread: two that write to the same directory wait for each other
-        while let Some(some) = stale.chunks(NEIGHBOURS).nth(next.fetch_add(1, Ordering::Relaxed)) {
-            for stale in some {
-                if !goes_on.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                // one failure ends the work of all
-                let counts = day(archive, &catalog.connection, stale, options, &mut remembered)
-                    .inspect_err(|_| next.store(usize::MAX / 2, Ordering::Relaxed))?;
-                lock().push((stale, counts));
-            }
-            tell(lock().len());
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let Some((first, others)) = catalogs.split_first_mut() else { return Ok(()) };
-        let others: Vec<_> = others.iter_mut().map(|catalog| scope.spawn(move || work(catalog, &mut |_| ()))).collect();
-        let mut result = work(first, tell);
-        for other in others {
-            result = result.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        result
-    })?;
-    Ok(std::mem::take(&mut *lock()))
 }
 
 /// Renders one room-day.

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Archive, Catalog, Error, jsonl};
+use super::super::writing::Writing;
+use super::super::{Archive, Error, jsonl};
 use super::names::{Title, state};
+use super::workers::Workers;
 use super::{Rendered, by_name, replace, time};
 use crate::event::Object;
 use crate::transcript::markdown::{code_cell, excerpt, inline};
@@ -56,58 +58,82 @@ impl About {
 }
 
 /// Renders the indexes of the rooms whose days or names have changed, the links to them, and the archive's index.
-pub(super) fn render(archive: &mut Archive, whole: &File, rendered: &mut Rendered) -> Result<(), Error> {
+pub(super) fn render(
+    archive: &mut Archive,
+    workers: &mut Workers<'_>,
+    whole: &File,
+    rendered: &mut Rendered,
+) -> Result<(), Error> {
     let Archive { directory, catalog, .. } = archive;
-    let rooms: Vec<String> = {
+    let stale: Vec<String> = {
         let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
     };
-    if !rooms.is_empty() {
-        render_rooms(directory, whole, catalog, &rooms)?;
+    if !stale.is_empty() {
+        let rooms = workers.each(&stale, 1, &mut |_| true, &|catalog, _, room_id| room(directory, catalog, room_id))?;
+        let writing = catalog.write()?;
+        for room in &rooms {
+            update(&writing, room)?;
+        }
+        write_rooms(&directory.join("index.md"), &writing.0)?;
+        let of_rooms = rooms.iter().flat_map(|Room { directory, .. }| {
+            ["room.json", "index.md"].map(|file| format!("rooms/{directory}/{file}"))
+        });
+        let files: Vec<String> = of_rooms.chain(["index.md".to_owned()]).collect();
+        jsonl::sync_files(directory, whole, files.into_iter())?;
+        writing.0.execute("update room set dirty = 0 where dirty", [])?;
+        writing.commit()?;
     }
-    rendered.rooms += rooms.len() as u64;
+    rendered.rooms += stale.len() as u64;
     rendered.no_links = !by_name::link(directory, catalog)?;
     Ok(())
 }
 
-fn render_rooms(directory: &Path, whole: &File, catalog: &mut Catalog, rooms: &[String]) -> Result<(), Error> {
-    let writing = catalog.write()?;
-    let mut files = vec!["index.md".to_owned()];
-    for room_id in rooms {
-        let sql = "select directory, version, by_name from room where room_id = ?1";
-        let (room, version, old): (String, Option<String>, Option<String>) =
-            writing.0.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        let about = About::of(&writing.0, room_id, version)?;
-        let path = directory.join("rooms").join(&room);
-        write_json(&path.join("room.json"), &about)?;
-        write_index(&path.join("index.md"), &writing.0, &room, &about)?;
-        files.extend(["room.json", "index.md"].map(|file| format!("rooms/{room}/{file}")));
-        let name =
-            by_name::safe(&about.name).unwrap_or_else(|| by_name::safe(&room).unwrap_or_else(|| "room".to_owned()));
-        if old.as_ref() != Some(&name) {
-            // where two rooms share a name, both get another link
-            let sql = "update room set link = null where by_name = ?1 collate nocase";
-            for name in old.iter().chain([&name]) {
-                writing.0.prepare_cached(sql)?.execute([name])?;
-            }
-            writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([room_id])?;
+/// A room whose index was rendered.
+struct Room {
+    about: About,
+    directory: String,
+    /// What it was called in `by-name/`.
+    by_name: Option<String>,
+}
+
+/// Renders the index of a room.
+fn room(archive: &Path, connection: &Connection, room_id: &str) -> Result<Room, Error> {
+    let sql = "select directory, version, by_name from room where room_id = ?1";
+    let (directory, version, by_name): (String, Option<String>, Option<String>) =
+        connection.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let about = About::of(connection, room_id, version)?;
+    let path = archive.join("rooms").join(&directory);
+    write_json(&path.join("room.json"), &about)?;
+    write_index(&path.join("index.md"), connection, &directory, &about)?;
+    Ok(Room { about, directory, by_name })
+}
+
+/// Tells the catalog what a room is called.
+fn update(writing: &Writing<'_>, room: &Room) -> Result<(), Error> {
+    let Room { about, directory, by_name: old } = room;
+    let name =
+        by_name::safe(&about.name).unwrap_or_else(|| by_name::safe(directory).unwrap_or_else(|| "room".to_owned()));
+    if old.as_ref() != Some(&name) {
+        // where two rooms share a name, both get another link
+        let sql = "update room set link = null where by_name = ?1 collate nocase";
+        for name in old.iter().chain([&name]) {
+            writing.0.prepare_cached(sql)?.execute([name])?;
         }
-        let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, messages =
-                   (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
-        writing.0.prepare_cached(sql)?.execute(params![
-            room_id,
-            about.name,
-            serde_json::to_string(&about.aliases).unwrap_or_default(),
-            about.kind,
-            about.encryption.is_some(),
-            name,
-            format!("rooms/{room}/"),
-        ])?;
+        writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([&about.id])?;
     }
-    write_rooms(&directory.join("index.md"), &writing.0)?;
-    jsonl::sync_files(directory, whole, files.into_iter())?;
-    writing.0.execute("update room set dirty = 0 where dirty", [])?;
-    writing.commit()
+    let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, messages =
+               (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
+    writing.0.prepare_cached(sql)?.execute(params![
+        about.id,
+        about.name,
+        serde_json::to_string(&about.aliases).unwrap_or_default(),
+        about.kind,
+        about.encryption.is_some(),
+        name,
+        format!("rooms/{directory}/"),
+    ])?;
+    Ok(())
 }
 
 fn write_json(path: &Path, about: &About) -> Result<(), Error> {
@@ -141,19 +167,21 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
                 order by path like '%/undated.jsonl', path desc";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([format!("rooms/{room}/")])?;
-    let mut month = String::new();
+    let mut month = None;
     replace(path, &mut |file| {
         file.write_all(head.as_bytes())?;
         while let Some((path, events, messages)) =
             rows.next().and_then(|row| row.map(day_of).transpose()).map_err(io::Error::other)?
         {
             let day = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl");
-            let this = time::date(day).map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
-            if this != month {
-                write!(file, "\n## {this}\n\n| day | messages | events |\n|---|--:|--:|\n")?;
-                month = this;
+            let date = time::date(day);
+            let this = day.rsplit_once('-').map(|(month, _)| month.to_owned());
+            if month.as_ref() != Some(&this) {
+                let heading = date.map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
+                write!(file, "\n## {heading}\n\n| day | messages | events |\n|---|--:|--:|\n")?;
+                month = Some(this);
             }
-            let name = time::date(day).map_or_else(|| day.to_owned(), |date| date.format("%A %-d").to_string());
+            let name = date.map_or_else(|| day.to_owned(), |date| date.format("%A %-d").to_string());
             writeln!(file, "| [{name}]({day}.md) | {messages} | {events} |")?;
         }
         Ok(())

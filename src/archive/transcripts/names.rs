@@ -97,15 +97,21 @@ impl<'c> Names<'c> {
         if let Some(&known) = self.shared.get(&key) {
             return Ok(known);
         }
-        let sql = "select exists (
-            select 1 from membership m indexed by membership_displayname
-             where room_id = ?1 and displayname = ?2 and user_id <> ?3 and membership in ('join', 'invite')
-               and origin_server_ts < ?5 and not exists (
-                   select 1 from membership later
-                    where later.room_id = m.room_id and later.user_id = m.user_id
-                      and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?4))";
+        // those before and those after it in the index, so that nothing is passed over, however often it says its name
+        let other = |user_id: &str| {
+            format!(
+                "exists (
+                    select 1 from membership m indexed by membership_displayname
+                     where room_id = ?1 and displayname = ?2 and {user_id} and membership in ('join', 'invite')
+                       and origin_server_ts < ?5 and not exists (
+                           select 1 from membership later
+                            where later.room_id = m.room_id and later.user_id = m.user_id
+                              and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?4))"
+            )
+        };
+        let sql = format!("select {} or {}", other("user_id < ?3"), other("user_id > ?3"));
         let parameters = params![self.room_id, name, user_id, self.day.start, self.day.end];
-        let shared = self.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
+        let shared = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         if self.shared.len() >= REMEMBERED {
             self.shared.clear();
         }
