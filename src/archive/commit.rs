@@ -19,7 +19,7 @@ use crate::event::Day;
 /// export reads, whose batches need not be recorded one by one then.
 pub(super) const EVERY_FILE: &str = "";
 
-/// How many files may wait to be appended to: few enough that no more than two batches are in memory for it.
+/// How many files of a batch may wait to be appended to.
 const FILES_AHEAD: usize = 64;
 
 impl Archive {
@@ -44,14 +44,19 @@ impl Archive {
         let mut appending = Appending::new(directory, writing_out)?;
         let writing = catalog.write()?;
         let committed = thread::scope(|scope| {
-            let (files, orders) = mpsc::sync_channel(FILES_AHEAD);
+            let (files, orders) = mpsc::sync_channel(if *indexed { FILES_AHEAD } else { 0 });
             let (step, directory) = (&mut step, &*directory);
             scope.spawn(move || jsonl::write_out(directory, &asked));
             let appended = scope.spawn(move || {
-                for Append { batch, file, events } in orders {
-                    let FileOf { path, length, .. } = &batch.files[file];
-                    let lines = events.iter().map(|&event| batch.batch.events[event].0.line.as_str());
-                    appending.append(path, *length, lines, step)?;
+                for Append { batch, of } in orders {
+                    let mut append = |file: &FileOf, events: &[usize]| {
+                        let lines = events.iter().map(|&event| batch.batch.events[event].0.line.as_str());
+                        appending.append(&file.path, file.length, lines, step)
+                    };
+                    match of {
+                        Some((file, events)) => append(&batch.files[file], &events)?,
+                        None => batch.files.iter().try_for_each(|file| append(file, &file.events))?,
+                    }
                 }
                 step.at(Step::Sync)?;
                 appending.sync()
@@ -164,11 +169,11 @@ impl ByFile {
     }
 }
 
-/// An order to append the lines of events of a batch to one of its files.
+/// An order to append lines of a batch.
 struct Append {
     batch: Arc<ByFile>,
-    file: usize,
-    events: Vec<usize>,
+    /// Those of some events of one of its files; none: all.
+    of: Option<(usize, Vec<usize>)>,
 }
 
 /// Adds batches to the catalog, and orders their lines to be written.
@@ -190,8 +195,7 @@ impl Recording<'_> {
             }
             let batch = Arc::new(batch);
             // while nothing is looked up all is new, so that it can be written meanwhile
-            let mut files = batch.files.iter().enumerate();
-            if !self.indexed && !files.all(|(file, of)| self.append(&batch, file, of.events.clone())) {
+            if !self.indexed && !self.append(&batch, None) {
                 break;
             }
             let recorded = self.batch(&batch)?;
@@ -202,8 +206,8 @@ impl Recording<'_> {
     }
 
     /// False: lines cannot be written any more.
-    fn append(&self, batch: &Arc<ByFile>, file: usize, events: Vec<usize>) -> bool {
-        self.files.send(Append { batch: Arc::clone(batch), file, events }).is_ok()
+    fn append(&self, batch: &Arc<ByFile>, of: Option<(usize, Vec<usize>)>) -> bool {
+        self.files.send(Append { batch: Arc::clone(batch), of }).is_ok()
     }
 
     /// Adds a batch; unless that was done before, has the lines of what is new appended.
@@ -246,7 +250,7 @@ impl Recording<'_> {
                 if length.is_none() {
                     stale.neighbours(path, writing)?;
                 }
-                self.append(batch, nth, lines);
+                self.append(batch, Some((nth, lines)));
             }
         }
         // in the order of the indexes, so that what is looked up lies together

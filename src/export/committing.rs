@@ -14,7 +14,7 @@ use crate::archive::{self, Archive, Batch, Committed};
 
 /// About how many bytes of events a first export makes durable at once. Each commit waits for the disk a few times, and the
 /// more there is to write, the less that counts.
-const COMMIT_BYTES: usize = 64 * 1024 * 1024;
+const COMMIT_BYTES: usize = 128 * 1024 * 1024;
 
 /// A commit under way.
 pub(super) struct Committing {
