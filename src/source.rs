@@ -300,15 +300,19 @@ impl Database {
         }
     }
 
-    /// PostgreSQL's plan for a statement of `sql/`, in a session like all others; for tests.
+    /// PostgreSQL's plan for a statement of `sql/`, in a session like all others; `knowing` rejections and versions, or
+    /// looking them up. For tests.
     #[doc(hidden)]
     pub async fn explain(
         &self,
         name: &str,
+        knowing: bool,
         parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
     ) -> Result<Option<String>, Error> {
         let Some(statement) = queries::named(name) else { return Ok(None) };
-        let mut statement = self.schema.adapt(statement);
+        let known =
+            known::Known { rejections: knowing.then(Default::default), versions: knowing.then(Default::default) };
+        let mut statement = self.schema.adapt(queries::knowing(&known, statement));
         statement.sql = format!("explain {}", statement.sql).into();
         let rows = self.session.query(&statement, parameters).await?;
         Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect::<Vec<&str>>().join("\n")))

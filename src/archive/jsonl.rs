@@ -108,14 +108,7 @@ impl<'a> Appending<'a> {
 
     /// Returns when all that was appended is on the disk.
     pub(super) fn sync(self) -> Result<(), Error> {
-        if self.files.len() >= SYNC_ALL_FROM && sync_whole(self.archive, &self.whole)? {
-            return Ok(());
-        }
-        for path in &self.files {
-            // the first to ask is told of a failure, also one of a file that was closed since
-            File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))?;
-        }
-        self.grown.iter().try_for_each(|directory| sync(directory))
+        sync_files(self.archive, &self.whole, &self.files, &self.grown)
     }
 }
 
@@ -179,23 +172,22 @@ fn tells_of_failure(release: &str) -> bool {
     (numbers.next(), numbers.next()) >= (Some(5), Some(8))
 }
 
-/// Returns when files below the archive, and their names, are on the disk. `whole` is the archive's directory, opened
-/// before they were written.
+/// Returns when files of the archive are on the disk, and directories with new entries. `whole` is the archive's directory,
+/// opened before they were written.
 pub(super) fn sync_files(
     archive: &Path,
     whole: &File,
-    paths: impl ExactSizeIterator<Item = String>,
+    files: &[PathBuf],
+    grown: &BTreeSet<PathBuf>,
 ) -> Result<(), Error> {
-    if paths.len() >= SYNC_ALL_FROM && sync_whole(archive, whole)? {
+    if files.len() >= SYNC_ALL_FROM && sync_whole(archive, whole)? {
         return Ok(());
     }
-    let mut directories = BTreeSet::new();
-    for path in paths {
-        let path = archive.join(path);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io("sync", &path))?;
-        directories.extend(path.parent().map(Path::to_owned));
+    for path in files {
+        // the first to ask is told of a failure, also one of a file that was closed since
+        File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("sync", path))?;
     }
-    directories.iter().try_for_each(|directory| sync(directory))
+    grown.iter().try_for_each(|directory| sync(directory))
 }
 
 /// Refuses a file that is not as long as the catalog says, or is there though the catalog does not know it.

@@ -21,7 +21,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -129,7 +129,7 @@ impl Archive {
             let counts = workers.each(&stale, NEIGHBOURS, &mut tell, &|catalog, remembered, stale| {
                 Ok((stale, day(&directory, catalog, stale, &options, remembered)?))
             })?;
-            jsonl::sync_files(&directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
+            sync(&directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
             let writing = self.catalog.write()?;
             for (stale, counts) in &counts {
                 writing
@@ -183,6 +183,13 @@ impl Archive {
         }
         Ok(())
     }
+}
+
+/// Returns when files that were made anew are on the disk, and their names.
+fn sync(archive: &Path, whole: &File, paths: impl Iterator<Item = String>) -> Result<(), Error> {
+    let files: Vec<PathBuf> = paths.map(|path| archive.join(path)).collect();
+    let directories = files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+    jsonl::sync_files(archive, whole, &files, &directories)
 }
 
 /// Renders one room-day.

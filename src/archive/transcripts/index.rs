@@ -8,10 +8,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::writing::Writing;
-use super::super::{Archive, Error, jsonl};
+use super::super::{Archive, Error};
 use super::names::{Title, state};
 use super::workers::Workers;
-use super::{Rendered, by_name, replace, time};
+use super::{Rendered, by_name, replace, sync, time};
 use crate::event::Object;
 use crate::transcript::markdown::{code_cell, excerpt, inline};
 
@@ -79,8 +79,7 @@ pub(super) fn render(
         let of_rooms = rooms.iter().flat_map(|Room { directory, .. }| {
             ["room.json", "index.md"].map(|file| format!("rooms/{directory}/{file}"))
         });
-        let files: Vec<String> = of_rooms.chain(["index.md".to_owned()]).collect();
-        jsonl::sync_files(directory, whole, files.into_iter())?;
+        sync(directory, whole, of_rooms.chain(["index.md".to_owned()]))?;
         writing.0.execute("update room set dirty = 0 where dirty", [])?;
         writing.commit()?;
     }
