@@ -36,7 +36,7 @@ use names::{Remembered, Title};
 use pending::Stale;
 use workers::Workers;
 
-/// How many room-days are rendered before the catalog learns of it.
+/// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
 /// How many a thread takes at a time: two that write to the same directory wait for each other.
 const NEIGHBOURS: usize = 100;

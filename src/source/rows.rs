@@ -29,7 +29,7 @@ const MANY_IDS: u64 = 100_000;
 /// How many missing ids one statement looks for at most.
 const IDS_AT_ONCE: i64 = 100_000;
 /// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
-const CHUNKS_AHEAD: usize = 24;
+const CHUNKS_AHEAD: usize = 16;
 /// How many of them wait for their receiver where they come from several connections.
 const CHUNKS_WAITING: usize = 2;
 

@@ -11,7 +11,7 @@ use super::super::writing::Writing;
 use super::super::{Archive, Error};
 use super::names::{Title, state};
 use super::workers::Workers;
-use super::{Rendered, by_name, replace, sync, time};
+use super::{AT_ONCE, Rendered, by_name, replace, sync, time};
 use crate::event::Object;
 use crate::transcript::markdown::{code_cell, excerpt, inline};
 
@@ -69,18 +69,24 @@ pub(super) fn render(
         let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
     };
-    if !stale.is_empty() {
-        let rooms = workers.each(&stale, 1, &mut |_| true, &|catalog, _, room_id| room(directory, catalog, room_id))?;
+    let mut portions = stale.chunks(AT_ONCE).peekable();
+    while let Some(portion) = portions.next() {
+        let rooms =
+            workers.each(portion, 1, &mut |_| true, &|catalog, _, room_id| room(directory, catalog, room_id))?;
         let writing = catalog.write()?;
         for room in &rooms {
             update(&writing, room)?;
         }
-        write_rooms(&directory.join("index.md"), &writing.0)?;
         let of_rooms = rooms.iter().flat_map(|Room { directory, .. }| {
             ["room.json", "index.md"].map(|file| format!("rooms/{directory}/{file}"))
         });
-        sync(directory, whole, of_rooms.chain(["index.md".to_owned()]))?;
-        writing.0.execute("update room set dirty = 0 where dirty", [])?;
+        let mut files: Vec<String> = of_rooms.collect();
+        if portions.peek().is_none() {
+            // before no room is stale any more, which would say that it need not be made anew
+            write_rooms(&directory.join("index.md"), &writing.0)?;
+            files.push("index.md".to_owned());
+        }
+        sync(directory, whole, files.into_iter())?;
         writing.commit()?;
     }
     rendered.rooms += stale.len() as u64;
@@ -90,8 +96,13 @@ pub(super) fn render(
 
 /// A room whose index was rendered.
 struct Room {
-    about: About,
+    id: String,
     directory: String,
+    name: String,
+    /// A JSON array.
+    aliases: String,
+    kind: Option<String>,
+    is_encrypted: bool,
     /// What it was called in `by-name/`.
     by_name: Option<String>,
 }
@@ -105,32 +116,33 @@ fn room(archive: &Path, connection: &Connection, room_id: &str) -> Result<Room, 
     let path = archive.join("rooms").join(&directory);
     write_json(&path.join("room.json"), &about)?;
     write_index(&path.join("index.md"), connection, &directory, &about)?;
-    Ok(Room { about, directory, by_name })
+    let About { id, name, aliases, kind, encryption, .. } = about;
+    let aliases = serde_json::to_string(&aliases).unwrap_or_default();
+    Ok(Room { id, directory, name, aliases, kind, is_encrypted: encryption.is_some(), by_name })
 }
 
 /// Tells the catalog what a room is called.
 fn update(writing: &Writing<'_>, room: &Room) -> Result<(), Error> {
-    let Room { about, directory, by_name: old } = room;
-    let name =
-        by_name::safe(&about.name).unwrap_or_else(|| by_name::safe(directory).unwrap_or_else(|| "room".to_owned()));
-    if old.as_ref() != Some(&name) {
+    let by_name = by_name::safe(&room.name)
+        .unwrap_or_else(|| by_name::safe(&room.directory).unwrap_or_else(|| "room".to_owned()));
+    if room.by_name.as_ref() != Some(&by_name) {
         // where two rooms share a name, both get another link
         let sql = "update room set link = null where by_name = ?1 collate nocase";
-        for name in old.iter().chain([&name]) {
+        for name in room.by_name.iter().chain([&by_name]) {
             writing.0.prepare_cached(sql)?.execute([name])?;
         }
-        writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([&about.id])?;
+        writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([&room.id])?;
     }
-    let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, messages =
+    let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, dirty = 0, messages =
                (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
     writing.0.prepare_cached(sql)?.execute(params![
-        about.id,
-        about.name,
-        serde_json::to_string(&about.aliases).unwrap_or_default(),
-        about.kind,
-        about.encryption.is_some(),
-        name,
-        format!("rooms/{directory}/"),
+        room.id,
+        room.name,
+        room.aliases,
+        room.kind,
+        room.is_encrypted,
+        by_name,
+        format!("rooms/{}/", room.directory),
     ])?;
     Ok(())
 }
@@ -227,4 +239,50 @@ fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
         excerpt(&name, 120),
         kinds.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::event::{Event, Stored};
+
+    #[test]
+    fn more_rooms_than_are_rendered_at_once_are_all_in_the_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let rooms = directory.path().join("rooms");
+        for number in 0..=AT_ONCE {
+            let stored = Stored {
+                event_id: &format!("${number}"),
+                room_id: &format!("!{number}:x"),
+                kind: "m.room.message",
+                sender: Some("@a:x"),
+                state_key: None,
+                stream_ordering: 7,
+                topological_ordering: 3,
+                origin_server_ts: Some(1_795_348_800_000),
+                received_ts: None,
+                room_version: None,
+                outlier: false,
+                rejected: false,
+                internal_metadata: None,
+                json: Some(r#"{"type":"m.room.message","content":{"body":"x"},"origin_server_ts":1795348800000}"#),
+                redacts: None,
+                recheck: None,
+            };
+            let room = rooms.join(format!("{number}@x"));
+            fs::create_dir_all(&room).unwrap();
+            fs::write(room.join("2026-11-22.jsonl"), Event::from_stored(&stored).line + "\n").unwrap();
+        }
+        let mut archive = Archive::open(directory.path(), None).unwrap();
+        let rendered = archive.render(&mut |_, _| true).unwrap();
+        assert_eq!(rendered.rooms, AT_ONCE as u64 + 1);
+        let index = fs::read_to_string(directory.path().join("index.md")).unwrap();
+        for number in 0..=AT_ONCE {
+            assert!(index.contains(&format!("](rooms/{number}@x/index.md)")), "{number}");
+            assert!(rooms.join(format!("{number}@x/index.md")).exists(), "{number}");
+        }
+        assert_eq!(archive.render(&mut |_, _| true).unwrap(), Rendered::default());
+    }
 }
