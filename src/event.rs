@@ -389,4 +389,4 @@ fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de 
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -44,6 +44,7 @@ impl Archive {
         let mut appending = Appending::new(directory, writing_out)?;
         let writing = catalog.write()?;
         let committed = thread::scope(|scope| {
+            // without indexes an order is a whole batch, and the one that is recorded the only one in memory for it
             let (files, orders) = mpsc::sync_channel(if *indexed { FILES_AHEAD } else { 0 });
             let (step, directory) = (&mut step, &*directory);
             scope.spawn(move || jsonl::write_out(directory, &asked));

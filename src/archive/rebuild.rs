@@ -109,28 +109,12 @@ mod tests {
     use super::*;
     use crate::archive::Archive;
     use crate::event::Stored;
+    use crate::event::tests::stored;
 
     const FILE: &str = "rooms/r@x/2026-11-22.jsonl";
 
     fn line(event_id: &str, json: &str) -> String {
-        let stored = Stored {
-            event_id,
-            room_id: "!r:x",
-            kind: "m.room.message",
-            sender: Some("@a:x"),
-            state_key: None,
-            stream_ordering: 7,
-            topological_ordering: 3,
-            origin_server_ts: Some(1_795_348_800_000),
-            received_ts: None,
-            room_version: None,
-            outlier: false,
-            rejected: false,
-            internal_metadata: None,
-            json: Some(json),
-            redacts: None,
-            recheck: None,
-        };
+        let stored = Stored { event_id, ..stored(Some(json)) };
         Event::from_stored(&stored).line + "\n"
     }
 

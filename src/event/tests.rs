@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 const PDU: &str = r#"{"type":"m.room.message","room_id":"!r:x","sender":"@a:x","content":{"body":"hi","msgtype":"m.text"},"origin_server_ts":1795348800000}"#;
 
-fn stored(json: Option<&str>) -> Stored<'_> {
+/// An ordinary row with this PDU.
+pub(crate) fn stored(json: Option<&str>) -> Stored<'_> {
     Stored {
         event_id: "$e",
         room_id: "!r:x",

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use chrono::Datelike as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::writing::Writing;
@@ -80,13 +81,12 @@ pub(super) fn render(
         let of_rooms = rooms.iter().flat_map(|Room { directory, .. }| {
             ["room.json", "index.md"].map(|file| format!("rooms/{directory}/{file}"))
         });
-        let mut files: Vec<String> = of_rooms.collect();
-        if portions.peek().is_none() {
+        let is_last = portions.peek().is_none();
+        if is_last {
             // before no room is stale any more, which would say that it need not be made anew
             write_rooms(&directory.join("index.md"), &writing.0)?;
-            files.push("index.md".to_owned());
         }
-        sync(directory, whole, files.into_iter())?;
+        sync(directory, whole, of_rooms.chain(is_last.then(|| "index.md".to_owned())))?;
         writing.commit()?;
     }
     rendered.rooms += stale.len() as u64;
@@ -186,8 +186,8 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
         {
             let day = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl");
             let date = time::date(day);
-            let this = day.rsplit_once('-').map(|(month, _)| month.to_owned());
-            if month.as_ref() != Some(&this) {
+            let this = date.map(|date| (date.year(), date.month()));
+            if month != Some(this) {
                 let heading = date.map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
                 write!(file, "\n## {heading}\n\n| day | messages | events |\n|---|--:|--:|\n")?;
                 month = Some(this);
@@ -246,31 +246,18 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::event::tests::stored;
     use crate::event::{Event, Stored};
+
+    const PDU: &str = r#"{"type":"m.room.message","content":{"body":"x"},"origin_server_ts":1795348800000}"#;
 
     #[test]
     fn more_rooms_than_are_rendered_at_once_are_all_in_the_index() {
         let directory = tempfile::tempdir().unwrap();
         let rooms = directory.path().join("rooms");
         for number in 0..=AT_ONCE {
-            let stored = Stored {
-                event_id: &format!("${number}"),
-                room_id: &format!("!{number}:x"),
-                kind: "m.room.message",
-                sender: Some("@a:x"),
-                state_key: None,
-                stream_ordering: 7,
-                topological_ordering: 3,
-                origin_server_ts: Some(1_795_348_800_000),
-                received_ts: None,
-                room_version: None,
-                outlier: false,
-                rejected: false,
-                internal_metadata: None,
-                json: Some(r#"{"type":"m.room.message","content":{"body":"x"},"origin_server_ts":1795348800000}"#),
-                redacts: None,
-                recheck: None,
-            };
+            let (event_id, room_id) = (format!("${number}"), format!("!{number}:x"));
+            let stored = Stored { event_id: &event_id, room_id: &room_id, ..stored(Some(PDU)) };
             let room = rooms.join(format!("{number}@x"));
             fs::create_dir_all(&room).unwrap();
             fs::write(room.join("2026-11-22.jsonl"), Event::from_stored(&stored).line + "\n").unwrap();
