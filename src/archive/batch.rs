@@ -5,7 +5,7 @@ use crate::stream::{Gaps, Stream, Watermark};
 
 /// A batch is full once its events take this many bytes: enough that few files are opened twice, and little enough for a
 /// small computer.
-const BATCH_BYTES: usize = 12 * 1024 * 1024;
+const BATCH_BYTES: usize = 10 * 1024 * 1024;
 
 /// An event, and whether it was found in a gap.
 pub(super) type Taken = (Box<Event>, bool);

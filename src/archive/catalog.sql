@@ -173,6 +173,6 @@ create table intent (
 --     create index event_room on event (room_id, origin_server_ts);
 --     create index event_redacts on event (redacts) where redacts is not null;
 --     create index event_relates_to on event (relates_to) where relates_to is not null;
---     create index event_replies_to on event (replies_to) where replies_to is not null;
+--     create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
 --     create index file_dirty on file (path) where dirty;
 --     create index membership_displayname on membership (room_id, displayname) where displayname is not null;

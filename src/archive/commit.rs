@@ -8,12 +8,12 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, mpsc};
 use std::{iter, thread};
 
-use super::batch::{Batch, Committed};
+use super::batch::{Batch, Committed, Taken};
 use super::jsonl::{self, Appending};
 use super::stale::Stale;
 use super::writing::{Adding, Writing};
 use super::{Archive, Error, Step, Steps, catalog, layout};
-use crate::event::Day;
+use crate::event::{Day, Event};
 
 /// In place of a path in the catalog's table `intent`: any file may be longer than the catalog says. So it is while a first
 /// export reads, whose batches need not be recorded one by one then.
@@ -170,6 +170,20 @@ impl ByFile {
     }
 }
 
+/// The first redaction that names an event, of those in a batch, by the event's id.
+fn redactions(events: &[Taken]) -> HashMap<&str, &Event> {
+    let mut redactions: HashMap<&str, &Event> = HashMap::new();
+    for (event, _) in events {
+        if let Some(target) = &event.redacts {
+            let first = redactions.entry(target).or_insert(event);
+            if event.precedes(first) {
+                *first = event;
+            }
+        }
+    }
+    redactions
+}
+
 /// An order to append lines of a batch.
 struct Append {
     batch: Arc<ByFile>,
@@ -219,13 +233,16 @@ impl Recording<'_> {
         // events whose effective redaction may have changed
         let mut redacted = BTreeSet::new();
         let (mut new, mut stale) = (Vec::new(), Stale::default());
+        // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
+        let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
         let mut room_id = "";
         for (nth, FileOf { path, day, length, events: of_file }) in files.iter().enumerate() {
             let mut lines = Vec::new();
             let mut bytes = 0;
             for &at in of_file {
                 let (event, late) = &events[at];
-                if self.adding.add(event, day)? {
+                let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
+                if self.adding.add(event, day, redacted_by.map(|redaction| &*redaction.event_id))? {
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);

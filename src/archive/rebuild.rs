@@ -71,7 +71,7 @@ fn take_file(
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
-        adding.add(&event, day)?;
+        adding.add(&event, day, None)?;
         writing.room(&event)?;
         counts.add(&event, false);
         bytes += text.len() as u64;

@@ -149,7 +149,8 @@ impl Stale {
     /// The days of events that name another.
     fn referrers(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
         let sql = "select day from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2
-                   union select day from event indexed by event_replies_to where replies_to = ?1 and room_id = ?2
+                   union select day from event indexed by event_replies_to
+                          where replies_to = ?1 and replies_to is not relates_to and room_id = ?2
                    union select day from event indexed by event_redacts where redacts = ?1 and room_id = ?2";
         let mut statement = catalog.0.prepare_cached(sql)?;
         for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {

@@ -7,9 +7,9 @@ use super::{Advance, Counts, Error, layout};
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
 
-/// Sets the redaction in effect: one that is not rejected, in the same room and, where Synapse could not check it when it
-/// came, of the same server; the earliest of several.
-const REDACT: &str = "update event as target set redacted_by = (
+/// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
+/// it when it came, of the same server; the earliest of several.
+const REDACTION: &str = "(
     select r.event_id from event r indexed by event_redacts
      where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected and r.room_id = target.room_id
        and (coalesce(r.recheck, 0) = 0
@@ -55,9 +55,9 @@ impl<'a> Writing<'a> {
     /// What adds the events of `run` that the archive does not have, be it `indexed` yet or not.
     pub(super) fn adding(&self, run: i64, indexed: bool) -> Result<Adding<'_>, Error> {
         let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, day, content, relates_to, rel_type, replies_to, redacts, recheck,
+                   origin_server_ts, received_ts, day, content, relates_to, rel_type, replies_to, redacts, recheck, redacted_by,
                    censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
         Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run, indexed })
     }
 
@@ -123,12 +123,15 @@ impl<'a> Writing<'a> {
              create index event_room on event (room_id, origin_server_ts);
              create index event_redacts on event (redacts) where redacts is not null;
              create index event_relates_to on event (relates_to) where relates_to is not null;
-             create index event_replies_to on event (replies_to) where replies_to is not null;
+             create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
              create index file_dirty on file (path) where dirty;
              create index membership_displayname on membership (room_id, displayname) where displayname is not null;",
         )?;
+        // most are set already, and a page that stays as it is need not be written
         let sql = format!(
-            "{REDACT} where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}"
+            "update event as target set redacted_by = {REDACTION}
+              where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}
+                and redacted_by is not {REDACTION}"
         );
         self.0.execute(&sql, [])?;
         self.0.execute_batch(
@@ -167,7 +170,8 @@ impl<'a> Writing<'a> {
     /// Sets which redaction of an event is in effect.
     pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
         let sql = format!(
-            "{REDACT} where event_id = ?1 and {REDACTABLE} returning redacted_by is not null and state_key is not null"
+            "update event as target set redacted_by = {REDACTION} where event_id = ?1 and {REDACTABLE}
+             returning redacted_by is not null and state_key is not null"
         );
         let forgets_name = self.0.prepare_cached(&sql)?.query_row([event_id], |row| row.get(0)).optional()?;
         if forgets_name == Some(true) {
@@ -315,8 +319,9 @@ pub(super) struct Adding<'w> {
 }
 
 impl Adding<'_> {
-    /// Adds an event, on the day that its file is named after, unless the archive has it. True: it is new.
-    pub(super) fn add(&mut self, event: &Event, day: &str) -> Result<bool, Error> {
+    /// Adds an event, on the day that its file is named after, unless the archive has it. `redacted_by`: a redaction that is
+    /// in effect, if it is known already. True: it is new.
+    pub(super) fn add(&mut self, event: &Event, day: &str, redacted_by: Option<&str>) -> Result<bool, Error> {
         let added = self.statement.execute(params![
             event.event_id,
             event.room_id,
@@ -334,6 +339,7 @@ impl Adding<'_> {
             event.replies_to,
             event.redacts,
             event.recheck,
+            redacted_by,
             event.censored,
             event.soft_failed,
             event.rejected,

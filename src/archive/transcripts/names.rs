@@ -1,6 +1,7 @@
 //! What a room and its members were called at a time, by the membership and state events of the room.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -25,6 +26,7 @@ pub(super) struct Names<'c> {
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
     remembered: &'c mut Remembered,
+    /// Whether another member has the name of a user on the day.
     shared: HashMap<(String, String), bool>,
 }
 
@@ -33,6 +35,8 @@ pub(super) struct Names<'c> {
 pub(super) struct Remembered {
     room_id: String,
     known: HashMap<String, Named>,
+    /// Whether nobody else in the room was ever given the name of a user.
+    sole: HashMap<(String, String), bool>,
 }
 
 /// The name of a user, and from when until when.
@@ -49,7 +53,7 @@ impl<'c> Names<'c> {
         remembered: &'c mut Remembered,
     ) -> Self {
         if remembered.room_id != room_id {
-            *remembered = Remembered { room_id: room_id.to_owned(), known: HashMap::new() };
+            *remembered = Remembered { room_id: room_id.to_owned(), ..Remembered::default() };
         }
         Names { connection, room_id, day, remembered, shared: HashMap::new() }
     }
@@ -83,17 +87,17 @@ impl<'c> Names<'c> {
         let next: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
         let name = name.filter(|name| !name.trim().is_empty());
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
         let time = from..next.unwrap_or(i64::MAX);
-        known.insert(user_id.to_owned(), Named { time, name: name.clone() });
+        remember(known, user_id.to_owned(), Named { time, name: name.clone() });
         Ok(name)
     }
 
     /// Whether another member has this name at some time of the day.
     fn is_shared(&mut self, user_id: &str, name: &str) -> Result<bool, Error> {
         let key = (user_id.to_owned(), name.to_owned());
+        if self.is_sole(&key)? {
+            return Ok(false);
+        }
         if let Some(&known) = self.shared.get(&key) {
             return Ok(known);
         }
@@ -112,11 +116,22 @@ impl<'c> Names<'c> {
         let sql = format!("select {} or {}", other("user_id < ?3"), other("user_id > ?3"));
         let parameters = params![self.room_id, name, user_id, self.day.start, self.day.end];
         let shared = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
-        if self.shared.len() >= REMEMBERED {
-            self.shared.clear();
-        }
-        self.shared.insert(key, shared);
+        remember(&mut self.shared, key, shared);
         Ok(shared)
+    }
+
+    /// Whether nobody else in the room was ever given the name of a user, as it is with most names.
+    fn is_sole(&mut self, key: &(String, String)) -> Result<bool, Error> {
+        if let Some(&known) = self.remembered.sole.get(key) {
+            return Ok(known);
+        }
+        let other = "exists (select 1 from membership indexed by membership_displayname where room_id = ?1 and displayname = ?2";
+        let sql = format!("select not ({other} and user_id < ?3) or {other} and user_id > ?3))");
+        let (user_id, name) = key;
+        let parameters = params![self.room_id, name, user_id];
+        let sole = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
+        remember(&mut self.remembered.sole, key.clone(), sole);
+        Ok(sole)
     }
 
     /// What a user was in the room before an event, and by what name.
@@ -139,6 +154,14 @@ impl<'c> Names<'c> {
             });
         Ok(found.optional()?)
     }
+}
+
+/// Remembers what was looked up, until there is too much of it.
+fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, value);
 }
 
 /// What a room is at a time.

@@ -145,13 +145,15 @@ impl Related {
     pub(super) fn to(connection: &Connection, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
         let sql = format!(
-            "select rel_type from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2 and {ACCEPTED}
-             union select 'm.in_reply_to' from event indexed by event_replies_to
-                    where replies_to = ?1 and room_id = ?2 and {ACCEPTED}"
+            "select rel_type, replies_to is relates_to from event indexed by event_relates_to
+              where relates_to = ?1 and room_id = ?2 and {ACCEPTED}
+             union select null, true from event indexed by event_replies_to
+              where replies_to = ?1 and replies_to is not relates_to and room_id = ?2 and {ACCEPTED}"
         );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([event_id, room_id])?;
         while let Some(row) = rows.next()? {
+            related.replies |= row.get::<_, bool>(1)?;
             match row.get::<_, Option<String>>(0)?.as_deref() {
                 Some("m.replace") => related.edits = true,
                 Some("m.annotation") => related.reactions = true,
