@@ -206,7 +206,7 @@ impl Export<'_> {
             while let Some(chunk) = self.next(&mut rows).await? {
                 for event in chunk.into_iter().filter_map(Row::event) {
                     self.batch.push(event, false);
-                    if self.batch.is_full() {
+                    if self.is_full() {
                         self.commit().await?;
                     }
                 }
@@ -324,11 +324,11 @@ impl Export<'_> {
             if let (Some(walk), Some((position, event_id))) = (&mut walk, last) {
                 course.moved = true;
                 course.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
-                if self.batch.is_full() {
+                if self.is_full() {
                     walk.rest(position, &mut course.gaps);
                 }
             }
-            if self.batch.is_full() {
+            if self.is_full() {
                 course.report_to(&mut self.batch);
                 self.commit().await?;
             }

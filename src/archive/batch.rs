@@ -3,10 +3,6 @@
 use crate::event::{Damage, Event};
 use crate::stream::{Gaps, Stream, Watermark};
 
-/// A batch is full once its events take this many bytes: enough that few files are opened twice, and little enough for a
-/// small computer.
-const BATCH_BYTES: usize = 10 * 1024 * 1024;
-
 /// An event, and whether it was found in a gap.
 pub(super) type Taken = (Box<Event>, bool);
 
@@ -66,12 +62,6 @@ impl Batch {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// Whether it is time to commit.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.bytes >= BATCH_BYTES
     }
 
     /// Whether there is nothing to commit.

@@ -12,6 +12,13 @@ use tracing::debug;
 use super::{Error, Export};
 use crate::archive::{self, Archive, Batch, Committed};
 
+/// A batch is full once its events take so many bytes: enough that few files are opened twice, and that a night is mostly one
+/// batch; little enough for a small computer.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// The same of a first export, which has several of them in memory.
+const FIRST_BATCH_BYTES: usize = 10 * 1024 * 1024;
+
 /// About how many bytes of events a first export makes durable at once. Each commit waits for the disk a few times, and the
 /// more there is to write, the less that counts.
 const COMMIT_BYTES: usize = 128 * 1024 * 1024;
@@ -25,6 +32,11 @@ pub(super) struct Committing {
 }
 
 impl Export<'_> {
+    /// Whether it is time to commit.
+    pub(super) fn is_full(&self) -> bool {
+        self.batch.bytes() >= if self.first { FIRST_BATCH_BYTES } else { BATCH_BYTES }
+    }
+
     /// Lets what is gathered be committed: while the first export goes on with what is gathered next, else by itself.
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
         let batch = std::mem::take(&mut self.batch);
