@@ -101,19 +101,11 @@ impl<'c> Names<'c> {
         if let Some(&known) = self.shared.get(&key) {
             return Ok(known);
         }
-        // those before and those after it in the index, so that nothing is passed over, however often it says its name
-        let other = |user_id: &str| {
-            format!(
-                "exists (
-                    select 1 from membership m indexed by membership_displayname
-                     where room_id = ?1 and displayname = ?2 and {user_id} and membership in ('join', 'invite')
-                       and origin_server_ts < ?5 and not exists (
-                           select 1 from membership later
-                            where later.room_id = m.room_id and later.user_id = m.user_id
-                              and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?4))"
-            )
-        };
-        let sql = format!("select {} or {}", other("user_id < ?3"), other("user_id > ?3"));
+        let on_the_day = "membership in ('join', 'invite') and origin_server_ts < ?5 and not exists (
+            select 1 from membership later
+             where later.room_id = m.room_id and later.user_id = m.user_id
+               and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?4)";
+        let sql = format!("select {}", given_to_another(on_the_day));
         let parameters = params![self.room_id, name, user_id, self.day.start, self.day.end];
         let shared = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         remember(&mut self.shared, key, shared);
@@ -125,8 +117,7 @@ impl<'c> Names<'c> {
         if let Some(&known) = self.remembered.sole.get(key) {
             return Ok(known);
         }
-        let other = "exists (select 1 from membership indexed by membership_displayname where room_id = ?1 and displayname = ?2";
-        let sql = format!("select not ({other} and user_id < ?3) or {other} and user_id > ?3))");
+        let sql = format!("select not ({})", given_to_another("true"));
         let (user_id, name) = key;
         let parameters = params![self.room_id, name, user_id];
         let sole = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
@@ -154,6 +145,18 @@ impl<'c> Names<'c> {
             });
         Ok(found.optional()?)
     }
+}
+
+/// Whether somebody in a room (?1) was given a name (?2) who is not a user (?3), where a condition holds for the membership `m`:
+/// those before and those after the user in the index, so that nothing is passed over, however often it says its name.
+fn given_to_another(condition: &str) -> String {
+    let other = |user_id: &str| {
+        format!(
+            "exists (select 1 from membership m indexed by membership_displayname
+              where room_id = ?1 and displayname = ?2 and {user_id} and {condition})"
+        )
+    };
+    format!("{} or {}", other("user_id < ?3"), other("user_id > ?3"))
 }
 
 /// Remembers what was looked up, until there is too much of it.
