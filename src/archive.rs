@@ -12,6 +12,7 @@ mod jsonl;
 pub mod layout;
 mod look;
 mod rebuild;
+mod redacting;
 mod stale;
 mod transcripts;
 mod writing;

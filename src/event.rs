@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
-pub use redacted::{Honoured, Redaction};
+pub use redacted::{BanRedaction, Honoured, Redaction};
 
 use crate::stream::Stream;
 

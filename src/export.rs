@@ -190,7 +190,33 @@ impl Export<'_> {
             self.archive().await?.end_first_export()?;
             self.heads = newest;
         }
-        self.all(selection).await
+        self.all(selection).await?;
+        self.bans(selection).await
+    }
+
+    /// Lets the archive know which bans redact; by now it has them. Where that may not be read, nothing is known of it.
+    async fn bans(&mut self, selection: &Selection) -> Result<(), Error> {
+        if self.database.schema().suffices_for_bans().is_err() {
+            return Ok(());
+        }
+        let mut scopes: Vec<Scope> = (&selection.include - &selection.exclude).into_iter().map(Scope::Room).collect();
+        if selection.include.is_empty() {
+            scopes.push(Scope::Server);
+        }
+        for scope in scopes {
+            let (mut room_id, mut user_id) = (scope.room_id().to_owned(), String::new());
+            while !self.is_stopped() {
+                let mut bans = tokio::select! {
+                    bans = self.database.ban_redactions((&room_id, &user_id)) => bans?,
+                    Ok(_) = self.stop.wait_for(|stop| *stop) => break,
+                };
+                bans.retain(|ban| scope == Scope::Server || ban.room_id == scope.room_id());
+                let Some(last) = bans.last() else { break };
+                (room_id, user_id) = (last.room_id.clone(), last.user_id.clone());
+                self.archive().await?.redact_banned(&bans)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads the events de-outliered up to `head`, for the first export.

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::stream::{Position, Stream};
 pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
+pub use redactions::Bans;
 pub use refusal::Refusal;
 pub use rooms::{Kind, Matches, Room};
 pub use rows::{Found, Row, Rows};

@@ -201,6 +201,11 @@ fn what_a_role_may_not_read_is_named_with_a_grant_that_helps() {
     let remedy = doctor(&dsn, None).with(10).remedy("tables", "warning", "room_memberships");
     database.execute(remedy.split_once("run: ").expect("it says what to run").1);
     doctor(&dsn, None).with(0);
+
+    database.execute(&format!("revoke select on room_ban_redactions from {role}"));
+    let remedy = doctor(&dsn, None).with(10).remedy("tables", "warning", "what bans have redacted");
+    database.execute(remedy.split_once("run: ").expect("it says what to run").1);
+    doctor(&dsn, None).with(0);
 }
 
 #[test]

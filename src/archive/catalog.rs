@@ -11,7 +11,7 @@ use super::writing::Writing;
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 

@@ -20,7 +20,7 @@ create table event (
     replies_to text,                        -- the event that it answers, within a thread too
     redacts text,                           -- the event that this redaction names
     recheck integer,                        -- a redaction that holds only within the server of its sender
-    redacted_by text,                       -- the redaction in effect
+    redacted_by text,                       -- the redaction in effect, or the ban
     censored integer not null,              -- Synapse had pruned it before it was archived
     soft_failed integer not null,
     rejected integer not null,
@@ -92,6 +92,15 @@ create table room_state (
     sender text,
     content text,                           -- null: redacted
     primary key (room_id, type, topological_ordering, origin_server_ts, event_id)
+) strict, without rowid;
+
+-- Bans and kicks that redact all that a user has sent to a room, without redactions (Synapse's room_ban_redactions).
+create table ban_redaction (
+    room_id text not null,
+    user_id text not null,
+    event_id text not null,                 -- the ban or kick
+    until integer,                          -- only events of a lower stream_ordering; null: all
+    primary key (room_id, user_id)
 ) strict, without rowid;
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1.

@@ -3,7 +3,7 @@
 //! Which files are appended to is recorded first. Then the catalog's transaction is made ready while the files are appended
 //! to and synced, and is committed when they are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::resume_unwind;
 use std::sync::{Arc, mpsc};
 use std::{iter, thread};
@@ -230,7 +230,7 @@ impl Recording<'_> {
         let writing = self.writing;
         let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
-        // events whose effective redaction may have changed
+        // events whose effective redaction may have changed, and the room where
         let mut redacted = BTreeSet::new();
         let (mut new, mut stale) = (Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
@@ -248,12 +248,12 @@ impl Recording<'_> {
                     committed.add(event, *late);
                     if self.indexed {
                         new.push(event);
-                        redacted.extend(event.redacts.as_deref());
+                        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
                     }
                 } else {
                     committed.counts.known += 1;
                     if event.recheck.is_some() && writing.complete_redaction(event)? {
-                        redacted.extend(event.redacts.as_deref());
+                        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
                         new.push(event);
                     }
                 }
@@ -274,22 +274,32 @@ impl Recording<'_> {
         // in the order of the indexes, so that what is looked up lies together
         new.sort_unstable_by_key(|event| &event.event_id);
         for event in &new {
-            if writing.is_redacted(&event.event_id)? {
-                redacted.insert(&event.event_id);
+            if writing.is_redacted(event)? {
+                redacted.insert((&*event.event_id, &*event.room_id));
             }
         }
-        for event_id in redacted {
-            writing.redact(event_id)?;
+        // of these, what is no event of the archive, by room
+        let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (event_id, room_id) in redacted {
+            if !writing.redact(event_id)? {
+                outliers.entry(room_id).or_default().push(event_id);
+            }
         }
         for event in new {
             stale.add(event, writing)?;
         }
         for state in states {
             if writing.add_name(state, self.indexed)? {
+                if writing.is_redacted(state)? {
+                    outliers.entry(&state.room_id).or_default().push(&state.event_id);
+                }
                 let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
                 stale.name(&state.room_id, kind, key, state.origin_server_ts, writing)?;
                 writing.room_is_stale(&state.room_id)?;
             }
+        }
+        for (room_id, event_ids) in outliers {
+            writing.redact_outliers(room_id, &event_ids, &mut stale)?;
         }
         stale.mark(writing)?;
         for advance in advances {

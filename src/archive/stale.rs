@@ -109,11 +109,16 @@ impl Stale {
                 .0
                 .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
                 .execute([&first, &file(until), &undated])?;
-            // a name is shown beside what its bearer did to events of other days
-            let sql = "select distinct target.day from event indexed by event_room
+            // a name is shown beside what its bearer did to events of other days, by a ban too
+            let sql = "select target.day from event indexed by event_room
                          join event target indexed by event_id on target.event_id in (event.relates_to, event.redacts)
                         where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
-                          and (event.relates_to is not null or event.redacts is not null)";
+                          and (event.relates_to is not null or event.redacts is not null)
+                       union
+                       select target.day from ban_redaction b
+                        cross join event ban indexed by event_id on ban.event_id = b.event_id
+                        cross join event target indexed by event_room on target.room_id = b.room_id
+                        where b.room_id = ?1 and ban.origin_server_ts between ?2 and ?3 and target.redacted_by = b.event_id";
             let mut days = catalog.0.prepare_cached(sql)?;
             let days = days.query_map(params![room, since, until], |row| row.get::<_, String>(0))?;
             for day in days {
@@ -125,7 +130,7 @@ impl Stale {
     }
 
     /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
-    fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+    pub(super) fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
         let Some(target) = catalog.target(room, id)? else { return Ok(()) };
         self.day(room, &target.day);
         self.referrers(room, id, catalog)?;

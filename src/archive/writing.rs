@@ -1,21 +1,11 @@
 //! What changes in a catalog, in transactions.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, params};
 
 use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
-
-/// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
-/// it when it came, of the same server; the earliest of several.
-const REDACTION: &str = "(
-    select r.event_id from event r indexed by event_redacts
-     where r.redacts = target.event_id and r.type = 'm.room.redaction' and not r.rejected and r.room_id = target.room_id
-       and (coalesce(r.recheck, 0) = 0
-            or substr(r.sender, instr(r.sender, ':') + 1) = substr(target.sender, instr(target.sender, ':') + 1))
-     order by r.origin_server_ts, r.event_id limit 1)";
-const REDACTABLE: &str = "type is not 'm.room.create'";
 
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
@@ -105,13 +95,6 @@ impl<'a> Writing<'a> {
         Ok(indexed && added == 1)
     }
 
-    /// Completes a redaction that is known from its line alone with what only the database knows of it. True: it was.
-    pub(super) fn complete_redaction(&self, event: &Event) -> Result<bool, Error> {
-        let sql =
-            "update event set recheck = ?2, redacts = coalesce(?3, redacts) where event_id = ?1 and recheck is null";
-        Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
-    }
-
     /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
     /// redactions in effect.
     pub(super) fn index(&self) -> Result<(), Error> {
@@ -127,23 +110,7 @@ impl<'a> Writing<'a> {
              create index file_dirty on file (path) where dirty;
              create index membership_displayname on membership (room_id, displayname) where displayname is not null;",
         )?;
-        // most are set already, and a page that stays as it is need not be written
-        let sql = format!(
-            "update event as target set redacted_by = {REDACTION}
-              where event_id in (select redacts from event where redacts is not null) and {REDACTABLE}
-                and redacted_by is not {REDACTION}"
-        );
-        self.0.execute(&sql, [])?;
-        self.0.execute_batch(
-            "create temp table redacted as
-                    select target.event_id from event r indexed by event_redacts
-                      join event target indexed by event_id on target.event_id = r.redacts
-                     where r.redacts is not null and target.redacted_by is not null and target.state_key is not null;
-             update membership set displayname = null where event_id in (select event_id from redacted);
-             update room_state set content = null where event_id in (select event_id from redacted);
-             drop table redacted;",
-        )?;
-        Ok(())
+        self.redact_all()
     }
 
     /// Begins the first export, which goes up to these positions.
@@ -158,32 +125,6 @@ impl<'a> Writing<'a> {
     /// The first export is done.
     pub(super) fn end_first_export(&self) -> Result<(), Error> {
         self.0.execute("delete from first_export", [])?;
-        Ok(())
-    }
-
-    /// Whether some redaction names this event.
-    pub(super) fn is_redacted(&self, event_id: &str) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from event where redacts = ?1)";
-        Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0))?)
-    }
-
-    /// Sets which redaction of an event is in effect.
-    pub(super) fn redact(&self, event_id: &str) -> Result<(), Error> {
-        let sql = format!(
-            "update event as target set redacted_by = {REDACTION} where event_id = ?1 and {REDACTABLE}
-             returning redacted_by is not null and state_key is not null"
-        );
-        let forgets_name = self.0.prepare_cached(&sql)?.query_row([event_id], |row| row.get(0)).optional()?;
-        if forgets_name == Some(true) {
-            let by_key = "(room_id, user_id, origin_server_ts, topological_ordering) =
-                (select room_id, state_key, coalesce(origin_server_ts, 0), topological_ordering from event where event_id = ?1)";
-            let sql = format!("update membership set displayname = null where {by_key} and event_id = ?1");
-            self.0.prepare_cached(&sql)?.execute([event_id])?;
-            let by_key = "(room_id, type, topological_ordering, origin_server_ts) =
-                (select room_id, type, topological_ordering, coalesce(origin_server_ts, 0) from event where event_id = ?1)";
-            let sql = format!("update room_state set content = null where {by_key} and event_id = ?1");
-            self.0.prepare_cached(&sql)?.execute([event_id])?;
-        }
         Ok(())
     }
 

@@ -80,7 +80,15 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
             "no local user can be read, so local messages that a purge left behind cannot be told from foreign ones and are not exported (GRANT SELECT (name) ON users helps)"
         );
     }
+    bans(database);
     Ok(())
+}
+
+/// Says that transcripts will show what bans redact, if these cannot be read.
+pub(super) fn bans(database: &Database) {
+    if let Err(problem) = database.schema().suffices_for_bans() {
+        warn!("what bans have redacted will be shown in transcripts: {problem}");
+    }
 }
 
 /// Reports to the user's terminal, or to a log.

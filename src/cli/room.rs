@@ -11,9 +11,9 @@ use tracing::{info, warn};
 
 use super::Outcome;
 use super::database::DatabaseArgs;
-use super::report::{Counter, shown};
+use super::report::{self, Counter, shown};
 use crate::event::{Event, Redaction};
-use crate::source::{self, Database, Matches, Room, Row, Rows};
+use crate::source::{self, Bans, Database, Matches, Room, Row, Rows};
 use document::Document;
 
 /// How many warnings about events are given in full.
@@ -75,6 +75,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let room_id = find(&database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
+        let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
         let mut out: Box<dyn Write> = match &args.output {
             Some(path) => Box::new(create(path)?),
@@ -83,6 +84,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let shares_terminal = args.output.is_none() && std::io::stdout().is_terminal();
         let mut counter = Counter::new("events read", shares_terminal);
         if args.format == Format::Markdown {
+            report::bans(&database);
             let (stop, stopped) = tokio::sync::watch::channel(false);
             let signal = super::export::watch_signals(stop)?;
             let bounded = args.since.is_some() || args.until.is_some();
@@ -103,6 +105,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let mut dump = Dump {
             database: &database,
             honour_redactions: args.honour_redactions,
+            bans,
             out,
             counter,
             lines: 0,
@@ -142,6 +145,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 struct Dump<'a> {
     database: &'a Database,
     honour_redactions: bool,
+    bans: Bans,
     out: Box<dyn Write>,
     counter: Counter,
     lines: u64,
@@ -180,19 +184,23 @@ impl Dump<'_> {
 
     async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref)).await?;
-        let of_redactions = self.database.redactions(redactions.values()).await?;
-        let mut lines = String::new();
+        let bans = &self.bans;
+        let redaction = |event: &Event| redactions.get(&event.event_id).or_else(|| bans.redacting(event));
+        let of_redactions = self.database.redactions(events.iter().filter_map(|event| redaction(event))).await?;
+        let is_redacted =
+            |event: &Event| of_redactions.contains_key(&event.event_id) || bans.redacting(event).is_some();
+        let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
         for event in events {
-            let redaction = redactions.get(&event.event_id);
-            let redaction =
-                redaction.map(|event| Redaction { event, redacted: of_redactions.contains_key(&event.event_id) });
-            self.redacted += u64::from(redaction.is_some());
+            let redaction = redaction(event).map(|event| Redaction { event, redacted: is_redacted(event) });
+            redacted += u64::from(redaction.is_some());
             let honoured = event.honouring(redaction);
-            if let Some(warning) = honoured.warning {
-                self.warn(event, &warning);
-            }
+            warnings.extend(honoured.warning.map(|warning| (event, warning)));
             lines.push_str(&honoured.line);
             lines.push('\n');
+        }
+        self.redacted += redacted;
+        for (event, warning) in warnings {
+            self.warn(event, &warning);
         }
         Ok(lines)
     }

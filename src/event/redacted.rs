@@ -21,10 +21,24 @@ const QUOTES: [&str; 4] = ["m.replace", "prev_content", "_room_state", "m.relati
 /// A redaction in effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Redaction<'a> {
-    /// The redaction.
+    /// The redaction, or the ban that redacts.
     pub event: &'a Event,
     /// Whether it is redacted itself.
     pub redacted: bool,
+}
+
+/// A ban or kick that redacts all that a user has sent to a room, without redactions: a row of Synapse's
+/// `room_ban_redactions` (MSC4293, since 1.136).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanRedaction {
+    /// Where.
+    pub room_id: String,
+    /// Whose events.
+    pub user_id: String,
+    /// The ban or kick.
+    pub event_id: String,
+    /// The stream ordering of the event that let the user in again: only events below it are redacted; none: all.
+    pub until: Option<i64>,
 }
 
 /// A line of a dump that honours redactions.
@@ -50,6 +64,15 @@ impl Event {
             && !redaction.rejected
             && redaction.room_id == self.room_id
             && (redaction.recheck != Some(true) || server(self).is_some_and(|own| Some(own) == server(redaction)))
+    }
+
+    /// Whether a ban redacts this event, as Synapse has it.
+    #[must_use]
+    pub fn is_redacted_by_ban(&self, ban: &BanRedaction) -> bool {
+        self.kind.as_deref() != Some("m.room.create")
+            && self.room_id == ban.room_id
+            && self.sender.as_deref() == Some(&*ban.user_id)
+            && ban.until.is_none_or(|until| self.stream_ordering < until)
     }
 
     /// Whether this redaction comes before another one, by their senders' clocks.
@@ -191,21 +214,26 @@ impl Redaction<'_> {
                 Some(CanonicalJsonValue::Object(content)) => content,
                 _ => CanonicalJsonObject::new(),
             };
-            redact_content_in_place(&mut content, &event.redaction_rules(), "m.room.redaction");
+            redact_content_in_place(&mut content, &event.redaction_rules(), event.kind.as_deref().unwrap_or_default());
             CanonicalJsonValue::Object(content).to_string()
         } else {
             event.content().unwrap_or("{}").to_owned()
         };
-        let mut object = String::from("{");
+        let kind = event.kind.as_deref().unwrap_or_default();
         let text = |text: &Option<String>| text.as_deref().map_or("null".to_owned(), quote);
+        let of_what = match &event.state_key {
+            Some(state_key) => ("state_key", quote(state_key)),
+            None => ("redacts", text(&event.redacts)),
+        };
+        let mut object = String::from("{");
         for (key, value) in [
             ("content", content),
             ("event_id", quote(&event.event_id)),
             ("origin_server_ts", event.origin_server_ts.map_or("null".to_owned(), |ts| ts.to_string())),
-            ("redacts", text(&event.redacts)),
             ("room_id", quote(&event.room_id)),
             ("sender", text(&event.sender)),
-            ("type", quote("m.room.redaction")),
+            ("type", quote(kind)),
+            of_what,
         ] {
             if object.len() > 1 {
                 object.push(',');

@@ -173,7 +173,7 @@ impl Database {
         self.only(&queries::PURGE_TASKS, &[&most], |row| Ok((count(row, 0)?, row.try_get(1)?))).await
     }
 
-    async fn all<T>(
+    pub(super) async fn all<T>(
         &self,
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],

@@ -31,6 +31,7 @@ pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
 pub(super) const REJECTIONS: Statement = statement!("rejections");
 pub(super) const VERSIONS: Statement = statement!("versions");
+pub(super) const BAN_REDACTIONS: Statement = statement!("ban_redactions");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
 pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
 pub(super) const LOGIN: Statement = statement!("login");
@@ -99,6 +100,11 @@ pub(super) fn redacted_by() -> Statement {
     stored(&statement!("redacted_by"), "")
 }
 
+/// Events by their ids.
+pub(super) fn by_id() -> Statement {
+    stored(&statement!("by_id"), "")
+}
+
 /// The next ids that have appeared on the whole server where they were missing.
 pub(super) fn probe() -> Statement {
     stored(&statement!("probe"), " order by p.id")
@@ -121,6 +127,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         ROOM,
         REJECTIONS,
         VERSIONS,
+        BAN_REDACTIONS,
         SERVER_NAME,
         SERVER_NAME_BY_MEMBERSHIP,
         probe(),
@@ -129,6 +136,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         room_state(),
         room_past_state(),
         redacted_by(),
+        by_id(),
         ROOM_STRETCH,
         STANDING,
         LOGIN,

@@ -3,8 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::known::Known;
-use super::{Database, Error, queries};
-use crate::event::Event;
+use super::{Database, Error, queries, schema};
+use crate::event::{BanRedaction, Event};
+
+/// How many bans are read by one statement.
+const BANS: usize = 1_000;
+
+/// The bans of a room that redact, by whom they redact.
+#[derive(Debug, Default)]
+pub struct Bans(BTreeMap<String, (BanRedaction, Event)>);
+
+impl Bans {
+    /// The ban that redacts an event.
+    #[must_use]
+    pub fn redacting(&self, event: &Event) -> Option<&Event> {
+        let (ban, by) = self.0.get(event.sender.as_deref()?)?;
+        event.is_redacted_by_ban(ban).then_some(by)
+    }
+}
 
 impl Database {
     /// The redactions in effect of some events, by the ids of the events that they leave nothing of: of those that they name,
@@ -23,13 +39,8 @@ impl Database {
         if named.is_empty() {
             return Ok(found);
         }
-        let statement = self.schema.adapt(queries::redacted_by());
-        let failed = Error::query(statement.name);
         let ids: Vec<&str> = named.keys().copied().collect();
-        let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
-        for row in self.session.query(&statement, &[&server_name, &excluded, &ids]).await? {
-            let (_, row) = queries::row(&row, &Known::default()).map_err(failed)?;
-            let Some(redaction) = row.event() else { continue };
+        for redaction in self.events(queries::redacted_by(), &ids).await? {
             let targets = redaction.redacts.as_deref().and_then(|target| named.get(target));
             for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {
                 let earlier = |other: &Event| redaction.precedes(other);
@@ -39,5 +50,56 @@ impl Database {
             }
         }
         Ok(found)
+    }
+
+    /// The next bans that redact, of any room or of one, in the order of rooms and users after a room and a user; none at the
+    /// end. Those of one room begin after it and an empty user.
+    pub async fn ban_redactions(&self, after: (&str, &str)) -> Result<Vec<BanRedaction>, Error> {
+        if !self.schema.has(schema::BAN_REDACTIONS.0) {
+            return Ok(Vec::new());
+        }
+        self.schema.suffices_for_bans()?;
+        let limit = i64::try_from(BANS).unwrap_or(i64::MAX);
+        self.all(&queries::BAN_REDACTIONS, &[&after.0, &after.1, &limit], |row| {
+            Ok(BanRedaction {
+                room_id: row.try_get(0)?,
+                user_id: row.try_get(1)?,
+                event_id: row.try_get(2)?,
+                // 0 ends nothing either where Synapse reads it
+                until: row.try_get::<_, Option<i64>>(3)?.filter(|until| *until != 0),
+            })
+        })
+        .await
+    }
+
+    /// The bans of a room that redact.
+    pub async fn bans(&self, room_id: &str) -> Result<Bans, Error> {
+        let mut bans = Bans::default();
+        let mut after = String::new();
+        loop {
+            let mut page = self.ban_redactions((room_id, &after)).await?;
+            page.retain(|ban| ban.room_id == room_id);
+            let Some(last) = page.last() else { return Ok(bans) };
+            after.clone_from(&last.user_id);
+            let ids: Vec<&str> = page.iter().map(|ban| &*ban.event_id).collect();
+            let events = self.events(queries::by_id(), &ids).await?;
+            let events = events.into_iter().filter(|event| !event.rejected && event.room_id == room_id);
+            let mut events: BTreeMap<String, Event> = events.map(|event| (event.event_id.clone(), event)).collect();
+            for ban in page {
+                if let Some(event) = events.remove(&ban.event_id) {
+                    bans.0.insert(ban.user_id.clone(), (ban, event));
+                }
+            }
+        }
+    }
+
+    /// Events by a statement that asks for ids.
+    async fn events(&self, statement: queries::Statement, ids: &[&str]) -> Result<Vec<Event>, Error> {
+        let statement = self.schema.adapt(statement);
+        let failed = Error::query(statement.name);
+        let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
+        let rows = self.session.query(&statement, &[&server_name, &excluded, &ids]).await?;
+        let rows = rows.iter().map(|row| queries::row(row, &Known::default()).map_err(failed));
+        rows.filter_map(|row| row.map(|(_, row)| row.event().map(|event| *event)).transpose()).collect()
     }
 }

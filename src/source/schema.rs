@@ -36,6 +36,9 @@ const NEEDED: [Needed; 6] = [
 /// What only the current state of rooms needs.
 pub(super) const CURRENT_STATE: Needed =
     ("current_state_events", &["event_id", "room_id", "type", "state_key", "membership"]);
+/// What tells which bans redact: Synapse has had it since 1.136.
+pub(super) const BAN_REDACTIONS: Needed =
+    ("room_ban_redactions", &["room_id", "user_id", "redacting_event_id", "redact_end_ordering"]);
 /// What only a list of rooms needs.
 pub(super) const ROOMS: [Needed; 5] = [
     CURRENT_STATE,
@@ -105,6 +108,11 @@ impl Schema {
     /// Whether rooms can be listed, and their state be shown.
     pub fn suffices_to_list_rooms(&self) -> Result<(), Problem> {
         self.check(&ROOMS)
+    }
+
+    /// Whether the bans that redact can be read, where there can be any.
+    pub fn suffices_for_bans(&self) -> Result<(), Problem> {
+        if self.has(BAN_REDACTIONS.0) { self.check(&[BAN_REDACTIONS]) } else { Ok(()) }
     }
 
     /// Whether a table is there.

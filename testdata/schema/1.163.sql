@@ -1,4 +1,4 @@
--- The tables synapse-export reads, as Synapse 1.163 has them: those of 1.90, and redactions.recheck. That column is
+-- The tables synapse-export reads, as Synapse 1.163 has them: those of 1.90, room_ban_redactions and redactions.recheck. That column is
 -- true for every older redaction until the background update redactions_recheck has looked at it, so a test that means
 -- false must say so. Only columns that are read; no foreign keys, since rows that point nowhere are what some tests are
 -- about.
@@ -150,6 +150,14 @@ create table background_updates (
     progress_json text not null,
     depends_on text,
     ordering integer not null default 0
+);
+
+create table room_ban_redactions (
+    room_id text not null,
+    user_id text not null,
+    redacting_event_id text not null,
+    redact_end_ordering bigint,
+    constraint room_ban_redaction_uniqueness unique (room_id, user_id)
 );
 
 create table schema_version (

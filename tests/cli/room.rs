@@ -301,3 +301,56 @@ fn a_dump_that_honours_redactions_shows_nothing_of_what_was_redacted() {
         assert!(!state.contains("secret"), "{state}");
     }
 }
+
+#[test]
+fn what_a_ban_redacts_is_left_out_where_it_can_be_told() {
+    let (database, archive) = (cluster().database("bans", Shape::V1_163), TestArchive::new());
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    let from = |sender: &str, row: EventRow| EventRow { sender: sender.to_owned(), ..row };
+    let bob = "@bob:far.test";
+    let banned = json!({"membership": "ban", "reason": "spam"});
+    database.event(from(bob, EventRow::message(1, "secret")));
+    database.event(EventRow::state(2, "m.room.member", bob, &banned));
+    database.event(from(bob, EventRow::message(3, "welcome back")));
+    // who redacts is banned in turn
+    database.event(EventRow::state(4, "m.room.member", "@mod:far.test", &banned));
+    database.event(from("@mod:far.test", EventRow::state(5, "m.room.member", "@eve:far.test", &banned)));
+    database.event(from("@eve:far.test", EventRow::message(6, "secret")));
+    database.ban_redacts(bob, "$2", Some(3));
+    database.ban_redacts("@mod:far.test", "$4", None);
+    database.ban_redacts("@eve:far.test", "$5", None);
+
+    let (dumped, lines) = honoured(&database, 0);
+    assert!(!dumped.saying("3 lines redacted").stdout.contains("secret"));
+    let because = |id: &str| lines[id]["unsigned"]["redacted_because"].clone();
+    let ban = json!({"content": banned, "event_id": "$2", "origin_server_ts": NOON + 2000, "room_id": ROOM,
+        "sender": "@alice:here.test", "state_key": bob, "type": "m.room.member"});
+    assert_eq!((because("$1"), because("$3")), (ban, Value::Null));
+    assert_eq!((&because("$6")["event_id"], &because("$6")["content"]), (&json!("$5"), &json!({"membership": "ban"})));
+    let document = room(&database, &[ROOM, "--format", "markdown"]).with(0).stdout;
+    assert!(document.contains("[redacted by @alice:here.test at 12:00: spam]") && !document.contains("secret"));
+
+    let role = format!("reader_of_{}", database.query_one_text("select current_database()"));
+    database.execute(&format!(
+        "create role {role} login; grant select on all tables in schema public to {role};
+         revoke select on room_ban_redactions from {role}"
+    ));
+    let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+    let room = |more: &[&str]| run(&[&["room", "--database", &dsn, ROOM], more].concat());
+    let grant = format!("GRANT SELECT ON room_ban_redactions TO {role};");
+    assert_eq!(room(&["--honour-redactions"]).with(1).saying(&grant).stdout, "");
+    let document = room(&["--format", "markdown"]).with(0).saying("will be shown").saying(&grant);
+    assert_eq!(document.stdout.matches("secret").count(), 2);
+    let export = |more: &[&str]| {
+        let archive = text(archive.path());
+        run(&[&["export", "--archive", archive, "--database", &dsn], more].concat()).with(0)
+    };
+    export(&[]).saying(&grant);
+    let day = || std::fs::read_to_string(archive.path().join("rooms/room@here.test/2026-11-22.md")).unwrap();
+    assert!(day().contains("secret"));
+    database.execute(&grant);
+    assert!(!export(&[]).stderr.contains("GRANT"));
+    assert!(!day().contains("secret"));
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
+}

@@ -1,9 +1,12 @@
 //! Which redaction of an event is in effect, whenever it comes; the line stays as it was stored.
 
-use crate::support::Shape;
+use serde_json::json;
+
 use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, ROOM};
+use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
+use synapse_export::archive::Selection;
 
 const RECHECK: &str = r#"{"recheck_redaction":true}"#;
 
@@ -149,4 +152,167 @@ fn a_redaction_that_is_purged_with_its_target_stays_known() {
     archive.export(&database);
     assert_eq!(archive.lines(), lines);
     assert_eq!(archive.redacted_by("$1"), "$2");
+}
+
+const BOB: &str = "@bob:far.test";
+
+fn named(id: i64, name: &str) -> EventRow {
+    EventRow {
+        content: json!({"membership": "join", "displayname": name}).to_string(),
+        ..EventRow::member(id, BOB, "join")
+    }
+}
+
+fn ban(id: i64) -> EventRow {
+    EventRow { sender: "@alice:here.test".to_owned(), ..EventRow::member(id, BOB, "ban") }
+}
+
+/// What is redacted by what, and what names are known.
+fn known(archive: &TestArchive) -> [String; 2] {
+    let redacted = "select group_concat(event_id || ' ' || redacted_by, ', ' order by event_id)
+                      from event where redacted_by is not null";
+    let names = "select group_concat(event_id || ' ' || displayname, ', ' order by event_id) from membership";
+    [archive.one(redacted), archive.one(names)]
+}
+
+/// The same, of an archive and of a new one that reads everything at once.
+#[track_caller]
+fn known_by_any_path(database: &Database, archive: &TestArchive) -> [String; 2] {
+    archive.export(database);
+    let whole = TestArchive::new();
+    whole.export(database);
+    let known_now = known(archive);
+    assert_eq!(known_now, known(&whole));
+    known_now
+}
+
+#[test]
+fn a_ban_redacts_what_its_user_sent() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let create = EventRow::state(1, "m.room.create", "", &json!({}));
+    database.event(EventRow { sender: BOB.to_owned(), ..create });
+    database.event(named(2, "Bob"));
+    database.event(from(BOB, 3));
+    database.event(EventRow::at(4));
+    archive.export(&database);
+    let lines = archive.lines();
+    assert_eq!(known(&archive), ["", "$2 Bob"]);
+
+    database.event(ban(5));
+    database.ban_redacts(BOB, "$5", None);
+    assert_eq!(known_by_any_path(&database, &archive), ["$2 $5, $3 $5", ""]);
+    // What comes later, from the past; what others sent about him; and a redaction, which comes first.
+    database.event(from(BOB, -1));
+    database.event(EventRow { sender: "@alice:here.test".to_owned(), ..named(6, "Robert") });
+    database.redaction("$3", row(7));
+    assert_eq!(known_by_any_path(&database, &archive), ["$-1 $5, $2 $5, $3 $7", "$6 Robert"]);
+
+    // Back in the room, before Synapse says so.
+    database.event(named(8, "Bobby"));
+    database.event(from(BOB, 9));
+    archive.export(&database);
+    assert_eq!(known(&archive), ["$-1 $5, $2 $5, $3 $7, $8 $5, $9 $5", "$6 Robert"]);
+    database.ban_redacts(BOB, "$5", Some(8));
+    assert_eq!(known_by_any_path(&database, &archive), ["$-1 $5, $2 $5, $3 $7", "$6 Robert, $8 Bobby"]);
+    database.ban_redacts(BOB, "$5", Some(0));
+    assert_eq!(known_by_any_path(&database, &archive)[0], "$-1 $5, $2 $5, $3 $7, $8 $5, $9 $5");
+
+    // Another one takes its place once it is there, unless it is rejected or of another room.
+    let redacted = |by: &str| format!("$-1 {by}, $2 {by}, $3 $7, $8 {by}, $9 {by}");
+    database.ban_redacts(BOB, "$10", None);
+    archive.export(&database);
+    assert_eq!(known(&archive)[0], redacted("$5"));
+    database.event(ban(10));
+    assert_eq!(known_by_any_path(&database, &archive)[0], redacted("$10"));
+    database.room("!other:here.test", "10");
+    database.event(ban(11).within("!other:here.test"));
+    database.event(EventRow { rejected: Some("auth_error".to_owned()), ..ban(12) });
+    for by in ["$11", "$12"] {
+        database.ban_redacts(BOB, by, None);
+        archive.export(&database);
+        assert_eq!(known(&archive)[0], redacted("$10"));
+    }
+    let now = archive.lines();
+    assert!(lines.iter().all(|(id, line)| now[id] == *line), "a line says nothing about redactions");
+}
+
+#[test]
+fn a_ban_is_read_only_for_the_rooms_that_are_exported() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    for room_id in ["!a:here.test", "!z:here.test"] {
+        database.room(room_id, "10");
+        database.event(from(BOB, 1 + i64::from(room_id < ROOM)).within(room_id));
+    }
+    database.event(from(BOB, 3));
+    database.event(ban(4));
+    for room_id in ["!a:here.test", ROOM, "!z:here.test"] {
+        database.execute(&format!("insert into room_ban_redactions values ('{room_id}', '{BOB}', '$4')"));
+    }
+    let selection = Selection { include: [ROOM.to_owned()].into(), ..Selection::default() };
+    archive.export_rooms(&database, &selection);
+    assert_eq!(known(&archive)[0], "$3 $4");
+    archive.export_rooms(&database, &Selection::default());
+    assert_eq!(known(&archive)[0], "$3 $4");
+    assert_eq!(archive.one("select count(*) from ban_redaction"), "1");
+}
+
+#[test]
+fn more_bans_than_one_statement_reads() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.event(ban(1));
+    database.event(from("@1234:far.test", 2));
+    database.event(from("@2000:far.test", 3));
+    database.execute(&format!(
+        "insert into room_ban_redactions select '{ROOM}', '@' || i || ':far.test', '$1' from generate_series(1001, 3000) i"
+    ));
+    archive.export(&database);
+    assert_eq!(known(&archive)[0], "$2 $1, $3 $1");
+}
+
+#[test]
+fn the_name_that_a_redacted_outlier_gave_is_forgotten() {
+    for shape in SHAPES {
+        let outlier = |row: EventRow| EventRow { outlier: true, ..row };
+        let member = |id: i64, user_id: &str| EventRow {
+            sender: user_id.to_owned(),
+            state_key: Some(user_id.to_owned()),
+            ..outlier(named(id, "Bob"))
+        };
+        let others = EventRow { internal_metadata: RECHECK.to_owned(), ..from("@mallory:else.test", 15) };
+        let told = |database: &Database| {
+            database.event(member(1, BOB));
+            database.event(member(2, "@carol:far.test"));
+            database.event(outlier(EventRow::state(3, "m.room.name", "", &json!({"name": "Office"}))));
+            // of neither: whether who redacts may do so is not known
+            database.event(member(4, "@dora:far.test"));
+        };
+        let redacted = |database: &Database| {
+            database.redaction("$1", row(11));
+            database.redaction("$2", EventRow { internal_metadata: RECHECK.to_owned(), ..from(BOB, 12) });
+            database.redaction("$3", row(13));
+            database.redaction("$4", others.clone());
+        };
+        let what = |archive: &TestArchive| {
+            let content = archive.one("select group_concat(coalesce(content, '-')) from room_state");
+            (known(archive), content)
+        };
+        let (database, archive) = (server(shape), TestArchive::new());
+        told(&database);
+        archive.export(&database);
+        assert_eq!(what(&archive).0[1], "$1 Bob, $2 Bob, $4 Bob");
+        redacted(&database);
+        let rest = ([String::new(), "$4 Bob".to_owned()], "-".to_owned());
+        known_by_any_path(&database, &archive);
+        assert_eq!(what(&archive), rest, "{shape:?}");
+
+        let (database, archive) = (server(shape), TestArchive::new());
+        redacted(&database);
+        archive.export(&database);
+        told(&database);
+        archive.export(&database);
+        assert_eq!(what(&archive), rest, "{shape:?}");
+        // Part of the room's history after all, as any event.
+        (1..=4).for_each(|id| database.de_outlier(&format!("${id}"), 20 + id));
+        assert_eq!(known_by_any_path(&database, &archive), ["$1 $11, $2 $12, $3 $13", "$4 Bob"]);
+    }
 }

@@ -158,6 +158,15 @@ impl Database {
         }
     }
 
+    /// Lets the ban `by` redact what a user sent, up to a stream ordering, as Synapse does since 1.136.
+    #[track_caller]
+    pub fn ban_redacts(&self, user_id: &str, by: &str, until: Option<i64>) {
+        let sql = "insert into room_ban_redactions (room_id, user_id, redacting_event_id, redact_end_ordering) \
+                   values ($1, $2, $3, $4) on conflict (room_id, user_id) \
+                   do update set redacting_event_id = $3, redact_end_ordering = $4";
+        self.change(sql, &[&ROOM, &user_id, &by, &until]);
+    }
+
     /// Prunes a redacted event, as Synapse does some days after its redaction.
     #[track_caller]
     pub fn censor(&self, event_id: &str) {

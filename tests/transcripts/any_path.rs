@@ -8,13 +8,14 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use synapse_export::archive::{Archive, Batch, Selection};
-use synapse_export::event::{Event, Stored};
+use synapse_export::event::{BanRedaction, Event, Stored};
 use tempfile::TempDir;
 
 const ROOM: &str = "!room:here.test";
 /// 2026-11-22, at the beginning of the day in UTC.
 const START: i64 = 1_795_305_600_000;
 const HOUR: i64 = 60 * 60 * 1000;
+const USERS: [&str; 3] = ["@alice:here.test", "@bob:here.test", "@carol:there.test"];
 
 /// An event to be; others are named by their number.
 #[derive(Clone, Debug)]
@@ -88,13 +89,41 @@ fn plan() -> impl Strategy<Value = Plan> {
     })
 }
 
+/// A ban that redacts what somebody sent, by its number; until when, as the server has it at first and in the end.
+#[derive(Clone, Debug)]
+struct Ban {
+    user: usize,
+    by: usize,
+    until: [Option<i64>; 2],
+}
+
+fn ban() -> impl Strategy<Value = Ban> {
+    let until = || prop::option::of(1..40_i64);
+    (0..3_usize, 0..40_usize, until(), until()).prop_map(|(user, by, first, last)| Ban {
+        user,
+        by,
+        until: [first, last],
+    })
+}
+
+impl Ban {
+    fn redaction(&self, all: usize, until: usize) -> BanRedaction {
+        BanRedaction {
+            room_id: ROOM.to_owned(),
+            user_id: USERS[self.user].to_owned(),
+            event_id: format!("${}", self.by % all),
+            until: self.until[until],
+        }
+    }
+}
+
 impl Plan {
     fn event(&self, number: usize, all: usize) -> Event {
         let id = |other: usize| format!("${}", other % all);
         let relation = |rel_type: &str, other: usize| json!({"rel_type": rel_type, "event_id": id(other)});
         let (mut kind, mut state_key, mut redacts) = ("m.room.message", None, None);
         let message = |relates_to: Value| json!({"msgtype": "m.text", "body": format!("said {number}"), "m.relates_to": relates_to});
-        let sender = ["@alice:here.test", "@bob:here.test", "@carol:there.test"][self.sender];
+        let sender = USERS[self.sender];
         let content = match &self.what {
             What::Message => json!({"msgtype": "m.text", "body": format!("said {number}")}),
             What::Reply(other) => message(json!({"m.in_reply_to": {"event_id": id(*other)}})),
@@ -188,9 +217,9 @@ impl Plan {
     }
 }
 
-/// An archive that gets these events: `first` of them in a first export, the others in batches of `size`, and rendered after
-/// each.
-fn archive(events: &[Event], first: usize, size: usize, render: bool) -> BTreeMap<String, String> {
+/// An archive that gets these events: `first` of them in a first export, the others in batches of `size`, each with the bans
+/// as they are at first, and rendered; in the end the last bans.
+fn archive(events: &[Event], first: usize, size: usize, bans: &[Ban]) -> BTreeMap<String, String> {
     // in memory where there is a place for that: thousands of syncs take their time
     let directory = TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");
     let mut archive = Archive::open(directory.path(), None).expect("an archive");
@@ -207,21 +236,21 @@ fn archive(events: &[Event], first: usize, size: usize, render: bool) -> BTreeMa
         }
         archive.commit(run, [batch]).expect("a commit");
     };
-    let mut all = |_: u64, _: u64| true;
     commit(&mut archive, &events[..first]);
     archive.index().expect("indexes");
     archive.end_first_export().expect("an end");
-    if render {
-        archive.render(&mut all).expect("transcripts");
-    }
+    let redact = |archive: &mut Archive, until: usize| {
+        let bans: Vec<BanRedaction> = bans.iter().map(|ban| ban.redaction(events.len(), until)).collect();
+        archive.redact_banned(&bans).expect("bans");
+        archive.render(&mut |_, _| true).expect("transcripts");
+    };
     for events in events[first..].chunks(size) {
+        redact(&mut archive, 0);
         commit(&mut archive, events);
-        if render {
-            archive.render(&mut all).expect("transcripts");
-        }
     }
-    let rendered = archive.render(&mut all).expect("transcripts");
-    assert!(!render || size == 0 || rendered.days == 0, "rendering leaves nothing to render");
+    redact(&mut archive, 1);
+    let rendered = archive.render(&mut |_, _| true).expect("transcripts");
+    assert_eq!(rendered.days, 0, "rendering leaves nothing to render");
     drop(archive);
     let mut files = BTreeMap::new();
     gather(directory.path(), "", &mut files);
@@ -254,15 +283,16 @@ proptest! {
         order in any::<prop::sample::Index>(),
         seed in any::<u64>(),
         size in 1..6_usize,
+        bans in prop::collection::vec(ban(), 0..3),
     ) {
         let mut events: Vec<Event> = plans.iter().enumerate().map(|(n, plan)| plan.event(n, plans.len())).collect();
-        let whole = archive(&events, events.len(), 1, true);
+        let whole = archive(&events, events.len(), 1, &bans);
         let first = order.index(events.len() + 1);
         // an order that the seed says
         events.sort_by_key(|event| {
             event.stream_ordering.unsigned_abs().wrapping_add(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
         });
-        let piecemeal = archive(&events, first, size, true);
+        let piecemeal = archive(&events, first, size, &bans);
         for (path, text) in &whole {
             prop_assert_eq!(Some(text), piecemeal.get(path), "{} differs", path);
         }
