@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use synapse_export::archive::{Archive, Counts, Hook, Selection};
+use synapse_export::archive::{self, Archive, Counts, Hook, Selection};
 use synapse_export::config::Config;
 use synapse_export::event::Damage;
 use synapse_export::export::{self, Error, Progress, Report, Summary};
@@ -69,10 +69,22 @@ impl TestArchive {
         &self.path
     }
 
+    /// Opens it. A program that another test starts has, for a moment, the lock of an archive that was just closed.
+    #[track_caller]
+    fn open(&self) -> Archive {
+        for _ in 0..100 {
+            match Archive::open(self.path(), None) {
+                Err(archive::Error::Locked { .. }) => std::thread::sleep(Duration::from_millis(20)),
+                opened => return opened.unwrap_or_else(|error| panic!("{}", chain(&error))),
+            }
+        }
+        panic!("{} stays locked", self.path().display())
+    }
+
     /// Exports what the runs before were told to export; it must succeed.
     #[track_caller]
     pub fn export(&self, database: &Database) -> Counts {
-        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let archive = self.open();
         let selection = archive.catalog().selection().expect("the catalog can be read");
         export_with(archive, &database.dsn(), &selection).0.unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
@@ -80,14 +92,14 @@ impl TestArchive {
     /// Exports these rooms; it must succeed.
     #[track_caller]
     pub fn export_rooms(&self, database: &Database, selection: &Selection) -> Counts {
-        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let archive = self.open();
         export_with(archive, &database.dsn(), selection).0.unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     /// Tries to export all rooms of the database at `dsn`.
     #[track_caller]
     pub fn try_export(&self, dsn: &str) -> (Result<Counts, Error>, Heard) {
-        let archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let archive = self.open();
         export_with(archive, dsn, &Selection::default())
     }
 
@@ -101,14 +113,14 @@ impl TestArchive {
     /// Lets the next export read everything again.
     #[track_caller]
     pub fn reset(&self) {
-        let mut archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let mut archive = self.open();
         archive.reset(&synapse_export::stream::Stream::ALL).unwrap_or_else(|error| panic!("{}", chain(&error)));
     }
 
     /// Renders what is stale; how many room-days.
     #[track_caller]
     pub fn render(&self) -> u64 {
-        let mut archive = Archive::open(self.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let mut archive = self.open();
         archive.render(&mut |_, _| true).unwrap_or_else(|error| panic!("{}", chain(&error))).days
     }
 
