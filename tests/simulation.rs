@@ -35,7 +35,7 @@ use tokio::sync::watch;
 
 use event::{Event, ROOMS};
 use happening::{End, Happening, stories};
-use server::Server;
+use server::{Ban, Server};
 
 /// Where a run can be broken off.
 const STEPS: [Step; 8] = [
@@ -97,6 +97,8 @@ struct Story<'a> {
     files: BTreeMap<String, String>,
     archived: BTreeSet<String>,
     has_lost_catalog: bool,
+    /// The bans that the archive knows, as it last heard of them.
+    bans: BTreeMap<(usize, &'static str), Ban>,
 }
 
 impl Story<'_> {
@@ -109,6 +111,7 @@ impl Story<'_> {
             files: BTreeMap::new(),
             archived: BTreeSet::new(),
             has_lost_catalog: false,
+            bans: BTreeMap::new(),
         }
     }
 
@@ -124,6 +127,7 @@ impl Story<'_> {
             Happening::RollBack { which } => server.roll_back(which),
             Happening::Purge { room, which, local_too } => server.purge(room, which, local_too),
             Happening::Censor { which } => server.censor(which),
+            Happening::Ban { room, which, user, until } => server.ban(room, which, user, until),
             Happening::Flood { room, backfill } => server.flood(room, backfill),
             Happening::Wait { milliseconds } => server.wait(milliseconds),
             Happening::Select { include, exclude } => {
@@ -143,12 +147,14 @@ impl Story<'_> {
                     let _ = std::fs::remove_file(self.directory.path().join(name));
                 }
                 self.has_lost_catalog = true;
+                self.bans.clear();
             }
             Happening::StartOver => {
                 self.directory = new_directory();
                 self.files.clear();
                 self.archived.clear();
                 self.has_lost_catalog = false;
+                self.bans.clear();
             }
         }
         Ok(())
@@ -174,6 +180,7 @@ impl Story<'_> {
             prop_assert_eq!(summary.counts.new_events(), (self.archived.len() - known) as u64);
             if !summary.stopped {
                 self.check_nothing_is_missing()?;
+                self.hear_of_bans();
             }
         }
         self.check_catalog(result.is_ok_and(|summary| summary.is_some_and(|summary| !summary.stopped)))
@@ -255,28 +262,47 @@ impl Story<'_> {
         Ok(())
     }
 
+    /// A run that is done knows the bans of the rooms that it was to read, as far as their events are archived.
+    fn hear_of_bans(&mut self) {
+        for (&(room, user_id), &ban) in &self.server.bans {
+            let event = &self.server.events[ban.event];
+            let is_read = self.selection.include.is_empty() || self.is_selected(ROOMS[room].id);
+            if is_read && !event.draft.rejected && self.archived.contains(&event.id) {
+                self.bans.insert((room, user_id), ban);
+            }
+        }
+    }
+
+    /// The ban that redacts an event with an id.
+    fn ban_of(&self, event: &Event, stream_ordering: i64) -> Option<&str> {
+        let ban = self.bans.get(&(event.room, event.sender))?;
+        let is_redacted = !event.is_create() && ban.until.is_none_or(|until| stream_ordering < until);
+        is_redacted.then(|| &*self.server.events[ban.event].id)
+    }
+
     /// The catalog has the events whose lines are there, and their redactions. A run that is `done` has completed what is
     /// in no line.
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
         let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'event_id')")?;
-        let mut statement = catalog.prepare("select event_id, redacted_by, recheck from event").map_err(failure)?;
-        let mut events: BTreeMap<String, (Option<String>, Option<bool>)> = BTreeMap::new();
+        let mut statement =
+            catalog.prepare("select event_id, redacted_by, recheck, stream_ordering from event").map_err(failure)?;
+        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64)> = BTreeMap::new();
         let mut rows = statement.query([]).map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let event_id: String = row.get_unwrap(0);
-            let twice = events.insert(event_id, (row.get_unwrap(1), row.get_unwrap(2)));
+            let twice = events.insert(event_id, (row.get_unwrap(1), row.get_unwrap(2), row.get_unwrap(3)));
             prop_assert!(twice.is_none(), "the catalog has an event twice");
         }
         prop_assert!(events.keys().eq(&self.archived), "the catalog has {:?}, not {:?}", events, self.archived);
         // made anew, it does not know which redactions need their target's server, until they are read again
-        let known = |redaction: &Event| events.get(&redaction.id).map(|(_, recheck)| recheck.unwrap_or(false));
+        let known = |redaction: &Event| events.get(&redaction.id).map(|(_, recheck, _)| recheck.unwrap_or(false));
         for event in &self.server.events {
-            let Some((redacted_by, recheck)) = events.get(&event.id) else { continue };
+            let Some((redacted_by, recheck, stream_ordering)) = events.get(&event.id) else { continue };
             if indexed {
                 prop_assert_eq!(
                     redacted_by.as_deref(),
-                    self.server.redaction_of(event, known),
+                    self.server.redaction_of(event, known).or(self.ban_of(event, *stream_ordering)),
                     "{} redacted",
                     event.id
                 );

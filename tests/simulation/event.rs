@@ -154,6 +154,10 @@ impl Event {
         matches!(self.draft.kind, Kind::Topic | Kind::Create)
     }
 
+    pub fn is_create(&self) -> bool {
+        matches!(self.draft.kind, Kind::Create)
+    }
+
     pub fn is_local(&self) -> bool {
         USERS[..2].contains(&self.sender)
     }

@@ -26,6 +26,8 @@ pub enum Happening {
     Purge { room: usize, which: usize, local_too: bool },
     /// A redacted event is pruned.
     Censor { which: usize },
+    /// One of a room's events bans a user, and redacts all that they sent there; or it does so no longer from an id on.
+    Ban { room: usize, which: usize, user: usize, until: Option<i64> },
     /// Outliers come to a room, more than a page of ids holds.
     Flood { room: usize, backfill: bool },
     /// Time goes by.
@@ -91,7 +93,7 @@ fn run() -> BoxedStrategy<Happening> {
 
 fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
     use Happening::{
-        BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Reset, RollBack, Select, StartOver, Wait,
+        Ban, BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Reset, RollBack, Select, StartOver, Wait,
     };
     let (room, which) = (|| 0..ROOMS.len(), || 0..50usize);
     let time = prop_oneof![1..HOUR, HOUR..24 * HOUR, 24 * HOUR..30 * HOUR];
@@ -120,6 +122,12 @@ fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
                 .boxed(),
         ),
         (4, which().prop_map(|which| Censor { which }).boxed()),
+        (
+            10,
+            (room(), which(), 0..4usize, prop::option::of(1..60i64))
+                .prop_map(|(room, which, user, until)| Ban { room, which, user, until })
+                .boxed(),
+        ),
         (1, (room(), chance(0.5)).prop_map(|(room, backfill)| Flood { room, backfill }).boxed()),
         (20, time.prop_map(|milliseconds| Wait { milliseconds }).boxed()),
         (20, selection.prop_map(|(include, exclude)| Select { include, exclude }).boxed()),

@@ -3,7 +3,7 @@
 
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde_json::json;
@@ -28,6 +28,13 @@ enum Change {
     DeOutlier { event: usize, id: i64 },
 }
 
+/// An event that redacts what a user sent: below an id, if there is one.
+#[derive(Clone, Copy)]
+pub struct Ban {
+    pub event: usize,
+    pub until: Option<i64>,
+}
+
 /// Synapse, with a writer for each room.
 pub struct Server<'a> {
     database: &'a Database,
@@ -39,6 +46,8 @@ pub struct Server<'a> {
     /// All there ever were.
     pub events: Vec<Event>,
     in_flight: Vec<Transaction>,
+    /// The bans that redact, by room and user.
+    pub bans: BTreeMap<(usize, &'static str), Ban>,
     /// What the database has not been told yet: nobody looks before an export does.
     sql: String,
     /// Something was purged or pruned, so that the database holds less than it did.
@@ -60,9 +69,21 @@ pub fn database(shape: Shape) -> Database {
 impl<'a> Server<'a> {
     /// A server without events.
     pub fn start(database: &'a Database, shape: Shape) -> Self {
-        let sql = "truncate events, event_json, ex_outlier_stream, rejections, redactions;".to_owned();
-        let (events, in_flight) = (Vec::new(), Vec::new());
-        Server { database, shape, now: EVENING, live: 0, backfill: 0, events, in_flight, sql, has_forgotten: false }
+        let bans = if shape == Shape::V1_163 { ", room_ban_redactions" } else { "" };
+        let sql = format!("truncate events, event_json, ex_outlier_stream, rejections, redactions{bans};");
+        let (events, in_flight, bans) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Server {
+            database,
+            shape,
+            now: EVENING,
+            live: 0,
+            backfill: 0,
+            events,
+            in_flight,
+            bans,
+            sql,
+            has_forgotten: false,
+        }
     }
 
     /// Lets the database have all that is committed.
@@ -191,6 +212,21 @@ impl<'a> Server<'a> {
         }
     }
 
+    /// Lets one of a room's events redact what a user sent there. Older servers do not know that.
+    pub fn ban(&mut self, room: usize, which: usize, user: usize, until: Option<i64>) {
+        let event = self.pick(which, |event| event.room == room && event.row().is_some());
+        let Some(event) = event.filter(|_| self.shape == Shape::V1_163) else { return };
+        let (user_id, id) = (USERS[user], &self.events[event].id);
+        let end = until.map_or("null".to_owned(), |until| until.to_string());
+        let _ = write!(
+            self.sql,
+            "insert into room_ban_redactions values ('{}', '{user_id}', '{id}', {end})
+             on conflict (room_id, user_id) do update set redacting_event_id = '{id}', redact_end_ordering = {end};",
+            ROOMS[room].id
+        );
+        self.bans.insert((room, user_id), Ban { event, until });
+    }
+
     /// Stores so many remote outliers that a page of ids holds nothing else.
     pub fn flood(&mut self, room: usize, backfill: bool) {
         self.settle(room);
@@ -214,7 +250,7 @@ impl<'a> Server<'a> {
             redaction.redacts.as_ref() == Some(&target.id)
                 && redaction.room == target.room
                 && !redaction.draft.rejected
-                && !matches!(target.draft.kind, Kind::Create)
+                && !target.is_create()
                 && known(redaction).is_some_and(|same| !same || server(redaction) == server(target))
         });
         effective.min_by_key(|redaction| (redaction.sent, &redaction.id)).map(|redaction| redaction.id.as_str())
