@@ -152,3 +152,27 @@ fn a_room_as_one_document() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_poll_that_another_closes_stays_open_and_who_did_it_is_told() {
+    let (database, archive) = (server(), TestArchive::new());
+    let poll = json!({"m.poll": {"question": {"m.text": [{"body": "When?"}]}, "kind": "m.disclosed", "max_selections": 1,
+        "answers": [{"m.id": "a", "m.text": [{"body": "Now"}]}]}});
+    let end = |of: &str| json!({"m.relates_to": {"rel_type": "m.reference", "event_id": of}}).to_string();
+    for id in [10, 11] {
+        let content = poll.to_string();
+        database.event(EventRow { event_type: "m.poll.start".to_owned(), content, ..EventRow::at(id) });
+    }
+    let end =
+        |id: i64, of: &str| EventRow { event_type: "m.poll.end".to_owned(), content: end(of), ..EventRow::at(id) };
+    database.event(end(12, "$10"));
+    database.event(EventRow { sender: "@mod:here.test".to_owned(), ..end(13, "$11") });
+    export(&database, archive.path(), &[]).with(0);
+    let day = read(&archive, DAY);
+    assert_eq!(day.matches("closed").count(), 2, "{day}");
+    assert!(
+        day.contains("closed 12:00")
+            && day.contains("@mod:here.test closed the poll of somebody else, as moderators may"),
+        "{day}"
+    );
+}

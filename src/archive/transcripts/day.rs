@@ -167,7 +167,7 @@ impl<'c, 'w> Day<'c, 'w> {
                 if !is_end || poll::ends(event, &target) {
                     return Ok(());
                 }
-                format!("{who} tried to close the poll of somebody else")
+                format!("{who} closed the poll of somebody else, as moderators may")
             }
             (kind, _) if poll::is_end(kind) => format!("{who} closed a poll that is not in this archive"),
             _ => format!("{who} voted in a poll that is not in this archive"),
