@@ -199,20 +199,16 @@ impl Export<'_> {
         if self.database.schema().suffices_for_bans().is_err() {
             return Ok(());
         }
-        let mut scopes: Vec<Scope> = (&selection.include - &selection.exclude).into_iter().map(Scope::Room).collect();
-        if selection.include.is_empty() {
-            scopes.push(Scope::Server);
-        }
-        for scope in scopes {
-            let (mut room_id, mut user_id) = (scope.room_id().to_owned(), String::new());
+        let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
+        for scope in &scopes {
+            let mut after = None;
             while !self.is_stopped() {
-                let mut bans = tokio::select! {
-                    bans = self.database.ban_redactions((&room_id, &user_id)) => bans?,
+                let bans = tokio::select! {
+                    bans = self.database.ban_redactions(scope, after.as_ref()) => bans?,
                     Ok(_) = self.stop.wait_for(|stop| *stop) => break,
                 };
-                bans.retain(|ban| scope == Scope::Server || ban.room_id == scope.room_id());
                 let Some(last) = bans.last() else { break };
-                (room_id, user_id) = (last.room_id.clone(), last.user_id.clone());
+                after = Some(last.clone());
                 self.archive().await?.redact_banned(&bans)?;
             }
         }

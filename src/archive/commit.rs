@@ -230,8 +230,6 @@ impl Recording<'_> {
         let writing = self.writing;
         let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
-        // events whose effective redaction may have changed, and the room where
-        let mut redacted = BTreeSet::new();
         let (mut new, mut stale) = (Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
@@ -248,12 +246,10 @@ impl Recording<'_> {
                     committed.add(event, *late);
                     if self.indexed {
                         new.push(event);
-                        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
                     }
                 } else {
                     committed.counts.known += 1;
                     if event.recheck.is_some() && writing.complete_redaction(event)? {
-                        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
                         new.push(event);
                     }
                 }
@@ -273,7 +269,10 @@ impl Recording<'_> {
         }
         // in the order of the indexes, so that what is looked up lies together
         new.sort_unstable_by_key(|event| &event.event_id);
+        // events whose effective redaction may have changed, and the room where
+        let mut redacted = BTreeSet::new();
         for event in &new {
+            redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
             if writing.is_redacted(event)? {
                 redacted.insert((&*event.event_id, &*event.room_id));
             }

@@ -209,17 +209,17 @@ impl Redaction<'_> {
     /// The redaction in the format of the client-server API.
     fn as_clients_see_it(&self) -> String {
         let event = self.event;
+        let kind = event.kind.as_deref().unwrap_or_default();
         let content = if self.redacted {
             let mut content = match event.content().and_then(distinct) {
                 Some(CanonicalJsonValue::Object(content)) => content,
                 _ => CanonicalJsonObject::new(),
             };
-            redact_content_in_place(&mut content, &event.redaction_rules(), event.kind.as_deref().unwrap_or_default());
+            redact_content_in_place(&mut content, &event.redaction_rules(), kind);
             CanonicalJsonValue::Object(content).to_string()
         } else {
             event.content().unwrap_or("{}").to_owned()
         };
-        let kind = event.kind.as_deref().unwrap_or_default();
         let text = |text: &Option<String>| text.as_deref().map_or("null".to_owned(), quote);
         let of_what = match &event.state_key {
             Some(state_key) => ("state_key", quote(state_key)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::known::Known;
-use super::{Database, Error, queries, schema};
+use super::{Database, Error, Scope, queries, schema};
 use crate::event::{BanRedaction, Event};
 
 /// How many bans are read by one statement.
@@ -52,15 +52,19 @@ impl Database {
         Ok(found)
     }
 
-    /// The next bans that redact, of any room or of one, in the order of rooms and users after a room and a user; none at the
-    /// end. Those of one room begin after it and an empty user.
-    pub async fn ban_redactions(&self, after: (&str, &str)) -> Result<Vec<BanRedaction>, Error> {
+    /// The next bans that redact in a scope, in the order of rooms and users, after one of them; none at the end.
+    pub async fn ban_redactions(
+        &self,
+        scope: &Scope,
+        after: Option<&BanRedaction>,
+    ) -> Result<Vec<BanRedaction>, Error> {
         if !self.schema.has(schema::BAN_REDACTIONS.0) {
             return Ok(Vec::new());
         }
         self.schema.suffices_for_bans()?;
+        let (room_id, user_id) = after.map_or((scope.room_id(), ""), |ban| (&ban.room_id, &ban.user_id));
         let limit = i64::try_from(BANS).unwrap_or(i64::MAX);
-        self.all(&queries::BAN_REDACTIONS, &[&after.0, &after.1, &limit], |row| {
+        let read = |row: &tokio_postgres::Row| {
             Ok(BanRedaction {
                 room_id: row.try_get(0)?,
                 user_id: row.try_get(1)?,
@@ -68,26 +72,27 @@ impl Database {
                 // 0 ends nothing either where Synapse reads it
                 until: row.try_get::<_, Option<i64>>(3)?.filter(|until| *until != 0),
             })
-        })
-        .await
+        };
+        let mut bans = self.all(&queries::BAN_REDACTIONS, &[&room_id, &user_id, &limit], read).await?;
+        bans.retain(|ban| *scope == Scope::Server || ban.room_id == scope.room_id());
+        Ok(bans)
     }
 
     /// The bans of a room that redact.
     pub async fn bans(&self, room_id: &str) -> Result<Bans, Error> {
-        let mut bans = Bans::default();
-        let mut after = String::new();
+        let scope = Scope::Room(room_id.to_owned());
+        let (mut bans, mut after) = (Bans::default(), None);
         loop {
-            let mut page = self.ban_redactions((room_id, &after)).await?;
-            page.retain(|ban| ban.room_id == room_id);
+            let page = self.ban_redactions(&scope, after.as_ref()).await?;
             let Some(last) = page.last() else { return Ok(bans) };
-            after.clone_from(&last.user_id);
+            after = Some(last.clone());
             let ids: Vec<&str> = page.iter().map(|ban| &*ban.event_id).collect();
             let events = self.events(queries::by_id(), &ids).await?;
             let events = events.into_iter().filter(|event| !event.rejected && event.room_id == room_id);
-            let mut events: BTreeMap<String, Event> = events.map(|event| (event.event_id.clone(), event)).collect();
+            let events: BTreeMap<String, Event> = events.map(|event| (event.event_id.clone(), event)).collect();
             for ban in page {
-                if let Some(event) = events.remove(&ban.event_id) {
-                    bans.0.insert(ban.user_id.clone(), (ban, event));
+                if let Some(event) = events.get(&ban.event_id) {
+                    bans.0.insert(ban.user_id.clone(), (ban, event.clone()));
                 }
             }
         }

@@ -1,7 +1,7 @@
--- The tables synapse-export reads, as Synapse 1.163 has them: those of 1.90, room_ban_redactions and redactions.recheck. That column is
--- true for every older redaction until the background update redactions_recheck has looked at it, so a test that means
--- false must say so. Only columns that are read; no foreign keys, since rows that point nowhere are what some tests are
--- about.
+-- The tables synapse-export reads, as Synapse 1.163 has them: those of 1.90, room_ban_redactions and redactions.recheck.
+-- That column is true for every older redaction until the background update redactions_recheck has looked at it, so a test
+-- that means false must say so. Only columns that are read; no foreign keys, since rows that point nowhere are what some
+-- tests are about.
 
 create table events (
     topological_ordering bigint not null,
