@@ -65,6 +65,11 @@ enum Outcome {
     Signalled(u8),
 }
 
+/// What was asked for makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
@@ -118,7 +123,7 @@ fn status(error: &anyhow::Error) -> u8 {
     });
     if transient {
         75
-    } else if error.is::<config::Error>() {
+    } else if error.is::<config::Error>() || error.is::<WrongUsage>() {
         2
     } else {
         1

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::database::DatabaseArgs;
 use super::lag::{self, duration};
 use super::report::{self, Terminal};
-use super::{ArchiveArgs, Outcome};
+use super::{ArchiveArgs, Outcome, WrongUsage};
 use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
@@ -25,8 +25,9 @@ pub(super) struct Args {
     database: DatabaseArgs,
     #[command(flatten)]
     archive: ArchiveArgs,
-    /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line. Remembered for the runs to
-    /// come; a room added later is caught up from its beginning
+    /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line, and comments after "# ".
+    /// Remembered for the runs to come, in place of what was selected before; a room added later is caught up from its
+    /// beginning
     #[arg(long, value_name = "ROOM", value_parser = room_or_file)]
     room: Vec<String>,
     /// Do not export this room; as --room
@@ -47,6 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    let named = Named { include: names(&args.room)?, exclude: names(&args.exclude_room)? };
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -54,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let signal = watch_signals(stop)?;
         let mut report = Terminal::new();
         let prepared = tokio::select! {
-            prepared = prepare(args, &config) => prepared?,
+            prepared = prepare(args, &config, &named) => prepared?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         let (database, archive, selection) = prepared;
@@ -84,13 +86,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Connects, opens the archive, and finds out what to export.
-async fn prepare(args: &Args, config: &Config) -> Result<(Database, Archive, Selection)> {
+async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     let archive = Archive::open(&args.archive.archive, None)?;
-    let selection = select(args, &database, &archive).await?;
+    let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
 }
@@ -121,8 +123,14 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver
     Ok(signalled)
 }
 
+/// The rooms that the arguments name, by id or alias.
+struct Named {
+    include: BTreeSet<String>,
+    exclude: BTreeSet<String>,
+}
+
 /// What to export: what the arguments say, else what the archive remembers.
-async fn select(args: &Args, database: &Database, archive: &Archive) -> Result<Selection> {
+async fn select(args: &Args, named: &Named, database: &Database, archive: &Archive) -> Result<Selection> {
     if args.all_rooms {
         return Ok(Selection::default());
     }
@@ -130,15 +138,15 @@ async fn select(args: &Args, database: &Database, archive: &Archive) -> Result<S
         return Ok(archive.catalog().selection()?);
     }
     let mut selection = Selection::default();
-    for name in names(&args.room)? {
-        let room_id = match database.room_id(&name).await {
+    for name in &named.include {
+        let room_id = match database.room_id(name).await {
             Err(source::Error::UnknownRoom(id)) if archive.catalog().has_room(&id)? => id,
             other => other?,
         };
         selection.include.insert(room_id);
     }
-    for name in names(&args.exclude_room)? {
-        let room_id = match database.room_id(&name).await {
+    for name in &named.exclude {
+        let room_id = match database.room_id(name).await {
             Err(source::Error::UnknownRoom(id)) => {
                 warn!(
                     room_id = id,
@@ -163,22 +171,41 @@ fn room_or_file(name: &str) -> Result<String, String> {
 }
 
 /// The rooms named on the command line, those in files among them.
-fn names(given: &[String]) -> Result<BTreeSet<String>> {
+fn names(given: &[String]) -> Result<BTreeSet<String>, WrongUsage> {
     let mut names = BTreeSet::new();
     for name in given {
         if let Some(path) = name.strip_prefix('@') {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("cannot read the list of rooms {path}"))?;
-            for (line, name) in (1..).zip(text.lines().map(str::trim)).filter(|(_, name)| !name.is_empty()) {
-                if !name.starts_with(['!', '#']) {
-                    // not quoted: it may be a file with secrets, named by mistake
-                    bail!("line {line} of {path} is neither a room id (!…) nor an alias (#…:server)");
-                }
-                names.insert(name.to_owned());
-            }
+            names.append(&mut names_in(path)?);
         } else {
             names.insert(name.clone());
         }
+    }
+    Ok(names)
+}
+
+/// The rooms that a file names. One that names none is a mistake: to take it at its word would select every room.
+fn names_in(path: &str) -> Result<BTreeSet<String>, WrongUsage> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| WrongUsage(format!("cannot read the list of rooms {path}: {error}")))?;
+    // an alias begins with `#` too, but has no space there
+    let is_comment = |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let mut names = BTreeSet::new();
+    for (line, name) in (1..).zip(text.lines().map(str::trim)) {
+        if name.is_empty() || is_comment(name) {
+            continue;
+        }
+        if !name.starts_with(['!', '#']) {
+            // not quoted: it may be a file with secrets, named by mistake
+            return Err(WrongUsage(format!(
+                "line {line} of {path} is neither a room id (!…) nor an alias (#…:server)"
+            )));
+        }
+        names.insert(name.to_owned());
+    }
+    if names.is_empty() {
+        return Err(WrongUsage(format!(
+            "{path} names no room: write one on each line, or leave the option out to keep to the rooms selected before (--all-rooms forgets them)"
+        )));
     }
     Ok(names)
 }

@@ -269,7 +269,7 @@ fn rooms_are_selected_by_id_alias_or_file_and_remembered() {
         database.execute(&alias);
     }
     let list = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(list.path(), "!b:here.test\n\n  #c:here.test \n").unwrap();
+    std::fs::write(list.path(), "# noisy\n!b:here.test\n\n  #c:here.test \n#\n").unwrap();
     let list = format!("@{}", list.path().display());
 
     export(&database, archive.path(), &["--room", "#a:here.test"]).with(0).saying("1 selected room");
@@ -287,7 +287,15 @@ fn rooms_are_selected_by_id_alias_or_file_and_remembered() {
     let before = (archive.lines(), archive.one("select count(*) from run"));
     export(&database, archive.path(), &["--room", "#nobody:here.test"]).with(1).saying("#nobody:here.test");
     export(&database, archive.path(), &["--room", "!nobody:here.test"]).with(1).saying("!nobody:here.test");
-    export(&database, archive.path(), &["--room", "@/nowhere"]).with(1).saying("/nowhere");
+    // a list that names nothing must not select everything
+    let nothing = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(nothing.path(), " \n# !a:here.test\n#\n").unwrap();
+    let nothing = format!("@{}", nothing.path().display());
+    for option in ["--room", "--exclude-room"] {
+        export(&database, archive.path(), &[option, "@/nowhere"]).with(2).saying("/nowhere");
+        export(&database, archive.path(), &[option, &nothing]).with(2).saying("names no room");
+        export(&database, archive.path(), &["--room", "!a:here.test", option, &nothing]).with(2);
+    }
     export(&database, archive.path(), &["--room", "nonsense"]).with(2).saying("nonsense");
     export(&database, archive.path(), &["--room", "!a:here.test", "--exclude-room", "#a:here.test"]).with(1);
     assert_eq!((archive.lines(), archive.one("select count(*) from run")), before, "nothing was begun");

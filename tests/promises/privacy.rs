@@ -283,7 +283,7 @@ fn what_is_looked_for_in_vain_is_not_told() {
             "{ended:#?}"
         );
         let export = ["export", "--database", &dsn, "--archive", &archive_at, "--room", &list];
-        let ended = tells_nothing(format, 1, Shows::Nothing, &export, &[]);
+        let ended = tells_nothing(format, 2, Shows::Nothing, &export, &[]);
         assert!(ended.stderr.contains("line 2 of "), "{ended:#?}");
     }
 }
