@@ -76,7 +76,9 @@ pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
-            usage("an argument stands where none belongs; a database is named with --database URL");
+            usage(
+                "an argument stands where none belongs; a database is named with --database URL, its password with --password-file FILE",
+            );
             return ExitCode::from(2);
         }
         Err(error) => error.exit(),
@@ -109,7 +111,9 @@ pub fn run() -> ExitCode {
 /// Whether a complaint about the arguments would show a connection string.
 fn may_quote_a_password(error: &clap::Error) -> bool {
     let text = error.to_string();
-    error.use_stderr() && (text.contains("://") || text.contains("password="))
+    // but for the name of our own option
+    let text = text.to_lowercase().replace("--password-file", "");
+    error.use_stderr() && (text.contains("://") || text.contains("password"))
 }
 
 /// The exit status that an error asks for.

@@ -302,3 +302,21 @@ fn rooms_are_selected_by_id_alias_or_file_and_remembered() {
     // A room that may come is left out beforehand.
     export(&database, archive.path(), &["--exclude-room", "!nobody:here.test"]).with(0).saying("no room");
 }
+
+#[test]
+fn a_connection_string_where_none_belongs_is_not_quoted() {
+    for mistaken in [
+        "host=x password=hunter2",
+        "host=x password = hunter2",
+        "host=x PASSWORD ='hunter2'",
+        "host=x sslpassword = hunter2",
+        "postgres://u:hunter2@x/y",
+        "--database-password=hunter2",
+    ] {
+        let said = run(&["export", mistaken]).with(2).saying("--database URL").stderr;
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    // our own option is no secret
+    run(&["export", "--password-file"]).with(2).saying("'--password-file <FILE>'");
+    run(&["export", "something"]).with(2).saying("something");
+}
