@@ -5,6 +5,7 @@ mod doctor;
 mod export;
 mod lag;
 mod log;
+mod output;
 mod render;
 mod report;
 mod room;

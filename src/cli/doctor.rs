@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Outcome;
 use super::database::DatabaseArgs;
 use super::log::{harmless, visible};
+use super::output::Output;
 use crate::doctor::{self, Examined, Kind};
 
 /// Check database and archive: what is wrong, what will go wrong, and what to do about it
@@ -38,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let examined = runtime.block_on(doctor::examine(&config, args.archive.as_deref()));
     // a name that is still looked up is not waited for
     runtime.shutdown_background();
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::stdout();
     if args.json {
         writeln!(out, "{}", harmless(&as_json(&examined)))?;
     } else {

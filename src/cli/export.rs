@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
-        let signal = watch_signals(stop)?;
+        let signal = watch_signals(stop, "finishing the batch")?;
         let mut report = Terminal::new();
         let prepared = tokio::select! {
             prepared = prepare(args, &config, &named) => prepared?,
@@ -98,15 +98,20 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
 }
 
 /// The first signal.
-async fn first(mut signal: watch::Receiver<Option<u8>>) -> Option<u8> {
+pub(super) async fn first(mut signal: watch::Receiver<Option<u8>>) -> Option<u8> {
     signal.wait_for(Option::is_some).await.ok().and_then(|number| *number)
 }
 
-/// Sets `stop` at the first SIGINT or SIGTERM and tells which it was; the second ends the process at once.
-pub(super) fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver<Option<u8>>> {
+/// Sets `stop` at the first SIGINT or SIGTERM, tells which it was and says what happens now; the second ends the process at
+/// once.
+pub(super) fn watch_signals(stop: watch::Sender<bool>, now: &'static str) -> Result<watch::Receiver<Option<u8>>> {
+    // in a thread of its own: the others may be waiting for somebody to read from a pipe
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let context = runtime.enter();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    drop(context);
     let (which, signalled) = watch::channel(None);
-    tokio::spawn(async move {
+    let watching = async move {
         loop {
             let number = tokio::select! {
                 _ = interrupt.recv() => 2,
@@ -117,9 +122,10 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>) -> Result<watch::Receiver
             }
             which.send_replace(Some(number));
             stop.send_replace(true);
-            info!("finishing the batch; once more to stop at once");
+            info!("{now}; once more to stop at once");
         }
-    });
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on::<_>(watching))?;
     Ok(signalled)
 }
 

@@ -30,12 +30,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = {
-        let _context = runtime.enter();
-        super::export::watch_signals(stop)?
-    };
+    let signal = super::export::watch_signals(stop, "finishing the room-day")?;
     // as a look only: no archive is made where there is none
     drop(crate::archive::Catalog::open_to_read(&args.archive.archive)?);
     let mut archive = Archive::open(&args.archive.archive, None)?;

@@ -2,17 +2,21 @@
 
 mod document;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use chrono::{DateTime, NaiveDate, NaiveTime};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::Outcome;
 use super::database::DatabaseArgs;
+use super::export::{first, watch_signals};
+use super::output::Output;
 use super::report::{self, Counter, shown};
+use super::Outcome;
 use crate::event::{Event, Redaction};
+use crate::export;
 use crate::source::{self, Bans, Database, Matches, Room, Row, Rows};
 use document::Document;
 
@@ -48,7 +52,7 @@ pub(super) struct Args {
     /// in `unsigned` are left out. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
-    /// Write to this file, which must not exist yet, instead of stdout
+    /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -64,81 +68,97 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
+    let out = Output::to(args.output.as_deref())?;
     let mut runtime = match args.format {
         // there is little to do beside reading, and a second thread would only be waited for
         Format::Jsonl => tokio::runtime::Builder::new_current_thread(),
         Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let database = Database::connect(&config).await?;
-        let room_id = find(&database, &args.room).await?;
+    let outcome = runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let signal = watch_signals(stop, "stopping")?;
+        let database = tokio::select! {
+            database = Database::connect(&config) => database?,
+            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+        };
+        let ended = dump(args, &database, out, signal, stopped).await;
+        // what was being read is cancelled
+        database.close().await;
+        ended
+    })?;
+    if let Outcome::Signalled(_) = outcome {
+        match &args.output {
+            Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
+            _ => info!("stopped: the dump is cut off"),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Reads a room and writes it. Dropping what is read cancels it.
+async fn dump(
+    args: &Args,
+    database: &Database,
+    out: Output,
+    signal: watch::Receiver<Option<u8>>,
+    stopped: export::Stop,
+) -> Result<Outcome> {
+    let begun = async {
+        let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
-        let mut out: Box<dyn Write> = match &args.output {
-            Some(path) => Box::new(create(path)?),
-            None => Box::new(std::io::stdout().lock()),
-        };
-        let shares_terminal = args.output.is_none() && std::io::stdout().is_terminal();
-        let mut counter = Counter::new("events read", shares_terminal);
-        if args.format == Format::Markdown {
-            report::bans(&database);
-            let (stop, stopped) = tokio::sync::watch::channel(false);
-            let signal = super::export::watch_signals(stop)?;
-            let bounded = args.since.is_some() || args.until.is_some();
-            let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-            let document = Document {
-                room_id: &room_id,
-                between: bounded.then_some(between),
-                show_redacted: args.show_redacted,
-                state,
-            };
-            let written = document.write(&database, &mut counter, stopped, &mut out).await;
-            counter.end();
-            if let Some(number) = *signal.borrow() {
-                return Ok(Outcome::Signalled(number));
-            }
-            return Ok(if written? > 0 { Outcome::Damaged } else { Outcome::Done });
-        }
-        let mut dump = Dump {
-            database: &database,
-            honour_redactions: args.honour_redactions,
-            bans,
-            out,
-            counter,
-            lines: 0,
-            redacted: 0,
-            damaged: 0,
-            warnings: 0,
-        };
-        if let Some(rows) = state {
-            dump.write(rows).await?;
-        }
-        let state_lines = dump.lines;
-        dump.write(database.room(&room_id, args.since, args.until, args.honour_redactions)).await?;
-        dump.out.flush()?;
-        dump.counter.end();
-        if dump.warnings > WARNINGS {
-            warn!("{} more of these", dump.warnings - WARNINGS);
-        }
-        let events = dump.lines - state_lines;
-        let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
-        let redacted =
-            if args.honour_redactions { format!(", {} lines redacted", dump.redacted) } else { String::new() };
-        let (redactions, damaged) = (dump.redacted, dump.damaged);
-        info!(
-            room_id,
-            events,
-            state_lines,
-            redacted = redactions,
-            damaged,
-            "{events} events of {}{state}{redacted}",
-            shown(&room_id)
-        );
-        Ok(if dump.damaged > 0 { Outcome::Damaged } else { Outcome::Done })
-    })
+        anyhow::Ok((room_id, bans, state))
+    };
+    let (room_id, bans, state) = tokio::select! {
+        begun = begun => begun?,
+        Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+    };
+    let counter = Counter::new("events read", out.is_terminal());
+    if args.format == Format::Markdown {
+        let ended = document(args, database, &room_id, state, out, counter, stopped).await;
+        // a signal that comes when all is written changes nothing
+        let number = signal.borrow().filter(|_| ended.is_err());
+        return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
+    }
+    let dump = Dump {
+        database,
+        honour_redactions: args.honour_redactions,
+        bans,
+        out,
+        counter,
+        lines: 0,
+        redacted: 0,
+        damaged: 0,
+        warnings: 0,
+    };
+    tokio::select! {
+        ended = dump.all(args, &room_id, state) => ended,
+        Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
+    }
+}
+
+/// Writes a room as one document.
+async fn document(
+    args: &Args,
+    database: &Database,
+    room_id: &str,
+    state: Option<Rows>,
+    mut out: Output,
+    mut counter: Counter,
+    stopped: export::Stop,
+) -> Result<Outcome> {
+    report::bans(database);
+    let bounded = args.since.is_some() || args.until.is_some();
+    let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
+    let document = Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state };
+    let written = document.write(database, &mut counter, stopped, &mut out).await;
+    counter.end();
+    let damaged = written?;
+    out.finish()?;
+    Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
 /// Lines on their way out.
@@ -146,7 +166,7 @@ struct Dump<'a> {
     database: &'a Database,
     honour_redactions: bool,
     bans: Bans,
-    out: Box<dyn Write>,
+    out: Output,
     counter: Counter,
     lines: u64,
     redacted: u64,
@@ -155,6 +175,34 @@ struct Dump<'a> {
 }
 
 impl Dump<'_> {
+    /// Writes the state, if there is to be one, and the events.
+    async fn all(mut self, args: &Args, room_id: &str, state: Option<Rows>) -> Result<Outcome> {
+        if let Some(rows) = state {
+            self.write(rows).await?;
+        }
+        let state_lines = self.lines;
+        self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
+        self.counter.end();
+        self.out.finish()?;
+        if self.warnings > WARNINGS {
+            warn!("{} more of these", self.warnings - WARNINGS);
+        }
+        let events = self.lines - state_lines;
+        let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
+        let (redactions, damaged) = (self.redacted, self.damaged);
+        let redacted = if args.honour_redactions { format!(", {redactions} lines redacted") } else { String::new() };
+        info!(
+            room_id,
+            events,
+            state_lines,
+            redacted = redactions,
+            damaged,
+            "{events} events of {}{state}{redacted}",
+            shown(room_id)
+        );
+        Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })
+    }
+
     async fn write(&mut self, mut rows: Rows) -> Result<()> {
         loop {
             let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
@@ -255,12 +303,6 @@ fn candidate(room: &Room) -> String {
         members => format!("{members} members"),
     });
     columns.join("  ")
-}
-
-fn create(path: &PathBuf) -> Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.with_context(|| format!("cannot create {}", path.display()))
 }
 
 /// Reads a date, which means its beginning in UTC, or a time with its zone; milliseconds since the epoch.

@@ -3,15 +3,18 @@
 mod table;
 
 use std::cmp::Ordering;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use serde_json::json;
-use tracing::error;
+use tokio::sync::watch;
+use tracing::{error, info};
 
 use super::Outcome;
 use super::database::DatabaseArgs;
+use super::export::{first, watch_signals};
 use super::log::harmless;
+use super::output::Output;
 use super::report::Counter;
 use crate::source::{Database, Kind, Room};
 
@@ -79,27 +82,43 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let database = Database::connect(&config).await?;
-        // in the order in which they are read, rooms need not wait for each other
-        if args.json && args.sort == Sort::Id && !args.reverse {
-            write_as_read(args, &database).await?;
-            return Ok(Outcome::Done);
-        }
-        let rooms = sorted(args, &database).await?;
-        let mut out = std::io::stdout().lock();
-        if args.json {
-            write_json(&mut out, &rooms)?;
-        } else {
-            table::write(&mut out, &rooms, table::width(&console::Term::stdout()))?;
-        }
-        out.flush()?;
-        Ok(Outcome::Done)
+        let (stop, _stopped) = watch::channel(false);
+        let signal = watch_signals(stop, "stopping")?;
+        let stopped = |number| {
+            info!("stopped: the list is not whole");
+            Ok(Outcome::Signalled(number))
+        };
+        let database = tokio::select! {
+            database = Database::connect(&config) => database?,
+            Some(number) = first(signal.clone()) => return stopped(number),
+        };
+        let ended = tokio::select! {
+            listed = list(args, &database) => listed.map(|()| Outcome::Done),
+            Some(number) = first(signal) => stopped(number),
+        };
+        database.close().await;
+        ended
     })
 }
 
+async fn list(args: &Args, database: &Database) -> Result<()> {
+    // in the order in which they are read, rooms need not wait for each other
+    if args.json && args.sort == Sort::Id && !args.reverse {
+        return write_as_read(args, database).await;
+    }
+    let rooms = sorted(args, database).await?;
+    let mut out = Output::stdout();
+    if args.json {
+        write_json(&mut out, &rooms)?;
+    } else {
+        table::write(&mut out, &rooms, table::width(&console::Term::stdout()))?;
+    }
+    Ok(out.flush()?)
+}
+
 async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let mut counter = Counter::new("rooms read", std::io::stdout().is_terminal());
+    let mut out = Output::stdout();
+    let mut counter = Counter::new("rooms read", out.is_terminal());
     let (mut left, mut read) = (args.limit.unwrap_or(usize::MAX), 0);
     let mut after = String::new();
     while left > 0 {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 use tracing::{error, info};
 
+use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
 use crate::archive::{Archive, Catalog};
 use crate::stream::Stream;
@@ -73,7 +74,7 @@ fn show(args: &Show) -> Result<Outcome> {
         }
     }
     let run = catalog.last_run()?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::stdout();
     if args.json {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),

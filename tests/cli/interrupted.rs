@@ -80,12 +80,12 @@ fn spawn(database: &Database, archive: &Path) -> Child {
         .expect("cannot run sh")
 }
 
-fn kill(child: &Child, signal: &str) {
+pub(crate) fn kill(child: &Child, signal: &str) {
     let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()));
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let patience = Instant::now() + Duration::from_secs(30);
     while !holds() {
         assert!(Instant::now() < patience, "after 30 s it still is not so that {what}");

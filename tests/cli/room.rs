@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::interrupted::{kill, wait_until};
 use crate::support::archive::{self, TestArchive};
 use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape, cluster};
@@ -63,7 +65,61 @@ fn a_span_of_time_and_a_file() {
     let path = directory.path().join("room.jsonl");
     assert_eq!(room(&database, &[ROOM, "--output", text(&path)]).with(0).stdout, "");
     assert_eq!(ids(&std::fs::read_to_string(&path).unwrap()).len(), 5);
-    room(&database, &[ROOM, "--output", text(&path)]).with(1).saying("cannot create");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for existing in [text(&path), text(directory.path()), "/dev/null"] {
+        room(&database, &[ROOM, "--output", existing]).with(1).saying("is there already: remove it, or choose another");
+    }
+    let new = format!("{}/new/", text(directory.path()));
+    room(&database, &[ROOM, "--output", &new]).with(1).saying("is a directory's name");
+    room(&database, &[ROOM, "--output", &format!("{new}room.jsonl")]).with(1).saying("cannot create");
+    assert_eq!(ids(&room(&database, &[ROOM, "--output", "-"]).with(0).stdout).len(), 5);
+
+    // what fails leaves nothing behind, so that it can be tried again
+    let failed = directory.path().join("failed.jsonl");
+    room(&database, &["!none:here.test", "--output", text(&failed)]).with(1);
+    database.execute("alter table event_json rename to event_json_");
+    room(&database, &[ROOM, "--output", text(&failed)]).with(1);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    database.execute("alter table event_json_ rename to event_json");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["room", "--database", &database.dsn(), ROOM])
+        .stdout(full)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(full.stderr).unwrap();
+    assert!(said.contains("cannot write to stdout: No space left"), "{said}");
+}
+
+#[test]
+fn a_signal_leaves_no_part_of_a_file_and_no_statement_behind() {
+    let database = server();
+    database.execute(
+        "alter table event_json rename to event_json_; \
+         create view event_json as select * from event_json_ where event_id <> '$3' or pg_sleep(60) is not null",
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("room");
+    let sleeping =
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()";
+    for (format, signal, code) in [("jsonl", "TERM", 143), ("jsonl", "INT", 130), ("markdown", "INT", 130)] {
+        let child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+            .args(["room", "--database", &database.dsn(), ROOM, "--format", format, "--output", text(&path)])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("the dump is in the middle of the room", || database.query_one_text(sleeping) == "1");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "{format}");
+        assert!(!path.exists(), "{format}");
+        kill(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{format}: {said}");
+        assert!(said.contains(&format!("stopped: nothing was written to {}", text(&path))), "{format}: {said}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{format}");
+        wait_until("the statement is cancelled", || database.query_one_text(sleeping) == "0");
+    }
 }
 
 #[test]

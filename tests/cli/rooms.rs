@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::interrupted::{kill, wait_until};
 use crate::support::archive;
 use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape, cluster};
-use crate::{Ended, command, ended, run};
+use crate::{Ended, command, ended, run, server};
 
 const SHAPES: [Shape; 3] = [Shape::V1_60, Shape::V1_90, Shape::V1_163];
 const ALICE: &str = "@alice:here.test";
@@ -344,5 +345,30 @@ fn the_reader_role_suffices_and_an_older_one_is_told_what_it_lacks() {
         database.execute(grant);
         as_role(&["rooms"]).with(0);
         database.execute(&format!("drop owned by {role}; drop role {role}"));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_list_and_its_statement() {
+    let database = server();
+    database.execute(
+        "alter table rooms rename to rooms_; \
+         create view rooms as select * from rooms_ where pg_sleep(60) is not null",
+    );
+    let sleeping =
+        "select count(*) from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()";
+    for more in [&[][..], &["--json", "--sort", "id"]] {
+        let child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+            .args(["rooms", "--database", &database.dsn()])
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_until("rooms are read", || database.query_one_text(sleeping) == "1");
+        kill(&child, "INT");
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(130) && said.contains("the list is not whole"), "{said}");
+        wait_until("the statement is cancelled", || database.query_one_text(sleeping) == "0");
     }
 }
