@@ -14,7 +14,7 @@ use super::database::DatabaseArgs;
 use super::export::{first, watch_signals};
 use super::output::Output;
 use super::report::{self, Counter, shown};
-use super::Outcome;
+use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
 use crate::source::{self, Bans, Database, Matches, Room, Row, Rows};
@@ -30,6 +30,7 @@ pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
     /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
+    #[arg(value_parser = not_blank)]
     room: String,
     /// Only events sent at or after this time: a date (UTC), or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -67,6 +68,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    makes_sense(args)?;
     let config = args.database.config()?;
     let out = Output::to(args.output.as_deref())?;
     let mut runtime = match args.format {
@@ -94,6 +96,20 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     }
     Ok(outcome)
+}
+
+/// Refuses options that would do nothing.
+fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
+    let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    match args.format {
+        Format::Markdown if args.honour_redactions => refused(
+            "--honour-redactions is for JSON lines: --format markdown leaves out what was redacted in any case, unless --show-redacted",
+        ),
+        Format::Jsonl if args.show_redacted => refused(
+            "--show-redacted is for --format markdown: JSON lines have what was redacted in any case, unless --honour-redactions",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a room and writes it. Dropping what is read cancels it.
@@ -303,6 +319,11 @@ fn candidate(room: &Room) -> String {
         members => format!("{members} members"),
     });
     columns.join("  ")
+}
+
+fn not_blank(name: &str) -> Result<String, String> {
+    let is_blank = name.trim().is_empty();
+    (!is_blank).then(|| name.to_owned()).ok_or_else(|| "a room's id, alias or name, or a part of it".to_owned())
 }
 
 /// Reads a date, which means its beginning in UTC, or a time with its zone; milliseconds since the epoch.

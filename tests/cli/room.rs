@@ -123,6 +123,18 @@ fn a_signal_leaves_no_part_of_a_file_and_no_statement_behind() {
 }
 
 #[test]
+fn options_that_would_do_nothing_are_refused() {
+    let database = server();
+    room(&database, &[ROOM, "--format", "markdown", "--honour-redactions"])
+        .with(2)
+        .saying("leaves out what was redacted");
+    room(&database, &[ROOM, "--show-redacted"]).with(2).saying("--format markdown");
+    for blank in ["", " "] {
+        room(&database, &[blank]).with(2).saying("a room's id, alias or name");
+    }
+}
+
+#[test]
 fn every_page_is_read_and_a_closed_pipe_is_no_failure() {
     let database = server();
     database.execute(&format!(
