@@ -71,9 +71,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         let summary = summary?;
         let mut archive = archive.lock().await;
-        if let Some(show) = args.show_redacted {
-            archive.show_redacted(show)?;
-        }
         if !args.no_markdown && !summary.stopped {
             tokio::task::block_in_place(|| super::render::stale(&mut archive, &|| signal.borrow().is_none()))?;
         }
@@ -91,7 +88,11 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
-    let archive = Archive::open(&args.archive.archive, None)?;
+    let mut archive = Archive::open(&args.archive.archive, None)?;
+    if let Some(show) = args.show_redacted {
+        // at once: a wish to hide holds also when this run fails
+        archive.show_redacted(show)?;
+    }
     let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))

@@ -47,10 +47,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         && archive.mark(&which)? == 0
         && which != Transcripts::All
     {
-        bail!(
-            "the archive has no such room-day: {}",
-            shown(args.room.as_ref().or(args.day.as_ref()).map_or("", |it| it))
-        );
+        match (&args.room, &args.day) {
+            (Some(room), _) => bail!(
+                "the archive has nothing of a room {}: --room takes an id (!…), which the room's room.json has, and index.md links to",
+                shown(room)
+            ),
+            (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
+        }
     }
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();

@@ -99,7 +99,9 @@ fn render_needs_no_database() {
         render(archive.path(), more).with(0).saying("rendered 1 room-days");
         assert_eq!(read(&archive, DAY), day, "{more:?}");
     }
-    render(archive.path(), &["--room", "!none:here.test"]).with(1).saying("no such room-day: !none:here.test");
+    render(archive.path(), &["--room", "!none:here.test"])
+        .with(1)
+        .saying("nothing of a room !none:here.test: --room takes an id");
     render(archive.path(), &["--day", "2026-11-21"]).with(1).saying("no such room-day: 2026-11-21");
     render(archive.path(), &["--day", "yesterday"]).with(2).saying("a date like");
     render(archive.path(), &["--day", "2026-11-22", "--all"]).with(2);
@@ -115,6 +117,12 @@ fn what_was_redacted_is_shown_on_demand() {
     database.event(EventRow::message(30, "later"));
     export(&database, archive.path(), &[]).with(0);
     assert!(read(&archive, DAY).contains("a secret"), "it is not remembered");
+    // also when nothing else comes of it
+    export(&database, archive.path(), &["--show-redacted=false", "--room", "!none:here.test"]).with(1);
+    render(archive.path(), &[]).with(0).saying("rendered 1 room-days");
+    assert!(!read(&archive, DAY).contains("secret"));
+    render(archive.path(), &["--show-redacted"]).with(0);
+    assert!(read(&archive, DAY).contains("secret"));
     render(archive.path(), &["--show-redacted=false"]).with(0).saying("rendered 1 room-days");
     assert!(!read(&archive, DAY).contains("secret"));
 }
