@@ -6,9 +6,8 @@
 --
 -- It may read the columns below and nothing else: no password hashes, no access tokens, no media, no keys.
 select 'create role synapse_export' where not exists (select from pg_roles where rolname = 'synapse_export') \gexec
-alter role synapse_export login connection limit 10;
+alter role synapse_export login connection limit 20;
 alter role synapse_export set default_transaction_read_only = on;
-alter role synapse_export set idle_in_transaction_session_timeout = '5min';
 select format('grant connect on database %I to synapse_export', current_database()) \gexec
 grant usage on schema public to synapse_export;
 grant select on events, event_json, ex_outlier_stream, rejections, redactions, rooms, room_aliases to synapse_export;

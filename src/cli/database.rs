@@ -22,7 +22,7 @@ pub(super) struct DatabaseArgs {
     /// How long to try again, without getting further, when the connection is lost or a replica cancels: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "2m")]
     retry_for: Duration,
-    /// How many connections may be open at a time; events are read over all of them, each with up to 20 MB of memory
+    /// How many connections may be open at a time, 2 to 16; events are read over all of them, each with up to 20 MB of memory
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=16), default_value = "2")]
     connections: u8,
 }

@@ -12,7 +12,7 @@ use crate::{command, ended, export, run, server, text};
 fn each_command_explains_itself() {
     let told: [(&[&str], &[&str]); 5] = [
         (&[], &["export", "watermark", "Exit status"]),
-        (&["export"], &["--database", "--archive", "--room", "--exclude-room", "--all-rooms", "--quiet"]),
+        (&["export"], &["--database", "--archive", "--room", "--exclude-room", "--all-rooms", "--quiet", "2 to 16"]),
         (&["watermark"], &["show", "reset"]),
         (&["watermark", "show"], &["--archive", "--json"]),
         (&["watermark", "reset"], &["--archive", "--stream", "--yes"]),
@@ -316,6 +316,7 @@ fn a_connection_string_where_none_belongs_is_not_quoted() {
         let said = run(&["export", mistaken]).with(2).saying("--database URL").stderr;
         assert!(!said.contains("hunter2"), "{said}");
     }
+    run(&["export", "--connections", "0"]).with(2).saying("2..=16");
     // our own option is no secret
     run(&["export", "--password-file"]).with(2).saying("'--password-file <FILE>'");
     run(&["export", "something"]).with(2).saying("something");
