@@ -58,7 +58,7 @@ impl Catalog {
     /// Opens an existing catalog to look at, beside an export that may be running.
     pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
         let path = archive.join("catalog.sqlite");
-        if !path.exists() {
+        if !path.try_exists().map_err(Error::io("look at", &path))? {
             return Err(Error::NoArchive(archive.to_owned()));
         }
         let open = |flags| {

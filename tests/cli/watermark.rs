@@ -56,6 +56,11 @@ fn there_is_something_to_show_only_where_there_is_an_archive() {
         run(&[&["watermark"], &arguments[..], &["--archive", text(&path)]].concat()).with(1).saying("no archive");
     }
     assert!(!path.exists());
+    // What may not be looked at is not said to be missing.
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("archive");
+    run(&["watermark", "show", "--archive", text(&below)]).with(1).saying("cannot look at").saying("Not a directory");
     // One that was killed before its first run had begun.
     std::fs::create_dir(&path).unwrap();
     std::fs::write(path.join("catalog.sqlite"), "").unwrap();
