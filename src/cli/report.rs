@@ -31,7 +31,8 @@ pub(super) struct Bar {
 
 impl Bar {
     pub(super) fn new() -> Self {
-        let bar = log::bar(ProgressBar::new(1_000_000), "{bar:24} {percent:>3} %  {msg}");
+        // what does not fit in a terminal's line is cut off there
+        let bar = log::bar(ProgressBar::new(1_000_000), "{bar:20} {percent:>3} %  {wide_msg}");
         Bar { shown: bar, last_line: Instant::now() }
     }
 
@@ -165,6 +166,11 @@ fn took(duration: Duration) -> String {
     }
 }
 
+/// How far an export is: short, as it stands beside a bar, and a terminal may have 80 columns.
+fn so_far(events: u64, rate: u64, left: Duration) -> String {
+    format!("{} events, {}/s, {} left", HumanCount(events), HumanCount(rate), HumanDuration(left))
+}
+
 impl Report for Terminal {
     fn progress(&mut self, progress: Progress) {
         let elapsed = self.began.elapsed().as_secs_f64().max(0.001);
@@ -182,12 +188,7 @@ impl Report for Terminal {
             } else {
                 Duration::ZERO
             };
-            format!(
-                "{} events, {}/s, {stream} position {position}, {} left",
-                HumanCount(events),
-                HumanCount(rate),
-                HumanDuration(left)
-            )
+            so_far(events, rate, left)
         };
         let stream = stream.name();
         self.bar
@@ -243,4 +244,17 @@ impl Counter {
 /// The streams as the user names them.
 pub(super) fn stream(name: &str) -> Result<Stream, String> {
     Stream::ALL.into_iter().find(|stream| stream.name() == name).ok_or_else(|| "live or backfill".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_fits_beside_its_bar_in_80_columns() {
+        let text = so_far(500_000_000, 100_000, Duration::from_secs(59 * 60));
+        assert_eq!(text, "500,000,000 events, 100,000/s, 59 minutes left");
+        // the bar, the percentage, and what is between them
+        assert!(20 + " 100 %  ".len() + text.len() <= 80);
+    }
 }
