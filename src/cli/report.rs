@@ -121,7 +121,12 @@ impl Terminal {
     fn summary(&self, summary: &Summary) {
         let n = |count: u64| HumanCount(count).to_string();
         let counts = &summary.counts;
-        let outcome = if summary.stopped { "stopped" } else { "done" };
+        // as in the catalog
+        let (outcome, said) = match counts.damaged {
+            _ if summary.stopped => ("stopped", "stopped"),
+            0 => ("done", "done"),
+            _ => ("damaged", "done, but some rows are damaged"),
+        };
         info!(
             run = summary.run,
             outcome,
@@ -138,7 +143,7 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
-            "{outcome}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, \
+            "{said}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, \
              {} rejected, {} purge survivors, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
              {} archived before",
             n(counts.new_events()),
