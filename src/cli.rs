@@ -103,7 +103,8 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let exit = status(&error);
-            error!(exit, "{error:#}");
+            let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
+            error!(exit, "{error:#}{remedy}");
             ExitCode::from(exit)
         }
     }
@@ -119,20 +120,47 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
 
 /// The exit status that an error asks for.
 fn status(error: &anyhow::Error) -> u8 {
-    let transient = error.chain().any(|cause| {
-        cause.downcast_ref::<archive::Error>().is_some_and(archive::Error::is_transient)
-            || cause.is::<lag::Lagging>()
-            || cause.downcast_ref::<source::Error>().is_some_and(source::Error::is_transient)
-            || matches!(cause.downcast_ref(), Some(crate::export::Error::Archive(e)) if e.is_transient())
-            || matches!(cause.downcast_ref(), Some(crate::export::Error::Source(e)) if e.is_transient())
-    });
-    if transient {
+    let transient = of_archive(error).is_some_and(archive::Error::is_transient)
+        || of_source(error).is_some_and(source::Error::is_transient);
+    if transient || error.is::<lag::Lagging>() {
         75
     } else if error.is::<config::Error>() || error.is::<WrongUsage>() {
         2
     } else {
         1
     }
+}
+
+/// What to do about an error that does not say it itself.
+fn remedy(error: &anyhow::Error) -> Option<&'static str> {
+    match (of_source(error), of_archive(error)) {
+        (Some(source::Error::UnknownRoom(_) | source::Error::UnknownAlias(_)), _) => {
+            Some("`synapse-export rooms` lists them")
+        }
+        (Some(error @ source::Error::Connect { transient: false, source, .. }), _)
+            if source.is::<source::Refusal>() =>
+        {
+            Some(crate::doctor::remedy(error))
+        }
+        (_, Some(archive::Error::Io { source, .. })) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+            Some("run this as the user whose archive it is, or give that directory to this user")
+        }
+        _ => None,
+    }
+}
+
+fn of_source(error: &anyhow::Error) -> Option<&source::Error> {
+    error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(crate::export::Error::Source(error)) => Some(error),
+        _ => cause.downcast_ref(),
+    })
+}
+
+fn of_archive(error: &anyhow::Error) -> Option<&archive::Error> {
+    error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(crate::export::Error::Archive(error)) => Some(error),
+        _ => cause.downcast_ref(),
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -149,4 +177,21 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn usage(line: &str) {
     // a log on a full disk ends nothing
     let _ = writeln!(std::io::stderr(), "synapse-export: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_enter_an_archive_is_told_what_to_do() {
+        let denied = |kind: std::io::ErrorKind| archive::Error::Io {
+            doing: "open",
+            path: "archive/.lock".into(),
+            source: kind.into(),
+        };
+        let remedy = |error: archive::Error| remedy(&crate::export::Error::Archive(error).into());
+        assert!(remedy(denied(std::io::ErrorKind::PermissionDenied)).is_some());
+        assert!(remedy(denied(std::io::ErrorKind::StorageFull)).is_none());
+    }
 }

@@ -12,17 +12,26 @@ const PATIENCE: i64 = 30_000;
 
 /// Says why there is no connection.
 pub(super) fn unreachable(error: &source::Error) -> Finding {
-    let finding = Finding::error("connection", chain(error));
+    Finding::error("connection", chain(error)).remedy(remedy(error))
+}
+
+/// What to do when there is no connection.
+pub(crate) fn remedy(error: &source::Error) -> &'static str {
+    let check_password = "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'";
     let cause = match error {
         source::Error::Connect { source, .. } => source.downcast_ref::<source::Refusal>(),
         source::Error::Query { source, .. } => Some(source),
         _ => None,
     };
     let Some(code) = cause.and_then(source::Refusal::code) else {
-        return finding.remedy("check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)");
+        // the server asks for one, and there is none
+        if chain(error).ends_with("password missing") {
+            return check_password;
+        }
+        return "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
     };
-    finding.remedy(if *code == SqlState::INVALID_PASSWORD {
-        "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'"
+    if *code == SqlState::INVALID_PASSWORD {
+        check_password
     } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
         "check that the role exists (sql/reader_role.sql makes one), and that pg_hba.conf has a line that lets it in from here"
     } else if *code == SqlState::UNDEFINED_DATABASE {
@@ -31,7 +40,7 @@ pub(super) fn unreachable(error: &source::Error) -> Finding {
         "try again later"
     } else {
         "see what PostgreSQL's own log says about it"
-    })
+    }
 }
 
 /// Checks the connection, the role and the server.

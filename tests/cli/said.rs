@@ -285,8 +285,8 @@ fn rooms_are_selected_by_id_alias_or_file_and_remembered() {
     assert_eq!(archive.ids(), "$-1 $-2 $1 $11 $12 $13 $2 $20 $3");
 
     let before = (archive.lines(), archive.one("select count(*) from run"));
-    export(&database, archive.path(), &["--room", "#nobody:here.test"]).with(1).saying("#nobody:here.test");
-    export(&database, archive.path(), &["--room", "!nobody:here.test"]).with(1).saying("!nobody:here.test");
+    export(&database, archive.path(), &["--room", "#nobody:here.test"]).with(1).saying("`synapse-export rooms`");
+    export(&database, archive.path(), &["--room", "!nobody:here.test"]).with(1).saying("`synapse-export rooms`");
     // a list that names nothing must not select everything
     let nothing = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(nothing.path(), " \n# !a:here.test\n#\n").unwrap();

@@ -50,6 +50,17 @@ fn a_password_is_found_in_every_place() {
 }
 
 #[test]
+fn what_to_do_about_a_password_is_said() {
+    let plain = &servers().plain;
+    for role in ["scram", "scram password=wrong"] {
+        let (code, text) = said(&["--database", &plain.dsn(role)], &[]);
+        assert!(code == Some(1) && text.contains("check the password: --password-file"), "{role}: {code:?} {text}");
+        // with the default sslmode, encryption was tried first
+        assert!(!text.contains("TLS"), "{role}: {text}");
+    }
+}
+
+#[test]
 fn no_password_is_ever_shown() {
     let plain = &servers().plain;
     let dsn = plain.dsn("scram");

@@ -181,6 +181,10 @@ impl Servers {
                     let is_right = was_reached || way.socket_directory.as_ref().is_some_and(|it| it.is_dir());
                     transient |= is_transient(&error, is_right);
                     other_past |= is_message(&error, succession::OTHER_PAST);
+                    if way.is_fallback {
+                        // that it knows no TLS is not why it turned away who came without
+                        failures.pop_if(|(name, failure)| *name == way.name && chain(&**failure).ends_with(NO_TLS));
+                    }
                     failures.push((&way.name, failure(error)));
                 }
             }
@@ -204,6 +208,8 @@ impl State {
     }
 }
 
+/// What tokio-postgres says of such a server.
+const NO_TLS: &str = "server does not support TLS";
 const SILENT: &str = "it accepts connections and does not answer";
 
 /// Turns away a session that is not of the kind asked for, or on a server that may not take over, and sets up the others.
