@@ -1,8 +1,8 @@
--- reader_role: the least role that synapse-export needs. Run it once, and again after an upgrade, as a superuser, in Synapse's
--- database on the primary:
+-- reader_role: the least role that synapse-export needs. Run it once, and again after each upgrade of Synapse or of
+-- synapse-export, as a superuser, in Synapse's database on the primary:
 --
---     psql -d synapse -f reader_role.sql
---     psql -d synapse -c '\password synapse_export'
+--     sudo -u postgres psql -d synapse < sql/reader_role.sql
+--     sudo -u postgres psql -d synapse -c '\password synapse_export'
 --
 -- It may read the columns below and nothing else: no password hashes, no access tokens, no media, no keys.
 select 'create role synapse_export' where not exists (select from pg_roles where rolname = 'synapse_export') \gexec
