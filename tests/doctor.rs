@@ -397,7 +397,9 @@ fn the_state_of_an_archive_is_seen_and_left() {
     let lines = path.join("rooms/room@here.test/2026-11-22.jsonl");
     let text = fs::read(&lines).expect("there are lines");
     fs::write(&lines, &text[1..]).expect("a file can be written");
-    doctor(&dsn, Some(path)).with(11).found("archive", "error", "2026-11-22.jsonl");
+    let said = doctor(&dsn, Some(path)).with(11);
+    let remedy = said.remedy("archive", "error", "2026-11-22.jsonl");
+    assert!(remedy.starts_with("restore it from a backup"), "{remedy}");
     fs::write(&lines, &text).expect("a file can be written");
     doctor(&dsn, Some(path)).with(0);
 

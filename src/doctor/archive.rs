@@ -99,7 +99,7 @@ impl State {
                 let finding = Finding::warning("archive", format!("{shown} is no archive yet: nothing is archived"));
                 self.findings.push(finding.remedy("run synapse-export export, which makes one"));
             }
-            Err(error) => self.findings.push(Finding::error("archive", chain(&error))),
+            Err(error) => self.findings.push(unusable(&error)),
         }
     }
 
@@ -129,7 +129,7 @@ impl State {
                         n(FILES.unsigned_abs())
                     ),
                 ),
-                Err(error) => Finding::error("archive", chain(&error)),
+                Err(error) => unusable(&error),
             });
             let strangers = catalog.strangers(directory, FILES)?;
             if !strangers.is_empty() {
@@ -225,6 +225,17 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         _ => Finding::warning(check, what + &complete)
             .remedy("run synapse-export export; why it failed is in the catalog: select error from run order by run desc limit 1"),
     }
+}
+
+/// What is wrong with an archive and, where its error says it, what to do about it.
+fn unusable(error: &Error) -> Finding {
+    let told = error.to_string();
+    let (what, remedy) = match told.split_once(". Restore it ") {
+        Some((what, rest)) => (what, Some(format!("restore it {rest}"))),
+        None => (&*told, None),
+    };
+    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {}", chain(cause)));
+    Finding { remedy, ..Finding::error("archive", format!("{what}{cause}")) }
 }
 
 fn milliseconds(time: &str) -> Option<i64> {
