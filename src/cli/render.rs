@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
-use super::report::{Bar, shown};
+use super::report::{Bar, counted, shown};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{Archive, Transcripts};
 
@@ -67,7 +67,7 @@ pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result
     let rendered = archive.render(&mut |done, all| {
         #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
         let part = done as f64 / all.max(1) as f64;
-        let text = || format!("transcripts: {} of {} room-days", HumanCount(done), HumanCount(all));
+        let text = || format!("transcripts: {} of {}", HumanCount(done), counted(all, "room-day"));
         bar.show(part, text, |line| info!(part, days = done, "{line}"));
         goes_on()
     });
@@ -82,9 +82,9 @@ pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result
             days = rendered.days,
             rooms = rendered.rooms,
             seconds = took.as_secs_f64(),
-            "rendered {} room-days of {} rooms, {:.1} s",
-            HumanCount(rendered.days),
-            HumanCount(rendered.rooms),
+            "rendered {} of {}, {:.1} s",
+            counted(rendered.days, "room-day"),
+            counted(rendered.rooms, "room"),
             took.as_secs_f64()
         );
     }

@@ -23,6 +23,11 @@ pub(super) fn shown(text: &str) -> String {
     text.escape_debug().collect()
 }
 
+/// So many of them: `1 event`, `2,000 events`.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
+}
+
 /// How far something is: a bar on a terminal, else a line now and then.
 pub(super) struct Bar {
     shown: Option<ProgressBar>,
@@ -60,7 +65,7 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
     let rooms = match (selection.include.len(), selection.exclude.len()) {
         (0, 0) => "all rooms".to_owned(),
         (0, excluded) => format!("all rooms but {excluded}"),
-        (included, _) => format!("{included} selected room{}", if included == 1 { "" } else { "s" }),
+        (included, _) => counted(included as u64, "selected room"),
     };
     let known = archive.catalog().events()?;
     let server = shown(database.server_name().unwrap_or("a server whose name is not known"));
@@ -73,8 +78,8 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
         events = known,
         replica = matches!(standing, Standing::Replica(_)),
         behind = behind.map(|behind| behind.as_secs_f64()),
-        "exporting {rooms} of {server}; the archive has {} events{replica}",
-        HumanCount(known)
+        "exporting {rooms} of {server}; the archive has {}{replica}",
+        counted(known, "event")
     );
     if database.server_name().is_none() {
         warn!(
@@ -143,18 +148,18 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
-            "{said}: {} new events ({} live, {} backfill) in {} files, {}\n  {} late arrivals, {} soft-failed, \
-             {} rejected, {} purge survivors, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
+            "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
+             {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
              {} archived before",
-            n(counts.new_events()),
+            counted(counts.new_events(), "new event"),
             n(counts.live),
             n(counts.backfill),
-            n(summary.files),
+            counted(summary.files, "file"),
             took(self.began.elapsed()),
-            n(counts.late),
+            counted(counts.late, "late arrival"),
             n(counts.soft_failed),
             n(counts.rejected),
-            n(counts.survivors),
+            counted(counts.survivors, "purge survivor"),
             n(counts.damaged),
             n(counts.censored),
             n(counts.versionless),
@@ -173,7 +178,7 @@ fn took(duration: Duration) -> String {
 
 /// How far an export is: short, as it stands beside a bar, and a terminal may have 80 columns.
 fn so_far(events: u64, rate: u64, left: Duration) -> String {
-    format!("{} events, {}/s, {} left", HumanCount(events), HumanCount(rate), HumanDuration(left))
+    format!("{}, {}/s, {} left", counted(events, "event"), HumanCount(rate), HumanDuration(left))
 }
 
 impl Report for Terminal {

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::database::DatabaseArgs;
 use super::export::{first, watch_signals};
 use super::output::Output;
-use super::report::{self, Counter, shown};
+use super::report::{self, Counter, counted, shown};
 use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
@@ -206,14 +206,16 @@ impl Dump<'_> {
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
         let (redactions, damaged) = (self.redacted, self.damaged);
-        let redacted = if args.honour_redactions { format!(", {redactions} lines redacted") } else { String::new() };
+        let redacted =
+            if args.honour_redactions { format!(", {} redacted", counted(redactions, "line")) } else { String::new() };
         info!(
             room_id,
             events,
             state_lines,
             redacted = redactions,
             damaged,
-            "{events} events of {}{state}{redacted}",
+            "{} of {}{state}{redacted}",
+            counted(events, "event"),
             shown(room_id)
         );
         Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })

@@ -107,6 +107,9 @@ async fn list(args: &Args, database: &Database) -> Result<()> {
         return write_as_read(args, database).await;
     }
     let rooms = sorted(args, database).await?;
+    if rooms.is_empty() {
+        info!("there are no such rooms");
+    }
     let mut out = Output::stdout();
     if args.json {
         write_json(&mut out, &rooms)?;

@@ -32,7 +32,7 @@ fn a_second_exporter_is_told_who_is_at_work() {
     // Looking is free.
     run(&["watermark", "show", "--archive", text(archive.path())]).with(0);
     drop(held);
-    export(&database, archive.path(), &[]).with(0).saying("1 new events");
+    export(&database, archive.path(), &[]).with(0).saying("1 new event");
     // A lock file without a holder holds nobody up.
     fs::write(archive.path().join(".lock"), "4711\n").unwrap();
     export(&database, archive.path(), &[]).with(0);
@@ -152,7 +152,7 @@ fn a_lost_catalog_is_made_anew_from_the_lines() {
     let text = fs::read(&unended).unwrap();
     fs::write(&unended, &text[..text.len() - 1]).unwrap();
 
-    export(&database, archive.path(), &[]).with(0).saying("1 new events");
+    export(&database, archive.path(), &[]).with(0).saying("1 new event");
     assert_eq!(archive.lines(), lines);
     assert_eq!(archive.one(table), rows);
     assert_eq!([archive.redacted_by("$1"), archive.redacted_by("$2")], ["$10", ""]);

@@ -109,7 +109,7 @@ fn every_command_keeps_to_the_format() {
         ([&["room", "nobody's"], &database_at[..]].concat(), 1, "error", "no room is called"),
         ([&["room", ROOM, "--format", "markdown"], &database_at[..]].concat(), 0, "debug", "commit"),
         ([&["rooms", "--sort", "events", "--no-counts"], &database_at[..]].concat(), 2, "error", "--no-counts"),
-        ([&["render", "--all"], &archive_at[..]].concat(), 0, "info", "rendered 1 room-days"),
+        ([&["render", "--all"], &archive_at[..]].concat(), 0, "info", "rendered 1 room-day"),
         ([&["watermark", "reset"], &archive_at[..]].concat(), 2, "error", "give --yes"),
         ([&["watermark", "reset", "--yes"], &archive_at[..]].concat(), 0, "info", "reset: the next export"),
         (

@@ -227,6 +227,7 @@ fn rooms_are_sorted_and_filtered() {
     assert_eq!(names(&["--name", "#ALIAS"]), "bee");
     assert_eq!(names(&["--encrypted"]), "");
     rooms(&database, &["--sort", "colour"]).with(2);
+    rooms(&database, &["--name", "nowhere"]).with(0).saying("there are no such rooms");
     rooms(&database, &["--type", "chat"]).with(2).saying("room, space or dm");
     assert_eq!(rooms(&database, &["--quiet"]).with(0).stderr, "");
 }

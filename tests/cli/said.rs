@@ -186,17 +186,17 @@ fn the_summary_counts_each_kind() {
     database.event(EventRow::at(9));
     let ended = export(&database, archive.path(), &[]).with(0);
     for part in [
-        "9 new events (7 live, 2 backfill) in 1 files",
+        "9 new events (7 live, 2 backfill) in 1 file",
         "1 soft-failed",
         "1 rejected",
-        "1 purge survivors",
+        "1 purge survivor",
         "0 late",
         "0 damaged",
     ] {
         assert!(ended.stderr.contains(part), "it does not say {part:?}: {}", ended.stderr);
     }
     database.event(EventRow::at(8));
-    export(&database, archive.path(), &[]).with(0).saying("1 late arrivals").saying("the archive has 9 events");
+    export(&database, archive.path(), &[]).with(0).saying("1 late arrival").saying("the archive has 9 events");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn an_export_renders_what_it_changes() {
     assert_eq!(read(&archive, DAY), "");
     assert_eq!(archive.one("select count(*) from file where dirty"), "1");
 
-    export(&database, archive.path(), &[]).with(0).saying("rendered 1 room-days of 1 rooms");
+    export(&database, archive.path(), &[]).with(0).saying("rendered 1 room-day of 1 room");
     let day = read(&archive, DAY);
     for part in
         ["name: \"Old office\"", "**Alice** · ", "no typo *(edited 12:00)*", "a typo", "[redacted by Alice at 12:00"]
@@ -90,13 +90,13 @@ fn render_needs_no_database() {
     render(archive.path(), &[]).with(1).saying("is no archive");
     assert!(!archive.path().exists());
     export(&database, archive.path(), &["--no-markdown"]).with(0);
-    render(archive.path(), &[]).with(0).saying("rendered 1 room-days of 1 rooms");
+    render(archive.path(), &[]).with(0).saying("rendered 1 room-day of 1 room");
     let day = read(&archive, DAY);
     render(archive.path(), &["--quiet"]).with(0);
 
     for more in [&["--all"][..], &["--room", ROOM], &["--day", "2026-11-22"]] {
         fs::write(archive.path().join(DAY), "damaged").unwrap();
-        render(archive.path(), more).with(0).saying("rendered 1 room-days");
+        render(archive.path(), more).with(0).saying("rendered 1 room-day");
         assert_eq!(read(&archive, DAY), day, "{more:?}");
     }
     render(archive.path(), &["--room", "!none:here.test"])
@@ -119,11 +119,11 @@ fn what_was_redacted_is_shown_on_demand() {
     assert!(read(&archive, DAY).contains("a secret"), "it is not remembered");
     // also when nothing else comes of it
     export(&database, archive.path(), &["--show-redacted=false", "--room", "!none:here.test"]).with(1);
-    render(archive.path(), &[]).with(0).saying("rendered 1 room-days");
+    render(archive.path(), &[]).with(0).saying("rendered 1 room-day");
     assert!(!read(&archive, DAY).contains("secret"));
     render(archive.path(), &["--show-redacted"]).with(0);
     assert!(read(&archive, DAY).contains("secret"));
-    render(archive.path(), &["--show-redacted=false"]).with(0).saying("rendered 1 room-days");
+    render(archive.path(), &["--show-redacted=false"]).with(0).saying("rendered 1 room-day");
     assert!(!read(&archive, DAY).contains("secret"));
 }
 

@@ -50,7 +50,7 @@ fn a_page_cancelled_by_a_vacuum_or_a_lock_goes_on_where_it_was() {
         database.event(EventRow::at(EVENTS + 1));
         catch_up(&pair.standby, &database);
         let said = Run::export(&dsn, archive.path(), &[]).ends_with(0);
-        assert!(said.contains("done: 1 new events"), "{said}");
+        assert!(said.contains("done: 1 new event"), "{said}");
         assert_eq!(count(&archive), EVENTS + 1);
     }
 }
