@@ -1,6 +1,6 @@
 //! Runs that are cut short: by a signal, by a full disk.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -162,4 +162,24 @@ fn a_full_disk_ends_a_run_that_the_next_one_completes() {
         assert!(said.contains("No space left") || said.contains("disk is full"), "{size}: {said}");
         assert_eq!(archive.lines().len(), 3_000, "{size}");
     }
+}
+
+#[test]
+fn a_dump_that_nobody_reads_hears_signals() {
+    let database = large_server();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["room", "--database", &database.dsn(), ROOM])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 100]).unwrap();
+    // the pipe, which holds far less than the room, fills up
+    std::thread::sleep(Duration::from_millis(500));
+    kill(&child, "INT");
+    let mut said = [0; 8];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"stopping");
+    kill(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
