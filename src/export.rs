@@ -285,11 +285,10 @@ impl Export<'_> {
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered = end
-            .map(|end| (at.unwrap_or(Position(0)), end))
-            .filter(|_| !self.first)
-            .filter(|_| matches!(scope, Scope::Room(_)));
-        if !course.gaps.is_empty() || deoutliered.is_some() {
+        let deoutliered =
+            end.map(|end| (at.unwrap_or(Position(0)), end)).filter(|_| matches!(scope, Scope::Room(_)));
+        // gaps that were joined hold events that are archived already, which only the index can tell
+        if !self.first && (!course.gaps.is_empty() || deoutliered.is_some()) {
             let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));
             let rows = self.database.probe(scope, stream, missing(), missing().chain(deoutliered));
             let taken = self.take(rows, &mut course, None).await;

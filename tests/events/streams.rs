@@ -1,8 +1,8 @@
 //! Both streams, and what comes late, twice, goes, or is no longer the same.
 
-use synapse_export::archive::Counts;
+use synapse_export::archive::{Counts, Step};
 use synapse_export::export::Error;
-use synapse_export::stream::GAP_LIFETIME;
+use synapse_export::stream::{GAP_LIFETIME, MAX_GAPS};
 
 use crate::support::Shape;
 use crate::support::archive::{TestArchive, chain};
@@ -202,4 +202,31 @@ fn pages_and_batches_have_no_seams() {
     assert_eq!(archive.one("select count(*) from gap where first = last and first % 1000 = 0"), "16");
     assert_eq!(archive.one("select count(*) from gap"), "16");
     assert_eq!(archive.export(&database), Counts::default());
+}
+
+/// With more gaps than are remembered, some are joined, and hold archived events then.
+#[test]
+fn a_first_export_that_is_cut_off_after_more_gaps_than_are_remembered_reads_nothing_twice() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let events = MAX_GAPS + 2;
+    database.event(EventRow::at(1));
+    database.execute(&format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, sender, origin_server_ts,
+                received_ts, processed, outlier, depth)
+         select 2 * i + 1, 2 * i + 1, '$' || 2 * i + 1, type, room_id, sender, {NOON} + i, {NOON} + i, processed, outlier, depth
+           from events, generate_series(1, {events} - 1) i;
+         insert into event_json (event_id, room_id, internal_metadata, json, format_version)
+         select e.event_id, j.room_id, internal_metadata, json, format_version
+           from events e join event_json j on j.event_id = '$1' where e.event_id <> '$1'"
+    ));
+    let cut_off = archive.export_hooked(
+        &database,
+        Box::new(|step| if step == Step::Index { Err(std::io::Error::other("cut off")) } else { Ok(()) }),
+    );
+    assert!(cut_off.unwrap_err().ends_with("cut off"));
+    // what was late by then is found as well
+    database.event(EventRow { received_ts: Some(NOON), ..EventRow::at(2) });
+    let counts = archive.export(&database);
+    assert_eq!((counts.new_events(), counts.late), (1, 1));
+    assert_eq!(archive.lines().len(), events + 1);
 }
