@@ -103,6 +103,19 @@ impl Archive {
         &self.catalog
     }
 
+    /// Makes sure that the archive is that of a server, or belongs to none yet.
+    pub fn belong_to(&mut self, server: &str) -> Result<(), Error> {
+        match self.catalog.server()? {
+            Some(own) if own != server => Err(Error::OtherServer { own, found: server.to_owned() }),
+            Some(_) => Ok(()),
+            None => {
+                let writing = self.catalog.write()?;
+                writing.0.execute("insert into server (name) values (?1)", [server])?;
+                writing.commit()
+            }
+        }
+    }
+
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {

@@ -1,5 +1,6 @@
 //! The export: pages of the source become batches of the archive. The only place where the two meet.
 
+pub(crate) mod anchor;
 mod committing;
 mod course;
 
@@ -12,6 +13,7 @@ use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
 use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
 use crate::stream::{Position, Stream, Walk, Watermark};
+pub use anchor::Reused;
 use committing::Committing;
 use course::Course;
 
@@ -29,19 +31,9 @@ pub enum Error {
     Stopped,
     /// The database is not the one that was exported so far.
     #[error(
-        "the event at {stream} position {position} is not the one that was archived there: it was {}, now it is {}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks",
-        archived.escape_debug(), found.escape_debug()
+        "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
     )]
-    OtherServer {
-        /// Which stream.
-        stream: Stream,
-        /// Where.
-        position: Position,
-        /// The event id in the archive.
-        archived: String,
-        /// The event id in the database.
-        found: String,
-    },
+    Reused(Reused),
 }
 
 /// What an export did.
@@ -94,6 +86,9 @@ pub async fn export(
         heads = database.heads() => heads?,
         Ok(_) = stop.wait_for(|stop| *stop) => return Err(Error::Stopped),
     };
+    if let Some(server) = database.server_name() {
+        archive.lock().await.belong_to(server)?;
+    }
     let run = archive.lock().await.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
     let mut export = Export {
         database,
@@ -245,7 +240,7 @@ impl Export<'_> {
                 let watermark = self.archive().await?.catalog().watermark(scope.room_id(), stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
-                self.check_anchor(stream, watermark).await?;
+                self.check_anchor(scope, stream).await?;
             }
         }
         for scope in scopes {
@@ -261,17 +256,14 @@ impl Export<'_> {
         self.commit().await
     }
 
-    /// Makes sure that the event at the watermark is still the same. That it is gone is fine: purges do that.
-    async fn check_anchor(&mut self, stream: Stream, watermark: Option<Watermark>) -> Result<(), Error> {
-        let Some((position, archived)) = watermark.and_then(|watermark| watermark.anchor) else { return Ok(()) };
-        let found = tokio::select! {
-            found = self.database.event_at(stream, position) => found?,
-            Ok(_) = self.stop.wait_for(|stop| *stop) => return Ok(()),
+    /// Makes sure that the archive is of this database.
+    async fn check_anchor(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
+        let archive = self.archive.lock().await;
+        let reused = tokio::select! {
+            reused = anchor::reused(archive.catalog(), &self.database, scope, stream) => reused?,
+            Ok(_) = self.stop.wait_for(|stop| *stop) => None,
         };
-        match found {
-            Some(found) if found != archived => Err(Error::OtherServer { stream, position, archived, found }),
-            _ => Ok(()),
-        }
+        reused.map_or(Ok(()), |reused| Err(Error::Reused(reused)))
     }
 
     /// Reads one stream of one scope: first what was missing, then what is new.
@@ -285,8 +277,7 @@ impl Export<'_> {
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered =
-            end.map(|end| (at.unwrap_or(Position(0)), end)).filter(|_| matches!(scope, Scope::Room(_)));
+        let deoutliered = end.map(|end| (at.unwrap_or(Position(0)), end)).filter(|_| matches!(scope, Scope::Room(_)));
         // gaps that were joined hold events that are archived already, which only the index can tell
         if !self.first && (!course.gaps.is_empty() || deoutliered.is_some()) {
             let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));

@@ -17,6 +17,8 @@ mod tls;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio_postgres::error::SqlState;
+
 use crate::config::Config;
 use crate::stream::{Position, Stream};
 pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
@@ -107,7 +109,7 @@ impl Error {
     /// What helps when it does not pass.
     fn remedy(&self) -> &'static str {
         let Error::Query { source, .. } = self else { return "" };
-        match source.code().map(tokio_postgres::error::SqlState::code) {
+        match source.code().map(SqlState::code) {
             Some("40001") => {
                 "; on a replica, set hot_standby_feedback = on or raise max_standby_streaming_delay, or export from another replica"
             }
@@ -130,9 +132,8 @@ pub struct Heads {
 
 impl Heads {
     /// Reads a row of `heads.sql`.
-    fn from_row(row: &tokio_postgres::Row) -> Option<Heads> {
-        let (live, backfill, received_ts) = (row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?);
-        Some(Heads { live, backfill, received_ts, wal: row.try_get(3).ok()? })
+    fn from_row(row: &tokio_postgres::Row) -> Result<Heads, tokio_postgres::Error> {
+        Ok(Heads { live: row.try_get(0)?, backfill: row.try_get(1)?, received_ts: row.try_get(2)?, wal: None })
     }
 
     /// Whether a server has everything that another one had: by their write-ahead logs, which a purge does not shorten, or
@@ -259,20 +260,29 @@ impl Database {
     pub async fn heads(&self) -> Result<Heads, Error> {
         // a run before this one asks for nothing any more
         self.session.began_at(None);
-        let rows = self.session.query(&queries::HEADS, &[]).await?;
-        let heads = rows.first().and_then(Heads::from_row).unwrap_or_default();
+        let mut heads = self.one(&queries::HEADS, &[], Heads::from_row).await?.unwrap_or_default();
+        // before the next statement, so that another server that answers it has these ids
+        self.session.began_at(Some(heads));
+        heads.wal = told(self.one(&queries::LOG_POSITION, &[], |row| row.try_get(0)).await)?.flatten();
         self.session.began_at(Some(heads));
         Ok(heads)
     }
 
+    /// The first row of a statement's answer.
+    async fn one<T>(
+        &self,
+        statement: &queries::Statement,
+        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+        read: impl FnOnce(&tokio_postgres::Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<Option<T>, Error> {
+        let rows = self.session.query(statement, parameters).await?;
+        rows.first().map(read).transpose().map_err(Error::query(statement.name))
+    }
+
     /// Whether this is a replica, and how far behind.
     pub async fn standing(&self) -> Result<Standing, Error> {
-        let rows = self.session.query(&queries::STANDING, &[]).await?;
-        let get = || {
-            let row = rows.first()?;
-            Some((row.try_get::<_, bool>(0).ok()?, row.try_get::<_, Option<i64>>(1).ok()?))
-        };
-        Ok(match get() {
+        let row = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get::<_, Option<i64>>(1)?));
+        Ok(match told(self.one(&queries::STANDING, &[], row).await)? {
             Some((false, _)) => Standing::Primary,
             Some((true, behind)) => {
                 Standing::Replica(behind.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
@@ -283,8 +293,19 @@ impl Database {
 
     /// The event that has a position now.
     pub async fn event_at(&self, stream: Stream, position: Position) -> Result<Option<String>, Error> {
-        let rows = self.session.query(&queries::ANCHOR, &[&stream.id(position)]).await?;
-        Ok(rows.first().and_then(|row| row.try_get(0).ok()))
+        self.one(&queries::ANCHOR, &[&stream.id(position)], |row| row.try_get(0)).await
+    }
+
+    /// The newest events of the live stream at a position or below it, without outliers and what has ceased to be one since:
+    /// position, event id, room id.
+    pub async fn newest_below(&self, position: Position, limit: u32) -> Result<Vec<(Position, String, String)>, Error> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&Stream::Live.id(position), &i64::from(limit)];
+        let read = |row: &tokio_postgres::Row| {
+            let (_, position) = Stream::locate(row.try_get(0)?);
+            Ok((position, row.try_get(1)?, row.try_get(2)?))
+        };
+        self.all(&queries::NEWEST_BELOW, &parameters, read).await
     }
 
     /// The id of a room named by its id or a local alias.
@@ -317,6 +338,14 @@ impl Database {
         statement.sql = format!("explain {}", statement.sql).into();
         let rows = self.session.query(&statement, parameters).await?;
         Ok(Some(rows.iter().filter_map(|row| row.try_get(0).ok()).collect::<Vec<&str>>().join("\n")))
+    }
+}
+
+/// What a server told, none if it is one without the functions asked for, as Amazon Aurora is.
+fn told<T>(answer: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Err(Error::Query { source, .. }) if source.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => Ok(None),
+        answer => answer,
     }
 }
 

@@ -141,6 +141,12 @@ impl Gaps {
         self.ranges.is_empty()
     }
 
+    /// Whether a position is missing.
+    #[must_use]
+    pub fn has(&self, position: Position) -> bool {
+        self.ranges.range(..=position).next_back().is_some_and(|(_, &(last, _))| position <= last)
+    }
+
     /// Remembers a range that no other gap touches.
     pub fn add(&mut self, gap: Gap) {
         self.ranges.insert(gap.first, (gap.last, gap.clock));

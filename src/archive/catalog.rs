@@ -11,7 +11,7 @@ use super::writing::Writing;
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
@@ -220,6 +220,18 @@ impl Catalog {
     pub fn left_out(&self) -> Result<BTreeSet<String>, Error> {
         let mut statement = self.connection.prepare("select room_id from left_out")?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether an event is archived; without indexes it takes a look at every one.
+    pub fn has_event(&self, event_id: &str) -> Result<bool, Error> {
+        let mut statement =
+            self.connection.prepare_cached("select exists (select 1 from event where event_id = ?1)")?;
+        Ok(statement.query_row([event_id], |row| row.get(0))?)
+    }
+
+    /// The server whose events these are, as far as it is known.
+    pub fn server(&self) -> Result<Option<String>, Error> {
+        Ok(self.connection.query_row("select name from server", [], |row| row.get(0)).optional()?)
     }
 
     /// Whether a room has events in the archive.

@@ -129,6 +129,11 @@ create table setting (
     value integer not null
 ) strict, without rowid;
 
+-- The homeserver whose events these are; no row: not known yet.
+create table server (
+    name text primary key
+) strict, without rowid;
+
 -- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed.
 create table run (
     run integer primary key,

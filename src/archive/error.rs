@@ -53,6 +53,14 @@ pub enum Error {
         "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing; which rooms to export must be said again"
     )]
     Older(i64),
+    /// The database is another server's.
+    #[error("the archive is of the server {}, the database of {}: each server has its own archive", own.escape_debug(), found.escape_debug())]
+    OtherServer {
+        /// Whose events are archived.
+        own: String,
+        /// Whose database it is.
+        found: String,
+    },
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),

@@ -6,7 +6,8 @@ use tokio::time::timeout;
 
 use super::{EACH, Finding, chain, day, n, named, silent};
 use crate::archive::{Catalog, Error, LastRun, Look, look};
-use crate::source::Database;
+use crate::export::anchor;
+use crate::source::{Database, Scope};
 use crate::stream::Stream;
 
 /// How many files are compared with the catalog, others each time.
@@ -173,16 +174,12 @@ async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>,
                 ids += gap.last.0 - gap.first.0 + 1;
             }
             let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
-            if let Some((position, archived)) = &watermark.anchor {
-                let found = database.event_at(stream, *position).await.map_err(|error| chain(&error))?;
-                if found.is_some_and(|found| found != *archived) {
-                    let what = format!(
-                        "position {} of the {stream} stream is another event than when it was archived: the server was restored from a backup, or it is another one",
-                        position.0
-                    );
-                    let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
-                    return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
-                }
+            let of = if scope.is_empty() { Scope::Server } else { Scope::Room(scope.clone()) };
+            let reused = anchor::reused(catalog, database, &of, stream).await.map_err(|error| chain(&error))?;
+            if let Some(reused) = reused {
+                let what = format!("{reused}: the server was restored from a backup, or it is another one");
+                let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
+                return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
             }
             if scope.is_empty() {
                 let ahead = heads.of(stream).map_or(0, |head| head.0.saturating_sub(watermark.position.0));

@@ -24,7 +24,9 @@ macro_rules! statement {
 pub(super) const COLUMNS: Statement = statement!("columns");
 pub(super) const ROLE: Statement = statement!("role");
 pub(super) const HEADS: Statement = statement!("heads");
+pub(super) const LOG_POSITION: Statement = statement!("log_position");
 pub(super) const ANCHOR: Statement = statement!("anchor");
+pub(super) const NEWEST_BELOW: Statement = statement!("newest_below");
 pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
 pub(super) const STANDING: Statement = statement!("standing");
 pub(super) const ALIAS: Statement = statement!("alias");
@@ -122,7 +124,9 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         COLUMNS,
         ROLE,
         HEADS,
+        LOG_POSITION,
         ANCHOR,
+        NEWEST_BELOW,
         ALIAS,
         ROOM,
         REJECTIONS,

@@ -1,15 +1,18 @@
 //! What the database lets us do, what it lacks, and that we leave it as it is.
 
 use synapse_export::archive::Counts;
+use synapse_export::config::Config;
 use synapse_export::export::Error;
+use synapse_export::source::{Database, Standing};
+use tokio::runtime::Runtime;
 
 use crate::support::archive::{TestArchive, chain};
 use crate::support::story::{EventRow, ROOM};
-use crate::support::{Database, Shape};
+use crate::support::{self, Shape};
 use crate::{SHAPES, server};
 
 /// A bit of everything.
-fn told(database: &Database) {
+fn told(database: &support::Database) {
     database.event(EventRow::at(-1));
     database.event(EventRow::at(1));
     database.event(EventRow { rejected: Some("auth_error".to_owned()), ..EventRow::at(2) });
@@ -21,7 +24,7 @@ fn told(database: &Database) {
 }
 
 /// The DSN of another role.
-fn dsn_of(database: &Database, role: &str) -> String {
+fn dsn_of(database: &support::Database, role: &str) -> String {
     database.dsn().replace("user=postgres", &format!("user={role}"))
 }
 
@@ -245,4 +248,23 @@ fn a_statement_that_the_server_ends_is_an_error_and_what_was_read_stays() {
     assert_eq!(archive.ids(), "$-1 $1 $2 $3 $4 $5", "what was read before the session ended");
     database.execute("drop view rooms; alter table rooms_ rename to rooms");
     assert_eq!(archive.export(&database).backfill, 1);
+}
+
+/// Amazon Aurora has no write-ahead log to ask about, and says so.
+#[test]
+fn a_server_that_tells_nothing_of_its_log_is_exported() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    told(&database);
+    for name in ["pg_last_wal_receive_lsn", "pg_last_wal_replay_lsn", "pg_current_wal_insert_lsn"] {
+        database.execute(&format!(
+            "create function public.{name}() returns pg_lsn language plpgsql as $$
+             begin raise 'not supported here' using errcode = '0A000'; end $$"
+        ));
+    }
+    let dsn = format!("{} options='-c search_path=public,pg_catalog'", database.dsn());
+    let (counts, _) = archive.try_export(&dsn);
+    assert_eq!(counts.unwrap_or_else(|error| panic!("{}", chain(&error))).new_events(), 6);
+    let config = Config::new(Some(&dsn), |_| None).unwrap();
+    let standing = Runtime::new().unwrap().block_on(async { Database::connect(&config).await?.standing().await });
+    assert_eq!(standing.unwrap(), Standing::Replica(None));
 }

@@ -1,12 +1,12 @@
 //! Both streams, and what comes late, twice, goes, or is no longer the same.
 
-use synapse_export::archive::{Counts, Step};
+use synapse_export::archive::{Counts, Selection, Step};
 use synapse_export::export::Error;
 use synapse_export::stream::{GAP_LIFETIME, MAX_GAPS};
 
-use crate::support::Shape;
 use crate::support::archive::{TestArchive, chain};
 use crate::support::story::{EventRow, NOON};
+use crate::support::{Shape, cluster};
 use crate::{SHAPES, server};
 
 fn outlier(id: i64) -> EventRow {
@@ -118,6 +118,19 @@ fn a_gap_lives_for_a_day_of_the_servers_own_clock() {
     assert_eq!(archive.ids(), "$1 $10 $2 $3 $4 $5 $7 $8 $9");
 }
 
+/// As it is where a server's clock was wrong for a while.
+#[test]
+fn an_event_from_the_future_ends_no_gap() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let received = |id, received_ts| EventRow { received_ts: Some(received_ts), ..EventRow::at(id) };
+    for (id, received_ts) in [(1, 1_600_000_000_000), (3, 1_600_000_000_001), (4, 4_000_000_000_000)] {
+        database.event(received(id, received_ts));
+    }
+    archive.export(&database);
+    database.event(received(2, 1_600_000_000_002));
+    assert_eq!(archive.export(&database).late, 1);
+}
+
 #[test]
 fn the_same_event_again_is_the_same_event() {
     for shape in SHAPES {
@@ -167,7 +180,7 @@ fn a_server_that_gives_old_ids_to_new_events_is_noticed() {
         database.event(EventRow::at(4));
 
         let error = archive.try_export(&database.dsn()).0.unwrap_err();
-        assert!(matches!(&error, Error::OtherServer { found, .. } if found == "$restored"), "{error:?}");
+        assert!(matches!(&error, Error::Reused(reused) if reused.found == "$restored"), "{error:?}");
         for part in ["restored", &format!("${id}"), "watermark reset"] {
             assert!(chain(&error).contains(part), "{error}");
         }
@@ -181,6 +194,62 @@ fn a_server_that_gives_old_ids_to_new_events_is_noticed() {
         assert_eq!(both.len(), lines.len() + 2);
         assert!(both.contains_key("$restored") && both.contains_key("$4") && both.contains_key(&format!("${id}")));
     }
+}
+
+#[test]
+fn a_restored_server_is_noticed_before_it_has_given_all_ids_again() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.events(1..=9);
+    database.event(outlier(10));
+    archive.export(&database);
+    database.execute("delete from events where stream_ordering > 6");
+    assert_eq!(archive.export(&database), Counts::default(), "nothing is lost yet");
+    database.event(EventRow { event_id: "$restored".to_owned(), ..EventRow::at(7) });
+    let error = archive.try_export(&database.dsn()).0.unwrap_err();
+    assert!(matches!(&error, Error::Reused(reused) if reused.found == "$restored"), "{error:?}");
+    assert!(chain(&error).contains("the event $restored has live position 7, and came after that was archived"));
+    // also when the id of the watermark is never given again
+    database.event(EventRow::at(12));
+    assert!(matches!(archive.try_export(&database.dsn()).0, Err(Error::Reused(_))));
+
+    archive.reset();
+    archive.export(&database);
+    assert_eq!(archive.ids(), "$1 $12 $2 $3 $4 $5 $6 $7 $8 $9 $restored");
+    assert_eq!(archive.export(&database), Counts::default());
+}
+
+#[test]
+fn what_is_late_or_left_out_does_not_look_like_a_restored_server() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let left_out = "!out:here.test";
+    database.room(left_out, "10");
+    database.events([1, 2, 5, 9]);
+    database.event(outlier(3));
+    database.event(EventRow::at(6).within(left_out));
+    archive.export_rooms(&database, &Selection { exclude: [left_out.to_owned()].into(), ..Selection::default() });
+    database.execute("delete from events where stream_ordering = 9");
+    database.event(EventRow::at(4));
+    database.event(EventRow::at(7).within(left_out));
+    database.de_outlier("$3", 8);
+    database.execute("update ex_outlier_stream set event_stream_ordering = 10");
+    assert_eq!(archive.export(&database), Counts { live: 2, late: 1, ..Counts::default() });
+    assert_eq!(archive.ids(), "$1 $2 $3 $4 $5 $9");
+}
+
+#[test]
+fn an_archive_takes_the_events_of_one_server() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.event(EventRow::at(1));
+    archive.export(&database);
+    let other = cluster().database("other", Shape::V1_163);
+    other.user("@alice:there.test");
+    other.event(EventRow::at(2));
+    let error = archive.try_export(&other.dsn()).0.unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "the archive is of the server here.test, the database of there.test: each server has its own archive"
+    );
+    assert_eq!(archive.ids(), "$1");
 }
 
 #[test]

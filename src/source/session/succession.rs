@@ -20,8 +20,9 @@
 //! own newest ids, with that server's own clock, and moves no watermark beyond.
 
 use deadpool_postgres::{ClientWrapper, HookError};
+use tokio_postgres::error::SqlState;
 
-use super::super::queries::{ANCHOR, HEADS};
+use super::super::queries::{ANCHOR, HEADS, LOG_POSITION};
 use super::Heads;
 use crate::stream::Stream;
 
@@ -59,8 +60,13 @@ impl Succession {
         let Some(first) = &self.heads else { return Ok(()) };
         // what it has, it has from here on: a standby goes forward only
         let rows = client.query(&*HEADS.sql, &[]).await.map_err(HookError::Backend)?;
-        let here = rows.first().and_then(Heads::from_row);
-        if !here.is_some_and(|here| here.reach(first)) {
+        let mut here = rows.first().map(Heads::from_row).transpose().map_err(HookError::Backend)?.unwrap_or_default();
+        here.wal = match client.query(&*LOG_POSITION.sql, &[]).await {
+            Ok(rows) => rows.first().and_then(|row| row.try_get(0).ok()),
+            Err(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => None,
+            Err(error) => return Err(HookError::Backend(error)),
+        };
+        if !here.reach(first) {
             return Err(HookError::message(BEHIND));
         }
         let Some((id, event_id)) = &self.read else { return Ok(()) };

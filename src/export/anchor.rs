@@ -1,0 +1,71 @@
+//! Whether a database is still the one that was archived: a server that was restored from a backup, or that failed over to a
+//! replica that was behind, gives ids to new events that others had, and no watermark finds these.
+
+use std::fmt;
+
+use super::Error;
+use crate::archive::Catalog;
+use crate::source::{Database, Scope};
+use crate::stream::{Position, Stream};
+
+/// How many events are looked at where the one at the watermark is gone.
+const EVENTS: u32 = 1_000;
+
+/// An id that another event has than when it was archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reused {
+    /// Which stream.
+    pub stream: Stream,
+    /// Where.
+    pub position: Position,
+    /// The event that had it, if that is known.
+    pub archived: Option<String>,
+    /// The event that has it now.
+    pub found: String,
+}
+
+impl fmt::Display for Reused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reused { stream, position, archived, found } = self;
+        let found = found.escape_debug();
+        match archived {
+            Some(archived) => write!(
+                f,
+                "the event at {stream} position {position} is not the one that was archived there: it was {}, now it is {found}",
+                archived.escape_debug()
+            ),
+            None => write!(f, "the event {found} has {stream} position {position}, and came after that was archived"),
+        }
+    }
+}
+
+/// Looks at the event at the watermark of a scope. That it is gone is fine, purges do that, as long as the archive has those
+/// below.
+pub(crate) async fn reused(
+    catalog: &Catalog,
+    database: &Database,
+    scope: &Scope,
+    stream: Stream,
+) -> Result<Option<Reused>, Error> {
+    let Some(watermark) = catalog.watermark(scope.room_id(), stream)? else { return Ok(None) };
+    let Some((position, archived)) = watermark.anchor else { return Ok(None) };
+    match database.event_at(stream, position).await? {
+        Some(found) if found == archived => return Ok(None),
+        Some(found) => return Ok(Some(Reused { stream, position, archived: Some(archived), found })),
+        None => {}
+    }
+    if stream == Stream::Backfill || !catalog.is_indexed()? {
+        return Ok(None);
+    }
+    let (gaps, left_out) = (catalog.gaps(scope.room_id(), stream)?, catalog.left_out()?);
+    for (position, found, room_id) in database.newest_below(watermark.position, EVENTS).await? {
+        let is_of_scope = match scope {
+            Scope::Server => !left_out.contains(&room_id),
+            Scope::Room(own) => room_id == *own,
+        };
+        if is_of_scope && !gaps.has(position) && !catalog.has_event(&found)? {
+            return Ok(Some(Reused { stream, position, archived: None, found }));
+        }
+    }
+    Ok(None)
+}
