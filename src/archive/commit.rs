@@ -230,7 +230,7 @@ impl Recording<'_> {
         let writing = self.writing;
         let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
-        let (mut new, mut stale) = (Vec::new(), Stale::default());
+        let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
         let mut room_id = "";
@@ -246,10 +246,15 @@ impl Recording<'_> {
                     committed.add(event, *late);
                     if self.indexed {
                         new.push(event);
+                        // it may have been seen as an outlier, before it was soft-failed
+                        if !event.is_accepted() && writing.forget_name(event)? {
+                            renamed.push(event);
+                        }
                     }
                 } else {
                     committed.counts.known += 1;
-                    if event.recheck.is_some() && writing.complete_redaction(event)? {
+                    if self.indexed && writing.complete(event)? {
+                        stale.day(&event.room_id, day);
                         new.push(event);
                     }
                 }
@@ -287,13 +292,15 @@ impl Recording<'_> {
         for event in new {
             stale.add(event, writing)?;
         }
+        for event in renamed {
+            stale.name_of(event, writing)?;
+        }
         for state in states {
             if writing.add_name(state, self.indexed)? {
                 if writing.is_redacted(state)? {
                     outliers.entry(&state.room_id).or_default().push(&state.event_id);
                 }
-                let (kind, key) = (state.kind.as_deref(), state.state_key.as_deref());
-                stale.name(&state.room_id, kind, key, state.origin_server_ts, writing)?;
+                stale.name_of(state, writing)?;
                 writing.room_is_stale(&state.room_id)?;
             }
         }

@@ -57,11 +57,23 @@ impl Writing<'_> {
         Ok(self.0.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
     }
 
-    /// Completes a redaction that is known from its line alone with what only the database knows of it. True: it was.
-    pub(super) fn complete_redaction(&self, event: &Event) -> Result<bool, Error> {
-        let sql =
-            "update event set recheck = ?2, redacts = coalesce(?3, redacts) where event_id = ?1 and recheck is null";
-        Ok(self.0.prepare_cached(sql)?.execute(params![event.event_id, event.recheck, event.redacts])? == 1)
+    /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
+    /// it. True: that is new.
+    pub(super) fn complete(&self, event: &Event) -> Result<bool, Error> {
+        let sql = "update event set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5,
+                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts)
+                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts) is not (?2, ?3, ?4, ?5)
+                                             or recheck is null and ?6 is not null)";
+        let Event { event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, .. } = event;
+        let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts];
+        let is_new = self.0.prepare_cached(sql)?.execute(parameters)? == 1;
+        if is_new {
+            self.forget_name(event)?;
+            if event.is_accepted() {
+                self.add_name(event, true)?;
+            }
+        }
+        Ok(is_new)
     }
 
     /// Sets which redaction of an event is in effect, and forgets the name that it gave to a member or the room, or remembers
@@ -120,14 +132,20 @@ impl Writing<'_> {
         self.forget_outliers([named; 2], &[&room_id, &json!(event_ids).to_string()], stale)
     }
 
-    /// Records a ban that redacts, if it is archived. True: that is new.
+    /// Records a ban that redacts, if it is archived, or an outlier, in place of the one before. True: that is new.
     fn ban(&self, ban: &BanRedaction) -> Result<bool, Error> {
         let sql = "insert into ban_redaction (room_id, user_id, event_id, until) select ?1, ?2, ?3, ?4
                     where exists (select 1 from event where event_id = ?3 and room_id = ?1 and not rejected)
+                       or exists (select 1 from membership where room_id = ?1 and user_id = ?2 and event_id = ?3)
                    on conflict (room_id, user_id) do update set event_id = excluded.event_id, until = excluded.until
                     where (event_id, until) is not (excluded.event_id, excluded.until)";
         let parameters = params![ban.room_id, ban.user_id, ban.event_id, ban.until];
-        Ok(self.0.prepare_cached(sql)?.execute(parameters)? == 1)
+        let is_new = self.0.prepare_cached(sql)?.execute(parameters)? == 1;
+        // one that cannot redact ends the one before all the same
+        let sql = "delete from ban_redaction where room_id = ?1 and user_id = ?2
+                      and exists (select 1 from event where event_id = ?3 and (rejected or room_id <> ?1))";
+        let ends = self.0.prepare_cached(sql)?.execute([&ban.room_id, &ban.user_id, &ban.event_id])? == 1;
+        Ok(is_new || ends)
     }
 
     /// Sets which redactions are in effect on what some users sent to a room.

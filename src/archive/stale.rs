@@ -58,7 +58,13 @@ impl Stale {
         {
             self.day(room, &target.day);
         }
-        self.name(room, event.kind.as_deref(), event.state_key.as_deref(), event.origin_server_ts, catalog)
+        self.name_of(event, catalog)
+    }
+
+    /// Takes in a change of who is called what by an event.
+    pub(super) fn name_of(&mut self, event: &Event, catalog: &Writing<'_>) -> Result<(), Error> {
+        let Event { room_id, kind, state_key, origin_server_ts, .. } = event;
+        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts, catalog)
     }
 
     /// Takes in a change of who is called what since a time, if such an event makes one.
@@ -164,7 +170,7 @@ impl Stale {
         Ok(())
     }
 
-    fn day(&mut self, room: &str, day: &str) {
+    pub(super) fn day(&mut self, room: &str, day: &str) {
         self.files.insert(path(room, day));
     }
 }

@@ -95,6 +95,16 @@ impl<'a> Writing<'a> {
         Ok(indexed && added == 1)
     }
 
+    /// Forgets the name that an event gave, which clients do not see after all. True: it had given one.
+    pub(super) fn forget_name(&self, event: &Event) -> Result<bool, Error> {
+        let Some(state_key) = &event.state_key else { return Ok(false) };
+        let sql = "delete from membership where room_id = ?1 and user_id = ?2 and event_id = ?3";
+        let member = self.0.prepare_cached(sql)?.execute([&event.room_id, state_key, &event.event_id])?;
+        let sql = "delete from room_state where room_id = ?1 and type = ?2 and event_id = ?3";
+        let room = self.0.prepare_cached(sql)?.execute(params![event.room_id, event.kind, event.event_id])?;
+        Ok(member + room > 0)
+    }
+
     /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
     /// redactions in effect.
     pub(super) fn index(&self) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::archive::TestArchive;
-use crate::support::story::{EventRow, ROOM};
+use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
 use synapse_export::archive::Selection;
@@ -217,7 +217,7 @@ fn a_ban_redacts_what_its_user_sent() {
     database.ban_redacts(BOB, "$5", Some(0));
     assert_eq!(known_by_any_path(&database, &archive)[0], "$-1 $5, $2 $5, $3 $7, $8 $5, $9 $5");
 
-    // Another one takes its place once it is there, unless it is rejected or of another room.
+    // Another one takes its place once it is there; one that is rejected or of another room redacts nothing.
     let redacted = |by: &str| format!("$-1 {by}, $2 {by}, $3 $7, $8 {by}, $9 {by}");
     database.ban_redacts(BOB, "$10", None);
     archive.export(&database);
@@ -229,9 +229,14 @@ fn a_ban_redacts_what_its_user_sent() {
     database.event(EventRow { rejected: Some("auth_error".to_owned()), ..ban(12) });
     for by in ["$11", "$12"] {
         database.ban_redacts(BOB, by, None);
-        archive.export(&database);
-        assert_eq!(known(&archive)[0], redacted("$10"));
+        assert_eq!(known_by_any_path(&database, &archive), ["$3 $7", "$2 Bob, $6 Robert, $8 Bobby"]);
+        database.ban_redacts(BOB, "$10", None);
+        assert_eq!(known_by_any_path(&database, &archive)[0], redacted("$10"));
     }
+    // What a purge takes away stays in effect here.
+    database.execute("delete from room_ban_redactions");
+    archive.export(&database);
+    assert_eq!(known(&archive)[0], redacted("$10"));
     let now = archive.lines();
     assert!(lines.iter().all(|(id, line)| now[id] == *line), "a line says nothing about redactions");
 }
@@ -254,6 +259,74 @@ fn a_ban_is_read_only_for_the_rooms_that_are_exported() {
     archive.export_rooms(&database, &Selection::default());
     assert_eq!(known(&archive)[0], "$3 $4");
     assert_eq!(archive.one("select count(*) from ban_redaction"), "1");
+}
+
+/// As a purge makes of it, or before the server was in the room.
+#[test]
+fn a_ban_redacts_when_it_is_an_outlier_too() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.event(from(BOB, 1));
+    database.event(EventRow { outlier: true, ..ban(2) });
+    database.ban_redacts(BOB, "$2", None);
+    assert_eq!(known_by_any_path(&database, &archive)[0], "$1 $2");
+    database.de_outlier("$2", 3);
+    assert_eq!(known_by_any_path(&database, &archive)[0], "$1 $2");
+}
+
+/// As Synapse does when it fetches an event for another one first.
+#[test]
+fn the_name_of_an_outlier_that_turns_out_to_be_soft_failed_is_forgotten() {
+    for metadata in [r#"{"soft_failed":true}"#, "{}"] {
+        let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+        database.event(EventRow { outlier: true, ..named(1, "Bob") });
+        let name = EventRow::state(2, "m.room.name", "", &json!({"name": "Office"}));
+        database.event(EventRow { outlier: true, sender: BOB.to_owned(), ..name });
+        database.event(from(BOB, 3));
+        archive.export(&database);
+        archive.render();
+        for (id, place) in [("$1", 4), ("$2", 5)] {
+            database
+                .execute(&format!("update event_json set internal_metadata = '{metadata}' where event_id = '{id}'"));
+            database.de_outlier(id, place);
+        }
+        archive.export(&database);
+        archive.render();
+        let whole = TestArchive::new();
+        whole.export(&database);
+        whole.render();
+        assert_eq!(known(&archive)[1], if metadata == "{}" { "$1 Bob" } else { "" });
+        assert_eq!(archive.transcripts(), whole.transcripts());
+    }
+}
+
+/// What the lines do not tell, as they are damaged or say it another way, the next export tells again.
+#[test]
+fn a_catalog_that_was_made_anew_is_as_it_was_after_an_export() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let pdu = |ts: &str| {
+        let content = json!({"body": "x", "msgtype": "m.text"});
+        Some(format!(r#"{{"type":"m.room.message","sender":"{BOB}","content":{content},"origin_server_ts":{ts}}}"#))
+    };
+    database.event(from(BOB, 1));
+    database.event(from(BOB, 2));
+    database.redaction("$1", EventRow { json: Some(r#"{"content":{"reason":"\ud83d"}}"#.to_owned()), ..row(3) });
+    database.redaction("$2", row(4));
+    database.execute("delete from event_json where event_id = '$4'");
+    database.event(EventRow { json: pdu(&format!("{NOON}.0")), ..from(BOB, 5) });
+    database.event(EventRow { json: pdu("0"), ..from(BOB, 6) });
+    database.event(EventRow { json: Some("{".to_owned()), ..named(7, "Bob") });
+    archive.export(&database);
+    archive.render();
+    let (before, transcripts) = (known(&archive), archive.transcripts());
+    assert_eq!(before[0], "$1 $3, $2 $4");
+
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        std::fs::remove_file(archive.path().join(file)).ok();
+    }
+    archive.export(&database);
+    archive.render();
+    assert_eq!(known(&archive), before);
+    assert_eq!(archive.transcripts(), transcripts);
 }
 
 #[test]
