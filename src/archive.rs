@@ -160,16 +160,14 @@ impl Archive {
         writing.commit()
     }
 
-    /// Ends a run; tells how many files it wrote to. `error` must not quote any content.
-    pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, counts: &Counts) -> Result<u64, Error> {
-        let files = if counts.new_events() > 0 { self.catalog.files_of(run)? } else { 0 };
+    /// Ends a run that wrote to so many files. `error` must not quote any content.
+    pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
         if error.is_none() {
             writing.clear_intent()?;
         }
-        writing.commit()?;
-        Ok(files)
+        writing.commit()
     }
 
     /// Forgets how far streams are archived, so that the next export reads them again; what is archived stays.

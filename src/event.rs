@@ -215,8 +215,8 @@ impl Event {
             received_ts: stored.received_ts,
             day: Day::of(stored.origin_server_ts),
             room_version: stored.room_version.map(word),
-            censored: flags.redacted || parsed.as_ref().is_ok_and(|pdu| pdu.is_pruned(stored.kind)),
-            soft_failed: flags.soft_failed,
+            censored: flags.redacted == Some(true) || parsed.as_ref().is_ok_and(|pdu| pdu.is_pruned(stored.kind)),
+            soft_failed: flags.soft_failed == Some(true),
             rejected: stored.rejected,
             outlier: stored.outlier,
             damage: None,
@@ -225,7 +225,7 @@ impl Event {
             replies_to: None,
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
-                .then_some(flags.recheck_redaction && stored.recheck.unwrap_or(true)),
+                .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
             line: String::new(),
             content: None,
         };
@@ -343,15 +343,15 @@ impl Event {
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
 struct Flags {
-    soft_failed: bool,
-    recheck_redaction: bool,
-    redacted: bool,
+    soft_failed: Option<bool>,
+    recheck_redaction: Option<bool>,
+    redacted: Option<bool>,
 }
 
 /// Whether `internal_metadata` says that an event was soft-failed: accepted but hidden from clients.
 #[must_use]
 pub fn is_soft_failed(internal_metadata: &str) -> bool {
-    Flags::of(Some(internal_metadata)).soft_failed
+    Flags::of(Some(internal_metadata)).soft_failed == Some(true)
 }
 
 impl Flags {

@@ -100,6 +100,7 @@ pub async fn export(
         batch: Batch::default(),
         committing: None,
         counts: Counts::default(),
+        files: 0,
         first: false,
         read: 0,
         span: Span::default(),
@@ -110,7 +111,7 @@ pub async fn export(
         result = export.commit().await.and(result);
     }
     result = result.and(export.settle().await);
-    let (counts, stopped) = (export.counts, export.is_stopped());
+    let (counts, files, stopped) = (export.counts, export.files, export.is_stopped());
     let outcome = match &result {
         Err(_) => "failed",
         Ok(()) if stopped => "stopped",
@@ -123,13 +124,14 @@ pub async fn export(
         let _ = archive.recover();
     }
     let error = result.as_ref().err().map(ToString::to_string);
-    let ended = archive.end_run(run, outcome, error.as_deref(), &counts);
+    let ended = archive.end_run(run, outcome, error.as_deref(), files);
     result?;
-    Ok(Summary { run, counts, files: ended?, stopped })
+    ended?;
+    Ok(Summary { run, counts, files, stopped })
 }
 
-/// How many ids are looked at in one statement for de-outliered events, which are few.
-const DEOUTLIERED_AT_ONCE: usize = 100_000;
+/// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
+const DEOUTLIERED_AT_ONCE: usize = 10_000_000;
 
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
@@ -148,6 +150,7 @@ struct Export<'a> {
     batch: Batch,
     committing: Option<Committing>,
     counts: Counts,
+    files: u64,
     /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
     first: bool,
     read: u64,

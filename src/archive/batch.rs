@@ -138,6 +138,8 @@ impl std::ops::AddAssign for Counts {
 pub struct Committed {
     /// In numbers.
     pub counts: Counts,
+    /// Files that its run had not written to before.
+    pub files: u64,
     /// The new events whose line holds no PDU: event id, room id, why.
     pub damaged: Vec<(String, String, Damage)>,
 }
@@ -145,6 +147,7 @@ pub struct Committed {
 impl std::ops::AddAssign for Committed {
     fn add_assign(&mut self, other: Committed) {
         self.counts += other.counts;
+        self.files += other.files;
         self.damaged.extend(other.damaged);
     }
 }

@@ -271,18 +271,18 @@ impl Catalog {
         let sql = "select count(*) from file where dirty";
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
+}
 
-    /// How many files a run wrote to.
-    pub(super) fn files_of(&self, run: i64) -> Result<u64, Error> {
-        let sql = "select count(*) from file where run = ?1";
-        Ok(self.connection.query_row(sql, [run], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    }
+/// The committed length of a file, and the last run that wrote to it; none if the archive has no such file.
+pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<(u64, i64)>, Error> {
+    let mut statement = connection.prepare_cached("select bytes, run from file where path = ?1")?;
+    let found = statement.query_row([path], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)));
+    Ok(found.optional()?)
 }
 
 /// The committed length of a file, none if the archive has no such file.
 pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
-    let mut statement = connection.prepare_cached("select bytes from file where path = ?1")?;
-    Ok(statement.query_row([path], |row| row.get::<_, i64>(0)).optional()?.map(i64::unsigned_abs))
+    Ok(file(connection, path)?.map(|(bytes, _)| bytes))
 }
 
 fn needs_rollback(error: &rusqlite::Error) -> bool {

@@ -87,7 +87,7 @@ impl Archive {
         self.steps().at(Step::Intend)?;
         // one transaction: to begin to read costs as much as a whole look
         let writing = self.catalog.write()?;
-        batch.find_lengths(&writing)?;
+        batch.find_files(&writing)?;
         for FileOf { path, length, .. } in &batch.files {
             jsonl::check(&self.directory, path, *length)?;
         }
@@ -139,6 +139,8 @@ struct FileOf {
     day: String,
     /// Its committed length, none for a new one.
     length: Option<u64>,
+    /// The last run that wrote to it.
+    run: Option<i64>,
     /// Which of the batch's.
     events: Vec<usize>,
 }
@@ -153,6 +155,7 @@ impl From<Batch> for ByFile {
             path: layout::day_file(room_id, day),
             day: day.to_string(),
             length: None,
+            run: None,
             events,
         };
         let mut files: Vec<FileOf> = days.into_iter().map(file).collect();
@@ -162,9 +165,9 @@ impl From<Batch> for ByFile {
 }
 
 impl ByFile {
-    fn find_lengths(&mut self, writing: &Writing<'_>) -> Result<(), Error> {
+    fn find_files(&mut self, writing: &Writing<'_>) -> Result<(), Error> {
         for file in &mut self.files {
-            file.length = catalog::length(&writing.0, &file.path)?;
+            (file.length, file.run) = catalog::file(&writing.0, &file.path)?.unzip();
         }
         Ok(())
     }
@@ -206,7 +209,7 @@ impl Recording<'_> {
         let mut committed = Committed::default();
         for mut batch in batches {
             if !self.indexed {
-                batch.find_lengths(self.writing)?;
+                batch.find_files(self.writing)?;
             }
             let batch = Arc::new(batch);
             // while nothing is looked up all is new, so that it can be written meanwhile
@@ -234,7 +237,7 @@ impl Recording<'_> {
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
         let mut room_id = "";
-        for (nth, FileOf { path, day, length, events: of_file }) in files.iter().enumerate() {
+        for (nth, FileOf { path, day, length, run, events: of_file }) in files.iter().enumerate() {
             let mut lines = Vec::new();
             let mut bytes = 0;
             for &at in of_file {
@@ -265,6 +268,7 @@ impl Recording<'_> {
                 writing.room(&events[first].0)?;
             }
             writing.file(path, length.unwrap_or(0) + bytes, lines.len() as u64, self.run)?;
+            committed.files += u64::from(*run != Some(self.run));
             if self.indexed {
                 if length.is_none() {
                     stale.neighbours(path, writing)?;

@@ -45,7 +45,7 @@ fn a_line_is_the_pdus_own_text_behind_our_keys() {
 
 #[test]
 fn flags_are_there_when_they_hold() {
-    let metadata = r#"{"soft_failed":true,"token_id":7,"redacted":true,"txn_id":"secret"}"#;
+    let metadata = r#"{"soft_failed":true,"token_id":7,"redacted":true,"recheck_redaction":null,"txn_id":"secret"}"#;
     let stored = Stored {
         rejected: true,
         outlier: true,

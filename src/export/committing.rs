@@ -82,6 +82,7 @@ impl Export<'_> {
         drop(batches);
         let committed = task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
         self.counts += committed.counts;
+        self.files += committed.files;
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);
         }

@@ -26,8 +26,10 @@ use crate::stream::{Position, Stream};
 const PAGE_ROWS: i64 = 10_000;
 /// From this many ids on it pays to look up once what would be looked up for each row.
 const MANY_IDS: u64 = 100_000;
-/// How many missing ids one statement looks for at most.
+/// How many missing ids one statement looks for at most on the whole server, where each may be an event.
 const IDS_AT_ONCE: i64 = 100_000;
+/// The same in a room, whose events are found by its index.
+const IDS_AT_ONCE_IN_ROOM: i64 = 10_000_000;
 /// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
 const CHUNKS_AHEAD: usize = 16;
 /// How many of them wait for their receiver where they come from several connections.
@@ -168,14 +170,14 @@ impl Database {
         let (reader, rows) = self.reader(CHUNKS_AHEAD);
         let ids = |(first, last)| stream.ids(first, last);
         let (missing, deoutliered) = (disjoint(missing.map(ids)), disjoint(deoutliered.map(ids)));
-        let (statement, room) = match scope {
-            Scope::Server => (queries::probe(), None),
-            Scope::Room(room_id) => (queries::room_probe(), Some(room_id.clone())),
+        let (statement, at_once, room) = match scope {
+            Scope::Server => (queries::probe(), IDS_AT_ONCE, None),
+            Scope::Room(room_id) => (queries::room_probe(), IDS_AT_ONCE_IN_ROOM, Some(room_id.clone())),
         };
         let statement = reader.adapt(statement);
         reader.start(|reader| async move {
             let mut after = i64::MIN;
-            while let Some(through) = reach(missing.iter().chain(&deoutliered), after) {
+            while let Some(through) = reach(missing.iter().chain(&deoutliered), after, at_once) {
                 let parameters = |after: Place| -> Parameters {
                     let (low, high) = between(&missing, after.id, through);
                     let (ex_low, ex_high) = between(&deoutliered, after.id, through);
@@ -217,12 +219,13 @@ fn disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
     ranges
 }
 
-/// Up to which id a statement may look that begins after another one; none when there is nothing to look for.
-fn reach<'a>(ranges: impl Iterator<Item = &'a (i64, i64)>, after: i64) -> Option<i64> {
+/// Up to which id a statement may look that begins after another one and looks for so many; none when there is nothing to look
+/// for.
+fn reach<'a>(ranges: impl Iterator<Item = &'a (i64, i64)>, after: i64, at_once: i64) -> Option<i64> {
     let mut ranges: Vec<(i64, i64)> =
         ranges.filter(|(_, high)| *high > after).map(|(low, high)| ((*low).max(after + 1), *high)).collect();
     ranges.sort_unstable();
-    let mut left = IDS_AT_ONCE;
+    let mut left = at_once;
     let mut through = None;
     for (low, high) in ranges {
         if left <= 0 {
@@ -317,7 +320,7 @@ mod tests {
         let ranges = disjoint([(5, 9), (-7, -3), (8, 12), (1_000, 1_000_000), (12, 12)].into_iter());
         assert_eq!(ranges, [(-7, -3), (5, 12), (1_000, 1_000_000)]);
         let (mut after, mut seen) = (i64::MIN, Vec::new());
-        while let Some(through) = reach(ranges.iter(), after) {
+        while let Some(through) = reach(ranges.iter(), after, IDS_AT_ONCE) {
             let (low, high) = between(&ranges, after, through);
             let ids: i64 = low.iter().zip(&high).map(|(low, high)| high - low + 1).sum();
             assert!((1..=IDS_AT_ONCE).contains(&ids), "{ids} ids after {after}");
@@ -327,6 +330,6 @@ mod tests {
         assert_eq!(seen.len(), 2 + 10);
         assert_eq!(seen.iter().map(|(low, high)| high - low + 1).sum::<i64>(), 5 + 8 + 999_001);
         assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].0));
-        assert_eq!(reach([].iter(), 0), None);
+        assert_eq!(reach([].iter(), 0, IDS_AT_ONCE), None);
     }
 }
