@@ -308,6 +308,13 @@ impl Database {
         self.all(&queries::NEWEST_BELOW, &parameters, read).await
     }
 
+    /// Events without a place in the stream, which no page has, at most so many: event id, room id. Synapse makes none, but its
+    /// table lets `stream_ordering` be null.
+    pub async fn unplaced(&self, limit: u32) -> Result<Vec<(String, String)>, Error> {
+        let limit = i64::from(limit);
+        self.all(&queries::UNPLACED, &[&limit], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+    }
+
     /// The id of a room named by its id or a local alias.
     pub async fn room_id(&self, name: &str) -> Result<String, Error> {
         if name.starts_with('#') {

@@ -281,6 +281,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "rooms_invites" | "rooms_counts" => vec![vec![rooms()]],
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
         "newest_below" => vec![vec![Box::new(3_000_i64), Box::new(1_000_i64)]],
+        "unplaced" => vec![vec![Box::new(20_i64)]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],
         "rejections" | "versions" => vec![vec![Box::new(5_000_i64)]],

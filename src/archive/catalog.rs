@@ -24,7 +24,7 @@ pub struct LastRun {
     pub started: String,
     /// RFC 3339, UTC; none if it was killed.
     pub finished: Option<String>,
-    /// running, done, damaged, stopped, failed.
+    /// running, done, damaged, stopped, failed; rebuilt: no run, the catalog was made anew from the files.
     pub outcome: String,
 }
 

@@ -134,7 +134,8 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed.
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed; rebuilt: no
+-- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
     version text not null,                  -- of synapse-export

@@ -216,6 +216,8 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
     match &*run.outcome {
         "done" | "damaged" => Finding::fine(check, what),
         "running" if held.is_some() => Finding::fine(check, what),
+        "rebuilt" => Finding::warning(check, format!("{what} from the files"))
+            .remedy("run synapse-export export: it reads everything again; which rooms to export must be said again"),
         "stopped" => Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there"),
         "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
             .remedy("run synapse-export export: it goes on from there"),

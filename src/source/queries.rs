@@ -27,6 +27,7 @@ pub(super) const HEADS: Statement = statement!("heads");
 pub(super) const LOG_POSITION: Statement = statement!("log_position");
 pub(super) const ANCHOR: Statement = statement!("anchor");
 pub(super) const NEWEST_BELOW: Statement = statement!("newest_below");
+pub(super) const UNPLACED: Statement = statement!("unplaced");
 pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
 pub(super) const STANDING: Statement = statement!("standing");
 pub(super) const ALIAS: Statement = statement!("alias");
@@ -127,6 +128,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         LOG_POSITION,
         ANCHOR,
         NEWEST_BELOW,
+        UNPLACED,
         ALIAS,
         ROOM,
         REJECTIONS,
