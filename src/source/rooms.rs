@@ -10,7 +10,9 @@ mod named;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_postgres::Row as PgRow;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use tracing::warn;
 
 use super::queries::{self, Statement};
 use super::{Database, Error, schema};
@@ -129,7 +131,7 @@ impl Database {
         let (with, without): (Vec<&Found>, Vec<&Found>) = found.iter().partition(|found| found.has_state);
         let (with, without) = (ids(&with), ids(&without));
         let mut about = self.about(&queries::ROOMS_STATE, &with).await?;
-        about.extend(self.about(&queries::ROOMS_PAST_STATE, &without).await?);
+        about.extend(self.past(&without).await?);
         let nameless: Vec<&str> = with.into_iter().filter(|id| about.get(*id).is_none_or(About::is_nameless)).collect();
         let mut people = self.people(&queries::ROOMS_PEOPLE, &nameless).await?;
         people.extend(self.people(&queries::ROOMS_PAST_PEOPLE, &without).await?);
@@ -169,6 +171,29 @@ impl Database {
             let columns = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
             let (room_id, kind, metadata, json) = columns().map_err(|source| failed(statement, source))?;
             all.entry(room_id).or_default().take(kind, metadata, json);
+        }
+        Ok(all)
+    }
+
+    /// What abandoned rooms said of themselves.
+    async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
+        match self.about(&queries::ROOMS_PAST_STATE, rooms).await {
+            // one room of too many events hides no other
+            Err(Error::Query { source, .. }) if source.code() == Some(&SqlState::QUERY_CANCELED) => {}
+            all => return all,
+        }
+        let mut all = BTreeMap::new();
+        for room_id in rooms {
+            match self.about(&queries::ROOMS_PAST_STATE, &[room_id]).await {
+                Err(Error::Query { source, .. }) if source.code() == Some(&SqlState::QUERY_CANCELED) => {
+                    warn!(
+                        room_id,
+                        "what the abandoned room {} was called takes too long to find",
+                        room_id.escape_debug()
+                    );
+                }
+                one => all.extend(one?),
+            }
         }
         Ok(all)
     }

@@ -1,5 +1,6 @@
 //! What the database lets us do, what it lacks, and that we leave it as it is.
 
+use serde_json::json;
 use synapse_export::archive::Counts;
 use synapse_export::config::Config;
 use synapse_export::export::Error;
@@ -267,4 +268,21 @@ fn a_server_that_tells_nothing_of_its_log_is_exported() {
     let config = Config::new(Some(&dsn), |_| None).unwrap();
     let standing = Runtime::new().unwrap().block_on(async { Database::connect(&config).await?.standing().await });
     assert_eq!(standing.unwrap(), Standing::Replica(None));
+}
+
+#[test]
+fn an_abandoned_room_that_takes_too_long_hides_no_other() {
+    let database = server(Shape::V1_163);
+    database.room("!there:here.test", "10");
+    database.event(EventRow::state(1, "m.room.name", "", &json!({"name": "Abandoned"})));
+    database.event(EventRow::state(2, "m.room.name", "", &json!({"name": "There"})).within("!there:here.test"));
+    database.execute(&format!(
+        "delete from current_state_events where room_id = '{ROOM}';
+         create schema slow;
+         create view slow.rejections as select r.* from (select pg_sleep(3) offset 0) s, public.rejections r"
+    ));
+    let dsn = format!("{} options='-c search_path=slow,public -c statement_timeout=1000'", database.dsn());
+    let config = Config::new(Some(&dsn), |_| None).unwrap();
+    let rooms = Runtime::new().unwrap().block_on(async { Database::connect(&config).await?.rooms("").await }).unwrap();
+    assert_eq!(rooms.iter().map(|room| &*room.name).collect::<Vec<_>>(), [ROOM, "There"]);
 }
