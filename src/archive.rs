@@ -17,7 +17,7 @@ mod stale;
 mod transcripts;
 mod writing;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::iter;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -32,6 +32,8 @@ pub use transcripts::{Rendered, Transcripts};
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
 
+/// Where it is written down which rooms an archive is of.
+const SELECTION: &str = ".selection.json";
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
 
@@ -73,14 +75,18 @@ impl Archive {
     /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
     /// is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
+        let path = directory.join("catalog.sqlite");
+        refuse_other(directory, &path)?;
         jsonl::make_archive(directory)?;
         let lock = lock(directory)?;
-        let path = directory.join("catalog.sqlite");
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
         OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         if new {
-            catalog.set_up(|writing| rebuild::rebuild(directory, writing))?;
+            catalog.set_up(|writing| {
+                writing.select(&selected(directory)?)?;
+                rebuild::rebuild(directory, writing)
+            })?;
             jsonl::sync(directory)?;
         }
         catalog.set_journal()?;
@@ -126,6 +132,7 @@ impl Archive {
         if !self.indexed {
             self.steps().at(Step::Intend)?;
         }
+        select(&self.directory, selection)?;
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
         writing.select(selection)?;
@@ -194,6 +201,48 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn at(&mut self, step: Step) -> Result<(), Error> {
         self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))
+    }
+}
+
+/// What rooms an archive is of, for when the catalog has to be made anew: only the file tells it then.
+fn selected(directory: &Path) -> Result<Selection, Error> {
+    let path = directory.join(SELECTION);
+    match fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|error| Error::io("read", &path)(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Selection::default()),
+        Err(error) => Err(Error::io("read", &path)(error)),
+    }
+}
+
+/// Writes down what rooms an archive is of, unless that are all.
+fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
+    let path = directory.join(SELECTION);
+    if *selection == Selection::default() {
+        return if path.exists() { jsonl::remove(&path) } else { Ok(()) };
+    }
+    if selected(directory).is_ok_and(|selected| selected == *selection) {
+        return Ok(());
+    }
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut file, selection)?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().map_err(Error::io("write", &path))?;
+    jsonl::sync(directory)
+}
+
+/// Refuses a directory of other things.
+fn refuse_other(directory: &Path, catalog: &Path) -> Result<(), Error> {
+    if catalog.exists() || directory.join("rooms").exists() {
+        return Ok(());
+    }
+    let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
+    match jsonl::names(directory)?.iter().find(|name| is_other(name)) {
+        Some(_) => Err(Error::OtherThings(directory.to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -406,8 +406,13 @@ fn the_state_of_an_archive_is_seen_and_left() {
     // Another server's event at the same position.
     database.execute("update events set event_id = '$other' where event_id = '$9'");
     assert!(
-        doctor(&dsn, Some(path)).with(11).remedy("watermark", "error", "another event").contains("watermark reset")
+        doctor(&dsn, Some(path))
+            .with(11)
+            .remedy("watermark", "error", "is not the one that was archived there")
+            .contains("watermark reset")
     );
+    database.execute("update users set name = '@alice:there.test'");
+    doctor(&dsn, Some(path)).with(11).found("watermark", "error", "the database of there.test");
     fs::write(path.join("catalog.sqlite"), "somebody's notes ".repeat(100)).expect("a file can be written");
     doctor(&dsn, Some(path)).with(11).found("archive", "error", "damaged");
     // It is looked at even where the database does not answer.

@@ -29,7 +29,7 @@ pub struct LastRun {
 }
 
 /// What is exported, as remembered between runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Selection {
     /// Only these rooms; empty: all.
     pub include: BTreeSet<String>,

@@ -50,7 +50,7 @@ pub enum Error {
     Newer(i64),
     /// A catalog of a version that was never released.
     #[error(
-        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing; which rooms to export must be said again"
+        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing"
     )]
     Older(i64),
     /// The database is another server's.
@@ -61,6 +61,9 @@ pub enum Error {
         /// Whose database it is.
         found: String,
     },
+    /// A directory that is no archive, with something in it.
+    #[error("{} is not empty, and no archive: choose a directory that is, or a new one", .0.display())]
+    OtherThings(PathBuf),
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),

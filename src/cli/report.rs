@@ -16,7 +16,7 @@ use crate::stream::Stream;
 /// Between two lines.
 const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
-const NAMED: u64 = 20;
+const NAMED: u32 = 20;
 
 /// Text from the network as a terminal may see it: control and direction characters are escaped.
 pub(super) fn shown(text: &str) -> String {
@@ -97,6 +97,24 @@ pub(super) fn bans(database: &Database) {
     }
 }
 
+/// Names events that are in no page, and so not archived. True: there are none.
+pub(super) async fn unplaced(database: &Database) -> Result<bool> {
+    let (events, named) = (database.unplaced(NAMED + 1).await?, NAMED as usize);
+    for (event_id, room_id) in events.iter().take(named) {
+        warn!(
+            event_id,
+            room_id,
+            "event {} in {} has no stream_ordering in the database, and is not archived",
+            shown(event_id),
+            shown(room_id)
+        );
+    }
+    if events.len() > named {
+        warn!("and more of these");
+    }
+    Ok(events.is_empty())
+}
+
 /// Reports to the user's terminal, or to a log.
 pub(super) struct Terminal {
     bar: Bar,
@@ -111,11 +129,11 @@ impl Terminal {
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
         self.bar.end();
-        if self.damaged > NAMED {
+        if self.damaged > u64::from(NAMED) {
             warn!(
                 damaged = self.damaged,
                 "{} more damaged events: select event_id from event where damaged",
-                self.damaged - NAMED
+                self.damaged - u64::from(NAMED)
             );
         }
         if let Some(summary) = summary {
@@ -207,7 +225,7 @@ impl Report for Terminal {
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged += 1;
-        if self.damaged <= NAMED {
+        if self.damaged <= u64::from(NAMED) {
             warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
         }
     }

@@ -164,6 +164,13 @@ impl State {
 
 async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>, String> {
     let failed = |error: Error| chain(&error);
+    if let (Some(own), Some(found)) = (catalog.server().map_err(failed)?, database.server_name())
+        && own != found
+    {
+        let what =
+            format!("the archive is of the server {}, the database of {}", own.escape_debug(), found.escape_debug());
+        return Ok(vec![Finding::error("watermark", what).remedy("give each server an archive of its own")]);
+    }
     let heads = database.heads().await.map_err(|error| chain(&error))?;
     let scopes = catalog.scopes().map_err(failed)?;
     let (mut told, mut gaps, mut ids) = (Vec::new(), 0, 0);
@@ -217,7 +224,7 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         "done" | "damaged" => Finding::fine(check, what),
         "running" if held.is_some() => Finding::fine(check, what),
         "rebuilt" => Finding::warning(check, format!("{what} from the files"))
-            .remedy("run synapse-export export: it reads everything again; which rooms to export must be said again"),
+            .remedy("run synapse-export export: it reads everything again"),
         "stopped" => Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there"),
         "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
             .remedy("run synapse-export export: it goes on from there"),

@@ -76,6 +76,44 @@ fn a_file_that_is_not_as_it_was_left_is_named_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_directory_of_other_things_is_left_alone() {
+    let (database, archive) = (server(), TestArchive::new());
+    fs::create_dir(archive.path()).unwrap();
+    fs::create_dir(archive.path().join("lost+found")).unwrap();
+    fs::write(archive.path().join("letter.txt"), "mine").unwrap();
+    export(&database, archive.path(), &[]).with(1).saying("is not empty, and no archive");
+    assert_eq!(entries(archive.path()).len(), 2);
+    fs::remove_file(archive.path().join("letter.txt")).unwrap();
+    export(&database, archive.path(), &[]).with(0);
+}
+
+#[test]
+fn what_rooms_to_export_is_known_though_the_catalog_is_lost() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.room("!out:here.test", "10");
+    database.event(EventRow::at(4).within("!out:here.test"));
+    export(&database, archive.path(), &["--exclude-room", "!out:here.test"]).with(0);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        fs::remove_file(archive.path().join(file)).ok();
+    }
+    export(&database, archive.path(), &[]).with(0).saying("exporting all rooms but 1");
+    assert_eq!(archive.lines().len(), 5);
+    export(&database, archive.path(), &["--all-rooms"]).with(0);
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    export(&database, archive.path(), &[]).with(0).saying("exporting all rooms of");
+    assert_eq!(archive.lines().len(), 6);
+}
+
+#[test]
+fn an_event_without_a_place_in_the_stream_is_named() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.execute("alter table events alter stream_ordering drop not null");
+    database.execute("update events set stream_ordering = null where stream_ordering = 2");
+    export(&database, archive.path(), &[]).with(3).saying("event $2 in !room:here.test has no stream_ordering");
+    assert_eq!(archive.lines().len(), 4);
+}
+
+#[test]
 fn a_catalog_that_is_none_of_ours_is_left_alone() {
     let database = server();
     let made: [(&str, Deed); 5] = [
