@@ -8,3 +8,5 @@ mod any_path;
 mod golden;
 #[path = "transcripts/real_servers.rs"]
 mod real_servers;
+#[path = "transcripts/told.rs"]
+mod told;

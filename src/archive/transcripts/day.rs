@@ -71,8 +71,7 @@ impl<'c, 'w> Day<'c, 'w> {
 
     fn event(&mut self, event: &Shown) -> Result<(), Error> {
         if event.state_key.is_some() {
-            let phrase = phrases::of_state(event, &mut self.names)?;
-            return self.phrase(event, phrase);
+            return self.state(event);
         }
         match event.kind() {
             "m.room.encrypted" => self.encrypted(event),
@@ -111,6 +110,18 @@ impl<'c, 'w> Day<'c, 'w> {
             Some(line) => self.block(&line),
             None => Ok(()),
         }
+    }
+
+    /// A change of the room or its members, with the mark of its redaction.
+    fn state(&mut self, event: &Shown) -> Result<(), Error> {
+        let mark = self.redacted(event)?;
+        let is_hidden = event.censored || mark.is_some() && !self.options.show_redacted;
+        let phrase = phrases::of_state(event, is_hidden, &mut self.names)?;
+        let phrase = match (phrase, mark) {
+            (Phrase::Other(text), Some(mark)) => Phrase::Other(format!("{text} {mark}")),
+            (phrase, _) => phrase,
+        };
+        self.phrase(event, phrase)
     }
 
     fn phrase(&mut self, event: &Shown, phrase: Phrase) -> Result<(), Error> {

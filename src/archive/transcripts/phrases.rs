@@ -24,14 +24,14 @@ pub(super) fn type_of(kind: &str) -> String {
     if kind.is_empty() { "an event without a type".to_owned() } else { code_span(kind) }
 }
 
-/// Says what a state event did.
-pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, Error> {
+/// Says what a state event did; of one that `is_hidden`, only what holds whatever it said.
+pub(super) fn of_state(event: &Shown, is_hidden: bool, names: &mut Names<'_>) -> Result<Phrase, Error> {
     let state_key = event.state_key.as_deref().unwrap_or_default();
     if event.kind() == "m.room.member" {
-        return of_member(event, state_key, names);
+        return of_member(event, state_key, is_hidden, names);
     }
     let who = names.shown(event.sender.as_deref(), event.at)?;
-    let content = Object::of(event.content());
+    let content = Object::of(if is_hidden { "{}" } else { event.content() });
     let text = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|text| excerpt(&text, LONGEST));
     let what = match (event.kind(), state_key) {
         ("m.room.create", "") => {
@@ -42,10 +42,12 @@ pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, E
         }
         ("m.room.name", "") => match text("name") {
             Some(name) => format!("named the room “{name}”"),
+            None if is_hidden => "changed the room’s name".to_owned(),
             None => "took the room’s name away".to_owned(),
         },
         ("m.room.topic", "") => match text("topic") {
             Some(topic) => format!("changed the topic to “{topic}”"),
+            None if is_hidden => "changed the topic".to_owned(),
             None => "took the topic away".to_owned(),
         },
         ("m.room.canonical_alias", "") => match text("alias") {
@@ -70,6 +72,7 @@ pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, E
         },
         ("m.room.guest_access", "") => match content.text("guest_access").as_deref() {
             Some("can_join") => "let guests join".to_owned(),
+            _ if is_hidden => "changed whether guests may join".to_owned(),
             _ => "let no guests join".to_owned(),
         },
         ("m.room.power_levels", "") => "changed who may do what".to_owned(),
@@ -82,9 +85,11 @@ pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, E
         }
         ("m.room.third_party_invite", _) => match text("display_name") {
             Some(guest) => format!("invited {guest} by mail or phone"),
+            None if is_hidden => "sent or withdrew an invitation by mail or phone".to_owned(),
             None => "withdrew an invitation by mail or phone".to_owned(),
         },
         ("m.space.child", child) if content.get("via").is_some() => format!("added {} to the space", code_span(child)),
+        ("m.space.child", child) if is_hidden => format!("changed whether {} is in the space", code_span(child)),
         ("m.space.child", child) => format!("took {} out of the space", code_span(child)),
         ("m.space.parent", parent) if content.get("via").is_some() => {
             format!("made {} the room’s space", code_span(parent))
@@ -92,28 +97,31 @@ pub(super) fn of_state(event: &Shown, names: &mut Names<'_>) -> Result<Phrase, E
         (kind, "") => format!("set {}", type_of(kind)),
         (kind, key) => format!("set {} of “{}”", type_of(kind), excerpt(key, LONGEST)),
     };
-    let redacted = if event.redacted_by.is_some() { " *(redacted since)*" } else { "" };
-    Ok(Phrase::Other(format!("{who} {what}{redacted}")))
+    Ok(Phrase::Other(format!("{who} {what}")))
 }
 
-fn of_member(event: &Shown, user_id: &str, names: &mut Names<'_>) -> Result<Phrase, Error> {
+/// Memberships outlive their redaction, names and reasons do not.
+fn of_member(event: &Shown, user_id: &str, is_hidden: bool, names: &mut Names<'_>) -> Result<Phrase, Error> {
     let content = Object::of(event.content());
     let before = names.before(user_id, event.at, event.depth, &event.event_id)?;
     let was = before.as_ref().map(|(membership, _)| membership.as_str());
     let user = names.shown(Some(user_id), event.at)?;
     let sender = names.shown(event.sender.as_deref(), event.at)?;
     let is_own = event.sender.as_deref() == Some(user_id);
-    let reason = content.text("reason").filter(|reason| event.redacted_by.is_none() && !reason.trim().is_empty());
+    let reason = content.text("reason").filter(|reason| !is_hidden && !reason.trim().is_empty());
     let reason = reason.map(|reason| format!(": {}", excerpt(&reason, LONGEST))).unwrap_or_default();
     Ok(match (content.text("membership").as_deref(), was) {
         (Some("join"), Some("join")) => {
             let (old, new) = (before.and_then(|(_, name)| name), content.text("displayname"));
-            let new = new.filter(|_| event.redacted_by.is_none());
-            Phrase::Other(if old.as_deref() == new.as_deref() {
+            Phrase::Other(if is_hidden || old.as_deref() == new.as_deref() {
                 format!("{user} changed their profile")
             } else {
                 let old = old.map_or_else(|| inline(user_id), |old| excerpt(&old, LONGEST));
                 match new {
+                    // nobody is called by a redacted name elsewhere
+                    Some(new) if event.redacted_by.is_some() => {
+                        format!("{old} is now called {}", excerpt(&new, LONGEST))
+                    }
                     Some(_) => format!("{old} is now called {user}"),
                     None => format!("{old} has no display name any more ({user})"),
                 }

@@ -64,12 +64,7 @@ impl Day<'_, '_> {
     /// behind it.
     pub(super) fn say(&mut self, event: &Shown, text: &str, related: Related) -> Result<(), Error> {
         let (mut head, goes_on) = self.head(event)?;
-        let redacted = match &event.redacted_by {
-            Some(by) => Some(self.redaction(by)?),
-            None if event.censored && event.content() == "{}" => Some("*[removed by the server]*".to_owned()),
-            None => None,
-        };
-        if let Some(redacted) = redacted {
+        if let Some(redacted) = self.redacted(event)? {
             self.block(&format!("{head} · {redacted}"))?;
             return if self.options.show_redacted { self.original(event) } else { Ok(()) };
         }
@@ -119,6 +114,15 @@ impl Day<'_, '_> {
         } else {
             format!("{}.md#{name}", target.day)
         }
+    }
+
+    /// The mark of an event that says nothing any more.
+    pub(super) fn redacted(&mut self, event: &Shown) -> Result<Option<String>, Error> {
+        Ok(match &event.redacted_by {
+            Some(by) => Some(self.redaction(by)?),
+            None if event.censored && event.content() == "{}" => Some("*[removed by the server]*".to_owned()),
+            None => None,
+        })
     }
 
     /// Who redacted something, when and why.

@@ -1,0 +1,122 @@
+//! What a day tells of redacted events and of what others made of them; each story is rendered as it is told, and at once.
+
+use serde_json::{Value, json};
+
+use crate::support::archive::TestArchive;
+use crate::support::story::{EventRow, ROOM};
+use crate::support::{Database, Shape, cluster};
+
+const DAY: &str = "rooms/room@here.test/2026-11-22.md";
+
+fn server() -> Database {
+    let database = cluster().database("told", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    database
+}
+
+/// What is told below the title, however it came to be.
+#[track_caller]
+fn told(database: &Database, archive: &TestArchive) -> String {
+    archive.export(database);
+    archive.render();
+    let whole = TestArchive::new();
+    whole.export(database);
+    whole.render();
+    let (grown, whole) = (archive.transcripts(), whole.transcripts());
+    assert_eq!(grown[DAY], whole[DAY], "by another path");
+    grown[DAY].split_once("[all days](index.md)\n\n").expect("a day").1.to_owned()
+}
+
+/// The same with what was redacted.
+#[track_caller]
+fn told_all(archive: &TestArchive) -> String {
+    let mut archive = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
+    archive.show_redacted(true).expect("a setting");
+    let mut document = Vec::new();
+    archive.document_days(ROOM, None, true, &mut document).expect("a document");
+    String::from_utf8(document).expect("UTF-8")
+}
+
+#[track_caller]
+fn says(day: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(day.contains(part), "{part} is not in\n{day}");
+    }
+}
+
+#[track_caller]
+fn says_not(day: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(!day.contains(part), "{part} is in\n{day}");
+    }
+}
+
+fn from(sender: &str, row: EventRow) -> EventRow {
+    EventRow { sender: sender.to_owned(), ..row }
+}
+
+fn with(id: i64, content: &Value) -> EventRow {
+    EventRow { content: content.to_string(), ..EventRow::at(id) }
+}
+
+fn redaction(id: i64) -> EventRow {
+    with(id, &json!({"reason": "wrong room"}))
+}
+
+const BOB: &str = "@bob:here.test";
+
+#[test]
+fn a_redacted_change_of_the_room_says_nothing_of_its_content() {
+    let (database, archive) = (server(), TestArchive::new());
+    let secret = "SECRET";
+    let states = [
+        ("m.room.name", "", json!({"name": secret}), "changed the room’s name"),
+        ("m.room.topic", "", json!({"topic": secret}), "changed the topic"),
+        ("m.room.canonical_alias", "", json!({"alias": "#SECRET:x"}), "changed the room’s addresses"),
+        ("m.room.tombstone", "", json!({"body": secret, "replacement_room": "!SECRET:x"}), "closed the room"),
+        ("m.room.third_party_invite", "t", json!({"display_name": secret}), "sent or withdrew an invitation"),
+        ("m.room.guest_access", "", json!({"guest_access": "can_join"}), "changed whether guests may join"),
+        ("m.room.join_rules", "", json!({"join_rule": "public"}), "changed who may join"),
+        ("m.space.child", "!c:x", json!({"via": ["SECRET"]}), "changed whether `!c:x` is in the space"),
+        ("m.room.member", BOB, json!({"membership": "join", "displayname": secret}), "changed their profile"),
+        ("m.room.member", BOB, json!({"membership": "leave", "reason": secret}), "removed @bob:here.test"),
+    ];
+    database.event(from(BOB, EventRow::member(1, BOB, "join")));
+    let id = |at: usize| 10 + i64::try_from(at).unwrap();
+    for (at, (kind, key, content, _)) in states.iter().enumerate() {
+        let sender = if content["membership"] == "join" { BOB } else { "@alice:here.test" };
+        database.event(from(sender, EventRow::state(id(at), kind, key, content)));
+    }
+    says(&told(&database, &archive), &["named the room “SECRET”", "@bob:here.test is now called SECRET"]);
+    let mark = "*[redacted by @alice:here.test at 12:01: wrong room]*";
+    for at in 0..states.len() {
+        database.redaction(&format!("${}", id(at)), redaction(100 + id(at)));
+    }
+    let day = told(&database, &archive);
+    says_not(&day, &[secret, "is now called", "let guests", "everybody"]);
+    for (.., words) in &states {
+        says(&day, &[words]);
+    }
+    assert_eq!(day.matches(mark).count(), states.len(), "{day}");
+    let all = told_all(&archive);
+    assert_eq!(all.matches(mark).count(), states.len(), "{all}");
+    let told = [
+        "named the room “SECRET” *[red",
+        "topic to “SECRET” *[red",
+        "is now called SECRET *[red",
+        "let guests join *[",
+    ];
+    says(&all, &told);
+
+    // what the server has pruned is no other deed either, whoever is to see it
+    for at in 0..states.len() {
+        database.censor(&format!("${}", id(at)));
+    }
+    let (pruned, words) = (TestArchive::new(), |day: &str| day.replace("\n", " "));
+    database.execute("update event_json set internal_metadata = '{\"redacted\": true}' where event_id in (select redacts from redactions)");
+    pruned.export(&database);
+    pruned.render();
+    says_not(&words(&pruned.transcripts()[DAY]), &["away", "no guests", "out of the space", "no display name"]);
+    says_not(&told_all(&pruned), &["away", "no guests", "out of the space", "no display name"]);
+}
