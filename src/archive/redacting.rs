@@ -12,7 +12,7 @@ use crate::event::{BanRedaction, Event, Object};
 
 /// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
 /// it when it came, of the same server; the earliest of several. Else the ban that redacts it.
-fn redaction(sender: &str, stream_ordering: &str) -> String {
+pub(super) fn redaction(sender: &str, stream_ordering: &str) -> String {
     format!(
         "coalesce((
             select r.event_id from event r indexed by event_redacts

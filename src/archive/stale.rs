@@ -137,9 +137,10 @@ impl Stale {
 
     /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
     pub(super) fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+        // those who name it may be there without it: edits, which say nothing then
+        self.referrers(room, id, catalog)?;
         let Some(target) = catalog.target(room, id)? else { return Ok(()) };
         self.day(room, &target.day);
-        self.referrers(room, id, catalog)?;
         if let Some(id) = &target.relates_to
             && let Some(of) = catalog.target(room, id)?
         {
@@ -157,12 +158,17 @@ impl Stale {
         self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
     }
 
-    /// The days of events that name another.
+    /// The days of events that name another, or an edit of it: what is shown of an edit depends on what it edits.
     fn referrers(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
-        let sql = "select day from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2
-                   union select day from event indexed by event_replies_to
-                          where replies_to = ?1 and replies_to is not relates_to and room_id = ?2
-                   union select day from event indexed by event_redacts where redacts = ?1 and room_id = ?2";
+        let sql = "with recursive named (id) as (
+                       select ?1
+                       union
+                       select e.event_id from named cross join event e indexed by event_relates_to
+                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
+                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
+                   union select day from named cross join event indexed by event_replies_to
+                          where replies_to = id and replies_to is not relates_to and room_id = ?2
+                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
         let mut statement = catalog.0.prepare_cached(sql)?;
         for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
             self.day(room, &day?);

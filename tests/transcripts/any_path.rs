@@ -33,6 +33,8 @@ enum What {
     Reply(usize),
     Threaded(usize),
     Edit(usize),
+    /// One without new content, or of another type.
+    FlawedEdit(usize, &'static str),
     Reaction(usize),
     Redaction(usize),
     Poll,
@@ -62,6 +64,8 @@ fn plan() -> impl Strategy<Value = Plan> {
         4 => other.clone().prop_map(What::Reply),
         4 => other.clone().prop_map(What::Threaded),
         5 => other.clone().prop_map(What::Edit),
+        4 => (other.clone(), prop_oneof![Just("m.room.message"), Just("m.poll.start"), Just("org.example.thing")])
+            .prop_map(|(other, kind)| What::FlawedEdit(other, kind)),
         4 => other.clone().prop_map(What::Reaction),
         5 => other.clone().prop_map(What::Redaction),
         2 => Just(What::Poll),
@@ -132,6 +136,10 @@ impl Plan {
             What::Edit(other) => json!({"msgtype": "m.text", "body": format!("* edited {number}"),
                 "m.new_content": {"msgtype": "m.text", "body": format!("edited {number}")},
                 "m.relates_to": relation("m.replace", *other)}),
+            What::FlawedEdit(other, other_kind) => {
+                kind = other_kind;
+                message(relation("m.replace", *other))
+            }
             What::Reaction(other) => {
                 kind = "m.reaction";
                 let mut relation = relation("m.annotation", *other);

@@ -52,6 +52,14 @@ fn says_not(day: &str, parts: &[&str]) {
     }
 }
 
+#[track_caller]
+fn links_lead_somewhere(day: &str) {
+    for link in day.split("](#").skip(1) {
+        let name = link.split(')').next().expect("an end");
+        assert!(day.contains(&format!("<a id=\"{name}\">")), "{name} is no place in\n{day}");
+    }
+}
+
 fn from(sender: &str, row: EventRow) -> EventRow {
     EventRow { sender: sender.to_owned(), ..row }
 }
@@ -119,4 +127,49 @@ fn a_redacted_change_of_the_room_says_nothing_of_its_content() {
     pruned.render();
     says_not(&words(&pruned.transcripts()[DAY]), &["away", "no guests", "out of the space", "no display name"]);
     says_not(&told_all(&pruned), &["away", "no guests", "out of the space", "no display name"]);
+}
+
+fn edit(id: i64, of: &str, text: &str) -> EventRow {
+    let new = json!({"msgtype": "m.text", "body": text});
+    let relation = json!({"rel_type": "m.replace", "event_id": of});
+    with(id, &json!({"msgtype": "m.text", "body": format!("* {text}"), "m.new_content": new, "m.relates_to": relation}))
+}
+
+fn flawed(id: i64, of: &str, text: &str) -> EventRow {
+    let relation = json!({"rel_type": "m.replace", "event_id": of});
+    with(id, &json!({"msgtype": "m.text", "body": text, "m.relates_to": relation}))
+}
+
+fn reply(id: i64, to: &str) -> EventRow {
+    let relation = json!({"m.in_reply_to": {"event_id": to}});
+    with(id, &json!({"msgtype": "m.text", "body": format!("answer {id}"), "m.relates_to": relation}))
+}
+
+#[test]
+fn what_was_redacted_is_not_told_by_its_edits() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::message(1, "SECRET"));
+    database.event(edit(2, "$1", "SECRET edited"));
+    database.event(edit(3, "$2", "SECRET edit of an edit"));
+    database.event(flawed(4, "$1", "SECRET without new content"));
+    database.event(EventRow { event_type: "org.example.thing".to_owned(), ..flawed(5, "$1", "SECRET thing") });
+    database.event(EventRow { event_type: "m.poll.start".to_owned(), ..edit(6, "$1", "SECRET poll") });
+    database.event(from(BOB, edit(7, "$1", "SECRET by another")));
+    database.event(edit(8, "$nowhere", "SECRET of nothing here"));
+    (2..=8).for_each(|id| database.event(reply(10 + id, &format!("${id}"))));
+    let thread = json!({"rel_type": "m.thread", "event_id": "$2"});
+    database.event(with(20, &json!({"msgtype": "m.text", "body": "threaded", "m.relates_to": thread})));
+    let day = told(&database, &archive);
+    says(&day, &["without effect: [it]", "SECRET without new content", "`org.example.thing`: SECRET thing"]);
+    says(&day, &["in thread: SECRET edited"]);
+    links_lead_somewhere(&day);
+
+    for (id, target) in [(31, "$1"), (32, "$nowhere")] {
+        database.redaction(target, redaction(id));
+    }
+    let day = told(&database, &archive);
+    says_not(&day, &["SECRET"]);
+    says(&day, &["in thread: *redacted*", "*an edit of a redacted message that is not in this archive*"]);
+    links_lead_somewhere(&day);
+    says(&told_all(&archive), &["SECRET\n\n</details>", "SECRET without new content"]);
 }

@@ -164,6 +164,7 @@ impl<'c, 'w> Day<'c, 'w> {
         let what = match (event.kind(), target) {
             ("m.room.redaction", Some(target)) if target.redacted_by.is_some() => return Ok(()),
             ("m.room.redaction", Some(target)) => {
+                let target = self.placed(target)?;
                 format!("{who} tried to redact {}, in vain", self.pointer(&target, "a message"))
             }
             ("m.room.redaction", None) => format!("{who} redacted an event that is not in this archive"),
@@ -190,7 +191,8 @@ impl<'c, 'w> Day<'c, 'w> {
     fn unknown(&mut self, event: &Shown) -> Result<(), Error> {
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         let body = Object::of(event.content()).text("body").filter(|body| !body.trim().is_empty());
-        if let Some(body) = body.filter(|_| event.redacted_by.is_none()) {
+        let is_hidden = self.is_hidden(event)?;
+        if let Some(body) = body.filter(|_| !is_hidden) {
             let text = format!("{}: {}", type_of(event.kind()), crate::transcript::markdown::block(&body));
             return self.say(event, &text, related);
         }

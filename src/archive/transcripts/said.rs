@@ -46,18 +46,57 @@ impl Day<'_, '_> {
         if event.redacted_by.is_some() {
             return Ok(());
         }
-        let id = event.relates_to.as_deref().unwrap_or_default();
-        let what = match shown::event(self.connection, self.room_id, id)? {
+        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
+        let is_hidden = self.is_hidden(event)?;
+        let what = match self.edited_by(event)? {
+            None if is_hidden => {
+                return self.say(event, "*an edit of a redacted message that is not in this archive*", related);
+            }
             None => "an edit of a message that is not in this archive".to_owned(),
+            Some(_) if is_hidden => return Ok(()),
             Some(target) => match event.flaw(&target) {
                 None => return Ok(()),
-                Some(flaw) => format!("an edit {flaw}, without effect: {}", self.pointer(&target, "it")),
+                Some(flaw) => {
+                    let target = self.placed(target)?;
+                    format!("an edit {flaw}, without effect: {}", self.pointer(&target, "it"))
+                }
             },
         };
         let content = event.new_content().unwrap_or(event.content());
         let text = spoken(message::body(event.kind(), content, false), event, self)?;
-        let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         self.say(event, &format!("*{what}*\n\n{text}"), related)
+    }
+
+    /// What an edit names.
+    fn edited_by(&self, edit: &Shown) -> Result<Option<Shown>, Error> {
+        let id = edit.relates_to.as_deref().unwrap_or_default();
+        shown::event(self.connection, self.room_id, id)
+    }
+
+    /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.
+    pub(super) fn is_hidden(&self, event: &Shown) -> Result<bool, Error> {
+        let edited_too = !self.options.show_redacted;
+        Ok(event.redacted_by.is_some() || edited_too && shown::is_redacted(self.connection, self.room_id, event)?)
+    }
+
+    /// An event that has a place of its own: for an edit that is told with its target, the target.
+    pub(super) fn placed(&self, mut event: Shown) -> Result<Shown, Error> {
+        for _ in 0..shown::DEEPEST {
+            if !event.is_edit() {
+                break;
+            }
+            let Some(target) = self.edited_by(&event)? else { break };
+            if event.flaw(&target).is_some() && !self.is_hidden(&event)? {
+                break;
+            }
+            event = target;
+        }
+        Ok(event)
+    }
+
+    /// An event that others name, where it has its place.
+    pub(super) fn named(&self, id: &str) -> Result<Option<Shown>, Error> {
+        shown::event(self.connection, self.room_id, id)?.map(|event| self.placed(event)).transpose()
     }
 
     /// Writes what an event says, under the name of its sender; with what it answers before it, and what was made of it
@@ -157,7 +196,7 @@ impl Day<'_, '_> {
     /// The line that tells what a message answers.
     fn quote(&mut self, event: &Shown) -> Result<Option<String>, Error> {
         let Some(id) = &event.replies_to else { return Ok(None) };
-        let Some(target) = shown::event(self.connection, self.room_id, id)? else {
+        let Some(target) = self.named(id)? else {
             return Ok(Some("> *a message that is not in this archive*".to_owned()));
         };
         let name = self.names.shown(target.sender.as_deref(), event.at)?;
@@ -170,7 +209,7 @@ impl Day<'_, '_> {
     /// The link from a thread's reply to its root.
     fn root(&mut self, event: &Shown) -> Result<String, Error> {
         let id = event.relates_to.as_deref().unwrap_or_default();
-        let Some(root) = shown::event(self.connection, self.room_id, id)? else {
+        let Some(root) = self.named(id)? else {
             return Ok("in a thread whose beginning is not in this archive".to_owned());
         };
         let said = self.in_short(&root, ROOT)?;
@@ -179,7 +218,7 @@ impl Day<'_, '_> {
 
     /// An event on part of a line, as it is now: nothing that is redacted, the last edit of what is not.
     fn in_short(&mut self, event: &Shown, chars: usize) -> Result<String, Error> {
-        if event.redacted_by.is_some() || event.censored {
+        if event.censored || shown::is_redacted(self.connection, self.room_id, event)? {
             return Ok("*redacted*".to_owned());
         }
         Ok(match event.kind() {

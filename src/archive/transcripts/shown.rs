@@ -5,7 +5,11 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::Error;
+use super::super::redacting::redaction;
 use crate::event::Object;
+
+/// How many edits of edits are looked behind.
+pub(super) const DEEPEST: usize = 16;
 
 /// An event of a room, to be shown.
 #[derive(Clone, Debug)]
@@ -129,6 +133,40 @@ pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> R
     let sql =
         format!("select {COLUMNS} from event indexed by event_id where event_id = ?1 and room_id = ?2 and {ACCEPTED}");
     Ok(connection.prepare_cached(&sql)?.query_row([event_id, room_id], Shown::read).optional()?)
+}
+
+/// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
+/// than are looked at.
+pub(super) fn is_redacted(connection: &Connection, room_id: &str, event: &Shown) -> Result<bool, Error> {
+    if event.redacted_by.is_some() {
+        return Ok(true);
+    }
+    let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
+    let mut edited = event.relates_to.clone().filter(|_| is_edit);
+    let mut sender = event.sender.clone();
+    let sql = "select redacted_by is not null, sender, case when rel_type = 'm.replace' and state_key is null then relates_to end
+                 from event indexed by event_id where event_id = ?1 and room_id = ?2";
+    let mut look = connection.prepare_cached(sql)?;
+    for _ in 0..DEEPEST {
+        let Some(id) = edited else { return Ok(false) };
+        let found = look.query_row([&*id, room_id], |row| {
+            Ok((row.get::<_, bool>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
+        });
+        match found.optional()? {
+            Some((true, ..)) => return Ok(true),
+            Some((false, by, of)) => (sender, edited) = (by, of),
+            // not archived, and as if whoever edits it had sent it
+            None => {
+                let sql = format!(
+                    "select {} is not null from (select ?1 as event_id, ?2 as room_id) target",
+                    redaction("?3", "9223372036854775807")
+                );
+                let mut redacted = connection.prepare_cached(&sql)?;
+                return Ok(redacted.query_row(params![id, room_id, sender], |row| row.get(0))?);
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// What else there is about an event.
