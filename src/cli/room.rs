@@ -249,15 +249,15 @@ impl Dump<'_> {
     }
 
     async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
-        let redactions = self.database.redactions(events.iter().map(Box::as_ref)).await?;
-        let bans = &self.bans;
-        let redaction = |event: &Event| redactions.get(&event.event_id).or_else(|| bans.redacting(event));
-        let of_redactions = self.database.redactions(events.iter().filter_map(|event| redaction(event))).await?;
-        let is_redacted =
-            |event: &Event| of_redactions.contains_key(&event.event_id) || bans.redacting(event).is_some();
+        let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
+        let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
+        let redaction = |event: &Event| {
+            let event = redactions.get(&event.event_id)?;
+            Some(Redaction { event, redacted: of_redactions.contains_key(&event.event_id) })
+        };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
         for event in events {
-            let redaction = redaction(event).map(|event| Redaction { event, redacted: is_redacted(event) });
+            let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
             let honoured = event.honouring(redaction);
             warnings.extend(honoured.warning.map(|warning| (event, warning)));

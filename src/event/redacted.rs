@@ -51,8 +51,7 @@ pub struct Honoured<'a> {
 }
 
 impl Event {
-    /// Whether a redaction that names this event, or the event that this one edits, is in effect: as Synapse has it, it is not
-    /// rejected, is in the same room and, where Synapse could not check it when it came, of the same server. Nothing redacts
+    /// Whether a redaction that names this event is in effect: as Synapse has it, it is not rejected, is in the same room and, where Synapse could not check it when it came, of the same server. Nothing redacts
     /// a room's creation.
     #[must_use]
     pub fn is_redacted_by(&self, redaction: &Event) -> bool {
@@ -81,10 +80,11 @@ impl Event {
         (self.origin_server_ts, &self.event_id) < (other.origin_server_ts, &other.event_id)
     }
 
-    /// The events with which this one is redacted: itself and, if it is an edit, what it edits.
-    pub fn redacted_with(&self) -> impl Iterator<Item = &str> {
-        let edited = self.relates_to.as_deref().filter(|_| self.rel_type.as_deref() == Some("m.replace"));
-        [self.event_id.as_str()].into_iter().chain(edited)
+    /// The event that this one edits, if it is an edit: with that it is redacted.
+    #[must_use]
+    pub fn edits(&self) -> Option<&str> {
+        let is_edit = self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none();
+        self.relates_to.as_deref().filter(|_| is_edit)
     }
 
     /// The line of a dump that honours redactions. A redacted event is pruned by its room version's rules, gets

@@ -1,6 +1,6 @@
 //! Which redactions of events are in effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::known::Known;
 use super::{Database, Error, Scope, queries, schema};
@@ -8,6 +8,9 @@ use crate::event::{BanRedaction, Event};
 
 /// How many bans are read by one statement.
 const BANS: usize = 1_000;
+
+/// How many edits of edits are looked behind.
+const DEEPEST: usize = 100;
 
 /// The bans of a room that redact, by whom they redact.
 #[derive(Debug, Default)]
@@ -23,33 +26,58 @@ impl Bans {
 }
 
 impl Database {
-    /// The redactions in effect of some events, by the ids of the events that they leave nothing of: of those that they name,
-    /// and of the edits of those. Of several the earliest, as everywhere.
+    /// The redactions and bans in effect on some events, or on what they edit, by the ids of the events: nothing is left of an
+    /// edit of what is redacted. Of several redactions the earliest, as everywhere.
     pub async fn redactions<'a>(
         &self,
         events: impl IntoIterator<Item = &'a Event>,
+        bans: &Bans,
     ) -> Result<BTreeMap<String, Event>, Error> {
-        let mut named = BTreeMap::<&str, Vec<&Event>>::new();
-        for event in events {
-            for event_id in event.redacted_with() {
-                named.entry(event_id).or_default().push(event);
-            }
-        }
-        let mut found = BTreeMap::<String, Event>::new();
-        if named.is_empty() {
-            return Ok(found);
-        }
-        let ids: Vec<&str> = named.keys().copied().collect();
-        for redaction in self.events(queries::redacted_by(), &ids).await? {
-            let targets = redaction.redacts.as_deref().and_then(|target| named.get(target));
-            for event in targets.into_iter().flatten().filter(|event| event.is_redacted_by(&redaction)) {
-                let earlier = |other: &Event| redaction.precedes(other);
-                if found.get(&event.event_id).is_none_or(earlier) {
-                    found.insert(event.event_id.clone(), Event::clone(&redaction));
+        let events: Vec<&Event> = events.into_iter().collect();
+        let edited = self.edited(&events).await?;
+        let mut at_hand: BTreeMap<&str, &Event> = edited.iter().map(|event| (&*event.event_id, event)).collect();
+        at_hand.extend(events.iter().map(|&event| (&*event.event_id, event)));
+        let chains: Vec<Vec<(&str, &Event)>> = events.iter().map(|event| chain(event, &at_hand)).collect();
+        let ids: BTreeSet<&str> = chains.iter().flatten().map(|(id, _)| *id).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let mut named = BTreeMap::<String, Vec<Event>>::new();
+        if !ids.is_empty() {
+            for redaction in self.events(queries::redacted_by(), &ids).await? {
+                if let Some(target) = redaction.redacts.clone() {
+                    named.entry(target).or_default().push(redaction);
                 }
             }
         }
+        let mut found = BTreeMap::new();
+        for (event, chain) in events.iter().zip(chains) {
+            let redacting = chain.into_iter().find_map(|(id, of)| {
+                let redactions = named.get(id).into_iter().flatten().filter(|redaction| of.is_redacted_by(redaction));
+                let earliest = redactions.min_by_key(|redaction| (redaction.origin_server_ts, &redaction.event_id));
+                earliest.or_else(|| bans.redacting(of))
+            });
+            if let Some(redaction) = redacting {
+                found.insert(event.event_id.clone(), redaction.clone());
+            }
+        }
         Ok(found)
+    }
+
+    /// What some events edit, and what that edits, as far as it is not among them.
+    async fn edited(&self, events: &[&Event]) -> Result<Vec<Event>, Error> {
+        let mut edited: Vec<Event> = Vec::new();
+        let mut known: BTreeSet<String> = events.iter().map(|event| event.event_id.clone()).collect();
+        let mut wanted: BTreeSet<String> = events.iter().filter_map(|event| event.edits()).map(str::to_owned).collect();
+        for _ in 0..DEEPEST {
+            wanted.retain(|id| known.insert(id.clone()));
+            if wanted.is_empty() {
+                break;
+            }
+            let ids: Vec<&str> = wanted.iter().map(String::as_str).collect();
+            let found = self.events(queries::by_id(), &ids).await?;
+            wanted = found.iter().filter_map(Event::edits).map(str::to_owned).collect();
+            edited.extend(found);
+        }
+        Ok(edited)
     }
 
     /// The next bans that redact in a scope, in the order of rooms and users, after one of them; none at the end.
@@ -107,4 +135,18 @@ impl Database {
         let rows = rows.iter().map(|row| queries::row(row, &Known::default()).map_err(failed));
         rows.filter_map(|row| row.map(|(_, row)| row.event().map(|event| *event)).transpose()).collect()
     }
+}
+
+/// An event and what it edits, one after the other, by their ids. The last may be one that is not at hand: whether it is
+/// redacted is judged by the edit, since an edit has the sender of what it edits.
+fn chain<'a>(event: &'a Event, at_hand: &BTreeMap<&'a str, &'a Event>) -> Vec<(&'a str, &'a Event)> {
+    let mut chain = vec![(&*event.event_id, event)];
+    let mut last = event;
+    while let Some(id) = last.edits().filter(|_| chain.len() <= DEEPEST) {
+        let edited = at_hand.get(id).filter(|edited| edited.room_id == event.room_id);
+        chain.push((id, edited.unwrap_or(&last)));
+        let Some(edited) = edited else { break };
+        last = edited;
+    }
+    chain
 }

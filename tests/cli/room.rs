@@ -371,6 +371,70 @@ fn a_dump_that_honours_redactions_shows_nothing_of_what_was_redacted() {
 }
 
 #[test]
+fn an_edit_is_redacted_with_what_it_edits() {
+    let database = cluster().database("edits", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    let (bob, mod_) = ("@bob:far.test", "@mod:far.test");
+    let from = |sender: &str, row: EventRow| EventRow { sender: sender.to_owned(), ..row };
+    let edit = |id: i64, of: &str, text: &str| {
+        let content = json!({"body": text, "m.relates_to": {"rel_type": "m.replace", "event_id": of}});
+        EventRow { content: content.to_string(), ..EventRow::at(id) }
+    };
+    database.event(EventRow::message(1, "secret"));
+    database.event(edit(2, "$1", "secret"));
+    database.event(edit(3, "$2", "secret edit of an edit"));
+    database.event(from(bob, edit(4, "$1", "secret quoted by another")));
+    database.redaction("$1", redaction(5, "").0);
+    // not in effect on what it names, whoever edits that
+    let recheck = r#"{"recheck_redaction":true}"#.to_owned();
+    database.event(EventRow::message(6, "open"));
+    database.event(from(bob, edit(7, "$6", "open, says another")));
+    database.redaction("$6", EventRow { internal_metadata: recheck.clone(), ..from(mod_, redaction(8, "").0) });
+    // of what is not there the sender is that of its edit
+    database.event(from(bob, edit(9, "$nowhere", "secret edit of nothing here")));
+    database.redaction("$nowhere", EventRow { internal_metadata: recheck, ..from(mod_, redaction(10, "").0) });
+    // what a ban redacts, by whomever it is edited
+    database.event(from("@eve:far.test", EventRow::message(11, "secret")));
+    database.event(edit(12, "$11", "secret of somebody banned"));
+    database.event(EventRow::state(13, "m.room.member", "@eve:far.test", &json!({"membership": "ban"})));
+    database.ban_redacts("@eve:far.test", "$13", None);
+    let lines = honoured(&database, 0).1;
+    let left: Vec<&str> =
+        lines.iter().filter(|(_, line)| line["synapse"].get("redacted").is_none()).map(|(id, _)| &**id).collect();
+    assert_eq!(left, ["$10", "$13", "$5", "$6", "$7", "$8"]);
+    assert!(!lines.values().any(|line| line.to_string().contains("secret")));
+
+    // and a part of the dump that has only edits
+    let since = ["--honour-redactions", "--since", "2026-11-22T12:00:03Z", "--until", "2026-11-22T12:00:04Z"];
+    let dumped = room(&database, &[&[ROOM][..], &since].concat()).with(0).stdout;
+    assert!(dumped.contains("\"$3\"") && !dumped.contains("secret"), "{dumped}");
+}
+
+#[test]
+fn a_document_shows_redacted_state_only_when_it_is_asked_to() {
+    let database = server();
+    database.event(EventRow::state(20, "m.room.topic", "", &json!({"topic": "secret"})));
+    let named = json!({"membership": "join", "displayname": "secret"});
+    let bob = "@bob:far.test";
+    database.event(EventRow { sender: bob.to_owned(), ..EventRow::state(21, "m.room.member", bob, &named) });
+    database.event(EventRow::state(22, "m.room.member", bob, &json!({"membership": "ban"})));
+    database.execute("update current_state_events set event_id = '$21' where event_id = '$22'");
+    database.redaction("$20", redaction(23, "").0);
+    database.ban_redacts(bob, "$22", None);
+    let document = |more: &[&str]| {
+        let options = [&[ROOM, "--format", "markdown", "--state"], more].concat();
+        room(&database, &options).with(0).stdout
+    };
+    let hidden = document(&[]);
+    assert!(!hidden.contains("secret"), "{hidden}");
+    assert!(hidden.contains("| `m.room.topic` |  | `{}` *redacted* |"), "{hidden}");
+    assert!(hidden.contains(r#"| `@bob:far.test` | `{"membership":"join"}` *redacted* |"#), "{hidden}");
+    let shown = document(&["--show-redacted"]);
+    assert!(shown.contains(r#"`{"topic":"secret"}` *redacted* |"#), "{shown}");
+}
+
+#[test]
 fn what_a_ban_redacts_is_left_out_where_it_can_be_told() {
     let (database, archive) = (cluster().database("bans", Shape::V1_163), TestArchive::new());
     database.user("@alice:here.test");

@@ -5,14 +5,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use crate::archive::{Archive, Selection};
 use crate::cli::report::{Counter, shown};
-use crate::event::{Damage, Event};
+use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
-use crate::source::{self, Database, Row, Rows};
+use crate::source::{self, Bans, Database, Row, Rows};
 use crate::transcript::markdown::code_cell;
 
 /// What to write.
@@ -47,7 +48,10 @@ impl Document<'_> {
         let archive = archive.lock().await;
         archive.document_head(self.room_id, &mut out)?;
         if let Some(state) = self.state {
-            write_state(state, &mut out).await?;
+            // an export has said it already if bans cannot be read
+            let reads_bans = !self.show_redacted && database.schema().suffices_for_bans().is_ok();
+            let bans = if reads_bans { database.bans(self.room_id).await? } else { Bans::default() };
+            write_state(state, database, &bans, self.show_redacted, &mut out).await?;
         }
         archive.document_days(self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
         out.flush()?;
@@ -55,23 +59,40 @@ impl Document<'_> {
     }
 }
 
-/// Writes the current state as a table.
-async fn write_state(mut rows: Rows, out: &mut dyn Write) -> Result<()> {
+/// Writes the current state as a table; of redacted events what their redaction leaves, unless they are to be shown.
+async fn write_state(
+    mut rows: Rows,
+    database: &Database,
+    bans: &Bans,
+    show_redacted: bool,
+    out: &mut dyn Write,
+) -> Result<()> {
     writeln!(out, "## State\n\n| type | state key | content |\n|---|---|---|")?;
     loop {
         let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
         if chunk.is_empty() {
             return Ok(writeln!(out)?);
         }
-        for event in chunk.into_iter().filter_map(Row::event) {
-            writeln!(out, "{}", state_line(&event))?;
+        let events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
+        let redactions = database.redactions(events.iter().map(Box::as_ref), bans).await?;
+        for event in &events {
+            writeln!(out, "{}", state_line(event, redactions.get(&event.event_id), show_redacted))?;
         }
     }
 }
 
-fn state_line(event: &Event) -> String {
+fn state_line(event: &Event, redaction: Option<&Event>, show_redacted: bool) -> String {
     let (kind, key) = (event.kind.as_deref().unwrap_or_default(), event.state_key.as_deref().unwrap_or_default());
-    format!("| {} | {} | {} |", code_cell(kind), code_cell(key), code_cell(event.content().unwrap_or_default()))
+    let stored = event.content().unwrap_or_default();
+    let content = match redaction {
+        None => code_cell(stored),
+        Some(_) if show_redacted => format!("{} *redacted*", code_cell(stored)),
+        Some(redaction) => {
+            let line = event.honouring(Some(Redaction { event: redaction, redacted: true })).line;
+            format!("{} *redacted*", code_cell(Object::of(&line).get("content").map_or("", RawValue::get)))
+        }
+    };
+    format!("| {} | {} | {content} |", code_cell(kind), code_cell(key))
 }
 
 /// What the user hears of the export.
