@@ -39,10 +39,11 @@ impl Stale {
         if let Some(id) = event.redacts.as_ref().filter(|_| !event.rejected) {
             self.redacted(room, id, catalog)?;
         }
+        // an edit that clients did not see may still stand between another one and what is redacted
+        self.referrers(room, &event.event_id, catalog)?;
         if !event.is_accepted() {
             return Ok(());
         }
-        self.referrers(room, &event.event_id, catalog)?;
         if let Some(id) = &event.relates_to
             && let Some(target) = catalog.target(room, id)?
         {
