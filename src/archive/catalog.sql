@@ -29,25 +29,31 @@ create table event (
     run integer not null                    -- the run that archived it
 ) strict;
 
--- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each.
+-- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each. Of a reply
+-- without the quote that older clients put before the answer ("> <@user> …", up to an empty line): what it quotes may be redacted.
 create view message as
-select said.event_id, said.room_id, said.day, said.origin_server_ts, said.sender, said.type,
-       case when edit.event_id is null then said.body
-            else (case json_type(edit.content, '$."m.new_content".body')
-                  when 'text' then edit.content ->> '$."m.new_content".body' end) end as body,
-       said.edited_by, said.rel_type, said.relates_to, said.replies_to
-  from (select event.*,
-               (select edit.event_id from event edit
-                 where edit.relates_to = event.event_id and edit.rel_type = 'm.replace' and +edit.room_id = event.room_id
-                   and edit.sender = event.sender and edit.type = event.type and edit.state_key is null
-                   and json_type(edit.content, '$."m.new_content"') = 'object'
-                   and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
-                 order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edited_by
-          from event
-         where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
-           and event.rel_type is not 'm.replace'
-           and event.redacted_by is null and not event.rejected and not event.soft_failed) said
-  left join event edit on edit.event_id = said.edited_by;
+select event_id, room_id, day, origin_server_ts, sender, type,
+       case when replies_to is null or body not glob '> <*' and body not glob '> [*] <*' then body
+            when instr(body, char(10) || char(10)) = 0 then ''
+            else substr(body, instr(body, char(10) || char(10)) + 2) end as body,
+       edited_by, rel_type, relates_to, replies_to
+  from (select said.event_id, said.room_id, said.day, said.origin_server_ts, said.sender, said.type,
+               case when edit.event_id is null then said.body
+                    else (case json_type(edit.content, '$."m.new_content".body')
+                          when 'text' then edit.content ->> '$."m.new_content".body' end) end as body,
+               said.edited_by, said.rel_type, said.relates_to, said.replies_to
+          from (select event.*,
+                       (select edit.event_id from event edit
+                         where edit.relates_to = event.event_id and edit.rel_type = 'm.replace' and +edit.room_id = event.room_id
+                           and edit.sender = event.sender and edit.type = event.type and edit.state_key is null
+                           and json_type(edit.content, '$."m.new_content"') = 'object'
+                           and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
+                         order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edited_by
+                  from event
+                 where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
+                   and event.rel_type is not 'm.replace'
+                   and event.redacted_by is null and not event.rejected and not event.soft_failed) said
+          left join event edit on edit.event_id = said.edited_by);
 
 -- Rooms with at least one archived event. What follows `version` is for the room's transcripts, and as of their last
 -- rendering.

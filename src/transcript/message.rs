@@ -91,7 +91,7 @@ pub fn excerpt(kind: &str, content: &str, is_reply: bool, chars: usize) -> Strin
         Form::Location => markdown::excerpt(&format!("📍 {}", content.body.as_deref().unwrap_or_default()), chars),
         Form::Text(_) | Form::Other(_) => {
             let html = content.html().and_then(|html| html::text(html, chars));
-            let text = html.as_deref().or(content.body.as_deref()).unwrap_or_default();
+            let text = html.as_deref().or(content.unformatted()).unwrap_or_default();
             if text.trim().is_empty() { "(no text)".to_owned() } else { markdown::excerpt(text, chars) }
         }
     }
@@ -200,10 +200,16 @@ impl<'a> Content<'a> {
         self.formatted_body.as_deref().filter(|_| self.is_html)
     }
 
+    /// The text to show where there is nothing to see in its HTML; none of what is there but a reply's quote.
+    fn unformatted(&self) -> Option<&str> {
+        let is_quote = self.html().is_some_and(|html| html.to_ascii_lowercase().contains("<mx-reply"));
+        if is_quote { Some("") } else { self.body.as_deref() }
+    }
+
     /// The text as blocks.
     fn blocks(&self) -> String {
         let blocks = self.html().and_then(html::from_html);
-        let blocks = blocks.or_else(|| self.body.as_deref().map(markdown::block));
+        let blocks = blocks.or_else(|| self.unformatted().map(markdown::block));
         match blocks {
             None => "*(message without a readable body)*".to_owned(),
             Some(blocks) if blocks.is_empty() => "*(empty message)*".to_owned(),
@@ -225,11 +231,10 @@ impl<'a> Content<'a> {
 }
 
 /// A reply's text without the quote before it ("Fallbacks for rich replies", version 1.12 and before).
-fn without_quote(body: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn without_quote(body: Cow<'_, str>) -> Cow<'_, str> {
     if !(body.starts_with("> <") || body.starts_with("> * <")) {
         return body;
     }
     let quote: usize = body.split_inclusive('\n').take_while(|line| line.starts_with('>')).map(str::len).sum();
-    let answer = body[quote..].trim_start_matches(['\r', '\n']);
-    if answer.trim().is_empty() { body } else { Cow::Owned(answer.to_owned()) }
+    Cow::Owned(body[quote..].trim_start_matches(['\r', '\n']).to_owned())
 }

@@ -51,6 +51,26 @@ fn edits_are_applied_and_what_is_redacted_is_left_out() {
 }
 
 #[test]
+fn a_reply_is_what_it_answers_not_what_it_quotes() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    let reply = |id: i64, body: &str| {
+        let relation = json!({"m.in_reply_to": {"event_id": "$1"}});
+        EventRow { content: json!({"body": body, "m.relates_to": relation}).to_string(), ..EventRow::at(id) }
+    };
+    database.event(EventRow::message(1, "> <@own:x> secret\n\nno reply"));
+    database.event(reply(2, "> <@a:x> secret\n> secret\n\nyes\n\n> own"));
+    database.event(reply(3, "> * <@a:x> secret\n\nyes"));
+    database.event(reply(4, "> <@a:x> secret"));
+    database.event(reply(5, "> own"));
+    database.event(reply(6, "first"));
+    let content = json!({"m.new_content": {"body": "> <@a:x> secret\n\nlast"}, "m.relates_to": {"rel_type": "m.replace", "event_id": "$6"}});
+    database.event(EventRow { content: content.to_string(), ..EventRow::at(7) });
+    archive.export(&database);
+    let expected = "$1 > <@own:x> secret\n\nno reply, $2 yes\n\n> own, $3 yes, $4 , $5 > own, $6 last by $7";
+    assert_eq!(said(&archive), expected);
+}
+
+#[test]
 fn it_is_found_by_index() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.event(EventRow::at(1));

@@ -173,3 +173,36 @@ fn what_was_redacted_is_not_told_by_its_edits() {
     links_lead_somewhere(&day);
     says(&told_all(&archive), &["SECRET\n\n</details>", "SECRET without new content"]);
 }
+
+#[test]
+fn what_a_reply_quotes_in_its_own_text_is_not_told() {
+    let (database, archive) = (server(), TestArchive::new());
+    let relation = json!({"m.in_reply_to": {"event_id": "$1"}});
+    let quoting = |text: &str| json!({"msgtype": "m.text", "body": format!("> <@a:x> SECRET\n\n{text}")});
+    let replying = |id: i64, text: &str| {
+        let mut content = quoting(text);
+        content["m.relates_to"] = relation.clone();
+        with(id, &content)
+    };
+    let editing = |id: i64, of: &str, text: &str| {
+        let relation = json!({"rel_type": "m.replace", "event_id": of});
+        with(id, &json!({"body": "* x", "m.new_content": quoting(text), "m.relates_to": relation}))
+    };
+    database.event(EventRow::message(1, "SECRET"));
+    database.redaction("$1", redaction(2));
+    database.event(replying(3, "first"));
+    database.event(editing(4, "$3", "second"));
+    database.event(editing(5, "$3", "third"));
+    database.event(from(BOB, editing(6, "$3", "by another")));
+    database.event(editing(7, "$nowhere", "of nothing here"));
+    database.event(replying(8, ""));
+    database.event(EventRow { event_type: "org.example.thing".to_owned(), ..replying(9, "thing") });
+    (3..=9).for_each(|id| database.event(reply(10 + id, &format!("${id}"))));
+    // new content that is of no edit
+    database.event(with(20, &json!({"body": "open", "m.new_content": {"body": "SECRET"}})));
+    database.event(reply(21, "$20"));
+    let day = told(&database, &archive);
+    says_not(&day, &["SECRET"]);
+    says(&day, &["first", "second", "third", "by another", "of nothing here", "*(empty message)*", "thing"]);
+    links_lead_somewhere(&day);
+}

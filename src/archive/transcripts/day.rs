@@ -16,6 +16,7 @@ use super::time::clock;
 use super::{Options, anchor, poll};
 use crate::event::Object;
 use crate::transcript::markdown::excerpt;
+use crate::transcript::message::without_quote;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -190,7 +191,7 @@ impl<'c, 'w> Day<'c, 'w> {
     /// An event of a type that this program does not know: named, and its text for those who do not know it either.
     fn unknown(&mut self, event: &Shown) -> Result<(), Error> {
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
-        let body = Object::of(event.content()).text("body").filter(|body| !body.trim().is_empty());
+        let body = Object::of(event.content()).text("body").map(without_quote).filter(|body| !body.trim().is_empty());
         let is_hidden = self.is_hidden(event)?;
         if let Some(body) = body.filter(|_| !is_hidden) {
             let text = format!("{}: {}", type_of(event.kind()), crate::transcript::markdown::block(&body));

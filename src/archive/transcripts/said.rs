@@ -48,7 +48,9 @@ impl Day<'_, '_> {
         }
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         let is_hidden = self.is_hidden(event)?;
-        let what = match self.edited_by(event)? {
+        let target = self.edited_by(event)?;
+        let is_reply = target.as_ref().is_none_or(is_reply);
+        let what = match target {
             None if is_hidden => {
                 return self.say(event, "*an edit of a redacted message that is not in this archive*", related);
             }
@@ -63,7 +65,7 @@ impl Day<'_, '_> {
             },
         };
         let content = event.new_content().unwrap_or(event.content());
-        let text = spoken(message::body(event.kind(), content, false), event, self)?;
+        let text = spoken(message::body(event.kind(), content, is_reply), event, self)?;
         self.say(event, &format!("*{what}*\n\n{text}"), related)
     }
 
@@ -185,7 +187,7 @@ impl Day<'_, '_> {
         } else if super::poll::is_start(event.kind()) {
             super::poll::Poll::of(event.content()).question()
         } else {
-            let body = Object::of(event.content()).text("body");
+            let body = Object::of(event.content()).text("body").map(message::without_quote);
             body.map_or_else(|| type_of(event.kind()), |body| crate::transcript::markdown::block(&body))
         };
         self.block("<details><summary>redacted original</summary>")?;
@@ -223,9 +225,14 @@ impl Day<'_, '_> {
         }
         Ok(match event.kind() {
             kind if is_message(kind) => {
-                let newest = if event.is_edit() { None } else { self.newest(event)? };
-                let content = newest.as_ref().and_then(Shown::new_content).or(event.new_content());
-                message::excerpt(event.kind(), content.unwrap_or(event.content()), is_reply(event), chars)
+                let (newest, is_reply) = if event.is_edit() {
+                    (None, self.edited_by(event)?.as_ref().is_none_or(is_reply))
+                } else {
+                    (self.newest(event)?, is_reply(event))
+                };
+                let newest = newest.as_ref().or(Some(event).filter(|event| event.is_edit()));
+                let content = newest.and_then(Shown::new_content).unwrap_or(event.content());
+                message::excerpt(event.kind(), content, is_reply, chars)
             }
             kind if super::poll::is_start(kind) => {
                 let newest = self.newest(event)?;
@@ -271,7 +278,7 @@ impl Day<'_, '_> {
     pub(super) fn earlier(&mut self, event: &Shown, versions: u64) -> Result<(), Error> {
         let summary = if versions == 1 { "earlier version".to_owned() } else { format!("{versions} earlier versions") };
         self.block(&format!("<details><summary>{summary}</summary>"))?;
-        self.version(event, event.content())?;
+        self.version(event, event.content(), is_reply(event))?;
         let (room, id, connection) = (self.room_id, &event.event_id, self.connection);
         let mut left = versions;
         shown::each_related(connection, room, id, "m.replace", Order::Oldest, &mut |edit| {
@@ -280,18 +287,18 @@ impl Day<'_, '_> {
                 if left == 0 {
                     return Ok(ControlFlow::Break(()));
                 }
-                self.version(&edit, edit.new_content().unwrap_or_default())?;
+                self.version(&edit, edit.new_content().unwrap_or_default(), is_reply(event))?;
             }
             Ok(ControlFlow::Continue(()))
         })?;
         self.block("</details>")
     }
 
-    fn version(&mut self, event: &Shown, content: &str) -> Result<(), Error> {
+    fn version(&mut self, event: &Shown, content: &str, is_reply: bool) -> Result<(), Error> {
         let text = if super::poll::is_start(event.kind()) {
             super::poll::Poll::of(content).question()
         } else {
-            message::body(event.kind(), content, is_reply(event)).markdown
+            message::body(event.kind(), content, is_reply).markdown
         };
         let time = clock_from(event.at, &self.range);
         if begins_as_paragraph(&text) {
@@ -382,7 +389,7 @@ fn spoken(body: message::Body, event: &Shown, day: &mut Day<'_, '_>) -> Result<S
     })
 }
 
-/// Whether the message may begin with what it answers, for clients that know no replies.
+/// Whether the message may begin with what it answers, for clients that know no replies. Of an edit that says what it edits.
 fn is_reply(event: &Shown) -> bool {
     event.replies_to.is_some() || event.rel_type.as_deref() == Some("m.thread")
 }

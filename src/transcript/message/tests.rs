@@ -41,7 +41,12 @@ fn replies() {
     let content = r#"{"msgtype":"m.text","body":"> <@b:x> first\n> second\n\nanswer\n> own"}"#;
     assert_eq!(body("m.room.message", content, true).markdown, "answer  \n\\> own");
     assert_eq!(body("m.room.message", r#"{"body":"> own quote\n\nx"}"#, true).markdown, "\\> own quote\n\nx");
-    assert_eq!(body("m.room.message", r#"{"body":"> <@b:x> all"}"#, true).markdown, "\\> <@b:x> all");
+    // what is quoted may be redacted, and is never shown for want of an answer
+    let html = r#""format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>""#;
+    for only in [r#"{"body":"> <@b:x> all"}"#, &format!(r#"{{"body":"all",{html}}}"#)] {
+        assert_eq!(body("m.room.message", only, true).markdown, "*(empty message)*");
+        assert_eq!(excerpt("m.room.message", only, true, 80), "(no text)");
+    }
     let reply = r#"{"body":"> <@b:x> q\n\na","m.relates_to":{"m.in_reply_to":{"event_id":"$e"}}}"#;
     assert_eq!(excerpt("m.room.message", reply, false, 80), "a");
     let html = r#"{"body":"x","format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>a"}"#;
