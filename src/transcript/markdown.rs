@@ -170,13 +170,17 @@ fn shortened(text: &str, chars: usize) -> String {
     short
 }
 
-/// Renders text as a double-quoted YAML scalar, which is a JSON string too.
+/// Renders text as a double-quoted YAML scalar, which is a JSON string too. What knows no front matter reads it as markdown: so
+/// nothing in it is markup.
 #[must_use]
 pub fn yaml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         match c {
+            '_' if text[..at].ends_with(char::is_alphanumeric) && text[at + 1..].starts_with(char::is_alphanumeric) => {
+                out.push(c);
+            }
             '"' | '\\' => {
                 out.push('\\');
                 out.push(c);
@@ -188,7 +192,7 @@ pub fn yaml(text: &str) -> String {
                 out.push('\\');
                 escape::spell(&mut out, c);
             }
-            _ if c.is_control() || visible::is_format(c) || matches!(c, '\u{2028}' | '\u{2029}') => {
+            _ if c.is_control() || visible::is_format(c) || "\u{2028}\u{2029}<>&[]*_`~|$".contains(c) => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             _ => out.push(c),

@@ -1,7 +1,7 @@
 //! Plain text, in every place where a transcript puts it.
 
 use proptest::prelude::*;
-use synapse_export::transcript::markdown::{block, excerpt, inline};
+use synapse_export::transcript::markdown::{block, excerpt, inline, yaml};
 
 use crate::oracles::{check_block, check_code, check_inline, check_link};
 use crate::read::read;
@@ -60,6 +60,17 @@ proptest! {
                 prop_assert!(found.starts_with("⟦p⟧ prefix ⟦/p⟧ ⟦p⟧") && found.ends_with("⟦/p⟧ ⟦p⟧ suffix ⟦/p⟧"), "{found}");
             }
         }
+    }
+
+    #[test]
+    fn front_matter_is_text_where_it_is_no_front_matter(text in text()) {
+        // web and mail addresses become links to themselves
+        prop_assume!(!text.contains("://") && !text.contains("www.") && !text.contains('@') && !text.contains("mailto:"));
+        let marks = |scalar: &str| read(&format!("# x\n\n---\nroom: {scalar}\nname: {scalar}\n---\n")).map(|found| {
+            let marks = found.split('⟦').skip(1).map(|mark| mark.split('⟧').next().unwrap_or_default().to_owned());
+            marks.collect::<Vec<_>>().join(" ")
+        });
+        prop_assert_eq!(marks(&yaml(&text)), marks("\"x\""), "{}", yaml(&text));
     }
 
     #[test]

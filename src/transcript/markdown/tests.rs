@@ -117,6 +117,9 @@ fn yaml_scalars() {
     check("a\nb\tc\u{202e}\u{1b}\u{2028}", "\"a\\nb\\tc\\u202e\\u001b\\u2028\"");
     check("a\u{e0001}", "\"a\\\\u{e0001}\"");
     check("é 🎉", "\"é 🎉\"");
+    check("<b>&[x](y)", r#""\u003cb\u003e\u0026\u005bx\u005d(y)""#);
+    check("*a* `b` ~c~ |$", r#""\u002aa\u002a \u0060b\u0060 \u007ec\u007e \u007c\u0024""#);
+    check("_a_b_", r#""\u005fa_b\u005f""#);
 }
 
 #[test]
