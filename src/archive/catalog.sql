@@ -93,7 +93,7 @@ create table membership (
     topological_ordering integer not null,
     event_id text not null,
     membership text not null,               -- join, invite, knock, leave, ban
-    displayname text,                       -- null: none, or redacted
+    displayname text,                       -- as it is shown: white space collapsed, 80 characters; null: none, or redacted
     primary key (room_id, user_id, origin_server_ts, topological_ordering, event_id)
 ) strict, without rowid;
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, ToSql, params};
 use serde_json::json;
 
 use super::stale::Stale;
-use super::writing::Writing;
+use super::writing::{Writing, display_name};
 use super::{Archive, Error};
 use crate::event::{BanRedaction, Event, Object};
 
@@ -90,7 +90,7 @@ impl Writing<'_> {
         let Some((is_redacted, is_state, content)) = found.optional()? else { return Ok(false) };
         if is_state {
             let content = content.filter(|_| !is_redacted);
-            let name = content.as_deref().and_then(|content| Object::of(content).text("displayname"));
+            let name = content.as_deref().and_then(|content| display_name(&Object::of(content)));
             let by_key = "(room_id, user_id, origin_server_ts, topological_ordering) =
                 (select room_id, state_key, coalesce(origin_server_ts, 0), topological_ordering from event where event_id = ?1)";
             let sql = format!("update membership set displayname = ?2 where {by_key} and event_id = ?1");

@@ -6,6 +6,10 @@ use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
+use crate::transcript::markdown;
+
+/// The longest name of a member that is shown, in characters.
+const LONGEST_NAME: usize = 80;
 
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
@@ -67,7 +71,7 @@ impl<'a> Writing<'a> {
                 "insert or ignore into {table} (room_id, user_id, origin_server_ts, topological_ordering, event_id,
                  membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
             );
-            let name = member.text("displayname");
+            let name = display_name(&member);
             self.0.prepare_cached(&sql)?.execute(params![
                 event.room_id,
                 state_key,
@@ -303,6 +307,12 @@ impl Adding<'_> {
         }
         Ok(added == 1)
     }
+}
+
+/// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
+pub(super) fn display_name(content: &Object<'_>) -> Option<String> {
+    let name = markdown::shortened(&content.text("displayname")?, LONGEST_NAME);
+    (!name.is_empty()).then_some(name)
 }
 
 /// SQLite's integers are signed; no length and no position comes near the difference.

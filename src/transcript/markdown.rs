@@ -141,8 +141,8 @@ pub fn excerpt(text: &str, chars: usize) -> String {
     inline(&shortened(text, chars))
 }
 
-/// The beginning of a text, its white space collapsed.
-fn shortened(text: &str, chars: usize) -> String {
+/// The beginning of a text, its white space collapsed: what [`excerpt`] renders.
+pub(crate) fn shortened(text: &str, chars: usize) -> String {
     let (mut short, mut count) = (String::new(), 0);
     for word in text.split_whitespace() {
         if !short.is_empty() {

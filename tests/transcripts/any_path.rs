@@ -71,7 +71,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         2 => Just(What::Poll),
         2 => other.clone().prop_map(What::Vote),
         1 => other.prop_map(What::End),
-        6 => (prop_oneof![3 => Just("join"), 1 => Just("leave"), 1 => Just("invite"), 1 => Just("ban")], 0..4_usize)
+        6 => (prop_oneof![3 => Just("join"), 1 => Just("leave"), 1 => Just("invite"), 1 => Just("ban")], 0..5_usize)
             .prop_map(|(membership, name)| What::Member(membership, name)),
         2 => prop_oneof![Just("Office"), Just("Garden"), Just("")].prop_map(What::Name),
         1 => prop_oneof![Just("#a:here.test"), Just("#b:here.test")].prop_map(What::Alias),
@@ -168,7 +168,7 @@ impl Plan {
             What::Member(membership, name) => {
                 kind = "m.room.member";
                 state_key = Some(sender);
-                let names = ["Alice", "Bob", "A. Lice"];
+                let names = ["Alice", "Bob", "A. Lice", " Bob"];
                 let mut content = json!({"membership": membership});
                 if let Some(name) = names.get(*name).filter(|_| matches!(*membership, "join" | "invite")) {
                     content["displayname"] = (*name).into();

@@ -206,3 +206,37 @@ fn what_a_reply_quotes_in_its_own_text_is_not_told() {
     says(&day, &["first", "second", "third", "by another", "of nothing here", "*(empty message)*", "thing"]);
     links_lead_somewhere(&day);
 }
+
+#[test]
+fn who_looks_like_another_is_told_apart() {
+    let (database, archive) = (server(), TestArchive::new());
+    let long = "long ".repeat(20);
+    let named = [
+        ("Alice", "@a:x"),
+        (" Alice ", "@b:x"),
+        ("A  B", "@c:x"),
+        ("A B", "@d:x"),
+        (&format!("{long}1"), "@e:x"),
+        (&format!("{long}2"), "@f:x"),
+        ("Alice\u{2800}", "@g:x"),
+    ];
+    for (id, (name, user)) in (10..).zip(named) {
+        let content = json!({"membership": "join", "displayname": name}).to_string();
+        database.event(EventRow { content, ..EventRow::member(id, user, "join") });
+        database.event(from(user, EventRow::message(id + 100, "hello")));
+    }
+    let content = json!({"membership": "join", "displayname": "Alice"}).to_string();
+    database.event(EventRow { content, ..EventRow::member(30, "@b:x", "join") });
+    let cut = format!("{}…", long[..80].trim_end());
+    let day = told(&database, &archive);
+    says(&day, &["**Alice (@a:x)**", "**Alice (@b:x)**", "**A B (@c:x)**", "**A B (@d:x)**"]);
+    says(&day, &[&format!("**{cut} (@e:x)**"), &format!("**{cut} (@f:x)**"), "**Alice\\u{2800}**"]);
+    says(&day, &["Alice (@b:x) changed their profile"]);
+    // as after a redaction that is gone again, and from the lines alone
+    database.ban_redacts("@b:x", "$30", None);
+    says(&told(&database, &archive), &["**Alice**", "**@b:x**"]);
+    database.ban_redacts("@b:x", "$30", Some(1));
+    assert_eq!(told(&database, &archive), day);
+    std::fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    assert_eq!(told(&database, &archive), day);
+}

@@ -8,10 +8,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::Error;
 use crate::event::Object;
-use crate::transcript::markdown::{excerpt, inline};
+use crate::transcript::markdown::inline;
 
-/// The longest name that is shown, in characters.
-const LONGEST: usize = 80;
 /// How many names are remembered before they are looked up again.
 const REMEMBERED: usize = 5_000;
 /// How many members a room without a name is called by.
@@ -64,9 +62,9 @@ impl<'c> Names<'c> {
         let Some(user_id) = user_id else { return Ok("somebody".to_owned()) };
         let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(inline(user_id)) };
         if (name.contains('@') && name.contains(':')) || self.is_shared(user_id, &name)? {
-            return Ok(format!("{} ({})", excerpt(&name, LONGEST), inline(user_id)));
+            return Ok(format!("{} ({})", inline(&name), inline(user_id)));
         }
-        Ok(excerpt(&name, LONGEST))
+        Ok(inline(&name))
     }
 
     /// The display name that a user has at a time: that of the last join or invitation until then.
@@ -86,7 +84,6 @@ impl<'c> Names<'c> {
                     where room_id = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         let next: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
-        let name = name.filter(|name| !name.trim().is_empty());
         let time = from..next.unwrap_or(i64::MAX);
         remember(known, user_id.to_owned(), Named { time, name: name.clone() });
         Ok(name)
@@ -250,7 +247,7 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
         }
         let (Some(row), Some(user_id)) = (row, user_id) else { break };
         let membership: String = row.get(1)?;
-        let given = row.get::<_, Option<String>>(2)?.filter(|name| !name.trim().is_empty());
+        let given: Option<String> = row.get(2)?;
         // who leaves keeps the name
         let kept = last.take().map(|(.., name)| name);
         let is_present = matches!(&*membership, "join" | "invite" | "knock");

@@ -1,6 +1,7 @@
 //! What happened in a room beside the messages, in a few words.
 
 use super::super::Error;
+use super::super::writing::display_name;
 use super::names::Names;
 use super::shown::Shown;
 use crate::event::Object;
@@ -112,7 +113,7 @@ fn of_member(event: &Shown, user_id: &str, is_hidden: bool, names: &mut Names<'_
     let reason = reason.map(|reason| format!(": {}", excerpt(&reason, LONGEST))).unwrap_or_default();
     Ok(match (content.text("membership").as_deref(), was) {
         (Some("join"), Some("join")) => {
-            let (old, new) = (before.and_then(|(_, name)| name), content.text("displayname"));
+            let (old, new) = (before.and_then(|(_, name)| name), display_name(&content));
             Phrase::Other(if is_hidden || old.as_deref() == new.as_deref() {
                 format!("{user} changed their profile")
             } else {
