@@ -48,14 +48,15 @@ impl Stale {
             && let Some(target) = catalog.target(room, id)?
         {
             self.day(room, &target.day);
+            self.edited(room, &target, catalog)?;
             if event.rel_type.as_deref() == Some("m.replace") {
                 self.referrers(room, id, catalog)?;
             }
         }
-        // what cannot be read is shown alone where it is answered
+        // what cannot be read is shown alone where it is answered, and so is who joins or leaves
         if let Some(id) = &event.replies_to
             && let Some(target) = catalog.target(room, id)?
-            && target.kind.as_deref() == Some("m.room.encrypted")
+            && matches!(target.kind.as_deref(), Some("m.room.encrypted" | "m.room.member"))
         {
             self.day(room, &target.day);
         }
@@ -122,6 +123,12 @@ impl Stale {
                         where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
                           and (event.relates_to is not null or event.redacts is not null)
                        union
+                       select target.day from event indexed by event_room
+                         join event edit indexed by event_id on edit.event_id = event.relates_to
+                         join event target indexed by event_id on target.event_id = edit.relates_to
+                        where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3
+                          and edit.room_id = ?1 and edit.rel_type = 'm.replace' and target.room_id = ?1
+                       union
                        select target.day from ban_redaction b
                         cross join event ban indexed by event_id on ban.event_id = b.event_id
                         cross join event target indexed by event_room on target.room_id = b.room_id
@@ -146,6 +153,7 @@ impl Stale {
             && let Some(of) = catalog.target(room, id)?
         {
             self.day(room, &of.day);
+            self.edited(room, &of, catalog)?;
             if target.rel_type.as_deref() == Some("m.replace") {
                 self.referrers(room, id, catalog)?;
             }
@@ -157,6 +165,16 @@ impl Stale {
             self.day(room, &of.day);
         }
         self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
+    }
+
+    /// The day of what an event edits, where what is said of the edit is told.
+    fn edited(&mut self, room: &str, edit: &Target, catalog: &Writing<'_>) -> Result<(), Error> {
+        if let Some(id) = edit.relates_to.as_deref().filter(|_| edit.rel_type.as_deref() == Some("m.replace"))
+            && let Some(target) = catalog.target(room, id)?
+        {
+            self.day(room, &target.day);
+        }
+        Ok(())
     }
 
     /// The days of events that name another, or an edit of it: what is shown of an edit depends on what it edits.

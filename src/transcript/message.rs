@@ -77,6 +77,12 @@ pub fn body(kind: &str, content: &str, is_reply: bool) -> Body {
     Body { markdown: blocks, manner, line }
 }
 
+/// Whether a message says nothing to people: see [`Manner::Noise`].
+#[must_use]
+pub fn is_noise(kind: &str, content: &str) -> bool {
+    matches!(Form::of(kind, &Content::of(content, false)), Form::Text(Manner::Noise))
+}
+
 /// Renders the beginning of what [`body`] says on one line, without a link, for quotes and links' texts.
 ///
 /// Of a reply, as with [`body`].

@@ -240,3 +240,74 @@ fn who_looks_like_another_is_told_apart() {
     std::fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
     assert_eq!(told(&database, &archive), day);
 }
+
+fn reaction(id: i64, to: &str) -> EventRow {
+    let relation = json!({"rel_type": "m.annotation", "event_id": to, "key": "👋"});
+    EventRow { event_type: "m.reaction".to_owned(), ..with(id, &json!({"m.relates_to": relation})) }
+}
+
+fn threaded(id: i64, to: &str) -> EventRow {
+    let relation = json!({"rel_type": "m.thread", "event_id": to});
+    with(id, &json!({"msgtype": "m.text", "body": format!("threaded {id}"), "m.relates_to": relation}))
+}
+
+#[test]
+fn what_others_made_of_an_event_is_told_wherever_it_stands() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::member(10, BOB, "join"));
+    database.event(EventRow::member(11, "@carol:here.test", "join"));
+    database.event(EventRow::state(12, "m.room.topic", "", &json!({"topic": "Tea"})));
+    database.event(EventRow::message(13, "a message"));
+    database.event(EventRow { event_type: "org.example.thing".to_owned(), ..with(14, &json!({})) });
+    let day = told(&database, &archive);
+    says(&day, &["@bob:here.test and @carol:here.test joined"]);
+    (11..=14).for_each(|id| database.event(reaction(10 + id, &format!("${id}"))));
+    let day = told(&database, &archive);
+    says(&day, &["a message\n\n👋 @alice:here.test", "@carol:here.test joined ·"]);
+    assert_eq!(day.matches("@alice:here.test reacted 👋 to [this](#").count(), 3, "{day}");
+    links_lead_somewhere(&day);
+
+    // of an edit, with what it edits
+    database.event(from(BOB, reaction(30, "$31")));
+    database.event(threaded(32, "$31"));
+    database.event(edit(31, "$13", "edited"));
+    let day = told(&database, &archive);
+    says(&day, &["👋 2 (@alice:here.test, @bob:here.test) · [thread: 1 reply]"]);
+    let content = json!({"membership": "join", "displayname": "Bob"}).to_string();
+    database.event(EventRow { content, depth: 1, ts: EventRow::at(29).ts, ..EventRow::member(33, BOB, "join") });
+    says(&told(&database, &archive), &["👋 2 (@alice:here.test, Bob) · [thread: 1 reply]"]);
+    database.redaction("$30", redaction(34));
+    says(&told(&database, &archive), &["👋 @alice:here.test · [thread: 1 reply]"]);
+
+    // a thread outlives what it began with
+    database.redaction("$13", redaction(35));
+    let day = told(&database, &archive);
+    says(&day, &["wrong room]*\n\n[thread: 1 reply]"]);
+    links_lead_somewhere(&day);
+}
+
+#[test]
+fn an_edit_cannot_make_a_message_vanish() {
+    let (database, archive) = (server(), TestArchive::new());
+    let request = |body: &str| json!({"msgtype": "m.key.verification.request", "body": body});
+    let editing = |id: i64, of: &str, new: &Value| {
+        let relation = json!({"rel_type": "m.replace", "event_id": of});
+        with(id, &json!({"m.new_content": new, "m.relates_to": relation}))
+    };
+    database.event(EventRow::message(10, "was said"));
+    database.event(editing(11, "$10", &request("is still said")));
+    database.event(with(12, &request("between programs")));
+    database.event(editing(13, "$12", &json!({"msgtype": "m.text", "body": "between programs"})));
+    let day = told(&database, &archive);
+    says(&day, &["was said", "is still said"]);
+    says_not(&day, &["between programs"]);
+}
+
+#[test]
+fn a_room_whose_name_is_taken_away_has_none() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::state(10, "m.room.name", "", &json!({"name": "Office"})));
+    database.event(EventRow::state(11, "m.room.name", "", &json!({})));
+    told(&database, &archive);
+    says(&archive.transcripts()[DAY], &["name: \"!room:here.test\""]);
+}

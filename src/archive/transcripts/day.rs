@@ -2,6 +2,7 @@
 //!
 //! Holds one event at a time, and what is folded into one line: memory does not grow with the day.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::Range;
 
@@ -120,7 +121,16 @@ impl<'c, 'w> Day<'c, 'w> {
         let phrase = phrases::of_state(event, is_hidden, &mut self.names)?;
         let phrase = match (phrase, mark) {
             (Phrase::Other(text), Some(mark)) => Phrase::Other(format!("{text} {mark}")),
-            (phrase, _) => phrase,
+            (Phrase::Other(text), None) => Phrase::Other(text),
+            (phrase, _) => {
+                // told alone where others point to it
+                let is_named = Related::to(self.connection, self.room_id, &event.event_id)?.is_any();
+                match phrase {
+                    Phrase::Joined(name) if is_named => Phrase::Other(format!("{name} joined")),
+                    Phrase::Left(name) if is_named => Phrase::Other(format!("{name} left")),
+                    phrase => phrase,
+                }
+            }
         };
         self.phrase(event, phrase)
     }
@@ -169,11 +179,19 @@ impl<'c, 'w> Day<'c, 'w> {
                 format!("{who} tried to redact {}, in vain", self.pointer(&target, "a message"))
             }
             ("m.room.redaction", None) => format!("{who} redacted an event that is not in this archive"),
-            ("m.reaction", Some(_)) if event.rel_type.as_deref() == Some("m.annotation") => return Ok(()),
-            ("m.reaction", _) => {
+            ("m.reaction", target) => {
                 let key = content.object("m.relates_to").and_then(|relation| relation.text("key"));
                 let key = key.map(|key| format!(" {}", excerpt(&key, 40))).unwrap_or_default();
-                format!("{who} reacted{key} to a message that is not in this archive")
+                match target.filter(|_| event.rel_type.as_deref() == Some("m.annotation")) {
+                    Some(target) => {
+                        let target = self.placed(target)?;
+                        if !self.is_folded(&target)? {
+                            return Ok(());
+                        }
+                        format!("{who} reacted{key} to {}", self.pointer(&target, "this"))
+                    }
+                    None => format!("{who} reacted{key} to a message that is not in this archive"),
+                }
             }
             (kind, Some(target)) if poll::is_start(target.kind()) => {
                 let is_end = poll::is_end(kind);
@@ -188,12 +206,26 @@ impl<'c, 'w> Day<'c, 'w> {
         self.phrase(event, Phrase::Other(what))
     }
 
+    /// The text of an event of a type that this program does not know.
+    fn body<'e>(&self, event: &'e Shown) -> Result<Option<Cow<'e, str>>, Error> {
+        let body = Object::of(event.content()).text("body").map(without_quote).filter(|body| !body.trim().is_empty());
+        Ok(if self.is_hidden(event)? { None } else { body })
+    }
+
+    /// Whether an event is told among the small things, with no line for what is made of it.
+    fn is_folded(&self, event: &Shown) -> Result<bool, Error> {
+        let kind = event.kind();
+        let has_line = is_message(kind) || poll::is_start(kind) || kind == "m.room.encrypted";
+        let is_about_another =
+            matches!(kind, "m.reaction" | "m.room.redaction") || poll::is_vote(kind) || poll::is_end(kind);
+        let is_unknown = !has_line && !is_about_another && !is_plumbing(kind);
+        Ok(event.state_key.is_some() || is_unknown && self.body(event)?.is_none())
+    }
+
     /// An event of a type that this program does not know: named, and its text for those who do not know it either.
     fn unknown(&mut self, event: &Shown) -> Result<(), Error> {
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
-        let body = Object::of(event.content()).text("body").map(without_quote).filter(|body| !body.trim().is_empty());
-        let is_hidden = self.is_hidden(event)?;
-        if let Some(body) = body.filter(|_| !is_hidden) {
+        if let Some(body) = self.body(event)? {
             let text = format!("{}: {}", type_of(event.kind()), crate::transcript::markdown::block(&body));
             return self.say(event, &text, related);
         }

@@ -197,27 +197,20 @@ impl Title {
     }
 }
 
-/// The newest valid `m.room.name`, unless it takes the name away.
+/// The room's `m.room.name`, unless the newest takes the name away or is redacted.
 fn name(connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
-    let mut statement = connection.prepare_cached(NEWEST)?;
-    let mut rows = statement.query(params![room_id, "m.room.name", end])?;
-    while let Some(row) = rows.next()? {
-        let Some(content) = row.get::<_, Option<String>>(0)? else { return Ok(None) };
-        if let Some(name) = Object::of(&content).text("name") {
-            return Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()));
-        }
-    }
-    Ok(None)
+    let content = state(connection, room_id, "m.room.name", end)?;
+    let name = content.as_deref().and_then(|content| Object::of(content).text("name"));
+    Ok(name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))
 }
 
 /// The content of a room's newest state event of a type with an empty state key before `end`; none if it is redacted.
 pub(super) fn state(connection: &Connection, room_id: &str, kind: &str, end: i64) -> Result<Option<String>, Error> {
-    let found = connection.prepare_cached(NEWEST)?.query_row(params![room_id, kind, end], |row| row.get(0));
+    let sql = "select content from room_state where room_id = ?1 and type = ?2 and origin_server_ts < ?3
+                order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
+    let found = connection.prepare_cached(sql)?.query_row(params![room_id, kind, end], |row| row.get(0));
     Ok(found.optional()?.flatten())
 }
-
-const NEWEST: &str = "select content from room_state where room_id = ?1 and type = ?2 and origin_server_ts < ?3
-                       order by topological_ordering desc, origin_server_ts desc, event_id desc";
 
 /// What a room is called by its members, as clients do it: the first ones, in the order of their user ids.
 fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {

@@ -33,7 +33,12 @@ impl Day<'_, '_> {
         let newest = if related.edits { self.newest(event)? } else { None };
         let content = newest.as_ref().and_then(Shown::new_content).unwrap_or(event.content());
         let body = message::body(event.kind(), content, is_reply(event));
-        if body.manner == Manner::Noise {
+        // whatever an edit makes of it
+        let is_noise = match newest {
+            Some(_) => message::is_noise(event.kind(), event.content()),
+            None => body.manner == Manner::Noise,
+        };
+        if is_noise {
             return Ok(());
         }
         self.counts.messages += 1;
@@ -107,7 +112,11 @@ impl Day<'_, '_> {
         let (mut head, goes_on) = self.head(event)?;
         if let Some(redacted) = self.redacted(event)? {
             self.block(&format!("{head} · {redacted}"))?;
-            return if self.options.show_redacted { self.original(event) } else { Ok(()) };
+            if self.options.show_redacted {
+                self.original(event)?;
+            }
+            let thread = if related.thread { self.thread(event)? } else { None };
+            return thread.map_or(Ok(()), |thread| self.block(&thread));
         }
         let mut is_plain = goes_on;
         if event.rel_type.as_deref() == Some("m.thread") {
@@ -320,22 +329,21 @@ impl Day<'_, '_> {
         let mut places: HashMap<String, usize> = HashMap::new();
         // a digest of each sender and key: nobody counts twice, however many there are
         let (mut seen, hasher, mut more) = (HashSet::new(), RandomState::new(), 0_u64);
-        let (room, id, connection) = (self.room_id, &event.event_id, self.connection);
-        shown::each_related(connection, room, id, "m.annotation", Order::Oldest, &mut |reaction| {
+        shown::each_related_to_any(self.connection, self.room_id, event, "m.annotation", &mut |reaction| {
             let relation = Object::of(reaction.content()).object("m.relates_to");
             let key = relation.and_then(|relation| relation.text("key")).filter(|key| !key.trim().is_empty());
             let Some(key) = key.filter(|_| reaction.kind() == "m.reaction") else {
-                return Ok(ControlFlow::Continue(()));
+                return Ok(());
             };
             let key = excerpt(&key, 40);
             if !seen.insert(hasher.hash_one((&reaction.sender, &key))) {
-                return Ok(ControlFlow::Continue(()));
+                return Ok(());
             }
             let place = match places.get(&key) {
                 Some(&place) => place,
                 None if reactions.len() == REACTIONS => {
                     more += 1;
-                    return Ok(ControlFlow::Continue(()));
+                    return Ok(());
                 }
                 None => {
                     places.insert(key.clone(), reactions.len());
@@ -348,7 +356,7 @@ impl Day<'_, '_> {
                 let name = self.names.shown(reaction.sender.as_deref(), reaction.at)?;
                 reactions[place].names.push(name);
             }
-            Ok(ControlFlow::Continue(()))
+            Ok(())
         })?;
         reactions.sort_by_key(|reaction| std::cmp::Reverse(reaction.count));
         let mut shown: Vec<String> = Vec::new();
@@ -367,11 +375,10 @@ impl Day<'_, '_> {
     /// The link from a thread's root to its replies.
     fn thread(&mut self, event: &Shown) -> Result<Option<String>, Error> {
         let (mut replies, mut first) = (0_u64, None);
-        let (room, id) = (self.room_id, &event.event_id);
-        shown::each_related(self.connection, room, id, "m.thread", Order::Oldest, &mut |reply| {
+        shown::each_related_to_any(self.connection, self.room_id, event, "m.thread", &mut |reply| {
             replies += 1;
             first.get_or_insert(reply);
-            Ok(ControlFlow::Continue(()))
+            Ok(())
         })?;
         let count = if replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
         Ok(first.map(|first| self.pointer(&first, &format!("thread: {count}"))))

@@ -200,6 +200,9 @@ impl Related {
                 _ => {}
             }
         }
+        // what is made of an edit is told with what it edits
+        related.reactions |= related.edits;
+        related.thread |= related.edits;
         Ok(related)
     }
 
@@ -234,6 +237,31 @@ pub(super) fn each_related(
             and {ACCEPTED} and redacted_by is null order by {order}"
     );
     each(connection, &sql, [to, room_id, rel_type], take)
+}
+
+/// The same of an event and of its edits, the oldest first: what is said of an edit is said of what it edits.
+pub(super) fn each_related_to_any(
+    connection: &Connection,
+    room_id: &str,
+    to: &Shown,
+    rel_type: &str,
+    take: &mut dyn FnMut(Shown) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = format!(
+        "select {COLUMNS} from event indexed by event_relates_to
+          where relates_to in (select ?1 union select event_id from event indexed by event_relates_to
+                                where relates_to = ?1 and room_id = ?2 and rel_type = 'm.replace')
+            and room_id = ?2 and rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
+    );
+    each(connection, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
+        let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
+        let edit = edit.map(|id| event(connection, room_id, id)).transpose()?;
+        // an edit without effect has a place of its own
+        if edit.is_none_or(|edit| edit.is_some_and(|edit| edit.is_edit() && edit.flaw(to).is_none())) {
+            take(related)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 fn each(
