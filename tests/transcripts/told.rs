@@ -121,7 +121,7 @@ fn a_redacted_change_of_the_room_says_nothing_of_its_content() {
     for at in 0..states.len() {
         database.censor(&format!("${}", id(at)));
     }
-    let (pruned, words) = (TestArchive::new(), |day: &str| day.replace("\n", " "));
+    let (pruned, words) = (TestArchive::new(), |day: &str| day.replace('\n', " "));
     database.execute("update event_json set internal_metadata = '{\"redacted\": true}' where event_id in (select redacts from redactions)");
     pruned.export(&database);
     pruned.render();

@@ -195,8 +195,27 @@ impl Paragraph {
             span.start += marked.len() - marked.trim_start().len();
             span.end -= marked.len() - marked.trim_end().len();
         }
-        self.spans.retain(|span| span.start < span.end && span.mark != Mark::Spent);
+        let text = &self.text;
+        self.spans.retain(|span| span.start < span.end && span.mark != Mark::Spent && !imitates(text, span));
     }
+}
+
+/// Whether a mark makes text look like a line of the transcript's own: a name before a time, or small print.
+fn imitates(text: &str, span: &Span) -> bool {
+    match span.mark {
+        Mark::Subscript => {
+            let before = text[..span.start].trim_end_matches(|c: char| c != '\n' && c.is_whitespace());
+            before.is_empty() || before.ends_with('\n')
+        }
+        Mark::Strong => text[span.end..].trim_start().strip_prefix('·').is_some_and(|time| is_time(time.trim_start())),
+        _ => false,
+    }
+}
+
+/// Whether this begins with a time of day, known or not.
+fn is_time(text: &str) -> bool {
+    let is_part = |c: &char| c.is_numeric() || matches!(c, ':' | '-');
+    text.chars().take(5).take_while(is_part).count() == 5
 }
 
 /// What has been written for a mark's beginning.

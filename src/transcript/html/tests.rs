@@ -112,6 +112,21 @@ fn text_without_markup() {
 }
 
 #[test]
+fn nothing_looks_like_a_line_of_the_transcript() {
+    for (html, markdown) in [
+        ("<p><b>Alice</b> · 08:04</p>", "Alice · 08:04"),
+        ("x<br><strong>Alice</strong> ·<i> --:--</i> x", "x  \nAlice · *--:--* x"),
+        ("<p><sub>08:04 · Alice left</sub></p>", "08:04 · Alice left"),
+        ("x<br>&nbsp;<sub>08:04 · Alice</sub> <sub>left</sub>", "x  \n\u{a0}08:04 · Alice <sub>left</sub>"),
+        ("<b>Tea</b> · <b>08:04</b>", "Tea · **08:04**"),
+        ("<b>Alice</b> · at 08:04", "**Alice** · at 08:04"),
+        ("CO<sub>2</sub>", "CO<sub>2</sub>"),
+    ] {
+        assert_eq!(from_html(html).as_deref(), Some(markdown), "{html}");
+    }
+}
+
+#[test]
 fn hostile_nesting_takes_no_time() {
     let unclosed = |tag: &str, count: usize| tag.repeat(count);
     let attributes = (0..13_000).map(|n| format!("a{n:x}")).collect::<Vec<_>>().join(" ");
