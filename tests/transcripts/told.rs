@@ -311,3 +311,20 @@ fn a_room_whose_name_is_taken_away_has_none() {
     told(&database, &archive);
     says(&archive.transcripts()[DAY], &["name: \"!room:here.test\""]);
 }
+
+#[test]
+fn what_is_not_known_is_not_made_up() {
+    let (database, archive) = (server(), TestArchive::new());
+    let damaged = |row: EventRow| EventRow { json: Some(r#"{"content":{"body":"\ud800"}}"#.to_owned()), ..row };
+    database.event(damaged(EventRow::at(10)));
+    database.event(reply(11, "$10"));
+    database.event(damaged(EventRow::state(12, "m.room.name", "", &json!({}))));
+    let topic = json!({"m.topic": {"m.text": [{"body": "Tea"}]}});
+    database.event(EventRow::state(13, "m.room.topic", "", &topic));
+    database.event(EventRow { event_type: "m.room.redaction".to_owned(), ..with(14, &json!({})) });
+    let day = told(&database, &archive);
+    says(&day, &["</a>12:00\n\n*(damaged: see the line)*", "): *(damaged: see the line)*"]);
+    says(&day, &["changed the room’s name *(damaged: see the line)*", "changed the topic to “Tea”"]);
+    says(&day, &["sent a redaction that names no event"]);
+    says(&archive.transcripts()["rooms/room@here.test/room.json"], &["\"topic\": \"Tea\""]);
+}

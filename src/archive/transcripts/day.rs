@@ -22,6 +22,9 @@ use crate::transcript::message::without_quote;
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
 
+/// In place of what an event says that has no readable content.
+pub(super) const DAMAGED: &str = "*(damaged: see the line)*";
+
 /// Writes what happened on one day in one room.
 pub(super) struct Day<'c, 'w> {
     pub(super) connection: &'c Connection,
@@ -117,7 +120,9 @@ impl<'c, 'w> Day<'c, 'w> {
     /// A change of the room or its members, with the mark of its redaction.
     fn state(&mut self, event: &Shown) -> Result<(), Error> {
         let mark = self.redacted(event)?;
-        let is_hidden = event.censored || mark.is_some() && !self.options.show_redacted;
+        let is_damaged = event.content.is_none();
+        let is_hidden = event.censored || is_damaged || mark.is_some() && !self.options.show_redacted;
+        let mark = mark.or_else(|| is_damaged.then(|| DAMAGED.to_owned()));
         let phrase = phrases::of_state(event, is_hidden, &mut self.names)?;
         let phrase = match (phrase, mark) {
             (Phrase::Other(text), Some(mark)) => Phrase::Other(format!("{text} {mark}")),
@@ -178,6 +183,7 @@ impl<'c, 'w> Day<'c, 'w> {
                 let target = self.placed(target)?;
                 format!("{who} tried to redact {}, in vain", self.pointer(&target, "a message"))
             }
+            ("m.room.redaction", None) if id.is_none() => format!("{who} sent a redaction that names no event"),
             ("m.room.redaction", None) => format!("{who} redacted an event that is not in this archive"),
             ("m.reaction", target) => {
                 let key = content.object("m.relates_to").and_then(|relation| relation.text("key"));

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::writing::Writing;
 use super::super::{Archive, Error};
 use super::names::{Title, state};
+use super::phrases::topic;
 use super::workers::Workers;
 use super::{AT_ONCE, Rendered, by_name, replace, sync, time};
 use crate::event::Object;
@@ -49,7 +50,7 @@ impl About {
             id: room_id.to_owned(),
             name,
             aliases,
-            topic: text(&newest("m.room.topic")?, "topic"),
+            topic: newest("m.room.topic")?.as_deref().map(Object::of).as_ref().and_then(topic),
             version: version.or_else(|| text(&create, "room_version")),
             kind: text(&create, "type"),
             encryption: text(&encryption, "algorithm"),

@@ -1,8 +1,11 @@
 //! What happened in a room beside the messages, in a few words.
 
+use std::borrow::Cow;
+
 use super::super::Error;
 use super::super::writing::display_name;
 use super::names::Names;
+use super::poll;
 use super::shown::Shown;
 use crate::event::Object;
 use crate::transcript::markdown::{code_span, excerpt, inline};
@@ -23,6 +26,13 @@ pub(super) enum Phrase {
 /// An event's type.
 pub(super) fn type_of(kind: &str) -> String {
     if kind.is_empty() { "an event without a type".to_owned() } else { code_span(kind) }
+}
+
+/// The topic that a content gives: as text, or as clients write it that know more (MSC3765).
+pub(super) fn topic(content: &Object<'_>) -> Option<String> {
+    let is_some = |text: &String| !text.trim().is_empty();
+    let text = content.text("topic").map(Cow::into_owned).filter(is_some);
+    text.or_else(|| content.object("m.topic").and_then(|topic| poll::text(&topic)).filter(is_some))
 }
 
 /// Says what a state event did; of one that `is_hidden`, only what holds whatever it said.
@@ -46,7 +56,7 @@ pub(super) fn of_state(event: &Shown, is_hidden: bool, names: &mut Names<'_>) ->
             None if is_hidden => "changed the room’s name".to_owned(),
             None => "took the room’s name away".to_owned(),
         },
-        ("m.room.topic", "") => match text("topic") {
+        ("m.room.topic", "") => match topic(&content).map(|topic| excerpt(&topic, LONGEST)) {
             Some(topic) => format!("changed the topic to “{topic}”"),
             None if is_hidden => "changed the topic".to_owned(),
             None => "took the topic away".to_owned(),

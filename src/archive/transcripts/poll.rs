@@ -73,8 +73,8 @@ impl Poll {
     }
 }
 
-/// The text of a question or an answer: an extensible event's, of either time.
-fn text(object: &Object<'_>) -> Option<String> {
+/// The text of a question, an answer or a topic: an extensible event's, of either time.
+pub(super) fn text(object: &Object<'_>) -> Option<String> {
     let blocks = object.items("m.text").into_iter().find_map(|block| Object::of(block.get()).text("body"));
     let text = blocks.or_else(|| object.text("org.matrix.msc1767.text")).or_else(|| object.text("m.text"));
     text.or_else(|| object.text("body")).map(std::borrow::Cow::into_owned)

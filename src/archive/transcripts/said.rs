@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::super::Error;
 use super::anchor_name;
-use super::day::{Day, is_message};
+use super::day::{DAMAGED, Day, is_message};
 use super::names::listed;
 use super::phrases::type_of;
 use super::shown::{self, Order, Related, Shown};
@@ -31,6 +31,9 @@ impl Day<'_, '_> {
             return self.say(event, "", related);
         }
         let newest = if related.edits { self.newest(event)? } else { None };
+        if newest.is_none() && event.content.is_none() {
+            return self.say(event, DAMAGED, related);
+        }
         let content = newest.as_ref().and_then(Shown::new_content).unwrap_or(event.content());
         let body = message::body(event.kind(), content, is_reply(event));
         // whatever an edit makes of it
@@ -240,6 +243,9 @@ impl Day<'_, '_> {
                     (self.newest(event)?, is_reply(event))
                 };
                 let newest = newest.as_ref().or(Some(event).filter(|event| event.is_edit()));
+                if newest.is_none() && event.content.is_none() {
+                    return Ok(DAMAGED.to_owned());
+                }
                 let content = newest.and_then(Shown::new_content).unwrap_or(event.content());
                 message::excerpt(event.kind(), content, is_reply, chars)
             }
