@@ -164,6 +164,16 @@ impl Stale {
         {
             self.day(room, &of.day);
         }
+        // nor does a ban that redacts
+        if target.kind.as_deref() == Some("m.room.member") {
+            let sql = "select distinct target.day from ban_redaction b
+                        cross join event target indexed by event_room on target.room_id = b.room_id
+                        where b.room_id = ?2 and b.event_id = ?1 and target.redacted_by = b.event_id";
+            let mut statement = catalog.0.prepare_cached(sql)?;
+            for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
+                self.day(room, &day?);
+            }
+        }
         self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
     }
 

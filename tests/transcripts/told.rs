@@ -328,3 +328,18 @@ fn what_is_not_known_is_not_made_up() {
     says(&day, &["sent a redaction that names no event"]);
     says(&archive.transcripts()["rooms/room@here.test/room.json"], &["\"topic\": \"Tea\""]);
 }
+
+#[test]
+fn a_ban_that_is_redacted_gives_no_reason_on_any_day() {
+    let (database, archive) = (server(), TestArchive::new());
+    let yesterday = EventRow::at(10).ts.map(|ts| ts - 86_400_000);
+    database.event(from(BOB, EventRow { ts: yesterday, ..EventRow::at(10) }));
+    database.event(EventRow::state(11, "m.room.member", BOB, &json!({"membership": "ban", "reason": "SECRET"})));
+    database.ban_redacts(BOB, "$11", None);
+    told(&database, &archive);
+    let before = || archive.transcripts()[&DAY.replace("22.md", "21.md")].clone();
+    says(&before(), &["[redacted by @alice:here.test at 2026-11-22 12:00: SECRET]"]);
+    database.redaction("$11", redaction(12));
+    says_not(&told(&database, &archive), &["SECRET"]);
+    says(&before(), &["[redacted by @alice:here.test at 2026-11-22 12:00]"]);
+}

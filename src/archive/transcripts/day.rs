@@ -154,7 +154,9 @@ impl<'c, 'w> Day<'c, 'w> {
         self.counts.encrypted += 1;
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         if event.redacted_by.is_some() || related.is_any() {
-            return self.say(event, "*an encrypted message that could not be read*", related);
+            let is_edit = event.rel_type.as_deref() == Some("m.replace");
+            let what = if is_edit { "edit" } else { "message" };
+            return self.say(event, &format!("*an encrypted {what} that could not be read*"), related);
         }
         self.end_speaker();
         let name = self.names.shown(event.sender.as_deref(), event.at)?;
