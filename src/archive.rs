@@ -76,7 +76,6 @@ impl Archive {
     /// is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
         let path = directory.join("catalog.sqlite");
-        refuse_other(directory, &path)?;
         jsonl::make_archive(directory)?;
         let lock = lock(directory)?;
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
@@ -136,6 +135,7 @@ impl Archive {
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
         writing.select(selection)?;
+        writing.pass_by(selection)?;
         if is_first {
             writing.begin_first_export(heads)?;
         }
@@ -234,16 +234,11 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     jsonl::sync(directory)
 }
 
-/// Refuses a directory of other things.
-fn refuse_other(directory: &Path, catalog: &Path) -> Result<(), Error> {
-    if catalog.exists() || directory.join("rooms").exists() {
-        return Ok(());
-    }
+/// Whether a directory is no archive yet and has other things in it.
+pub fn has_other_things(directory: &Path) -> Result<bool, Error> {
+    let is_ours = ["catalog.sqlite", "rooms", "index.md"].iter().any(|name| directory.join(name).exists());
     let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
-    match jsonl::names(directory)?.iter().find(|name| is_other(name)) {
-        Some(_) => Err(Error::OtherThings(directory.to_owned())),
-        None => Ok(()),
-    }
+    Ok(!is_ours && jsonl::names(directory)?.iter().any(is_other))
 }
 
 /// Locks an archive for as long as the file is open.

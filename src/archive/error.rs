@@ -61,9 +61,6 @@ pub enum Error {
         /// Whose database it is.
         found: String,
     },
-    /// A directory that is no archive, with something in it.
-    #[error("{} is not empty, and no archive: choose a directory that is, or a new one", .0.display())]
-    OtherThings(PathBuf),
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),

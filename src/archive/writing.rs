@@ -204,7 +204,7 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Remembers what to export, and which rooms the server's watermark passes by.
+    /// Remembers what to export.
     pub(super) fn select(&self, selection: &Selection) -> Result<(), Error> {
         self.0.execute("delete from selection", [])?;
         for (mode, rooms) in [("include", &selection.include), ("exclude", &selection.exclude)] {
@@ -212,10 +212,13 @@ impl<'a> Writing<'a> {
                 self.0.execute("insert or ignore into selection (room_id, mode) values (?1, ?2)", [room_id, mode])?;
             }
         }
-        if selection.include.is_empty() {
-            for room_id in &selection.exclude {
-                self.0.execute("insert or ignore into left_out (room_id) values (?1)", [room_id])?;
-            }
+        Ok(())
+    }
+
+    /// Remembers which rooms the server's watermark passes by.
+    pub(super) fn pass_by(&self, selection: &Selection) -> Result<(), Error> {
+        for room_id in selection.exclude.iter().filter(|_| selection.include.is_empty()) {
+            self.0.execute("insert or ignore into left_out (room_id) values (?1)", [room_id])?;
         }
         Ok(())
     }

@@ -76,15 +76,17 @@ fn a_file_that_is_not_as_it_was_left_is_named_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_directory_of_other_things_is_left_alone() {
+fn a_directory_that_has_other_things_is_no_silent_choice() {
     let (database, archive) = (server(), TestArchive::new());
     fs::create_dir(archive.path()).unwrap();
     fs::create_dir(archive.path().join("lost+found")).unwrap();
+    let said = |ended: Ended| ended.with(0).stderr.contains("is not empty");
+    assert!(!said(export(&database, archive.path(), &[])));
+    let archive = TestArchive::new();
+    fs::create_dir(archive.path()).unwrap();
     fs::write(archive.path().join("letter.txt"), "mine").unwrap();
-    export(&database, archive.path(), &[]).with(1).saying("is not empty, and no archive");
-    assert_eq!(entries(archive.path()).len(), 2);
-    fs::remove_file(archive.path().join("letter.txt")).unwrap();
-    export(&database, archive.path(), &[]).with(0);
+    assert!(said(export(&database, archive.path(), &[])));
+    assert!(!said(export(&database, archive.path(), &[])), "once");
 }
 
 #[test]
@@ -102,6 +104,19 @@ fn what_rooms_to_export_is_known_though_the_catalog_is_lost() {
     fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
     export(&database, archive.path(), &[]).with(0).saying("exporting all rooms of");
     assert_eq!(archive.lines().len(), 6);
+}
+
+/// Before there is a line.
+#[test]
+fn a_room_that_was_left_out_by_a_lost_catalog_is_read_once() {
+    let (database, archive) = (server(), TestArchive::new());
+    let room = ["--exclude-room", crate::support::story::ROOM];
+    export(&database, archive.path(), &room).with(0).saying("0 new events");
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        fs::remove_file(archive.path().join(file)).ok();
+    }
+    export(&database, archive.path(), &["--all-rooms"]).with(0).saying("5 new events");
+    assert_eq!(archive.lines().len(), 5);
 }
 
 #[test]
