@@ -262,12 +262,18 @@ impl Story<'_> {
         Ok(())
     }
 
-    /// A run that is done knows the bans of the rooms that it was to read, as far as their events are archived.
+    /// A run that is done knows the bans of the rooms that it was to read, as far as their events are archived. One that is
+    /// rejected ends the one before.
     fn hear_of_bans(&mut self) {
         for (&(room, user_id), &ban) in &self.server.bans {
             let event = &self.server.events[ban.event];
             let is_read = self.selection.include.is_empty() || self.is_selected(ROOMS[room].id);
-            if is_read && !event.draft.rejected && self.archived.contains(&event.id) {
+            if !is_read || !self.archived.contains(&event.id) {
+                continue;
+            }
+            if event.draft.rejected {
+                self.bans.remove(&(room, user_id));
+            } else {
                 self.bans.insert((room, user_id), ban);
             }
         }
