@@ -243,7 +243,9 @@ impl Export<'_> {
                 let watermark = self.archive().await?.catalog().watermark(scope.room_id(), stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
-                self.check_anchor(scope, stream).await?;
+                if let Some(watermark) = watermark {
+                    self.check_anchor(scope, stream, &watermark).await?;
+                }
             }
         }
         for scope in scopes {
@@ -260,10 +262,10 @@ impl Export<'_> {
     }
 
     /// Makes sure that the archive is of this database.
-    async fn check_anchor(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
+    async fn check_anchor(&mut self, scope: &Scope, stream: Stream, watermark: &Watermark) -> Result<(), Error> {
         let archive = self.archive.lock().await;
         let reused = tokio::select! {
-            reused = anchor::reused(archive.catalog(), &self.database, scope, stream) => reused?,
+            reused = anchor::reused(archive.catalog(), &self.database, scope, stream, watermark) => reused?,
             Ok(_) = self.stop.wait_for(|stop| *stop) => None,
         };
         reused.map_or(Ok(()), |reused| Err(Error::Reused(reused)))

@@ -14,6 +14,7 @@ mod phrases;
 mod poll;
 mod said;
 mod shown;
+mod target;
 mod time;
 mod workers;
 

@@ -182,7 +182,8 @@ async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>,
             }
             let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
             let of = if scope.is_empty() { Scope::Server } else { Scope::Room(scope.clone()) };
-            let reused = anchor::reused(catalog, database, &of, stream).await.map_err(|error| chain(&error))?;
+            let reused = anchor::reused(catalog, database, &of, stream, &watermark).await;
+            let reused = reused.map_err(|error| chain(&error))?;
             if let Some(reused) = reused {
                 let what = format!("{reused}: the server was restored from a backup, or it is another one");
                 let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";

@@ -6,7 +6,7 @@ use std::fmt;
 use super::Error;
 use crate::archive::Catalog;
 use crate::source::{Database, Scope};
-use crate::stream::{Position, Stream};
+use crate::stream::{Position, Stream, Watermark};
 
 /// How many events are looked at where the one at the watermark is gone.
 const EVENTS: u32 = 1_000;
@@ -39,16 +39,16 @@ impl fmt::Display for Reused {
     }
 }
 
-/// Looks at the event at the watermark of a scope. That it is gone is fine, purges do that, as long as the archive has those
+/// Looks at the event at the watermark of a stream of a scope. That it is gone is fine, purges do that, as long as the archive has those
 /// below.
 pub(crate) async fn reused(
     catalog: &Catalog,
     database: &Database,
     scope: &Scope,
     stream: Stream,
+    watermark: &Watermark,
 ) -> Result<Option<Reused>, Error> {
-    let Some(watermark) = catalog.watermark(scope.room_id(), stream)? else { return Ok(None) };
-    let Some((position, archived)) = watermark.anchor else { return Ok(None) };
+    let Some((position, archived)) = watermark.anchor.clone() else { return Ok(None) };
     match database.event_at(stream, position).await? {
         Some(found) if found == archived => return Ok(None),
         Some(found) => return Ok(Some(Reused { stream, position, archived: Some(archived), found })),

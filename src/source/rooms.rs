@@ -177,15 +177,16 @@ impl Database {
 
     /// What abandoned rooms said of themselves.
     async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
+        let takes_too_long = |error: &Error| matches!(error, Error::Query { source, .. } if source.code() == Some(&SqlState::QUERY_CANCELED));
         match self.about(&queries::ROOMS_PAST_STATE, rooms).await {
             // one room of too many events hides no other
-            Err(Error::Query { source, .. }) if source.code() == Some(&SqlState::QUERY_CANCELED) => {}
+            Err(error) if takes_too_long(&error) => {}
             all => return all,
         }
         let mut all = BTreeMap::new();
         for room_id in rooms {
             match self.about(&queries::ROOMS_PAST_STATE, &[room_id]).await {
-                Err(Error::Query { source, .. }) if source.code() == Some(&SqlState::QUERY_CANCELED) => {
+                Err(error) if takes_too_long(&error) => {
                     warn!(
                         room_id,
                         "what the abandoned room {} was called takes too long to find",

@@ -5,7 +5,6 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::ops::ControlFlow;
 
 use super::super::Error;
-use super::anchor_name;
 use super::day::{DAMAGED, Day, is_message};
 use super::names::listed;
 use super::phrases::type_of;
@@ -77,38 +76,6 @@ impl Day<'_, '_> {
         self.say(event, &format!("*{what}*\n\n{text}"), related)
     }
 
-    /// What an edit names.
-    fn edited_by(&self, edit: &Shown) -> Result<Option<Shown>, Error> {
-        let id = edit.relates_to.as_deref().unwrap_or_default();
-        shown::event(self.connection, self.room_id, id)
-    }
-
-    /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.
-    pub(super) fn is_hidden(&self, event: &Shown) -> Result<bool, Error> {
-        let edited_too = !self.options.show_redacted;
-        Ok(event.redacted_by.is_some() || edited_too && shown::is_redacted(self.connection, self.room_id, event)?)
-    }
-
-    /// An event that has a place of its own: for an edit that is told with its target, the target.
-    pub(super) fn placed(&self, mut event: Shown) -> Result<Shown, Error> {
-        for _ in 0..shown::DEEPEST {
-            if !event.is_edit() {
-                break;
-            }
-            let Some(target) = self.edited_by(&event)? else { break };
-            if event.flaw(&target).is_some() && !self.is_hidden(&event)? {
-                break;
-            }
-            event = target;
-        }
-        Ok(event)
-    }
-
-    /// An event that others name, where it has its place.
-    pub(super) fn named(&self, id: &str) -> Result<Option<Shown>, Error> {
-        shown::event(self.connection, self.room_id, id)?.map(|event| self.placed(event)).transpose()
-    }
-
     /// Writes what an event says, under the name of its sender; with what it answers before it, and what was made of it
     /// behind it.
     pub(super) fn say(&mut self, event: &Shown, text: &str, related: Related) -> Result<(), Error> {
@@ -153,20 +120,6 @@ impl Day<'_, '_> {
         let thread = if related.thread { self.thread(event)? } else { None };
         let made: Vec<String> = reactions.into_iter().chain(thread).collect();
         if made.is_empty() { Ok(()) } else { self.block(&made.join(" · ")) }
-    }
-
-    /// A link to an event.
-    pub(super) fn pointer(&self, target: &Shown, text: &str) -> String {
-        format!("[{text}]({})", self.address(target))
-    }
-
-    fn address(&self, target: &Shown) -> String {
-        let name = anchor_name(&target.event_id);
-        if target.day == self.name || self.options.one_document {
-            format!("#{name}")
-        } else {
-            format!("{}.md#{name}", target.day)
-        }
     }
 
     /// The mark of an event that says nothing any more.

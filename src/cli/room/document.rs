@@ -27,8 +27,8 @@ pub(super) struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Writes the document; returns how many events could not be read. It ends early, and leaves nothing behind, when
-    /// `signal` has one.
+    /// Writes the document; returns how many events could not be read. It ends early, and leaves nothing behind, once
+    /// it is told to stop.
     pub(super) async fn write(
         self,
         database: &Database,
