@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -316,12 +317,13 @@ proptest! {
         size in 1..6_usize,
         bans in prop::collection::vec(ban(), 0..3),
     ) {
-        // bans are changes of a membership
+        // bans are changes of a membership, and the server knows one for each user
         let mut bans = bans;
+        let mut banned = [false; USERS.len()];
         bans.retain_mut(|ban| {
             let member = (ban.by..ban.by + plans.len()).find(|n| matches!(plans[n % plans.len()].what, What::Member(..)));
             ban.by = member.unwrap_or(ban.by);
-            member.is_some()
+            member.is_some() && !mem::replace(&mut banned[ban.user], true)
         });
         let mut events: Vec<Event> = plans.iter().enumerate().map(|(n, plan)| plan.event(n, plans.len())).collect();
         let whole = archive(&events, events.len(), 1, &bans);
