@@ -12,6 +12,7 @@ select format('grant connect on database %I to synapse_export', current_database
 grant usage on schema public to synapse_export;
 grant select on events, event_json, ex_outlier_stream, rejections, redactions, rooms, room_aliases to synapse_export;
 select 'grant select on room_ban_redactions to synapse_export' where to_regclass('room_ban_redactions') is not null \gexec
+select 'grant select on un_partial_stated_event_stream to synapse_export' where to_regclass('un_partial_stated_event_stream') is not null \gexec
 grant select (name) on users to synapse_export;
 grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
 grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;

@@ -121,6 +121,14 @@ impl Archive {
         }
     }
 
+    /// Says up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed.
+    pub fn rejudged_up_to(&mut self, position: i64) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.0.execute("delete from rejudged", [])?;
+        writing.0.execute("insert into rejudged (position) values (?1)", [position])?;
+        writing.commit()
+    }
+
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {

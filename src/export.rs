@@ -82,10 +82,7 @@ pub async fn export(
     report: &mut dyn Report,
 ) -> Result<Summary, Error> {
     let database = database.without(&selection.exclude);
-    let heads = tokio::select! {
-        heads = database.heads() => heads?,
-        Ok(_) = stop.wait_for(|stop| *stop) => return Err(Error::Stopped),
-    };
+    let heads = unless_stopped(&mut stop, database.heads()).await?.ok_or(Error::Stopped)?;
     if let Some(server) = database.server_name() {
         archive.lock().await.belong_to(server)?;
     }
@@ -133,6 +130,11 @@ pub async fn export(
 /// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
 const DEOUTLIERED_AT_ONCE: usize = 10_000_000;
 
+/// How many of the events that Synapse has judged anew are looked at together.
+const REJUDGED_AT_ONCE: u32 = 1_000;
+/// How many ids of new judgements are looked at again, as some may have been taken by transactions that had not committed.
+const UNCOMMITTED: i64 = 1_000;
+
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -168,6 +170,7 @@ impl Export<'_> {
             if !is_indexed {
                 self.first = true;
                 self.heads = newest.at(first);
+                self.follow_rejudged().await?;
                 self.all(selection).await?;
                 if self.is_stopped() {
                     return Ok(());
@@ -188,8 +191,54 @@ impl Export<'_> {
             self.archive().await?.end_first_export()?;
             self.heads = newest;
         }
+        self.rejudged().await?;
         self.all(selection).await?;
         self.bans(selection).await
+    }
+
+    /// Says from where on it is to be followed which events Synapse judges anew: what is read from now on is as it has been
+    /// judged by now.
+    async fn follow_rejudged(&mut self) -> Result<(), Error> {
+        if self.archive().await?.catalog().rejudged()?.is_none()
+            && let Some(head) = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?
+        {
+            self.archive().await?.rejudged_up_to(head)?;
+        }
+        Ok(())
+    }
+
+    /// Looks again at archived events that Synapse has rejected since, or accepted again.
+    async fn rejudged(&mut self) -> Result<(), Error> {
+        let head = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?;
+        let Some(head) = head else { return Ok(()) };
+        let followed = self.archive().await?.catalog().rejudged()?;
+        let mut after = followed.unwrap_or(0).saturating_sub(UNCOMMITTED).max(0);
+        // the archive may have events of rooms that are left out by now
+        let database = self.database.clone().without(&BTreeSet::new());
+        while after < head {
+            let rejudged = unless_stopped(&mut self.stop, database.rejudged(after, REJUDGED_AT_ONCE)).await?;
+            let Some(rejudged) = rejudged else { return Ok(()) };
+            let Some(&(last, _)) = rejudged.last() else { break };
+            after = last;
+            let archive = self.archive().await?;
+            let mut archived = Vec::new();
+            for (_, event_id) in &rejudged {
+                if archive.catalog().has_event(event_id)? {
+                    archived.push(event_id.as_str());
+                }
+            }
+            drop(archive);
+            let events = unless_stopped(&mut self.stop, database.events_by_id(&archived)).await?;
+            let Some(events) = events else { return Ok(()) };
+            for event in events {
+                self.batch.push(Box::new(event), false);
+            }
+            self.commit().await?;
+        }
+        if followed != Some(head) {
+            self.archive().await?.rejudged_up_to(head)?;
+        }
+        Ok(())
     }
 
     /// Lets the archive know which bans redact; by now it has them. Where that may not be read, nothing is known of it.
@@ -201,10 +250,8 @@ impl Export<'_> {
         for scope in &scopes {
             let mut after = None;
             while !self.is_stopped() {
-                let bans = tokio::select! {
-                    bans = self.database.ban_redactions(scope, after.as_ref()) => bans?,
-                    Ok(_) = self.stop.wait_for(|stop| *stop) => break,
-                };
+                let bans = self.database.ban_redactions(scope, after.as_ref());
+                let Some(bans) = unless_stopped(&mut self.stop, bans).await? else { break };
                 let Some(last) = bans.last() else { break };
                 after = Some(last.clone());
                 self.archive().await?.redact_banned(&bans)?;
@@ -264,10 +311,8 @@ impl Export<'_> {
     /// Makes sure that the archive is of this database.
     async fn check_anchor(&mut self, scope: &Scope, stream: Stream, watermark: &Watermark) -> Result<(), Error> {
         let archive = self.archive.lock().await;
-        let reused = tokio::select! {
-            reused = anchor::reused(archive.catalog(), &self.database, scope, stream, watermark) => reused?,
-            Ok(_) = self.stop.wait_for(|stop| *stop) => None,
-        };
+        let reused = anchor::reused(archive.catalog(), &self.database, scope, stream, watermark);
+        let reused = unless_stopped(&mut self.stop, reused).await?.flatten();
         reused.map_or(Ok(()), |reused| Err(Error::Reused(reused)))
     }
 
@@ -372,6 +417,14 @@ impl Export<'_> {
 
     fn is_stopped(&self) -> bool {
         *self.stop.borrow()
+    }
+}
+
+/// What comes of some reading, none if the export is told to stop meanwhile.
+async fn unless_stopped<T, E>(stop: &mut Stop, reading: impl Future<Output = Result<T, E>>) -> Result<Option<T>, E> {
+    tokio::select! {
+        read = reading => read.map(Some),
+        Ok(_) = stop.wait_for(|stop| *stop) => Ok(None),
     }
 }
 

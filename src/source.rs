@@ -296,16 +296,38 @@ impl Database {
         self.one(&queries::ANCHOR, &[&stream.id(position)], |row| row.try_get(0)).await
     }
 
-    /// The newest events of the live stream at a position or below it, without outliers and what has ceased to be one since:
-    /// position, event id, room id.
-    pub async fn newest_below(&self, position: Position, limit: u32) -> Result<Vec<(Position, String, String)>, Error> {
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&Stream::Live.id(position), &i64::from(limit)];
+    /// The newest events of the live stream at a position or below it, without outliers and what has ceased to be one `since`
+    /// these positions of both streams, in the order of [`Stream::ALL`]: position, event id, room id.
+    pub async fn newest_below(
+        &self,
+        position: Position,
+        since: [Position; 2],
+        limit: u32,
+    ) -> Result<Vec<(Position, String, String)>, Error> {
+        let [live, backfill] = since;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&Stream::Live.id(position), &Stream::Live.id(live), &Stream::Backfill.id(backfill), &i64::from(limit)];
         let read = |row: &tokio_postgres::Row| {
             let (_, position) = Stream::locate(row.try_get(0)?);
             Ok((position, row.try_get(1)?, row.try_get(2)?))
         };
         self.all(&queries::NEWEST_BELOW, &parameters, read).await
+    }
+
+    /// How far it goes what [`Database::rejudged`] tells; 0 where it tells nothing, or may not be read.
+    pub async fn rejudged_head(&self) -> Result<i64, Error> {
+        if self.schema.check(&[schema::REJUDGED]).is_err() {
+            return Ok(0);
+        }
+        Ok(self.one(&queries::REJUDGED_HEAD, &[], |row| row.try_get(0)).await?.flatten().unwrap_or(0))
+    }
+
+    /// Events that Synapse first judged by a part of their room's state, as it does after a faster join, and has rejected, or
+    /// accepted again, when it had all of it: the next ones after an id of its `un_partial_stated_event_stream`, with their ids
+    /// there.
+    pub async fn rejudged(&self, after: i64, limit: u32) -> Result<Vec<(i64, String)>, Error> {
+        let limit = i64::from(limit);
+        self.all(&queries::REJUDGED, &[&after, &limit], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
     }
 
     /// Events without a place in the stream, which no page has, at most so many: event id, room id. Synapse makes none, but its

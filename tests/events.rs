@@ -10,6 +10,8 @@ mod lines;
 mod places;
 #[path = "events/redactions.rs"]
 mod redactions;
+#[path = "events/rejudged.rs"]
+mod rejudged;
 #[path = "events/said.rs"]
 mod said;
 #[path = "events/selection.rs"]

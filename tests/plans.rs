@@ -36,7 +36,7 @@ const NO_INDEX: [&str; 13] = [
 const KNOWING: [&str; 3] = ["page_live", "page_backfill", "room_order"];
 
 /// The tables that may be huge.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "events",
     "event_json",
     "ex_outlier_stream",
@@ -51,6 +51,7 @@ const TABLES: [&str; 14] = [
     "room_retention",
     "scheduled_tasks",
     "room_ban_redactions",
+    "un_partial_stated_event_stream",
 ];
 
 /// Rows enough for every kind of plan to look cheaper than it is on a large server.
@@ -81,10 +82,13 @@ const FILL: &str = "
     select room_id, user_id, event_id, membership from room_memberships;
     insert into room_retention (room_id, event_id, max_lifetime) select '!' || i, '$' || i, i from generate_series(1, 500) i;";
 
-/// The same for the table that only the newest have.
+/// The same for the tables that not all have.
 const FILL_BANS: &str = "
     insert into room_ban_redactions (room_id, user_id, redacting_event_id)
     select '!' || i % 50 || ':here.test', '@' || i || ':here.test', '$' || i from generate_series(1, 2000) i";
+const FILL_REJUDGED: &str = "
+    insert into un_partial_stated_event_stream (stream_id, instance_name, event_id, rejection_status_changed)
+    select i, 'master', '$' || i, i % 100 = 0 from generate_series(1, 2000) i";
 
 #[test]
 fn every_statement_uses_the_indexes_it_names() {
@@ -102,6 +106,9 @@ fn every_statement_uses_the_indexes_it_names() {
                 database.execute(sql);
                 if *sql == FILL && shape == Shape::V1_163 {
                     database.execute(FILL_BANS);
+                }
+                if *sql == FILL && shape != Shape::V1_60 {
+                    database.execute(FILL_REJUDGED);
                 }
             }
             faults.extend(self::faults(&database, shape, state));
@@ -121,9 +128,11 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
     let mut faults = Vec::new();
     for file in entries(&directory) {
         let name = file.strip_suffix(".sql").unwrap_or(&file);
-        // Synapse 1.60 had no such tasks, and 1.113 no such bans.
-        let is_missing =
-            name == "purge_tasks" && shape == Shape::V1_60 || name == "ban_redactions" && shape != Shape::V1_163;
+        let is_missing = match name {
+            "purge_tasks" | "rejudged" | "rejudged_head" => shape == Shape::V1_60,
+            "ban_redactions" => shape != Shape::V1_163,
+            _ => false,
+        };
         if name == "stored" || name == "reader_role" || is_missing {
             continue;
         }
@@ -271,6 +280,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
                 vec![Box::new(room_id), Box::new(user_id), Box::new(1_000_i64)]
             })
             .into(),
+        "rejudged" => vec![vec![Box::new(0_i64), Box::new(1_000_i64)], vec![Box::new(1_900_i64), Box::new(1_000_i64)]],
         "rooms" => ["", "!20:here.test"]
             .map(|after| -> Vec<Box<dyn ToSql + Sync>> { vec![Box::new(after), Box::new(200_i64)] })
             .into(),
@@ -280,7 +290,9 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "rooms_people" | "rooms_past_people" => vec![vec![rooms(), Box::new(5_i64)]],
         "rooms_invites" | "rooms_counts" => vec![vec![rooms()]],
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
-        "newest_below" => vec![vec![Box::new(3_000_i64), Box::new(1_000_i64)]],
+        "newest_below" => {
+            vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
+        }
         "unplaced" => vec![vec![Box::new(20_i64)]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],

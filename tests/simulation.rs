@@ -128,6 +128,7 @@ impl Story<'_> {
             Happening::Purge { room, which, local_too } => server.purge(room, which, local_too),
             Happening::Censor { which } => server.censor(which),
             Happening::Ban { room, which, user, until } => server.ban(room, which, user, until),
+            Happening::Rejudge { which } => server.rejudge(which),
             Happening::Flood { room, backfill } => server.flood(room, backfill),
             Happening::Wait { milliseconds } => server.wait(milliseconds),
             Happening::Select { include, exclude } => {
@@ -180,7 +181,7 @@ impl Story<'_> {
             prop_assert_eq!(summary.counts.new_events(), (self.archived.len() - known) as u64);
             if !summary.stopped {
                 self.check_nothing_is_missing()?;
-                self.hear_of_bans();
+                self.hear_of_bans()?;
             }
         }
         self.check_catalog(result.is_ok_and(|summary| summary.is_some_and(|summary| !summary.stopped)))
@@ -264,19 +265,21 @@ impl Story<'_> {
 
     /// A run that is done knows the bans of the rooms that it was to read, as far as their events are archived. One that is
     /// rejected ends the one before.
-    fn hear_of_bans(&mut self) {
+    fn hear_of_bans(&mut self) -> Result<(), TestCaseError> {
+        let catalog = self.catalog()?;
         for (&(room, user_id), &ban) in &self.server.bans {
             let event = &self.server.events[ban.event];
             let is_read = self.selection.include.is_empty() || self.is_selected(ROOMS[room].id);
             if !is_read || !self.archived.contains(&event.id) {
                 continue;
             }
-            if event.draft.rejected {
+            if one(&catalog, &format!("select rejected from event where event_id = '{}'", event.id))? {
                 self.bans.remove(&(room, user_id));
             } else {
                 self.bans.insert((room, user_id), ban);
             }
         }
+        Ok(())
     }
 
     /// The ban that redacts an event with an id.
@@ -291,20 +294,27 @@ impl Story<'_> {
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
         let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'event_id')")?;
-        let mut statement =
-            catalog.prepare("select event_id, redacted_by, recheck, stream_ordering from event").map_err(failure)?;
-        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64)> = BTreeMap::new();
+        let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected from event";
+        let mut statement = catalog.prepare(sql).map_err(failure)?;
+        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64, bool)> = BTreeMap::new();
         let mut rows = statement.query([]).map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let event_id: String = row.get_unwrap(0);
-            let twice = events.insert(event_id, (row.get_unwrap(1), row.get_unwrap(2), row.get_unwrap(3)));
+            let known = (row.get_unwrap(1), row.get_unwrap(2), row.get_unwrap(3), row.get_unwrap(4));
+            let twice = events.insert(event_id, known);
             prop_assert!(twice.is_none(), "the catalog has an event twice");
         }
         prop_assert!(events.keys().eq(&self.archived), "the catalog has {:?}, not {:?}", events, self.archived);
         // made anew, it does not know which redactions need their target's server, until they are read again
-        let known = |redaction: &Event| events.get(&redaction.id).map(|(_, recheck, _)| recheck.unwrap_or(false));
+        let known = |redaction: &Event| {
+            let (_, recheck, _, rejected) = events.get(&redaction.id)?;
+            (!rejected).then(|| recheck.unwrap_or(false))
+        };
         for event in &self.server.events {
-            let Some((redacted_by, recheck, stream_ordering)) = events.get(&event.id) else { continue };
+            let Some((redacted_by, recheck, stream_ordering, rejected)) = events.get(&event.id) else { continue };
+            if done && event.row().is_some() {
+                prop_assert_eq!(*rejected, event.draft.rejected, "{} rejected", event.id);
+            }
             if indexed {
                 prop_assert_eq!(
                     redacted_by.as_deref(),

@@ -11,7 +11,7 @@ use super::writing::Writing;
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
@@ -227,6 +227,11 @@ impl Catalog {
         let mut statement =
             self.connection.prepare_cached("select exists (select 1 from event where event_id = ?1)")?;
         Ok(statement.query_row([event_id], |row| row.get(0))?)
+    }
+
+    /// Up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed; none: from none on.
+    pub fn rejudged(&self) -> Result<Option<i64>, Error> {
+        Ok(self.connection.query_row("select position from rejudged", [], |row| row.get(0)).optional()?)
     }
 
     /// The server whose events these are, as far as it is known.

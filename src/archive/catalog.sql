@@ -23,7 +23,7 @@ create table event (
     redacted_by text,                       -- the redaction in effect, or the ban
     censored integer not null,              -- Synapse had pruned it before it was archived
     soft_failed integer not null,
-    rejected integer not null,
+    rejected integer not null,              -- as Synapse has it by now; the line says how it was
     outlier integer not null,               -- left behind by a purge
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
@@ -128,6 +128,11 @@ create table ban_redaction (
     until integer,                          -- only events of a lower stream_ordering; null: all
     primary key (room_id, user_id)
 ) strict, without rowid;
+
+-- How far it is followed which events Synapse has judged anew (its un_partial_stated_event_stream); at most one row.
+create table rejudged (
+    position integer not null
+) strict;
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1.
 create table setting (

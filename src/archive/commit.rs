@@ -233,6 +233,7 @@ impl Recording<'_> {
         let writing = self.writing;
         let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
+        // what is new, and whether clients see it, or saw it once
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
@@ -248,7 +249,7 @@ impl Recording<'_> {
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);
                     if self.indexed {
-                        new.push(event);
+                        new.push((event, event.is_accepted()));
                         // it may have been seen as an outlier, before it was soft-failed
                         if !event.is_accepted() && writing.forget_name(event)? {
                             renamed.push(event);
@@ -258,7 +259,7 @@ impl Recording<'_> {
                     committed.counts.known += 1;
                     if self.indexed && writing.complete(event)? {
                         stale.day(&event.room_id, day);
-                        new.push(event);
+                        new.push((event, true));
                     }
                 }
             }
@@ -277,10 +278,10 @@ impl Recording<'_> {
             }
         }
         // in the order of the indexes, so that what is looked up lies together
-        new.sort_unstable_by_key(|event| &event.event_id);
+        new.sort_unstable_by_key(|(event, _)| &event.event_id);
         // events whose effective redaction may have changed, and the room where
         let mut redacted = BTreeSet::new();
-        for event in &new {
+        for (event, _) in &new {
             redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
             if writing.is_redacted(event)? {
                 redacted.insert((&*event.event_id, &*event.room_id));
@@ -293,8 +294,8 @@ impl Recording<'_> {
                 outliers.entry(room_id).or_default().push(event_id);
             }
         }
-        for event in new {
-            stale.add(event, writing)?;
+        for (event, seen) in new {
+            stale.add(event, seen, writing)?;
         }
         for event in renamed {
             stale.name_of(event, writing)?;

@@ -58,14 +58,14 @@ impl Writing<'_> {
     }
 
     /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
-    /// it. True: that is new.
+    /// it, and with whether it is rejected by now. True: that is new.
     pub(super) fn complete(&self, event: &Event) -> Result<bool, Error> {
         let sql = "update event set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5,
-                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts)
-                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts) is not (?2, ?3, ?4, ?5)
+                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts), rejected = ?8
+                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected) is not (?2, ?3, ?4, ?5, ?8)
                                              or recheck is null and ?6 is not null)";
-        let Event { event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, .. } = event;
-        let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts];
+        let Event { event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected, .. } = event;
+        let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected];
         let is_new = self.0.prepare_cached(sql)?.execute(parameters)? == 1;
         if is_new {
             self.forget_name(event)?;

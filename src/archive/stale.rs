@@ -32,16 +32,17 @@ struct Target {
 }
 
 impl Stale {
-    /// Takes in a new event, after all of its batch are in the catalog.
-    pub(super) fn add(&mut self, event: &Event, catalog: &Writing<'_>) -> Result<(), Error> {
+    /// Takes in an event that is new, or of which something is, after all of its batch are in the catalog. `seen`: clients see it,
+    /// or saw it before.
+    pub(super) fn add(&mut self, event: &Event, seen: bool, catalog: &Writing<'_>) -> Result<(), Error> {
         let room = event.room_id.as_str();
         // a soft-failed redaction is in effect all the same
-        if let Some(id) = event.redacts.as_ref().filter(|_| !event.rejected) {
+        if let Some(id) = event.redacts.as_ref().filter(|_| seen || !event.rejected) {
             self.redacted(room, id, catalog)?;
         }
         // an edit that clients did not see may still stand between another one and what is redacted
         self.referrers(room, &event.event_id, catalog)?;
-        if !event.is_accepted() {
+        if !seen {
             return Ok(());
         }
         if let Some(id) = &event.relates_to

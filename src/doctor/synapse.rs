@@ -32,7 +32,7 @@ const STREAM_ORDERING: &str = "events.stream_ordering is being moved to a larger
      an export may fail, and the next one goes on from there";
 
 /// What must be found by index, and by which columns; and whether an export does so.
-const INDEXES: [(&str, &[&str], bool); 17] = [
+const INDEXES: [(&str, &[&str], bool); 18] = [
     ("events", &["stream_ordering"], true),
     ("events", &["room_id", "stream_ordering"], true),
     ("events", &["event_id"], true),
@@ -42,6 +42,7 @@ const INDEXES: [(&str, &[&str], bool); 17] = [
     ("redactions", &["event_id"], true),
     ("rooms", &["room_id"], true),
     ("room_ban_redactions", &["room_id", "user_id"], true),
+    ("un_partial_stated_event_stream", &["stream_id"], true),
     ("events", &["room_id", "topological_ordering", "stream_ordering"], false),
     ("redactions", &["redacts"], false),
     ("room_aliases", &["room_alias"], false),
@@ -108,6 +109,9 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
     }
     if let Err(problem) = schema.suffices_for_bans() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what bans have redacted", problem));
+    }
+    if let Err(problem) = schema.suffices_for_rejudged() {
+        findings.push(lacking(Finding::warning, "hiding in transcripts what Synapse has rejected later", problem));
     }
     let lacks: Vec<&str> =
         ["state_key", "rejection_reason"].into_iter().filter(|column| !schema.can_read("events", column)).collect();

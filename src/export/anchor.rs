@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::Error;
-use crate::archive::Catalog;
+use crate::archive::{self, Catalog};
 use crate::source::{Database, Scope};
 use crate::stream::{Position, Stream, Watermark};
 
@@ -58,7 +58,8 @@ pub(crate) async fn reused(
         return Ok(None);
     }
     let (gaps, left_out) = (catalog.gaps(scope.room_id(), stream)?, catalog.left_out()?);
-    for (position, found, room_id) in database.newest_below(watermark.position, EVENTS).await? {
+    let since = [complete(catalog, scope, Stream::Live)?, complete(catalog, scope, Stream::Backfill)?];
+    for (position, found, room_id) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {
             Scope::Server => !left_out.contains(&room_id),
             Scope::Room(own) => room_id == *own,
@@ -68,4 +69,11 @@ pub(crate) async fn reused(
         }
     }
     Ok(None)
+}
+
+/// Up to which position of a stream nothing is missing.
+fn complete(catalog: &Catalog, scope: &Scope, stream: Stream) -> Result<Position, archive::Error> {
+    let watermark = catalog.watermark(scope.room_id(), stream)?.map_or(0, |watermark| watermark.position.0);
+    let gaps = catalog.gaps(scope.room_id(), stream)?;
+    Ok(Position(gaps.iter().map(|gap| gap.first.0.saturating_sub(1)).chain([watermark]).min().unwrap_or(0)))
 }

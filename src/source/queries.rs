@@ -35,6 +35,8 @@ pub(super) const ROOM: Statement = statement!("room");
 pub(super) const REJECTIONS: Statement = statement!("rejections");
 pub(super) const VERSIONS: Statement = statement!("versions");
 pub(super) const BAN_REDACTIONS: Statement = statement!("ban_redactions");
+pub(super) const REJUDGED: Statement = statement!("rejudged");
+pub(super) const REJUDGED_HEAD: Statement = statement!("rejudged_head");
 pub(super) const SERVER_NAME: Statement = statement!("server_name");
 pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_by_membership");
 pub(super) const LOGIN: Statement = statement!("login");
@@ -134,6 +136,8 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         REJECTIONS,
         VERSIONS,
         BAN_REDACTIONS,
+        REJUDGED,
+        REJUDGED_HEAD,
         SERVER_NAME,
         SERVER_NAME_BY_MEMBERSHIP,
         probe(),

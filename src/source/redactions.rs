@@ -73,7 +73,7 @@ impl Database {
                 break;
             }
             let ids: Vec<&str> = wanted.iter().map(String::as_str).collect();
-            let found = self.events(queries::by_id(), &ids).await?;
+            let found = self.events_by_id(&ids).await?;
             wanted = found.iter().filter_map(Event::edits).map(str::to_owned).collect();
             edited.extend(found);
         }
@@ -115,7 +115,7 @@ impl Database {
             let Some(last) = page.last() else { return Ok(bans) };
             after = Some(last.clone());
             let ids: Vec<&str> = page.iter().map(|ban| &*ban.event_id).collect();
-            let events = self.events(queries::by_id(), &ids).await?;
+            let events = self.events_by_id(&ids).await?;
             let events = events.into_iter().filter(|event| !event.rejected && event.room_id == room_id);
             let events: BTreeMap<String, Event> = events.map(|event| (event.event_id.clone(), event)).collect();
             for ban in page {
@@ -124,6 +124,11 @@ impl Database {
                 }
             }
         }
+    }
+
+    /// Events by their ids, as far as the server has them.
+    pub async fn events_by_id(&self, ids: &[&str]) -> Result<Vec<Event>, Error> {
+        self.events(queries::by_id(), ids).await
     }
 
     /// Events by a statement that asks for ids.

@@ -39,6 +39,9 @@ pub(super) const CURRENT_STATE: Needed =
 /// What tells which bans redact: Synapse has had it since 1.136.
 pub(super) const BAN_REDACTIONS: Needed =
     ("room_ban_redactions", &["room_id", "user_id", "redacting_event_id", "redact_end_ordering"]);
+/// What tells which events Synapse has rejected, or accepted again, after they had come; older ones have no such table.
+pub(super) const REJUDGED: Needed =
+    ("un_partial_stated_event_stream", &["stream_id", "event_id", "rejection_status_changed"]);
 /// What only a list of rooms needs.
 pub(super) const ROOMS: [Needed; 5] = [
     CURRENT_STATE,
@@ -113,6 +116,11 @@ impl Schema {
     /// Whether the bans that redact can be read, where there can be any.
     pub fn suffices_for_bans(&self) -> Result<(), Problem> {
         if self.has(BAN_REDACTIONS.0) { self.check(&[BAN_REDACTIONS]) } else { Ok(()) }
+    }
+
+    /// Whether it can be read which events Synapse has judged anew, where there can be any.
+    pub fn suffices_for_rejudged(&self) -> Result<(), Problem> {
+        if self.has(REJUDGED.0) { self.check(&[REJUDGED]) } else { Ok(()) }
     }
 
     /// Whether a table is there.

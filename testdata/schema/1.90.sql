@@ -149,6 +149,13 @@ create table background_updates (
     ordering integer not null default 0
 );
 
+create table un_partial_stated_event_stream (
+    stream_id bigint not null constraint un_partial_stated_event_stream_pkey primary key,
+    instance_name text not null,
+    event_id text not null,
+    rejection_status_changed boolean not null
+);
+
 create table schema_version (
     lock character(1) not null default 'X' constraint schema_version_lock_key unique check (lock = 'X'),
     version integer not null,

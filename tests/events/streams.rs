@@ -237,6 +237,21 @@ fn what_is_late_or_left_out_does_not_look_like_a_restored_server() {
 }
 
 #[test]
+fn what_was_de_outliered_meanwhile_does_not_look_like_a_restored_server() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.events([1, 2, 9, -1, -3]);
+    (3..=5).for_each(|id| database.event(outlier(id)));
+    archive.export(&database);
+    database.execute("delete from events where stream_ordering = 9");
+    // as history that is new, and late in either stream
+    database.de_outlier("$3", -4);
+    database.de_outlier("$4", 8);
+    database.de_outlier("$5", -2);
+    assert_eq!(archive.export(&database).new_events(), 3);
+    assert_eq!(archive.ids(), "$-1 $-3 $1 $2 $3 $4 $5 $9");
+}
+
+#[test]
 fn an_archive_takes_the_events_of_one_server() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.event(EventRow::at(1));

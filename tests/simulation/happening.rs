@@ -28,6 +28,8 @@ pub enum Happening {
     Censor { which: usize },
     /// One of a room's events bans a user, and redacts all that they sent there; or it does so no longer from an id on.
     Ban { room: usize, which: usize, user: usize, until: Option<i64> },
+    /// An event is rejected, or accepted again, now that all of its room's state is known.
+    Rejudge { which: usize },
     /// Outliers come to a room, more than a page of ids holds.
     Flood { room: usize, backfill: bool },
     /// Time goes by.
@@ -93,7 +95,8 @@ fn run() -> BoxedStrategy<Happening> {
 
 fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
     use Happening::{
-        Ban, BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Reset, RollBack, Select, StartOver, Wait,
+        Ban, BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Rejudge, Reset, RollBack, Select,
+        StartOver, Wait,
     };
     let (room, which) = (|| 0..ROOMS.len(), || 0..50usize);
     let time = prop_oneof![1..HOUR, HOUR..24 * HOUR, 24 * HOUR..30 * HOUR];
@@ -115,6 +118,7 @@ fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
         (10, (which(), chance(1.0 - stay)).prop_map(|(which, commits)| BringBack { which, commits }).boxed()),
         (25, (which(), chance(0.3)).prop_map(|(which, retried)| Commit { which, retried }).boxed()),
         (6, which().prop_map(|which| RollBack { which }).boxed()),
+        (10, which().prop_map(|which| Rejudge { which }).boxed()),
         (
             8,
             (room(), which(), chance(0.3))

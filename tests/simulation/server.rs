@@ -50,7 +50,7 @@ pub struct Server<'a> {
     pub bans: BTreeMap<(usize, &'static str), Ban>,
     /// What the database has not been told yet: nobody looks before an export does.
     sql: String,
-    /// Something was purged or pruned, so that the database holds less than it did.
+    /// Something was purged, pruned or judged anew, so that the database does not hold what it did.
     pub has_forgotten: bool,
 }
 
@@ -69,8 +69,12 @@ pub fn database(shape: Shape) -> Database {
 impl<'a> Server<'a> {
     /// A server without events.
     pub fn start(database: &'a Database, shape: Shape) -> Self {
-        let bans = if shape == Shape::V1_163 { ", room_ban_redactions" } else { "" };
-        let sql = format!("truncate events, event_json, ex_outlier_stream, rejections, redactions{bans};");
+        let others = match shape {
+            Shape::V1_60 => "",
+            Shape::V1_90 => ", un_partial_stated_event_stream",
+            Shape::V1_163 => ", un_partial_stated_event_stream, room_ban_redactions",
+        };
+        let sql = format!("truncate events, event_json, ex_outlier_stream, rejections, redactions{others};");
         let (events, in_flight, bans) = (Vec::new(), Vec::new(), BTreeMap::new());
         Server {
             database,
@@ -227,6 +231,30 @@ impl<'a> Server<'a> {
         self.bans.insert((room, user_id), Ban { event, until });
     }
 
+    /// Rejects an event that was accepted, or the reverse. Synapse tells of it in a stream, which older ones do not have; a
+    /// redaction that it accepts so late gets no row in `redactions`.
+    pub fn rejudge(&mut self, which: usize) {
+        let event = self.pick(which, |event| {
+            event.row().is_some_and(|row| !row.outlier) && (event.redacts.is_none() || !event.draft.rejected)
+        });
+        let Some(event) = event.filter(|_| self.shape != Shape::V1_60) else { return };
+        let Event { id, draft, .. } = &mut self.events[event];
+        draft.rejected = !draft.rejected;
+        let (judgement, reason) = if draft.rejected {
+            (format!("insert into rejections values ('{id}', 'auth_error', '')"), "'auth_error'")
+        } else {
+            (format!("delete from rejections where event_id = '{id}'"), "null")
+        };
+        let _ = write!(
+            self.sql,
+            "{judgement};
+             update events set rejection_reason = {reason} where event_id = '{id}';
+             insert into un_partial_stated_event_stream
+             select coalesce(max(stream_id), 0) + 1, 'master', '{id}', true from un_partial_stated_event_stream;"
+        );
+        self.has_forgotten = true;
+    }
+
     /// Stores so many remote outliers that a page of ids holds nothing else.
     pub fn flood(&mut self, room: usize, backfill: bool) {
         self.settle(room);
@@ -243,13 +271,13 @@ impl<'a> Server<'a> {
         *last += FLOOD;
     }
 
-    /// The redaction in effect of an event, among those that are `known`: whether each must be of its target's server.
+    /// The redaction in effect of an event, among those that are `known` and not rejected: whether each must be of its target's
+    /// server.
     pub fn redaction_of(&self, target: &Event, known: impl Fn(&Event) -> Option<bool>) -> Option<&str> {
         let server = |event: &Event| event.sender.split_once(':').unwrap_or_default().1;
         let effective = self.events.iter().filter(|redaction| {
             redaction.redacts.as_ref() == Some(&target.id)
                 && redaction.room == target.room
-                && !redaction.draft.rejected
                 && !target.is_create()
                 && known(redaction).is_some_and(|same| !same || server(redaction) == server(target))
         });

@@ -167,6 +167,21 @@ impl Database {
         self.change(sql, &[&ROOM, &user_id, &by, &until]);
     }
 
+    /// Rejects an event that was accepted, or the reverse, as Synapse does once it has all of the state of a room that it had
+    /// joined with a part of it; told of at this id of a stream, which older versions have not.
+    #[track_caller]
+    pub fn rejudge(&self, event_id: &str, id: i64, rejected: bool) {
+        let reason = rejected.then_some("auth_error");
+        self.change("update events set rejection_reason = $2 where event_id = $1", &[&event_id, &reason]);
+        self.change("delete from rejections where event_id = $1", &[&event_id]);
+        let sql =
+            "insert into rejections (event_id, reason, last_check) select $1, $2::text, '' where $2::text is not null";
+        self.change(sql, &[&event_id, &reason]);
+        let sql = "insert into un_partial_stated_event_stream (stream_id, instance_name, event_id, rejection_status_changed) \
+                   values ($1, 'master', $2, true)";
+        self.change(sql, &[&id, &event_id]);
+    }
+
     /// Prunes a redacted event, as Synapse does some days after its redaction.
     #[track_caller]
     pub fn censor(&self, event_id: &str) {
