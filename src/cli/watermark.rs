@@ -91,12 +91,12 @@ fn show(args: &Show) -> Result<Outcome> {
             None => writeln!(out, "{:<9} nothing archived yet", text("stream"))?,
             Some(position) => writeln!(
                 out,
-                "{:<9} position {position}, event {}, moved {}, open gaps: {} ({} ids)",
+                "{:<9} position {position}, event {}, moved {}, open gaps: {} ({})",
                 text("stream"),
                 text("event_id"),
                 text("at"),
                 watermark["gaps"],
-                watermark["missing"],
+                report::counted(watermark["missing"].as_u64().unwrap_or_default(), "id"),
             )?,
         }
     }
