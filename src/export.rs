@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 mod committing;
 mod course;
+mod later;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -130,11 +131,6 @@ pub async fn export(
 /// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
 const DEOUTLIERED_AT_ONCE: usize = 10_000_000;
 
-/// How many of the events that Synapse has judged anew are looked at together.
-const REJUDGED_AT_ONCE: u32 = 1_000;
-/// How many ids of new judgements are looked at again, as some may have been taken by transactions that had not committed.
-const UNCOMMITTED: i64 = 1_000;
-
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -194,70 +190,6 @@ impl Export<'_> {
         self.rejudged().await?;
         self.all(selection).await?;
         self.bans(selection).await
-    }
-
-    /// Says from where on it is to be followed which events Synapse judges anew: what is read from now on is as it has been
-    /// judged by now.
-    async fn follow_rejudged(&mut self) -> Result<(), Error> {
-        if self.archive().await?.catalog().rejudged()?.is_none()
-            && let Some(head) = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?
-        {
-            self.archive().await?.rejudged_up_to(head)?;
-        }
-        Ok(())
-    }
-
-    /// Looks again at archived events that Synapse has rejected since, or accepted again.
-    async fn rejudged(&mut self) -> Result<(), Error> {
-        let head = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?;
-        let Some(head) = head else { return Ok(()) };
-        let followed = self.archive().await?.catalog().rejudged()?;
-        let mut after = followed.unwrap_or(0).saturating_sub(UNCOMMITTED).max(0);
-        // the archive may have events of rooms that are left out by now
-        let database = self.database.clone().without(&BTreeSet::new());
-        while after < head {
-            let rejudged = unless_stopped(&mut self.stop, database.rejudged(after, REJUDGED_AT_ONCE)).await?;
-            let Some(rejudged) = rejudged else { return Ok(()) };
-            let Some(&(last, _)) = rejudged.last() else { break };
-            after = last;
-            let archive = self.archive().await?;
-            let mut archived = Vec::new();
-            for (_, event_id) in &rejudged {
-                if archive.catalog().has_event(event_id)? {
-                    archived.push(event_id.as_str());
-                }
-            }
-            drop(archive);
-            let events = unless_stopped(&mut self.stop, database.events_by_id(&archived)).await?;
-            let Some(events) = events else { return Ok(()) };
-            for event in events {
-                self.batch.push(Box::new(event), false);
-            }
-            self.commit().await?;
-        }
-        if followed != Some(head) {
-            self.archive().await?.rejudged_up_to(head)?;
-        }
-        Ok(())
-    }
-
-    /// Lets the archive know which bans redact; by now it has them. Where that may not be read, nothing is known of it.
-    async fn bans(&mut self, selection: &Selection) -> Result<(), Error> {
-        if self.database.schema().suffices_for_bans().is_err() {
-            return Ok(());
-        }
-        let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-        for scope in &scopes {
-            let mut after = None;
-            while !self.is_stopped() {
-                let bans = self.database.ban_redactions(scope, after.as_ref());
-                let Some(bans) = unless_stopped(&mut self.stop, bans).await? else { break };
-                let Some(last) = bans.last() else { break };
-                after = Some(last.clone());
-                self.archive().await?.redact_banned(&bans)?;
-            }
-        }
-        Ok(())
     }
 
     /// Reads the events de-outliered up to `head`, for the first export.

@@ -8,6 +8,7 @@ mod known;
 mod queries;
 mod redactions;
 mod refusal;
+mod rejudged;
 mod rooms;
 mod rows;
 mod schema;
@@ -312,22 +313,6 @@ impl Database {
             Ok((position, row.try_get(1)?, row.try_get(2)?))
         };
         self.all(&queries::NEWEST_BELOW, &parameters, read).await
-    }
-
-    /// How far it goes what [`Database::rejudged`] tells; 0 where it tells nothing, or may not be read.
-    pub async fn rejudged_head(&self) -> Result<i64, Error> {
-        if self.schema.check(&[schema::REJUDGED]).is_err() {
-            return Ok(0);
-        }
-        Ok(self.one(&queries::REJUDGED_HEAD, &[], |row| row.try_get(0)).await?.flatten().unwrap_or(0))
-    }
-
-    /// Events that Synapse first judged by a part of their room's state, as it does after a faster join, and has rejected, or
-    /// accepted again, when it had all of it: the next ones after an id of its `un_partial_stated_event_stream`, with their ids
-    /// there.
-    pub async fn rejudged(&self, after: i64, limit: u32) -> Result<Vec<(i64, String)>, Error> {
-        let limit = i64::from(limit);
-        self.all(&queries::REJUDGED, &[&after, &limit], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
     }
 
     /// Events without a place in the stream, which no page has, at most so many: event id, room id. Synapse makes none, but its

@@ -229,6 +229,12 @@ impl Catalog {
         Ok(statement.query_row([event_id], |row| row.get(0))?)
     }
 
+    /// Whether an archived event is rejected; none if it is not archived.
+    pub fn is_rejected(&self, event_id: &str) -> Result<Option<bool>, Error> {
+        let mut statement = self.connection.prepare_cached("select rejected from event where event_id = ?1")?;
+        Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
+    }
+
     /// Up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed; none: from none on.
     pub fn rejudged(&self) -> Result<Option<i64>, Error> {
         Ok(self.connection.query_row("select position from rejudged", [], |row| row.get(0)).optional()?)

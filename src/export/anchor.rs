@@ -4,9 +4,9 @@
 use std::fmt;
 
 use super::Error;
-use crate::archive::{self, Catalog};
+use crate::archive::Catalog;
 use crate::source::{Database, Scope};
-use crate::stream::{Position, Stream, Watermark};
+use crate::stream::{Gaps, Position, Stream, Watermark};
 
 /// How many events are looked at where the one at the watermark is gone.
 const EVENTS: u32 = 1_000;
@@ -58,7 +58,9 @@ pub(crate) async fn reused(
         return Ok(None);
     }
     let (gaps, left_out) = (catalog.gaps(scope.room_id(), stream)?, catalog.left_out()?);
-    let since = [complete(catalog, scope, Stream::Live)?, complete(catalog, scope, Stream::Backfill)?];
+    let backfill = catalog.watermark(scope.room_id(), Stream::Backfill)?;
+    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope.room_id(), Stream::Backfill)?);
+    let since = [complete(Some(watermark), &gaps), backfill];
     for (position, found, room_id) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {
             Scope::Server => !left_out.contains(&room_id),
@@ -72,8 +74,7 @@ pub(crate) async fn reused(
 }
 
 /// Up to which position of a stream nothing is missing.
-fn complete(catalog: &Catalog, scope: &Scope, stream: Stream) -> Result<Position, archive::Error> {
-    let watermark = catalog.watermark(scope.room_id(), stream)?.map_or(0, |watermark| watermark.position.0);
-    let gaps = catalog.gaps(scope.room_id(), stream)?;
-    Ok(Position(gaps.iter().map(|gap| gap.first.0.saturating_sub(1)).chain([watermark]).min().unwrap_or(0)))
+fn complete(watermark: Option<&Watermark>, gaps: &Gaps) -> Position {
+    let first = gaps.iter().next().map(|gap| Position(gap.first.0.saturating_sub(1)));
+    first.or(watermark.map(|watermark| watermark.position)).unwrap_or(Position(0))
 }

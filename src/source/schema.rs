@@ -115,12 +115,16 @@ impl Schema {
 
     /// Whether the bans that redact can be read, where there can be any.
     pub fn suffices_for_bans(&self) -> Result<(), Problem> {
-        if self.has(BAN_REDACTIONS.0) { self.check(&[BAN_REDACTIONS]) } else { Ok(()) }
+        self.check_if_there(BAN_REDACTIONS)
     }
 
     /// Whether it can be read which events Synapse has judged anew, where there can be any.
     pub fn suffices_for_rejudged(&self) -> Result<(), Problem> {
-        if self.has(REJUDGED.0) { self.check(&[REJUDGED]) } else { Ok(()) }
+        self.check_if_there(REJUDGED)
+    }
+
+    fn check_if_there(&self, table: Needed) -> Result<(), Problem> {
+        if self.has(table.0) { self.check(&[table]) } else { Ok(()) }
     }
 
     /// Whether a table is there.
