@@ -11,7 +11,9 @@ use super::writing::Writing;
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
+/// The oldest version that [`Catalog::open`] brings to this one.
+const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
@@ -52,6 +54,12 @@ impl Catalog {
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         // beside this one, to sort for an index
         catalog.connection.pragma_update(None, "threads", 1)?;
+        if (UPGRADED_FROM..VERSION).contains(&version) {
+            let upgrade = catalog.connection.unchecked_transaction()?;
+            upgrade.execute_batch(include_str!("catalog_upgrade.sql"))?;
+            upgrade.pragma_update(None, "user_version", VERSION)?;
+            upgrade.commit()?;
+        }
         Ok((catalog, version == 0))
     }
 
@@ -72,7 +80,8 @@ impl Catalog {
         };
         match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
-            _ => Ok(catalog),
+            VERSION => Ok(catalog),
+            older => Err(Error::NotUpgraded(older)),
         }
     }
 
@@ -99,8 +108,8 @@ impl Catalog {
         let (version, application) = (pragma("user_version")?, pragma("application_id")?);
         let tables: i64 = self.connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
         match (application, version) {
-            (APPLICATION_ID, VERSION) => Ok(version),
-            (APPLICATION_ID, ..VERSION) => Err(Error::Older(version)),
+            (APPLICATION_ID, UPGRADED_FROM..=VERSION) => Ok(version),
+            (APPLICATION_ID, ..UPGRADED_FROM) => Err(Error::Older(version)),
             (APPLICATION_ID, _) => Err(Error::Newer(version)),
             (0, 0) if tables == 0 => Ok(version),
             _ => Err(Error::Foreign),

@@ -53,6 +53,11 @@ pub enum Error {
         "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing"
     )]
     Older(i64),
+    /// A catalog of the version before, which only who may write to it can bring to this one.
+    #[error(
+        "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: the next `synapse-export export` brings it up to that"
+    )]
+    NotUpgraded(i64),
     /// The database is another server's.
     #[error("the archive is of the server {}, the database of {}: each server has its own archive", own.escape_debug(), found.escape_debug())]
     OtherServer {

@@ -1,0 +1,2 @@
+-- What brings a catalog of version 7 to version 8, in one transaction: what `catalog.sql` has since then, and nothing that has to
+-- look at every event.
