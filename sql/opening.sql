@@ -5,7 +5,11 @@ select pg_backend_pid() as process,
        max(own) filter (where name = 'default_transaction_read_only') = 'on' as read_only,
        coalesce(max(wanted) filter (where name = 'statement_timeout')::bigint, 0) as statement_timeout,
        count(case when wanted is distinct from setting then set_config(name, wanted, true) end) as set
-  from (select name, setting, own, case when value is null or is_timeout and own <> '0' then own else value end as wanted
+  from (select name, setting, own,
+               -- a temporary table of somebody else's comes last
+               case when name = 'search_path' and own not like '%pg_temp%' then concat_ws(', ', nullif(own, ''), 'pg_temp')
+                    when value is null or is_timeout and own <> '0' then own
+                    else value end as wanted
           from (select name, setting,
                        case when source = 'session' and context = 'user' and name <> all (array[
                                      'transaction_isolation', 'transaction_read_only', 'transaction_deferrable',

@@ -17,7 +17,8 @@ use crate::{Ended, run, wait_until};
 /// As Synapse and others set up what they take for their own connections.
 const LEFT_BEHIND: &str = "set statement_timeout = '1h'; set bytea_output = 'escape'; set enable_indexscan = off; \
     set enable_indexonlyscan = off; set lock_timeout = '2h'; set search_path = nowhere; set row_security = off; \
-    set default_transaction_isolation = 'repeatable read'; set transform_null_equals = on; set work_mem = '1MB'";
+    set default_transaction_isolation = 'repeatable read'; set transform_null_equals = on; set work_mem = '1MB'; \
+    create temporary table events (n int)";
 
 /// What a session is like, but for what PgBouncer sets for each client.
 const STATE: &str = "select string_agg(name || '=' || setting, ' ' order by name) || ' ' || \
@@ -167,7 +168,7 @@ fn what_others_have_set_counts_for_nothing() {
          create view rooms as select * from rooms_ \
           where current_setting('statement_timeout') = '5min' and current_setting('lock_timeout') = '7s' \
             and current_setting('idle_in_transaction_session_timeout') = '1min' \
-            and current_setting('search_path') = '\"$user\", public' and current_setting('enable_indexscan') = 'on' \
+            and current_setting('search_path') = '\"$user\", public, pg_temp' and current_setting('enable_indexscan') = 'on' \
             and current_setting('enable_seqscan') = 'off' and current_setting('transaction_read_only') = 'on' \
             and current_setting('transform_null_equals') = 'off' and current_setting('row_security') = 'on' \
             and current_setting('transaction_isolation') = 'read committed'",

@@ -375,6 +375,8 @@ fn has_answered(failed: &Failed) -> bool {
 /// Whether it may work later; `is_right`: the address is no mistake.
 fn is_transient(failed: &Failed, is_right: bool) -> bool {
     match failed {
+        // a timeout that another client has set for itself
+        Failed::Beginning(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => true,
         Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => passes(error, is_right),
         Failed::Connection(error) => matches!(error, PoolError::Timeout(_)),
         Failed::Unfit(reason) => [SILENT, succession::BEHIND].contains(reason),
