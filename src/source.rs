@@ -5,6 +5,7 @@
 
 mod checkup;
 mod known;
+mod pooler;
 mod queries;
 mod redactions;
 mod refusal;
@@ -23,11 +24,13 @@ use tokio_postgres::error::SqlState;
 use crate::config::Config;
 use crate::stream::{Position, Stream};
 pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
+pub use pooler::PoolerRefusal;
 pub use redactions::Bans;
 pub use refusal::Refusal;
 pub use rooms::{Kind, Matches, Room};
 pub use rows::{Found, Row, Rows};
 pub use schema::{Problem, Schema};
+pub use session::Pooler;
 use session::Session;
 
 /// Why the database could not be read.
@@ -278,6 +281,11 @@ impl Database {
     ) -> Result<Option<T>, Error> {
         let rows = self.session.query(statement, parameters).await?;
         rows.first().map(read).transpose().map_err(Error::query(statement.name))
+    }
+
+    /// What stands between here and PostgreSQL.
+    pub async fn pooler(&self) -> Result<Pooler, Error> {
+        self.session.pooler().await
     }
 
     /// Whether this is a replica, and how far behind.

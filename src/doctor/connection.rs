@@ -3,7 +3,7 @@
 use tokio_postgres::error::SqlState;
 
 use super::{Finding, chain, known, n, named, span};
-use crate::source::{self, Database, Login, Standing};
+use crate::source::{self, Database, Login, Pooler, PoolerRefusal, Standing};
 
 /// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
 const LAG: i64 = 60 * 60 * 1000;
@@ -30,6 +30,16 @@ pub(crate) fn remedy(error: &source::Error) -> &'static str {
         }
         return "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
     };
+    match cause.and_then(source::Refusal::pooler) {
+        Some(PoolerRefusal::Mode) => {
+            return "a pooler in the mode statement gives each statement another connection, so that nothing can be read as one: connect to PostgreSQL itself, or have a database with pool_mode = transaction or session in pgbouncer.ini";
+        }
+        Some(PoolerRefusal::Parameter) => {
+            return "leave it out of the connection string (options, PGOPTIONS), and set for the role what it asks for: ALTER ROLE ... SET; or connect to PostgreSQL itself";
+        }
+        Some(PoolerRefusal::Encryption) => return "the pooler wants encryption: set sslmode=require or better",
+        Some(PoolerRefusal::Login | PoolerRefusal::Database) | None => {}
+    }
     if *code == SqlState::INVALID_PASSWORD {
         check_password
     } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
@@ -50,6 +60,12 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> O
         findings.push(Finding::fine("connection", format!("PostgreSQL {} answers", login.server_version)));
         findings.push(tls(login));
     }
+    if let Some(found) = known("pooler", database.pooler(), findings).await {
+        findings.push(pooler(&found));
+        if !found.lost_options.is_empty() {
+            findings.push(lost(&found.lost_options));
+        }
+    }
     let writable = known("role", database.writable(), findings).await;
     if let Some((login, writable)) = login.as_ref().zip(writable) {
         findings.push(role(login, &writable));
@@ -66,6 +82,27 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> O
         }
     }
     login
+}
+
+fn pooler(found: &Pooler) -> Finding {
+    let check = "pooler";
+    match found {
+        Pooler { is_there: Some(false), .. } => Finding::fine(check, "none: PostgreSQL itself answers"),
+        Pooler { is_there: None, .. } => Finding::unknown(check, "it does not show whether there is one"),
+        Pooler { by_transaction: true, .. } => Finding::fine(
+            check,
+            "there is one, which gives out connections for a transaction only; nothing of ours stays on them, and what is not waited for any more is ended by closing them",
+        ),
+        Pooler { by_transaction: false, .. } => Finding::fine(
+            check,
+            "there is one, perhaps in the mode session; in the mode transaction, too, nothing of ours stays on its connections, and what is not waited for any more is ended by closing them",
+        ),
+    }
+}
+
+fn lost(options: &[String]) -> Finding {
+    let what = format!("options asks for {}, which does not hold: the pooler leaves it out", options.join(", "));
+    Finding::warning("options", what).remedy("set it for the role: ALTER ROLE ... SET; or connect to PostgreSQL itself")
 }
 
 fn tls(login: &Login) -> Finding {
@@ -172,6 +209,22 @@ mod tests {
         ] {
             assert_eq!(standby(delay, feedback).kind, kind, "{delay:?} {feedback:?}");
         }
+    }
+
+    #[test]
+    fn a_pooler_is_told_as_far_as_it_shows() {
+        let found = |is_there, by_transaction| Pooler { is_there, by_transaction, lost_options: Vec::new() };
+        for (found, kind, said) in [
+            (found(Some(false), false), Kind::Fine, "none"),
+            (found(None, false), Kind::Unknown, "does not show"),
+            (found(Some(true), true), Kind::Fine, "for a transaction only"),
+            (found(Some(true), false), Kind::Fine, "perhaps in the mode session"),
+        ] {
+            let finding = pooler(&found);
+            assert!(finding.kind == kind && finding.what.contains(said), "{finding:?}");
+        }
+        let finding = lost(&["statement_timeout".to_owned()]);
+        assert!(finding.kind == Kind::Warning && finding.what.contains("statement_timeout"), "{finding:?}");
     }
 
     #[test]

@@ -21,6 +21,8 @@ macro_rules! statement {
     };
 }
 
+pub(super) const OPENING: Statement = statement!("opening");
+pub(super) const OPTION: Statement = statement!("option");
 pub(super) const COLUMNS: Statement = statement!("columns");
 pub(super) const ROLE: Statement = statement!("role");
 pub(super) const HEADS: Statement = statement!("heads");
@@ -124,6 +126,8 @@ pub(super) fn room_probe() -> Statement {
 pub(super) fn named(name: &str) -> Option<Statement> {
     let pages = [Direction::Upward, Direction::Downward].map(|direction| [page(direction), room_page(direction)]);
     [
+        OPENING,
+        OPTION,
         COLUMNS,
         ROLE,
         HEADS,

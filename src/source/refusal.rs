@@ -5,6 +5,8 @@ use std::fmt;
 
 use tokio_postgres::error::SqlState;
 
+use super::PoolerRefusal;
+
 /// An error of PostgreSQL's, or of the way to it, without what it may quote of rows: PostgreSQL puts values into its DETAIL and
 /// CONTEXT and, where it cannot read one, into the message itself.
 pub struct Refusal(pub(super) tokio_postgres::Error);
@@ -13,10 +15,16 @@ pub struct Refusal(pub(super) tokio_postgres::Error);
 const DATA_EXCEPTION: &str = "22";
 
 impl Refusal {
-    /// PostgreSQL's code for it; none: it did not come from there.
+    /// PostgreSQL's code for it, whoever said it; none: it did not come from there.
     #[must_use]
     pub fn code(&self) -> Option<&SqlState> {
-        self.0.code()
+        self.pooler().and_then(PoolerRefusal::code).or_else(|| self.0.code())
+    }
+
+    /// What a pooler means by it.
+    #[must_use]
+    pub fn pooler(&self) -> Option<PoolerRefusal> {
+        PoolerRefusal::of(&self.0)
     }
 }
 

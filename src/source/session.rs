@@ -1,12 +1,17 @@
 //! A read-only session: the only code that runs SQL, and it runs nothing but reads.
 //!
-//! Two of the four layers that keep the database as it is are here: every transaction is `READ ONLY`, and so is the
-//! session by default. The types above are a third (no statement but those in `sql/`), the role is the fourth.
+//! One of the four layers that keep the database as it is is here: every transaction is `READ ONLY`. The types above are the
+//! second (no statement but those in `sql/`), the role is the third, and what follows is the fourth.
 //!
-//! Nothing of ours stays behind on the server: a statement whose answer nobody waits for any more is cancelled, and a
-//! connection on which anything went wrong is not used again.
+//! Nothing of ours outlives a transaction on the server: settings are local to it, statements have no name, and a connection
+//! on which anything went wrong is not used again. A pooler may give what we used to somebody else next, who wants to write; and
+//! may give us what somebody else has set up: see `sql/opening.sql`. A statement whose answer nobody waits for any more is
+//! cancelled, behind a pooler by closing the connection: a request to cancel may come to somebody else's statement there.
 
+mod options;
+mod parameters;
 mod patience;
+mod process;
 mod servers;
 mod succession;
 
@@ -15,42 +20,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
-use futures_util::{FutureExt as _, StreamExt as _};
-use tokio_postgres::RowStream;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, RowStream};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::queries::Statement;
+use super::queries::{OPENING, Statement};
 use super::{Error, Heads, Refusal, tls};
 use crate::config::Config;
+use parameters::types;
 use patience::Patience;
 pub(super) use patience::passes;
-use servers::Servers;
-
-/// What every session of ours is set to, and the time that a statement may take, in milliseconds. Pages are read by index,
-/// in order and without JIT or parallel workers, whatever the statistics say: the plans are then the same on a small, a
-/// huge and a never analysed database. Settings that this version of PostgreSQL lacks are left out. A timeout that the
-/// role, the database, the server or the connection string's `options` have set already stays as it is.
-///
-/// A page takes a fraction of a second, so these timeouts end what has gone wrong, before it holds up a vacuum or a
-/// replica's replay for long.
-const SETTINGS: &str = "
-    select set_config(name, value, false)
-      from (values ('default_transaction_read_only', 'on'),
-                   ('statement_timeout', '300000'),
-                   ('lock_timeout', '30000'),
-                   ('idle_in_transaction_session_timeout', '60000'),
-                   ('jit', 'off'),
-                   ('max_parallel_workers_per_gather', '0'),
-                   ('plan_cache_mode', 'force_custom_plan'),
-                   ('enable_seqscan', 'off'),
-                   ('enable_bitmapscan', 'off'),
-                   ('enable_hashjoin', 'off'),
-                   ('enable_mergejoin', 'off')) wanted (name, value)
-      join pg_settings using (name)
-     where setting = '0' or name not in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');
-    select setting from pg_settings where name = 'statement_timeout'";
+use servers::{Begun, Servers};
 
 /// A standby knows no `SERIALIZABLE`, which a role or a database may have made the default.
 const BEGIN: &str = "begin isolation level read committed read only";
@@ -60,6 +42,20 @@ const CANCELLING: Duration = Duration::from_secs(5);
 /// How long a page may keep its transaction open, if it has brought a row: long transactions hold back a primary's vacuum
 /// and a replica's replay.
 const PAGE: Duration = Duration::from_secs(10);
+
+/// How long a second connection is waited for that tells a pooler's mode.
+const SECOND: Duration = Duration::from_secs(2);
+
+/// What stands between here and PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct Pooler {
+    /// Whether there is one; none when that cannot be told.
+    pub is_there: Option<bool>,
+    /// Whether it is seen to give out a connection for a transaction only. Otherwise it may all the same.
+    pub by_transaction: bool,
+    /// The settings that the connection string's `options` asks for and that do not hold.
+    pub lost_options: Vec<String>,
+}
 
 /// A few connections to the database.
 #[derive(Clone)]
@@ -87,7 +83,7 @@ impl Session {
         &self,
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<tokio_postgres::Row>, Error> {
+    ) -> Result<Vec<Row>, Error> {
         let mut patience = self.patience();
         loop {
             match self.try_query(statement, parameters).await {
@@ -97,11 +93,7 @@ impl Session {
         }
     }
 
-    async fn try_query(
-        &self,
-        statement: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<tokio_postgres::Row>, Error> {
+    async fn try_query(&self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let mut answer = self.answer(statement, parameters).await?;
         let mut rows = Vec::new();
         while let Some(row) = answer.next().await? {
@@ -118,22 +110,57 @@ impl Session {
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Answer, Error> {
-        let client = self.servers.client(&self.target).await?;
+        let began = Instant::now();
+        let begun = self.servers.begin(&self.target).await?;
         let mut answer = Answer {
             session: self.clone(),
-            client: Some(client),
+            is_pooled: begun.is_pooled(),
+            client: Some(begun.client),
             rows: None,
             statement: statement.name,
-            began: Instant::now(),
+            began,
             count: 0,
         };
-        answer.begin(&statement.sql, parameters).await?;
+        answer.ask(&statement.sql, parameters).await?;
         Ok(answer)
     }
 
     /// Bears with failures that pass.
     pub(super) fn patience(&self) -> Patience<'_> {
         Patience::new(self)
+    }
+
+    /// What stands between here and PostgreSQL. Of a pooler's mode it shows in two connections: where one process answers both in
+    /// turn, while both are open, connections are given out for a transaction only.
+    pub(super) async fn pooler(&self) -> Result<Pooler, Error> {
+        let first = self.servers.begin(&self.target).await?;
+        let (is_pooled, named, process) = (first.is_pooled(), first.named, first.process);
+        let first = self.committed(first).await?;
+        let by_transaction = if is_pooled {
+            let second =
+                tokio::time::timeout(SECOND, async { self.committed(self.servers.begin(&self.target).await?).await });
+            matches!(second.await, Ok(Ok((_, other))) if other == process)
+        } else {
+            false
+        };
+        drop(first);
+        Ok(Pooler { is_there: named.map(|_| is_pooled), by_transaction, lost_options: self.servers.lost_options() })
+    }
+
+    /// Ends a transaction in which nothing was asked; its connection, and the process that answered.
+    async fn committed(&self, begun: Begun) -> Result<(Object, i32), Error> {
+        let ended = tokio::time::timeout(self.servers.silence(), begun.client.batch_execute("commit")).await;
+        match ended {
+            Ok(Ok(())) => Ok((begun.client, begun.process)),
+            Ok(Err(error)) => {
+                drop(Object::take(begun.client));
+                Err(Error::query(OPENING.name)(error))
+            }
+            Err(_) => {
+                drop(Object::take(begun.client));
+                Err(Error::Silent { statement: OPENING.name, seconds: self.servers.silence().as_secs() })
+            }
+        }
     }
 
     /// How long a page may keep its transaction open: never so long that the server's `statement_timeout`, which goes on
@@ -164,10 +191,11 @@ impl Session {
     }
 }
 
-/// The answer to a statement. Dropped before its end, the statement is cancelled.
+/// The answer to a statement, in a transaction of its own. Dropped before its end, the statement is cancelled.
 pub(super) struct Answer {
     session: Session,
     client: Option<Object>,
+    is_pooled: bool,
     rows: Option<Pin<Box<RowStream>>>,
     statement: &'static str,
     began: Instant,
@@ -176,21 +204,15 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn begin(&mut self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+    async fn ask(&mut self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
         let Some(client) = &self.client else { return Ok(()) };
-        // past the pool's own wrapper, whose statement cache would keep every statement prepared
-        let client: &tokio_postgres::Client = client;
-        let begun = async {
-            client.batch_execute(BEGIN).await?;
-            client.query_raw(sql, parameters.iter().copied()).await
-        };
-        let begun = self.in_time(begun).await;
-        self.rows = Some(Box::pin(self.passed(begun)?));
+        let asked = self.in_time(typed_raw(client, sql, parameters)).await;
+        self.rows = Some(Box::pin(self.passed(asked)?));
         Ok(())
     }
 
     /// The next row, none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<tokio_postgres::Row>, Error> {
+    pub(super) async fn next(&mut self) -> Result<Option<Row>, Error> {
         let Some(mut rows) = self.rows.take() else { return Ok(None) };
         // most rows have arrived already, and need no timer
         let row = match rows.next().now_or_never() {
@@ -240,6 +262,10 @@ impl Drop for Answer {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         self.tell("statement broken off");
+        if self.is_pooled {
+            drop(Object::take(client));
+            return;
+        }
         let cancelling = self.session.servers.cancelling(client.cancel_token());
         self.session.tasks.spawn(async move {
             let _ = tokio::time::timeout(CANCELLING, cancelling).await;
@@ -247,6 +273,24 @@ impl Drop for Answer {
             drop(Object::take(client));
         });
     }
+}
+
+/// Runs a statement without a name, which is gone with the next one: see [`types`].
+async fn typed_raw(
+    client: &Client,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<RowStream, tokio_postgres::Error> {
+    client.query_typed_raw(sql, parameters.iter().copied().zip(types(sql))).await
+}
+
+/// The same, for few rows.
+async fn typed(
+    client: &Client,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    typed_raw(client, sql, parameters).await?.try_collect().await
 }
 
 /// Says which database this is, and who asks for it.

@@ -265,7 +265,8 @@ fn a_server_that_tells_nothing_of_its_log_is_exported() {
              begin raise 'not supported here' using errcode = '0A000'; end $$"
         ));
     }
-    let dsn = format!("{} options='-c search_path=public,pg_catalog'", database.dsn());
+    database.execute(&format!("alter database {} set search_path = public, pg_catalog", database.name()));
+    let dsn = database.dsn();
     let (counts, _) = archive.try_export(&dsn);
     assert_eq!(counts.unwrap_or_else(|error| panic!("{}", chain(&error))).new_events(), 6);
     let config = Config::new(Some(&dsn), |_| None).unwrap();
@@ -284,8 +285,10 @@ fn an_abandoned_room_that_takes_too_long_hides_no_other() {
          create schema slow;
          create view slow.rejections as select r.* from (select pg_sleep(3) offset 0) s, public.rejections r"
     ));
-    let dsn = format!("{} options='-c search_path=slow,public -c statement_timeout=1000'", database.dsn());
-    let config = Config::new(Some(&dsn), |_| None).unwrap();
+    for setting in ["search_path = slow, public", "statement_timeout = 1000"] {
+        database.execute(&format!("alter database {} set {setting}", database.name()));
+    }
+    let config = Config::new(Some(&database.dsn()), |_| None).unwrap();
     let rooms = Runtime::new().unwrap().block_on(async { Database::connect(&config).await?.rooms("").await }).unwrap();
     assert_eq!(rooms.iter().map(|room| &*room.name).collect::<Vec<_>>(), [ROOM, "There"]);
 }

@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 pub mod archive;
+pub mod pooler;
 pub mod standby;
 pub mod story;
 
@@ -107,6 +108,7 @@ impl Cluster {
         execute(&client, shape.tables());
         Database {
             dsn: self.dsn(&name),
+            told: self.dsn(&name),
             url: format!("postgresql://postgres@127.0.0.1:{}/{name}", self.port),
             psql: self.programs.join("psql"),
             administration,
@@ -133,6 +135,8 @@ pub struct Database {
     name: String,
     shape: Shape,
     dsn: String,
+    /// How others are told to connect.
+    told: String,
     url: String,
     psql: PathBuf,
     administration: String,
@@ -145,9 +149,15 @@ impl Database {
         &self.name
     }
 
-    /// How to connect over the Unix socket, as `key=value` pairs.
+    /// How to connect over the Unix socket, or through a pooler, as `key=value` pairs.
     pub fn dsn(&self) -> String {
-        self.dsn.clone()
+        self.told.clone()
+    }
+
+    /// The same database, to which others come through a pooler.
+    pub fn through(mut self, pooler: &pooler::Pooler) -> Self {
+        self.told = pooler.dsn(&self.name);
+        self
     }
 
     /// How to connect over TCP, as a URL.

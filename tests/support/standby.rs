@@ -98,7 +98,7 @@ fn control(programs: &Path, data: &Path, arguments: &[&str]) {
 }
 
 /// PostgreSQL wants to be run by whom its files belong to.
-fn as_owner(command: &mut Command, directory: &Path) {
+pub(super) fn as_owner(command: &mut Command, directory: &Path) {
     let owner = std::fs::metadata(directory).expect("a server's directory is there");
     if std::fs::metadata("/proc/self").expect("this is Linux").uid() != owner.uid() {
         command.uid(owner.uid()).gid(owner.gid());

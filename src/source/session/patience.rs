@@ -8,6 +8,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tracing::info;
 
+use super::super::PoolerRefusal;
 use super::{Error, Session};
 
 /// The same is tried again after a tenth of a second, then after ever longer, at most ten seconds; each time up to twice
@@ -76,6 +77,9 @@ fn said(error: &Error) -> String {
 /// one that leads nowhere now may lead there later.
 pub(in crate::source) fn passes(error: &tokio_postgres::Error, is_right: bool) -> bool {
     if let Some(code) = error.code() {
+        if PoolerRefusal::of(error).is_some() {
+            return false;
+        }
         return code.code().starts_with("08") || TRANSIENT.contains(&code.code());
     }
     let of_the_way = |kind| kind != io::ErrorKind::PermissionDenied && (is_right || is_of_the_way(kind));

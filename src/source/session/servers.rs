@@ -1,27 +1,32 @@
 //! Which server a connection goes to, when several would do: hosts, with and without encryption, primaries and standbys.
 //!
-//! When a connection is lost, the next one may lead to another of them: see [`super::succession`].
+//! Each transaction may meet another of them, behind a pooler even over the same connection: so what is asked of a server is
+//! asked in the round trip that begins the transaction. See [`super::succession`] for who may take over.
 //!
 //! What libpq does and tokio-postgres does not: it knows no `allow`, no fallback of `prefer` after a failed handshake, and
 //! of `target_session_attrs` but three.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
-};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
+use futures_util::future::join3;
 use postgres_native_tls::MakeTlsConnector;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, NoTls, SimpleQueryMessage};
-use tracing::debug;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{CancelToken, Client, NoTls};
+use tracing::{debug, warn};
 
 use super::patience::passes;
+use super::process::named_at_login;
 use super::succession::{self, Succession};
-use super::{Error, Refusal, SETTINGS, tls};
+use super::{BEGIN, Error, Refusal, options, tls, typed};
 use crate::config::{Config, SessionAttributes};
+use crate::source::queries::OPENING;
 
 /// A handshake that never ends, unlike a connection that is not made, is cut off after this many connect timeouts: there
 /// may be as many addresses to try before it.
@@ -51,6 +56,24 @@ struct State {
     /// The sessions' `statement_timeout` in milliseconds.
     statement_timeout: AtomicU64,
     succession: Mutex<Succession>,
+    /// What the user's `options` ask for, by name; none: it is not known yet whether that holds.
+    options: OnceLock<BTreeMap<String, bool>>,
+}
+
+/// A connection with an open transaction.
+pub(super) struct Begun {
+    pub(super) client: Object,
+    /// The process that answers.
+    pub(super) process: i32,
+    /// The process that was named at login, if that can be told. Behind a pooler it is another.
+    pub(super) named: Option<i32>,
+}
+
+impl Begun {
+    /// Whether there is a pooler in between.
+    pub(super) fn is_pooled(&self) -> bool {
+        self.named.is_some_and(|named| named != self.process)
+    }
 }
 
 struct Way {
@@ -60,7 +83,32 @@ struct Way {
     socket_directory: Option<PathBuf>,
     /// For when the way before it found a server, but not this encryption, or was turned away.
     is_fallback: bool,
+    /// What its sessions must be.
+    wanted: SessionAttributes,
+    /// The settings that the user asks for there.
+    options: Vec<(String, String)>,
+    /// How long it may take to begin, without the time of a statement.
+    limit: Duration,
     pool: Pool,
+}
+
+/// Why a way leads nowhere now.
+enum Failed {
+    /// There is no connection.
+    Connection(PoolError),
+    /// The transaction does not begin.
+    Beginning(tokio_postgres::Error),
+    /// It is not the server that is wanted, or does not answer.
+    Unfit(&'static str),
+}
+
+/// A connection on its way into a transaction. Whoever does not wait for that closes it.
+struct Opening(Option<Object>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        drop(self.0.take().map(Object::take));
+    }
 }
 
 impl Servers {
@@ -71,7 +119,6 @@ impl Servers {
             SessionAttributes::PreferStandby => &[SessionAttributes::Standby, SessionAttributes::Any],
             wanted => &[wanted],
         };
-        let state = Arc::new(State::default());
         let mut on_the_way = WAY;
         let mut ways = Vec::new();
         for session in sessions.iter().copied() {
@@ -80,24 +127,14 @@ impl Servers {
                     let mut postgres = server.postgres.clone();
                     postgres.ssl_mode(*mode);
                     let timeout = postgres.get_connect_timeout().map(|timeout| *timeout * TIMEOUTS);
+                    let postgres_options = postgres.get_options().map(options::asked_for).unwrap_or_default();
                     on_the_way = postgres.get_connect_timeout().copied().unwrap_or(WAY);
                     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
                     let manager = match &connector {
                         Some(connector) => Manager::from_config(postgres, connector.clone(), recycling),
                         None => Manager::from_config(postgres, NoTls, recycling),
                     };
-                    let (state, name) = (Arc::clone(&state), Arc::<str>::from(&*server.name));
-                    let prepare = Hook::async_fn(move |client: &mut ClientWrapper, _| {
-                        let (client, state, name): (&ClientWrapper, _, _) = (client, Arc::clone(&state), name.clone());
-                        Box::pin(async move {
-                            let ready = prepare(client, session, &state);
-                            let limit = timeout.unwrap_or(WAY) + state.statement_timeout();
-                            let ready = tokio::time::timeout(limit, ready).await;
-                            debug!(server = &*name, admitted = matches!(ready, Ok(Ok(()))), "connected");
-                            ready.unwrap_or(Err(HookError::message(SILENT)))
-                        })
-                    });
-                    let pool = Pool::builder(manager).max_size(config.connections).post_create(prepare);
+                    let pool = Pool::builder(manager).max_size(config.connections);
                     let pool = pool.create_timeout(timeout).runtime(Runtime::Tokio1).build();
                     ways.push(Way {
                         name: server.name.clone(),
@@ -106,12 +143,15 @@ impl Servers {
                             Host::Tcp(_) => None,
                         }),
                         is_fallback: nth > 0,
+                        wanted: session,
+                        options: postgres_options,
+                        limit: timeout.unwrap_or(WAY),
                         pool: pool.map_err(|e| Error::Tls(e.to_string()))?,
                     });
                 }
             }
         }
-        Ok(Servers { ways: ways.into(), connector, on_the_way, state })
+        Ok(Servers { ways: ways.into(), connector, on_the_way, state: Arc::default() })
     }
 
     /// Whether there has been a connection.
@@ -146,16 +186,22 @@ impl Servers {
         }
     }
 
-    /// A connection the way that led there last time, else the best way that leads there now. `target` says what is
+    /// The settings that the user asks for and that do not hold, as far as it is known.
+    pub(super) fn lost_options(&self) -> Vec<String> {
+        let options = self.state.options.get().into_iter().flatten();
+        options.filter(|(_, holds)| !**holds).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Begins a transaction the way that led there last time, else the best way that leads there now. `target` says what is
     /// looked for.
-    pub(super) async fn client(&self, target: &str) -> Result<Object, Error> {
+    pub(super) async fn begin(&self, target: &str) -> Result<Begun, Error> {
         let last = self.state.last.load(Ordering::Relaxed);
-        let mut tried = match self.ways[last].pool.get().await {
-            Ok(client) => {
+        let mut tried = match self.ways[last].begin(&self.state).await {
+            Ok(begun) => {
                 self.state.reached.store(true, Ordering::Relaxed);
-                return Ok(client);
+                return Ok(begun);
             }
-            Err(error) => Some(error),
+            Err(failed) => Some(failed),
         };
         let was_reached = self.was_reached();
         let (mut transient, mut other_past) = (false, false);
@@ -167,20 +213,20 @@ impl Servers {
             }
             let result = match tried.take_if(|_| nth == last) {
                 Some(error) => Err(error),
-                None => way.pool.get().await,
+                None => way.begin(&self.state).await,
             };
             match result {
-                Ok(client) => {
+                Ok(begun) => {
                     self.state.last.store(nth, Ordering::Relaxed);
                     self.state.reached.store(true, Ordering::Relaxed);
-                    return Ok(client);
+                    return Ok(begun);
                 }
                 Err(error) => {
                     falls_back = has_answered(&error);
                     // a server that does not run has no socket
                     let is_right = was_reached || way.socket_directory.as_ref().is_some_and(|it| it.is_dir());
                     transient |= is_transient(&error, is_right);
-                    other_past |= is_message(&error, succession::OTHER_PAST);
+                    other_past |= matches!(error, Failed::Unfit(succession::OTHER_PAST));
                     if way.is_fallback {
                         // that it knows no TLS is not why it turned away who came without
                         failures.pop_if(|(name, failure)| *name == way.name && chain(&**failure).ends_with(NO_TLS));
@@ -212,69 +258,137 @@ impl State {
 const NO_TLS: &str = "server does not support TLS";
 const SILENT: &str = "it accepts connections and does not answer";
 
-/// Turns away a session that is not of the kind asked for, or on a server that may not take over, and sets up the others.
-async fn prepare(client: &ClientWrapper, wanted: SessionAttributes, state: &State) -> Result<(), HookError> {
-    use SessionAttributes as S;
-    // before our own settings, which make every session read-only
-    let of_kind = match wanted {
-        S::Any | S::PreferStandby => true,
-        S::Primary => !is_on(client, "select pg_is_in_recovery()").await?,
-        S::Standby => is_on(client, "select pg_is_in_recovery()").await?,
-        S::ReadWrite => !is_on(client, "show transaction_read_only").await?,
-        S::ReadOnly => is_on(client, "show transaction_read_only").await?,
-    };
-    if !of_kind {
-        return Err(HookError::message(match wanted {
-            S::Primary => "it is a standby, and target_session_attrs=primary",
-            S::Standby | S::PreferStandby => "it is no standby, and target_session_attrs asks for one",
-            S::ReadWrite => "its sessions are read-only, and target_session_attrs=read-write",
-            S::ReadOnly | S::Any => "its sessions can write, and target_session_attrs=read-only",
-        }));
+impl Way {
+    /// Begins a transaction on a connection of the pool's.
+    async fn begin(&self, state: &State) -> Result<Begun, Failed> {
+        loop {
+            let client = self.pool.get().await.map_err(Failed::Connection)?;
+            let is_new = Object::metrics(&client).recycle_count == 0;
+            let mut opening = Opening(Some(client));
+            let Some(client) = &opening.0 else { continue };
+            let begun = async {
+                if is_new && state.options.get().is_none() {
+                    self.check_options(client, state).await?;
+                }
+                self.open(client, state).await
+            };
+            let limit = self.limit + state.statement_timeout();
+            let begun = tokio::time::timeout(limit, begun).await.unwrap_or(Err(Failed::Unfit(SILENT)));
+            if is_new {
+                debug!(server = &*self.name, admitted = begun.is_ok(), "connected");
+            }
+            match begun {
+                Ok(process) => {
+                    let named = named_at_login(client);
+                    if let Some(client) = opening.0.take() {
+                        return Ok(Begun { client, process, named });
+                    }
+                }
+                // what has lain idle may have been closed meanwhile, which says nothing of the server
+                Err(Failed::Beginning(_)) if !is_new => {}
+                Err(failed) => return Err(failed),
+            }
+        }
     }
-    let answer = client.simple_query(SETTINGS).await.map_err(HookError::Backend)?;
-    let timeout = answer.iter().rev().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-        _ => None,
-    });
-    state.statement_timeout.store(timeout.unwrap_or_default(), Ordering::Relaxed);
-    let succession = state.succession().clone();
-    succession.admit(client).await
+
+    /// Finds out which of the user's own settings hold.
+    async fn check_options(&self, client: &Client, state: &State) -> Result<(), Failed> {
+        let mut all = BTreeMap::new();
+        for (name, value) in &self.options {
+            let holds = options::holds(client, name, value).await.map_err(Failed::Beginning)?;
+            all.insert(name.clone(), holds);
+            if !holds {
+                warn!(
+                    setting = name,
+                    "{name} is not as options asks for: something between here and PostgreSQL leaves it out. Set it for the role: ALTER ROLE ... SET {name} = ..."
+                );
+            }
+        }
+        let _ = state.options.set(all);
+        Ok(())
+    }
+
+    /// Begins a transaction, in one round trip, unless the session is not of the kind asked for, or is on a server that may
+    /// not take over; which process answers.
+    async fn open(&self, client: &Client, state: &State) -> Result<i32, Failed> {
+        let succession = state.succession().clone();
+        let kept = state.options.get().into_iter().flatten().filter(|(_, holds)| **holds).map(|(name, _)| &**name);
+        let kept: Vec<&str> = kept.collect();
+        let mut by_log = true;
+        let (opened, here) = loop {
+            // one after the other, each without waiting for the answer to the one before
+            let parameters: [&(dyn ToSql + Sync); 1] = [&kept];
+            let (begun, opened, here) = join3(
+                client.batch_execute(BEGIN),
+                typed(client, &OPENING.sql, &parameters),
+                succession.ask(client, by_log),
+            )
+            .await;
+            let opened = begun.and(opened).map_err(Failed::Beginning)?;
+            match here {
+                Ok(here) if !by_log || here.as_ref().is_none_or(|here| here.heads.is_some()) => break (opened, here),
+                Ok(_) => {}
+                // some hosted servers do not have the functions
+                Err(error) if by_log && error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {}
+                Err(error) => return Err(Failed::Beginning(error)),
+            }
+            by_log = false;
+            client.batch_execute("rollback").await.map_err(Failed::Beginning)?;
+        };
+        let told = |opened: &tokio_postgres::Row| {
+            let timeout: i64 = opened.try_get(3)?;
+            Ok((opened.try_get(0)?, opened.try_get(1)?, opened.try_get(2)?, timeout.unsigned_abs()))
+        };
+        let opened = opened.first().ok_or(Failed::Unfit(SILENT))?;
+        let (process, is_standby, is_read_only, timeout) = told(opened).map_err(Failed::Beginning)?;
+        if let Some(reason) = unfit(self.wanted, is_standby, is_read_only) {
+            return Err(Failed::Unfit(reason));
+        }
+        if let Some(reason) = here.and_then(|here| succession.turns_away(&here)) {
+            return Err(Failed::Unfit(reason));
+        }
+        state.statement_timeout.store(timeout, Ordering::Relaxed);
+        Ok(process)
+    }
 }
 
-async fn is_on(client: &ClientWrapper, sql: &str) -> Result<bool, HookError> {
-    let answer = client.simple_query(sql).await.map_err(HookError::Backend)?;
-    Ok(answer
-        .iter()
-        .any(|message| matches!(message, SimpleQueryMessage::Row(row) if matches!(row.get(0), Some("on" | "t")))))
+/// Why a session is not of the kind asked for, if it is not. `is_read_only`: as it is without us.
+fn unfit(wanted: SessionAttributes, is_standby: bool, is_read_only: bool) -> Option<&'static str> {
+    use SessionAttributes as S;
+    let is_read_only = is_standby || is_read_only;
+    match wanted {
+        S::Primary if is_standby => Some("it is a standby, and target_session_attrs=primary"),
+        S::Standby | S::PreferStandby if !is_standby => Some("it is no standby, and target_session_attrs asks for one"),
+        S::ReadWrite if is_read_only => Some("its sessions are read-only, and target_session_attrs=read-write"),
+        S::ReadOnly if !is_read_only => Some("its sessions can write, and target_session_attrs=read-only"),
+        _ => None,
+    }
 }
 
 /// Whether there was a server, which may take kindly to another encryption.
-fn has_answered(error: &PoolError) -> bool {
+fn has_answered(failed: &Failed) -> bool {
     use std::error::Error as _;
-    let PoolError::Backend(error) = error else { return false };
+    let Failed::Connection(PoolError::Backend(error)) = failed else { return false };
     error.source().is_none_or(|cause| cause.downcast_ref::<std::io::Error>().is_none())
 }
 
 /// Whether it may work later; `is_right`: the address is no mistake.
-fn is_transient(error: &PoolError, is_right: bool) -> bool {
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => passes(error, is_right),
-        PoolError::Timeout(_) => true,
-        error => is_message(error, SILENT) || is_message(error, succession::BEHIND),
+fn is_transient(failed: &Failed, is_right: bool) -> bool {
+    match failed {
+        // a timeout that another client has set for itself
+        Failed::Beginning(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => true,
+        Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => passes(error, is_right),
+        Failed::Connection(error) => matches!(error, PoolError::Timeout(_)),
+        Failed::Unfit(reason) => [SILENT, succession::BEHIND].contains(reason),
     }
 }
 
-/// Whether a server was turned away for this reason.
-fn is_message(error: &PoolError, reason: &str) -> bool {
-    matches!(error, PoolError::PostCreateHook(HookError::Message(message)) if *message == reason)
-}
-
-fn failure(error: PoolError) -> Failure {
-    match error {
-        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => Refusal(error).into(),
-        PoolError::PostCreateHook(HookError::Message(message)) => message.into(),
-        PoolError::Timeout(_) => "no answer in time; see connect_timeout".into(),
-        error => error.into(),
+fn failure(failed: Failed) -> Failure {
+    match failed {
+        Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => Refusal(error).into(),
+        Failed::Unfit(reason) => reason.into(),
+        Failed::Connection(PoolError::Timeout(_)) => "no answer in time; see connect_timeout".into(),
+        Failed::Connection(error) => error.into(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which server may take over when a connection is lost in the middle of a run: a standby that was asked next, one that
-//! was promoted, the same one after a crash.
+//! Which server may take over in the middle of a run: when a connection is lost, a standby that was asked next, one that was
+//! promoted, the same one after a crash; behind a balancing pooler any server at any transaction. So each transaction asks.
 //!
 //! An export reads up to the newest ids that it found when it began, takes an id that is missing among old ones for one
 //! that will never come, and an id that it has passed for read (see [`crate::stream`]). On the server where it began that is
@@ -19,11 +19,11 @@
 //! A run that *begins* on a server which is behind the one of the run before needs none of this: it reads up to that server's
 //! own newest ids, with that server's own clock, and moves no watermark beyond.
 
-use deadpool_postgres::{ClientWrapper, HookError};
-use tokio_postgres::error::SqlState;
+use futures_util::future::join;
+use tokio_postgres::Client;
 
 use super::super::queries::{ANCHOR, HEADS, LOG_POSITION};
-use super::Heads;
+use super::{Heads, typed};
 use crate::stream::Stream;
 
 /// Why a server is turned away for now.
@@ -55,26 +55,44 @@ impl Succession {
         }
     }
 
-    /// Turns away a server that may not take over.
-    pub(super) async fn admit(&self, client: &ClientWrapper) -> Result<(), HookError> {
-        let Some(first) = &self.heads else { return Ok(()) };
-        // what it has, it has from here on: a standby goes forward only
-        let rows = client.query(&*HEADS.sql, &[]).await.map_err(HookError::Backend)?;
-        let mut here = rows.first().map(Heads::from_row).transpose().map_err(HookError::Backend)?.unwrap_or_default();
-        here.wal = match client.query(&*LOG_POSITION.sql, &[]).await {
-            Ok(rows) => rows.first().and_then(|row| row.try_get(0).ok()),
-            Err(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => None,
-            Err(error) => return Err(HookError::Backend(error)),
+    /// Asks a server for what tells whether it may take over: how far its log goes (`by_log`), or else its newest ids. None
+    /// when each server may. What it has, it has from here on: a standby goes forward only.
+    pub(super) async fn ask(&self, client: &Client, by_log: bool) -> Result<Option<Here>, tokio_postgres::Error> {
+        let Some(first) = &self.heads else { return Ok(None) };
+        let by_log = by_log && first.wal.is_some();
+        let position = typed(client, if by_log { &LOG_POSITION.sql } else { &HEADS.sql }, &[]);
+        let anchor = async {
+            let Some((id, _)) = &self.read else { return Ok(Vec::new()) };
+            typed(client, &ANCHOR.sql, &[id]).await
         };
-        if !here.reach(first) {
-            return Err(HookError::message(BEHIND));
-        }
-        let Some((id, event_id)) = &self.read else { return Ok(()) };
-        let rows = client.query(&*ANCHOR.sql, &[id]).await.map_err(HookError::Backend)?;
-        let here = rows.iter().map(|row| row.try_get::<_, &str>(0));
-        if here.into_iter().any(|here| here.is_ok_and(|here| here != event_id)) {
-            return Err(HookError::message(OTHER_PAST));
-        }
-        Ok(())
+        let (position, anchor) = join(position, anchor).await;
+        let position = position?;
+        let heads = match position.first() {
+            Some(row) if by_log => {
+                row.try_get::<_, Option<i64>>(0)?.map(|wal| Heads { wal: Some(wal), ..Heads::default() })
+            }
+            row => Some(row.map(Heads::from_row).transpose()?.unwrap_or_default()),
+        };
+        let events = anchor?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        Ok(Some(Here { heads, events }))
     }
+
+    /// Why a server that told this is turned away, if it is.
+    pub(super) fn turns_away(&self, here: &Here) -> Option<&'static str> {
+        let (Some(first), Some(heads)) = (&self.heads, &here.heads) else { return None };
+        if !heads.reach(first) {
+            return Some(BEHIND);
+        }
+        let (_, event_id) = self.read.as_ref()?;
+        // under a broken index an id may belong to several
+        (!here.events.is_empty() && !here.events.contains(event_id)).then_some(OTHER_PAST)
+    }
+}
+
+/// What a server tells of itself.
+pub(super) struct Here {
+    /// How far it has come; none: its log tells nothing.
+    pub(super) heads: Option<Heads>,
+    /// Who has the id of the last event that was read.
+    events: Vec<String>,
 }
