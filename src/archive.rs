@@ -8,6 +8,7 @@ mod batch;
 mod catalog;
 mod commit;
 mod error;
+mod indexes;
 mod jsonl;
 pub mod layout;
 mod look;
@@ -52,7 +53,7 @@ pub enum Step {
     Record,
     /// After it has moved.
     Recorded,
-    /// Before the catalog's indexes are made.
+    /// Before one of the catalog's indexes is made.
     Index,
     /// Before an unfinished batch is undone.
     Recover,
@@ -72,8 +73,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
-    /// is made anew from the files. `hook` is called at every step of writing.
+    /// Opens an archive, makes it if there is none, undoes a batch that was not finished, and makes the indexes that are missing
+    /// if that was begun. If the catalog is gone, it is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
         let path = directory.join("catalog.sqlite");
         jsonl::make_archive(directory)?;
@@ -93,6 +94,9 @@ impl Archive {
         let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
+        if indexes::are_begun(&archive.catalog.connection)? {
+            archive.index()?;
+        }
         Ok(archive)
     }
 
@@ -152,20 +156,6 @@ impl Archive {
         }
         writing.commit()?;
         Ok(run)
-    }
-
-    /// Makes the catalog's indexes, if they are not there yet.
-    pub fn index(&mut self) -> Result<(), Error> {
-        if !self.indexed {
-            self.steps().at(Step::Index)?;
-            let writing = self.catalog.write()?;
-            writing.index()?;
-            writing.clear_intent()?;
-            writing.commit()?;
-            self.catalog.set_journal()?;
-            self.indexed = true;
-        }
-        Ok(())
     }
 
     /// The first export is done, the de-outliered events it left for last among them.

@@ -6,8 +6,8 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::Error;
 use super::writing::Writing;
+use super::{Error, indexes};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -170,10 +170,9 @@ impl Catalog {
         Ok(any.then_some(heads))
     }
 
-    /// Whether the indexes of `event` are there, without which nothing tells that an event is archived already.
+    /// Whether the indexes are there, without which nothing tells that an event is archived already.
     pub fn is_indexed(&self) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from sqlite_schema where type = 'index' and name = 'event_id')";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        indexes::are_made(&self.connection)
     }
 
     /// The files of a batch that was not finished, with the lengths they had before it.

@@ -214,11 +214,4 @@ create table intent (
     bytes integer not null
 ) strict, without rowid;
 
--- The indexes that a first export, which only adds, is faster without; made when it has read everything:
---     create unique index event_id on event (event_id);
---     create index event_room on event (room_id, origin_server_ts);
---     create index event_redacts on event (redacts) where redacts is not null;
---     create index event_relates_to on event (relates_to) where relates_to is not null;
---     create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
---     create index file_dirty on file (path) where dirty;
---     create index membership_displayname on membership (room_id, displayname) where displayname is not null;
+-- The indexes that a first export, which only adds, is faster without, are in `indexes.sql`.

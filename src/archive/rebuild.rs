@@ -11,7 +11,7 @@ use super::writing::Writing;
 use super::{Counts, Error, jsonl, layout};
 use crate::event::Event;
 
-/// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
+/// Takes every line of the archive into an empty catalog, whose other indexes are still to be made then. A last line that was cut off is taken away: the next export
 /// adds it again, if the server still has it.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), Error> {
     let mut run = None;
@@ -24,7 +24,7 @@ pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), E
         take_file(archive, name, day, run, writing, &mut counts)
     })?;
     let Some(run) = run else { return Ok(()) };
-    if let Err(error) = writing.index() {
+    if let Err(error) = writing.begin_to_index() {
         return Err(duplicate(archive, writing)?.unwrap_or(error));
     }
     writing.count(run, &counts)?;
