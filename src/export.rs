@@ -26,7 +26,7 @@ pub enum Error {
     Source(#[from] source::Error),
     /// The archive.
     #[error(transparent)]
-    Archive(#[from] archive::Error),
+    Archive(archive::Error),
     /// It was told to stop before it had begun.
     #[error("stopped before anything was read")]
     Stopped,
@@ -35,6 +35,15 @@ pub enum Error {
         "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
     )]
     Reused(Reused),
+}
+
+impl From<archive::Error> for Error {
+    fn from(error: archive::Error) -> Error {
+        match error {
+            archive::Error::Stopped => Error::Stopped,
+            error => Error::Archive(error),
+        }
+    }
 }
 
 /// What an export did.
@@ -104,12 +113,16 @@ pub async fn export(
         span: Span::default(),
     };
     let mut result = export.run(selection).await;
+    let is_cut_off = matches!(result, Err(Error::Stopped));
+    if is_cut_off {
+        result = Ok(());
+    }
     if matches!(result, Err(Error::Source(_))) {
         // what was read before the database failed need not be read again
         result = export.commit().await.and(result);
     }
     result = result.and(export.settle().await);
-    let (counts, files, stopped) = (export.counts, export.files, export.is_stopped());
+    let (counts, files, stopped) = (export.counts, export.files, is_cut_off || export.is_stopped());
     let outcome = match &result {
         Err(_) => "failed",
         Ok(()) if stopped => "stopped",

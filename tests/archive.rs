@@ -129,6 +129,25 @@ fn indexes_that_were_made_before_an_end_are_not_made_again() {
 }
 
 #[test]
+fn who_is_told_to_stop_while_indexes_are_made_leaves_the_others_for_the_next_run() {
+    let database = server();
+    happen(&database, 1);
+    let archive = TestArchive::new();
+    let summary = archive.export_stopped_at(&database, Step::Index, 4).unwrap();
+    assert!(summary.stopped);
+    assert_eq!(archive.one("select outcome from run"), "stopped");
+    let has = |index: &str| archive.one(&format!("select count(*) from sqlite_schema where name = '{index}'"));
+    assert_eq!(["event_id", "event_room", "event_redacts"].map(has), ["1", "1", "0"]);
+    // as it is for who opens it then, before any run
+    let error = archive.export_stopped_at(&database, Step::Index, 1).unwrap_err();
+    assert!(matches!(error, synapse_export::export::Error::Stopped), "{error}");
+    assert_eq!(archive.one("select count(*) from run"), "1");
+    let counts = archive.export(&database);
+    assert_eq!((counts.new_events(), has("event_redacts").as_str()), (0, "1"));
+    assert_eq!(archive.redacted_by("$1"), "$6");
+}
+
+#[test]
 fn what_a_dead_process_left_is_undone_at_the_next_start() {
     let database = server();
     happen(&database, 1);

@@ -35,29 +35,38 @@ fn has(catalog: &Connection, index: &str) -> Result<bool, Error> {
 }
 
 impl Archive {
-    /// Makes the catalog's indexes, if they are not there yet.
+    /// Makes the catalog's indexes, if they are not there yet; ends early, with [`Error::Stopped`], when it is told to.
     pub fn index(&mut self) -> Result<(), Error> {
         if self.indexed {
             return Ok(());
         }
-        self.steps().at(Step::Index)?;
-        let writing = self.catalog.write()?;
-        writing.take_first_membership()?;
-        writing.commit()?;
-        let mut missing = statements().peekable();
-        while let Some(statement) = missing.next() {
-            self.steps().at(Step::Index)?;
-            let writing = self.catalog.write()?;
-            writing.0.execute_batch(statement)?;
-            if missing.peek().is_none() {
-                writing.redact_all()?;
-                writing.clear_intent()?;
+        let catalog = self.catalog.connection.get_interrupt_handle();
+        self.interrupt.clone().during(vec![catalog], || {
+            self.step(|writing| writing.take_first_membership())?;
+            let mut missing = statements().peekable();
+            while let Some(statement) = missing.next() {
+                self.step(|writing| {
+                    writing.0.execute_batch(statement)?;
+                    if missing.peek().is_none() {
+                        writing.redact_all()?;
+                        writing.clear_intent()?;
+                    }
+                    Ok(())
+                })?;
             }
-            writing.commit()?;
-        }
+            Ok(())
+        })?;
         self.catalog.set_journal()?;
         self.indexed = true;
         Ok(())
+    }
+
+    fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        self.steps().at(Step::Index)?;
+        self.interrupt.check()?;
+        let writing = self.catalog.write()?;
+        work(&writing)?;
+        writing.commit()
     }
 }
 

@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
-use crate::archive::{Archive, Selection};
+use crate::archive::{Archive, Interrupt, Selection};
+use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, shown};
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
@@ -38,7 +39,12 @@ impl Document<'_> {
     ) -> Result<u64> {
         let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
-        let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
+        let leftover = Leftover::new(directory.path());
+        // dropped in this order
+        let temporary = (directory, leftover);
+        let told = stop.clone();
+        let interrupt = Interrupt::when(move || *told.borrow());
+        let archive = Arc::new(Mutex::new(Archive::open_unless(temporary.0.path(), None, interrupt)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0 };
