@@ -141,9 +141,6 @@ pub async fn export(
     Ok(Summary { run, counts, files, stopped })
 }
 
-/// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
-const DEOUTLIERED_AT_ONCE: usize = 10_000_000;
-
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -189,9 +186,9 @@ impl Export<'_> {
             }
             // what was de-outliered since its own id was passed has been in no page, in a room's neither
             let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-            for scope in &scopes {
-                for (stream, head) in Stream::ALL.into_iter().zip(first) {
-                    self.deoutliered(scope, stream, head).await?;
+            for (stream, head) in Stream::ALL.into_iter().zip(first) {
+                if let Some(head) = head.filter(|_| !scopes.is_empty()) {
+                    self.deoutliered(&scopes, stream, head).await?;
                 }
             }
             if self.is_stopped() {
@@ -205,22 +202,18 @@ impl Export<'_> {
         self.bans(selection).await
     }
 
-    /// Reads the events de-outliered up to `head`, for the first export.
-    async fn deoutliered(&mut self, scope: &Scope, stream: Stream, head: Option<Position>) -> Result<(), Error> {
-        let end = head.map_or(0, |head| head.0);
-        for first in (1..=end).step_by(DEOUTLIERED_AT_ONCE) {
-            if self.is_stopped() {
-                break;
-            }
-            let last = end.min(first + DEOUTLIERED_AT_ONCE as u64 - 1);
-            let range = (Position(first), Position(last));
-            let mut rows = self.database.probe(scope, stream, std::iter::empty(), std::iter::once(range));
-            while let Some(chunk) = self.next(&mut rows).await? {
-                for event in chunk.into_iter().filter_map(Row::event) {
-                    self.batch.push(event, false);
-                    if self.is_full() {
-                        self.commit().await?;
-                    }
+    /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
+    async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
+        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.room_id().to_owned()).collect();
+        if scopes.contains(&Scope::Server) {
+            rooms.clear();
+        }
+        let mut rows = self.database.deoutliered(rooms, stream, None, head);
+        while let Some(chunk) = self.next(&mut rows).await? {
+            for event in chunk.into_iter().filter_map(Row::event) {
+                self.batch.push(event, false);
+                if self.is_full() {
+                    self.commit().await?;
                 }
             }
         }
@@ -271,18 +264,25 @@ impl Export<'_> {
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
-        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered = end.map(|end| (at.unwrap_or(Position(0)), end)).filter(|_| matches!(scope, Scope::Room(_)));
         // gaps that were joined hold events that are archived already, which only the index can tell
-        if !self.first && (!course.gaps.is_empty() || deoutliered.is_some()) {
-            let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = self.database.probe(scope, stream, missing(), missing().chain(deoutliered));
+        if !self.first && !course.gaps.is_empty() {
+            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
+            let rows = self.database.probe(scope, stream, missing);
             let taken = self.take(rows, &mut course, None).await;
             if taken.is_err() || self.is_stopped() {
                 course.report_to(&mut self.batch);
                 return taken;
             }
             course.gaps.expire(self.heads.received_ts);
+        }
+        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
+        if let (Scope::Room(room_id), Some(end), false) = (scope, end, self.first) {
+            let rows = self.database.deoutliered(vec![room_id.clone()], stream, at, end);
+            let taken = self.take(rows, &mut course, None).await;
+            if taken.is_err() || self.is_stopped() {
+                course.report_to(&mut self.batch);
+                return taken;
+            }
         }
         let mut taken = Ok(());
         if let Some(end) = end {
