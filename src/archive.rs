@@ -176,6 +176,13 @@ impl Archive {
         writing.commit()
     }
 
+    /// Adds to what a run counts beside the events of its batches.
+    pub fn count(&mut self, run: i64, counts: &Counts) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.count(run, counts)?;
+        writing.commit()
+    }
+
     /// Ends a run that wrote to so many files. `error` must not quote any content.
     pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;

@@ -59,6 +59,18 @@ pub struct Summary {
     pub stopped: bool,
 }
 
+impl Summary {
+    /// How the run ended, as the catalog has it: `stopped`, `damaged` or `done`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Summary { stopped: true, .. } => "stopped",
+            Summary { counts, .. } if counts.are_off() => "damaged",
+            Summary { .. } => "done",
+        }
+    }
+}
+
 /// How far an export is.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -78,6 +90,8 @@ pub trait Report {
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    /// An event is not archived, since the database has no `stream_ordering` for it.
+    fn unplaced(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -123,12 +137,8 @@ pub async fn export(
     }
     result = result.and(export.settle().await);
     let (counts, files, stopped) = (export.counts, export.files, is_cut_off || export.is_stopped());
-    let outcome = match &result {
-        Err(_) => "failed",
-        Ok(()) if stopped => "stopped",
-        Ok(()) if counts.damaged > 0 => "damaged",
-        Ok(()) => "done",
-    };
+    let summary = Summary { run, counts, files, stopped };
+    let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
     let mut archive = archive.lock().await;
     if result.is_err() {
         // so that nobody reads a half line; should it fail too, the next run does it
@@ -138,8 +148,11 @@ pub async fn export(
     let ended = archive.end_run(run, outcome, error.as_deref(), files);
     result?;
     ended?;
-    Ok(Summary { run, counts, files, stopped })
+    Ok(summary)
 }
+
+/// How many events without a place in the stream a run counts.
+const MOST_UNPLACED: u32 = 1_000;
 
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
@@ -199,7 +212,23 @@ impl Export<'_> {
         }
         self.rejudged().await?;
         self.all(selection).await?;
-        self.bans(selection).await
+        self.bans(selection).await?;
+        self.unplaced(selection).await
+    }
+
+    /// Names events that are in no page, and so not archived.
+    async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
+        let rooms: Vec<String> = selection.include.iter().cloned().collect();
+        let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
+        let events = events.unwrap_or_default();
+        if !events.is_empty() {
+            let counts = Counts { unplaced: events.len() as u64, ..Counts::default() };
+            let run = self.run;
+            self.archive().await?.count(run, &counts)?;
+            self.counts += counts;
+        }
+        events.iter().for_each(|(event_id, room_id)| self.report.unplaced(event_id, room_id));
+        Ok(())
     }
 
     /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.

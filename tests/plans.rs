@@ -303,7 +303,11 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
         }
-        "unplaced" => vec![vec![Box::new(20_i64)]],
+        "unplaced" => [vec![], vec![ROOM, "!other:here.test"]]
+            .map(|rooms| -> Vec<Box<dyn ToSql + Sync>> {
+                vec![Box::new(rooms), Box::new(vec!["!left_out:here.test"]), Box::new(20_i64)]
+            })
+            .into(),
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],
         "rejections" | "versions" => vec![vec![Box::new(5_000_i64)]],

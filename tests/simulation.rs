@@ -75,6 +75,10 @@ impl Report for Listener {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
+
+    fn unplaced(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is without a stream_ordering");
+    }
 }
 
 /// What is the same for all stories.

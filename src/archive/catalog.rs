@@ -265,6 +265,12 @@ impl Catalog {
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
+    /// The number of archived events of a stream.
+    pub fn events_of(&self, stream: Stream) -> Result<u64, Error> {
+        let sql = format!("select coalesce(sum({}), 0) from run", stream.name());
+        Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
     /// The last run.
     pub fn last_run(&self) -> Result<Option<LastRun>, Error> {
         let sql = "select run, started, finished, outcome from run order by run desc limit 1";

@@ -145,7 +145,7 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed; rebuilt: no
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: damaged or unplaced rows), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
@@ -163,6 +163,7 @@ create table run (
     censored integer not null default 0,
     damaged integer not null default 0,
     versionless integer not null default 0, -- of rooms whose version is not known
+    unplaced integer not null default 0,    -- not archived: without a stream_ordering in the database; 1,000 if there are more
     known integer not null default 0,       -- read again, archived before
     files integer not null default 0
 ) strict;

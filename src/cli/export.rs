@@ -66,7 +66,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let archive = Arc::new(Mutex::new(archive));
         let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
-        let all_have_a_place = summary.is_err() || report::unplaced(&database).await?;
         database.close().await;
         let number = *signal.borrow();
         let stopped = matches!(summary, Err(export::Error::Stopped));
@@ -80,7 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.counts.damaged > 0 || !all_have_a_place => Outcome::Damaged,
+            _ if summary.counts.are_off() => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })

@@ -57,6 +57,10 @@ impl Report for Heard {
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
     }
+
+    fn unplaced(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is without a stream_ordering");
+    }
 }
 
 impl TestArchive {

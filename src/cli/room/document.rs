@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::archive::{Archive, Interrupt, Selection};
 use crate::cli::leftovers::Leftover;
-use crate::cli::report::{Counter, shown};
+use crate::cli::report::{Counter, shown, unplaced};
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -116,6 +116,13 @@ impl Report for Heard<'_> {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
             warn!(event_id, "event {}: {damage}", shown(event_id));
+        }
+    }
+
+    fn unplaced(&mut self, event_id: &str, room_id: &str) {
+        self.damaged += 1;
+        if self.damaged <= super::WARNINGS {
+            unplaced(event_id, room_id);
         }
     }
 }
