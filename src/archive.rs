@@ -8,6 +8,8 @@ mod batch;
 mod catalog;
 mod commit;
 mod error;
+mod indexes;
+mod interrupt;
 mod jsonl;
 pub mod layout;
 mod look;
@@ -26,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
+pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
 
@@ -52,7 +55,7 @@ pub enum Step {
     Record,
     /// After it has moved.
     Recorded,
-    /// Before the catalog's indexes are made.
+    /// Before one of the catalog's indexes is made.
     Index,
     /// Before an unfinished batch is undone.
     Recover,
@@ -66,15 +69,22 @@ pub struct Archive {
     directory: PathBuf,
     catalog: Catalog,
     hook: Option<Hook>,
+    interrupt: Interrupt,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
     _lock: File,
 }
 
 impl Archive {
-    /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
-    /// is made anew from the files. `hook` is called at every step of writing.
+    /// Opens an archive, makes it if there is none, undoes a batch that was not finished, and makes the indexes that are missing
+    /// if that was begun. If the catalog is gone, it is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
+        Archive::open_unless(directory, hook, Interrupt::default())
+    }
+
+    /// Opens it as [`Archive::open`] does; what takes long then and later, but for the commit of a batch, ends early once it is
+    /// told to stop.
+    pub fn open_unless(directory: &Path, hook: Option<Hook>, interrupt: Interrupt) -> Result<Archive, Error> {
         let path = directory.join("catalog.sqlite");
         jsonl::make_archive(directory)?;
         let lock = lock(directory)?;
@@ -82,17 +92,22 @@ impl Archive {
         OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         if new {
-            catalog.set_up(|writing| {
-                writing.select(&selected(directory)?)?;
-                rebuild::rebuild(directory, writing)
+            interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
+                catalog.set_up(|writing| {
+                    writing.select(&selected(directory)?)?;
+                    rebuild::rebuild(directory, writing, &interrupt)
+                })
             })?;
             jsonl::sync(directory)?;
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
+        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, interrupt, indexed, _lock: lock };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
+        if indexes::are_begun(&archive.catalog.connection)? {
+            archive.index()?;
+        }
         Ok(archive)
     }
 
@@ -154,24 +169,17 @@ impl Archive {
         Ok(run)
     }
 
-    /// Makes the catalog's indexes, if they are not there yet.
-    pub fn index(&mut self) -> Result<(), Error> {
-        if !self.indexed {
-            self.steps().at(Step::Index)?;
-            let writing = self.catalog.write()?;
-            writing.index()?;
-            writing.clear_intent()?;
-            writing.commit()?;
-            self.catalog.set_journal()?;
-            self.indexed = true;
-        }
-        Ok(())
-    }
-
     /// The first export is done, the de-outliered events it left for last among them.
     pub fn end_first_export(&mut self) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_first_export()?;
+        writing.commit()
+    }
+
+    /// Adds to what a run counts beside the events of its batches.
+    pub fn count(&mut self, run: i64, counts: &Counts) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.count(run, counts)?;
         writing.commit()
     }
 

@@ -4,6 +4,7 @@ mod database;
 mod doctor;
 mod export;
 mod lag;
+mod leftovers;
 mod log;
 mod output;
 mod render;

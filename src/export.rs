@@ -26,7 +26,7 @@ pub enum Error {
     Source(#[from] source::Error),
     /// The archive.
     #[error(transparent)]
-    Archive(#[from] archive::Error),
+    Archive(archive::Error),
     /// It was told to stop before it had begun.
     #[error("stopped before anything was read")]
     Stopped,
@@ -35,6 +35,15 @@ pub enum Error {
         "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
     )]
     Reused(Reused),
+}
+
+impl From<archive::Error> for Error {
+    fn from(error: archive::Error) -> Error {
+        match error {
+            archive::Error::Stopped => Error::Stopped,
+            error => Error::Archive(error),
+        }
+    }
 }
 
 /// What an export did.
@@ -48,6 +57,18 @@ pub struct Summary {
     pub files: u64,
     /// It was told to stop.
     pub stopped: bool,
+}
+
+impl Summary {
+    /// How the run ended, as the catalog has it: `stopped`, `damaged` or `done`.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Summary { stopped: true, .. } => "stopped",
+            Summary { counts, .. } if counts.are_off() => "damaged",
+            Summary { .. } => "done",
+        }
+    }
 }
 
 /// How far an export is.
@@ -69,6 +90,8 @@ pub trait Report {
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    /// An event is not archived, since the database has no `stream_ordering` for it.
+    fn unplaced(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -104,18 +127,18 @@ pub async fn export(
         span: Span::default(),
     };
     let mut result = export.run(selection).await;
+    let is_cut_off = matches!(result, Err(Error::Stopped));
+    if is_cut_off {
+        result = Ok(());
+    }
     if matches!(result, Err(Error::Source(_))) {
         // what was read before the database failed need not be read again
         result = export.commit().await.and(result);
     }
     result = result.and(export.settle().await);
-    let (counts, files, stopped) = (export.counts, export.files, export.is_stopped());
-    let outcome = match &result {
-        Err(_) => "failed",
-        Ok(()) if stopped => "stopped",
-        Ok(()) if counts.damaged > 0 => "damaged",
-        Ok(()) => "done",
-    };
+    let (counts, files, stopped) = (export.counts, export.files, is_cut_off || export.is_stopped());
+    let summary = Summary { run, counts, files, stopped };
+    let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
     let mut archive = archive.lock().await;
     if result.is_err() {
         // so that nobody reads a half line; should it fail too, the next run does it
@@ -125,11 +148,11 @@ pub async fn export(
     let ended = archive.end_run(run, outcome, error.as_deref(), files);
     result?;
     ended?;
-    Ok(Summary { run, counts, files, stopped })
+    Ok(summary)
 }
 
-/// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
-const DEOUTLIERED_AT_ONCE: usize = 10_000_000;
+/// How many events without a place in the stream a run counts.
+const MOST_UNPLACED: u32 = 1_000;
 
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
@@ -176,9 +199,9 @@ impl Export<'_> {
             }
             // what was de-outliered since its own id was passed has been in no page, in a room's neither
             let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-            for scope in &scopes {
-                for (stream, head) in Stream::ALL.into_iter().zip(first) {
-                    self.deoutliered(scope, stream, head).await?;
+            for (stream, head) in Stream::ALL.into_iter().zip(first) {
+                if let Some(head) = head.filter(|_| !scopes.is_empty()) {
+                    self.deoutliered(&scopes, stream, head).await?;
                 }
             }
             if self.is_stopped() {
@@ -189,25 +212,37 @@ impl Export<'_> {
         }
         self.rejudged().await?;
         self.all(selection).await?;
-        self.bans(selection).await
+        self.bans(selection).await?;
+        self.unplaced(selection).await
     }
 
-    /// Reads the events de-outliered up to `head`, for the first export.
-    async fn deoutliered(&mut self, scope: &Scope, stream: Stream, head: Option<Position>) -> Result<(), Error> {
-        let end = head.map_or(0, |head| head.0);
-        for first in (1..=end).step_by(DEOUTLIERED_AT_ONCE) {
-            if self.is_stopped() {
-                break;
-            }
-            let last = end.min(first + DEOUTLIERED_AT_ONCE as u64 - 1);
-            let range = (Position(first), Position(last));
-            let mut rows = self.database.probe(scope, stream, std::iter::empty(), std::iter::once(range));
-            while let Some(chunk) = self.next(&mut rows).await? {
-                for event in chunk.into_iter().filter_map(Row::event) {
-                    self.batch.push(event, false);
-                    if self.is_full() {
-                        self.commit().await?;
-                    }
+    /// Names events that are in no page, and so not archived.
+    async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
+        let rooms: Vec<String> = selection.include.iter().cloned().collect();
+        let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
+        let events = events.unwrap_or_default();
+        if !events.is_empty() {
+            let counts = Counts { unplaced: events.len() as u64, ..Counts::default() };
+            let run = self.run;
+            self.archive().await?.count(run, &counts)?;
+            self.counts += counts;
+        }
+        events.iter().for_each(|(event_id, room_id)| self.report.unplaced(event_id, room_id));
+        Ok(())
+    }
+
+    /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
+    async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
+        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.room_id().to_owned()).collect();
+        if scopes.contains(&Scope::Server) {
+            rooms.clear();
+        }
+        let mut rows = self.database.deoutliered(rooms, stream, None, head);
+        while let Some(chunk) = self.next(&mut rows).await? {
+            for event in chunk.into_iter().filter_map(Row::event) {
+                self.batch.push(event, false);
+                if self.is_full() {
+                    self.commit().await?;
                 }
             }
         }
@@ -258,18 +293,25 @@ impl Export<'_> {
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
         let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
-        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        let deoutliered = end.map(|end| (at.unwrap_or(Position(0)), end)).filter(|_| matches!(scope, Scope::Room(_)));
         // gaps that were joined hold events that are archived already, which only the index can tell
-        if !self.first && (!course.gaps.is_empty() || deoutliered.is_some()) {
-            let missing = || course.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = self.database.probe(scope, stream, missing(), missing().chain(deoutliered));
+        if !self.first && !course.gaps.is_empty() {
+            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
+            let rows = self.database.probe(scope, stream, missing);
             let taken = self.take(rows, &mut course, None).await;
             if taken.is_err() || self.is_stopped() {
                 course.report_to(&mut self.batch);
                 return taken;
             }
             course.gaps.expire(self.heads.received_ts);
+        }
+        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
+        if let (Scope::Room(room_id), Some(end), false) = (scope, end, self.first) {
+            let rows = self.database.deoutliered(vec![room_id.clone()], stream, at, end);
+            let taken = self.take(rows, &mut course, None).await;
+            if taken.is_err() || self.is_stopped() {
+                course.report_to(&mut self.batch);
+                return taken;
+            }
         }
         let mut taken = Ok(());
         if let Some(end) = end {

@@ -323,11 +323,12 @@ impl Database {
         self.all(&queries::NEWEST_BELOW, &parameters, read).await
     }
 
-    /// Events without a place in the stream, which no page has, at most so many: event id, room id. Synapse makes none, but its
-    /// table lets `stream_ordering` be null.
-    pub async fn unplaced(&self, limit: u32) -> Result<Vec<(String, String)>, Error> {
-        let limit = i64::from(limit);
-        self.all(&queries::UNPLACED, &[&limit], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+    /// Events of these rooms, or of all if there are none, without a place in the stream, which no page has, at most so many: event
+    /// id, room id. Synapse makes none, but its table lets `stream_ordering` be null.
+    pub async fn unplaced(&self, rooms: &[String], limit: u32) -> Result<Vec<(String, String)>, Error> {
+        let (excluded, limit): (&[String], _) = (&self.excluded, i64::from(limit));
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&rooms, &excluded, &limit];
+        self.all(&queries::UNPLACED, &parameters, |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
     }
 
     /// The id of a room named by its id or a local alias.

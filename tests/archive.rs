@@ -94,6 +94,60 @@ fn a_batch_is_there_or_not_whichever_step_fails() {
 }
 
 #[test]
+fn indexes_that_were_made_before_an_end_are_not_made_again() {
+    let database = server();
+    happen(&database, 1);
+    let whole = TestArchive::new();
+    whole.export(&database);
+    let made = "select group_concat(name) from (select name from sqlite_schema
+                 where type = 'index' and tbl_name in ('event', 'file', 'membership') and sql is not null order by rowid)";
+    let all = whole.one(made);
+    for nth in 1.. {
+        let archive = TestArchive::new();
+        let mut steps = 0;
+        let hook = move |step| {
+            steps += usize::from(step == Step::Index);
+            if steps == nth && step == Step::Index { Err(io::Error::other("the disk is gone")) } else { Ok(()) }
+        };
+        if archive.export_hooked(&database, Box::new(hook)).is_ok() {
+            assert!(nth > 8, "there is one step for each index, and one before");
+            break;
+        }
+        // step by step, so that a rather long one that is cut off is the only one to be done again
+        let before = archive.one(made);
+        assert_eq!(before.split(',').filter(|name| !name.is_empty()).count(), nth.saturating_sub(2), "{before}");
+        assert!(all.starts_with(&before), "{before}");
+        // who opens it goes on, before anything is added
+        let opened = Archive::open(archive.path(), None).unwrap();
+        assert_eq!(opened.is_indexed(), nth > 2, "{before}");
+        drop(opened);
+        archive.export(&database);
+        assert_eq!(archive.one(made), all);
+        assert_eq!(archive.lines(), whole.lines());
+        assert_eq!(archive.redacted_by("$1"), "$6");
+    }
+}
+
+#[test]
+fn who_is_told_to_stop_while_indexes_are_made_leaves_the_others_for_the_next_run() {
+    let database = server();
+    happen(&database, 1);
+    let archive = TestArchive::new();
+    let summary = archive.export_stopped_at(&database, Step::Index, 4).unwrap();
+    assert!(summary.stopped);
+    assert_eq!(archive.one("select outcome from run"), "stopped");
+    let has = |index: &str| archive.one(&format!("select count(*) from sqlite_schema where name = '{index}'"));
+    assert_eq!(["event_id", "event_room", "event_redacts"].map(has), ["1", "1", "0"]);
+    // as it is for who opens it then, before any run
+    let error = archive.export_stopped_at(&database, Step::Index, 1).unwrap_err();
+    assert!(matches!(error, synapse_export::export::Error::Stopped), "{error}");
+    assert_eq!(archive.one("select count(*) from run"), "1");
+    let counts = archive.export(&database);
+    assert_eq!((counts.new_events(), has("event_redacts").as_str()), (0, "1"));
+    assert_eq!(archive.redacted_by("$1"), "$6");
+}
+
+#[test]
 fn what_a_dead_process_left_is_undone_at_the_next_start() {
     let database = server();
     happen(&database, 1);

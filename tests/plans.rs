@@ -240,7 +240,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         };
     let probe = || {
         let mut parameters = all();
-        for bounds in [[7_i64, -1000], [9, -900], [8, -1100], [1_000, 0]] {
+        for bounds in [[7_i64, -1000], [1_000, 0]] {
             parameters.push(Box::new(bounds.to_vec()));
         }
         parameters.push(Box::new(5_000_i64));
@@ -254,6 +254,16 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "room_page_live" => page(upward, Some(|| Box::new(ROOM))),
         "room_page_backfill" => page(downward, Some(|| Box::new(ROOM))),
         "probe" => vec![probe()],
+        "deoutliered" => [vec![], vec![ROOM, "!other:here.test"]]
+            .into_iter()
+            .flat_map(|rooms| {
+                upward.into_iter().chain([(-2_001, -1)]).map(move |ids| {
+                    let parameters = page([ids; 3], None).remove(0);
+                    let rooms: Box<dyn ToSql + Sync> = Box::new(rooms.clone());
+                    parameters.into_iter().chain([rooms]).collect()
+                })
+            })
+            .collect(),
         "room_probe" => vec![probe().into_iter().chain([room()]).collect()],
         "room_order" => {
             let none = || -> Box<dyn ToSql + Sync> { Box::new(None::<i64>) };
@@ -295,7 +305,11 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
         }
-        "unplaced" => vec![vec![Box::new(20_i64)]],
+        "unplaced" => [vec![], vec![ROOM, "!other:here.test"]]
+            .map(|rooms| -> Vec<Box<dyn ToSql + Sync>> {
+                vec![Box::new(rooms), Box::new(vec!["!left_out:here.test"]), Box::new(20_i64)]
+            })
+            .into(),
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "opening" => vec![vec![Box::new(vec!["lock_timeout"])]],
         "option" => vec![vec![Box::new("jit"), Box::new("off")]],

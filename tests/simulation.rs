@@ -75,6 +75,10 @@ impl Report for Listener {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
+
+    fn unplaced(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is without a stream_ordering");
+    }
 }
 
 /// What is the same for all stories.
@@ -293,7 +297,7 @@ impl Story<'_> {
     /// in no line.
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
-        let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'event_id')")?;
+        let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'file_dirty')")?;
         let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected from event";
         let mut statement = catalog.prepare(sql).map_err(failure)?;
         let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64, bool)> = BTreeMap::new();

@@ -94,6 +94,8 @@ pub struct Counts {
     pub versionless: u64,
     /// Read again, and archived before.
     pub known: u64,
+    /// Not archived, as the database has no place in a stream for them.
+    pub unplaced: u64,
 }
 
 impl Counts {
@@ -101,6 +103,12 @@ impl Counts {
     #[must_use]
     pub fn new_events(&self) -> u64 {
         self.live + self.backfill
+    }
+
+    /// Whether something is off with what was read, which was named.
+    #[must_use]
+    pub fn are_off(&self) -> bool {
+        self.damaged + self.unplaced > 0
     }
 
     pub(super) fn add(&mut self, event: &Event, late: bool) {
@@ -130,6 +138,7 @@ impl std::ops::AddAssign for Counts {
         self.damaged += other.damaged;
         self.versionless += other.versionless;
         self.known += other.known;
+        self.unplaced += other.unplaced;
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::Error;
 use super::writing::Writing;
+use super::{Error, indexes};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -170,10 +170,9 @@ impl Catalog {
         Ok(any.then_some(heads))
     }
 
-    /// Whether the indexes of `event` are there, without which nothing tells that an event is archived already.
+    /// Whether the indexes are there, without which nothing tells that an event is archived already.
     pub fn is_indexed(&self) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from sqlite_schema where type = 'index' and name = 'event_id')";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        indexes::are_made(&self.connection)
     }
 
     /// The files of a batch that was not finished, with the lengths they had before it.
@@ -264,6 +263,12 @@ impl Catalog {
     pub fn events(&self) -> Result<u64, Error> {
         let sql = "select coalesce(sum(live + backfill), 0) from run";
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// The number of archived events of a stream.
+    pub fn events_of(&self, stream: Stream) -> Result<u64, Error> {
+        let sql = format!("select coalesce(sum({}), 0) from run", stream.name());
+        Ok(self.connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
     /// The last run.

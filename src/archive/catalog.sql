@@ -145,7 +145,7 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed; rebuilt: no
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: damaged or unplaced rows), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
@@ -163,6 +163,7 @@ create table run (
     censored integer not null default 0,
     damaged integer not null default 0,
     versionless integer not null default 0, -- of rooms whose version is not known
+    unplaced integer not null default 0,    -- not archived: without a stream_ordering in the database; 1,000 if there are more
     known integer not null default 0,       -- read again, archived before
     files integer not null default 0
 ) strict;
@@ -214,11 +215,4 @@ create table intent (
     bytes integer not null
 ) strict, without rowid;
 
--- The indexes that a first export, which only adds, is faster without; made when it has read everything:
---     create unique index event_id on event (event_id);
---     create index event_room on event (room_id, origin_server_ts);
---     create index event_redacts on event (redacts) where redacts is not null;
---     create index event_relates_to on event (relates_to) where relates_to is not null;
---     create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
---     create index file_dirty on file (path) where dirty;
---     create index membership_displayname on membership (room_id, displayname) where displayname is not null;
+-- The indexes that a first export, which only adds, is faster without, are in `indexes.sql`.

@@ -30,6 +30,9 @@ pub enum Error {
         "another program keeps the archive's catalog.sqlite locked, and waiting for 30 seconds did not help. Let it end its transaction, or try again later"
     )]
     Busy(#[source] rusqlite::Error),
+    /// It was told to stop while it did something that takes long.
+    #[error("stopped before it was done: the next run goes on from there")]
+    Stopped,
     /// No space.
     #[error(
         "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp. Make space and run this again: it goes on from there"

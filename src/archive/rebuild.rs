@@ -8,12 +8,12 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, Row};
 
 use super::writing::Writing;
-use super::{Counts, Error, jsonl, layout};
+use super::{Counts, Error, Interrupt, jsonl, layout};
 use crate::event::Event;
 
-/// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
+/// Takes every line of the archive into an empty catalog, whose other indexes are still to be made then. A last line that was cut off is taken away: the next export
 /// adds it again, if the server still has it.
-pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), Error> {
+pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
     let mut run = None;
     let mut counts = Counts::default();
     jsonl::for_each(archive, |name, day| {
@@ -21,10 +21,10 @@ pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>) -> Result<(), E
             Some(run) => run,
             None => *run.insert(writing.begin_run()?),
         };
-        take_file(archive, name, day, run, writing, &mut counts)
+        take_file(archive, name, day, run, writing, &mut counts, interrupt)
     })?;
     let Some(run) = run else { return Ok(()) };
-    if let Err(error) = writing.index() {
+    if let Err(error) = writing.begin_to_index() {
         return Err(duplicate(archive, writing)?.unwrap_or(error));
     }
     writing.count(run, &counts)?;
@@ -38,12 +38,14 @@ fn take_file(
     run: i64,
     writing: &Writing<'_>,
     counts: &mut Counts,
+    interrupt: &Interrupt,
 ) -> Result<(), Error> {
     let path = archive.join(name);
     let mut adding = writing.adding(run, false)?;
     let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut text) = (0, 0, Vec::new());
     loop {
+        interrupt.check()?;
         let line = events + 1;
         let broken = |why: &dyn Display| Error::Line { path: path.clone(), line, why: why.to_string() };
         text.clear();

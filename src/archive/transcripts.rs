@@ -107,16 +107,28 @@ impl Archive {
     /// many; it ends the work early by returning false.
     pub fn render(&mut self, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<Rendered, Error> {
         let mut rendered = Rendered::default();
-        if !self.indexed {
-            return Ok(rendered);
+        if self.indexed {
+            let catalog = self.catalog.connection.get_interrupt_handle();
+            match self.interrupt.clone().during(vec![catalog], || self.render_into(&mut rendered, progress)) {
+                Err(Error::Stopped) => {}
+                done => done?,
+            }
         }
+        Ok(rendered)
+    }
+
+    fn render_into(
+        &mut self,
+        rendered: &mut Rendered,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<(), Error> {
         let all: i64 =
             self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
         // opened before anything is written, so that it learns of every failure since
         let whole = File::open(&self.directory).map_err(Error::io("open", &self.directory))?;
         let directory = self.directory.clone();
-        let mut workers = Workers::new(&directory);
+        let mut workers = Workers::new(&directory, self.interrupt.clone());
         while rendered.days < all.unsigned_abs() {
             let stale = self.catalog.stale_days()?;
             if stale.is_empty() {
@@ -142,11 +154,11 @@ impl Archive {
             writing.commit()?;
             rendered.days += counts.len() as u64;
             if !goes_on {
-                return Ok(rendered);
+                return Ok(());
             }
+            self.interrupt.check()?;
         }
-        index::render(self, &mut workers, &whole, &mut rendered)?;
-        Ok(rendered)
+        index::render(self, &mut workers, &whole, rendered)
     }
 
     /// Writes what a document about a whole room begins with.
@@ -162,6 +174,17 @@ impl Archive {
 
     /// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.
     pub fn document_days(
+        &self,
+        room_id: &str,
+        between: Option<&Range<i64>>,
+        show_redacted: bool,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let catalog = self.catalog.connection.get_interrupt_handle();
+        self.interrupt.during(vec![catalog], || self.write_days(room_id, between, show_redacted, out))
+    }
+
+    fn write_days(
         &self,
         room_id: &str,
         between: Option<&Range<i64>>,

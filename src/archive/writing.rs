@@ -109,24 +109,6 @@ impl<'a> Writing<'a> {
         Ok(member + room > 0)
     }
 
-    /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
-    /// redactions in effect.
-    pub(super) fn index(&self) -> Result<(), Error> {
-        self.0.execute_batch(
-            "insert or ignore into membership
-             select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
-             delete from first_membership;
-             create unique index event_id on event (event_id);
-             create index event_room on event (room_id, origin_server_ts);
-             create index event_redacts on event (redacts) where redacts is not null;
-             create index event_relates_to on event (relates_to) where relates_to is not null;
-             create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
-             create index file_dirty on file (path) where dirty;
-             create index membership_displayname on membership (room_id, displayname) where displayname is not null;",
-        )?;
-        self.redact_all()
-    }
-
     /// Begins the first export, which goes up to these positions.
     pub(super) fn begin_first_export(&self, heads: &[(Stream, Option<Position>)]) -> Result<(), Error> {
         for (stream, head) in heads {
@@ -243,7 +225,7 @@ impl<'a> Writing<'a> {
         let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
                    soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
                    censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11 where run = ?1";
+                   known = known + ?11, unplaced = unplaced + ?12 where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
             signed(counts.live),
@@ -256,6 +238,7 @@ impl<'a> Writing<'a> {
             signed(counts.damaged),
             signed(counts.versionless),
             signed(counts.known),
+            signed(counts.unplaced),
         ])?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::database::DatabaseArgs;
 use super::lag::{self, duration};
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, WrongUsage};
-use crate::archive::{self, Archive, Selection};
+use crate::archive::{self, Archive, Interrupt, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -56,14 +56,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let signal = watch_signals(stop, "finishing the batch")?;
         let mut report = Terminal::new();
         let prepared = tokio::select! {
-            prepared = prepare(args, &config, &named) => prepared?,
+            prepared = prepare(args, &config, &named, &signal) => match (prepared, *signal.borrow()) {
+                (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+                (prepared, _) => prepared?,
+            },
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         let (database, archive, selection) = prepared;
         let archive = Arc::new(Mutex::new(archive));
         let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
-        let all_have_a_place = summary.is_err() || report::unplaced(&database).await?;
         database.close().await;
         let number = *signal.borrow();
         let stopped = matches!(summary, Err(export::Error::Stopped));
@@ -77,14 +79,19 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.counts.damaged > 0 || !all_have_a_place => Outcome::Damaged,
+            _ if summary.counts.are_off() => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
 }
 
 /// Connects, opens the archive, and finds out what to export.
-async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Database, Archive, Selection)> {
+async fn prepare(
+    args: &Args,
+    config: &Config,
+    named: &Named,
+    signal: &watch::Receiver<Option<u8>>,
+) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
@@ -93,7 +100,7 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     if archive::has_other_things(directory)? {
         warn!("{} is not empty, and becomes an archive beside what is there", directory.display());
     }
-    let mut archive = Archive::open(directory, None)?;
+    let mut archive = Archive::open_unless(directory, None, interrupt(signal))?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;
@@ -101,6 +108,17 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
+}
+
+/// Ends what takes long in an archive at the first signal.
+pub(super) fn interrupt(signal: &watch::Receiver<Option<u8>>) -> Interrupt {
+    let signal = signal.clone();
+    Interrupt::when(move || signal.borrow().is_some())
+}
+
+/// Whether it is no failure, but what was to be ended.
+pub(super) fn is_stopped(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(archive::Error::Stopped))
 }
 
 /// The first signal.
@@ -124,6 +142,7 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>, now: &'static str) -> Res
                 _ = terminate.recv() => 15,
             };
             if which.borrow().is_some() {
+                super::leftovers::remove();
                 std::process::exit(128 + i32::from(number));
             }
             which.send_replace(Some(number));

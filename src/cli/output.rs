@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
+use super::leftovers::Leftover;
+
 pub(super) enum Output {
     Stdout(StdoutLock<'static>),
     /// Beside its place, until it is finished; dropped before, it is removed.
-    File(NamedTempFile, PathBuf),
+    File(NamedTempFile, PathBuf, Leftover),
 }
 
 impl Output {
@@ -32,7 +34,8 @@ impl Output {
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // only its owner can read what this makes
         let file = tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory).with_context(cannot)?;
-        Ok(Output::File(file, path.to_owned()))
+        let leftover = Leftover::new(file.path());
+        Ok(Output::File(file, path.to_owned(), leftover))
     }
 
     pub(super) fn is_terminal(&self) -> bool {
@@ -42,7 +45,7 @@ impl Output {
     /// All is written: a file gets its name.
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
-        let Output::File(file, path) = self else { return Ok(()) };
+        let Output::File(file, path, _leftover) = self else { return Ok(()) };
         let named = file.persist_noclobber(&path).or_else(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => Err(error),
             // some file systems cannot rename without replacing, and have no links either
@@ -57,7 +60,7 @@ impl Output {
         result.map_err(|error| {
             let name = match self {
                 Output::Stdout(_) => "stdout".into(),
-                Output::File(_, path) => path.display().to_string(),
+                Output::File(_, path, _) => path.display().to_string(),
             };
             io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
         })
@@ -68,7 +71,7 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
             Output::Stdout(stdout) => stdout.write(bytes),
-            Output::File(file, _) => file.as_file_mut().write(bytes),
+            Output::File(file, ..) => file.as_file_mut().write(bytes),
         };
         self.named(written)
     }
@@ -76,7 +79,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         let flushed = match self {
             Output::Stdout(stdout) => stdout.flush(),
-            Output::File(file, _) => file.as_file_mut().flush(),
+            Output::File(file, ..) => file.as_file_mut().flush(),
         };
         self.named(flushed)
     }

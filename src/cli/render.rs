@@ -6,9 +6,10 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
+use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted, shown};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{Archive, Transcripts};
+use crate::archive::{self, Archive, Transcripts};
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
 #[derive(clap::Args)]
@@ -31,10 +32,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = super::export::watch_signals(stop, "finishing the room-day")?;
+    let signal = watch_signals(stop, "stopping")?;
     // as a look only: no archive is made where there is none
-    drop(crate::archive::Catalog::open_to_read(&args.archive.archive)?);
-    let mut archive = Archive::open(&args.archive.archive, None)?;
+    drop(archive::Catalog::open_to_read(&args.archive.archive)?);
+    let mut archive = match (Archive::open_unless(&args.archive.archive, None, interrupt(&signal)), *signal.borrow()) {
+        (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+        (archive, _) => archive?,
+    };
     if let Some(show) = args.show_redacted {
         archive.show_redacted(show)?;
     }

@@ -100,22 +100,15 @@ pub(super) fn bans(database: &Database) {
     }
 }
 
-/// Names events that are in no page, and so not archived. True: there are none.
-pub(super) async fn unplaced(database: &Database) -> Result<bool> {
-    let (events, named) = (database.unplaced(NAMED + 1).await?, NAMED as usize);
-    for (event_id, room_id) in events.iter().take(named) {
-        warn!(
-            event_id,
-            room_id,
-            "event {} in {} has no stream_ordering in the database, and is not archived",
-            shown(event_id),
-            shown(room_id)
-        );
-    }
-    if events.len() > named {
-        warn!("and more of these");
-    }
-    Ok(events.is_empty())
+/// Names an event that is in no page, and so not archived.
+pub(super) fn unplaced(event_id: &str, room_id: &str) {
+    warn!(
+        event_id,
+        room_id,
+        "event {} in {} has no stream_ordering in the database, and is not archived",
+        shown(event_id),
+        shown(room_id)
+    );
 }
 
 /// Reports to the user's terminal, or to a log.
@@ -123,11 +116,12 @@ pub(super) struct Terminal {
     bar: Bar,
     began: Instant,
     damaged: u64,
+    unplaced: u64,
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0 }
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -139,6 +133,9 @@ impl Terminal {
                 self.damaged - u64::from(NAMED)
             );
         }
+        if self.unplaced > u64::from(NAMED) {
+            warn!("and {} more of these, at least", self.unplaced - u64::from(NAMED));
+        }
         if let Some(summary) = summary {
             self.summary(summary);
         }
@@ -147,11 +144,11 @@ impl Terminal {
     fn summary(&self, summary: &Summary) {
         let n = |count: u64| HumanCount(count).to_string();
         let counts = &summary.counts;
-        // as in the catalog
-        let (outcome, said) = match counts.damaged {
-            _ if summary.stopped => ("stopped", "stopped"),
-            0 => ("done", "done"),
-            _ => ("damaged", "done, but some rows are damaged"),
+        let outcome = summary.outcome();
+        let said = match outcome {
+            "damaged" if counts.damaged == 0 => "done, but some rows are not archived",
+            "damaged" => "done, but some rows are damaged",
+            outcome => outcome,
         };
         info!(
             run = summary.run,
@@ -169,9 +166,10 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
+            unplaced = counts.unplaced,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
-             {} archived before",
+             {} archived before{}",
             counted(counts.new_events(), "new event"),
             n(counts.live),
             n(counts.backfill),
@@ -185,6 +183,11 @@ impl Terminal {
             n(counts.censored),
             n(counts.versionless),
             n(counts.known),
+            if counts.unplaced > 0 {
+                format!(", {} without a place in the stream", n(counts.unplaced))
+            } else {
+                String::new()
+            },
         );
     }
 }
@@ -230,6 +233,13 @@ impl Report for Terminal {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
             warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
+        }
+    }
+
+    fn unplaced(&mut self, event_id: &str, room_id: &str) {
+        self.unplaced += 1;
+        if self.unplaced <= u64::from(NAMED) {
+            unplaced(event_id, room_id);
         }
     }
 }

@@ -22,6 +22,8 @@ use document::Document;
 
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
+/// How many events without a place in the stream are counted.
+const UNPLACED: u32 = 1_000;
 
 /// Dump one room as it is now, in the room's own order: the lines that an archive would have, without one
 #[derive(clap::Args)]
@@ -198,6 +200,13 @@ impl Dump<'_> {
         }
         let state_lines = self.lines;
         self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
+        for (event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
+            self.damaged += 1;
+            self.warnings += 1;
+            if self.warnings <= WARNINGS {
+                report::unplaced(&event_id, &room_id);
+            }
+        }
         self.counter.end();
         self.out.finish()?;
         if self.warnings > WARNINGS {

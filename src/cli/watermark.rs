@@ -88,7 +88,16 @@ fn show(args: &Show) -> Result<Outcome> {
             write!(out, "{} ", report::shown(room_id))?;
         }
         match watermark["position"].as_u64() {
-            None => writeln!(out, "{:<9} nothing archived yet", text("stream"))?,
+            None => {
+                let stream = Stream::ALL.into_iter().find(|stream| watermark["stream"] == stream.name());
+                match stream.map_or(Ok(0), |stream| catalog.events_of(stream))? {
+                    0 => writeln!(out, "{:<9} nothing archived yet", text("stream"))?,
+                    events => {
+                        let events = report::counted(events, "event");
+                        writeln!(out, "{:<9} to be read again, {events} archived", text("stream"))?;
+                    }
+                }
+            }
             Some(position) => writeln!(
                 out,
                 "{:<9} position {position}, event {}, moved {}, open gaps: {} ({})",

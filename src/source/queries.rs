@@ -119,7 +119,12 @@ pub(super) fn probe() -> Statement {
 
 /// The next ids that have appeared in one room where they were missing.
 pub(super) fn room_probe() -> Statement {
-    of_room("$8", &statement!("room_probe"), " order by p.id")
+    of_room("$6", &statement!("room_probe"), " order by p.id")
+}
+
+/// The next ids of events that have been de-outliered.
+pub(super) fn deoutliered() -> Statement {
+    stored(&statement!("deoutliered"), " order by p.id")
 }
 
 /// A statement by the name of its file in `sql/`, as it is run.
@@ -146,6 +151,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         SERVER_NAME_BY_MEMBERSHIP,
         probe(),
         room_probe(),
+        deoutliered(),
         room_order(),
         room_state(),
         room_past_state(),

@@ -26,10 +26,8 @@ use crate::stream::{Position, Stream};
 const PAGE_ROWS: i64 = 10_000;
 /// From this many ids on it pays to look up once what would be looked up for each row.
 const MANY_IDS: u64 = 100_000;
-/// How many missing ids one statement looks for at most on the whole server, where each may be an event.
-const IDS_AT_ONCE: i64 = 100_000;
-/// The same in a room, whose events are found by its index.
-const IDS_AT_ONCE_IN_ROOM: i64 = 10_000_000;
+/// How many rows one statement looks at that looks for missing ids: of a range of them no more than a page, however long it is.
+const ROWS_AT_ONCE: i64 = 100_000;
 /// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
 const CHUNKS_AHEAD: usize = 16;
 /// How many of them wait for their receiver where they come from several connections.
@@ -157,32 +155,22 @@ impl Database {
         Ok(rows)
     }
 
-    /// Reads what has appeared in ranges of missing positions, and what was de-outliered in other ranges, which pages may
-    /// not have shown; upward by id.
+    /// Reads what has appeared in ranges of missing positions, events that were de-outliered there among it; upward by id.
     #[must_use]
-    pub fn probe(
-        &self,
-        scope: &Scope,
-        stream: Stream,
-        missing: impl Iterator<Item = (Position, Position)>,
-        deoutliered: impl Iterator<Item = (Position, Position)>,
-    ) -> Rows {
+    pub fn probe(&self, scope: &Scope, stream: Stream, missing: impl Iterator<Item = (Position, Position)>) -> Rows {
         let (reader, rows) = self.reader(CHUNKS_AHEAD);
-        let ids = |(first, last)| stream.ids(first, last);
-        let (missing, deoutliered) = (disjoint(missing.map(ids)), disjoint(deoutliered.map(ids)));
-        let (statement, at_once, room) = match scope {
-            Scope::Server => (queries::probe(), IDS_AT_ONCE, None),
-            Scope::Room(room_id) => (queries::room_probe(), IDS_AT_ONCE_IN_ROOM, Some(room_id.clone())),
+        let missing = disjoint(missing.map(|(first, last)| stream.ids(first, last)));
+        let (statement, room) = match scope {
+            Scope::Server => (queries::probe(), None),
+            Scope::Room(room_id) => (queries::room_probe(), Some(room_id.clone())),
         };
         let statement = reader.adapt(statement);
         reader.start(|reader| async move {
             let mut after = i64::MIN;
-            while let Some(through) = reach(missing.iter().chain(&deoutliered), after, at_once) {
+            while let Some(through) = reach(&missing, after) {
                 let parameters = |after: Place| -> Parameters {
                     let (low, high) = between(&missing, after.id, through);
-                    let (ex_low, ex_high) = between(&deoutliered, after.id, through);
-                    let mut parameters: Parameters =
-                        vec![Box::new(low), Box::new(high), Box::new(ex_low), Box::new(ex_high), Box::new(PAGE_ROWS)];
+                    let mut parameters: Parameters = vec![Box::new(low), Box::new(high), Box::new(PAGE_ROWS)];
                     if let Some(room_id) = &room {
                         parameters.push(Box::new(room_id.clone()));
                     }
@@ -194,6 +182,25 @@ impl Database {
             Ok(())
         });
         rows
+    }
+
+    /// Reads the events of these rooms, or of all if there are none, that were de-outliered at positions `after` one (exclusive)
+    /// to `through`; upward by id. What was de-outliered in other rooms comes as [`Found::Other`].
+    #[must_use]
+    pub fn deoutliered(&self, rooms: Vec<String>, stream: Stream, after: Option<Position>, through: Position) -> Rows {
+        let (reader, read) = self.reader(CHUNKS_AHEAD);
+        let (low, high) = match stream {
+            Stream::Live => (stream.after(after), stream.id(through)),
+            Stream::Backfill => (stream.id(through) - 1, stream.after(after) - 1),
+        };
+        let statement = reader.adapt(queries::deoutliered());
+        reader.start(move |reader| async move {
+            let parameters = |after: Place| -> Parameters {
+                vec![Box::new(after.id), Box::new(high), Box::new(PAGE_ROWS), Box::new(rooms.clone())]
+            };
+            reader.read(&statement, Place::at(low), parameters).await
+        });
+        read
     }
 
     fn reader(&self, chunks: usize) -> (Reader, Rows) {
@@ -219,23 +226,15 @@ fn disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
     ranges
 }
 
-/// Up to which id a statement may look that begins after another one and looks for so many; none when there is nothing to look
-/// for.
-fn reach<'a>(ranges: impl Iterator<Item = &'a (i64, i64)>, after: i64, at_once: i64) -> Option<i64> {
-    let mut ranges: Vec<(i64, i64)> =
-        ranges.filter(|(_, high)| *high > after).map(|(low, high)| ((*low).max(after + 1), *high)).collect();
-    ranges.sort_unstable();
-    let mut left = at_once;
-    let mut through = None;
-    for (low, high) in ranges {
-        if left <= 0 {
-            break;
-        }
-        let last = high.min(low.saturating_add(left - 1));
-        left -= last - low + 1;
-        through = through.max(Some(last));
-    }
-    through
+/// Up to which id a statement may look that begins after another one, which is none of the ranges or their end; none when there is
+/// nothing to look for.
+fn reach(ranges: &[(i64, i64)], after: i64) -> Option<i64> {
+    let mut left = ROWS_AT_ONCE;
+    let within = |(low, high): &&(i64, i64)| {
+        left -= (high - low + 1).min(PAGE_ROWS);
+        left >= 0
+    };
+    ranges.iter().filter(|(low, _)| *low > after).take_while(within).last().map(|(_, high)| *high)
 }
 
 /// The lowest and the highest ids of ranges, as far as they are between two ids (exclusive, inclusive).
@@ -316,20 +315,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_looked_at_a_bounded_number_of_ids_at_a_time_and_none_is_left_out() {
-        let ranges = disjoint([(5, 9), (-7, -3), (8, 12), (1_000, 1_000_000), (12, 12)].into_iter());
-        assert_eq!(ranges, [(-7, -3), (5, 12), (1_000, 1_000_000)]);
-        let (mut after, mut seen) = (i64::MIN, Vec::new());
-        while let Some(through) = reach(ranges.iter(), after, IDS_AT_ONCE) {
+    fn ranges_are_looked_at_a_bounded_number_of_rows_at_a_time_and_none_is_left_out() {
+        let short = (0..50_000).map(|i| (20 + 10 * i, 25 + 10 * i));
+        let long = (1..50).map(|i| (i * 1_000_000, i * 1_000_000 + 999_000));
+        let ranges = disjoint(short.chain(long).chain([(5, 9), (-7, -3), (8, 12), (12, 12)]).rev());
+        assert_eq!(ranges[..3], [(-7, -3), (5, 12), (20, 25)]);
+        let (mut after, mut seen, mut statements) = (i64::MIN, Vec::new(), 0);
+        while let Some(through) = reach(&ranges, after) {
             let (low, high) = between(&ranges, after, through);
-            let ids: i64 = low.iter().zip(&high).map(|(low, high)| high - low + 1).sum();
-            assert!((1..=IDS_AT_ONCE).contains(&ids), "{ids} ids after {after}");
+            let rows: i64 = low.iter().zip(&high).map(|(low, high)| (high - low + 1).min(PAGE_ROWS)).sum();
+            assert!((1..=ROWS_AT_ONCE).contains(&rows), "{rows} rows after {after}");
             seen.extend(low.into_iter().zip(high));
             after = through;
+            statements += 1;
         }
-        assert_eq!(seen.len(), 2 + 10);
-        assert_eq!(seen.iter().map(|(low, high)| high - low + 1).sum::<i64>(), 5 + 8 + 999_001);
-        assert!(seen.windows(2).all(|pair| pair[0].1 < pair[1].0));
-        assert_eq!(reach([].iter(), 0, IDS_AT_ONCE), None);
+        assert_eq!(seen, ranges);
+        // 300,000 ids one by one, and of each of the long ranges a page
+        assert!(statements <= 4 + 6, "{statements} statements");
+        assert_eq!(reach(&[], 0), None);
     }
 }

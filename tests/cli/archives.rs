@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use synapse_export::archive::Archive;
 
 use crate::support::archive::{TestArchive, entries};
-use crate::support::story::EventRow;
+use crate::support::story::{EventRow, ROOM};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What somebody does to a file.
@@ -124,8 +124,26 @@ fn an_event_without_a_place_in_the_stream_is_named() {
     let (database, archive) = (server(), TestArchive::new());
     database.execute("alter table events alter stream_ordering drop not null");
     database.execute("update events set stream_ordering = null where stream_ordering = 2");
-    export(&database, archive.path(), &[]).with(3).saying("event $2 in !room:here.test has no stream_ordering");
+    let named = "event $2 in !room:here.test has no stream_ordering";
+    export(&database, archive.path(), &[])
+        .with(3)
+        .saying(named)
+        .saying("done, but some rows are not archived: 4 new events");
     assert_eq!(archive.lines().len(), 4);
+    let run = || archive.one("select outcome || ' ' || unplaced from run order by run desc limit 1");
+    assert_eq!(run(), "damaged 1");
+    // every run, until it is mended; where its room is not wanted, none
+    export(&database, archive.path(), &["--quiet"]).with(3).saying(named);
+    export(&database, archive.path(), &["--exclude-room", ROOM]).with(0);
+    assert_eq!(run(), "done 0");
+    // what dumps its room leaves it out too, and says so
+    database.room("!other:here.test", "10");
+    database.event(EventRow::at(9).within("!other:here.test"));
+    for format in ["jsonl", "markdown"] {
+        let dump = ["room", "--database", &database.dsn(), "--format", format];
+        crate::run(&[&dump[..], &[ROOM]].concat()).with(3).saying("no stream_ordering");
+        crate::run(&[&dump[..], &["!other:here.test"]].concat()).with(0);
+    }
 }
 
 #[test]

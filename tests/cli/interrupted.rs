@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::archives::{modes, modes_expected};
-use crate::support::archive::TestArchive;
+use crate::support::archive::{TestArchive, entries};
 use crate::support::story::{EventRow, ROOM};
 use crate::support::{Database, Shape, cluster};
-use crate::{export, server, text};
+use crate::{export, run, server, text};
 
 /// Events of a size, 1,000 a day.
 fn fill(database: &Database, first: i64, last: i64, bytes: usize) {
@@ -174,12 +174,85 @@ fn a_dump_that_nobody_reads_hears_signals() {
         .spawn()
         .unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0; 100]).unwrap();
-    // the pipe, which holds far less than the room, fills up
-    std::thread::sleep(Duration::from_millis(500));
+    fills_up(&child);
     kill(&child, "INT");
     let mut said = [0; 8];
     child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
     assert_eq!(&said, b"stopping");
     kill(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// Returns when the pipe that a child writes to, and that holds far less than it has to write, is about full.
+fn fills_up(child: &Child) {
+    let pipe = child.stdout.as_ref().unwrap();
+    wait_until("the pipe is full", || rustix::io::ioctl_fionread(pipe).unwrap() >= 32 * 1024);
+}
+
+#[test]
+fn a_second_signal_leaves_no_temporary_archive_behind() {
+    let database = large_server();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["room", "--format", "markdown", "--database", &database.dsn(), ROOM])
+        .env("TMPDIR", temporary.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    fills_up(&child);
+    assert_eq!(entries(temporary.path()).len(), 1);
+    // nobody reads, so that it cannot end in good order
+    kill(&child, "TERM");
+    let mut said = [0; 8];
+    child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"stopping");
+    kill(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(entries(temporary.path()).is_empty(), "{:?}", entries(temporary.path()));
+}
+
+/// Sends a signal and waits for the end; the exit code.
+fn end(child: &mut Child, signal: &str) -> Option<i32> {
+    kill(child, signal);
+    let began = Instant::now();
+    let status = child.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    status.code()
+}
+
+#[test]
+fn a_signal_ends_what_takes_long_without_the_server() {
+    const LINES: usize = 100_000;
+    let database = server();
+    let archive = TestArchive::new();
+    let room = archive.path().join("rooms/r@here.test");
+    std::fs::create_dir_all(&room).unwrap();
+    let line = |i| {
+        format!(
+            r#"{{"event_id":"${i}","room_id":"!r:here.test","synapse":{{"stream_ordering":{i},"topological_ordering":{i},"received_ts":null,"room_version":"10"}},"type":"m.room.message","sender":"@alice:here.test","content":{{"body":"{i}"}},"origin_server_ts":1795348800000}}
+"#
+        )
+    };
+    std::fs::write(room.join("2026-11-22.jsonl"), (100..LINES + 100).map(line).collect::<String>()).unwrap();
+
+    // the catalog is made anew
+    let mut child = spawn(&database, archive.path());
+    wait_until("it has begun", || archive.path().join("catalog.sqlite-journal").exists());
+    assert_eq!(end(&mut child, "TERM"), Some(143));
+    assert_eq!(archive.one("select count(*) from sqlite_schema"), "0", "it was done before it heard of it");
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+
+    // one long day is rendered
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["render", "--archive", text(archive.path())])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("it has begun", || archive.path().join("catalog.sqlite-shm").exists());
+    assert_eq!(end(&mut child, "TERM"), Some(143));
+    let dirty = format!("select dirty from file where events = {LINES}");
+    assert_eq!(archive.one(&dirty), "1", "it was done before it heard of it");
+    run(&["render", "--archive", text(archive.path())]).with(0);
+    assert_eq!(archive.one(&dirty), "0");
 }

@@ -165,3 +165,32 @@ fn as_much_is_said_as_was_asked_for() {
     run(&["rooms", "--log-level", "loud"]).with(2).saying("error, warn, info or debug");
     run(&["rooms", "--log-format", "xml"]).with(2).saying("text, json");
 }
+
+#[test]
+fn events_cost_their_rows_and_not_the_span_of_their_ids() {
+    let database = server();
+    database.room("!other:here.test", "10");
+    database.execute(&format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, sender, origin_server_ts,
+                             received_ts, processed, outlier)
+         select i * 2000000, i, '$' || i * 2000000, 'm.room.message',
+                case when i % 2 = 0 then '{ROOM}' else '!other:here.test' end, '@alice:here.test', 1795348800000 + i,
+                1795348800000 + i, true, false
+           from generate_series(1, 200) i;
+         insert into event_json (event_id, room_id, internal_metadata, json)
+         select event_id, room_id, '{{}}', '{{}}' from events where stream_ordering >= 2000000;
+         insert into ex_outlier_stream (event_stream_ordering, event_id, state_group)
+         select stream_ordering + 1, event_id, 1 from events where stream_ordering >= 2000000"
+    ));
+    for (rooms, events) in [(&[][..], 205), (&["--room", "!other:here.test"], 100), (&["--room", ROOM], 105)] {
+        let archive = TestArchive::new();
+        let options = [&["--log-format", "json", "--log-level", "debug", "--no-markdown"], rooms].concat();
+        let said = lines(&export(&database, archive.path(), &options).with(0));
+        let statements: Vec<&str> = said.iter().filter_map(|line| line["statement"].as_str()).collect();
+        let count = |name: &str| statements.iter().filter(|it| **it == name).count();
+        // one for each stream; and of 400 million ids that nobody has, in 200 gaps, a few at a time
+        assert_eq!(count("deoutliered"), 2, "{rooms:?}");
+        assert!((1..=25).contains(&(count("probe") + count("room_probe"))), "{rooms:?}: {statements:?}");
+        assert_eq!(archive.lines().len(), events, "{rooms:?}");
+    }
+}

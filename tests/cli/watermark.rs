@@ -107,6 +107,9 @@ fn a_reset_reads_everything_again_and_changes_nothing() {
     run(&["watermark", "reset", "--yes", "--stream", "backfill", "--archive", path]).with(0).saying("backfill");
     let positions = || [0, 1].map(|stream| show(&archive)["watermarks"][stream]["position"].clone());
     assert_eq!(positions(), [json!(3), Value::Null]);
+    let shown = run(&["watermark", "show", "--archive", path]).with(0).stdout;
+    assert!(shown.contains("live      position 3, "), "{shown}");
+    assert!(shown.contains("backfill  to be read again, 2 events archived\n"), "{shown}");
     export(&database, archive.path(), &[]).with(0).saying("0 new events");
     assert_eq!(positions(), [json!(3), json!(2)]);
 

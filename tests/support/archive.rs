@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use synapse_export::archive::{self, Archive, Counts, Hook, Selection};
+use synapse_export::archive::{self, Archive, Counts, Hook, Interrupt, Selection, Step};
 use synapse_export::config::Config;
 use synapse_export::event::Damage;
 use synapse_export::export::{self, Error, Progress, Report, Summary};
@@ -56,6 +56,10 @@ impl Report for Heard {
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
+    }
+
+    fn unplaced(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is without a stream_ordering");
     }
 }
 
@@ -108,6 +112,24 @@ impl TestArchive {
     pub fn export_hooked(&self, database: &Database, hook: Hook) -> Result<Counts, String> {
         let archive = Archive::open(self.path(), Some(hook)).map_err(|error| chain(&error))?;
         export_with(archive, &database.dsn(), &Selection::default()).0.map_err(|error| chain(&error))
+    }
+
+    /// Exports all rooms, and is told to stop at the nth time that writing comes to a step; the outcome.
+    #[track_caller]
+    pub fn export_stopped_at(&self, database: &Database, step: Step, nth: usize) -> Result<Summary, Error> {
+        let (stop, stopped) = watch::channel(false);
+        let mut count = 0;
+        let hook = move |at| {
+            count += usize::from(at == step);
+            if count == nth {
+                stop.send_replace(true);
+            }
+            Ok(())
+        };
+        let told = stopped.clone();
+        let interrupt = Interrupt::when(move || *told.borrow());
+        let archive = Archive::open_unless(self.path(), Some(Box::new(hook)), interrupt).map_err(Error::from)?;
+        export_until(archive, &database.dsn(), &Selection::default(), stopped).0
     }
 
     /// Lets the next export read everything again.
@@ -229,16 +251,26 @@ impl TestArchive {
 }
 
 fn export_with(archive: Archive, dsn: &str, selection: &Selection) -> (Result<Counts, Error>, Heard) {
+    let (_stop, never) = watch::channel(false);
+    let (result, heard) = export_until(archive, dsn, selection, never);
+    (result.map(|summary| summary.counts), heard)
+}
+
+fn export_until(
+    archive: Archive,
+    dsn: &str,
+    selection: &Selection,
+    stop: export::Stop,
+) -> (Result<Summary, Error>, Heard) {
     let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
     // long enough to be tried again, short enough to wait for the end
     let config = config.retrying_for(Duration::from_secs(1));
-    let (_stop, never) = watch::channel(false);
     let (archive, mut heard) = (Arc::new(Mutex::new(archive)), Heard::default());
     let result = Runtime::new().expect("cannot start a runtime").block_on(async {
         let database = source::Database::connect(&config).await?;
-        export::export(database, &archive, selection, never, &mut heard).await
+        export::export(database, &archive, selection, stop, &mut heard).await
     });
-    (result.map(|summary: Summary| summary.counts), heard)
+    (result, heard)
 }
 
 /// Reads a JSON text however deep it is, which `serde_json` alone refuses to.

@@ -66,7 +66,7 @@ pub(super) fn render(
     whole: &File,
     rendered: &mut Rendered,
 ) -> Result<(), Error> {
-    let Archive { directory, catalog, .. } = archive;
+    let Archive { directory, catalog, interrupt, .. } = archive;
     let stale: Vec<String> = {
         let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
@@ -75,6 +75,8 @@ pub(super) fn render(
     while let Some(portion) = portions.next() {
         let rooms =
             workers.each(portion, 1, &mut |_| true, &|catalog, _, room_id| room(directory, catalog, room_id))?;
+        // perhaps these are not all
+        interrupt.check()?;
         let writing = catalog.write()?;
         for room in &rooms {
             update(&writing, room)?;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::super::{Catalog, Error};
+use super::super::{Catalog, Error, Interrupt};
 use super::names::Remembered;
 
 /// The most of them.
@@ -15,15 +15,17 @@ const MOST: usize = 8;
 pub(super) struct Workers<'a> {
     archive: &'a Path,
     catalogs: Vec<Catalog>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Workers<'a> {
-    pub(super) fn new(archive: &'a Path) -> Self {
-        Workers { archive, catalogs: Vec::new() }
+    pub(super) fn new(archive: &'a Path, interrupt: Interrupt) -> Self {
+        Workers { archive, catalogs: Vec::new(), interrupt }
     }
 
     /// What `work` makes of each thing, in any order; a thread takes so many `neighbours` at a time. One failure ends it all.
-    /// `tell` hears how many are done, and ends it early by returning false.
+    /// `tell` hears how many are done, and ends it early by returning false; so it does when it is told to stop, and then what
+    /// is made may be a part.
     pub(super) fn each<'t, T: Sync, R: Send>(
         &mut self,
         things: &'t [T],
@@ -35,6 +37,7 @@ impl<'a> Workers<'a> {
         while self.catalogs.len() < threads.min(things.len()) {
             self.catalogs.push(Catalog::open_to_read(self.archive)?);
         }
+        let interrupt = &self.interrupt;
         let next = AtomicUsize::new(0);
         let goes_on = AtomicBool::new(true);
         let done = Mutex::new(Vec::with_capacity(things.len()));
@@ -45,7 +48,7 @@ impl<'a> Workers<'a> {
             let mut remembered = Remembered::default();
             while let Some(some) = things.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed)) {
                 for thing in some {
-                    if !goes_on.load(Ordering::Relaxed) {
+                    if !goes_on.load(Ordering::Relaxed) || interrupt.is_told() {
                         return Ok(());
                     }
                     let made = work(&reading, &mut remembered, thing)
@@ -56,20 +59,24 @@ impl<'a> Workers<'a> {
             }
             Ok(())
         };
-        std::thread::scope(|scope| {
-            let Some((first, others)) = self.catalogs.split_first_mut() else { return Ok(()) };
-            let others: Vec<_> =
-                others.iter_mut().map(|catalog| scope.spawn(move || thread(catalog, &mut |_| ()))).collect();
-            let mut result = thread(first, &mut |done| {
-                if !tell(done) {
-                    goes_on.store(false, Ordering::Relaxed);
+        let handles = self.catalogs.iter().map(|catalog| catalog.connection.get_interrupt_handle()).collect();
+        let Some((first, others)) = self.catalogs.split_first_mut() else { return Ok(Vec::new()) };
+        let all = || {
+            std::thread::scope(|scope| {
+                let others: Vec<_> =
+                    others.iter_mut().map(|catalog| scope.spawn(move || thread(catalog, &mut |_| ()))).collect();
+                let mut result = thread(first, &mut |done| {
+                    if !tell(done) {
+                        goes_on.store(false, Ordering::Relaxed);
+                    }
+                });
+                for other in others {
+                    result = result.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
                 }
-            });
-            for other in others {
-                result = result.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-            result
-        })?;
+                result
+            })
+        };
+        interrupt.during(handles, all)?;
         Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
-use crate::archive::{Archive, Selection};
-use crate::cli::report::{Counter, shown};
+use crate::archive::{Archive, Interrupt, Selection};
+use crate::cli::leftovers::Leftover;
+use crate::cli::report::{Counter, shown, unplaced};
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -38,7 +39,12 @@ impl Document<'_> {
     ) -> Result<u64> {
         let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
-        let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
+        let leftover = Leftover::new(directory.path());
+        // dropped in this order
+        let temporary = (directory, leftover);
+        let told = stop.clone();
+        let interrupt = Interrupt::when(move || *told.borrow());
+        let archive = Arc::new(Mutex::new(Archive::open_unless(temporary.0.path(), None, interrupt)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0 };
@@ -110,6 +116,13 @@ impl Report for Heard<'_> {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
             warn!(event_id, "event {}: {damage}", shown(event_id));
+        }
+    }
+
+    fn unplaced(&mut self, event_id: &str, room_id: &str) {
+        self.damaged += 1;
+        if self.damaged <= super::WARNINGS {
+            unplaced(event_id, room_id);
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Puts in order what a first export, or a new catalog, has added without looking anything up: makes the indexes, and sets what
+//! could not be known without them. Never looks at a file.
+//!
+//! Each step is a transaction of its own and does nothing when it is done already, so that who is stopped or killed between two
+//! goes on with the next. From the first index on nothing is added until all are there: then the archive is indexed.
+
+use rusqlite::Connection;
+
+use super::writing::Writing;
+use super::{Archive, Error, Step};
+
+/// Says by being there that the indexes are being made.
+const FIRST: &str = "event_id";
+/// Says by being there that they are all made.
+const LAST: &str = "file_dirty";
+
+/// The statements of `indexes.sql`.
+fn statements() -> impl Iterator<Item = &'static str> {
+    include_str!("indexes.sql").split_inclusive(';').filter(|statement| statement.contains("create"))
+}
+
+/// Whether nothing is missing to look an event up.
+pub(super) fn are_made(catalog: &Connection) -> Result<bool, Error> {
+    has(catalog, LAST)
+}
+
+/// Whether some are there and others may be missing.
+pub(super) fn are_begun(catalog: &Connection) -> Result<bool, Error> {
+    Ok(has(catalog, FIRST)? && !has(catalog, LAST)?)
+}
+
+fn has(catalog: &Connection, index: &str) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from sqlite_schema where type = 'index' and name = ?1)";
+    Ok(catalog.query_row(sql, [index], |row| row.get(0))?)
+}
+
+impl Archive {
+    /// Makes the catalog's indexes, if they are not there yet; ends early, with [`Error::Stopped`], when it is told to.
+    pub fn index(&mut self) -> Result<(), Error> {
+        if self.indexed {
+            return Ok(());
+        }
+        let catalog = self.catalog.connection.get_interrupt_handle();
+        self.interrupt.clone().during(vec![catalog], || {
+            self.step(|writing| writing.take_first_membership())?;
+            let mut missing = statements().peekable();
+            while let Some(statement) = missing.next() {
+                self.step(|writing| {
+                    writing.0.execute_batch(statement)?;
+                    if missing.peek().is_none() {
+                        writing.redact_all()?;
+                        writing.clear_intent()?;
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok(())
+        })?;
+        self.catalog.set_journal()?;
+        self.indexed = true;
+        Ok(())
+    }
+
+    fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        self.steps().at(Step::Index)?;
+        self.interrupt.check()?;
+        let writing = self.catalog.write()?;
+        work(&writing)?;
+        writing.commit()
+    }
+}
+
+impl Writing<'_> {
+    /// Makes the index that tells whether an event has two lines. The others are for [`Archive::index`].
+    pub(super) fn begin_to_index(&self) -> Result<(), Error> {
+        statements().take(1).try_for_each(|statement| Ok(self.0.execute_batch(statement)?))
+    }
+
+    /// Moves to its place, in order, what a first export has added to `membership`.
+    fn take_first_membership(&self) -> Result<(), Error> {
+        Ok(self.0.execute_batch(
+            "insert or ignore into membership
+             select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
+             delete from first_membership;",
+        )?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_and_the_last_index_are_those_that_tell() {
+        let statements: Vec<&str> = statements().collect();
+        let makes = |at: usize, name: &str| statements[at].contains(&format!(" index if not exists {name} on "));
+        assert!(statements.len() > 1 && makes(0, FIRST) && makes(statements.len() - 1, LAST), "{statements:?}");
+    }
+}
