@@ -1,2 +1,9 @@
 -- What brings a catalog of version 7 to version 8, in one transaction: what `catalog.sql` has since then, and nothing that has to
 -- look at every event.
+
+-- Files of lines that are being written anew. Empty but in the middle of that.
+create table rewrite (
+    path text primary key,
+    new text not null,                      -- the name of the file that is to take its place, beside it
+    bytes integer                           -- its length, which `file` says by now; null: it is not written yet
+) strict, without rowid;
