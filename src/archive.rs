@@ -14,6 +14,7 @@ mod look;
 mod rebuild;
 mod redacting;
 mod rewrite;
+mod second_lines;
 mod stale;
 mod transcripts;
 mod writing;
@@ -28,6 +29,7 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use look::{Look, look};
+pub use second_lines::SecondLines;
 pub use transcripts::{Rendered, Transcripts};
 
 use crate::stream::{Position, Stream};
@@ -73,6 +75,7 @@ pub struct Archive {
     hook: Option<Hook>,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
+    second_lines: SecondLines,
     _lock: File,
 }
 
@@ -95,7 +98,14 @@ impl Archive {
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
+        let mut archive = Archive {
+            directory: directory.to_owned(),
+            catalog,
+            hook,
+            indexed,
+            second_lines: SecondLines::default(),
+            _lock: lock,
+        };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         Ok(archive)
@@ -159,11 +169,19 @@ impl Archive {
         Ok(run)
     }
 
-    /// Makes the catalog's indexes, if they are not there yet.
+    /// Makes the catalog's indexes, if they are not there yet, and before that, where events have several lines, leaves each one.
     pub fn index(&mut self) -> Result<(), Error> {
         if !self.indexed {
             self.steps().at(Step::Index)?;
-            let writing = self.catalog.write()?;
+            let mut writing = self.catalog.write()?;
+            if let Err(error) = writing.only_one_line() {
+                drop(writing);
+                if !error.is_duplicate() {
+                    return Err(error);
+                }
+                self.second_lines = self.take_out_second_lines()?;
+                writing = self.catalog.write()?;
+            }
             writing.index()?;
             writing.clear_intent()?;
             writing.commit()?;
@@ -171,6 +189,11 @@ impl Archive {
             self.indexed = true;
         }
         Ok(())
+    }
+
+    /// What [`Archive::index`] has taken out since this was last asked.
+    pub fn second_lines(&mut self) -> SecondLines {
+        std::mem::take(&mut self.second_lines)
     }
 
     /// The first export is done, the de-outliered events it left for last among them.

@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 mod committing;
 mod course;
+mod duplicates;
 mod later;
 
 use std::collections::BTreeSet;
@@ -69,6 +70,8 @@ pub trait Report {
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    /// The database has more than one row of an event; its line is of one.
+    fn duplicate(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -113,7 +116,7 @@ pub async fn export(
     let outcome = match &result {
         Err(_) => "failed",
         Ok(()) if stopped => "stopped",
-        Ok(()) if counts.damaged > 0 => "damaged",
+        Ok(()) if counts.are_off() => "damaged",
         Ok(()) => "done",
     };
     let mut archive = archive.lock().await;
@@ -158,6 +161,8 @@ struct Export<'a> {
 impl Export<'_> {
     /// Ends the first export, if it is not done, then exports what is new.
     async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
+        // should other rooms have been selected, the first export has ended already
+        self.second_lines().await?;
         let archive = self.archive().await?;
         let (first, is_indexed) = (archive.catalog().first_export()?, archive.is_indexed());
         drop(archive);
@@ -172,6 +177,7 @@ impl Export<'_> {
                     return Ok(());
                 }
                 self.archive().await?.index()?;
+                self.second_lines().await?;
                 self.first = false;
             }
             // what was de-outliered since its own id was passed has been in no page, in a room's neither

@@ -293,6 +293,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
         }
+        "places" => vec![vec![Box::new(vec![7_i64, -7, 3_000])]],
         "unplaced" => vec![vec![Box::new(20_i64)]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "settings" | "indexes" => vec![vec![Box::new(vec!["events", "rooms"])]],

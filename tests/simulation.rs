@@ -75,6 +75,10 @@ impl Report for Listener {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} has one row at a time");
+    }
 }
 
 /// What is the same for all stories.

@@ -164,8 +164,15 @@ create table run (
     damaged integer not null default 0,
     versionless integer not null default 0, -- of rooms whose version is not known
     known integer not null default 0,       -- read again, archived before
-    files integer not null default 0
+    files integer not null default 0,
+    duplicates integer not null default 0   -- of which the server has more than one row
 ) strict;
+
+-- Events of which the server had more than one row, under an index that let it, when they were read; the line is of one.
+create table duplicate (
+    event_id text primary key,
+    run integer not null                    -- the last that read them
+) strict, without rowid;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.
 create table watermark (

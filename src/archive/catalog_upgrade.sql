@@ -7,3 +7,10 @@ create table rewrite (
     new text not null,                      -- the name of the file that is to take its place, beside it
     bytes integer                           -- its length, which `file` says by now; null: it is not written yet
 ) strict, without rowid;
+
+-- Events of which the server had more than one row, under an index that let it, when they were read; the line is of one.
+create table duplicate (
+    event_id text primary key,
+    run integer not null                    -- the last that read them
+) strict, without rowid;
+alter table run add column duplicates integer not null default 0;

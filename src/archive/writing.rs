@@ -112,11 +112,11 @@ impl<'a> Writing<'a> {
     /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
     /// redactions in effect.
     pub(super) fn index(&self) -> Result<(), Error> {
+        self.only_one_line()?;
         self.0.execute_batch(
             "insert or ignore into membership
              select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
              delete from first_membership;
-             create unique index event_id on event (event_id);
              create index event_room on event (room_id, origin_server_ts);
              create index event_redacts on event (redacts) where redacts is not null;
              create index event_relates_to on event (relates_to) where relates_to is not null;
@@ -125,6 +125,19 @@ impl<'a> Writing<'a> {
              create index membership_displayname on membership (room_id, displayname) where displayname is not null;",
         )?;
         self.redact_all()
+    }
+
+    /// Forgets all events, to begin anew.
+    pub(super) fn empty(&self) -> Result<(), Error> {
+        Ok(self.0.execute_batch(
+            "delete from event; delete from room; delete from file; delete from first_membership; delete from membership;
+             delete from room_state; delete from run;",
+        )?)
+    }
+
+    /// From here on an event has one row. It fails where one has two.
+    pub(super) fn only_one_line(&self) -> Result<(), Error> {
+        Ok(self.0.execute_batch("create unique index if not exists event_id on event (event_id)")?)
     }
 
     /// Begins the first export, which goes up to these positions.
@@ -238,12 +251,12 @@ impl<'a> Writing<'a> {
         Ok(self.0.last_insert_rowid())
     }
 
-    /// Adds to the counts of a run.
-    pub(super) fn count(&self, run: i64, counts: &Counts) -> Result<(), Error> {
-        let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
-                   soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
-                   censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11 where run = ?1";
+    /// Adds to the counts of a run, or takes from them: `sign` is 1 or -1.
+    pub(super) fn count(&self, run: i64, counts: &Counts, sign: i64) -> Result<(), Error> {
+        let sql = "update run set live = live + ?12 * ?2, backfill = backfill + ?12 * ?3, late = late + ?12 * ?4,
+                   soft_failed = soft_failed + ?12 * ?5, rejected = rejected + ?12 * ?6, survivors = survivors + ?12 * ?7,
+                   censored = censored + ?12 * ?8, damaged = damaged + ?12 * ?9, versionless = versionless + ?12 * ?10,
+                   known = known + ?12 * ?11, duplicates = duplicates + ?12 * ?13 where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
             signed(counts.live),
@@ -256,8 +269,17 @@ impl<'a> Writing<'a> {
             signed(counts.damaged),
             signed(counts.versionless),
             signed(counts.known),
+            sign,
+            signed(counts.duplicates),
         ])?;
         Ok(())
+    }
+
+    /// Remembers that the server had several rows of an event when a run read it. True: this run did not know.
+    pub(super) fn duplicate(&self, event_id: &str, run: i64) -> Result<bool, Error> {
+        let sql = "insert into duplicate (event_id, run) values (?1, ?2)
+                   on conflict (event_id) do update set run = excluded.run where run <> excluded.run";
+        Ok(self.0.prepare_cached(sql)?.execute(params![event_id, run])? == 1)
     }
 
     /// Ends a run.

@@ -18,6 +18,10 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
 const NAMED: u32 = 20;
 
+/// What is said of an event of which the database has more than one row.
+pub(super) const SEVERAL_ROWS: &str = "has several rows in the database, under a unique index that is broken; it has one line, \
+     which is that of the best of its texts or, where it was archived before, as it was (synapse-export doctor says more)";
+
 /// Text from the network as a terminal may see it: control and direction characters are escaped.
 pub(super) fn shown(text: &str) -> String {
     text.escape_debug().collect()
@@ -103,11 +107,11 @@ pub(super) fn bans(database: &Database) {
 /// Names events that are in no page, and so not archived. True: there are none.
 pub(super) async fn unplaced(database: &Database) -> Result<bool> {
     let (events, named) = (database.unplaced(NAMED + 1).await?, NAMED as usize);
-    for (event_id, room_id) in events.iter().take(named) {
+    for (lacks, event_id, room_id) in events.iter().take(named) {
         warn!(
             event_id,
             room_id,
-            "event {} in {} has no stream_ordering in the database, and is not archived",
+            "event {} in {} has no {lacks} in the database, and is not archived",
             shown(event_id),
             shown(room_id)
         );
@@ -123,11 +127,12 @@ pub(super) struct Terminal {
     bar: Bar,
     began: Instant,
     damaged: u64,
+    duplicates: u64,
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0 }
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, duplicates: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -140,6 +145,14 @@ impl Terminal {
             );
         }
         if let Some(summary) = summary {
+            let more = summary.counts.duplicates.saturating_sub(u64::from(NAMED));
+            if more > 0 {
+                warn!(
+                    duplicates = summary.counts.duplicates,
+                    "{} more events with several rows: select event_id from duplicate",
+                    HumanCount(more)
+                );
+            }
             self.summary(summary);
         }
     }
@@ -148,9 +161,10 @@ impl Terminal {
         let n = |count: u64| HumanCount(count).to_string();
         let counts = &summary.counts;
         // as in the catalog
-        let (outcome, said) = match counts.damaged {
+        let (outcome, said) = match (counts.damaged, counts.duplicates) {
             _ if summary.stopped => ("stopped", "stopped"),
-            0 => ("done", "done"),
+            (0, 0) => ("done", "done"),
+            (0, _) => ("damaged", "done, but some events have several rows"),
             _ => ("damaged", "done, but some rows are damaged"),
         };
         info!(
@@ -169,6 +183,7 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
+            duplicates = counts.duplicates,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
              {} archived before",
@@ -230,6 +245,13 @@ impl Report for Terminal {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
             warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
+        }
+    }
+
+    fn duplicate(&mut self, event_id: &str, room_id: &str) {
+        self.duplicates += 1;
+        if self.duplicates <= u64::from(NAMED) {
+            warn!(event_id, room_id, "event {} in {} {SEVERAL_ROWS}", shown(event_id), shown(room_id));
         }
     }
 }

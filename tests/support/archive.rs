@@ -49,6 +49,7 @@ impl Line {
 #[derive(Debug, Default)]
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
+    pub duplicates: Vec<String>,
 }
 
 impl Report for Heard {
@@ -56,6 +57,10 @@ impl Report for Heard {
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
+    }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        self.duplicates.push(event_id.to_owned());
     }
 }
 

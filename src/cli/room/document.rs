@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
 use crate::archive::{Archive, Selection};
-use crate::cli::report::{Counter, shown};
+use crate::cli::report::{Counter, SEVERAL_ROWS, shown};
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -27,7 +27,7 @@ pub(super) struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Writes the document; returns how many events could not be read. It ends early, and leaves nothing behind, once
+    /// Writes the document; returns how many events could not be read, or have several rows. It ends early, and leaves nothing behind, once
     /// it is told to stop.
     pub(super) async fn write(
         self,
@@ -41,9 +41,9 @@ impl Document<'_> {
         let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
-        let mut heard = Heard { counter, damaged: 0 };
+        let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
         export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
-        let damaged = heard.damaged;
+        let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
         let archive = archive.lock().await;
         archive.document_head(self.room_id, &mut out)?;
@@ -55,7 +55,7 @@ impl Document<'_> {
         }
         archive.document_days(self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
         out.flush()?;
-        Ok(damaged)
+        Ok(off)
     }
 }
 
@@ -99,6 +99,7 @@ fn state_line(event: &Event, redaction: Option<&Event>, show_redacted: bool) -> 
 struct Heard<'a> {
     counter: &'a mut Counter,
     damaged: u64,
+    duplicates: u64,
 }
 
 impl Report for Heard<'_> {
@@ -110,6 +111,13 @@ impl Report for Heard<'_> {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
             warn!(event_id, "event {}: {damage}", shown(event_id));
+        }
+    }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        self.duplicates += 1;
+        if self.duplicates <= super::WARNINGS {
+            warn!(event_id, "event {} {SEVERAL_ROWS}", shown(event_id));
         }
     }
 }
