@@ -1,4 +1,4 @@
--- anchor($1 id): the event that has an id now; index events_stream_ordering (events_pkey before 1.38's migration),
+-- anchor($1 id): the event that has an id now, or the events where it is not unique; index events_stream_ordering (events_pkey before 1.38's migration),
 -- ex_outlier_stream_pkey
 select event_id from events where stream_ordering = $1::bigint
 union all

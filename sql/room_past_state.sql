@@ -6,7 +6,7 @@ select e.stream_ordering::bigint as id, null::boolean as deoutliered, e.event_id
   from (select distinct on (h.type, h.state_key) h.event_id, h.type, h.state_key
           from events h
          where h.room_id = $3::text and h.state_key is not null and (h.type, h.state_key) > ($4::text, $5::text)
-           and (select x.event_id from rejections x where x.event_id = h.event_id) is null
+           and (select x.event_id from rejections x where x.event_id = h.event_id limit 1) is null
          order by h.type, h.state_key, h.stream_ordering desc
          limit $6::bigint) s
   left join events e on e.event_id = s.event_id

@@ -2,8 +2,9 @@
 -- to when something happened. That a room's ends are found among all events, that what is asked of it are scalars, and that
 -- the type of members is a range leaves no plan that reads more than its own; index rooms_pkey, events_room_stream,
 -- local_current_membership_room_idx, room_aliases_id, room_memberships_event_id_key
-select p.room_id, r.room_version, s.current, a.aliases, first.origin_server_ts, last.origin_server_ts, s.people, m.abandoned,
-       m.abandoned and coalesce((select bool_and((select k.forgotten from room_memberships k where k.event_id = l.event_id) = 1)
+select p.room_id, (select max(r.room_version) from rooms r where r.room_id = p.room_id) as room_version, s.current, a.aliases,
+       first.origin_server_ts, last.origin_server_ts, s.people, m.abandoned,
+       m.abandoned and coalesce((select bool_and((select max(k.forgotten) from room_memberships k where k.event_id = l.event_id) = 1)
                                    from local_current_membership l
                                   where l.room_id = p.room_id), false) as forgotten
   from ((select room_id from rooms where room_id > $1::text order by room_id limit $2::bigint)
@@ -17,8 +18,7 @@ select p.room_id, r.room_version, s.current, a.aliases, first.origin_server_ts, 
          select room_id from own where room_id is not null limit $2::bigint)
         order by room_id
         limit $2::bigint) p
-  left join rooms r on r.room_id = p.room_id
- cross join lateral (select coalesce((array_agg(x.room_alias order by x.room_alias))[1:20], '{}') as aliases
+ cross join lateral (select coalesce((array_agg(distinct x.room_alias order by x.room_alias))[1:20], '{}') as aliases
                        from room_aliases x
                       where x.room_id = p.room_id) a
   left join lateral (select e.room_id, e.origin_server_ts

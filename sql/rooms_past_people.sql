@@ -10,7 +10,7 @@ select w.room_id, p.user_id, p.display_name, p.present, p.all_present, p.joined,
                                from room_memberships m
                                join events e on e.event_id = m.event_id
                               where m.room_id = w.room_id
-                                and (select x.event_id from rejections x where x.event_id = m.event_id) is null
+                                and (select x.event_id from rejections x where x.event_id = m.event_id limit 1) is null
                               order by m.user_id, e.stream_ordering desc) n
                       order by present desc, n.user_id
                       limit $2::bigint) p

@@ -15,6 +15,8 @@ pub mod layout;
 mod look;
 mod rebuild;
 mod redacting;
+mod rewrite;
+mod second_lines;
 mod stale;
 mod transcripts;
 mod writing;
@@ -30,6 +32,7 @@ pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
+pub use second_lines::SecondLines;
 pub use transcripts::{Rendered, Transcripts};
 
 use crate::stream::{Position, Stream};
@@ -57,8 +60,12 @@ pub enum Step {
     Recorded,
     /// Before one of the catalog's indexes is made.
     Index,
-    /// Before an unfinished batch is undone.
+    /// Before an unfinished batch is undone, or a file that was written anew takes its place at last.
     Recover,
+    /// Before files of lines are written anew.
+    Rewrite,
+    /// Before a file that was written anew takes the old one's place.
+    Replace,
 }
 
 /// Called at every [`Step`].
@@ -72,6 +79,7 @@ pub struct Archive {
     interrupt: Interrupt,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
+    second_lines: SecondLines,
     _lock: File,
 }
 
@@ -102,7 +110,9 @@ impl Archive {
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, interrupt, indexed, _lock: lock };
+        let second_lines = SecondLines::default();
+        let mut archive =
+            Archive { directory: directory.to_owned(), catalog, hook, interrupt, indexed, second_lines, _lock: lock };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {
@@ -169,6 +179,11 @@ impl Archive {
         Ok(run)
     }
 
+    /// What [`Archive::index`] has taken out since this was last asked.
+    pub fn second_lines(&mut self) -> SecondLines {
+        std::mem::take(&mut self.second_lines)
+    }
+
     /// The first export is done, the de-outliered events it left for last among them.
     pub fn end_first_export(&mut self) -> Result<(), Error> {
         let writing = self.catalog.write()?;
@@ -179,7 +194,7 @@ impl Archive {
     /// Adds to what a run counts beside the events of its batches.
     pub fn count(&mut self, run: i64, counts: &Counts) -> Result<(), Error> {
         let writing = self.catalog.write()?;
-        writing.count(run, counts)?;
+        writing.count(run, counts, 1)?;
         writing.commit()
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
+pub(crate) mod hex;
 mod line;
 pub(crate) mod object;
 mod pdu;
 mod redacted;
+mod rival;
 mod scan;
 
 use std::borrow::Cow;
@@ -97,9 +99,9 @@ pub struct Stored<'a> {
     pub event_id: &'a str,
     /// `events.room_id`.
     pub room_id: &'a str,
-    /// `events.type`.
+    /// `events.type`; empty: the row has none.
     pub kind: &'a str,
-    /// `events.sender`.
+    /// `events.sender`, which old rows may lack.
     pub sender: Option<&'a str>,
     /// `events.state_key`, which old rows of state events may lack.
     pub state_key: Option<&'a str>,
@@ -179,6 +181,10 @@ pub struct Event {
     pub rejected: bool,
     /// A purge survivor.
     pub outlier: bool,
+    /// The database has the PDU's bytes in hexadecimal digits; the line has the PDU.
+    pub hex: bool,
+    /// The database had more than one row of it, of which this is one; a line does not tell.
+    pub duplicate: bool,
     /// Set when the line is not the PDU.
     pub damage: Option<Damage>,
     /// The event that `content.m.relates_to` points to.
@@ -202,7 +208,11 @@ impl Event {
     #[must_use]
     pub fn from_stored(stored: &Stored<'_>) -> Event {
         let flags = Flags::of(stored.internal_metadata);
-        let parsed = stored.json.map_or(Err(Damage::Missing), |text| Pdu::parse(text).map_err(Damage::Unparsable));
+        let decoded = stored.json.and_then(hex::decoded);
+        let decoded = decoded.as_deref().and_then(|text| Pdu::parse(text).ok());
+        let hex = decoded.is_some();
+        let parse = |text| Pdu::parse(text).map_err(Damage::Unparsable);
+        let parsed = decoded.map_or_else(|| stored.json.map_or(Err(Damage::Missing), parse), Ok);
         let mut event = Event {
             event_id: stored.event_id.to_owned(),
             room_id: stored.room_id.to_owned(),
@@ -219,6 +229,8 @@ impl Event {
             soft_failed: flags.soft_failed == Some(true),
             rejected: stored.rejected,
             outlier: stored.outlier,
+            hex,
+            duplicate: false,
             damage: None,
             relates_to: None,
             rel_type: None,
@@ -268,6 +280,8 @@ impl Event {
             soft_failed: about.soft_failed,
             rejected: about.rejected,
             outlier: about.outlier,
+            hex: about.hex,
+            duplicate: false,
             damage: about.unparsed.map(|text| match serde_json::from_str::<String>(text.get()) {
                 Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
                 Err(_) => Damage::Missing,
@@ -284,11 +298,15 @@ impl Event {
         Ok(event)
     }
 
-    /// Whether this is a row of the room's timeline: a row that is no outlier, or one that a purge left behind. Only rows
-    /// whose sender is local may be asked: non-state outliers of local users can be nothing else.
+    /// Whether this is a row of the room's timeline: a row that is no outlier, or one that a purge left behind, since non-state
+    /// outliers of a server's own users can be nothing else.
     #[must_use]
-    pub fn is_timeline(&self) -> bool {
-        !self.outlier || (self.state_key.is_none() && !self.rejected)
+    pub fn is_timeline_of(&self, server_name: &str) -> bool {
+        let is_local = || {
+            let server = self.sender.as_deref().and_then(|sender| sender.split_once(':')).map(|(_, server)| server);
+            !server_name.is_empty() && server == Some(server_name)
+        };
+        !self.outlier || (self.state_key.is_none() && !self.rejected && is_local())
     }
 
     /// Whether clients may have seen it.
@@ -328,6 +346,12 @@ impl Event {
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
+        if self.sender.is_none() {
+            self.sender = owned(&pdu.sender);
+        }
+        if self.kind.as_deref() == Some("") {
+            self.kind = pdu.kind.as_deref().map(word);
+        }
         if let Some(content) = &pdu.content {
             self.relates_to = owned(&content.relates_to);
             self.rel_type = content.rel_type.as_deref().map(word);
@@ -356,6 +380,8 @@ pub fn is_soft_failed(internal_metadata: &str) -> bool {
 
 impl Flags {
     fn of(internal_metadata: Option<&str>) -> Flags {
+        let decoded = internal_metadata.and_then(hex::decoded);
+        let internal_metadata = decoded.as_deref().or(internal_metadata);
         internal_metadata
             .filter(|text| ["soft_failed", "redact"].iter().any(|flag| text.contains(flag)))
             .and_then(|text| serde_json::from_str(text).ok())
@@ -379,6 +405,8 @@ struct About<'a> {
     rejected: bool,
     #[serde(default)]
     outlier: bool,
+    #[serde(default)]
+    hex: bool,
     /// A text, or `null`: there was none.
     #[serde(borrow, default, deserialize_with = "raw")]
     unparsed: Option<&'a RawValue>,

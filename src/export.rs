@@ -3,6 +3,7 @@
 pub(crate) mod anchor;
 mod committing;
 mod course;
+mod duplicates;
 mod later;
 
 use std::collections::BTreeSet;
@@ -90,8 +91,10 @@ pub trait Report {
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
-    /// An event is not archived, since the database has no `stream_ordering` for it.
-    fn unplaced(&mut self, event_id: &str, room_id: &str);
+    /// An event is not archived, since the database has no `stream_ordering` for it, no id or no room: that is the column it `lacks`.
+    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str);
+    /// The database has more than one row of an event; its line is of one.
+    fn duplicate(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -181,6 +184,8 @@ struct Export<'a> {
 impl Export<'_> {
     /// Ends the first export, if it is not done, then exports what is new.
     async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
+        // should other rooms have been selected, the first export has ended already
+        self.second_lines().await?;
         let archive = self.archive().await?;
         let (first, is_indexed) = (archive.catalog().first_export()?, archive.is_indexed());
         drop(archive);
@@ -195,6 +200,7 @@ impl Export<'_> {
                     return Ok(());
                 }
                 self.archive().await?.index()?;
+                self.second_lines().await?;
                 self.first = false;
             }
             // what was de-outliered since its own id was passed has been in no page, in a room's neither
@@ -227,7 +233,7 @@ impl Export<'_> {
             self.archive().await?.count(run, &counts)?;
             self.counts += counts;
         }
-        events.iter().for_each(|(event_id, room_id)| self.report.unplaced(event_id, room_id));
+        events.iter().for_each(|(lacks, event_id, room_id)| self.report.unplaced(event_id, room_id, lacks));
         Ok(())
     }
 

@@ -300,9 +300,15 @@ impl Database {
         })
     }
 
-    /// The event that has a position now.
-    pub async fn event_at(&self, stream: Stream, position: Position) -> Result<Option<String>, Error> {
-        self.one(&queries::ANCHOR, &[&stream.id(position)], |row| row.try_get(0)).await
+    /// The event that has a position now; where an index that should be unique let in several, all of them.
+    pub async fn events_at(&self, stream: Stream, position: Position) -> Result<Vec<String>, Error> {
+        let id = |row: &tokio_postgres::Row| Ok(row.try_get::<_, Option<String>>(0)?.unwrap_or_default());
+        self.all(&queries::ANCHOR, &[&stream.id(position)], id).await
+    }
+
+    /// The events that have these stream orderings, with them.
+    pub async fn events_with(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, Error> {
+        self.all(&queries::PLACES, &[&ids], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
     }
 
     /// The newest events of the live stream at a position or below it, without outliers and what has ceased to be one `since`
@@ -323,12 +329,13 @@ impl Database {
         self.all(&queries::NEWEST_BELOW, &parameters, read).await
     }
 
-    /// Events of these rooms, or of all if there are none, without a place in the stream, which no page has, at most so many: event
-    /// id, room id. Synapse makes none, but its table lets `stream_ordering` be null.
-    pub async fn unplaced(&self, rooms: &[String], limit: u32) -> Result<Vec<(String, String)>, Error> {
+    /// Events of these rooms, or of all if there are none, that have no place in the stream, and so are in no page, or no id or no
+    /// room, at most so many: the column that is null, event id, room id. Synapse makes none, but its table lets `stream_ordering`
+    /// be null.
+    pub async fn unplaced(&self, rooms: &[String], limit: u32) -> Result<Vec<(String, String, String)>, Error> {
         let (excluded, limit): (&[String], _) = (&self.excluded, i64::from(limit));
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&rooms, &excluded, &limit];
-        self.all(&queries::UNPLACED, &parameters, |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+        self.all(&queries::UNPLACED, &parameters, |row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).await
     }
 
     /// The id of a room named by its id or a local alias.

@@ -4,6 +4,8 @@ mod support;
 
 #[path = "events/access.rs"]
 mod access;
+#[path = "events/duplicates.rs"]
+mod duplicates;
 #[path = "events/lines.rs"]
 mod lines;
 #[path = "events/places.rs"]

@@ -310,6 +310,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
                 vec![Box::new(rooms), Box::new(vec!["!left_out:here.test"]), Box::new(20_i64)]
             })
             .into(),
+        "places" => vec![vec![Box::new(vec![7_i64, -7, 3_000])]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
         "opening" => vec![vec![Box::new(vec!["lock_timeout"])]],
         "option" => vec![vec![Box::new("jit"), Box::new("off")]],

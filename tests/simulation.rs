@@ -76,8 +76,12 @@ impl Report for Listener {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
 
-    fn unplaced(&mut self, event_id: &str, _: &str) {
-        panic!("{event_id} is without a stream_ordering");
+    fn unplaced(&mut self, event_id: &str, _: &str, lacks: &str) {
+        panic!("{event_id} is without {lacks}");
+    }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} has one row at a time");
     }
 }
 

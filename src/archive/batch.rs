@@ -96,6 +96,8 @@ pub struct Counts {
     pub known: u64,
     /// Not archived, as the database has no place in a stream for them.
     pub unplaced: u64,
+    /// Events, new or not, of which the database has more than one row.
+    pub duplicates: u64,
 }
 
 impl Counts {
@@ -108,7 +110,7 @@ impl Counts {
     /// Whether something is off with what was read, which was named.
     #[must_use]
     pub fn are_off(&self) -> bool {
-        self.damaged + self.unplaced > 0
+        self.damaged + self.unplaced + self.duplicates > 0
     }
 
     pub(super) fn add(&mut self, event: &Event, late: bool) {
@@ -139,6 +141,24 @@ impl std::ops::AddAssign for Counts {
         self.versionless += other.versionless;
         self.known += other.known;
         self.unplaced += other.unplaced;
+        self.duplicates += other.duplicates;
+    }
+}
+
+impl std::ops::SubAssign for Counts {
+    fn sub_assign(&mut self, other: Counts) {
+        self.live -= other.live;
+        self.backfill -= other.backfill;
+        self.late -= other.late;
+        self.soft_failed -= other.soft_failed;
+        self.rejected -= other.rejected;
+        self.survivors -= other.survivors;
+        self.censored -= other.censored;
+        self.damaged -= other.damaged;
+        self.versionless -= other.versionless;
+        self.known -= other.known;
+        self.unplaced -= other.unplaced;
+        self.duplicates -= other.duplicates;
     }
 }
 
@@ -151,6 +171,11 @@ pub struct Committed {
     pub files: u64,
     /// The new events whose line holds no PDU: event id, room id, why.
     pub damaged: Vec<(String, String, Damage)>,
+    /// The events of which the database has more than one row: event id, room id.
+    pub duplicates: Vec<(String, String)>,
+    /// The events that were archived before with another stream ordering, which is named: if that is theirs still, they are
+    /// duplicates too.
+    pub elsewhere: Vec<(String, String, i64)>,
 }
 
 impl std::ops::AddAssign for Committed {
@@ -158,6 +183,8 @@ impl std::ops::AddAssign for Committed {
         self.counts += other.counts;
         self.files += other.files;
         self.damaged.extend(other.damaged);
+        self.duplicates.extend(other.duplicates);
+        self.elsewhere.extend(other.elsewhere);
     }
 }
 

@@ -165,8 +165,15 @@ create table run (
     versionless integer not null default 0, -- of rooms whose version is not known
     unplaced integer not null default 0,    -- not archived: without a stream_ordering in the database; 1,000 if there are more
     known integer not null default 0,       -- read again, archived before
-    files integer not null default 0
+    files integer not null default 0,
+    duplicates integer not null default 0   -- of which the server has more than one row
 ) strict;
+
+-- Events of which the server had more than one row, under an index that let it, when they were read; the line is of one.
+create table duplicate (
+    event_id text primary key,
+    run integer not null                    -- the last that read them
+) strict, without rowid;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.
 create table watermark (
@@ -213,6 +220,13 @@ create table first_export (
 create table intent (
     path text primary key,
     bytes integer not null
+) strict, without rowid;
+
+-- Files of lines that are being written anew. Empty but in the middle of that.
+create table rewrite (
+    path text primary key,
+    new text not null,                      -- the name of the file that is to take its place, beside it
+    bytes integer                           -- its length, which `file` says by now; null: it is not written yet
 ) strict, without rowid;
 
 -- The indexes that a first export, which only adds, is faster without, are in `indexes.sql`.

@@ -12,7 +12,7 @@ use super::batch::{Batch, Committed, Taken};
 use super::jsonl::{self, Appending};
 use super::stale::Stale;
 use super::writing::{Adding, Writing};
-use super::{Archive, Error, Step, Steps, catalog, layout};
+use super::{Archive, Counts, Error, Step, Steps, catalog, layout};
 use crate::event::{Day, Event};
 
 /// In place of a path in the catalog's table `intent`: any file may be longer than the catalog says. So it is while a first
@@ -95,8 +95,28 @@ impl Archive {
         writing.commit()
     }
 
-    /// Undoes a batch that was not finished: its files get back the lengths they had before it.
+    /// Remembers, as a part of `run`, that the database has several rows of some events; those of which that is new.
+    pub fn duplicates(&mut self, run: i64, mut events: Vec<(String, String)>) -> Result<Vec<(String, String)>, Error> {
+        let writing = self.catalog.write()?;
+        let mut failed = None;
+        events.retain(|(event_id, _)| {
+            writing.duplicate(event_id, run).unwrap_or_else(|error| {
+                failed = Some(error);
+                false
+            })
+        });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        writing.count(run, &Counts { duplicates: events.len() as u64, ..Counts::default() }, 1)?;
+        writing.commit()?;
+        Ok(events)
+    }
+
+    /// Undoes a batch that was not finished: its files get back the lengths they had before it. Files that were being written
+    /// anew are as before, or as they were to be.
     pub fn recover(&mut self) -> Result<(), Error> {
+        self.recover_rewrite()?;
         let intent = self.catalog.intent()?;
         if intent.is_empty() {
             return Ok(());
@@ -217,7 +237,7 @@ impl Recording<'_> {
                 break;
             }
             let recorded = self.batch(&batch)?;
-            self.writing.count(self.run, &recorded.counts)?;
+            self.writing.count(self.run, &recorded.counts, 1)?;
             committed += recorded;
         }
         Ok(committed)
@@ -257,10 +277,22 @@ impl Recording<'_> {
                     }
                 } else {
                     committed.counts.known += 1;
+                    if self.indexed
+                        && let Some(archived) = writing.stream_ordering(&event.event_id)?
+                        && archived != event.stream_ordering
+                    {
+                        committed.elsewhere.push((event.event_id.clone(), event.room_id.clone(), archived));
+                    }
                     if self.indexed && writing.complete(event)? {
                         stale.day(&event.room_id, day);
                         new.push((event, true));
                     }
+                }
+            }
+            for event in of_file.iter().map(|&at| &events[at].0).filter(|event| event.duplicate) {
+                if writing.duplicate(&event.event_id, self.run)? {
+                    committed.counts.duplicates += 1;
+                    committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
                 }
             }
             let Some(&first) = lines.first() else { continue };

@@ -124,6 +124,12 @@ impl Error {
         matches!(self, Error::Locked { .. } | Error::Busy(_))
     }
 
+    /// Whether an event would have had two rows in the catalog.
+    pub(super) fn is_duplicate(&self) -> bool {
+        let unique = rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
+        matches!(self, Error::Catalog(error) if error.sqlite_error().is_some_and(|error| error.extended_code == unique))
+    }
+
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
     }

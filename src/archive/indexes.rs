@@ -35,15 +35,16 @@ fn has(catalog: &Connection, index: &str) -> Result<bool, Error> {
 }
 
 impl Archive {
-    /// Makes the catalog's indexes, if they are not there yet; ends early, with [`Error::Stopped`], when it is told to.
+    /// Makes the catalog's indexes, if they are not there yet, and before that, where events have several lines, leaves each one; ends early, with [`Error::Stopped`], when it is told to.
     pub fn index(&mut self) -> Result<(), Error> {
         if self.indexed {
             return Ok(());
         }
         let catalog = self.catalog.connection.get_interrupt_handle();
         self.interrupt.clone().during(vec![catalog], || {
+            self.only_one_line()?;
             self.step(|writing| writing.take_first_membership())?;
-            let mut missing = statements().peekable();
+            let mut missing = statements().skip(1).peekable();
             while let Some(statement) = missing.next() {
                 self.step(|writing| {
                     writing.0.execute_batch(statement)?;
@@ -59,6 +60,17 @@ impl Archive {
         self.catalog.set_journal()?;
         self.indexed = true;
         Ok(())
+    }
+
+    /// Makes the index that says that an event has one line and, where it cannot be made, leaves each event one before.
+    fn only_one_line(&mut self) -> Result<(), Error> {
+        match self.step(|writing| writing.begin_to_index()) {
+            Err(error) if error.is_duplicate() => {
+                self.second_lines = self.take_out_second_lines()?;
+                self.step(|writing| writing.begin_to_index())
+            }
+            made => made,
+        }
     }
 
     fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {

@@ -57,6 +57,12 @@ impl Writing<'_> {
         Ok(self.0.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
     }
 
+    /// The stream ordering that an archived event had.
+    pub(super) fn stream_ordering(&self, event_id: &str) -> Result<Option<i64>, Error> {
+        let mut statement = self.0.prepare_cached("select stream_ordering from event where event_id = ?1")?;
+        Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
+    }
+
     /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
     /// it, and with whether it is rejected by now. True: that is new.
     pub(super) fn complete(&self, event: &Event) -> Result<bool, Error> {

@@ -109,6 +109,14 @@ impl<'a> Writing<'a> {
         Ok(member + room > 0)
     }
 
+    /// Forgets all events, to begin anew.
+    pub(super) fn empty(&self) -> Result<(), Error> {
+        Ok(self.0.execute_batch(
+            "delete from event; delete from room; delete from file; delete from first_membership; delete from membership;
+             delete from room_state; delete from run;",
+        )?)
+    }
+
     /// Begins the first export, which goes up to these positions.
     pub(super) fn begin_first_export(&self, heads: &[(Stream, Option<Position>)]) -> Result<(), Error> {
         for (stream, head) in heads {
@@ -220,12 +228,13 @@ impl<'a> Writing<'a> {
         Ok(self.0.last_insert_rowid())
     }
 
-    /// Adds to the counts of a run.
-    pub(super) fn count(&self, run: i64, counts: &Counts) -> Result<(), Error> {
-        let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
-                   soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
-                   censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11, unplaced = unplaced + ?12 where run = ?1";
+    /// Adds to the counts of a run, or takes from them: `sign` is 1 or -1.
+    pub(super) fn count(&self, run: i64, counts: &Counts, sign: i64) -> Result<(), Error> {
+        let sql = "update run set live = live + ?12 * ?2, backfill = backfill + ?12 * ?3, late = late + ?12 * ?4,
+                   soft_failed = soft_failed + ?12 * ?5, rejected = rejected + ?12 * ?6, survivors = survivors + ?12 * ?7,
+                   censored = censored + ?12 * ?8, damaged = damaged + ?12 * ?9, versionless = versionless + ?12 * ?10,
+                   known = known + ?12 * ?11, unplaced = unplaced + ?12 * ?13, duplicates = duplicates + ?12 * ?14
+                   where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
             signed(counts.live),
@@ -238,9 +247,18 @@ impl<'a> Writing<'a> {
             signed(counts.damaged),
             signed(counts.versionless),
             signed(counts.known),
+            sign,
             signed(counts.unplaced),
+            signed(counts.duplicates),
         ])?;
         Ok(())
+    }
+
+    /// Remembers that the server had several rows of an event when a run read it. True: this run did not know.
+    pub(super) fn duplicate(&self, event_id: &str, run: i64) -> Result<bool, Error> {
+        let sql = "insert into duplicate (event_id, run) values (?1, ?2)
+                   on conflict (event_id) do update set run = excluded.run where run <> excluded.run";
+        Ok(self.0.prepare_cached(sql)?.execute(params![event_id, run])? == 1)
     }
 
     /// Ends a run.

@@ -18,6 +18,10 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
 const NAMED: u32 = 20;
 
+/// What is said of an event of which the database has more than one row.
+pub(super) const SEVERAL_ROWS: &str = "has several rows in the database, under a unique index that is broken; it has one line, \
+     which is that of the best of its texts or, where it was archived before, as it was (synapse-export doctor says more)";
+
 /// Text from the network as a terminal may see it: control and direction characters are escaped.
 pub(super) fn shown(text: &str) -> String {
     text.escape_debug().collect()
@@ -101,11 +105,11 @@ pub(super) fn bans(database: &Database) {
 }
 
 /// Names an event that is in no page, and so not archived.
-pub(super) fn unplaced(event_id: &str, room_id: &str) {
+pub(super) fn unplaced(event_id: &str, room_id: &str, lacks: &str) {
     warn!(
         event_id,
         room_id,
-        "event {} in {} has no stream_ordering in the database, and is not archived",
+        "event {} in {} has no {lacks} in the database, and is not archived",
         shown(event_id),
         shown(room_id)
     );
@@ -117,11 +121,12 @@ pub(super) struct Terminal {
     began: Instant,
     damaged: u64,
     unplaced: u64,
+    duplicates: u64,
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0 }
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0, duplicates: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -137,6 +142,14 @@ impl Terminal {
             warn!("and {} more of these, at least", self.unplaced - u64::from(NAMED));
         }
         if let Some(summary) = summary {
+            let more = summary.counts.duplicates.saturating_sub(u64::from(NAMED));
+            if more > 0 {
+                warn!(
+                    duplicates = summary.counts.duplicates,
+                    "{} more events with several rows: select event_id from duplicate",
+                    HumanCount(more)
+                );
+            }
             self.summary(summary);
         }
     }
@@ -146,8 +159,9 @@ impl Terminal {
         let counts = &summary.counts;
         let outcome = summary.outcome();
         let said = match outcome {
-            "damaged" if counts.damaged == 0 => "done, but some rows are not archived",
-            "damaged" => "done, but some rows are damaged",
+            "damaged" if counts.damaged > 0 => "done, but some rows are damaged",
+            "damaged" if counts.unplaced > 0 => "done, but some rows are not archived",
+            "damaged" => "done, but some events have several rows",
             outcome => outcome,
         };
         info!(
@@ -167,6 +181,7 @@ impl Terminal {
             versionless = counts.versionless,
             known = counts.known,
             unplaced = counts.unplaced,
+            duplicates = counts.duplicates,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
              {} archived before{}",
@@ -236,10 +251,17 @@ impl Report for Terminal {
         }
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str) {
+    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
         self.unplaced += 1;
         if self.unplaced <= u64::from(NAMED) {
-            unplaced(event_id, room_id);
+            unplaced(event_id, room_id, lacks);
+        }
+    }
+
+    fn duplicate(&mut self, event_id: &str, room_id: &str) {
+        self.duplicates += 1;
+        if self.duplicates <= u64::from(NAMED) {
+            warn!(event_id, room_id, "event {} in {} {SEVERAL_ROWS}", shown(event_id), shown(room_id));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod document;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use super::database::DatabaseArgs;
 use super::export::{first, watch_signals};
 use super::output::Output;
-use super::report::{self, Counter, counted, shown};
+use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
@@ -150,6 +151,7 @@ async fn dump(
         lines: 0,
         redacted: 0,
         damaged: 0,
+        duplicates: 0,
         warnings: 0,
     };
     tokio::select! {
@@ -174,9 +176,9 @@ async fn document(
     let document = Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state };
     let written = document.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
-    let damaged = written?;
+    let off = written?;
     out.finish()?;
-    Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })
+    Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
 /// Lines on their way out.
@@ -189,7 +191,29 @@ struct Dump<'a> {
     lines: u64,
     redacted: u64,
     damaged: u64,
+    duplicates: u64,
     warnings: u64,
+}
+
+/// How many events of one depth are remembered.
+const AT_A_DEPTH: usize = 100_000;
+
+/// The events of the depth that a dump is at, by which it knows a second row of one: that has the same depth.
+#[derive(Default)]
+struct AtDepth {
+    depth: i64,
+    seen: BTreeSet<String>,
+}
+
+impl AtDepth {
+    /// Whether an event has not been there.
+    fn is_first(&mut self, event: &Event) -> bool {
+        if self.depth != event.topological_ordering || self.seen.len() >= AT_A_DEPTH {
+            self.depth = event.topological_ordering;
+            self.seen.clear();
+        }
+        self.seen.insert(event.event_id.clone())
+    }
 }
 
 impl Dump<'_> {
@@ -200,11 +224,11 @@ impl Dump<'_> {
         }
         let state_lines = self.lines;
         self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
-        for (event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
+        for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
             if self.warnings <= WARNINGS {
-                report::unplaced(&event_id, &room_id);
+                report::unplaced(&event_id, &room_id, &lacks);
             }
         }
         self.counter.end();
@@ -223,20 +247,30 @@ impl Dump<'_> {
             state_lines,
             redacted = redactions,
             damaged,
+            duplicates = self.duplicates,
             "{} of {}{state}{redacted}",
             counted(events, "event"),
             shown(room_id)
         );
-        Ok(if damaged > 0 { Outcome::Damaged } else { Outcome::Done })
+        Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })
     }
 
     async fn write(&mut self, mut rows: Rows) -> Result<()> {
+        let mut at_depth = AtDepth::default();
         loop {
             let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
             if chunk.is_empty() {
                 return Ok(());
             }
-            let events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
+            let mut events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
+            events.retain(|event| {
+                let is_first = at_depth.is_first(event);
+                if event.duplicate == is_first {
+                    self.duplicates += 1;
+                    self.warn(event, &SEVERAL_ROWS);
+                }
+                is_first
+            });
             let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
             for event in &events {
                 if let Some(damage) = &event.damage {

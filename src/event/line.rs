@@ -109,6 +109,7 @@ impl Event {
             ("soft_failed", self.soft_failed),
             ("rejected", self.rejected),
             ("outlier", self.outlier),
+            ("hex", self.hex),
         ] {
             if holds {
                 line.push(',');

@@ -206,7 +206,7 @@ fn grammar(text: &str) -> Unparsable {
 }
 
 /// Whether `hashes.sha256` is the content hash; none when there is no such hash, or it cannot be computed.
-fn content_hash_holds(text: &str) -> Option<bool> {
+pub(super) fn content_hash_holds(text: &str) -> Option<bool> {
     let serde_json::Value::Object(mut pdu) = serde_json::from_str(text).ok()? else { return None };
     let said = STANDARD_NO_PAD.decode(pdu.get("hashes")?.get("sha256")?.as_str()?.trim_end_matches('=')).ok()?;
     if said.len() != 32 {
@@ -220,7 +220,7 @@ fn content_hash_holds(text: &str) -> Option<bool> {
     (!has_float(&value)).then(|| Sha256::digest(canonical(&value)).as_slice() == said)
 }
 
-fn has_float(value: &serde_json::Value) -> bool {
+pub(super) fn has_float(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::Number(number) => number.is_f64(),
         serde_json::Value::Array(items) => items.iter().any(has_float),
@@ -230,7 +230,7 @@ fn has_float(value: &serde_json::Value) -> bool {
 }
 
 /// Canonical JSON: keys in code point order, which is that of `serde_json`'s map, no white space, no needless escape.
-fn canonical(value: &serde_json::Value) -> String {
+pub(super) fn canonical(value: &serde_json::Value) -> String {
     value.to_string()
 }
 

@@ -114,6 +114,34 @@ fn what_is_no_readable_object_is_kept_as_text() {
 }
 
 #[test]
+fn a_pdu_stored_as_hexadecimal_digits_is_decoded_and_flagged() {
+    let hex = |text: &str| text.bytes().fold(String::from("\\x"), |hex, byte| format!("{hex}{byte:02x}"));
+    let plain = event(PDU);
+    let decoded = event(&hex(PDU));
+    assert_eq!((decoded.damage.as_ref(), decoded.hex, plain.hex), (None, true, false));
+    assert_eq!(decoded.line, plain.line.replacen("\"10\"}", "\"10\",\"hex\":true}", 1));
+    assert_eq!(decoded.content(), plain.content());
+    let metadata = hex(r#"{"soft_failed":true}"#);
+    let stored = Stored { internal_metadata: Some(&metadata), ..stored(Some(PDU)) };
+    assert!(Event::from_stored(&stored).soft_failed);
+    // what is no PDU when it is decoded is kept as it is
+    for text in [hex("nonsense"), hex("[1]"), hex("{\"a\":1") + "zz", r"\xff".to_owned()] {
+        let line: serde_json::Value = serde_json::from_str(&event(&text).line).unwrap();
+        assert_eq!((&line["synapse"]["unparsed"], &line["synapse"]["hex"]), (&text.into(), &serde_json::Value::Null));
+    }
+}
+
+#[test]
+fn what_a_half_upgraded_row_lacks_is_taken_from_its_pdu() {
+    let row = Stored { sender: None, kind: "", ..stored(Some(PDU)) };
+    let event = Event::from_stored(&row);
+    assert_eq!((event.sender.as_deref(), event.kind.as_deref()), (Some("@a:x"), Some("m.room.message")));
+    assert_eq!(event.line, Event::from_stored(&stored(Some(PDU))).line);
+    let event = Event::from_stored(&Stored { sender: None, ..stored(Some("{}")) });
+    assert_eq!(event.sender, None);
+}
+
+#[test]
 fn what_is_odd_but_readable_stays_as_it_is() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1));
     for text in [
@@ -215,6 +243,7 @@ fn a_line_reads_back_as_the_event_it_was() {
     for (stored, text) in [
         (stored(None), Some(PDU)),
         (stored(None), Some("nonsense")),
+        (stored(None), Some(r"\x7b2274797065223a226d2e726f6f6d2e6d657373616765222c2273656e646572223a2240613a78227d")),
         (stored(None), None),
         (
             Stored { state_key: Some(""), ..stored(None) },
@@ -233,7 +262,7 @@ fn a_line_reads_back_as_the_event_it_was() {
         let known = Event {
             kind: before.kind.clone().filter(|_| !damaged),
             sender: before.sender.clone().filter(|_| !damaged),
-            origin_server_ts: before.origin_server_ts.filter(|_| !damaged),
+            origin_server_ts: before.origin_server_ts.filter(|_| !damaged && !before.hex),
             recheck: None,
             ..before
         };

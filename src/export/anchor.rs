@@ -49,10 +49,12 @@ pub(crate) async fn reused(
     watermark: &Watermark,
 ) -> Result<Option<Reused>, Error> {
     let Some((position, archived)) = watermark.anchor.clone() else { return Ok(None) };
-    match database.event_at(stream, position).await? {
-        Some(found) if found == archived => return Ok(None),
-        Some(found) => return Ok(Some(Reused { stream, position, archived: Some(archived), found })),
-        None => {}
+    let mut found = database.events_at(stream, position).await?;
+    if found.contains(&archived) {
+        return Ok(None);
+    }
+    if let Some(found) = found.pop() {
+        return Ok(Some(Reused { stream, position, archived: Some(archived), found }));
     }
     if stream == Stream::Backfill || !catalog.is_indexed()? {
         return Ok(None);

@@ -86,6 +86,13 @@ impl Export<'_> {
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);
         }
+        self.duplicates(&committed.duplicates);
+        let duplicates = self.still_elsewhere(committed.elsewhere).await?;
+        if !duplicates.is_empty() {
+            let duplicates = self.archive.lock().await.duplicates(self.run, duplicates)?;
+            self.counts.duplicates += duplicates.len() as u64;
+            self.duplicates(&duplicates);
+        }
         Ok(())
     }
 

@@ -34,7 +34,9 @@ impl Export<'_> {
             let rejudged = unless_stopped(&mut self.stop, database.rejudged(after, REJUDGED_AT_ONCE)).await?;
             let Some(rejudged) = rejudged else { return Ok(()) };
             let Some(&(last, _)) = rejudged.last() else { break };
-            after = last;
+            // a page that is full may have ended between two of one id, which an index that should be unique let in
+            let is_full = rejudged.len() == REJUDGED_AT_ONCE as usize && last - 1 > after;
+            after = if is_full { last - 1 } else { last };
             let archive = self.archive().await?;
             let mut archived = BTreeMap::new();
             for (_, event_id) in &rejudged {

@@ -43,7 +43,14 @@ impl Database {
 
     /// Looks up the versions of rooms.
     pub(super) async fn versions(&self) -> Result<Option<HashMap<String, Option<String>>>, Error> {
-        Ok(self.some(queries::VERSIONS, ROOMS).await?.map(|rows| rows.into_iter().collect()))
+        let Some(rows) = self.some::<Option<String>>(queries::VERSIONS, ROOMS).await? else { return Ok(None) };
+        let mut versions = HashMap::<String, Option<String>>::with_capacity(rows.len());
+        for (room_id, version) in rows {
+            // of several rows of a room the same one as in `stored.sql`
+            let known = versions.entry(room_id).or_default();
+            *known = version.max(known.take());
+        }
+        Ok(Some(versions))
     }
 
     /// All rows of a statement of two columns, none when there are more than `most`.

@@ -28,6 +28,7 @@ pub(super) const ROLE: Statement = statement!("role");
 pub(super) const HEADS: Statement = statement!("heads");
 pub(super) const LOG_POSITION: Statement = statement!("log_position");
 pub(super) const ANCHOR: Statement = statement!("anchor");
+pub(super) const PLACES: Statement = statement!("places");
 pub(super) const NEWEST_BELOW: Statement = statement!("newest_below");
 pub(super) const UNPLACED: Statement = statement!("unplaced");
 pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
@@ -138,6 +139,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         HEADS,
         LOG_POSITION,
         ANCHOR,
+        PLACES,
         NEWEST_BELOW,
         UNPLACED,
         ALIAS,
@@ -204,20 +206,22 @@ pub(super) fn knowing(known: &Known, statement: Statement) -> Statement {
     let Statement { name, sql } = statement;
     let mut sql = sql.into_owned();
     if known.rejections.is_some() {
-        sql = sql.replace("(select true from rejections r where r.event_id = p.event_id)", "null::boolean");
+        sql = sql.replace("(select true from rejections r where r.event_id = p.event_id limit 1)", "null::boolean");
     }
     if known.versions.is_some() {
-        sql = sql.replace("(select o.room_version from rooms o where o.room_id = p.room_id)", "null::text");
+        sql = sql.replace("(select max(o.room_version) from rooms o where o.room_id = p.room_id)", "null::text");
     }
     Statement { name, sql: sql.into() }
 }
 
-/// Reads a row of `stored.sql`: its place, and what an export makes of it.
-pub(super) fn row(row: &PgRow, known: &Known) -> Result<(Place, Row), tokio_postgres::Error> {
+/// Reads a row of `stored.sql`: its place, and what an export makes of it. A row without an id or a room is nothing that an
+/// archive can take; `unplaced.sql` tells of those.
+pub(super) fn row(row: &PgRow, known: &Known, server_name: &str) -> Result<(Place, Row), tokio_postgres::Error> {
     let id = row.try_get::<_, Option<i64>>(0)?.unwrap_or_default();
     // none: it was asked for by name, and is wanted whatever it is
     let deoutliered: Option<bool> = row.try_get(1)?;
-    let event_id: &str = row.try_get(2)?;
+    let event_id = row.try_get::<_, Option<&str>>(2)?.unwrap_or_default();
+    let room_id: Option<&str> = row.try_get(6)?;
     let received_ts: Option<i64> = row.try_get(10)?;
     // no columns of `events`: a de-outliered event that was purged since
     let stream_ordering: Option<i64> = row.try_get(3)?;
@@ -225,12 +229,12 @@ pub(super) fn row(row: &PgRow, known: &Known) -> Result<(Place, Row), tokio_post
     let wanted: Option<bool> = row.try_get(13)?;
     let timeline = row.try_get::<_, Option<bool>>(19)? == Some(true);
     let stored = match stream_ordering {
-        Some(stream_ordering) if wanted == Some(true) => {
-            let room_id = row.try_get(6)?;
+        Some(stream_ordering) if wanted == Some(true) && !event_id.is_empty() && room_id.is_some() => {
+            let room_id = room_id.unwrap_or_default();
             let event = Box::new(Event::from_stored(&Stored {
                 event_id,
                 room_id,
-                kind: row.try_get(5)?,
+                kind: row.try_get::<_, Option<&str>>(5)?.unwrap_or_default(),
                 sender: row.try_get(7)?,
                 state_key: row.try_get(8)?,
                 stream_ordering,
@@ -238,7 +242,7 @@ pub(super) fn row(row: &PgRow, known: &Known) -> Result<(Place, Row), tokio_post
                 origin_server_ts: row.try_get(9)?,
                 received_ts,
                 room_version: known.version(room_id).or(row.try_get(16)?),
-                outlier: row.try_get(11)?,
+                outlier: row.try_get::<_, Option<bool>>(11)? == Some(true),
                 rejected: known.is_rejected(event_id) || row.try_get(12)?,
                 internal_metadata: row.try_get(14)?,
                 json: row.try_get(15)?,
@@ -251,13 +255,16 @@ pub(super) fn row(row: &PgRow, known: &Known) -> Result<(Place, Row), tokio_post
     };
     let is_asked_for = deoutliered.is_none();
     let found = match stored {
-        Some(event) if timeline && (is_asked_for || event.is_timeline()) => Found::Event(event),
+        Some(event) if timeline && (is_asked_for || event.is_timeline_of(server_name)) => Found::Event(event),
         Some(event) if event.is_state_of_outliers() => Found::OutlierState(event),
         _ => Found::Other(event_id.to_owned()),
     };
     let (_, position) = Stream::locate(id);
     let state = match deoutliered {
-        None => Some((row.try_get(5)?, row.try_get::<_, Option<String>>(8)?.unwrap_or_default())),
+        None => {
+            let text = |column| Ok(row.try_get::<_, Option<String>>(column)?.unwrap_or_default());
+            Some((text(5)?, text(8)?))
+        }
         Some(_) => None,
     };
     let deoutliered = deoutliered == Some(true);

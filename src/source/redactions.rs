@@ -1,5 +1,6 @@
 //! Which redactions of events are in effect.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::known::Known;
@@ -103,6 +104,14 @@ impl Database {
         };
         let mut bans = self.all(&queries::BAN_REDACTIONS, &[&room_id, &user_id, &limit], read).await?;
         bans.retain(|ban| *scope == Scope::Server || ban.room_id == scope.room_id());
+        // of several rows of a user in a room the same one each time
+        bans.dedup_by(|next, kept| {
+            let same = (&next.room_id, &next.user_id) == (&kept.room_id, &kept.user_id);
+            if same && next.event_id < kept.event_id {
+                std::mem::swap(next, kept);
+            }
+            same
+        });
         Ok(bans)
     }
 
@@ -137,8 +146,16 @@ impl Database {
         let failed = Error::query(statement.name);
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
         let rows = self.session.query(&statement, &[&server_name, &excluded, &ids]).await?;
-        let rows = rows.iter().map(|row| queries::row(row, &Known::default()).map_err(failed));
-        rows.filter_map(|row| row.map(|(_, row)| row.event().map(|event| *event)).transpose()).collect()
+        let mut events = BTreeMap::<String, Event>::new();
+        for row in &rows {
+            let (_, row) = queries::row(row, &Known::default(), server_name).map_err(failed)?;
+            let Some(event) = row.event() else { continue };
+            match events.entry(event.event_id.clone()) {
+                Entry::Vacant(place) => drop(place.insert(*event)),
+                Entry::Occupied(mut same) => same.get_mut().unite(*event),
+            }
+        }
+        Ok(events.into_values().collect())
     }
 }
 

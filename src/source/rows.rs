@@ -4,7 +4,8 @@
 //!
 //! All pages are in the order of a key, and each begins after the last row that was handed on: so a page can break off at
 //! any row, when its statement fails or when its transaction gets long, be it that the server is slow or the receiver, and the
-//! next one goes on from there. No row is handed on twice, and none is left out.
+//! next one goes on from there. No row is handed on twice, and none is left out. Where an index that should be unique has let in
+//! others, rows have one key: they are handed on together, and those of one event are one.
 
 mod ahead;
 mod page;
@@ -12,7 +13,7 @@ mod page;
 use std::sync::Arc;
 
 use ahead::{Ids, InRoom};
-use page::Page;
+use page::{BrokenOff, Page};
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
 
@@ -64,6 +65,20 @@ impl Row {
         match &self.found {
             Found::Event(event) | Found::OutlierState(event) => &event.event_id,
             Found::Other(event_id) => event_id,
+        }
+    }
+
+    /// Takes in another row of the same event: the better text stays.
+    fn unite(&mut self, other: Row) {
+        match (&mut self.found, other.found) {
+            (Found::Event(own) | Found::OutlierState(own), Found::Event(other) | Found::OutlierState(other)) => {
+                // what comes of a second row in `ex_outlier_stream` is no second row of the event
+                if !self.deoutliered || own.line != other.line {
+                    own.unite(*other);
+                }
+            }
+            (own @ Found::Other(_), other) => *own = other,
+            (_, Found::Other(_)) => {}
         }
     }
 
@@ -255,6 +270,11 @@ impl Place {
     fn at(id: i64) -> Place {
         Place { id, ..Place::default() }
     }
+
+    /// Whether two rows stand at the same place, which a key that is unique leaves to one.
+    fn is_beside(&self, other: &Place) -> bool {
+        self.state == other.state && (self.state.is_some() || self.id == other.id)
+    }
 }
 
 /// Reads for a receiver of rows.
@@ -294,9 +314,10 @@ impl Reader {
         parameters: impl Fn(Place) -> Parameters,
     ) -> Result<(), Error> {
         let mut patience = self.database.session.patience();
+        let mut broke_off = BrokenOff::default();
         loop {
             let before = after.clone();
-            match self.page(statement, &parameters(after.clone()), &mut after).await {
+            match self.page(statement, &parameters(after.clone()), &mut after, &mut broke_off).await {
                 Ok(Page::Last) => return Ok(()),
                 Ok(Page::More) => patience.restore(),
                 Err(error) => {

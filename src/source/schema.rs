@@ -55,7 +55,7 @@ pub(super) const ROOMS: [Needed; 5] = [
 const OPTIONAL: [(&str, &str, &str, &str); 3] = [
     ("events", "state_key", "e.state_key", "null::text as state_key"),
     ("events", "rejection_reason", "e.rejection_reason", "null::text as rejection_reason"),
-    ("redactions", "recheck", "d.recheck", "null::boolean as recheck"),
+    ("redactions", "recheck", "d.recheck", "null::boolean"),
 ];
 
 /// Why a database cannot be exported.

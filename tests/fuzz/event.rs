@@ -177,7 +177,7 @@ fn check_any_line(line: &str, day: &str) {
         if event.content().is_some() {
             assert!(line.contains(event.content().unwrap_or_default()));
         }
-        let _ = (event.stream(), event.is_timeline(), event.is_state_of_outliers(), event.size());
+        let _ = (event.stream(), event.is_timeline_of("x"), event.is_state_of_outliers(), event.size());
     }
     let _ = Day::of(line.parse().ok()).to_string();
 }

@@ -49,6 +49,7 @@ impl Line {
 #[derive(Debug, Default)]
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
+    pub duplicates: Vec<String>,
 }
 
 impl Report for Heard {
@@ -58,8 +59,12 @@ impl Report for Heard {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
     }
 
-    fn unplaced(&mut self, event_id: &str, _: &str) {
-        panic!("{event_id} is without a stream_ordering");
+    fn unplaced(&mut self, event_id: &str, _: &str, lacks: &str) {
+        panic!("{event_id} is without {lacks}");
+    }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        self.duplicates.push(event_id.to_owned());
     }
 }
 

@@ -128,6 +128,21 @@ impl Database {
         self.change(sql, &[&room_id, &version]);
     }
 
+    /// Runs statements while no unique index of a table keeps anything out, as one does not that is out of order. PostgreSQL takes
+    /// them for unique before and after.
+    #[track_caller]
+    pub fn with_broken_indexes(&self, table: &str, sql: &str) {
+        let indexes = format!(
+            "select string_agg(indexrelid::text, ',') from pg_index where indrelid = '{table}'::regclass and indisunique"
+        );
+        let indexes = self.query_one_text(&indexes);
+        let unique =
+            |unique: bool| format!("update pg_index set indisunique = {unique} where indexrelid in ({indexes})");
+        self.execute(&unique(false));
+        self.execute(sql);
+        self.execute(&unique(true));
+    }
+
     /// Stores an event.
     #[track_caller]
     #[allow(clippy::needless_pass_by_value, reason = "a row is written where it is told of")]

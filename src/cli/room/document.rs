@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::archive::{Archive, Interrupt, Selection};
 use crate::cli::leftovers::Leftover;
-use crate::cli::report::{Counter, shown, unplaced};
+use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -28,7 +28,7 @@ pub(super) struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// Writes the document; returns how many events could not be read. It ends early, and leaves nothing behind, once
+    /// Writes the document; returns how many events could not be read, or have several rows. It ends early, and leaves nothing behind, once
     /// it is told to stop.
     pub(super) async fn write(
         self,
@@ -47,9 +47,9 @@ impl Document<'_> {
         let archive = Arc::new(Mutex::new(Archive::open_unless(temporary.0.path(), None, interrupt)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
-        let mut heard = Heard { counter, damaged: 0 };
+        let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
         export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
-        let damaged = heard.damaged;
+        let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
         let archive = archive.lock().await;
         archive.document_head(self.room_id, &mut out)?;
@@ -61,7 +61,7 @@ impl Document<'_> {
         }
         archive.document_days(self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
         out.flush()?;
-        Ok(damaged)
+        Ok(off)
     }
 }
 
@@ -105,6 +105,7 @@ fn state_line(event: &Event, redaction: Option<&Event>, show_redacted: bool) -> 
 struct Heard<'a> {
     counter: &'a mut Counter,
     damaged: u64,
+    duplicates: u64,
 }
 
 impl Report for Heard<'_> {
@@ -119,10 +120,17 @@ impl Report for Heard<'_> {
         }
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str) {
+    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            unplaced(event_id, room_id);
+            unplaced(event_id, room_id, lacks);
+        }
+    }
+
+    fn duplicate(&mut self, event_id: &str, _: &str) {
+        self.duplicates += 1;
+        if self.duplicates <= super::WARNINGS {
+            warn!(event_id, "event {} {SEVERAL_ROWS}", shown(event_id));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::event::is_soft_failed;
+use crate::event::{hex, is_soft_failed};
 
 /// The longest name that is kept; the specification allows as many bytes.
 const LONGEST: usize = 255;
@@ -51,7 +51,8 @@ impl About {
 
     /// Takes what the event of a type says, unless another of this type was taken before.
     pub(super) fn take(&mut self, kind: &str, internal_metadata: &str, json: &str) {
-        let Ok(pdu) = serde_json::from_str::<Pdu<'_>>(json) else { return };
+        let decoded = hex::decoded(json);
+        let Ok(pdu) = serde_json::from_str::<Pdu<'_>>(decoded.as_deref().unwrap_or(json)) else { return };
         if self.taken.iter().any(|taken| taken == kind)
             || text(pdu.state_key).is_none_or(|key| !key.is_empty())
             || is_soft_failed(internal_metadata)
@@ -75,7 +76,8 @@ impl About {
 
 /// Whether an invitation is one to a direct chat.
 pub(super) fn is_direct(json: &str) -> bool {
-    let pdu = serde_json::from_str::<Pdu<'_>>(json);
+    let decoded = hex::decoded(json);
+    let pdu = serde_json::from_str::<Pdu<'_>>(decoded.as_deref().unwrap_or(json));
     pdu.is_ok_and(|pdu| content(pdu.content).is_direct.is_some_and(|value| value.get() == "true"))
 }
 

@@ -18,23 +18,60 @@ pub(super) enum Page {
     Last,
 }
 
+/// The place where a page broke off, at which there may be more than these events.
+#[derive(Default)]
+pub(super) struct BrokenOff {
+    place: Place,
+    events: Vec<String>,
+}
+
 /// Rows to be handed on together.
 #[derive(Default)]
 struct Chunk {
     rows: Vec<Row>,
     bytes: usize,
-    /// Where the last one stands.
+    /// How many come before those that stand where the last one does, and where the one before these stands.
+    before: (usize, Place),
+    /// Where the last one stands; of none, the one before.
     place: Place,
 }
 
 impl Chunk {
+    fn after(place: Place) -> Chunk {
+        Chunk { place, ..Chunk::default() }
+    }
+
+    /// Takes in a row. An event stands at a place once, whatever rows of it the database has there.
     fn push(&mut self, (place, row): (Place, Row)) {
+        if self.rows.is_empty() || !self.place.is_beside(&place) {
+            self.before = (self.rows.len(), std::mem::replace(&mut self.place, place));
+        }
+        let same = self.rows[self.before.0..].iter_mut().find(|same| same.event_id() == row.event_id());
+        if let Some(same) = same {
+            return same.unite(row);
+        }
         self.bytes += match &row.found {
             Found::Event(event) | Found::OutlierState(event) => event.size(),
             Found::Other(event_id) => event_id.len(),
         };
-        self.place = place;
         self.rows.push(row);
+    }
+
+    /// Leaves out the rows of the last place, which may have others; unless there is no other place.
+    fn without_last(&mut self) {
+        let (before, place) = std::mem::take(&mut self.before);
+        if before > 0 {
+            self.rows.truncate(before);
+            self.place = place;
+        }
+    }
+
+    /// The last place, and which events were found there.
+    fn break_off(&self, broke_off: &mut BrokenOff) {
+        if !broke_off.place.is_beside(&self.place) {
+            *broke_off = BrokenOff { place: self.place.clone(), events: Vec::new() };
+        }
+        broke_off.events.extend(self.rows.iter().skip(self.before.0).map(|row| row.event_id().to_owned()));
     }
 
     fn is_full(&self) -> bool {
@@ -43,12 +80,14 @@ impl Chunk {
 }
 
 impl Reader {
-    /// Runs a statement once and hands its rows on; `last` is where the last one stands that was.
+    /// Runs a statement once and hands its rows on; the next one is to begin after `last`. At the place where the one before
+    /// `broke_off`, only what is new there.
     pub(super) async fn page(
         &self,
         statement: &Statement,
         parameters: &Parameters,
         last: &mut Place,
+        broke_off: &mut BrokenOff,
     ) -> Result<Page, Error> {
         let session = &self.database.session;
         let failed = Error::query(statement.name);
@@ -57,39 +96,58 @@ impl Reader {
         all.extend(parameters.iter().map(|parameter| -> &(dyn ToSql + Sync) { &**parameter }));
         let mut answer = session.answer(statement, &all).await?;
         let deadline = Instant::now() + session.page_time();
-        let mut chunk = Chunk::default();
+        let mut chunk = Chunk::after(last.clone());
         let mut count = 0;
         loop {
             match answer.next().await {
                 Ok(Some(row)) => {
                     count += 1;
-                    chunk.push(queries::row(&row, &self.known).map_err(failed)?);
+                    let row = queries::row(&row, &self.known, server_name).map_err(failed)?;
+                    if broke_off.events.iter().any(|event_id| event_id == row.1.event_id())
+                        && broke_off.place.is_beside(&row.0)
+                    {
+                        chunk.place = row.0;
+                        continue;
+                    }
+                    // never between rows of one place: the next page begins behind it
+                    if chunk.is_full() && !chunk.place.is_beside(&row.0) {
+                        let in_time =
+                            Instant::now() < deadline && timeout_at(deadline, self.rows.reserve()).await.is_ok();
+                        if !in_time {
+                            drop(answer);
+                            self.hand_on(&mut chunk, last).await;
+                            return Ok(Page::More);
+                        }
+                        self.hand_on(&mut chunk, last).await;
+                    }
+                    chunk.push(row);
                 }
                 Ok(None) => break,
                 Err(error) => {
                     drop(answer);
-                    self.hand_on(&mut chunk, last).await;
+                    if !chunk.rows.is_empty() {
+                        chunk.break_off(broke_off);
+                        let before = chunk.before.1.clone();
+                        self.hand_on(&mut chunk, last).await;
+                        *last = before;
+                    }
                     return Err(error);
                 }
-            }
-            if chunk.is_full() {
-                let in_time = Instant::now() < deadline && timeout_at(deadline, self.rows.reserve()).await.is_ok();
-                if !in_time {
-                    drop(answer);
-                    self.hand_on(&mut chunk, last).await;
-                    return Ok(Page::More);
-                }
-                self.hand_on(&mut chunk, last).await;
             }
         }
         // before the receiver is waited for once more
         let ended = answer.end().await;
+        let is_last = count < PAGE_ROWS;
+        if !is_last {
+            chunk.without_last();
+        }
         self.hand_on(&mut chunk, last).await;
-        ended.map(|()| if count == PAGE_ROWS { Page::More } else { Page::Last })
+        ended.map(|()| if is_last { Page::Last } else { Page::More })
     }
 
     async fn hand_on(&self, chunk: &mut Chunk, last: &mut Place) {
-        let Chunk { rows, place, .. } = std::mem::take(chunk);
+        let next = Chunk::after(chunk.place.clone());
+        let Chunk { rows, place, .. } = std::mem::replace(chunk, next);
         let Some(row) = rows.last() else { return };
         let event_id = row.event_id().to_owned();
         // who does not listen any more ends the reading as a whole

@@ -1,0 +1,45 @@
+//! Events of which a database has more than one row, under an index that let it.
+
+use std::collections::BTreeSet;
+
+use super::{Error, Export};
+
+/// How many places are looked at together.
+const PLACES: usize = 1_000;
+
+impl Export<'_> {
+    pub(super) fn duplicates(&mut self, events: &[(String, String)]) {
+        for (event_id, room_id) in events {
+            self.report.duplicate(event_id, room_id);
+        }
+    }
+
+    /// Takes in what the making of indexes has taken out of the files.
+    pub(super) async fn second_lines(&mut self) -> Result<(), Error> {
+        let taken = self.archive().await?.second_lines();
+        self.counts -= taken.counts;
+        self.counts.duplicates += taken.events;
+        self.duplicates(&taken.named);
+        Ok(())
+    }
+
+    /// Of events that were met with another stream ordering than they were archived with, those that have that still: it is no
+    /// other place that a purge and a backfill gave them, but a second row.
+    pub(super) async fn still_elsewhere(
+        &mut self,
+        events: Vec<(String, String, i64)>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let mut duplicates = Vec::new();
+        for events in events.chunks(PLACES) {
+            let ids: Vec<i64> = events.iter().map(|(_, _, id)| *id).collect();
+            // also when it is told to stop: nobody meets them again
+            let there: BTreeSet<(i64, String)> = self.database.events_with(&ids).await?.into_iter().collect();
+            for (event_id, room_id, id) in events {
+                if there.contains(&(*id, event_id.clone())) {
+                    duplicates.push((event_id.clone(), room_id.clone()));
+                }
+            }
+        }
+        Ok(duplicates)
+    }
+}
