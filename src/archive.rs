@@ -129,6 +129,13 @@ impl Archive {
         writing.commit()
     }
 
+    /// Forgets the sticky events that had expired at a time, milliseconds since the epoch: they stay soft-failed.
+    pub fn unstick(&mut self, time: i64) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.0.execute("delete from sticky where until < ?1", [time])?;
+        writing.commit()
+    }
+
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {

@@ -188,6 +188,7 @@ impl Export<'_> {
             self.heads = newest;
         }
         self.rejudged().await?;
+        self.sticky().await?;
         self.all(selection).await?;
         self.bans(selection).await
     }

@@ -16,6 +16,8 @@ mod rejudged;
 mod said;
 #[path = "events/selection.rs"]
 mod selection;
+#[path = "events/sticky.rs"]
+mod sticky;
 #[path = "events/streams.rs"]
 mod streams;
 

@@ -249,6 +249,13 @@ impl Catalog {
         Ok(self.connection.query_row("select position from rejudged", [], |row| row.get(0)).optional()?)
     }
 
+    /// The next sticky events that were archived as soft-failed and may be accepted yet, after one of them, in order.
+    pub fn sticky(&self, after: &str, most: u32) -> Result<Vec<String>, Error> {
+        let sql = "select event_id from sticky where event_id > ?1 order by event_id limit ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_map(params![after, most], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
     /// The server whose events these are, as far as it is known.
     pub fn server(&self) -> Result<Option<String>, Error> {
         Ok(self.connection.query_row("select name from server", [], |row| row.get(0)).optional()?)

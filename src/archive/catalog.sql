@@ -23,7 +23,7 @@ create table event (
     redacted_by text,                       -- the redaction in effect, or the ban
     censored integer not null,              -- Synapse had pruned it before it was archived
     soft_failed integer not null,
-    rejected integer not null,              -- as Synapse has it by now; the line says how it was
+    rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
     outlier integer not null,               -- left behind by a purge
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
@@ -133,6 +133,12 @@ create table ban_redaction (
 create table rejudged (
     position integer not null
 ) strict;
+
+-- Sticky events (MSC4354) that were archived as soft-failed, which Synapse may accept until they expire.
+create table sticky (
+    event_id text primary key,
+    until integer not null                  -- when it expires
+) strict, without rowid;
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1.
 create table setting (

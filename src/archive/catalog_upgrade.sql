@@ -1,2 +1,7 @@
 -- What brings a catalog of version 7 to version 8, in one transaction: what `catalog.sql` has since then, and nothing that has to
 -- look at every event.
+
+create table sticky (
+    event_id text primary key,
+    until integer not null                  -- when it expires
+) strict, without rowid;

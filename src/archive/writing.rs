@@ -305,6 +305,13 @@ impl Adding<'_> {
             event.damage.is_some(),
             self.run,
         ])?;
+        if added == 1
+            && event.soft_failed
+            && let Some(until) = event.sticky_until
+        {
+            let sql = "insert or ignore into sticky (event_id, until) values (?1, ?2)";
+            self.writing.0.prepare_cached(sql)?.execute(params![event.event_id, until])?;
+        }
         if added == 1 && event.is_accepted() {
             self.writing.add_name(event, self.indexed)?;
         }
