@@ -15,6 +15,7 @@ mod rebuild;
 mod redacting;
 mod stale;
 mod transcripts;
+mod waiting;
 mod writing;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -68,6 +69,8 @@ pub struct Archive {
     hook: Option<Hook>,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
+    /// No other export comes, for which something could wait.
+    once: bool,
     _lock: File,
 }
 
@@ -90,10 +93,16 @@ impl Archive {
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
+        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, once: false, _lock: lock };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         Ok(archive)
+    }
+
+    /// The same archive, into which is exported but once: events without their PDU do not wait for it, and are damaged at once.
+    #[must_use]
+    pub fn for_once(self) -> Archive {
+        Archive { once: true, ..self }
     }
 
     /// Whether the catalog can tell what is archived already.
@@ -186,6 +195,7 @@ impl Archive {
     pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
+        writing.count_waiting(run)?;
         if error.is_none() {
             writing.clear_intent()?;
         }

@@ -4,6 +4,7 @@ pub(crate) mod anchor;
 mod committing;
 mod course;
 mod later;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,8 +47,20 @@ pub struct Summary {
     pub counts: Counts,
     /// Files written to.
     pub files: u64,
+    /// Events that wait for their PDU, which are asked for again by the next run.
+    pub waiting: u64,
+    /// Events that waited for their PDU for a day, and are in the database no more.
+    pub gone: u64,
     /// It was told to stop.
     pub stopped: bool,
+}
+
+impl Summary {
+    /// Whether it finished, but something is not as it should be, which it has named.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.counts.damaged + self.waiting + self.gone > 0
+    }
 }
 
 /// How far an export is.
@@ -63,12 +76,19 @@ pub struct Progress {
     pub events: u64,
 }
 
+/// How many events that wait for their PDU are named.
+pub const WAITING_NAMED: u32 = 20;
+
 /// Hears how an export goes.
 pub trait Report {
     /// It has come this far; called often.
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    /// An event waits for its PDU; told at the end, of the first [`WAITING_NAMED`].
+    fn waiting(&mut self, event_id: &str, room_id: &str);
+    /// An event that waited for its PDU is in the database no more.
+    fn gone(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -99,6 +119,7 @@ pub async fn export(
         committing: None,
         counts: Counts::default(),
         files: 0,
+        gone: 0,
         first: false,
         read: 0,
         span: Span::default(),
@@ -109,11 +130,13 @@ pub async fn export(
         result = export.commit().await.and(result);
     }
     result = result.and(export.settle().await);
-    let (counts, files, stopped) = (export.counts, export.files, export.is_stopped());
+    let (counts, files, gone, stopped) = (export.counts, export.files, export.gone, export.is_stopped());
+    let waiting = export.report_waiting().await;
+    let is_off = counts.damaged + gone > 0 || !matches!(waiting, Ok(0));
     let outcome = match &result {
         Err(_) => "failed",
         Ok(()) if stopped => "stopped",
-        Ok(()) if counts.damaged > 0 => "damaged",
+        Ok(()) if is_off => "damaged",
         Ok(()) => "done",
     };
     let mut archive = archive.lock().await;
@@ -125,7 +148,7 @@ pub async fn export(
     let ended = archive.end_run(run, outcome, error.as_deref(), files);
     result?;
     ended?;
-    Ok(Summary { run, counts, files, stopped })
+    Ok(Summary { run, counts, files, waiting: waiting?, gone, stopped })
 }
 
 /// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
@@ -149,6 +172,7 @@ struct Export<'a> {
     committing: Option<Committing>,
     counts: Counts,
     files: u64,
+    gone: u64,
     /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
     first: bool,
     read: u64,
@@ -189,6 +213,7 @@ impl Export<'_> {
         }
         self.rejudged().await?;
         self.sticky().await?;
+        self.waiting().await?;
         self.all(selection).await?;
         self.bans(selection).await
     }

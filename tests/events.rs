@@ -20,6 +20,8 @@ mod selection;
 mod sticky;
 #[path = "events/streams.rs"]
 mod streams;
+#[path = "events/waiting.rs"]
+mod waiting;
 
 use support::story::ROOM;
 use support::{Database, Shape, cluster};

@@ -75,6 +75,14 @@ impl Report for Listener {
     fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
         panic!("{event_id} is whole, but called damaged: {damage}");
     }
+
+    fn waiting(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is whole, but waited for");
+    }
+
+    fn gone(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} was whole, but is called gone");
+    }
 }
 
 /// What is the same for all stories.

@@ -140,6 +140,14 @@ create table sticky (
     until integer not null                  -- when it expires
 ) strict, without rowid;
 
+-- Events that have no row in event_json yet: each run asks for them again, and archives them as damaged once a day has passed
+-- since the run that met them first.
+create table waiting (
+    event_id text primary key,
+    room_id text not null,
+    since text not null                     -- when that run began
+) strict, without rowid;
+
 -- How transcripts are rendered: `show_redacted`, 0 or 1.
 create table setting (
     name text primary key,
@@ -151,7 +159,7 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed; rebuilt: no
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with rows that are damaged, waited for or gone), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
@@ -170,7 +178,8 @@ create table run (
     damaged integer not null default 0,
     versionless integer not null default 0, -- of rooms whose version is not known
     known integer not null default 0,       -- read again, archived before
-    files integer not null default 0
+    files integer not null default 0,
+    waiting integer not null default 0      -- at its end: without a row in event_json yet, and to be asked for again
 ) strict;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.

@@ -5,3 +5,11 @@ create table sticky (
     event_id text primary key,
     until integer not null                  -- when it expires
 ) strict, without rowid;
+
+create table waiting (
+    event_id text primary key,
+    room_id text not null,
+    since text not null                     -- when that run began
+) strict, without rowid;
+
+alter table run add column waiting integer not null default 0;

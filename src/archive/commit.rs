@@ -26,11 +26,14 @@ impl Archive {
     /// Makes batches durable as a part of `run`: each by itself, or while the first export goes on, when all that comes is new,
     /// together.
     pub fn commit(&mut self, run: i64, batches: impl IntoIterator<Item = Batch>) -> Result<Committed, Error> {
-        let mut batches = batches.into_iter().map(ByFile::from);
+        let once = self.once;
+        let mut batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
         if !self.is_indexed() {
-            return self.commit_together(run, batches);
+            return self.commit_together(run, batches.map(ByFile::from));
         }
         batches.try_fold(Committed::default(), |mut committed, mut batch| {
+            self.catalog.give_up(&mut batch, run)?;
+            let mut batch = ByFile::from(batch);
             self.intend(&mut batch)?;
             committed += self.commit_together(run, iter::once(batch))?;
             Ok(committed)
@@ -231,8 +234,9 @@ impl Recording<'_> {
     /// Adds a batch; unless that was done before, has the lines of what is new appended.
     fn batch(&mut self, batch: &Arc<ByFile>) -> Result<Committed, Error> {
         let writing = self.writing;
-        let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
+        let ByFile { batch: Batch { events, missing, gone, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
+        let is_any_waiting = writing.is_any_waiting()?;
         // what is new, and whether clients see it, or saw it once
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
@@ -248,6 +252,9 @@ impl Recording<'_> {
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);
+                    if is_any_waiting {
+                        writing.wait_no_longer(&event.event_id)?;
+                    }
                     if self.indexed {
                         new.push((event, event.is_accepted()));
                         // it may have been seen as an outlier, before it was soft-failed
@@ -313,6 +320,13 @@ impl Recording<'_> {
             writing.redact_outliers(room_id, &event_ids, &mut stale)?;
         }
         stale.mark(writing)?;
+        for (event, _) in missing {
+            writing.wait_for(event, self.run)?;
+        }
+        for event_id in gone {
+            let room_id = writing.forget_gone(event_id, self.run)?;
+            committed.gone.extend(room_id.map(|room_id| (event_id.clone(), room_id)));
+        }
         for advance in advances {
             writing.advance(advance, self.run)?;
         }

@@ -77,7 +77,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.counts.damaged > 0 || !all_have_a_place => Outcome::Damaged,
+            _ if summary.is_off() || !all_have_a_place => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{lag, log};
 use crate::archive::{Archive, Selection};
 use crate::event::Damage;
-use crate::export::{Progress, Report, Summary};
+use crate::export::{Progress, Report, Summary, WAITING_NAMED};
 use crate::source::{Database, Standing};
 use crate::stream::Stream;
 
@@ -123,11 +123,12 @@ pub(super) struct Terminal {
     bar: Bar,
     began: Instant,
     damaged: u64,
+    gone: u64,
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0 }
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, gone: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -139,7 +140,17 @@ impl Terminal {
                 self.damaged - u64::from(NAMED)
             );
         }
+        if self.gone > u64::from(NAMED) {
+            warn!(gone = self.gone, "{} more events that are gone", self.gone - u64::from(NAMED));
+        }
         if let Some(summary) = summary {
+            if summary.waiting > u64::from(WAITING_NAMED) {
+                warn!(
+                    waiting = summary.waiting,
+                    "{} more events that are waited for: select event_id from waiting",
+                    summary.waiting - u64::from(WAITING_NAMED)
+                );
+            }
             self.summary(summary);
         }
     }
@@ -148,10 +159,16 @@ impl Terminal {
         let n = |count: u64| HumanCount(count).to_string();
         let counts = &summary.counts;
         // as in the catalog
-        let (outcome, said) = match counts.damaged {
+        let (outcome, said) = match (counts.damaged, summary.waiting) {
             _ if summary.stopped => ("stopped", "stopped"),
-            0 => ("done", "done"),
+            (0, 0) if summary.gone > 0 => ("damaged", "done, but some events are gone"),
+            (0, 0) => ("done", "done"),
+            (0, _) => ("damaged", "done, but some rows are not whole yet"),
             _ => ("damaged", "done, but some rows are damaged"),
+        };
+        let waiting = match summary.waiting {
+            0 => String::new(),
+            waiting => format!(", {} not whole yet", n(waiting)),
         };
         info!(
             run = summary.run,
@@ -169,9 +186,11 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
+            waiting = summary.waiting,
+            gone = summary.gone,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
-             {} archived before",
+             {} archived before{waiting}",
             counted(counts.new_events(), "new event"),
             n(counts.live),
             n(counts.backfill),
@@ -230,6 +249,29 @@ impl Report for Terminal {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
             warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
+        }
+    }
+
+    fn waiting(&mut self, event_id: &str, room_id: &str) {
+        warn!(
+            event_id,
+            room_id,
+            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged",
+            shown(event_id),
+            shown(room_id)
+        );
+    }
+
+    fn gone(&mut self, event_id: &str, room_id: &str) {
+        self.gone += 1;
+        if self.gone <= u64::from(NAMED) {
+            warn!(
+                event_id,
+                room_id,
+                "event {} in {} had no row in event_json for a day, and is in the database no more: it is not archived",
+                shown(event_id),
+                shown(room_id)
+            );
         }
     }
 }

@@ -73,13 +73,14 @@ fn show(args: &Show) -> Result<Outcome> {
             }));
         }
     }
+    let waiting = catalog.waiting_count()?;
     let run = catalog.last_run()?;
     let mut out = Output::stdout();
     if args.json {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
         );
-        writeln!(out, "{:#}", json!({ "watermarks": found, "last_run": run }))?;
+        writeln!(out, "{:#}", json!({ "watermarks": found, "waiting": waiting, "last_run": run }))?;
         return Ok(Outcome::Done);
     }
     for watermark in &found {
@@ -99,6 +100,9 @@ fn show(args: &Show) -> Result<Outcome> {
                 report::counted(watermark["missing"].as_u64().unwrap_or_default(), "id"),
             )?,
         }
+    }
+    if waiting > 0 {
+        writeln!(out, "without a row in event_json yet: {}", report::counted(waiting, "event"))?;
     }
     match run {
         Some(run) => writeln!(

@@ -140,6 +140,16 @@ impl State {
                 ));
             }
         }
+        let waiting = catalog.waiting_count()?;
+        if waiting > 0 {
+            let what = format!(
+                "{} events had no row in event_json when they were read; each run asks for them, and after a day archives them as damaged",
+                n(waiting)
+            );
+            self.findings.push(Finding::warning("events without JSON", what).remedy(
+                "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
+            ));
+        }
         let stale = catalog.stale_transcripts()?;
         // without an index none was ever rendered, and none is missed
         self.findings.push(if stale == 0 || held.is_some() || !directory.join("index.md").exists() {

@@ -49,6 +49,8 @@ impl Line {
 #[derive(Debug, Default)]
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
+    pub waiting: Vec<String>,
+    pub gone: Vec<String>,
 }
 
 impl Report for Heard {
@@ -56,6 +58,14 @@ impl Report for Heard {
 
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
+    }
+
+    fn waiting(&mut self, event_id: &str, _: &str) {
+        self.waiting.push(event_id.to_owned());
+    }
+
+    fn gone(&mut self, event_id: &str, _: &str) {
+        self.gone.push(event_id.to_owned());
     }
 }
 
@@ -108,6 +118,15 @@ impl TestArchive {
     pub fn export_hooked(&self, database: &Database, hook: Hook) -> Result<Counts, String> {
         let archive = Archive::open(self.path(), Some(hook)).map_err(|error| chain(&error))?;
         export_with(archive, &database.dsn(), &Selection::default()).0.map_err(|error| chain(&error))
+    }
+
+    /// Lets a day pass for the events that wait for their PDU.
+    #[track_caller]
+    pub fn a_day_passes(&self) {
+        drop(self.open());
+        let catalog = Connection::open(self.path().join("catalog.sqlite")).expect("there is a catalog");
+        let sql = "update waiting set since = strftime('%Y-%m-%dT%H:%M:%fZ', since, '-1 day')";
+        catalog.execute(sql, []).expect("a catalog can be written to");
     }
 
     /// Lets the next export read everything again.

@@ -38,7 +38,7 @@ impl Document<'_> {
     ) -> Result<u64> {
         let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
-        let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
+        let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?.for_once()));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0 };
@@ -112,6 +112,11 @@ impl Report for Heard<'_> {
             warn!(event_id, "event {}: {damage}", shown(event_id));
         }
     }
+
+    // in an archive that is exported into once nothing waits
+    fn waiting(&mut self, _: &str, _: &str) {}
+
+    fn gone(&mut self, _: &str, _: &str) {}
 }
 
 /// Output that ends when the process is told to, so that the temporary directory is removed all the same.
