@@ -42,9 +42,14 @@ pub(super) struct Args {
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
-    /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
+    /// End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot
+    /// tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
+    /// Export also while a logical subscriber has yet to copy tables, which else ends with status 75: what is not there is
+    /// waited for, but for a day only
+    #[arg(long)]
+    during_initial_copy: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -89,6 +94,9 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
+    if !args.during_initial_copy {
+        lag::check_copied(database.copying().await?)?;
+    }
     let directory = &args.archive.archive;
     if archive::has_other_things(directory)? {
         warn!("{} is not empty, and becomes an archive beside what is there", directory.display());

@@ -69,15 +69,14 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
     };
     let known = archive.catalog().events()?;
     let server = shown(database.server_name().unwrap_or("a server whose name is not known"));
-    let (replica, behind) = match standing {
-        Standing::Primary => (String::new(), None),
-        Standing::Replica(behind) => (format!("; reading {}", lag::shown(behind)), behind),
-    };
+    let behind = standing.behind();
+    let replica = behind.map_or_else(String::new, |_| format!("; reading {}", lag::shown(standing)));
     info!(
         server = database.server_name(),
         events = known,
         replica = matches!(standing, Standing::Replica(_)),
-        behind = behind.map(|behind| behind.as_secs_f64()),
+        subscriber = matches!(standing, Standing::Subscriber(_)),
+        behind = behind.flatten().map(|behind| behind.as_secs_f64()),
         "exporting {rooms} of {server}; the archive has {}{replica}",
         counted(known, "event")
     );
