@@ -13,6 +13,7 @@ pub mod layout;
 mod look;
 mod rebuild;
 mod redacting;
+mod rewrite;
 mod stale;
 mod transcripts;
 mod waiting;
@@ -55,8 +56,12 @@ pub enum Step {
     Recorded,
     /// Before the catalog's indexes are made.
     Index,
-    /// Before an unfinished batch is undone.
+    /// Before an unfinished batch is undone, or a file that was written anew takes its place at last.
     Recover,
+    /// Before files of lines are written anew.
+    Rewrite,
+    /// Before a file that was written anew takes the old one's place.
+    Replace,
 }
 
 /// Called at every [`Step`].

@@ -290,7 +290,8 @@ impl Catalog {
 
     /// Whether a batch was not finished, or is being written.
     pub fn is_unfinished(&self) -> Result<bool, Error> {
-        Ok(!self.intent()?.is_empty())
+        let sql = "select exists (select 1 from intent) or exists (select 1 from rewrite)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// How many transcripts are not as the events say.

@@ -229,6 +229,13 @@ create table intent (
     bytes integer not null
 ) strict, without rowid;
 
+-- Files of lines that are being written anew. Empty but in the middle of that.
+create table rewrite (
+    path text primary key,
+    new text not null,                      -- the name of the file that is to take its place, beside it
+    bytes integer                           -- its length, which `file` says by now; null: it is not written yet
+) strict, without rowid;
+
 -- The indexes that a first export, which only adds, is faster without; made when it has read everything:
 --     create unique index event_id on event (event_id);
 --     create index event_room on event (room_id, origin_server_ts);

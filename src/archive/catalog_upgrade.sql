@@ -13,3 +13,9 @@ create table waiting (
 ) strict, without rowid;
 
 alter table run add column waiting integer not null default 0;
+-- Files of lines that are being written anew. Empty but in the middle of that.
+create table rewrite (
+    path text primary key,
+    new text not null,                      -- the name of the file that is to take its place, beside it
+    bytes integer                           -- its length, which `file` says by now; null: it is not written yet
+) strict, without rowid;

@@ -98,8 +98,10 @@ impl Archive {
         writing.commit()
     }
 
-    /// Undoes a batch that was not finished: its files get back the lengths they had before it.
+    /// Undoes a batch that was not finished: its files get back the lengths they had before it. Files that were being written
+    /// anew are as before, or as they were to be.
     pub fn recover(&mut self) -> Result<(), Error> {
+        self.recover_rewrite()?;
         let intent = self.catalog.intent()?;
         if intent.is_empty() {
             return Ok(());

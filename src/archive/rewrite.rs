@@ -1,0 +1,348 @@
+//! Files of lines written anew, where a line changes or is taken out. No other code changes a line once it is there.
+//!
+//! The new text is written beside the file and synced; then the catalog moves in one transaction, which also says that the
+//! new file is to take the old one's place; then it does. What was cut off before the catalog moved is undone, what was cut
+//! off later is completed: at no moment is a file anything but the old text or the new one.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::params;
+
+use super::writing::{Writing, signed};
+use super::{Archive, Catalog, Error, Step, Steps, catalog, jsonl};
+
+/// What becomes of a line.
+pub(super) enum Change {
+    /// It stays as it is.
+    Keep,
+    /// This takes its place, without its newline.
+    Replace(String),
+    /// It is taken out.
+    Drop,
+}
+
+/// A file to be written anew.
+struct Rewrite {
+    /// Below the archive.
+    path: String,
+    /// The name of the new file, beside the old one.
+    new: String,
+    /// The new file's length, once the catalog knows it as the file's; none: it is not written yet.
+    bytes: Option<u64>,
+}
+
+impl Rewrite {
+    /// A name for the new file that nobody can have taken.
+    fn of(path: &str) -> Rewrite {
+        let chance = || RandomState::new().build_hasher().finish();
+        Rewrite { path: path.to_owned(), new: format!(".{:016x}{:016x}.new", chance(), chance()), bytes: None }
+    }
+
+    fn new_path(&self, archive: &Path) -> PathBuf {
+        archive.join(&self.path).with_file_name(&self.new)
+    }
+}
+
+impl Archive {
+    /// Writes files of lines anew: `change` says of each line, given its file, what becomes of it. The catalog follows in one
+    /// transaction, with what `record` changes in it besides: what it says of the events whose lines change. A file without
+    /// any line left is removed.
+    ///
+    /// Between batches only: every one of the files has its committed length.
+    pub(super) fn rewrite<T>(
+        &mut self,
+        paths: &BTreeSet<String>,
+        mut change: impl FnMut(&str, &str) -> Result<Change, Error>,
+        record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let Archive { directory, catalog, hook, .. } = self;
+        let mut step = Steps { hook: hook.as_mut(), directory };
+        step.at(Step::Rewrite)?;
+        let mut rewrites: Vec<Rewrite> = paths.iter().map(|path| Rewrite::of(path)).collect();
+        let writing = catalog.write()?;
+        let mut lengths = Vec::new();
+        for rewrite in &rewrites {
+            let length = catalog::length(&writing.0, &rewrite.path)?;
+            jsonl::check(directory, &rewrite.path, length)?;
+            lengths.push(length.unwrap_or(0));
+            writing.begin_rewrite(rewrite)?;
+        }
+        writing.commit()?;
+        let mut taken_out = Vec::new();
+        for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
+            step.at(Step::Append)?;
+            let mut change = |line: &str| change(&rewrite.path, line);
+            let (bytes, dropped) = write_anew(directory, rewrite, length, &mut change)?;
+            rewrite.bytes = Some(bytes);
+            taken_out.push(dropped);
+        }
+        step.at(Step::Sync)?;
+        sync_directories(directory, &rewrites)?;
+        let writing = catalog.write()?;
+        for (rewrite, dropped) in rewrites.iter().zip(taken_out) {
+            writing.rewritten(rewrite, dropped)?;
+        }
+        let recorded = record(&writing)?;
+        step.at(Step::Record)?;
+        writing.commit()?;
+        step.at(Step::Recorded)?;
+        self.replace(&rewrites)?;
+        Ok(recorded)
+    }
+
+    /// Completes a rewrite that the catalog knows to be done, and undoes one that was cut off before.
+    pub(super) fn recover_rewrite(&mut self) -> Result<(), Error> {
+        let rewrites = self.catalog.rewrites()?;
+        if rewrites.is_empty() {
+            return Ok(());
+        }
+        self.steps().at(Step::Recover)?;
+        let (done, begun): (Vec<_>, Vec<_>) = rewrites.into_iter().partition(|rewrite| rewrite.bytes.is_some());
+        if !begun.is_empty() {
+            // a commit that failed may be in the catalog's log and come to life at the next start, when the new files are
+            // gone, unless another one takes its place
+            let writing = self.catalog.write()?;
+            for rewrite in &begun {
+                writing.end_rewrite(rewrite)?;
+                writing.begin_rewrite(rewrite)?;
+            }
+            writing.commit()?;
+            for rewrite in &begun {
+                jsonl::remove(&rewrite.new_path(&self.directory))?;
+            }
+        }
+        self.replace(&done)?;
+        let writing = self.catalog.write()?;
+        begun.iter().try_for_each(|rewrite| writing.end_rewrite(rewrite))?;
+        writing.commit()
+    }
+
+    /// Lets new files take the old ones' places, as far as they have not.
+    fn replace(&mut self, rewrites: &[Rewrite]) -> Result<(), Error> {
+        if rewrites.is_empty() {
+            return Ok(());
+        }
+        for rewrite in rewrites {
+            self.steps().at(Step::Replace)?;
+            let (path, new) = (self.directory.join(&rewrite.path), rewrite.new_path(&self.directory));
+            if rewrite.bytes == Some(0) {
+                jsonl::remove(&path)?;
+                jsonl::remove(&new)?;
+                continue;
+            }
+            match fs::rename(&new, &path) {
+                // it did before
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                renamed => renamed.map_err(Error::io("replace", &path))?,
+            }
+            jsonl::check(&self.directory, &rewrite.path, rewrite.bytes)?;
+        }
+        sync_directories(&self.directory, rewrites)?;
+        let writing = self.catalog.write()?;
+        rewrites.iter().try_for_each(|rewrite| writing.end_rewrite(rewrite))?;
+        writing.commit()
+    }
+}
+
+impl Catalog {
+    /// The files that are being written anew.
+    fn rewrites(&self) -> Result<Vec<Rewrite>, Error> {
+        let mut statement = self.connection.prepare("select path, new, bytes from rewrite")?;
+        let rows = statement.query_map([], |row| {
+            let bytes = row.get::<_, Option<i64>>(2)?.map(i64::unsigned_abs);
+            Ok(Rewrite { path: row.get(0)?, new: row.get(1)?, bytes })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Writing<'_> {
+    fn begin_rewrite(&self, rewrite: &Rewrite) -> Result<(), Error> {
+        let sql = "insert into rewrite (path, new) values (?1, ?2)";
+        self.0.prepare_cached(sql)?.execute([&rewrite.path, &rewrite.new])?;
+        Ok(())
+    }
+
+    /// The new file is written, with so many lines less.
+    fn rewritten(&self, rewrite: &Rewrite, taken_out: u64) -> Result<(), Error> {
+        let bytes = signed(rewrite.bytes.unwrap_or(0));
+        let sql = "update rewrite set bytes = ?2 where path = ?1";
+        self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes])?;
+        let sql = "update file set bytes = ?2, events = events - ?3, dirty = 1 where path = ?1";
+        self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes, signed(taken_out)])?;
+        self.0.prepare_cached("delete from file where path = ?1 and bytes = 0")?.execute([&rewrite.path])?;
+        Ok(())
+    }
+
+    fn end_rewrite(&self, rewrite: &Rewrite) -> Result<(), Error> {
+        self.0.prepare_cached("delete from rewrite where path = ?1")?.execute([&rewrite.path])?;
+        Ok(())
+    }
+}
+
+/// Writes a file's lines to the new one and syncs it; its length, and how many lines were taken out.
+fn write_anew(
+    archive: &Path,
+    rewrite: &Rewrite,
+    length: u64,
+    change: &mut impl FnMut(&str) -> Result<Change, Error>,
+) -> Result<(u64, u64), Error> {
+    let (path, new_path) = (archive.join(&rewrite.path), rewrite.new_path(archive));
+    let old = File::open(&path).map_err(Error::io("open", &path))?;
+    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new_path);
+    let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
+    let mut old = BufReader::new(old).take(length);
+    let (mut text, mut line, mut bytes, mut dropped) = (Vec::new(), 0, 0, 0);
+    loop {
+        text.clear();
+        if old.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
+            break;
+        }
+        line += 1;
+        let own = std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text));
+        let own = own.map_err(|_| Error::Line { path: path.clone(), line, why: "it is not UTF-8".to_owned() })?;
+        let written = match change(own)? {
+            Change::Keep => new.write_all(&text).map(|()| text.len()),
+            Change::Replace(line) => {
+                new.write_all(line.as_bytes()).and_then(|()| new.write_all(b"\n")).map(|()| line.len() + 1)
+            }
+            Change::Drop => {
+                dropped += 1;
+                Ok(0)
+            }
+        };
+        bytes += written.map_err(Error::io("write", &new_path))? as u64;
+    }
+    let new = new.into_inner().map_err(|error| Error::io("write", &new_path)(error.into_error()))?;
+    new.sync_all().map_err(Error::io("sync", &new_path))?;
+    Ok((bytes, dropped))
+}
+
+/// Syncs the directories of files.
+fn sync_directories(archive: &Path, rewrites: &[Rewrite]) -> Result<(), Error> {
+    let directories = rewrites.iter().filter_map(|rewrite| rewrite.new_path(archive).parent().map(Path::to_owned));
+    directories.collect::<BTreeSet<PathBuf>>().iter().try_for_each(|directory| jsonl::sync(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::archive::Hook;
+    use crate::event::tests::stored;
+    use crate::event::{Event, Stored};
+
+    const ROOM: &str = "rooms/r@x";
+
+    fn line(event_id: &str, ts: i64) -> String {
+        let json = format!(r#"{{"type":"m.room.message","content":{{}},"origin_server_ts":{ts}}}"#);
+        Event::from_stored(&Stored { event_id, origin_server_ts: Some(ts), ..stored(Some(&json)) }).line
+    }
+
+    /// An archive of three days, one of a single line.
+    fn archive() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join(ROOM)).unwrap();
+        for (day, ids) in [("1970-01-01", "$1 $2 $3"), ("1970-01-02", "$4"), ("1970-01-03", "$5 $6")] {
+            let ts = (day[9..].parse::<i64>().unwrap() - 1) * 86_400_000;
+            let lines: String = ids.split(' ').map(|id| line(id, ts) + "\n").collect();
+            fs::write(directory.path().join(ROOM).join(format!("{day}.jsonl")), lines).unwrap();
+        }
+        directory
+    }
+
+    /// Every file in the room's directory, and what the catalog says of the files of lines.
+    fn found(directory: &Path) -> (Vec<(String, String)>, Vec<(String, i64, i64)>) {
+        let names = jsonl::names(&directory.join(ROOM)).unwrap();
+        let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
+        let files = names.iter().map(|name| (name.clone(), read(name))).collect();
+        let catalog = Catalog::open_to_read(directory).unwrap();
+        let mut statement = catalog.connection.prepare("select path, bytes, events from file order by path").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        (files, rows.map(Result::unwrap).collect())
+    }
+
+    fn rewrite(archive: &mut Archive) -> Result<(), Error> {
+        let paths = ["1970-01-01", "1970-01-02"].map(|day| format!("{ROOM}/{day}.jsonl"));
+        let change = |_: &str, line: &str| {
+            Ok(match line {
+                line if line.contains("$1") => Change::Keep,
+                line if line.contains("$2") => Change::Replace(line.replace("{}", r#"{"body":"known by now"}"#)),
+                _ => Change::Drop,
+            })
+        };
+        archive.rewrite(&paths.into(), change, |writing| {
+            writing.0.execute("delete from event where event_id in ('$3', '$4')", [])?;
+            Ok(())
+        })
+    }
+
+    fn failing_at(at: usize) -> (Hook, Arc<Mutex<Vec<Step>>>) {
+        let steps = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&steps);
+        let hook = move |step| {
+            let mut seen = seen.lock().unwrap();
+            seen.push(step);
+            if seen.len() == at + 1 { Err(io::Error::other("gone")) } else { Ok(()) }
+        };
+        (Box::new(hook), steps)
+    }
+
+    #[test]
+    fn files_are_as_before_or_as_they_were_to_be_whichever_step_is_the_last() {
+        let reference = archive();
+        drop(Archive::open(reference.path(), None).unwrap());
+        let before = found(reference.path());
+        rewrite(&mut Archive::open(reference.path(), None).unwrap()).unwrap();
+        let after = found(reference.path());
+        assert_eq!(after.0.len(), 2, "{after:?}");
+        assert_eq!(after.0[0].1.lines().count(), 2);
+        assert!(after.0[0].1.contains("known by now"), "{after:?}");
+        assert_eq!(after.1.iter().map(|(_, _, events)| events).sum::<i64>(), 4);
+        assert_eq!(after.0[1], before.0[2]);
+
+        let (mut undone, mut completed) = (0, 0);
+        for at in 0.. {
+            let directory = archive();
+            drop(Archive::open(directory.path(), None).unwrap());
+            let (hook, steps) = failing_at(at);
+            let ended = rewrite(&mut Archive::open(directory.path(), Some(hook)).unwrap());
+            if ended.is_ok() {
+                assert_eq!(steps.lock().unwrap().len(), at, "the last step was tried");
+                break;
+            }
+            // once more in the middle of mending that
+            for at in 0.. {
+                let (hook, _) = failing_at(at);
+                if Archive::open(directory.path(), Some(hook)).is_ok() {
+                    break;
+                }
+            }
+            drop(Archive::open(directory.path(), None).unwrap());
+            let found = found(directory.path());
+            if found == before {
+                undone += 1;
+            } else {
+                assert_eq!(found, after, "{:?}", steps.lock().unwrap());
+                completed += 1;
+            }
+        }
+        assert!(undone >= 4 && completed >= 3, "{undone} undone, {completed} completed");
+    }
+
+    #[test]
+    fn a_file_that_is_not_as_the_catalog_knows_it_is_left_alone() {
+        let directory = archive();
+        let mut archive = Archive::open(directory.path(), None).unwrap();
+        let path = directory.path().join(ROOM).join("1970-01-01.jsonl");
+        fs::write(&path, "somebody else's\n").unwrap();
+        assert!(matches!(rewrite(&mut archive), Err(Error::Changed { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "somebody else's\n");
+    }
+}
