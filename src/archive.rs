@@ -11,6 +11,7 @@ mod error;
 mod jsonl;
 pub mod layout;
 mod look;
+mod mending;
 mod rebuild;
 mod redacting;
 mod rewrite;

@@ -113,6 +113,8 @@ pub struct Counts {
     pub versionless: u64,
     /// Read again, and archived before.
     pub known: u64,
+    /// Of these: archived without their PDU, which has taken its place.
+    pub mended: u64,
 }
 
 impl Counts {
@@ -149,6 +151,7 @@ impl std::ops::AddAssign for Counts {
         self.damaged += other.damaged;
         self.versionless += other.versionless;
         self.known += other.known;
+        self.mended += other.mended;
     }
 }
 

@@ -179,7 +179,8 @@ create table run (
     versionless integer not null default 0, -- of rooms whose version is not known
     known integer not null default 0,       -- read again, archived before
     files integer not null default 0,
-    waiting integer not null default 0      -- at its end: without a row in event_json yet, and to be asked for again
+    waiting integer not null default 0,     -- at its end: without a row in event_json yet, and to be asked for again
+    mended integer not null default 0       -- archived without their PDU by a run before, and whole by now
 ) strict;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.

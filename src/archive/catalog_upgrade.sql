@@ -13,6 +13,8 @@ create table waiting (
 ) strict, without rowid;
 
 alter table run add column waiting integer not null default 0;
+alter table run add column mended integer not null default 0;
+
 -- Files of lines that are being written anew. Empty but in the middle of that.
 create table rewrite (
     path text primary key,

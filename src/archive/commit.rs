@@ -33,6 +33,8 @@ impl Archive {
         }
         batches.try_fold(Committed::default(), |mut committed, mut batch| {
             self.catalog.give_up(&mut batch, run)?;
+            // before the watermark moves, so that a run that dies here reads them again
+            committed.counts.mended += self.mend(run, &batch)?;
             let mut batch = ByFile::from(batch);
             self.intend(&mut batch)?;
             committed += self.commit_together(run, iter::once(batch))?;
@@ -192,6 +194,35 @@ fn redactions(events: &[Taken]) -> HashMap<&str, &Event> {
     redactions
 }
 
+/// Sets what follows from events that are new, or of which something is, and whether clients see them or saw them once: which
+/// redactions are in effect, and what is stale. What is redacted, and no event of the archive, by room.
+pub(super) fn follow<'e>(
+    mut new: Vec<(&'e Event, bool)>,
+    stale: &mut Stale,
+    writing: &Writing<'_>,
+) -> Result<BTreeMap<&'e str, Vec<&'e str>>, Error> {
+    // in the order of the indexes, so that what is looked up lies together
+    new.sort_unstable_by_key(|(event, _)| &event.event_id);
+    // events whose effective redaction may have changed, and the room where
+    let mut redacted = BTreeSet::new();
+    for (event, _) in &new {
+        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
+        if writing.is_redacted(event)? {
+            redacted.insert((&*event.event_id, &*event.room_id));
+        }
+    }
+    let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (event_id, room_id) in redacted {
+        if !writing.redact(event_id)? {
+            outliers.entry(room_id).or_default().push(event_id);
+        }
+    }
+    for (event, seen) in new {
+        stale.add(event, seen, writing)?;
+    }
+    Ok(outliers)
+}
+
 /// An order to append lines of a batch.
 struct Append {
     batch: Arc<ByFile>,
@@ -239,7 +270,6 @@ impl Recording<'_> {
         let ByFile { batch: Batch { events, missing, gone, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
         let is_any_waiting = writing.is_any_waiting()?;
-        // what is new, and whether clients see it, or saw it once
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
@@ -258,7 +288,7 @@ impl Recording<'_> {
                         writing.wait_no_longer(&event.event_id)?;
                     }
                     if self.indexed {
-                        new.push((event, event.is_accepted()));
+                        new.push((&**event, event.is_accepted()));
                         // it may have been seen as an outlier, before it was soft-failed
                         if !event.is_accepted() && writing.forget_name(event)? {
                             renamed.push(event);
@@ -268,7 +298,7 @@ impl Recording<'_> {
                     committed.counts.known += 1;
                     if self.indexed && writing.complete(event)? {
                         stale.day(&event.room_id, day);
-                        new.push((event, true));
+                        new.push((&**event, true));
                     }
                 }
             }
@@ -286,26 +316,7 @@ impl Recording<'_> {
                 self.append(batch, Some((nth, lines)));
             }
         }
-        // in the order of the indexes, so that what is looked up lies together
-        new.sort_unstable_by_key(|(event, _)| &event.event_id);
-        // events whose effective redaction may have changed, and the room where
-        let mut redacted = BTreeSet::new();
-        for (event, _) in &new {
-            redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
-            if writing.is_redacted(event)? {
-                redacted.insert((&*event.event_id, &*event.room_id));
-            }
-        }
-        // of these, what is no event of the archive, by room
-        let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (event_id, room_id) in redacted {
-            if !writing.redact(event_id)? {
-                outliers.entry(room_id).or_default().push(event_id);
-            }
-        }
-        for (event, seen) in new {
-            stale.add(event, seen, writing)?;
-        }
+        let mut outliers = follow(new, &mut stale, writing)?;
         for event in renamed {
             stale.name_of(event, writing)?;
         }

@@ -109,6 +109,15 @@ impl<'a> Writing<'a> {
         Ok(member + room > 0)
     }
 
+    /// Remembers a soft-failed event that may be accepted yet, if it is one.
+    pub(super) fn stick(&self, event: &Event) -> Result<(), Error> {
+        if let Some(until) = event.sticky_until.filter(|_| event.soft_failed) {
+            let sql = "insert or ignore into sticky (event_id, until) values (?1, ?2)";
+            self.0.prepare_cached(sql)?.execute(params![event.event_id, until])?;
+        }
+        Ok(())
+    }
+
     /// Puts in order what a first export has added: makes the indexes, and sets what could not be known without them, the
     /// redactions in effect.
     pub(super) fn index(&self) -> Result<(), Error> {
@@ -243,7 +252,7 @@ impl<'a> Writing<'a> {
         let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
                    soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
                    censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11 where run = ?1";
+                   known = known + ?11, mended = mended + ?12 where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
             signed(counts.live),
@@ -256,6 +265,7 @@ impl<'a> Writing<'a> {
             signed(counts.damaged),
             signed(counts.versionless),
             signed(counts.known),
+            signed(counts.mended),
         ])?;
         Ok(())
     }
@@ -305,12 +315,8 @@ impl Adding<'_> {
             event.damage.is_some(),
             self.run,
         ])?;
-        if added == 1
-            && event.soft_failed
-            && let Some(until) = event.sticky_until
-        {
-            let sql = "insert or ignore into sticky (event_id, until) values (?1, ?2)";
-            self.writing.0.prepare_cached(sql)?.execute(params![event.event_id, until])?;
+        if added == 1 {
+            self.writing.stick(event)?;
         }
         if added == 1 && event.is_accepted() {
             self.writing.add_name(event, self.indexed)?;

@@ -165,10 +165,8 @@ impl Terminal {
             (0, _) => ("damaged", "done, but some rows are not whole yet"),
             _ => ("damaged", "done, but some rows are damaged"),
         };
-        let waiting = match summary.waiting {
-            0 => String::new(),
-            waiting => format!(", {} not whole yet", n(waiting)),
-        };
+        let some = |count: u64, what: &str| if count == 0 { String::new() } else { format!(", {} {what}", n(count)) };
+        let (mended, waiting) = (some(counts.mended, "of these whole by now"), some(summary.waiting, "not whole yet"));
         info!(
             run = summary.run,
             outcome,
@@ -185,11 +183,12 @@ impl Terminal {
             censored = counts.censored,
             versionless = counts.versionless,
             known = counts.known,
+            mended = counts.mended,
             waiting = summary.waiting,
             gone = summary.gone,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
-             {} archived before{waiting}",
+             {} archived before{mended}{waiting}",
             counted(counts.new_events(), "new event"),
             n(counts.live),
             n(counts.backfill),

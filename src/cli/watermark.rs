@@ -16,7 +16,8 @@ use crate::stream::Stream;
 pub(super) enum Command {
     /// Show, for each stream, the position up to which everything is archived
     Show(Show),
-    /// Let the next export read everything again: it adds what the archive lacks and changes nothing that it has
+    /// Let the next export read everything again: it adds what the archive lacks, and changes of what it has
+    /// only lines that were archived without their event
     Reset(Reset),
 }
 

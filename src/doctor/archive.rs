@@ -140,6 +140,15 @@ impl State {
                 ));
             }
         }
+        let damaged = catalog.damaged()?;
+        self.findings.push(if damaged == 0 {
+            Finding::fine("damaged events", "none is known in the archive")
+        } else {
+            let what = format!("{} archived events are damaged: their lines hold no PDU, or one that cannot be read", n(damaged));
+            Finding::warning("damaged events", what).remedy(
+                "select event_id, room_id from event where damaged; if the server has their JSON by now, synapse-export watermark reset and an export put it in its place",
+            )
+        });
         let waiting = catalog.waiting_count()?;
         if waiting > 0 {
             let what = format!(

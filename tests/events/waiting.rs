@@ -1,9 +1,14 @@
-//! Rows that are there before their PDU: they wait a day for it, and are archived once, whole or damaged.
+//! Rows that are there before their PDU: they wait a day for it, and are archived once, whole or damaged. A damaged line is
+//! mended when its PDU turns up later.
 
-use synapse_export::archive::{Counts, Selection};
+use std::io;
 
-use crate::support::archive::{Heard, TestArchive};
-use crate::support::story::{EventRow, ROOM};
+use serde_json::json;
+use synapse_export::archive::{Counts, Hook, Selection};
+use synapse_export::doctor::{Kind, examine};
+
+use crate::support::archive::{Heard, TestArchive, chain};
+use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
 
@@ -141,4 +146,142 @@ fn only_what_is_exported_is_waited_for() {
     assert_eq!(archive.ids(), "$1 $3");
     export(&archive, &database);
     assert_eq!((archive.ids(), archive.one("select count(*) from waiting")), ("$1 $2 $3".to_owned(), "0".to_owned()));
+}
+
+/// An archive with events that were archived without their PDU, which are there by now: a name, a redacted and an edited message, a
+/// redaction, an edit; of several days, each with whole lines before and behind.
+fn archived_as_damaged(database: &Database) -> TestArchive {
+    let archive = TestArchive::new();
+    let day = 24 * 60 * 60 * 1000;
+    let later = |row: EventRow, days: i64| EventRow { ts: row.ts.map(|ts| ts + days * day), ..row };
+    database.event(EventRow::message(1, "before"));
+    database.event(EventRow::message(2, "regrettable"));
+    database.event(EventRow::message(3, "old"));
+    let member = json!({"membership": "join", "displayname": "Alice"});
+    database.event(EventRow::state(4, "m.room.member", "@alice:here.test", &member));
+    database.event(EventRow::state(5, "m.room.name", "", &json!({"name": "Garden"})));
+    database.event(EventRow::message(6, "behind"));
+    database.event(later(EventRow::message(7, "a day later"), 1));
+    database.redaction("$2", later(EventRow { content: "{}".to_owned(), ..EventRow::at(8) }, 1));
+    let edit = json!({"body": "* new", "m.new_content": {"msgtype": "m.text", "body": "new"},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": "$3"}});
+    database.event(later(EventRow { content: edit.to_string(), ..EventRow::at(9) }, 2));
+    // what cannot be read stays so
+    database.event(EventRow { json: Some(r#"{"unparsed":null"#.to_owned()), ..EventRow::at(10) });
+    database.event(EventRow::message(11, r#""unparsed":null"#));
+    database.execute(
+        "create table hidden (like event_json); insert into hidden select * from event_json \
+                       where event_id in ('$2', '$3', '$4', '$5', '$8', '$9')",
+    );
+    database.execute("delete from event_json where event_id in (select event_id from hidden)");
+    archive.export(database);
+    archive.a_day_passes();
+    assert_eq!(archive.export(database).damaged, 6);
+    archive.render();
+    database.execute("insert into event_json select * from hidden");
+    archive
+}
+
+/// Lines and transcripts as they are, and as a new archive of the same database has them.
+#[track_caller]
+fn is_as_new(archive: &TestArchive, database: &Database) {
+    archive.render();
+    let other = TestArchive::new();
+    other.export(database);
+    other.render();
+    assert_eq!(archive.lines(), other.lines());
+    assert_eq!(archive.transcripts(), other.transcripts());
+    let events = "select group_concat(concat_ws('|', event_id, type, state_key, content, relates_to, rel_type, redacts, recheck, \
+                         redacted_by, damaged), char(10) order by event_id) from event";
+    assert_eq!(archive.one(events), other.one(events));
+}
+
+#[test]
+fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
+    for shape in SHAPES {
+        let database = server(shape);
+        let archive = archived_as_damaged(&database);
+        let says = |kind: Kind, part: &str| {
+            let config = synapse_export::config::Config::new(Some(&database.dsn()), |_| None).unwrap();
+            let examined = tokio::runtime::Runtime::new().unwrap().block_on(examine(&config, Some(archive.path())));
+            let found = examined.findings.iter().find(|it| it.check == "damaged events").unwrap();
+            assert!(found.kind == kind && found.what.contains(part), "{found:?}");
+        };
+        says(Kind::Warning, "7 archived events are damaged");
+        let before = archive.lines();
+        assert_eq!(archive.export(&database), Counts::default(), "nothing is read again by itself");
+        archive.reset();
+        let counts = archive.export(&database);
+        assert_eq!((counts.new_events(), counts.known, counts.mended), (0, 11, 6));
+        is_as_new(&archive, &database);
+        assert_eq!(
+            (archive.redacted_by("$2"), archive.one("select name from room")),
+            ("$8".to_owned(), "Garden".to_owned())
+        );
+        let after = archive.lines();
+        for event_id in ["$1", "$6", "$7", "$10", "$11"] {
+            assert_eq!(after[event_id], before[event_id]);
+        }
+        says(Kind::Warning, "1 archived events are damaged");
+        archive.reset();
+        assert_eq!(archive.export(&database).mended, 0);
+        assert_eq!(archive.lines(), after);
+    }
+}
+
+#[test]
+fn a_text_that_turns_up_takes_the_place_of_none() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.event(EventRow { json: Some("no JSON".to_owned()), ts: None, ..EventRow::at(1) });
+    hide(&database, "$1");
+    archive.export(&database);
+    archive.a_day_passes();
+    archive.export(&database);
+    assert!(archive.lines()["$1"].about()["unparsed"].is_null());
+    show(&database, "$1");
+    // as after a purge, its place in the stream is another
+    database
+        .execute(&format!("update events set stream_ordering = -7, origin_server_ts = {NOON} where event_id = '$1'"));
+    assert_eq!(archive.export(&database).mended, 0);
+    let line = &archive.lines()["$1"];
+    assert_eq!(
+        (line.about()["unparsed"].as_str(), line.about()["stream_ordering"].as_i64()),
+        (Some("no JSON"), Some(-7))
+    );
+    assert_eq!(line.path, "rooms/room@here.test/undated.jsonl", "it stays where it was");
+}
+
+#[test]
+fn mending_that_is_cut_off_at_any_step_is_undone_or_completed() {
+    let database = server(Shape::V1_163);
+    let mut steps = 0;
+    for last in 0.. {
+        database.execute(
+            "truncate events, event_json, redactions, current_state_events, room_memberships, state_events, \
+                           local_current_membership; drop table if exists hidden",
+        );
+        let archive = archived_as_damaged(&database);
+        archive.reset();
+        let before = archive.lines();
+        let mut at = 0;
+        let hook: Hook = Box::new(move |_| {
+            at += 1;
+            if at > last { Err(io::Error::other("gone")) } else { Ok(()) }
+        });
+        let ended = archive.export_hooked(&database, hook);
+        if ended.is_ok() {
+            break;
+        }
+        steps = last + 1;
+        // what was cut off is mended by whoever opens the archive next
+        archive.render();
+        let now = archive.lines();
+        let unchanged = now == before;
+        assert!(unchanged || now.len() == before.len());
+        let counts =
+            archive.try_export(&database.dsn()).0.unwrap_or_else(|error| panic!("step {last}: {}", chain(&error)));
+        assert_eq!(counts.mended, if unchanged { 6 } else { 0 }, "step {last}");
+        is_as_new(&archive, &database);
+    }
+    assert!(steps > 8, "{steps} steps");
 }
