@@ -85,6 +85,14 @@ impl Catalog {
         }
     }
 
+    /// Makes sure that there is an archive to be opened, of this version or of one that is brought to it.
+    pub fn find(archive: &Path) -> Result<(), Error> {
+        match Catalog::open_to_read(archive) {
+            Ok(_) | Err(Error::NotUpgraded(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
         // a connection is used by one thread at a time, as Rust makes sure
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

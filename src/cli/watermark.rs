@@ -121,7 +121,7 @@ fn show(args: &Show) -> Result<Outcome> {
 
 fn reset(args: &Reset) -> Result<Outcome> {
     // an archive that is not there must not be made
-    Catalog::open_to_read(&args.archive.archive)?;
+    Catalog::find(&args.archive.archive)?;
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
     let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {

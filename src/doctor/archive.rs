@@ -100,6 +100,13 @@ impl State {
                 let finding = Finding::warning("archive", format!("{shown} is no archive yet: nothing is archived"));
                 self.findings.push(finding.remedy("run synapse-export export, which makes one"));
             }
+            Err(Error::NotUpgraded(version)) => {
+                let what = format!("its catalog has version {version}, and was not looked into");
+                self.findings.push(
+                    Finding::warning("archive", what)
+                        .remedy("run synapse-export export, which brings it up to this version's, and loses nothing"),
+                );
+            }
             Err(error) => self.findings.push(unusable(&error)),
         }
     }
