@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::lag::{self, duration};
+use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, WrongUsage};
 use crate::archive::{self, Archive, Selection};
@@ -46,10 +46,8 @@ pub(super) struct Args {
     /// tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
-    /// Export also while a logical subscriber has yet to copy tables, which else ends with status 75: what is not there is
-    /// waited for, but for a day only
-    #[arg(long)]
-    during_initial_copy: bool,
+    #[command(flatten)]
+    initial_copy: InitialCopy,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -94,9 +92,7 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
-    if !args.during_initial_copy {
-        lag::check_copied(database.copying().await?)?;
-    }
+    args.initial_copy.check(&database).await?;
     let directory = &args.archive.archive;
     if archive::has_other_things(directory)? {
         warn!("{} is not empty, and becomes an archive beside what is there", directory.display());

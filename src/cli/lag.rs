@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 
-use crate::source::Standing;
+use crate::source::{Database, Standing};
 
 /// A replica is too far behind to be exported.
 #[derive(Debug, thiserror::Error)]
@@ -45,14 +45,26 @@ pub(super) fn shown(standing: Standing) -> String {
 /// Tables of a logical subscriber are not there yet.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "this is a logical subscriber that has yet to copy {}: events would seem damaged or be missed; try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or export all the same with --during-initial-copy",
+    "this is a logical subscriber that has yet to copy {}: events would seem damaged, be missed, or be shown though they are redacted; try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or go on all the same with --during-initial-copy",
     .0.join(", ")
 )]
 pub(super) struct Copying(Vec<String>);
 
-/// Refuses a logical subscriber in its initial copy.
-pub(super) fn check_copied(copying: Option<Vec<String>>) -> Result<(), Copying> {
-    copying.filter(|tables| !tables.is_empty()).map_or(Ok(()), |tables| Err(Copying(tables)))
+/// What to do while a logical subscriber has yet to copy tables.
+#[derive(clap::Args)]
+pub(super) struct InitialCopy {
+    /// Go on also while a logical subscriber has yet to copy tables, which else ends with status 75: events may be without
+    /// their JSON, which an export waits for, for a day only; and what has rejected or redacted them may not be known yet
+    #[arg(long)]
+    during_initial_copy: bool,
+}
+
+impl InitialCopy {
+    /// Refuses a logical subscriber in its initial copy, unless that is wanted.
+    pub(super) async fn check(&self, database: &Database) -> anyhow::Result<()> {
+        let copying = if self.during_initial_copy { None } else { database.copying().await? };
+        copying.filter(|tables| !tables.is_empty()).map_or(Ok(()), |tables| Err(Copying(tables).into()))
+    }
 }
 
 /// Reads a number and its unit: s, m, h or d.

@@ -78,6 +78,11 @@ fn a_logical_subscriber_is_exported_when_it_has_its_tables() {
         assert!(kind == Kind::Warning && what.contains("has yet to copy event_json:"), "{what}");
     }
     assert!(!archive.path().exists(), "nothing was begun");
+    // who may see what is redacted is not known yet either
+    let room = |more: &[&str]| Run::of(&[&["room", ROOM, "--database", &reader, "--honour-redactions"], more].concat());
+    let said = room(&[]).ends_with(75);
+    assert!(said.contains("has yet to copy event_json:") && said.contains("--during-initial-copy"), "{said}");
+    room(&["--during-initial-copy"]).ends_with(3);
     let said = Run::export(&reader, archive.path(), &["--during-initial-copy"]).ends_with(3);
     assert!(said.contains("3 not whole yet") && said.contains("event $2 in"), "{said}");
 
