@@ -77,6 +77,8 @@ pub struct Archive {
     indexed: bool,
     /// No other export comes, for which something could wait.
     once: bool,
+    /// Whether it has damaged lines; none: not looked yet.
+    damaged: Option<bool>,
     _lock: File,
 }
 
@@ -99,7 +101,15 @@ impl Archive {
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, once: false, _lock: lock };
+        let mut archive = Archive {
+            directory: directory.to_owned(),
+            catalog,
+            hook,
+            indexed,
+            once: false,
+            damaged: None,
+            _lock: lock,
+        };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         Ok(archive)

@@ -37,7 +37,11 @@ impl Archive {
             committed.counts.mended += self.mend(run, &batch)?;
             let mut batch = ByFile::from(batch);
             self.intend(&mut batch)?;
-            committed += self.commit_together(run, iter::once(batch))?;
+            let batch = self.commit_together(run, iter::once(batch))?;
+            if batch.counts.damaged > 0 {
+                self.damaged = Some(true);
+            }
+            committed += batch;
             Ok(committed)
         })
     }

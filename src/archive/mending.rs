@@ -17,7 +17,11 @@ impl Archive {
     /// Puts whole events of a batch in the place of lines that say that their PDU is missing; how many.
     pub(super) fn mend(&mut self, run: i64, batch: &Batch) -> Result<u64, Error> {
         let mut by_file: BTreeMap<String, BTreeMap<&str, &Event>> = BTreeMap::new();
-        if self.catalog.damaged()? > 0 {
+        let damaged = match self.damaged {
+            Some(damaged) => damaged,
+            None => *self.damaged.insert(self.catalog.damaged()? > 0),
+        };
+        if damaged {
             for (event, _) in &batch.events {
                 if event.damage != Some(Damage::Missing)
                     && let Some(day) = self.catalog.day_of_damaged(&event.event_id)?

@@ -12,7 +12,7 @@ const UPGRADE: &str = include_str!("../../src/archive/catalog_upgrade.sql");
 
 /// Puts a catalog back to version 7: takes away what brings one to version 8.
 fn put_back(archive: &TestArchive) {
-    let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+    let catalog = Connection::open(archive.path().join("catalog.sqlite")).expect("there is a catalog");
     let text: Vec<&str> = UPGRADE.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     for statement in text.join(" ").split(';') {
         let words: Vec<&str> = statement.split_whitespace().collect();
@@ -26,7 +26,7 @@ fn put_back(archive: &TestArchive) {
         };
         catalog.execute_batch(&undo).unwrap_or_else(|error| panic!("{undo}: {error}"));
     }
-    catalog.pragma_update(None, "user_version", 7).unwrap();
+    catalog.pragma_update(None, "user_version", 7).expect("a catalog can be written to");
 }
 
 /// What a catalog's tables are made of: table, column, type, not null, default, place in the primary key.
@@ -34,8 +34,9 @@ fn columns(archive: &TestArchive) -> BTreeSet<String> {
     let catalog = archive.catalog();
     let sql = "select concat_ws(' ', s.name, c.name, c.type, c.'notnull', c.dflt_value, c.pk)
                  from sqlite_schema s join pragma_table_xinfo(s.name) c where s.type in ('table', 'view')";
-    let mut statement = catalog.prepare(sql).unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    let mut statement = catalog.prepare(sql).expect("SQLite knows its tables");
+    let rows = statement.query_map([], |row| row.get(0)).expect("they can be listed");
+    rows.collect::<Result<_, _>>().expect("each has a row")
 }
 
 fn indexes(archive: &TestArchive) -> String {

@@ -36,7 +36,9 @@ fn failed(row: EventRow, sticky: Option<i64>) -> EventRow {
 
 /// What changes a name, a transcript of another day, what is said, and what is redacted.
 fn stories(database: &Database, sticky: Option<i64>) {
-    (1..=3).for_each(|id| database.event(EventRow::message(id, &format!("said {id}"))));
+    for id in 1..=3 {
+        database.event(EventRow::message(id, &format!("said {id}")));
+    }
     database.event(failed(EventRow::message(4, "said 4"), sticky));
     database.event(failed(EventRow::state(5, "m.room.name", "", &json!({"name": "Garden"})), sticky));
     let member = json!({"membership": "join", "displayname": "Alice"});
@@ -84,7 +86,9 @@ fn a_reset_follows_every_soft_failure() {
     stories(&database, None);
     archive.export(&database);
     archive.render();
-    FAILED.iter().for_each(|event_id| database.accept(event_id));
+    for event_id in FAILED {
+        database.accept(event_id);
+    }
     archive.export(&database);
     assert_eq!((soft_failed(&archive), sticky(&archive)), (FAILED.join(" "), String::new()), "none was sticky");
     archive.reset();

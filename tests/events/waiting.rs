@@ -14,23 +14,27 @@ use crate::{SHAPES, server};
 
 const OTHER: &str = "!other:here.test";
 
-/// Takes away the PDU of an event.
-fn hide(database: &Database, event_id: &str) {
-    database.execute(&format!(
-        "create table if not exists hidden (like event_json); \
-         with gone as (delete from event_json where event_id = '{event_id}' returning *) insert into hidden select * from gone"
-    ));
+/// Takes away the PDUs of events.
+fn hide(database: &Database, event_ids: &[&str]) {
+    database.execute("create table if not exists hidden (like event_json)");
+    for event_id in event_ids {
+        database.execute(&format!(
+            "with gone as (delete from event_json where event_id = '{event_id}' returning *) insert into hidden select * from gone"
+        ));
+    }
 }
 
-/// Gives it back.
-fn show(database: &Database, event_id: &str) {
-    database.execute(&format!("insert into event_json select * from hidden where event_id = '{event_id}'"));
+/// Gives them back.
+fn show(database: &Database, event_ids: &[&str]) {
+    for event_id in event_ids {
+        database.execute(&format!("insert into event_json select * from hidden where event_id = '{event_id}'"));
+    }
 }
 
 #[track_caller]
 fn export(archive: &TestArchive, database: &Database) -> (Counts, Heard) {
     let (counts, heard) = archive.try_export(&database.dsn());
-    (counts.unwrap(), heard)
+    (counts.unwrap_or_else(|error| panic!("{}", chain(&error))), heard)
 }
 
 fn outcomes(archive: &TestArchive) -> String {
@@ -43,25 +47,25 @@ fn a_row_without_its_pdu_is_waited_for_and_archived_whole() {
         let (database, archive) = (server(shape), TestArchive::new());
         database.events(1..=4);
         database.event(EventRow::at(-1));
-        ["$2", "$-1"].into_iter().for_each(|id| hide(&database, id));
+        hide(&database, &["$2", "$-1"]);
         // in a first export, and in later ones
         let (counts, heard) = export(&archive, &database);
         assert_eq!((counts.new_events(), counts.damaged, heard.waiting), (3, 0, vec!["$-1".to_owned(), "$2".into()]));
         database.events(5..=6);
-        hide(&database, "$5");
+        hide(&database, &["$5"]);
         let (counts, heard) = export(&archive, &database);
         assert_eq!((counts.new_events(), heard.waiting.join(" ")), (1, "$-1 $2 $5".to_owned()));
         assert_eq!((archive.ids(), outcomes(&archive)), ("$1 $3 $4 $6".to_owned(), "damaged 2, damaged 3".to_owned()));
 
         // each comes once, by itself or as everything is read again
-        show(&database, "$2");
+        show(&database, &["$2"]);
         let (counts, heard) = export(&archive, &database);
         assert_eq!((counts.new_events(), counts.late, heard.waiting.join(" ")), (1, 1, "$-1 $5".to_owned()));
-        show(&database, "$5");
+        show(&database, &["$5"]);
         archive.reset();
         let (counts, heard) = export(&archive, &database);
         assert_eq!((counts.new_events(), heard.waiting.join(" ")), (1, "$-1".to_owned()));
-        show(&database, "$-1");
+        show(&database, &["$-1"]);
         export(&archive, &database);
         let other = TestArchive::new();
         other.export(&database);
@@ -79,13 +83,13 @@ fn a_row_without_its_pdu_is_waited_for_and_archived_whole() {
 fn after_a_day_it_is_archived_as_damaged() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.events(1..=3);
-    ["$2", "$3"].into_iter().for_each(|id| hide(&database, id));
+    hide(&database, &["$2", "$3"]);
     export(&archive, &database);
     archive.a_day_passes();
-    show(&database, "$3");
+    show(&database, &["$3"]);
     // what is met by the run that gives up waits for a day of its own, whatever its server's clock said
     database.event(EventRow { received_ts: Some(0), ..EventRow::at(4) });
-    hide(&database, "$4");
+    hide(&database, &["$4"]);
     let (counts, heard) = export(&archive, &database);
     assert_eq!((counts.new_events(), counts.damaged), (2, 1));
     assert_eq!((heard.damaged.len(), &*heard.damaged[0].0, heard.waiting.join(" ")), (1, "$2", "$4".to_owned()));
@@ -104,7 +108,7 @@ fn after_a_day_it_is_archived_as_damaged() {
 fn what_waits_and_is_gone_is_told_of() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.events(1..=3);
-    hide(&database, "$2");
+    hide(&database, &["$2"]);
     export(&archive, &database);
     database.execute("delete from events where event_id = '$2'");
     let (_, heard) = export(&archive, &database);
@@ -120,7 +124,7 @@ fn what_waits_and_is_gone_is_told_of() {
 fn what_waits_does_not_look_like_a_restored_server() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.events(1..=5);
-    hide(&database, "$4");
+    hide(&database, &["$4"]);
     export(&archive, &database);
     // the watermark's event is purged, so that those below it are looked at
     database.execute("delete from events where event_id = '$5'; delete from event_json where event_id = '$5'");
@@ -135,11 +139,11 @@ fn only_what_is_exported_is_waited_for() {
     database.event(EventRow::at(1));
     database.event(EventRow::at(2).within(OTHER));
     database.event(EventRow::at(3));
-    ["$2", "$3"].into_iter().for_each(|id| hide(&database, id));
+    hide(&database, &["$2", "$3"]);
     export(&archive, &database);
     let only = Selection { include: [ROOM.to_owned()].into(), ..Selection::default() };
     let without = Selection { exclude: [OTHER.to_owned()].into(), ..Selection::default() };
-    ["$2", "$3"].into_iter().for_each(|id| show(&database, id));
+    show(&database, &["$2", "$3"]);
     archive.export_rooms(&database, &without);
     assert_eq!((archive.ids(), outcomes(&archive)), ("$1 $3".to_owned(), "damaged 2, done 0".to_owned()));
     archive.export_rooms(&database, &only);
@@ -233,12 +237,12 @@ fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
 fn a_text_that_turns_up_takes_the_place_of_none() {
     let (database, archive) = (server(Shape::V1_163), TestArchive::new());
     database.event(EventRow { json: Some("no JSON".to_owned()), ts: None, ..EventRow::at(1) });
-    hide(&database, "$1");
+    hide(&database, &["$1"]);
     archive.export(&database);
     archive.a_day_passes();
     archive.export(&database);
     assert!(archive.lines()["$1"].about()["unparsed"].is_null());
-    show(&database, "$1");
+    show(&database, &["$1"]);
     // as after a purge, its place in the stream is another
     database
         .execute(&format!("update events set stream_ordering = -7, origin_server_ts = {NOON} where event_id = '$1'"));
