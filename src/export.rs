@@ -49,8 +49,6 @@ pub struct Summary {
     pub files: u64,
     /// Events that wait for their PDU, which are asked for again by the next run.
     pub waiting: u64,
-    /// Events that waited for their PDU for a day, and are in the database no more.
-    pub gone: u64,
     /// It was told to stop.
     pub stopped: bool,
 }
@@ -59,7 +57,7 @@ impl Summary {
     /// Whether it finished, but something is not as it should be, which it has named.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        self.counts.damaged + self.waiting + self.gone > 0
+        self.counts.damaged + self.counts.gone + self.waiting > 0
     }
 }
 
@@ -119,7 +117,6 @@ pub async fn export(
         committing: None,
         counts: Counts::default(),
         files: 0,
-        gone: 0,
         first: false,
         read: 0,
         span: Span::default(),
@@ -130,9 +127,9 @@ pub async fn export(
         result = export.commit().await.and(result);
     }
     result = result.and(export.settle().await);
-    let (counts, files, gone, stopped) = (export.counts, export.files, export.gone, export.is_stopped());
+    let (counts, files, stopped) = (export.counts, export.files, export.is_stopped());
     let waiting = export.report_waiting().await;
-    let is_off = counts.damaged + gone > 0 || !matches!(waiting, Ok(0));
+    let is_off = counts.damaged + counts.gone > 0 || !matches!(waiting, Ok(0));
     let outcome = match &result {
         Err(_) => "failed",
         Ok(()) if stopped => "stopped",
@@ -148,7 +145,7 @@ pub async fn export(
     let ended = archive.end_run(run, outcome, error.as_deref(), files);
     result?;
     ended?;
-    Ok(Summary { run, counts, files, waiting: waiting?, gone, stopped })
+    Ok(Summary { run, counts, files, waiting: waiting?, stopped })
 }
 
 /// In how many ids de-outliered events, which are few, are looked for before it is seen whether to stop.
@@ -172,7 +169,6 @@ struct Export<'a> {
     committing: Option<Committing>,
     counts: Counts,
     files: u64,
-    gone: u64,
     /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
     first: bool,
     read: u64,

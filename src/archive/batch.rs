@@ -115,6 +115,8 @@ pub struct Counts {
     pub known: u64,
     /// Of these: archived without their PDU, which has taken its place.
     pub mended: u64,
+    /// Events that waited for their PDU for a day, and are in the database no more.
+    pub gone: u64,
 }
 
 impl Counts {
@@ -152,6 +154,7 @@ impl std::ops::AddAssign for Counts {
         self.versionless += other.versionless;
         self.known += other.known;
         self.mended += other.mended;
+        self.gone += other.gone;
     }
 }
 

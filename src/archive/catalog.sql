@@ -180,7 +180,8 @@ create table run (
     known integer not null default 0,       -- read again, archived before
     files integer not null default 0,
     waiting integer not null default 0,     -- at its end: without a row in event_json yet, and to be asked for again
-    mended integer not null default 0       -- archived without their PDU by a run before, and whole by now
+    mended integer not null default 0,      -- archived without their PDU by a run before, and whole by now
+    gone integer not null default 0         -- waited for without a row in event_json for a day, and in the database no more
 ) strict;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.

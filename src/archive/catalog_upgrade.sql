@@ -14,6 +14,7 @@ create table waiting (
 
 alter table run add column waiting integer not null default 0;
 alter table run add column mended integer not null default 0;
+alter table run add column gone integer not null default 0;
 
 -- Files of lines that are being written anew. Empty but in the middle of that.
 create table rewrite (

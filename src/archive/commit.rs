@@ -341,8 +341,10 @@ impl Recording<'_> {
             writing.wait_for(event, self.run)?;
         }
         for event_id in gone {
-            let room_id = writing.forget_gone(event_id, self.run)?;
-            committed.gone.extend(room_id.map(|room_id| (event_id.clone(), room_id)));
+            if let Some(room_id) = writing.forget_gone(event_id, self.run)? {
+                committed.counts.gone += 1;
+                committed.gone.push((event_id.clone(), room_id));
+            }
         }
         for advance in advances {
             writing.advance(advance, self.run)?;

@@ -252,7 +252,8 @@ impl<'a> Writing<'a> {
         let sql = "update run set live = live + ?2, backfill = backfill + ?3, late = late + ?4,
                    soft_failed = soft_failed + ?5, rejected = rejected + ?6, survivors = survivors + ?7,
                    censored = censored + ?8, damaged = damaged + ?9, versionless = versionless + ?10,
-                   known = known + ?11, mended = mended + ?12 where run = ?1";
+                   known = known + ?11, mended = mended + ?12, gone = gone + ?13
+                   where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
             signed(counts.live),
@@ -266,6 +267,7 @@ impl<'a> Writing<'a> {
             signed(counts.versionless),
             signed(counts.known),
             signed(counts.mended),
+            signed(counts.gone),
         ])?;
         Ok(())
     }

@@ -160,7 +160,7 @@ impl Terminal {
         // as in the catalog
         let (outcome, said) = match (counts.damaged, summary.waiting) {
             _ if summary.stopped => ("stopped", "stopped"),
-            (0, 0) if summary.gone > 0 => ("damaged", "done, but some events are gone"),
+            (0, 0) if counts.gone > 0 => ("damaged", "done, but some events are gone"),
             (0, 0) => ("done", "done"),
             (0, _) => ("damaged", "done, but some rows are not whole yet"),
             _ => ("damaged", "done, but some rows are damaged"),
@@ -185,7 +185,7 @@ impl Terminal {
             known = counts.known,
             mended = counts.mended,
             waiting = summary.waiting,
-            gone = summary.gone,
+            gone = counts.gone,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
              {} archived before{mended}{waiting}",

@@ -86,7 +86,6 @@ impl Export<'_> {
         for (event_id, room_id, damage) in &committed.damaged {
             self.report.damaged(event_id, room_id, damage);
         }
-        self.gone += committed.gone.len() as u64;
         for (event_id, room_id) in &committed.gone {
             self.report.gone(event_id, room_id);
         }

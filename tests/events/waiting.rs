@@ -118,6 +118,7 @@ fn what_waits_and_is_gone_is_told_of() {
     assert_eq!((heard.waiting.len(), heard.gone.join(" ")), (0, "$2".to_owned()));
     let (_, heard) = export(&archive, &database);
     assert_eq!((heard.gone.len(), outcomes(&archive)), (0, "damaged 1, damaged 1, damaged 0, done 0".to_owned()));
+    assert_eq!(archive.one("select group_concat(gone, ' ') from run"), "0 0 1 0");
 }
 
 #[test]
