@@ -13,12 +13,14 @@ mod interrupt;
 mod jsonl;
 pub mod layout;
 mod look;
+mod mending;
 mod rebuild;
 mod redacting;
 mod rewrite;
 mod second_lines;
 mod stale;
 mod transcripts;
+mod waiting;
 mod writing;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -80,6 +82,10 @@ pub struct Archive {
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
     second_lines: SecondLines,
+    /// No other export comes, for which something could wait.
+    once: bool,
+    /// Whether it has damaged lines; none: not looked yet.
+    damaged: Option<bool>,
     _lock: File,
 }
 
@@ -110,15 +116,29 @@ impl Archive {
         }
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let second_lines = SecondLines::default();
-        let mut archive =
-            Archive { directory: directory.to_owned(), catalog, hook, interrupt, indexed, second_lines, _lock: lock };
+        let mut archive = Archive {
+            directory: directory.to_owned(),
+            catalog,
+            hook,
+            interrupt,
+            indexed,
+            second_lines: SecondLines::default(),
+            once: false,
+            damaged: None,
+            _lock: lock,
+        };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {
             archive.index()?;
         }
         Ok(archive)
+    }
+
+    /// The same archive, into which is exported but once: events without their PDU do not wait for it, and are damaged at once.
+    #[must_use]
+    pub fn for_once(self) -> Archive {
+        Archive { once: true, ..self }
     }
 
     /// Whether the catalog can tell what is archived already.
@@ -151,6 +171,13 @@ impl Archive {
         let writing = self.catalog.write()?;
         writing.0.execute("delete from rejudged", [])?;
         writing.0.execute("insert into rejudged (position) values (?1)", [position])?;
+        writing.commit()
+    }
+
+    /// Forgets the sticky events that had expired at a time, milliseconds since the epoch: they stay soft-failed.
+    pub fn unstick(&mut self, time: i64) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.0.execute("delete from sticky where until < ?1", [time])?;
         writing.commit()
     }
 
@@ -202,6 +229,7 @@ impl Archive {
     pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
+        writing.count_waiting(run)?;
         if error.is_none() {
             writing.clear_intent()?;
         }

@@ -123,7 +123,7 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
 fn status(error: &anyhow::Error) -> u8 {
     let transient = of_archive(error).is_some_and(archive::Error::is_transient)
         || of_source(error).is_some_and(source::Error::is_transient);
-    if transient || error.is::<lag::Lagging>() {
+    if transient || error.is::<lag::Lagging>() || error.is::<lag::Copying>() {
         75
     } else if error.is::<config::Error>() || error.is::<WrongUsage>() {
         2

@@ -197,6 +197,9 @@ pub struct Event {
     pub redacts: Option<String>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
     pub recheck: Option<bool>,
+    /// When it ceases to be sticky (MSC4354), milliseconds since the epoch; none: it never was. Until then Synapse may find
+    /// that it need not be soft-failed.
+    pub sticky_until: Option<i64>,
     /// The line, without its newline.
     pub line: String,
     /// Where in the line the PDU's `content` is.
@@ -238,6 +241,7 @@ impl Event {
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
+            sticky_until: None,
             line: String::new(),
             content: None,
         };
@@ -291,6 +295,7 @@ impl Event {
             replies_to: None,
             redacts: None,
             recheck: None,
+            sticky_until: None,
             line: line.to_owned(),
             content: pdu.content_span(),
         };
@@ -356,6 +361,10 @@ impl Event {
             self.relates_to = owned(&content.relates_to);
             self.rel_type = content.rel_type.as_deref().map(word);
             self.replies_to = owned(&content.replies_to);
+        }
+        if let Some(duration) = pdu.sticky {
+            let since = [self.origin_server_ts, self.received_ts].into_iter().flatten().min();
+            self.sticky_until = since.map(|since| since.saturating_add(duration));
         }
         if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
             self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);

@@ -5,6 +5,7 @@ mod committing;
 mod course;
 mod duplicates;
 mod later;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Summary {
     pub counts: Counts,
     /// Files written to.
     pub files: u64,
+    /// Events that wait for their PDU, which are asked for again by the next run.
+    pub waiting: u64,
     /// It was told to stop.
     pub stopped: bool,
 }
@@ -66,9 +69,15 @@ impl Summary {
     pub fn outcome(&self) -> &'static str {
         match self {
             Summary { stopped: true, .. } => "stopped",
-            Summary { counts, .. } if counts.are_off() => "damaged",
+            _ if self.is_off() => "damaged",
             Summary { .. } => "done",
         }
+    }
+
+    /// Whether it finished, but something is not as it should be, which it has named.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.counts.are_off() || self.waiting > 0
     }
 }
 
@@ -85,6 +94,9 @@ pub struct Progress {
     pub events: u64,
 }
 
+/// How many events that wait for their PDU are named.
+pub const WAITING_NAMED: u32 = 20;
+
 /// Hears how an export goes.
 pub trait Report {
     /// It has come this far; called often.
@@ -95,6 +107,10 @@ pub trait Report {
     fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str);
     /// The database has more than one row of an event; its line is of one.
     fn duplicate(&mut self, event_id: &str, room_id: &str);
+    /// An event waits for its PDU; told at the end, of the first [`WAITING_NAMED`].
+    fn waiting(&mut self, event_id: &str, room_id: &str);
+    /// An event that waited for its PDU is in the database no more.
+    fn gone(&mut self, event_id: &str, room_id: &str);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -140,7 +156,11 @@ pub async fn export(
     }
     result = result.and(export.settle().await);
     let (counts, files, stopped) = (export.counts, export.files, is_cut_off || export.is_stopped());
-    let summary = Summary { run, counts, files, stopped };
+    let (waiting, result) = match export.report_waiting().await {
+        Ok(waiting) => (waiting, result),
+        Err(error) => (0, result.and(Err(error))),
+    };
+    let summary = Summary { run, counts, files, waiting, stopped };
     let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
     let mut archive = archive.lock().await;
     if result.is_err() {
@@ -217,6 +237,8 @@ impl Export<'_> {
             self.heads = newest;
         }
         self.rejudged().await?;
+        self.sticky().await?;
+        self.waiting().await?;
         self.all(selection).await?;
         self.bans(selection).await?;
         self.unplaced(selection).await

@@ -14,10 +14,10 @@ mod rooms;
 mod rows;
 mod schema;
 mod session;
+mod standing;
 mod tls;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
@@ -32,6 +32,7 @@ pub use rows::{Found, Row, Rows};
 pub use schema::{Problem, Schema};
 pub use session::Pooler;
 use session::Session;
+pub use standing::Standing;
 
 /// Why the database could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -170,15 +171,6 @@ impl Heads {
     }
 }
 
-/// What a database is to the homeserver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The homeserver writes to it.
-    Primary,
-    /// It follows another one, and is so far behind it; none when that cannot be told.
-    Replica(Option<Duration>),
-}
-
 /// What is read: the whole server or one room.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
@@ -286,18 +278,6 @@ impl Database {
     /// What stands between here and PostgreSQL.
     pub async fn pooler(&self) -> Result<Pooler, Error> {
         self.session.pooler().await
-    }
-
-    /// Whether this is a replica, and how far behind.
-    pub async fn standing(&self) -> Result<Standing, Error> {
-        let row = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get::<_, Option<i64>>(1)?));
-        Ok(match told(self.one(&queries::STANDING, &[], row).await)? {
-            Some((false, _)) => Standing::Primary,
-            Some((true, behind)) => {
-                Standing::Replica(behind.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default())))
-            }
-            None => Standing::Replica(None),
-        })
     }
 
     /// The event that has a position now; where an index that should be unique let in several, all of them.

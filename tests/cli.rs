@@ -16,6 +16,8 @@ mod rooms;
 mod said;
 #[path = "cli/transcripts.rs"]
 mod transcripts;
+#[path = "cli/upgrade.rs"]
+mod upgrade;
 #[path = "cli/watermark.rs"]
 mod watermark;
 

@@ -18,8 +18,12 @@ mod rejudged;
 mod said;
 #[path = "events/selection.rs"]
 mod selection;
+#[path = "events/sticky.rs"]
+mod sticky;
 #[path = "events/streams.rs"]
 mod streams;
+#[path = "events/waiting.rs"]
+mod waiting;
 
 use support::story::ROOM;
 use support::{Database, Shape, cluster};

@@ -12,6 +12,8 @@ mod connections;
 mod doctor;
 #[path = "replica/lag.rs"]
 mod lag;
+#[path = "replica/logical.rs"]
+mod logical;
 #[path = "replica/manners.rs"]
 mod manners;
 #[path = "replica/proxy.rs"]

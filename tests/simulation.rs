@@ -83,6 +83,14 @@ impl Report for Listener {
     fn duplicate(&mut self, event_id: &str, _: &str) {
         panic!("{event_id} has one row at a time");
     }
+
+    fn waiting(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} is whole, but waited for");
+    }
+
+    fn gone(&mut self, event_id: &str, _: &str) {
+        panic!("{event_id} was whole, but is called gone");
+    }
 }
 
 /// What is the same for all stories.
@@ -137,6 +145,7 @@ impl Story<'_> {
             Happening::Censor { which } => server.censor(which),
             Happening::Ban { room, which, user, until } => server.ban(room, which, user, until),
             Happening::Rejudge { which } => server.rejudge(which),
+            Happening::Accept { which } => server.accept(which),
             Happening::Flood { room, backfill } => server.flood(room, backfill),
             Happening::Wait { milliseconds } => server.wait(milliseconds),
             Happening::Select { include, exclude } => {
@@ -302,26 +311,29 @@ impl Story<'_> {
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
         let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'file_dirty')")?;
-        let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected from event";
+        let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected, soft_failed from event";
         let mut statement = catalog.prepare(sql).map_err(failure)?;
-        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64, bool)> = BTreeMap::new();
+        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64, bool, bool)> = BTreeMap::new();
         let mut rows = statement.query([]).map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let event_id: String = row.get_unwrap(0);
-            let known = (row.get_unwrap(1), row.get_unwrap(2), row.get_unwrap(3), row.get_unwrap(4));
+            let known = (row.get_unwrap(1), row.get_unwrap(2), row.get_unwrap(3), row.get_unwrap(4), row.get_unwrap(5));
             let twice = events.insert(event_id, known);
             prop_assert!(twice.is_none(), "the catalog has an event twice");
         }
         prop_assert!(events.keys().eq(&self.archived), "the catalog has {:?}, not {:?}", events, self.archived);
         // made anew, it does not know which redactions need their target's server, until they are read again
         let known = |redaction: &Event| {
-            let (_, recheck, _, rejected) = events.get(&redaction.id)?;
+            let (_, recheck, _, rejected, _) = events.get(&redaction.id)?;
             (!rejected).then(|| recheck.unwrap_or(false))
         };
         for event in &self.server.events {
-            let Some((redacted_by, recheck, stream_ordering, rejected)) = events.get(&event.id) else { continue };
+            let Some((redacted_by, recheck, stream_ordering, rejected, soft_failed)) = events.get(&event.id) else {
+                continue;
+            };
             if done && event.row().is_some() {
                 prop_assert_eq!(*rejected, event.draft.rejected, "{} rejected", event.id);
+                prop_assert_eq!(*soft_failed, event.draft.soft_failed, "{} soft-failed", event.id);
             }
             if indexed {
                 prop_assert_eq!(

@@ -23,6 +23,10 @@ pub struct Advance {
 #[derive(Default)]
 pub struct Batch {
     pub(super) events: Vec<Taken>,
+    /// Events without a row in `event_json`.
+    pub(super) missing: Vec<Taken>,
+    /// Events that wait for one, and are gone.
+    pub(super) gone: Vec<String>,
     pub(super) states: Vec<Event>,
     bytes: usize,
     pub(super) advances: Vec<Advance>,
@@ -30,16 +34,30 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds an event; `late`: it was found in a gap.
+    /// Adds an event; `late`: it was found in a gap. One that has no row in `event_json` waits for it.
     pub fn push(&mut self, event: Box<Event>, late: bool) {
         self.bytes += event.size();
-        self.events.push((event, late));
+        let is_missing = event.damage == Some(Damage::Missing);
+        if is_missing { &mut self.missing } else { &mut self.events }.push((event, late));
     }
 
-    /// Adds an outlier that has no line but tells how a room or a member is named.
+    /// The same batch, in which no event waits for its PDU.
+    pub(super) fn without_waiting(mut self) -> Batch {
+        self.events.append(&mut self.missing);
+        self
+    }
+
+    /// Says that an event which waits for its PDU is in the database no more.
+    pub fn gone(&mut self, event_id: &str) {
+        self.gone.push(event_id.to_owned());
+    }
+
+    /// Adds an outlier that has no line but tells how a room or a member is named; one without its PDU tells nothing.
     pub fn push_state(&mut self, state: Event) {
-        self.bytes += state.size();
-        self.states.push(state);
+        if state.damage != Some(Damage::Missing) {
+            self.bytes += state.size();
+            self.states.push(state);
+        }
     }
 
     /// Says how far a stream has come with the events added so far.
@@ -67,7 +85,8 @@ impl Batch {
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.states.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
+        let has_events = !(self.events.is_empty() && self.missing.is_empty() && self.states.is_empty());
+        !has_events && self.gone.is_empty() && self.advances.is_empty() && self.caught_up.is_empty()
     }
 }
 
@@ -98,6 +117,10 @@ pub struct Counts {
     pub unplaced: u64,
     /// Events, new or not, of which the database has more than one row.
     pub duplicates: u64,
+    /// Of these: archived without their PDU, which has taken its place.
+    pub mended: u64,
+    /// Events that waited for their PDU for a day, and are in the database no more.
+    pub gone: u64,
 }
 
 impl Counts {
@@ -110,7 +133,7 @@ impl Counts {
     /// Whether something is off with what was read, which was named.
     #[must_use]
     pub fn are_off(&self) -> bool {
-        self.damaged + self.unplaced + self.duplicates > 0
+        self.damaged + self.unplaced + self.duplicates + self.gone > 0
     }
 
     pub(super) fn add(&mut self, event: &Event, late: bool) {
@@ -142,6 +165,8 @@ impl std::ops::AddAssign for Counts {
         self.known += other.known;
         self.unplaced += other.unplaced;
         self.duplicates += other.duplicates;
+        self.mended += other.mended;
+        self.gone += other.gone;
     }
 }
 
@@ -159,6 +184,8 @@ impl std::ops::SubAssign for Counts {
         self.known -= other.known;
         self.unplaced -= other.unplaced;
         self.duplicates -= other.duplicates;
+        self.mended -= other.mended;
+        self.gone -= other.gone;
     }
 }
 
@@ -176,6 +203,8 @@ pub struct Committed {
     /// The events that were archived before with another stream ordering, which is named: if that is theirs still, they are
     /// duplicates too.
     pub elsewhere: Vec<(String, String, i64)>,
+    /// Events that waited for their PDU for a day, and are in the database no more: event id, room id.
+    pub gone: Vec<(String, String)>,
 }
 
 impl std::ops::AddAssign for Committed {
@@ -185,6 +214,7 @@ impl std::ops::AddAssign for Committed {
         self.damaged.extend(other.damaged);
         self.duplicates.extend(other.duplicates);
         self.elsewhere.extend(other.elsewhere);
+        self.gone.extend(other.gone);
     }
 }
 

@@ -85,6 +85,14 @@ impl Catalog {
         }
     }
 
+    /// Makes sure that there is an archive to be opened, of this version or of one that is brought to it.
+    pub fn find(archive: &Path) -> Result<(), Error> {
+        match Catalog::open_to_read(archive) {
+            Ok(_) | Err(Error::NotUpgraded(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
         // a connection is used by one thread at a time, as Rust makes sure
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -246,6 +254,13 @@ impl Catalog {
     /// Up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed; none: from none on.
     pub fn rejudged(&self) -> Result<Option<i64>, Error> {
         Ok(self.connection.query_row("select position from rejudged", [], |row| row.get(0)).optional()?)
+    }
+
+    /// The next sticky events that were archived as soft-failed and may be accepted yet, after one of them, in order.
+    pub fn sticky(&self, after: &str, most: u32) -> Result<Vec<String>, Error> {
+        let sql = "select event_id from sticky where event_id > ?1 order by event_id limit ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_map(params![after, most], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The server whose events these are, as far as it is known.

@@ -23,7 +23,7 @@ create table event (
     redacted_by text,                       -- the redaction in effect, or the ban
     censored integer not null,              -- Synapse had pruned it before it was archived
     soft_failed integer not null,
-    rejected integer not null,              -- as Synapse has it by now; the line says how it was
+    rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
     outlier integer not null,               -- left behind by a purge
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
@@ -134,6 +134,20 @@ create table rejudged (
     position integer not null
 ) strict;
 
+-- Sticky events (MSC4354) that were archived as soft-failed, which Synapse may accept until they expire.
+create table sticky (
+    event_id text primary key,
+    until integer not null                  -- when it expires
+) strict, without rowid;
+
+-- Events that have no row in event_json yet: each run asks for them again, and archives them as damaged once a day has passed
+-- since the run that met them first.
+create table waiting (
+    event_id text primary key,
+    room_id text not null,
+    since text not null                     -- when that run began
+) strict, without rowid;
+
 -- How transcripts are rendered: `show_redacted`, 0 or 1.
 create table setting (
     name text primary key,
@@ -145,7 +159,8 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: damaged or unplaced rows), stopped, failed; rebuilt: no
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: rows that are damaged, unplaced,
+-- waited for or gone, or several of one event), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
@@ -166,7 +181,10 @@ create table run (
     unplaced integer not null default 0,    -- not archived: without a stream_ordering in the database; 1,000 if there are more
     known integer not null default 0,       -- read again, archived before
     files integer not null default 0,
-    duplicates integer not null default 0   -- of which the server has more than one row
+    duplicates integer not null default 0,  -- of which the server has more than one row
+    waiting integer not null default 0,     -- at its end: without a row in event_json yet, and to be asked for again
+    mended integer not null default 0,      -- archived without their PDU by a run before, and whole by now
+    gone integer not null default 0         -- waited for without a row in event_json for a day, and in the database no more
 ) strict;
 
 -- Events of which the server had more than one row, under an index that let it, when they were read; the line is of one.

@@ -2,6 +2,21 @@
 -- look at every event.
 alter table run add column unplaced integer not null default 0;
 
+create table sticky (
+    event_id text primary key,
+    until integer not null                  -- when it expires
+) strict, without rowid;
+
+create table waiting (
+    event_id text primary key,
+    room_id text not null,
+    since text not null                     -- when that run began
+) strict, without rowid;
+
+alter table run add column waiting integer not null default 0;
+alter table run add column mended integer not null default 0;
+alter table run add column gone integer not null default 0;
+
 -- Files of lines that are being written anew. Empty but in the middle of that.
 create table rewrite (
     path text primary key,

@@ -26,13 +26,22 @@ impl Archive {
     /// Makes batches durable as a part of `run`: each by itself, or while the first export goes on, when all that comes is new,
     /// together.
     pub fn commit(&mut self, run: i64, batches: impl IntoIterator<Item = Batch>) -> Result<Committed, Error> {
-        let mut batches = batches.into_iter().map(ByFile::from);
+        let once = self.once;
+        let mut batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
         if !self.is_indexed() {
-            return self.commit_together(run, batches);
+            return self.commit_together(run, batches.map(ByFile::from));
         }
         batches.try_fold(Committed::default(), |mut committed, mut batch| {
+            self.catalog.give_up(&mut batch, run)?;
+            // before the watermark moves, so that a run that dies here reads them again
+            committed.counts.mended += self.mend(run, &batch)?;
+            let mut batch = ByFile::from(batch);
             self.intend(&mut batch)?;
-            committed += self.commit_together(run, iter::once(batch))?;
+            let batch = self.commit_together(run, iter::once(batch))?;
+            if batch.counts.damaged > 0 {
+                self.damaged = Some(true);
+            }
+            committed += batch;
             Ok(committed)
         })
     }
@@ -207,6 +216,35 @@ fn redactions(events: &[Taken]) -> HashMap<&str, &Event> {
     redactions
 }
 
+/// Sets what follows from events that are new, or of which something is, and whether clients see them or saw them once: which
+/// redactions are in effect, and what is stale. What is redacted, and no event of the archive, by room.
+pub(super) fn follow<'e>(
+    mut new: Vec<(&'e Event, bool)>,
+    stale: &mut Stale,
+    writing: &Writing<'_>,
+) -> Result<BTreeMap<&'e str, Vec<&'e str>>, Error> {
+    // in the order of the indexes, so that what is looked up lies together
+    new.sort_unstable_by_key(|(event, _)| &event.event_id);
+    // events whose effective redaction may have changed, and the room where
+    let mut redacted = BTreeSet::new();
+    for (event, _) in &new {
+        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
+        if writing.is_redacted(event)? {
+            redacted.insert((&*event.event_id, &*event.room_id));
+        }
+    }
+    let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (event_id, room_id) in redacted {
+        if !writing.redact(event_id)? {
+            outliers.entry(room_id).or_default().push(event_id);
+        }
+    }
+    for (event, seen) in new {
+        stale.add(event, seen, writing)?;
+    }
+    Ok(outliers)
+}
+
 /// An order to append lines of a batch.
 struct Append {
     batch: Arc<ByFile>,
@@ -251,9 +289,9 @@ impl Recording<'_> {
     /// Adds a batch; unless that was done before, has the lines of what is new appended.
     fn batch(&mut self, batch: &Arc<ByFile>) -> Result<Committed, Error> {
         let writing = self.writing;
-        let ByFile { batch: Batch { events, states, advances, caught_up, .. }, files } = &**batch;
+        let ByFile { batch: Batch { events, missing, gone, states, advances, caught_up, .. }, files } = &**batch;
         let mut committed = Committed::default();
-        // what is new, and whether clients see it, or saw it once
+        let is_any_waiting = writing.is_any_waiting()?;
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
@@ -268,8 +306,11 @@ impl Recording<'_> {
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);
+                    if is_any_waiting {
+                        writing.wait_no_longer(&event.event_id)?;
+                    }
                     if self.indexed {
-                        new.push((event, event.is_accepted()));
+                        new.push((&**event, event.is_accepted()));
                         // it may have been seen as an outlier, before it was soft-failed
                         if !event.is_accepted() && writing.forget_name(event)? {
                             renamed.push(event);
@@ -285,7 +326,7 @@ impl Recording<'_> {
                     }
                     if self.indexed && writing.complete(event)? {
                         stale.day(&event.room_id, day);
-                        new.push((event, true));
+                        new.push((&**event, true));
                     }
                 }
             }
@@ -309,26 +350,7 @@ impl Recording<'_> {
                 self.append(batch, Some((nth, lines)));
             }
         }
-        // in the order of the indexes, so that what is looked up lies together
-        new.sort_unstable_by_key(|(event, _)| &event.event_id);
-        // events whose effective redaction may have changed, and the room where
-        let mut redacted = BTreeSet::new();
-        for (event, _) in &new {
-            redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
-            if writing.is_redacted(event)? {
-                redacted.insert((&*event.event_id, &*event.room_id));
-            }
-        }
-        // of these, what is no event of the archive, by room
-        let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (event_id, room_id) in redacted {
-            if !writing.redact(event_id)? {
-                outliers.entry(room_id).or_default().push(event_id);
-            }
-        }
-        for (event, seen) in new {
-            stale.add(event, seen, writing)?;
-        }
+        let mut outliers = follow(new, &mut stale, writing)?;
         for event in renamed {
             stale.name_of(event, writing)?;
         }
@@ -345,6 +367,15 @@ impl Recording<'_> {
             writing.redact_outliers(room_id, &event_ids, &mut stale)?;
         }
         stale.mark(writing)?;
+        for (event, _) in missing {
+            writing.wait_for(event, self.run)?;
+        }
+        for event_id in gone {
+            if let Some(room_id) = writing.forget_gone(event_id, self.run)? {
+                committed.counts.gone += 1;
+                committed.gone.push((event_id.clone(), room_id));
+            }
+        }
         for advance in advances {
             writing.advance(advance, self.run)?;
         }

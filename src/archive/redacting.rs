@@ -8,7 +8,7 @@ use serde_json::json;
 use super::stale::Stale;
 use super::writing::{Writing, display_name};
 use super::{Archive, Error};
-use crate::event::{BanRedaction, Event, Object};
+use crate::event::{BanRedaction, Damage, Event, Object};
 
 /// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
 /// it when it came, of the same server; the earliest of several. Else the ban that redacts it.
@@ -64,16 +64,24 @@ impl Writing<'_> {
     }
 
     /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
-    /// it, and with whether it is rejected by now. True: that is new.
+    /// it, and with whether it is rejected or soft-failed by now. True: that is new.
     pub(super) fn complete(&self, event: &Event) -> Result<bool, Error> {
         let sql = "update event set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5,
-                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts), rejected = ?8
-                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected) is not (?2, ?3, ?4, ?5, ?8)
+                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts), rejected = ?8,
+                          soft_failed = coalesce(?9, soft_failed)
+                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected, soft_failed)
+                                                 is not (?2, ?3, ?4, ?5, ?8, coalesce(?9, soft_failed))
                                              or recheck is null and ?6 is not null)";
         let Event { event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected, .. } = event;
-        let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected];
+        // where there is no PDU, nothing says it either
+        let soft_failed = (event.damage != Some(Damage::Missing)).then_some(event.soft_failed);
+        let parameters =
+            params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected, soft_failed];
         let is_new = self.0.prepare_cached(sql)?.execute(parameters)? == 1;
         if is_new {
+            if soft_failed == Some(false) {
+                self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
+            }
             self.forget_name(event)?;
             if event.is_accepted() {
                 self.add_name(event, true)?;

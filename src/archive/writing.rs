@@ -113,8 +113,17 @@ impl<'a> Writing<'a> {
     pub(super) fn empty(&self) -> Result<(), Error> {
         Ok(self.0.execute_batch(
             "delete from event; delete from room; delete from file; delete from first_membership; delete from membership;
-             delete from room_state; delete from run;",
+             delete from room_state; delete from sticky; delete from run;",
         )?)
+    }
+
+    /// Remembers a soft-failed event that may be accepted yet, if it is one.
+    pub(super) fn stick(&self, event: &Event) -> Result<(), Error> {
+        if let Some(until) = event.sticky_until.filter(|_| event.soft_failed) {
+            let sql = "insert or ignore into sticky (event_id, until) values (?1, ?2)";
+            self.0.prepare_cached(sql)?.execute(params![event.event_id, until])?;
+        }
+        Ok(())
     }
 
     /// Begins the first export, which goes up to these positions.
@@ -233,7 +242,8 @@ impl<'a> Writing<'a> {
         let sql = "update run set live = live + ?12 * ?2, backfill = backfill + ?12 * ?3, late = late + ?12 * ?4,
                    soft_failed = soft_failed + ?12 * ?5, rejected = rejected + ?12 * ?6, survivors = survivors + ?12 * ?7,
                    censored = censored + ?12 * ?8, damaged = damaged + ?12 * ?9, versionless = versionless + ?12 * ?10,
-                   known = known + ?12 * ?11, unplaced = unplaced + ?12 * ?13, duplicates = duplicates + ?12 * ?14
+                   known = known + ?12 * ?11, unplaced = unplaced + ?12 * ?13, duplicates = duplicates + ?12 * ?14,
+                   mended = mended + ?12 * ?15, gone = gone + ?12 * ?16
                    where run = ?1";
         self.0.prepare_cached(sql)?.execute(params![
             run,
@@ -250,6 +260,8 @@ impl<'a> Writing<'a> {
             sign,
             signed(counts.unplaced),
             signed(counts.duplicates),
+            signed(counts.mended),
+            signed(counts.gone),
         ])?;
         Ok(())
     }
@@ -306,6 +318,9 @@ impl Adding<'_> {
             event.damage.is_some(),
             self.run,
         ])?;
+        if added == 1 {
+            self.writing.stick(event)?;
+        }
         if added == 1 && event.is_accepted() {
             self.writing.add_name(event, self.indexed)?;
         }

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::lag::{self, duration};
+use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, WrongUsage};
 use crate::archive::{self, Archive, Interrupt, Selection};
@@ -42,9 +42,12 @@ pub(super) struct Args {
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
-    /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
+    /// End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot
+    /// tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
+    #[command(flatten)]
+    initial_copy: InitialCopy,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -79,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.counts.are_off() => Outcome::Damaged,
+            _ if summary.is_off() => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
@@ -96,6 +99,7 @@ async fn prepare(
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
+    args.initial_copy.check(&database).await?;
     let directory = &args.archive.archive;
     if archive::has_other_things(directory)? {
         warn!("{} is not empty, and becomes an archive beside what is there", directory.display());

@@ -4,36 +4,66 @@ use std::time::Duration;
 
 use indicatif::HumanDuration;
 
-use crate::source::Standing;
+use crate::source::{Database, Standing};
 
 /// A replica is too far behind to be exported.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the database is {}, and --max-lag allows {}: try again later, or export from another one",
-    shown(*.behind), HumanDuration(*.allowed)
+    shown(*.standing), HumanDuration(*.allowed)
 )]
 pub(super) struct Lagging {
-    behind: Option<Duration>,
+    standing: Standing,
     allowed: Duration,
 }
 
-/// Refuses a replica that is further behind than allowed, or does not know.
+/// Refuses a replica or a logical subscriber that is further behind than allowed, or does not know.
 pub(super) fn check(standing: Standing, allowed: Option<Duration>) -> Result<(), Lagging> {
-    match (standing, allowed) {
-        (Standing::Replica(behind), Some(allowed)) if behind.is_none_or(|behind| behind > allowed) => {
-            Err(Lagging { behind, allowed })
+    match (standing.behind(), allowed) {
+        (Some(behind), Some(allowed)) if behind.is_none_or(|behind| behind > allowed) => {
+            Err(Lagging { standing, allowed })
         }
         _ => Ok(()),
     }
 }
 
-/// A replica as the user is told of it.
-pub(super) fn shown(behind: Option<Duration>) -> String {
+/// A database as the user is told of it.
+pub(super) fn shown(standing: Standing) -> String {
+    let (what, behind) = match standing {
+        Standing::Primary => return "the primary".to_owned(),
+        Standing::Replica(Some(Duration::ZERO)) => return "a replica that has all it has been sent".to_owned(),
+        Standing::Replica(behind) => ("a replica", behind),
+        Standing::Subscriber(behind) => ("a logical subscriber", behind),
+    };
     match behind {
-        None => "a replica that cannot tell how far behind it is".to_owned(),
-        Some(Duration::ZERO) => "a replica that has all it has been sent".to_owned(),
-        Some(behind) if behind < Duration::from_secs(60) => format!("a replica, {} s behind", behind.as_secs().max(1)),
-        Some(behind) => format!("a replica, {} behind", HumanDuration(behind)),
+        None => format!("{what} that cannot tell how far behind it is"),
+        Some(behind) if behind < Duration::from_secs(60) => format!("{what}, {} s behind", behind.as_secs().max(1)),
+        Some(behind) => format!("{what}, {} behind", HumanDuration(behind)),
+    }
+}
+
+/// Tables of a logical subscriber are not there yet.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "this is a logical subscriber that has yet to copy {}: events would seem damaged, be missed, or be shown though they are redacted; try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or go on all the same with --during-initial-copy",
+    .0.join(", ")
+)]
+pub(super) struct Copying(Vec<String>);
+
+/// What to do while a logical subscriber has yet to copy tables.
+#[derive(clap::Args)]
+pub(super) struct InitialCopy {
+    /// Go on also while a logical subscriber has yet to copy tables, which else ends with status 75: events may be without
+    /// their JSON, which an export waits for, for a day only; and what has rejected or redacted them may not be known yet
+    #[arg(long)]
+    during_initial_copy: bool,
+}
+
+impl InitialCopy {
+    /// Refuses a logical subscriber in its initial copy, unless that is wanted.
+    pub(super) async fn check(&self, database: &Database) -> anyhow::Result<()> {
+        let copying = if self.during_initial_copy { None } else { database.copying().await? };
+        copying.filter(|tables| !tables.is_empty()).map_or(Ok(()), |tables| Err(Copying(tables).into()))
     }
 }
 

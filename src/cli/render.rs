@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, "stopping")?;
     // as a look only: no archive is made where there is none
-    drop(archive::Catalog::open_to_read(&args.archive.archive)?);
+    archive::Catalog::find(&args.archive.archive)?;
     let mut archive = match (Archive::open_unless(&args.archive.archive, None, interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,

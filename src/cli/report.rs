@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::{lag, log};
 use crate::archive::{Archive, Selection};
 use crate::event::Damage;
-use crate::export::{Progress, Report, Summary};
+use crate::export::{Progress, Report, Summary, WAITING_NAMED};
 use crate::source::{Database, Standing};
 use crate::stream::Stream;
 
@@ -73,15 +73,14 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
     };
     let known = archive.catalog().events()?;
     let server = shown(database.server_name().unwrap_or("a server whose name is not known"));
-    let (replica, behind) = match standing {
-        Standing::Primary => (String::new(), None),
-        Standing::Replica(behind) => (format!("; reading {}", lag::shown(behind)), behind),
-    };
+    let behind = standing.behind();
+    let replica = behind.map_or_else(String::new, |_| format!("; reading {}", lag::shown(standing)));
     info!(
         server = database.server_name(),
         events = known,
         replica = matches!(standing, Standing::Replica(_)),
-        behind = behind.map(|behind| behind.as_secs_f64()),
+        subscriber = matches!(standing, Standing::Subscriber(_)),
+        behind = behind.flatten().map(|behind| behind.as_secs_f64()),
         "exporting {rooms} of {server}; the archive has {}{replica}",
         counted(known, "event")
     );
@@ -122,11 +121,12 @@ pub(super) struct Terminal {
     damaged: u64,
     unplaced: u64,
     duplicates: u64,
+    gone: u64,
 }
 
 impl Terminal {
     pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0, duplicates: 0 }
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0, duplicates: 0, gone: 0 }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -141,6 +141,9 @@ impl Terminal {
         if self.unplaced > u64::from(NAMED) {
             warn!("and {} more of these, at least", self.unplaced - u64::from(NAMED));
         }
+        if self.gone > u64::from(NAMED) {
+            warn!(gone = self.gone, "{} more events that are gone", self.gone - u64::from(NAMED));
+        }
         if let Some(summary) = summary {
             let more = summary.counts.duplicates.saturating_sub(u64::from(NAMED));
             if more > 0 {
@@ -148,6 +151,13 @@ impl Terminal {
                     duplicates = summary.counts.duplicates,
                     "{} more events with several rows: select event_id from duplicate",
                     HumanCount(more)
+                );
+            }
+            if summary.waiting > u64::from(WAITING_NAMED) {
+                warn!(
+                    waiting = summary.waiting,
+                    "{} more events that are waited for: select event_id from waiting",
+                    summary.waiting - u64::from(WAITING_NAMED)
                 );
             }
             self.summary(summary);
@@ -160,10 +170,14 @@ impl Terminal {
         let outcome = summary.outcome();
         let said = match outcome {
             "damaged" if counts.damaged > 0 => "done, but some rows are damaged",
+            "damaged" if summary.waiting > 0 => "done, but some rows are not whole yet",
+            "damaged" if counts.gone > 0 => "done, but some events are gone",
             "damaged" if counts.unplaced > 0 => "done, but some rows are not archived",
             "damaged" => "done, but some events have several rows",
             outcome => outcome,
         };
+        let some = |count: u64, what: &str| if count == 0 { String::new() } else { format!(", {} {what}", n(count)) };
+        let (mended, waiting) = (some(counts.mended, "of these whole by now"), some(summary.waiting, "not whole yet"));
         info!(
             run = summary.run,
             outcome,
@@ -182,9 +196,12 @@ impl Terminal {
             known = counts.known,
             unplaced = counts.unplaced,
             duplicates = counts.duplicates,
+            mended = counts.mended,
+            waiting = summary.waiting,
+            gone = counts.gone,
             "{said}: {} ({} live, {} backfill) in {}, {}\n  {}, {} soft-failed, \
              {} rejected, {}, {} damaged\n  {} pruned by Synapse before, {} of unknown room version, \
-             {} archived before{}",
+             {} archived before{}{mended}{waiting}",
             counted(counts.new_events(), "new event"),
             n(counts.live),
             n(counts.backfill),
@@ -262,6 +279,29 @@ impl Report for Terminal {
         self.duplicates += 1;
         if self.duplicates <= u64::from(NAMED) {
             warn!(event_id, room_id, "event {} in {} {SEVERAL_ROWS}", shown(event_id), shown(room_id));
+        }
+    }
+
+    fn waiting(&mut self, event_id: &str, room_id: &str) {
+        warn!(
+            event_id,
+            room_id,
+            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged",
+            shown(event_id),
+            shown(room_id)
+        );
+    }
+
+    fn gone(&mut self, event_id: &str, room_id: &str) {
+        self.gone += 1;
+        if self.gone <= u64::from(NAMED) {
+            warn!(
+                event_id,
+                room_id,
+                "event {} in {} had no row in event_json for a day, and is in the database no more: it is not archived",
+                shown(event_id),
+                shown(room_id)
+            );
         }
     }
 }

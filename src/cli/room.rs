@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::export::{first, watch_signals};
+use super::lag::InitialCopy;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::{Outcome, WrongUsage};
@@ -59,6 +60,8 @@ pub(super) struct Args {
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    initial_copy: InitialCopy,
 }
 
 /// What a dump looks like.
@@ -124,6 +127,7 @@ async fn dump(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     let begun = async {
+        args.initial_copy.check(database).await?;
         let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;

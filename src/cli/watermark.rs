@@ -16,7 +16,8 @@ use crate::stream::Stream;
 pub(super) enum Command {
     /// Show, for each stream, the position up to which everything is archived
     Show(Show),
-    /// Let the next export read everything again: it adds what the archive lacks and changes nothing that it has
+    /// Let the next export read everything again: it adds what the archive lacks, and changes of what it has
+    /// only lines that were archived without their event
     Reset(Reset),
 }
 
@@ -73,13 +74,14 @@ fn show(args: &Show) -> Result<Outcome> {
             }));
         }
     }
+    let waiting = catalog.waiting_count()?;
     let run = catalog.last_run()?;
     let mut out = Output::stdout();
     if args.json {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
         );
-        writeln!(out, "{:#}", json!({ "watermarks": found, "last_run": run }))?;
+        writeln!(out, "{:#}", json!({ "watermarks": found, "waiting": waiting, "last_run": run }))?;
         return Ok(Outcome::Done);
     }
     for watermark in &found {
@@ -109,6 +111,9 @@ fn show(args: &Show) -> Result<Outcome> {
             )?,
         }
     }
+    if waiting > 0 {
+        writeln!(out, "without a row in event_json yet: {}", report::counted(waiting, "event"))?;
+    }
     match run {
         Some(run) => writeln!(
             out,
@@ -125,7 +130,7 @@ fn show(args: &Show) -> Result<Outcome> {
 
 fn reset(args: &Reset) -> Result<Outcome> {
     // an archive that is not there must not be made
-    Catalog::open_to_read(&args.archive.archive)?;
+    Catalog::find(&args.archive.archive)?;
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
     let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {

@@ -100,6 +100,13 @@ impl State {
                 let finding = Finding::warning("archive", format!("{shown} is no archive yet: nothing is archived"));
                 self.findings.push(finding.remedy("run synapse-export export, which makes one"));
             }
+            Err(Error::NotUpgraded(version)) => {
+                let what = format!("its catalog has version {version}, and was not looked into");
+                self.findings.push(
+                    Finding::warning("archive", what)
+                        .remedy("run synapse-export export, which brings it up to this version's, and loses nothing"),
+                );
+            }
             Err(error) => self.findings.push(unusable(&error)),
         }
     }
@@ -139,6 +146,25 @@ impl State {
                     "take them elsewhere; an export stops where a file it does not know has the name of one that it wants to make",
                 ));
             }
+        }
+        let damaged = catalog.damaged()?;
+        self.findings.push(if damaged == 0 {
+            Finding::fine("damaged events", "none is known in the archive")
+        } else {
+            let what = format!("{} archived events are damaged: their lines hold no PDU, or one that cannot be read", n(damaged));
+            Finding::warning("damaged events", what).remedy(
+                "select event_id, room_id from event where damaged; if the server has their JSON by now, synapse-export watermark reset and an export put it in its place",
+            )
+        });
+        let waiting = catalog.waiting_count()?;
+        if waiting > 0 {
+            let what = format!(
+                "{} events had no row in event_json when they were read; each run asks for them, and after a day archives them as damaged",
+                n(waiting)
+            );
+            self.findings.push(Finding::warning("events without JSON", what).remedy(
+                "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
+            ));
         }
         let stale = catalog.stale_transcripts()?;
         // without an index none was ever rendered, and none is missed

@@ -81,6 +81,9 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> O
             }
         }
     }
+    if let Some(copying) = known("initial copy", database.copying(), findings).await {
+        findings.extend(self::copying(copying));
+    }
     login
 }
 
@@ -141,6 +144,22 @@ fn replica(standing: Standing) -> Finding {
             Finding::warning("replica", "this is a replica that cannot tell how far behind it is")
                 .remedy("check that it is connected to its primary: select * from pg_stat_wal_receiver")
         }
+        Standing::Subscriber(behind) => {
+            let remedy = "check that its subscription is enabled and keeps up: select * from pg_stat_subscription, and PostgreSQL's log; what it lacks is exported once it has it";
+            match behind.map(|behind| i64::try_from(behind.as_millis()).unwrap_or(i64::MAX)) {
+                None => {
+                    Finding::warning("replica", "this is a logical subscriber that cannot tell how far behind it is")
+                        .remedy(remedy)
+                }
+                Some(behind @ ..LAG) => {
+                    Finding::fine("replica", format!("this is a logical subscriber, {} behind", span(behind)))
+                }
+                Some(behind) => {
+                    Finding::warning("replica", format!("this is a logical subscriber, {} behind", span(behind)))
+                        .remedy(remedy)
+                }
+            }
+        }
         Standing::Replica(Some(behind)) => {
             let behind = i64::try_from(behind.as_millis()).unwrap_or(i64::MAX);
             match behind {
@@ -149,6 +168,30 @@ fn replica(standing: Standing) -> Finding {
                 _ => Finding::warning("replica", format!("this is a replica, {} behind", span(behind)))
                     .remedy("check that it is connected to its primary (select * from pg_stat_wal_receiver) and keeps up; what it lacks is exported once it has it"),
             }
+        }
+    }
+}
+
+/// `tables`: those that a logical subscriber has yet to copy; none: that cannot be told.
+fn copying(tables: Option<Vec<String>>) -> Option<Finding> {
+    let check = "initial copy";
+    match tables {
+        None => Some(
+            Finding::unknown(
+                check,
+                "the role may not see whether this is a logical subscriber, and has all its tables",
+            )
+            .remedy("as a superuser, run: GRANT SELECT ON pg_subscription_rel, pg_stat_subscription TO the role"),
+        ),
+        Some(tables) if tables.is_empty() => None,
+        Some(tables) => {
+            let what = format!(
+                "this is a logical subscriber that has yet to copy {}: exports end with status 75 until that is done",
+                named(&tables)
+            );
+            Some(Finding::warning(check, what).remedy(
+                "wait for it (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready); if it does not come to its end, see whether the subscription is enabled, and PostgreSQL's log",
+            ))
         }
     }
 }
@@ -188,6 +231,13 @@ mod tests {
             (minutes(59), Kind::Fine, "59 minutes behind"),
             (minutes(60), Kind::Warning, "60 minutes behind"),
             (Standing::Replica(None), Kind::Warning, "cannot tell"),
+            (Standing::Subscriber(None), Kind::Warning, "a logical subscriber that cannot tell"),
+            (Standing::Subscriber(Some(Duration::from_secs(3))), Kind::Fine, "a logical subscriber, 3 seconds behind"),
+            (
+                Standing::Subscriber(Some(Duration::from_secs(7200))),
+                Kind::Warning,
+                "a logical subscriber, 2 hours behind",
+            ),
         ] {
             let finding = replica(standing);
             assert_eq!(finding.kind, kind, "{finding:?}");

@@ -10,12 +10,15 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::object::{members, text};
+use super::object::{Object, members, text};
 use super::scan::{self, Fault, Scanner};
 
 /// The deepest nesting that counts as readable. Synapse, being Python, serves events up to about 1,000 levels, and so far
 /// scripts in Python read them; one deeper line would make their whole file unreadable.
 pub const MAX_DEPTH: usize = 900;
+
+/// How long an event is sticky at most, milliseconds (MSC4354).
+const LONGEST_STICKY: i64 = 60 * 60 * 1000;
 
 /// Why a text is no JSON object that every parser reads; never quotes the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Pdu<'a> {
     pub(super) sender: Option<Cow<'a, str>>,
     pub(super) state_key: Option<Cow<'a, str>>,
     pub(super) origin_server_ts: Option<i64>,
+    /// For how long it is sticky (MSC4354), in milliseconds.
+    pub(super) sticky: Option<i64>,
     pub(super) content: Option<Content<'a>>,
     pub(super) synapse: Option<&'a str>,
     own_redacts: Option<Cow<'a, str>>,
@@ -155,6 +160,7 @@ impl<'a> Pdu<'a> {
                         "sender" => pdu.sender = scan::text(value),
                         "state_key" => pdu.state_key = scan::text(value),
                         "redacts" => pdu.own_redacts = scan::text(value),
+                        "msc4354_sticky" => pdu.sticky = duration(value),
                         _ => {}
                     }
                     0
@@ -196,6 +202,12 @@ impl<'a> Pdu<'a> {
         };
         possible && content_hash_holds(self.text) == Some(false)
     }
+}
+
+/// The duration of a sticky event: a whole number of milliseconds, which is at most an hour.
+fn duration(sticky: &str) -> Option<i64> {
+    let duration = Object::of(sticky).integer("duration_ms").filter(|duration| *duration >= 0)?;
+    Some(duration.min(LONGEST_STICKY))
 }
 
 /// Why a text is no JSON, in a parser's words without their position, which says nothing to a reader of the archive.

@@ -68,7 +68,7 @@ pub(crate) async fn reused(
             Scope::Server => !left_out.contains(&room_id),
             Scope::Room(own) => room_id == *own,
         };
-        if is_of_scope && !gaps.has(position) && !catalog.has_event(&found)? {
+        if is_of_scope && !gaps.has(position) && !catalog.has_event(&found)? && !catalog.is_waiting(&found)? {
             return Ok(Some(Reused { stream, position, archived: None, found }));
         }
     }

@@ -93,6 +93,9 @@ impl Export<'_> {
             self.counts.duplicates += duplicates.len() as u64;
             self.duplicates(&duplicates);
         }
+        for (event_id, room_id) in &committed.gone {
+            self.report.gone(event_id, room_id);
+        }
         Ok(())
     }
 

@@ -1,11 +1,12 @@
-//! What Synapse says of archived events later, in tables of its own: that it judges them anew, or that a ban redacts them.
+//! What Synapse says of archived events later: that it judges them anew, or that a ban redacts them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, Export, scopes, unless_stopped};
 use crate::archive::Selection;
+use crate::stream::GAP_LIFETIME;
 
-/// How many of the events that Synapse has judged anew are looked at together.
+/// How many of the events that Synapse has judged anew, or may have, are looked at together.
 const REJUDGED_AT_ONCE: u32 = 1_000;
 /// How many ids of new judgements are looked at again, as some may have been taken by transactions that had not committed.
 const UNCOMMITTED: i64 = 1_000;
@@ -57,6 +58,32 @@ impl Export<'_> {
         }
         if followed != Some(head) {
             self.archive().await?.rejudged_up_to(head)?;
+        }
+        Ok(())
+    }
+
+    /// Looks again at sticky events that were archived as soft-failed, until they have expired: Synapse judges them anew when
+    /// the state of their room changes, and tells of it nowhere else.
+    pub(super) async fn sticky(&mut self) -> Result<(), Error> {
+        // the archive may have events of rooms that are left out by now
+        let database = self.database.clone().without(&BTreeSet::new());
+        let mut after = String::new();
+        loop {
+            let ids = self.archive().await?.catalog().sticky(&after, REJUDGED_AT_ONCE)?;
+            let Some(last) = ids.last() else { break };
+            after.clone_from(last);
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let Some(events) = unless_stopped(&mut self.stop, database.events_by_id(&ids)).await? else {
+                return Ok(());
+            };
+            for event in events.into_iter().filter(|event| !event.soft_failed) {
+                self.batch.push(Box::new(event), false);
+            }
+            self.commit().await?;
+        }
+        // what was decided before it expired may be committed later, but by no transaction that lives longer than any does
+        if let Some(now) = self.heads.received_ts.filter(|_| !after.is_empty()) {
+            self.archive().await?.unstick(now.saturating_sub(GAP_LIFETIME))?;
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ pub(super) const NEWEST_BELOW: Statement = statement!("newest_below");
 pub(super) const UNPLACED: Statement = statement!("unplaced");
 pub(super) const ROOM_STRETCH: Statement = statement!("room_stretch");
 pub(super) const STANDING: Statement = statement!("standing");
+pub(super) const SUBSCRIBED: Statement = statement!("subscribed");
 pub(super) const ALIAS: Statement = statement!("alias");
 pub(super) const ROOM: Statement = statement!("room");
 pub(super) const REJECTIONS: Statement = statement!("rejections");
@@ -161,6 +162,7 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         by_id(),
         ROOM_STRETCH,
         STANDING,
+        SUBSCRIBED,
         LOGIN,
         WRITABLE,
         SETTINGS,

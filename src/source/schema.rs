@@ -58,6 +58,11 @@ const OPTIONAL: [(&str, &str, &str, &str); 3] = [
     ("redactions", "recheck", "d.recheck", "null::boolean"),
 ];
 
+/// The tables that an export reads, where they are there.
+pub(super) fn tables_read() -> impl Iterator<Item = &'static str> {
+    NEEDED.iter().chain([&BAN_REDACTIONS, &REJUDGED]).map(|(table, _)| *table)
+}
+
 /// Why a database cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {

@@ -149,15 +149,21 @@ fn damaged_rows_end_with_3_and_are_named() {
     database.event(EventRow { event_id: "$\u{1b}[31mred".to_owned(), ..EventRow::at(5) });
     database.execute("delete from event_json where event_id like '%red'");
     let ended = export(&database, archive.path(), &[]).with(3);
-    for part in ["$4", r"$\u{1b}[31mred", ROOM, "2 damaged"] {
+    for part in ["$4", r"$\u{1b}[31mred", ROOM, "1 damaged", "1 not whole yet"] {
         assert!(ended.stderr.contains(part), "it does not say {part:?}: {}", ended.stderr);
     }
     assert!(!ended.stderr.contains("secret text") && !ended.stderr.contains('\u{1b}'), "{:?}", ended.stderr);
-    assert_eq!(archive.lines().len(), 7);
+    assert_eq!(archive.lines().len(), 6);
     let quiet = TestArchive::new();
     let ended = export(&database, quiet.path(), &["--quiet"]).with(3);
     assert!(ended.stderr.contains("$4") && !ended.stderr.contains("new events"), "{}", ended.stderr);
+    // a row that is missing may come yet; until then no run is what it should be
+    let ended = export(&database, archive.path(), &[]).with(3).saying("not whole yet").saying(r"$\u{1b}[31mred");
+    assert!(!ended.stderr.contains("$4"), "{}", ended.stderr);
+    archive.a_day_passes();
+    export(&database, archive.path(), &[]).with(3).saying("1 damaged").saying(r"$\u{1b}[31mred");
     export(&database, archive.path(), &[]).with(0);
+    assert_eq!(archive.lines().len(), 7);
 }
 
 #[test]

@@ -120,3 +120,24 @@ fn a_reset_reads_everything_again_and_changes_nothing() {
     export(&database, archive.path(), &[]).with(0).saying("0 new events");
     assert_eq!(archive.lines(), lines);
 }
+
+#[test]
+fn it_counts_what_waits_for_its_json_and_so_does_doctor() {
+    let (database, archive) = (server(), TestArchive::new());
+    let path = text(archive.path());
+    let shown = || run(&["watermark", "show", "--archive", path]).with(0).stdout;
+    let doctor = || run(&["doctor", "--database", &database.dsn(), "--archive", path]).stdout;
+    database.execute("delete from event_json where event_id in ('$1', '$3')");
+    export(&database, archive.path(), &[])
+        .with(3)
+        .saying("done, but some rows are not whole yet")
+        .saying("2 not whole yet");
+    assert_eq!(show(&archive)["waiting"], 2);
+    assert!(shown().contains("without a row in event_json yet: 2 events"), "{}", shown());
+    assert!(doctor().contains("2 events had no row in event_json when they were read"), "{}", doctor());
+    archive.a_day_passes();
+    export(&database, archive.path(), &[]).with(3).saying("2 damaged");
+    assert_eq!(show(&archive)["waiting"], 0);
+    assert!(!shown().contains("event_json"), "{}", shown());
+    assert!(doctor().contains("2 archived events are damaged"), "{}", doctor());
+}

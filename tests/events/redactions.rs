@@ -316,6 +316,8 @@ fn a_catalog_that_was_made_anew_is_as_it_was_after_an_export() {
     database.event(EventRow { json: pdu("0"), ..from(BOB, 6) });
     database.event(EventRow { json: Some("{".to_owned()), ..named(7, "Bob") });
     archive.export(&database);
+    archive.a_day_passes();
+    archive.export(&database);
     archive.render();
     let (before, transcripts) = (known(&archive), archive.transcripts());
     assert_eq!(before[0], "$1 $3, $2 $4");

@@ -128,6 +128,10 @@ impl Event {
         if self.has_own_id() {
             keys.push(format!(r#""event_id":"{id}""#));
         }
+        if self.draft.soft_failed {
+            // an hour, as it is no longer than that
+            keys.push(r#""msc4354_sticky":{"duration_ms":100000000}"#.to_owned());
+        }
         keys.extend(self.sent.map(|ts| format!(r#""origin_server_ts":{ts}"#)));
         match &self.redacts {
             Some(target) if room.version == Some("11") => keys[0] = format!(r#""content":{{"redacts":"{target}"}}"#),

@@ -30,6 +30,8 @@ pub enum Happening {
     Ban { room: usize, which: usize, user: usize, until: Option<i64> },
     /// An event is rejected, or accepted again, now that all of its room's state is known.
     Rejudge { which: usize },
+    /// A sticky event that was soft-failed is accepted before it expires.
+    Accept { which: usize },
     /// Outliers come to a room, more than a page of ids holds.
     Flood { room: usize, backfill: bool },
     /// Time goes by.
@@ -95,7 +97,7 @@ fn run() -> BoxedStrategy<Happening> {
 
 fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
     use Happening::{
-        Ban, BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Rejudge, Reset, RollBack, Select,
+        Accept, Ban, BringBack, Censor, Commit, DeOutlier, Flood, LoseCatalog, Purge, Rejudge, Reset, RollBack, Select,
         StartOver, Wait,
     };
     let (room, which) = (|| 0..ROOMS.len(), || 0..50usize);
@@ -119,6 +121,7 @@ fn sometimes(backfill: f64, stay: f64) -> Vec<(u32, BoxedStrategy<Happening>)> {
         (25, (which(), chance(0.3)).prop_map(|(which, retried)| Commit { which, retried }).boxed()),
         (6, which().prop_map(|which| RollBack { which }).boxed()),
         (10, which().prop_map(|which| Rejudge { which }).boxed()),
+        (10, which().prop_map(|which| Accept { which }).boxed()),
         (
             8,
             (room(), which(), chance(0.3))

@@ -255,6 +255,24 @@ impl<'a> Server<'a> {
         self.has_forgotten = true;
     }
 
+    /// Accepts a soft-failed event that has not expired, which nothing tells of.
+    pub fn accept(&mut self, which: usize) {
+        let now = self.now;
+        let event = self.pick(which, |event| {
+            let expires = |row: Row| event.sent.unwrap_or(i64::MAX).min(row.received_ts).saturating_add(HOUR);
+            event.draft.soft_failed && event.row().is_some_and(|row| !row.outlier && now < expires(row))
+        });
+        let Some(event) = event else { return };
+        let Event { id, draft, .. } = &mut self.events[event];
+        draft.soft_failed = false;
+        let _ = write!(
+            self.sql,
+            "update event_json set internal_metadata = jsonb_set(internal_metadata::jsonb, '{{soft_failed}}', 'false')::text
+              where event_id = '{id}';"
+        );
+        self.has_forgotten = true;
+    }
+
     /// Stores so many remote outliers that a page of ids holds nothing else.
     pub fn flood(&mut self, room: usize, backfill: bool) {
         self.settle(room);

@@ -50,6 +50,8 @@ impl Line {
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
     pub duplicates: Vec<String>,
+    pub waiting: Vec<String>,
+    pub gone: Vec<String>,
 }
 
 impl Report for Heard {
@@ -65,6 +67,14 @@ impl Report for Heard {
 
     fn duplicate(&mut self, event_id: &str, _: &str) {
         self.duplicates.push(event_id.to_owned());
+    }
+
+    fn waiting(&mut self, event_id: &str, _: &str) {
+        self.waiting.push(event_id.to_owned());
+    }
+
+    fn gone(&mut self, event_id: &str, _: &str) {
+        self.gone.push(event_id.to_owned());
     }
 }
 
@@ -135,6 +145,15 @@ impl TestArchive {
         let interrupt = Interrupt::when(move || *told.borrow());
         let archive = Archive::open_unless(self.path(), Some(Box::new(hook)), interrupt).map_err(Error::from)?;
         export_until(archive, &database.dsn(), &Selection::default(), stopped).0
+    }
+
+    /// Lets a day pass for the events that wait for their PDU.
+    #[track_caller]
+    pub fn a_day_passes(&self) {
+        drop(self.open());
+        let catalog = Connection::open(self.path().join("catalog.sqlite")).expect("there is a catalog");
+        let sql = "update waiting set since = strftime('%Y-%m-%dT%H:%M:%fZ', since, '-1 day')";
+        catalog.execute(sql, []).expect("a catalog can be written to");
     }
 
     /// Lets the next export read everything again.

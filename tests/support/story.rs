@@ -32,6 +32,8 @@ pub struct EventRow {
     /// Why Synapse rejected it.
     pub rejected: Option<String>,
     pub internal_metadata: String,
+    /// For how long it is sticky, in milliseconds.
+    pub sticky: Option<i64>,
     /// 1 (rooms of version 1 and 2) puts the event ID into the PDU.
     pub format_version: i32,
     /// Stands for the whole PDU, whatever the other fields say.
@@ -56,6 +58,7 @@ impl EventRow {
             outlier: false,
             rejected: None,
             internal_metadata: "{}".to_owned(),
+            sticky: None,
             format_version: 3,
             json: None,
         }
@@ -103,6 +106,7 @@ impl EventRow {
         keys.extend((self.format_version == 1).then(|| ("event_id", json!(self.event_id).to_string())));
         keys.extend(self.ts.map(|ts| ("origin_server_ts", ts.to_string())));
         keys.extend(self.state_key.as_ref().map(|state_key| ("state_key", json!(state_key).to_string())));
+        keys.extend(self.sticky.map(|ms| ("msc4354_sticky", json!({"duration_ms": ms}).to_string())));
         keys.extend(redacts.map(|redacts| ("redacts", json!(redacts).to_string())));
         let keys: Vec<String> = keys.into_iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
         format!("{{{}}}", keys.join(","))
@@ -195,6 +199,14 @@ impl Database {
         let sql = "insert into un_partial_stated_event_stream (stream_id, instance_name, event_id, rejection_status_changed) \
                    values ($1, 'master', $2, true)";
         self.change(sql, &[&id, &event_id]);
+    }
+
+    /// Accepts an event that was soft-failed, as Synapse does when a sticky one turns out to be allowed after all.
+    #[track_caller]
+    pub fn accept(&self, event_id: &str) {
+        let sql = "update event_json set internal_metadata = jsonb_set(internal_metadata::jsonb, '{soft_failed}', 'false')::text \
+                   where event_id = $1";
+        self.change(sql, &[&event_id]);
     }
 
     /// Prunes a redacted event, as Synapse does some days after its redaction.

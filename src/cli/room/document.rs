@@ -44,7 +44,8 @@ impl Document<'_> {
         let temporary = (directory, leftover);
         let told = stop.clone();
         let interrupt = Interrupt::when(move || *told.borrow());
-        let archive = Arc::new(Mutex::new(Archive::open_unless(temporary.0.path(), None, interrupt)?));
+        let archive = Archive::open_unless(temporary.0.path(), None, interrupt)?.for_once();
+        let archive = Arc::new(Mutex::new(archive));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
@@ -133,6 +134,10 @@ impl Report for Heard<'_> {
             warn!(event_id, "event {} {SEVERAL_ROWS}", shown(event_id));
         }
     }
+    // in an archive that is exported into once nothing waits
+    fn waiting(&mut self, _: &str, _: &str) {}
+
+    fn gone(&mut self, _: &str, _: &str) {}
 }
 
 /// Output that ends when the process is told to, so that the temporary directory is removed all the same.

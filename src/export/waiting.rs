@@ -1,0 +1,44 @@
+//! Events whose PDU was not there when they were met: each run asks for them again.
+
+use std::collections::BTreeSet;
+
+use super::{Error, Export, WAITING_NAMED, unless_stopped};
+
+/// How many are asked for together.
+const AT_ONCE: u32 = 1_000;
+
+impl Export<'_> {
+    /// Names the first events that wait for their PDU; how many there are.
+    pub(super) async fn report_waiting(&mut self) -> Result<u64, Error> {
+        let archive = self.archive.lock().await;
+        for (event_id, room_id) in archive.catalog().waiting("", WAITING_NAMED)? {
+            self.report.waiting(&event_id, &room_id);
+        }
+        Ok(archive.catalog().waiting_count()?)
+    }
+
+    /// Asks for the events that wait for their PDU.
+    pub(super) async fn waiting(&mut self) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let waiting = self.archive().await?.catalog().waiting(&after, AT_ONCE)?;
+            let Some((last, _)) = waiting.last() else { return Ok(()) };
+            after.clone_from(last);
+            let ids: Vec<&str> = waiting.iter().map(|(event_id, _)| event_id.as_str()).collect();
+            let events = unless_stopped(&mut self.stop, self.database.events_by_id(&ids)).await?;
+            let Some(events) = events else { return Ok(()) };
+            let mut gone: BTreeSet<&str> = ids.into_iter().collect();
+            for event in events {
+                gone.remove(event.event_id.as_str());
+                self.batch.push(Box::new(event), true);
+                if self.is_full() {
+                    self.commit().await?;
+                }
+            }
+            for event_id in gone {
+                self.batch.gone(event_id);
+            }
+            self.commit().await?;
+        }
+    }
+}
