@@ -8,6 +8,7 @@ mod batch;
 mod catalog;
 mod commit;
 mod error;
+mod inside;
 mod jsonl;
 pub mod layout;
 mod look;
@@ -17,7 +18,7 @@ mod stale;
 mod transcripts;
 mod writing;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::iter;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -28,6 +29,8 @@ pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use look::{Look, look};
 pub use transcripts::{Rendered, Transcripts};
+
+use rustix::fs::OFlags;
 
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
@@ -79,7 +82,7 @@ impl Archive {
         jsonl::make_archive(directory)?;
         let lock = lock(directory)?;
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(Error::io("open", &path))?;
+        inside::open(directory, "catalog.sqlite", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         if new {
             catalog.set_up(|writing| {
@@ -215,7 +218,7 @@ impl Steps<'_> {
 /// What rooms an archive is of, for when the catalog has to be made anew: only the file tells it then.
 fn selected(directory: &Path) -> Result<Selection, Error> {
     let path = directory.join(SELECTION);
-    match fs::read_to_string(&path) {
+    match inside::read(directory, SELECTION).and_then(io::read_to_string) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| Error::io("read", &path)(error.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Selection::default()),
         Err(error) => Err(Error::io("read", &path)(error)),
@@ -226,7 +229,7 @@ fn selected(directory: &Path) -> Result<Selection, Error> {
 fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     let path = directory.join(SELECTION);
     if *selection == Selection::default() {
-        return if path.exists() { jsonl::remove(&path) } else { Ok(()) };
+        return if path.exists() { jsonl::remove(directory, SELECTION) } else { Ok(()) };
     }
     if selected(directory).is_ok_and(|selected| selected == *selection) {
         return Ok(());
@@ -246,7 +249,7 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
 pub fn has_other_things(directory: &Path) -> Result<bool, Error> {
     let is_ours = ["catalog.sqlite", "rooms", "index.md"].iter().any(|name| directory.join(name).exists());
     let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
-    Ok(!is_ours && jsonl::names(directory)?.iter().any(is_other))
+    Ok(!is_ours && jsonl::names(directory, "")?.iter().any(is_other))
 }
 
 /// Locks an archive for as long as the file is open.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::CATALOG_VERSION;
 
+/// How much is shown of a text in a catalog that cannot be of an export, in characters.
+const SHOWN: usize = 200;
+
 /// Why an archive cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,6 +33,11 @@ pub enum Error {
         "another program keeps the archive's catalog.sqlite locked, and waiting for 30 seconds did not help. Let it end its transaction, or try again later"
     )]
     Busy(#[source] rusqlite::Error),
+    /// A look at the catalog took longer than any of ours does.
+    #[error(
+        "to look at the archive's catalog.sqlite takes longer than it can where a synapse-export has written it, unless its first export still goes on. If none does, the catalog is damaged or made to do harm: delete it, and the next export makes it anew from the files"
+    )]
+    Endless(#[source] rusqlite::Error),
     /// No space.
     #[error(
         "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp. Make space and run this again: it goes on from there"
@@ -90,6 +98,14 @@ pub enum Error {
         /// Its length by the catalog, bytes.
         committed: u64,
     },
+    /// A catalog says what no export writes.
+    #[error(
+        "the archive's catalog.sqlite has {0}, which no synapse-export has written: somebody has altered it, or made it to do harm. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
+    )]
+    Altered(String),
+    /// A file or directory of somebody else has the name of one that is to be made.
+    #[error("{} is in the way: no synapse-export has made it, and something is to be written there. Move it elsewhere, then run this again", .0.display())]
+    InTheWay(PathBuf),
     /// A line from which the catalog cannot be made anew.
     #[error("line {line} of {} cannot be read back: {why}. Repair it or take it out, then try again", path.display())]
     Line {
@@ -104,9 +120,17 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted};
+        let source = match source {
+            rusqlite::Error::FromSqlConversionFailure(column, kind, cause) => match cause.downcast() {
+                Ok(error) => return *error,
+                Err(cause) => rusqlite::Error::FromSqlConversionFailure(column, kind, cause),
+            },
+            source => source,
+        };
         match source.sqlite_error_code() {
             Some(DatabaseBusy) => Error::Busy(source),
+            Some(OperationInterrupted) => Error::Endless(source),
             Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
             _ => Error::Catalog(source),
@@ -119,6 +143,12 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Locked { .. } | Error::Busy(_))
+    }
+
+    /// Something in a catalog that cannot be of an export; what it is of, and its text.
+    pub(super) fn altered(what: &str, text: &str) -> Error {
+        let text: String = text.chars().take(SHOWN).collect();
+        Error::Altered(format!("{what} {:?}", text))
     }
 
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

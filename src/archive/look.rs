@@ -10,7 +10,7 @@ use rustix::fs::Access;
 
 use super::catalog::length;
 use super::jsonl::names;
-use super::{Catalog, Error, check_files, holder};
+use super::{Catalog, Error, check_files, holder, layout};
 
 /// What the directory of an archive may hold.
 const OWN: [&str; 8] = [
@@ -83,16 +83,16 @@ impl Catalog {
     /// lines to come. Only between runs it can tell.
     pub fn strangers(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
         let mut strangers = Vec::new();
-        for name in names(archive)? {
+        for name in names(archive, "")? {
             if !OWN.contains(&&*name) && !name.starts_with('.') {
                 strangers.push(name);
             }
         }
         let files = self.some_files(most)?;
-        let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+        let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(layout::parts(path)?.0)).collect();
         for room in rooms.into_iter().take(DIRECTORIES) {
-            for name in names(&archive.join(room))? {
-                let path = format!("{room}/{name}");
+            for name in names(archive, &format!("rooms/{room}"))? {
+                let path = format!("rooms/{room}/{name}");
                 if Path::new(&name).extension().is_some_and(|it| it == "jsonl")
                     && length(&self.connection, &path)?.is_none()
                 {

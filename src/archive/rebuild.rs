@@ -1,14 +1,14 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 use rusqlite::{OptionalExtension as _, Row};
+use rustix::fs::OFlags;
 
 use super::writing::Writing;
-use super::{Counts, Error, jsonl, layout};
+use super::{Counts, Error, inside, jsonl, layout};
 use crate::event::Event;
 
 /// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
@@ -41,7 +41,7 @@ fn take_file(
 ) -> Result<(), Error> {
     let path = archive.join(name);
     let mut adding = writing.adding(run, false)?;
-    let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
+    let mut reader = BufReader::new(inside::read(archive, name).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut text) = (0, 0, Vec::new());
     loop {
         let line = events + 1;
@@ -58,7 +58,8 @@ fn take_file(
         if is_last {
             // the end of a batch that was cut off; an event that came through whole is kept all the same
             let whole = event.is_ok();
-            let mut file = OpenOptions::new().append(true).open(&path).map_err(Error::io("open", &path))?;
+            let append = OFlags::WRONLY | OFlags::APPEND;
+            let mut file = inside::open(archive, name, append).map_err(Error::io("open", &path))?;
             if whole { file.write_all(b"\n") } else { file.set_len(bytes) }
                 .and_then(|()| file.sync_all())
                 .map_err(Error::io("mend", &path))?;
@@ -81,7 +82,7 @@ fn take_file(
         }
     }
     if events == 0 {
-        return jsonl::remove(&path);
+        return jsonl::remove(archive, name);
     }
     writing.file(name, bytes, events, run)
 }

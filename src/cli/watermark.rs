@@ -79,7 +79,8 @@ fn show(args: &Show) -> Result<Outcome> {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
         );
-        writeln!(out, "{:#}", json!({ "watermarks": found, "last_run": run }))?;
+        let json = format!("{:#}", json!({ "watermarks": found, "last_run": run }));
+        writeln!(out, "{}", log::harmless(&json))?;
         return Ok(Outcome::Done);
     }
     for watermark in &found {
@@ -105,9 +106,9 @@ fn show(args: &Show) -> Result<Outcome> {
             out,
             "last run: number {}, {}, begun {}, ended {}",
             run.run,
-            run.outcome,
-            run.started,
-            run.finished.as_deref().unwrap_or("not yet, or it was killed")
+            log::visible(&run.outcome),
+            log::visible(&run.started),
+            log::visible(run.finished.as_deref().unwrap_or("not yet, or it was killed"))
         )?,
         None => writeln!(out, "last run: none")?,
     }
