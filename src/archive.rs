@@ -14,6 +14,7 @@ pub mod layout;
 mod look;
 mod rebuild;
 mod redacting;
+mod schema;
 mod stale;
 mod transcripts;
 mod writing;

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::Error;
+use super::schema::{self, Compare};
 use super::writing::Writing;
+use super::{Error, inside};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -16,6 +18,14 @@ pub const VERSION: i64 = 8;
 const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
+
+/// How many of SQLite's instructions a look at a catalog may take, a minute or so: no more than somebody who has crafted one can
+/// make it take. A look at the tables that say how far an archive is takes a few thousand.
+const STEPS: i32 = 2_000_000_000;
+/// After how many they are counted.
+const STEPS_AT_ONCE: i32 = 100_000;
+/// The longest value that is read from a catalog, in bytes.
+const LONGEST_VALUE: i32 = 256 * 1024 * 1024;
 
 /// A run as the catalog remembers it.
 #[derive(Clone, Debug)]
@@ -47,8 +57,12 @@ pub struct Catalog {
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
-        let catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        catalog.bound()?;
         let version = catalog.version()?;
+        if version == VERSION {
+            schema::check(&catalog.connection, Compare::Whole)?;
+        }
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
@@ -56,21 +70,28 @@ impl Catalog {
         catalog.connection.pragma_update(None, "threads", 1)?;
         if (UPGRADED_FROM..VERSION).contains(&version) {
             let upgrade = catalog.connection.unchecked_transaction()?;
+            schema::check(&upgrade, Compare::Names)?;
             upgrade.execute_batch(include_str!("catalog_upgrade.sql"))?;
+            schema::check(&upgrade, Compare::Whole)?;
             upgrade.pragma_update(None, "user_version", VERSION)?;
             upgrade.commit()?;
         }
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
         Ok((catalog, version == 0))
     }
 
-    /// Opens an existing catalog to look at, beside an export that may be running.
+    /// Opens an existing catalog to look at, beside an export that may be running. No question to it takes longer than
+    /// [`STEPS`].
     pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
         let path = archive.join("catalog.sqlite");
-        if !path.try_exists().map_err(Error::io("look at", &path))? {
+        if inside::length(archive, "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
             return Err(Error::NoArchive(archive.to_owned()));
         }
         let open = |flags| {
-            let catalog = Catalog::connect(&path, flags)?;
+            let mut catalog = Catalog::connect(&path, flags)?;
+            catalog.bound()?;
+            // what somebody else has put there takes no more memory than an event that is larger than any
+            catalog.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
             Ok((catalog.version()?, catalog))
         };
         let (version, catalog) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -80,19 +101,48 @@ impl Catalog {
         };
         match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
-            VERSION => Ok(catalog),
+            VERSION => {
+                schema::check(&catalog.connection, Compare::Whole)?;
+                Ok(catalog)
+            }
             older => Err(Error::NotUpgraded(older)),
         }
     }
 
+    /// As [`Catalog::open_to_read`], to render from: what that takes grows with what is there.
+    pub(super) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
+        let mut catalog = Catalog::open_to_read(archive)?;
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        Ok(catalog)
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
+        // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = directory.canonicalize().map_err(Error::io("look at", directory))?;
+        let path = directory.join(path.file_name().unwrap_or_default());
+        let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // somebody else may have made it: SQLite's advice for such files
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Catalog { connection })
+    }
+
+    /// Ends whatever has taken more than [`STEPS`], all questions together.
+    fn bound(&mut self) -> Result<(), Error> {
+        let mut left = STEPS / STEPS_AT_ONCE;
+        let is_over = move || {
+            left = left.saturating_sub(1);
+            left == 0
+        };
+        Ok(self.connection.progress_handler(STEPS_AT_ONCE, Some(is_over))?)
     }
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
@@ -213,7 +263,11 @@ impl Catalog {
         let rows = statement.query_map(params![scope, stream.name()], |row| {
             Ok(Gap { first: position(row.get(0)?), last: position(row.get(1)?), clock: row.get(2)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let gaps = rows.collect::<Result<Vec<Gap>, _>>()?;
+        match gaps.iter().find(|gap| gap.first > gap.last) {
+            Some(gap) => Err(Error::Altered(format!("a gap from {} to {}", gap.first.0, gap.last.0))),
+            None => Ok(gaps.into_iter().collect()),
+        }
     }
 
     /// What the runs before this one were told to export.
