@@ -12,6 +12,7 @@ mod inside;
 mod jsonl;
 pub mod layout;
 mod look;
+mod place;
 mod rebuild;
 mod redacting;
 mod schema;
@@ -29,6 +30,7 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use look::{Look, look};
+pub use place::foreign_owner;
 pub use transcripts::{Rendered, Transcripts};
 
 use rustix::fs::OFlags;
@@ -77,10 +79,20 @@ pub struct Archive {
 
 impl Archive {
     /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
-    /// is made anew from the files. `hook` is called at every step of writing.
+    /// is made anew from the files. `hook` is called at every step of writing. Refuses a directory that has other things, or that
+    /// another user owns or may write to.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
+        Archive::open_in(directory, hook, false)
+    }
+
+    /// As [`Archive::open`]; `shared`: also where another user owns the directory or may write to it.
+    pub fn open_in(directory: &Path, hook: Option<Hook>, shared: bool) -> Result<Archive, Error> {
         let path = directory.join("catalog.sqlite");
+        place::check_content(directory)?;
         jsonl::make_archive(directory)?;
+        if !shared {
+            place::check_owner(directory)?;
+        }
         let lock = lock(directory)?;
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
         inside::open(directory, "catalog.sqlite", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
@@ -244,13 +256,6 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     };
     write().map_err(Error::io("write", &path))?;
     jsonl::sync(directory)
-}
-
-/// Whether a directory is no archive yet and has other things in it.
-pub fn has_other_things(directory: &Path) -> Result<bool, Error> {
-    let is_ours = ["catalog.sqlite", "rooms", "index.md"].iter().any(|name| directory.join(name).exists());
-    let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
-    Ok(!is_ours && jsonl::names(directory, "")?.iter().any(is_other))
 }
 
 /// Locks an archive for as long as the file is open.

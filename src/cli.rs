@@ -52,6 +52,16 @@ struct ArchiveArgs {
     /// The archive's directory
     #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
     archive: PathBuf,
+    /// Write to the archive even if another user owns it or may write to it, who could read and alter all of it
+    #[arg(long, env = "SYNAPSE_EXPORT_SHARED_ARCHIVE")]
+    shared_archive: bool,
+}
+
+impl ArchiveArgs {
+    /// Opens it to write.
+    fn open(&self) -> Result<archive::Archive, archive::Error> {
+        archive::Archive::open_in(&self.archive, None, self.shared_archive)
+    }
 }
 
 /// How a command ended, if it did not fail.

@@ -77,6 +77,29 @@ pub enum Error {
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),
+    /// The directory is no archive, and not empty.
+    #[error(
+        "{} is no archive, and not empty: {} in the way. Give the archive a directory of its own",
+        directory.display(),
+        in_the_way(others)
+    )]
+    NotEmpty {
+        /// The directory.
+        directory: PathBuf,
+        /// The names that are in the way.
+        others: Vec<String>,
+    },
+    /// Another user owns the archive or may write to it.
+    #[error(
+        "{} {why}, who could read or alter what is archived. Make it this user's alone (chown, chmod go-w), or, if it is meant to be so, say --shared-archive",
+        path.display()
+    )]
+    NotOurs {
+        /// The directory, or what is in it.
+        path: PathBuf,
+        /// Whose it is, or who may write to it.
+        why: String,
+    },
     /// Somebody else writes to the archive.
     #[error("another synapse-export ({}) is writing to {}", holder, archive.display())]
     Locked {
@@ -116,6 +139,17 @@ pub enum Error {
         /// What is wrong, without its text.
         why: String,
     },
+}
+
+/// `notes, letters and 3 more are`.
+fn in_the_way(names: &[String]) -> String {
+    const TOLD: usize = 5;
+    let told: Vec<String> = names.iter().take(TOLD).map(|name| name.escape_debug().to_string()).collect();
+    match names.len() {
+        1 => format!("{} is", told[0]),
+        0..=TOLD => format!("{} are", told.join(", ")),
+        all => format!("{} and {} more are", told.join(", "), all - TOLD),
+    }
 }
 
 impl From<rusqlite::Error> for Error {

@@ -13,7 +13,7 @@ use super::database::DatabaseArgs;
 use super::lag::{self, duration};
 use super::report::{self, Terminal};
 use super::{ArchiveArgs, Outcome, WrongUsage};
-use crate::archive::{self, Archive, Selection};
+use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -89,11 +89,7 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     let database = Database::connect(config).await?;
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
-    let directory = &args.archive.archive;
-    if archive::has_other_things(directory)? {
-        warn!("{} is not empty, and becomes an archive beside what is there", directory.display());
-    }
-    let mut archive = Archive::open(directory, None)?;
+    let mut archive = args.archive.open()?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;

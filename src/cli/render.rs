@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let signal = super::export::watch_signals(stop, "finishing the room-day")?;
     // as a look only: no archive is made where there is none
     drop(crate::archive::Catalog::open_to_read(&args.archive.archive)?);
-    let mut archive = Archive::open(&args.archive.archive, None)?;
+    let mut archive = args.archive.open()?;
     if let Some(show) = args.show_redacted {
         archive.show_redacted(show)?;
     }

@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
-use crate::archive::{Archive, Catalog};
+use crate::archive::Catalog;
 use crate::stream::Stream;
 
 /// Show or reset how far the export has come
@@ -135,7 +135,7 @@ fn reset(args: &Reset) -> Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     }
-    Archive::open(&args.archive.archive, None)?.reset(&streams)?;
+    args.archive.open()?.reset(&streams)?;
     info!("reset: the next export reads {names} again and adds what the archive lacks");
     Ok(Outcome::Done)
 }

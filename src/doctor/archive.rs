@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Catalog, Error, LastRun, Look, look};
+use crate::archive::{Catalog, Error, LastRun, Look, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::{Database, Scope};
 use crate::stream::Stream;
@@ -83,6 +83,12 @@ impl State {
             Finding::warning(permissions, format!("others may look into {shown} (mode {:04o})", look.mode))
                 .remedy(format!("chmod go= {}", quoted(directory)))
         });
+        if let Some(error) = foreign_owner(directory) {
+            self.findings.push(
+                Finding::warning(permissions, error.to_string())
+                    .remedy("see to it before the next export, which refuses it"),
+            );
+        }
         match Catalog::open_to_read(directory) {
             Ok(catalog) => {
                 if let Err(error) = self.inside(directory, look, &catalog) {
