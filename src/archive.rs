@@ -31,7 +31,7 @@ pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use look::{Look, look};
 pub use place::foreign_owner;
-pub use transcripts::{Rendered, Transcripts};
+pub use transcripts::{Missing, Rendered, Transcripts};
 
 use rustix::fs::OFlags;
 

@@ -182,9 +182,7 @@ impl Catalog {
 
     /// At most `most` files with their lengths, others each time.
     pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
-        self.files(&format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52)), most)
+        self.files(&anywhere(), most)
     }
 
     /// At most `most` files from `start` on in the order of their paths, then from the beginning, with their lengths.
@@ -340,6 +338,18 @@ impl Catalog {
         Ok(!self.intent()?.is_empty())
     }
 
+    /// How many files of lines there are.
+    pub fn count_files(&self) -> Result<u64, Error> {
+        Ok(self.connection.query_row("select count(*) from file", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// Whether any transcript was ever rendered.
+    pub fn has_transcripts(&self) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
+    }
+
     /// How many transcripts are not as the events say.
     pub fn stale_transcripts(&self) -> Result<u64, Error> {
         let sql = "select count(*) from file where dirty";
@@ -357,6 +367,13 @@ pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<(u64, i
 /// The committed length of a file, none if the archive has no such file.
 pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
     Ok(file(connection, path)?.map(|(bytes, _)| bytes))
+}
+
+/// Somewhere among the files of lines, elsewhere each time.
+pub(super) fn anywhere() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
+    format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52))
 }
 
 fn needs_rollback(error: &rusqlite::Error) -> bool {

@@ -10,10 +10,11 @@ use rustix::fs::Access;
 
 use super::catalog::length;
 use super::jsonl::names;
+use super::place::is_nobodys;
 use super::{Catalog, Error, check_files, holder, layout};
 
 /// What the directory of an archive may hold.
-const OWN: [&str; 8] = [
+const OWN: [&str; 7] = [
     "catalog.sqlite",
     "catalog.sqlite-wal",
     "catalog.sqlite-shm",
@@ -21,7 +22,6 @@ const OWN: [&str; 8] = [
     "rooms",
     "by-name",
     "index.md",
-    "lost+found",
 ];
 /// How many strangers are looked for, and in how many directories.
 const STRANGERS: usize = 20;
@@ -84,7 +84,7 @@ impl Catalog {
     pub fn strangers(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
         let mut strangers = Vec::new();
         for name in names(archive, "")? {
-            if !OWN.contains(&&*name) && !name.starts_with('.') {
+            if !OWN.contains(&&*name) && !is_nobodys(&name) {
                 strangers.push(name);
             }
         }

@@ -30,13 +30,17 @@ const BEGINNING: u64 = 64 * 1024;
 /// Refuses a directory that is no archive and has other things in it.
 pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
     let names = jsonl::names(directory, "")?;
-    let others: Vec<String> =
-        names.iter().filter(|name| !name.starts_with('.') && !NOBODYS.contains(&&***name)).cloned().collect();
+    let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
     let is_told = names.contains("catalog.sqlite") || names.contains(SELECTION);
     if others.is_empty() || is_told || has_lines(directory)? {
         return Ok(());
     }
     Err(Error::NotEmpty { directory: directory.to_owned(), others })
+}
+
+/// Whether a name is in no one's way.
+pub(super) fn is_nobodys(name: &str) -> bool {
+    name.starts_with('.') || NOBODYS.contains(&name)
 }
 
 /// Whether some file has lines of ours.

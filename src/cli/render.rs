@@ -55,6 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
         }
     }
+    archive.mark_missing(None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))

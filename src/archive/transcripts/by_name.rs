@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use super::super::writing::Writing;
 use super::super::{Catalog, Error, inside, jsonl, layout};
 
-const DIRECTORY: &str = "by-name";
+pub(super) const DIRECTORY: &str = "by-name";
 
 /// The longest name, in bytes, and when it needs the room's directory behind it to be unique.
 const LONGEST: usize = 120;
@@ -128,7 +128,7 @@ fn make(directory: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
 }
 
 /// The room's directory that a link of ours leads to; none if it is no such link.
-fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
+pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new()).ok()?;
     Some(target.to_str().ok()?.strip_prefix("../rooms/")?.to_owned())
 }
