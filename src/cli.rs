@@ -84,6 +84,7 @@ struct WrongUsage(String);
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
+    keep_to_itself();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
@@ -118,6 +119,15 @@ pub fn run() -> ExitCode {
             ExitCode::from(exit)
         }
     }
+}
+
+/// Keeps what is in memory, messages and passwords, out of core dumps, and its environment from others that run as this user.
+fn keep_to_itself() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // where it cannot be had the program runs all the same
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Whether a complaint about the arguments would show a connection string.
@@ -203,5 +213,14 @@ mod tests {
         let remedy = |error: archive::Error| remedy(&crate::export::Error::Archive(error).into());
         assert!(remedy(denied(std::io::ErrorKind::PermissionDenied)).is_some());
         assert!(remedy(denied(std::io::ErrorKind::StorageFull)).is_none());
+    }
+
+    #[test]
+    fn nothing_of_its_memory_is_left_to_others() {
+        keep_to_itself();
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        #[cfg(target_os = "linux")]
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
     }
 }

@@ -10,6 +10,8 @@ mod handed_over;
 mod interrupted;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/others.rs"]
+mod others;
 #[path = "cli/room.rs"]
 mod room;
 #[path = "cli/rooms.rs"]

@@ -1,7 +1,9 @@
 //! A room as one markdown document, rendered through an archive of this room alone, which is gone afterwards.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -36,7 +38,11 @@ impl Document<'_> {
         stop: export::Stop,
         out: &mut dyn Write,
     ) -> Result<u64> {
-        let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
+        let directory = tempfile::Builder::new()
+            .prefix("synapse-export.")
+            // others of the machine may look into where it is made
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
         let archive = Arc::new(Mutex::new(Archive::open(directory.path(), None)?));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
