@@ -58,7 +58,7 @@ impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
         let mut catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        catalog.bound()?;
+        catalog.bound(STEPS)?;
         let version = catalog.version()?;
         if version == VERSION {
             schema::check(&catalog.connection, Compare::Whole)?;
@@ -89,7 +89,7 @@ impl Catalog {
         }
         let open = |flags| {
             let mut catalog = Catalog::connect(&path, flags)?;
-            catalog.bound()?;
+            catalog.bound(STEPS)?;
             // what somebody else has put there takes no more memory than an event that is larger than any
             catalog.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
             Ok((catalog.version()?, catalog))
@@ -135,9 +135,9 @@ impl Catalog {
         Ok(Catalog { connection })
     }
 
-    /// Ends whatever has taken more than [`STEPS`], all questions together.
-    fn bound(&mut self) -> Result<(), Error> {
-        let mut left = STEPS / STEPS_AT_ONCE;
+    /// Ends whatever takes more than so many steps, all questions together.
+    fn bound(&mut self, steps: i32) -> Result<(), Error> {
+        let mut left = steps / STEPS_AT_ONCE;
         let is_over = move || {
             left = left.saturating_sub(1);
             left == 0
@@ -390,13 +390,62 @@ fn position(stored: i64) -> Position {
 
 #[cfg(test)]
 mod tests {
+    use super::super::writing::INDEXES;
     use super::*;
+
+    fn made(directory: &Path) -> Catalog {
+        let (mut catalog, _) = Catalog::open(&directory.join("catalog.sqlite")).unwrap();
+        catalog.set_up(|_| Ok(())).unwrap();
+        catalog
+    }
+
+    #[test]
+    fn one_of_version_7_is_brought_to_this_version_with_or_without_its_indexes() {
+        for indexes in [&[][..], &INDEXES] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("catalog.sqlite");
+            let old = Connection::open(&path).unwrap();
+            old.execute_batch(include_str!("../../testdata/catalog-7.sql")).unwrap();
+            indexes.iter().for_each(|index| old.execute_batch(index).unwrap());
+            old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            old.pragma_update(None, "user_version", 7).unwrap();
+            drop(old);
+            assert!(matches!(Catalog::open_to_read(directory.path()), Err(Error::NotUpgraded(7))));
+            assert!(!Catalog::open(&path).unwrap().1);
+            Catalog::open_to_read(directory.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_look_takes_no_more_steps_than_a_look_does() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(made(directory.path()));
+        let mut catalog = Catalog::open_to_read(directory.path()).unwrap();
+        assert_eq!(catalog.connection.limit(Limit::SQLITE_LIMIT_LENGTH).unwrap(), LONGEST_VALUE);
+        catalog.bound(10 * STEPS_AT_ONCE).unwrap();
+        let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select max(i) from n";
+        let ended: Result<i64, _> = catalog.connection.query_row(endless, [], |row| row.get(0));
+        assert!(matches!(Error::from(ended.unwrap_err()), Error::Endless(_)));
+    }
+
+    #[test]
+    fn a_catalog_behind_a_link_is_refused() {
+        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        drop(made(outside.path()));
+        let path = directory.path().join("catalog.sqlite");
+        std::os::unix::fs::symlink(outside.path().join("catalog.sqlite"), &path).unwrap();
+        assert!(Catalog::open_to_read(directory.path()).is_err() && Catalog::open(&path).is_err());
+        // the archive itself may be behind one
+        let archive = directory.path().join("archive");
+        std::os::unix::fs::symlink(outside.path(), &archive).unwrap();
+        Catalog::open_to_read(&archive).unwrap();
+        Catalog::open(&archive.join("catalog.sqlite")).unwrap();
+    }
 
     #[test]
     fn a_catalog_is_looked_at_though_a_first_export_was_killed_within_a_commit() {
         let (before, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (mut catalog, _) = Catalog::open(&before.path().join("catalog.sqlite")).unwrap();
-        catalog.set_up(|_| Ok(())).unwrap();
+        let catalog = made(before.path());
         catalog.set_journal().unwrap();
         catalog.connection.execute_batch("pragma cache_size = 1; begin immediate").unwrap();
         let sql = "insert into left_out select value || hex(zeroblob(500)) from json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]')";

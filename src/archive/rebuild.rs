@@ -1,7 +1,7 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
 use std::fmt::Display;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::Path;
 
 use rusqlite::{OptionalExtension as _, Row};
@@ -10,6 +10,9 @@ use rustix::fs::OFlags;
 use super::writing::Writing;
 use super::{Counts, Error, inside, jsonl, layout};
 use crate::event::Event;
+
+/// The longest line that is read, in bytes: PostgreSQL holds no longer text.
+const LONGEST_LINE: u64 = 1 << 30;
 
 /// Takes every line of the archive into an empty catalog. A last line that was cut off is taken away: the next export
 /// adds it again, if the server still has it.
@@ -47,7 +50,10 @@ fn take_file(
         let line = events + 1;
         let broken = |why: &dyn Display| Error::Line { path: path.clone(), line, why: why.to_string() };
         text.clear();
-        if reader.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
+        if !read_line(&mut reader, LONGEST_LINE, &mut text).map_err(Error::io("read", &path))? {
+            return Err(broken(&"it is longer than any event"));
+        }
+        if text.is_empty() {
             break;
         }
         let is_last = !text.ends_with(b"\n");
@@ -85,6 +91,13 @@ fn take_file(
         return jsonl::remove(archive, name);
     }
     writing.file(name, bytes, events, run)
+}
+
+/// Reads a line with its end, or what there is of one; nothing at the end of the file. False: it is longer than `longest`.
+fn read_line(reader: &mut impl BufRead, longest: u64, text: &mut Vec<u8>) -> io::Result<bool> {
+    let mut line = reader.take(longest);
+    line.read_until(b'\n', text)?;
+    Ok(line.limit() > 0 || text.ends_with(b"\n"))
 }
 
 /// The last line that has the event of another line, if there is one.
@@ -136,6 +149,17 @@ mod tests {
         let archive = Archive::open(directory.path(), None).unwrap();
         assert_eq!(archive.catalog().events().unwrap(), 1);
         assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_line_without_an_end_takes_no_more_than_a_line_can() {
+        let mut endless = BufReader::new(io::repeat(0));
+        assert!(!read_line(&mut endless, 1_000, &mut Vec::new()).unwrap());
+        for (text, expected) in [("1234567\nx", "1234567\n"), ("1234567", "1234567"), ("", "")] {
+            let mut line = Vec::new();
+            assert!(read_line(&mut text.as_bytes(), 8, &mut line).unwrap());
+            assert_eq!(line, expected.as_bytes());
+        }
     }
 
     #[test]

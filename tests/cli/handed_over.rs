@@ -177,6 +177,42 @@ fn links_inside_an_archive_are_not_followed() {
 }
 
 #[test]
+fn files_that_no_export_makes_are_named_where_the_catalog_is_made_from_them() {
+    let database = server();
+    let line = r#"{"event_id":"$x","room_id":"!other:here.test","synapse":{"stream_ordering":9,"topological_ordering":1,"received_ts":1,"room_version":"10"}}"#;
+    for (name, said, deed) in [
+        ("pipe", "no ordinary file", "mkfifo \"$0\""),
+        ("link", "symbolic link", "ln -s ../../../outside/2026-11-22.jsonl \"$0\""),
+        ("of another room", "another file", &*format!("echo '{line}' > \"$0\"")),
+        ("directory", "no ordinary file", "mkdir \"$0\""),
+    ] {
+        let place = Place::new(&database);
+        for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+            fs::remove_file(place.path().join(file)).ok();
+        }
+        let file = place.path().join("rooms/room@here.test/2026-11-23.jsonl");
+        let status = std::process::Command::new("sh").args(["-c", deed, text(&file)]).status();
+        assert!(status.unwrap().success(), "{name}");
+        let before = place.beside();
+        export(&database, place.path(), &[]).with(1).saying(said).saying("2026-11-23.jsonl");
+        assert!(place.beside() == before, "{name}");
+    }
+    // where an unfinished first export is undone, a file of somebody else is not taken away with it
+    let place = Place::new(&database);
+    let file = place.path().join("rooms/room@here.test/2026-11-23.jsonl");
+    for (said, is_ours) in [("somebody's", false), (r#"{"event_id":"$cut o"#, true), ("{\"syn", true), ("\0\0", true)] {
+        fs::write(&file, said).unwrap();
+        place.alter("insert or ignore into intent values ('', 0)");
+        let ended = export(&database, place.path(), &[]);
+        assert_eq!((ended.code, file.exists()), if is_ours { (Some(0), false) } else { (Some(1), true) }, "{ended:?}");
+        if !is_ours {
+            ended.saying("is not of synapse-export");
+            fs::remove_file(&file).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_a_catalog_says_is_shown_to_no_terminal_unescaped() {
     let database = server();
     let place = Place::new(&database);
