@@ -182,7 +182,7 @@ impl Error {
     /// Something in a catalog that cannot be of an export; what it is of, and its text.
     pub(super) fn altered(what: &str, text: &str) -> Error {
         let text: String = text.chars().take(SHOWN).collect();
-        Error::Altered(format!("{what} {:?}", text))
+        Error::Altered(format!("{what} {text:?}"))
     }
 
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Opens only to look at or to go through, where that is something else than to read.
@@ -22,7 +22,22 @@ pub(super) const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);
 
 /// A directory inside an archive, or the archive's own where `path` is empty, to do something to what it holds.
 pub(super) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
-    at(archive, path, LOOK | OFlags::DIRECTORY)
+    let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(archive, flags, Mode::empty())?;
+    if path.is_empty() {
+        return Ok(root);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::ResolveFlags;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(&root, path, flags, Mode::empty(), within) {
+            // Linux before 5.6, or a sandbox that does not know it
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
+            opened => return opened.map_err(named),
+        }
+    }
+    by_steps(root, path)
 }
 
 /// Opens a file, which must be an ordinary one; one that is made is for its owner alone.
@@ -73,12 +88,14 @@ pub(super) fn remove(archive: &Path, path: &str) -> io::Result<()> {
 
 /// The names in a directory; none if it is not there.
 pub(super) fn names(archive: &Path, path: &str) -> io::Result<BTreeSet<String>> {
-    let directory = match at(archive, path, OFlags::RDONLY | OFlags::DIRECTORY) {
+    let directory = match directory(archive, path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         directory => directory?,
     };
     let mut names = BTreeSet::new();
-    for entry in Dir::read_from(directory)? {
+    // what was opened to go through cannot be listed
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    for entry in Dir::read_from(rustix::fs::openat(directory, ".", flags, Mode::empty())?)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != "." && name != ".." {
             names.insert(name);
@@ -93,33 +110,13 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 }
 
 fn at(archive: &Path, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let flags = flags | OFlags::CLOEXEC;
-    if path.is_empty() {
-        return Ok(rustix::fs::open(archive, flags, Mode::empty())?);
-    }
-    let root = rustix::fs::openat(CWD, archive, LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::ResolveFlags;
-        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let mode = if flags.contains(OFlags::CREATE) { FILE_MODE } else { Mode::empty() };
-        match rustix::fs::openat2(&root, path, flags | OFlags::NOFOLLOW, mode, within) {
-            // Linux before 5.6, or a sandbox that does not know it
-            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
-            opened => return opened.map_err(named),
-        }
-    }
-    by_steps(root, path, flags)
+    let (parent, name) = split(path);
+    step(&directory(archive, parent)?, name, flags)
 }
 
 /// Opens one directory after the other.
-fn by_steps(root: OwnedFd, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let (parent, name) = split(path);
-    let mut directory = root;
-    for part in parent.split('/').filter(|part| !part.is_empty()) {
-        directory = step(&directory, part, LOOK | OFlags::DIRECTORY)?;
-    }
-    step(&directory, name, flags)
+fn by_steps(root: OwnedFd, path: &str) -> io::Result<OwnedFd> {
+    path.split('/').try_fold(root, |directory, name| step(&directory, name, LOOK | OFlags::DIRECTORY))
 }
 
 fn step(directory: &impl AsFd, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
@@ -152,10 +149,10 @@ mod tests {
 
     use super::*;
 
-    type Open = fn(&Path, &str, OFlags) -> io::Result<File>;
+    type Enter = fn(&Path, &str) -> io::Result<OwnedFd>;
 
-    fn slowly(archive: &Path, path: &str, flags: OFlags) -> io::Result<File> {
-        Ok(by_steps(directory(archive, "")?, path, flags)?.into())
+    fn slowly(archive: &Path, path: &str) -> io::Result<OwnedFd> {
+        by_steps(directory(archive, "")?, path)
     }
 
     #[test]
@@ -170,19 +167,27 @@ mod tests {
         symlink(outside.join("file"), archive.join("rooms/r/link")).unwrap();
         symlink(&outside, archive.join("rooms/away")).unwrap();
         symlink(outside.join("new"), archive.join("rooms/r/dangling")).unwrap();
-        for open in [open as Open, slowly as Open] {
-            let mut text = String::new();
-            open(&archive, "rooms/r/file", OFlags::RDONLY).unwrap().read_to_string(&mut text).unwrap();
-            assert_eq!(text, "text");
-            for path in ["rooms/r/link", "rooms/away/file", "rooms/r/dangling"] {
-                for flags in [OFlags::RDONLY, OFlags::WRONLY | OFlags::TRUNC, OFlags::WRONLY | OFlags::CREATE] {
-                    let error = open(&archive, path, flags).unwrap_err();
-                    assert!(error.to_string().contains("symbolic link"), "{path}: {error}");
-                }
+        let mut text = String::new();
+        read(&archive, "rooms/r/file").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+        for path in ["rooms/r/link", "rooms/away/file", "rooms/r/dangling"] {
+            for flags in [OFlags::RDONLY, OFlags::WRONLY | OFlags::TRUNC, OFlags::WRONLY | OFlags::CREATE] {
+                let error = open(&archive, path, flags).unwrap_err();
+                assert!(error.to_string().contains("symbolic link"), "{path}: {error}");
             }
-            for path in ["../outside/file", "rooms/../../outside/file", outside.join("file").to_str().unwrap()] {
-                assert!(open(&archive, path, OFlags::RDONLY).is_err(), "{path}");
+        }
+        for path in ["../outside/file", "rooms/../../outside/file", outside.join("file").to_str().unwrap()] {
+            assert!(read(&archive, path).is_err(), "{path}");
+        }
+        for enter in [directory as Enter, slowly as Enter] {
+            enter(&archive, "rooms/r").unwrap();
+            for path in
+                ["..", "rooms/..", "../outside", "rooms/away", "rooms/away/..", "rooms/none", outside.to_str().unwrap()]
+            {
+                // what stays inside does no harm
+                assert!(enter(&archive, path).is_err() || path == "rooms/..", "{path}");
             }
+            assert!(enter(&archive, "rooms/away").unwrap_err().to_string().contains("symbolic link"));
         }
         for path in ["rooms/r/link", "rooms/away/file"] {
             assert!(length(&archive, path).unwrap_err().to_string().contains("symbolic link"), "{path}");

@@ -32,7 +32,7 @@ pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
     let names = jsonl::names(directory, "")?;
     let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
     let is_told = names.contains("catalog.sqlite") || names.contains(SELECTION);
-    if others.is_empty() || is_told || has_lines(directory)? {
+    if others.is_empty() || is_told || has_lines(directory) {
         return Ok(());
     }
     Err(Error::NotEmpty { directory: directory.to_owned(), others })
@@ -44,11 +44,11 @@ pub(super) fn is_nobodys(name: &str) -> bool {
 }
 
 /// Whether some file has lines of ours.
-fn has_lines(directory: &Path) -> Result<bool, Error> {
+fn has_lines(directory: &Path) -> bool {
     let mut looked_into = 0;
+    // what cannot be listed is none of ours
     for room in jsonl::names(directory, "rooms").unwrap_or_default() {
         let room = format!("rooms/{room}");
-        // what cannot be listed is none of ours
         for file in jsonl::names(directory, &room).unwrap_or_default() {
             let path = format!("{room}/{file}");
             if layout::parts(&path).is_none() {
@@ -58,14 +58,14 @@ fn has_lines(directory: &Path) -> Result<bool, Error> {
             let mut begin = Vec::new();
             let read = inside::read(directory, &path).and_then(|it| it.take(BEGINNING).read_to_end(&mut begin));
             if read.is_ok() && memchr::memmem::find(&begin, b"\"synapse\":").is_some() {
-                return Ok(true);
+                return true;
             }
             if looked_into == LOOKED_INTO {
-                return Ok(false);
+                return false;
             }
         }
     }
-    Ok(false)
+    false
 }
 
 /// Refuses an archive that another user owns or may write to: he could have it filled, and read or alter it.
@@ -98,6 +98,7 @@ fn of_another(stat: &Stat) -> Option<String> {
 }
 
 /// As [`check_owner`], for whoever only looks: what is wrong, if anything is.
+#[must_use]
 pub fn foreign_owner(directory: &Path) -> Option<Error> {
     check_owner(directory).err().filter(|error| matches!(error, Error::NotOurs { .. }))
 }

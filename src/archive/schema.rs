@@ -53,7 +53,7 @@ fn objects(connection: &Connection) -> Result<BTreeMap<(String, String), BTreeSe
             continue;
         }
         if sql.trim_start().get(..14).is_some_and(|begin| begin.eq_ignore_ascii_case("create virtual")) {
-            kind = "virtual table".to_owned();
+            "virtual table".clone_into(&mut kind);
         }
         let definition = if kind == "table" { parts(&sql) } else { [plain(&sql)].into() };
         objects.insert((kind, name), definition);
@@ -105,7 +105,7 @@ fn parts(sql: &str) -> BTreeSet<String> {
             ')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let ends = quote.is_none() && (c == ',' && depth == 1 || c == '(' && depth == 1 || c == ')' && depth == 0);
+        let ends = quote.is_none() && matches!((c, depth), (',' | '(', 1) | (')', 0));
         part.push(c);
         if ends {
             // how a part ends says that it is the table's name, a column, or what follows

@@ -113,9 +113,9 @@ fn is_unsupported(error: &io::Error) -> bool {
 
 /// Makes a link, in place of one of ours that has its name; that something else has it is an error.
 fn make(directory: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
-    match rustix::fs::symlinkat(target, directory, name) {
-        Err(Errno::EXIST) if room_of(directory, name).is_some() => {}
-        made => return Ok(made?),
+    let is_there = |name| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    if is_there(name) && room_of(directory, name).is_none() {
+        return Err(io::ErrorKind::AlreadyExists.into());
     }
     let beside = ".new";
     if room_of(directory, beside).is_some() {

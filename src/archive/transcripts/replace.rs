@@ -30,7 +30,7 @@ pub(super) fn replace(
                 rustix::fs::unlinkat(&directory, &*beside, AtFlags::empty())?;
                 make()
             }
-            made => made,
+            file => file,
         }?;
         let mut writer = BufWriter::with_capacity(64 * 1024, File::from(file));
         let written = write(&mut writer).and_then(|()| writer.flush());
