@@ -116,7 +116,9 @@ impl Archive {
         let all: i64 =
             self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
-        index::is_ours(&self.directory)?;
+        if !self.catalog.has_transcripts()? {
+            index::is_ours(&self.directory)?;
+        }
         // opened before anything is written, so that it learns of every failure since
         let whole = File::open(&self.directory).map_err(Error::io("open", &self.directory))?;
         let directory = self.directory.clone();

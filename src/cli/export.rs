@@ -20,7 +20,7 @@ use crate::source::{self, Database};
 
 /// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
 /// million would take longer than the night's export. `render` looks for all.
-const LOOKED_FOR: usize = 20_000;
+const LOOKED_FOR: usize = 5_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]

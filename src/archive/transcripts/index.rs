@@ -18,7 +18,7 @@ use super::{AT_ONCE, Rendered, by_name, sync, time};
 use crate::event::Object;
 use crate::transcript::markdown::{code_cell, excerpt, inline};
 
-/// How the archive's index begins, by which it is told.
+/// How the archive's index begins, by which it is told where the catalog knows of none.
 const HEAD: &str = "# Rooms\n\n| room | ";
 
 /// What a room is now; as `room.json` tells it.
@@ -208,7 +208,7 @@ fn day_of(row: &Row<'_>) -> rusqlite::Result<(String, i64, i64)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
-/// Refuses an `index.md` that somebody else has put where the archive's is made: that name is anybody's.
+/// Refuses an `index.md` that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
 pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
     let path = archive.join("index.md");
     let mut begin = Vec::new();
