@@ -20,10 +20,9 @@ mod stale;
 mod transcripts;
 mod writing;
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::iter;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub use batch::{Advance, Batch, Committed, Counts};
@@ -261,14 +260,7 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
 /// Locks an archive for as long as the file is open.
 fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
+    let mut file = inside::open(directory, ".lock", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

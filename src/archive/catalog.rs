@@ -406,7 +406,9 @@ mod tests {
             let path = directory.path().join("catalog.sqlite");
             let old = Connection::open(&path).unwrap();
             old.execute_batch(include_str!("../../testdata/catalog-7.sql")).unwrap();
-            indexes.iter().for_each(|index| old.execute_batch(index).unwrap());
+            for index in indexes {
+                old.execute_batch(index).unwrap();
+            }
             old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
             old.pragma_update(None, "user_version", 7).unwrap();
             drop(old);

@@ -2,7 +2,7 @@
 //! changes nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use rustix::fs::Access;
 use super::catalog::length;
 use super::jsonl::names;
 use super::place::is_nobodys;
-use super::{Catalog, Error, check_files, holder, layout};
+use super::{Catalog, Error, check_files, holder, inside, layout};
 
 /// What the directory of an archive may hold.
 const OWN: [&str; 7] = [
@@ -66,7 +66,7 @@ fn nearest(directory: &Path) -> PathBuf {
 
 /// Who holds the lock. It is shared for a moment to find out, and let go.
 fn held_by(directory: &Path) -> Option<String> {
-    let mut file = File::open(directory.join(".lock")).ok()?;
+    let mut file = inside::read(directory, ".lock").ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
         _ => None,

@@ -155,15 +155,18 @@ fn links_inside_an_archive_are_not_followed() {
         (22, "rooms", "outside"),
         (23, "catalog.sqlite", "outside/notes"),
         (24, "by-name", "outside"),
+        (25, ".lock", "outside/notes"),
     ] {
         let place = Place::new(&database);
         database.event(EventRow::state(id, "m.room.name", "", &json!({ "name": format!("Office {id}") })));
         let link = place.path().join(link);
-        fs::rename(&link, place.path().join(".away")).unwrap();
+        fs::rename(&link, place.path().join(".away")).ok();
         symlink(place.outside.with_file_name(to), &link).unwrap();
         let before = place.beside();
-        export(&database, place.path(), &[]).with(1).saying("symbolic link");
-        place.render(&["--all"]).with(1).saying("symbolic link");
+        for more in [&[][..], &["--shared-archive"]] {
+            export(&database, place.path(), more).with(1).saying("symbolic link");
+            place.render(&[&["--all"], more].concat()).with(1).saying("symbolic link");
+        }
         assert!(place.beside() == before, "{}", link.display());
     }
     // what a killed run leaves is taken away, what somebody has planted in its place too
