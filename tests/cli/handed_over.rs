@@ -28,9 +28,9 @@ impl Place {
         let archive = TestArchive::new();
         export(database, archive.path(), &[]).with(0);
         let outside = archive.path().with_file_name("outside");
-        fs::create_dir(&outside).unwrap();
-        fs::write(outside.join("2026-11-22.jsonl"), "{\"event_id\":\"somebody's\"}\n").unwrap();
-        fs::write(outside.join("notes"), "somebody's\n").unwrap();
+        fs::create_dir(&outside).expect("the test's own place");
+        fs::write(outside.join("2026-11-22.jsonl"), "{\"event_id\":\"somebody's\"}\n").expect("the test's own place");
+        fs::write(outside.join("notes"), "somebody's\n").expect("the test's own place");
         Place { archive, outside }
     }
 
@@ -40,7 +40,7 @@ impl Place {
 
     #[track_caller]
     fn alter(&self, sql: &str) {
-        let catalog = Connection::open(self.path().join("catalog.sqlite")).unwrap();
+        let catalog = Connection::open(self.path().join("catalog.sqlite")).expect("the test's own place");
         catalog
             .execute_batch(&sql.replace("OUTSIDE", text(&self.outside)))
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -49,10 +49,14 @@ impl Place {
     /// What is outside: the names beside the archive, and what the files say.
     fn beside(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
-        for directory in [self.outside.parent().unwrap(), &self.outside] {
-            for entry in fs::read_dir(directory).unwrap() {
-                let path = entry.unwrap().path();
-                let said = if path.is_file() { fs::read_to_string(&path).unwrap() } else { String::new() };
+        for directory in [self.outside.parent().expect("it lies beside"), &self.outside] {
+            for entry in fs::read_dir(directory).expect("the test's own place") {
+                let path = entry.expect("the test's own place").path();
+                let said = if path.is_file() {
+                    fs::read_to_string(&path).expect("the test's own place")
+                } else {
+                    String::new()
+                };
                 found.insert(path.display().to_string(), said);
             }
         }
