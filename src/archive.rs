@@ -12,7 +12,7 @@ mod inside;
 mod jsonl;
 pub mod layout;
 mod look;
-mod place;
+mod ours;
 mod rebuild;
 mod redacting;
 mod schema;
@@ -29,7 +29,7 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use look::{Look, look};
-pub use place::foreign_owner;
+pub use ours::foreign_owner;
 pub use transcripts::{Missing, Rendered, Transcripts};
 
 use rustix::fs::OFlags;
@@ -87,10 +87,10 @@ impl Archive {
     /// As [`Archive::open`]; `shared`: also where another user owns the directory or may write to it.
     pub fn open_in(directory: &Path, hook: Option<Hook>, shared: bool) -> Result<Archive, Error> {
         let path = directory.join("catalog.sqlite");
-        place::check_content(directory)?;
+        ours::check_content(directory)?;
         jsonl::make_archive(directory)?;
         if !shared {
-            place::check_owner(directory)?;
+            ours::check_owner(directory)?;
         }
         let lock = lock(directory)?;
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode

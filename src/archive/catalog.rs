@@ -1,5 +1,6 @@
 //! The SQLite database that indexes an archive; `catalog.sql` documents its tables. Knows no file but its own.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -26,6 +27,16 @@ const STEPS: i32 = 2_000_000_000;
 const STEPS_AT_ONCE: i32 = 100_000;
 /// The longest value that is read from a catalog, in bytes.
 const LONGEST_VALUE: i32 = 256 * 1024 * 1024;
+
+thread_local! {
+    /// What was asked last in this thread took more steps than a look may.
+    static WAS_ENDLESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether it was for its number of steps that SQLite has just ended a statement, and not for a signal.
+pub(super) fn was_endless() -> bool {
+    WAS_ENDLESS.take()
+}
 
 /// A run as the catalog remembers it.
 #[derive(Clone, Debug)]
@@ -140,6 +151,7 @@ impl Catalog {
         let mut left = steps / STEPS_AT_ONCE;
         let is_over = move || {
             left = left.saturating_sub(1);
+            WAS_ENDLESS.set(left == 0);
             left == 0
         };
         Ok(self.connection.progress_handler(STEPS_AT_ONCE, Some(is_over))?)

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CATALOG_VERSION;
+use super::catalog::was_endless;
 
 /// How much is shown of a text in a catalog that cannot be of an export, in characters.
 const SHOWN: usize = 200;
@@ -164,7 +165,7 @@ impl From<rusqlite::Error> for Error {
         };
         match source.sqlite_error_code() {
             Some(DatabaseBusy) => Error::Busy(source),
-            Some(OperationInterrupted) => Error::Endless(source),
+            Some(OperationInterrupted) if was_endless() => Error::Endless(source),
             Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
             _ => Error::Catalog(source),

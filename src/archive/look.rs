@@ -10,7 +10,7 @@ use rustix::fs::Access;
 
 use super::catalog::length;
 use super::jsonl::names;
-use super::place::is_nobodys;
+use super::ours::is_nobodys;
 use super::{Catalog, Error, check_files, holder, inside, layout};
 
 /// What the directory of an archive may hold.
