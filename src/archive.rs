@@ -9,24 +9,26 @@ mod catalog;
 mod commit;
 mod error;
 mod indexes;
+mod inside;
 mod interrupt;
 mod jsonl;
 pub mod layout;
 mod look;
 mod mending;
+mod ours;
 mod rebuild;
 mod redacting;
 mod rewrite;
+mod schema;
 mod second_lines;
 mod stale;
 mod transcripts;
 mod waiting;
 mod writing;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::iter;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub use batch::{Advance, Batch, Committed, Counts};
@@ -34,8 +36,11 @@ pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
+pub use ours::foreign_owner;
 pub use second_lines::SecondLines;
-pub use transcripts::{Rendered, Transcripts};
+pub use transcripts::{Missing, Rendered, Transcripts};
+
+use rustix::fs::OFlags;
 
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
@@ -73,6 +78,17 @@ pub enum Step {
 /// Called at every [`Step`].
 pub type Hook = Box<dyn FnMut(Step) -> io::Result<()> + Send>;
 
+/// How an archive is opened.
+#[derive(Default)]
+pub struct Opening {
+    /// Called at every step of writing.
+    pub hook: Option<Hook>,
+    /// What takes long, then and later, but for the commit of a batch, ends early once this is told to stop.
+    pub interrupt: Interrupt,
+    /// Also where another user owns the directory or may write to it.
+    pub shared: bool,
+}
+
 /// An archive, open to be written to by this process alone.
 pub struct Archive {
     directory: PathBuf,
@@ -92,18 +108,23 @@ pub struct Archive {
 impl Archive {
     /// Opens an archive, makes it if there is none, undoes a batch that was not finished, and makes the indexes that are missing
     /// if that was begun. If the catalog is gone, it is made anew from the files. `hook` is called at every step of writing.
+    /// Refuses a directory that has other things, or that another user owns or may write to.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
-        Archive::open_unless(directory, hook, Interrupt::default())
+        Archive::open_as(directory, Opening { hook, ..Opening::default() })
     }
 
-    /// Opens it as [`Archive::open`] does; what takes long then and later, but for the commit of a batch, ends early once it is
-    /// told to stop.
-    pub fn open_unless(directory: &Path, hook: Option<Hook>, interrupt: Interrupt) -> Result<Archive, Error> {
+    /// Opens it as [`Archive::open`] does, in another way.
+    pub fn open_as(directory: &Path, opening: Opening) -> Result<Archive, Error> {
+        let Opening { hook, interrupt, shared } = opening;
         let path = directory.join("catalog.sqlite");
+        ours::check_content(directory)?;
         jsonl::make_archive(directory)?;
+        if !shared {
+            ours::check_owner(directory)?;
+        }
         let lock = lock(directory)?;
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
-        OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(Error::io("open", &path))?;
+        inside::open(directory, "catalog.sqlite", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         if new {
             interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
@@ -266,7 +287,7 @@ impl Steps<'_> {
 /// What rooms an archive is of, for when the catalog has to be made anew: only the file tells it then.
 fn selected(directory: &Path) -> Result<Selection, Error> {
     let path = directory.join(SELECTION);
-    match fs::read_to_string(&path) {
+    match inside::read(directory, SELECTION).and_then(io::read_to_string) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| Error::io("read", &path)(error.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Selection::default()),
         Err(error) => Err(Error::io("read", &path)(error)),
@@ -277,7 +298,7 @@ fn selected(directory: &Path) -> Result<Selection, Error> {
 fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     let path = directory.join(SELECTION);
     if *selection == Selection::default() {
-        return if path.exists() { jsonl::remove(&path) } else { Ok(()) };
+        return if path.exists() { jsonl::remove(directory, SELECTION) } else { Ok(()) };
     }
     if selected(directory).is_ok_and(|selected| selected == *selection) {
         return Ok(());
@@ -293,24 +314,10 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     jsonl::sync(directory)
 }
 
-/// Whether a directory is no archive yet and has other things in it.
-pub fn has_other_things(directory: &Path) -> Result<bool, Error> {
-    let is_ours = ["catalog.sqlite", "rooms", "index.md"].iter().any(|name| directory.join(name).exists());
-    let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
-    Ok(!is_ours && jsonl::names(directory)?.iter().any(is_other))
-}
-
 /// Locks an archive for as long as the file is open.
 fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
+    let mut file = inside::open(directory, ".lock", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {

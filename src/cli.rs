@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing::error;
 
+use crate::archive::{Archive, Interrupt, Opening};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -53,6 +54,16 @@ struct ArchiveArgs {
     /// The archive's directory
     #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
     archive: PathBuf,
+    /// Write to the archive even if another user owns it or may write to it, who could read and alter all of it
+    #[arg(long, env = "SYNAPSE_EXPORT_SHARED_ARCHIVE")]
+    shared_archive: bool,
+}
+
+impl ArchiveArgs {
+    /// Opens it to write.
+    fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
+        Archive::open_as(&self.archive, Opening { hook: None, interrupt, shared: self.shared_archive })
+    }
 }
 
 /// How a command ended, if it did not fail.
@@ -75,6 +86,7 @@ struct WrongUsage(String);
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
+    keep_to_itself();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
@@ -109,6 +121,15 @@ pub fn run() -> ExitCode {
             ExitCode::from(exit)
         }
     }
+}
+
+/// Keeps what is in memory, messages and passwords, out of core dumps, and its environment from others that run as this user.
+fn keep_to_itself() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // where it cannot be had the program runs all the same
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 /// Whether a complaint about the arguments would show a connection string.
@@ -194,5 +215,14 @@ mod tests {
         let remedy = |error: archive::Error| remedy(&crate::export::Error::Archive(error).into());
         assert!(remedy(denied(std::io::ErrorKind::PermissionDenied)).is_some());
         assert!(remedy(denied(std::io::ErrorKind::StorageFull)).is_none());
+    }
+
+    #[test]
+    fn nothing_of_its_memory_is_left_to_others() {
+        keep_to_itself();
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+        #[cfg(target_os = "linux")]
+        assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
     }
 }

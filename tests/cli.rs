@@ -4,10 +4,14 @@ mod support;
 
 #[path = "cli/archives.rs"]
 mod archives;
+#[path = "cli/handed_over.rs"]
+mod handed_over;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/others.rs"]
+mod others;
 #[path = "cli/room.rs"]
 mod room;
 #[path = "cli/rooms.rs"]

@@ -123,6 +123,7 @@ fn a_sound_server_and_archive_are_fine_for_the_reader_role() {
     for (shape, version) in [(Shape::V1_60, "1.60"), (Shape::V1_90, "1.90"), (Shape::V1_163, "1.163")] {
         let (database, archive) = (server(shape), TestArchive::new());
         archive.export(&database);
+        archive.render();
         let reader = Reader::of(&database);
         database.execute("delete from background_updates");
         let said = doctor(&reader.dsn(), Some(archive.path())).with(0);
@@ -132,7 +133,9 @@ fn a_sound_server_and_archive_are_fine_for_the_reader_role() {
         said.found("redactions", "fine", "none is waiting");
         assert_eq!(said.all["estimate"]["events"], 5);
         said.found("full export", "fine", "roughly 5 events");
-        said.found("archive", "fine", "5 events");
+        let looked_at = "5 events; of its files of lines 1 were looked at: each is as long as its catalog says; what is in them was not read";
+        said.found("archive", "fine", looked_at);
+        said.found("transcripts", "fine", "all are rendered; 1 of 1 were looked for, and are there");
     }
 }
 
@@ -380,12 +383,12 @@ fn the_state_of_an_archive_is_seen_and_left() {
     let chmod = std::process::Command::new("sh").args(["-c", &remedy]).status().expect("there is a shell");
     assert!(chmod.success());
     let said = doctor(&dsn, Some(path)).with(0);
-    said.found("transcripts", "fine", "1 are to be rendered");
+    said.found("transcripts", "unknown", "none has ever been rendered; 1 can be");
 
     {
         let _held = Archive::open(path, None).expect("it can be opened");
         let process = format!("process {}", std::process::id());
-        doctor(&dsn, Some(path)).with(0).found("archive", "fine", &process);
+        doctor(&dsn, Some(path)).with(0).found("archive", "unknown", &process);
     }
     // Whoever looked lets go of the lock.
     Archive::open(path, None).expect("it can be opened").render(&mut |_, _| true).expect("it can be rendered");
@@ -394,6 +397,18 @@ fn the_state_of_an_archive_is_seen_and_left() {
     let remedy = doctor(&dsn, Some(path)).with(10).remedy("transcripts", "warning", "1 are not up to date");
     assert!(remedy.starts_with("synapse-export render"));
     Archive::open(path, None).expect("it can be opened").render(&mut |_, _| true).expect("it can be rendered");
+
+    for (gone, told) in [
+        ("rooms/room@here.test/2026-11-22.md", "missing: rooms/room@here.test/2026-11-22.md"),
+        ("rooms/room@here.test/index.md", "missing: the index or link of rooms/room@here.test"),
+        ("rooms/room@here.test/room.json", "missing: the index or link of rooms/room@here.test"),
+        ("index.md", "missing: index.md"),
+    ] {
+        fs::rename(path.join(gone), path.join(".gone")).expect("it is there");
+        doctor(&dsn, Some(path)).with(10).remedy("transcripts", "warning", told);
+        fs::rename(path.join(".gone"), path.join(gone)).expect("it is there");
+    }
+    doctor(&dsn, Some(path)).with(0);
 
     let strange = ["notes.txt", "rooms/room@here.test/1999-12-31.jsonl"].map(|file| path.join(file));
     for file in &strange {

@@ -1,13 +1,16 @@
 //! The SQLite database that indexes an archive; `catalog.sql` documents its tables. Knows no file but its own.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::schema::{self, Compare};
 use super::writing::Writing;
-use super::{Error, indexes};
+use super::{Error, indexes, inside};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -16,6 +19,24 @@ pub const VERSION: i64 = 8;
 const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
+
+/// How many of SQLite's instructions a look at a catalog may take, a minute or so: no more than somebody who has crafted one can
+/// make it take. A look at the tables that say how far an archive is takes a few thousand.
+const STEPS: i32 = 2_000_000_000;
+/// After how many they are counted.
+const STEPS_AT_ONCE: i32 = 100_000;
+/// The longest value that is read from a catalog, in bytes.
+const LONGEST_VALUE: i32 = 256 * 1024 * 1024;
+
+thread_local! {
+    /// What was asked last in this thread took more steps than a look may.
+    static WAS_ENDLESS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether it was for its number of steps that SQLite has just ended a statement, and not for a signal.
+pub(super) fn was_endless() -> bool {
+    WAS_ENDLESS.take()
+}
 
 /// A run as the catalog remembers it.
 #[derive(Clone, Debug)]
@@ -47,8 +68,12 @@ pub struct Catalog {
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
-        let catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let mut catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        catalog.bound(STEPS)?;
         let version = catalog.version()?;
+        if version == VERSION {
+            schema::check(&catalog.connection, Compare::Whole)?;
+        }
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
@@ -56,21 +81,28 @@ impl Catalog {
         catalog.connection.pragma_update(None, "threads", 1)?;
         if (UPGRADED_FROM..VERSION).contains(&version) {
             let upgrade = catalog.connection.unchecked_transaction()?;
+            schema::check(&upgrade, Compare::Names)?;
             upgrade.execute_batch(include_str!("catalog_upgrade.sql"))?;
+            schema::check(&upgrade, Compare::Whole)?;
             upgrade.pragma_update(None, "user_version", VERSION)?;
             upgrade.commit()?;
         }
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
         Ok((catalog, version == 0))
     }
 
-    /// Opens an existing catalog to look at, beside an export that may be running.
+    /// Opens an existing catalog to look at, beside an export that may be running. No question to it takes longer than
+    /// [`STEPS`].
     pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
         let path = archive.join("catalog.sqlite");
-        if !path.try_exists().map_err(Error::io("look at", &path))? {
+        if inside::length(archive, "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
             return Err(Error::NoArchive(archive.to_owned()));
         }
         let open = |flags| {
-            let catalog = Catalog::connect(&path, flags)?;
+            let mut catalog = Catalog::connect(&path, flags)?;
+            catalog.bound(STEPS)?;
+            // what somebody else has put there takes no more memory than an event that is larger than any
+            catalog.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
             Ok((catalog.version()?, catalog))
         };
         let (version, catalog) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -80,7 +112,10 @@ impl Catalog {
         };
         match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
-            VERSION => Ok(catalog),
+            VERSION => {
+                schema::check(&catalog.connection, Compare::Whole)?;
+                Ok(catalog)
+            }
             older => Err(Error::NotUpgraded(older)),
         }
     }
@@ -93,14 +128,41 @@ impl Catalog {
         }
     }
 
+    /// As [`Catalog::open_to_read`], to render from: what that takes grows with what is there.
+    pub(super) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
+        let mut catalog = Catalog::open_to_read(archive)?;
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        Ok(catalog)
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
+        // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = directory.canonicalize().map_err(Error::io("look at", directory))?;
+        let path = directory.join(path.file_name().unwrap_or_default());
+        let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // somebody else may have made it: SQLite's advice for such files
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        connection.pragma_update(None, "cell_size_check", true)?;
         connection.busy_timeout(std::time::Duration::from_secs(30))?;
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Catalog { connection })
+    }
+
+    /// Ends whatever takes more than so many steps, all questions together.
+    fn bound(&mut self, steps: i32) -> Result<(), Error> {
+        let mut left = steps / STEPS_AT_ONCE;
+        let is_over = move || {
+            left = left.saturating_sub(1);
+            WAS_ENDLESS.set(left == 0);
+            left == 0
+        };
+        Ok(self.connection.progress_handler(STEPS_AT_ONCE, Some(is_over))?)
     }
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
@@ -140,9 +202,7 @@ impl Catalog {
 
     /// At most `most` files with their lengths, others each time.
     pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
-        self.files(&format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52)), most)
+        self.files(&anywhere(), most)
     }
 
     /// At most `most` files from `start` on in the order of their paths, then from the beginning, with their lengths.
@@ -220,7 +280,11 @@ impl Catalog {
         let rows = statement.query_map(params![scope, stream.name()], |row| {
             Ok(Gap { first: position(row.get(0)?), last: position(row.get(1)?), clock: row.get(2)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let gaps = rows.collect::<Result<Vec<Gap>, _>>()?;
+        match gaps.iter().find(|gap| gap.first > gap.last) {
+            Some(gap) => Err(Error::Altered(format!("a gap from {} to {}", gap.first.0, gap.last.0))),
+            None => Ok(gaps.into_iter().collect()),
+        }
     }
 
     /// What the runs before this one were told to export.
@@ -307,6 +371,18 @@ impl Catalog {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// How many files of lines there are.
+    pub fn count_files(&self) -> Result<u64, Error> {
+        Ok(self.connection.query_row("select count(*) from file", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// Whether any transcript was ever rendered.
+    pub fn has_transcripts(&self) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
+    }
+
     /// How many transcripts are not as the events say.
     pub fn stale_transcripts(&self) -> Result<u64, Error> {
         let sql = "select count(*) from file where dirty";
@@ -326,6 +402,13 @@ pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>,
     Ok(file(connection, path)?.map(|(bytes, _)| bytes))
 }
 
+/// Somewhere among the files of lines, elsewhere each time.
+pub(super) fn anywhere() -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
+    format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52))
+}
+
 fn needs_rollback(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
@@ -340,13 +423,64 @@ fn position(stored: i64) -> Position {
 
 #[cfg(test)]
 mod tests {
+    use super::super::writing::INDEXES;
     use super::*;
+
+    fn made(directory: &Path) -> Catalog {
+        let (mut catalog, _) = Catalog::open(&directory.join("catalog.sqlite")).unwrap();
+        catalog.set_up(|_| Ok(())).unwrap();
+        catalog
+    }
+
+    #[test]
+    fn one_of_version_7_is_brought_to_this_version_with_or_without_its_indexes() {
+        for indexes in [&[][..], &INDEXES] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("catalog.sqlite");
+            let old = Connection::open(&path).unwrap();
+            old.execute_batch(include_str!("../../testdata/catalog-7.sql")).unwrap();
+            for index in indexes {
+                old.execute_batch(index).unwrap();
+            }
+            old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+            old.pragma_update(None, "user_version", 7).unwrap();
+            drop(old);
+            assert!(matches!(Catalog::open_to_read(directory.path()), Err(Error::NotUpgraded(7))));
+            assert!(!Catalog::open(&path).unwrap().1);
+            Catalog::open_to_read(directory.path()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_look_takes_no_more_steps_than_a_look_does() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(made(directory.path()));
+        let mut catalog = Catalog::open_to_read(directory.path()).unwrap();
+        assert_eq!(catalog.connection.limit(Limit::SQLITE_LIMIT_LENGTH).unwrap(), LONGEST_VALUE);
+        catalog.bound(10 * STEPS_AT_ONCE).unwrap();
+        let endless = "with recursive n (i) as (select 1 union all select i + 1 from n) select max(i) from n";
+        let ended: Result<i64, _> = catalog.connection.query_row(endless, [], |row| row.get(0));
+        assert!(matches!(Error::from(ended.unwrap_err()), Error::Endless(_)));
+    }
+
+    #[test]
+    fn a_catalog_behind_a_link_is_refused() {
+        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        drop(made(outside.path()));
+        let path = directory.path().join("catalog.sqlite");
+        std::os::unix::fs::symlink(outside.path().join("catalog.sqlite"), &path).unwrap();
+        assert!(Catalog::open_to_read(directory.path()).is_err() && Catalog::open(&path).is_err());
+        // the archive itself may be behind one
+        let archive = directory.path().join("archive");
+        std::os::unix::fs::symlink(outside.path(), &archive).unwrap();
+        Catalog::open_to_read(&archive).unwrap();
+        Catalog::open(&archive.join("catalog.sqlite")).unwrap();
+    }
 
     #[test]
     fn a_catalog_is_looked_at_though_a_first_export_was_killed_within_a_commit() {
         let (before, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (mut catalog, _) = Catalog::open(&before.path().join("catalog.sqlite")).unwrap();
-        catalog.set_up(|_| Ok(())).unwrap();
+        let catalog = made(before.path());
         catalog.set_journal().unwrap();
         catalog.connection.execute_batch("pragma cache_size = 1; begin immediate").unwrap();
         let sql = "insert into left_out select value || hex(zeroblob(500)) from json_each('[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]')";

@@ -140,8 +140,8 @@ impl Archive {
         let writing = self.catalog.write()?;
         for (path, length) in &intent {
             if path == EVERY_FILE {
-                jsonl::for_each(&self.directory, |path, day| {
-                    if !Day::is_name(day) {
+                jsonl::for_each(&self.directory, |path, _| {
+                    if layout::parts(path).is_none() {
                         return Ok(());
                     }
                     let committed = catalog::length(&writing.0, path)?;

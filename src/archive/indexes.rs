@@ -15,7 +15,7 @@ const FIRST: &str = "event_id";
 const LAST: &str = "file_dirty";
 
 /// The statements of `indexes.sql`.
-fn statements() -> impl Iterator<Item = &'static str> {
+pub(super) fn statements() -> impl Iterator<Item = &'static str> {
     include_str!("indexes.sql").split_inclusive(';').filter(|statement| statement.contains("create"))
 }
 

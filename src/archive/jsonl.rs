@@ -1,13 +1,15 @@
 //! Files of lines: appended to, synced, checked against their committed lengths, truncated back to them.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, File};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender};
 
-use super::{Error, Step, Steps};
+use rustix::fs::OFlags;
+
+use super::{Error, Step, Steps, inside, layout};
 
 /// From this many files on, one sync of the whole file system is cheaper than one of each file.
 const SYNC_ALL_FROM: usize = 32;
@@ -49,14 +51,14 @@ impl<'a> Appending<'a> {
         step: &mut Steps<'_>,
     ) -> Result<(), Error> {
         step.at(Step::Append)?;
-        let relative = path;
+        let relative = own(path)?;
         let path = self.archive.join(relative);
         if committed.is_none() {
-            self.make_room(&path)?;
+            self.make_room(relative, &path)?;
         }
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(committed.is_none()).mode(0o600);
-        let opened = options.open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let new = if committed.is_none() { OFlags::CREATE | OFlags::EXCL } else { OFlags::empty() };
+        let opened = inside::open(self.archive, relative, OFlags::WRONLY | OFlags::APPEND | new);
+        let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let mut file = match opened {
             Ok((length, file)) if length == committed.unwrap_or(0) => file,
             opened => {
@@ -95,12 +97,13 @@ impl<'a> Appending<'a> {
         Ok(())
     }
 
-    fn make_room(&mut self, path: &Path) -> Result<(), Error> {
+    fn make_room(&mut self, relative: &str, path: &Path) -> Result<(), Error> {
         let Some(room) = path.parent() else { return Ok(()) };
         if self.grown.contains(room) {
             return Ok(());
         }
-        make_directory(room)?;
+        let (relative, _) = inside::split(relative);
+        inside::make_directory(self.archive, relative).map_err(Error::io("make the directory", room))?;
         // those above too, even if they are there: whoever made them may have died before they were synced
         self.grown.extend([Some(room), room.parent(), Some(self.archive)].into_iter().flatten().map(Path::to_owned));
         Ok(())
@@ -112,8 +115,13 @@ impl<'a> Appending<'a> {
     }
 }
 
+/// A path below the archive, if an export makes such files: it may come from a catalog that somebody else has made.
+fn own(path: &str) -> Result<&str, Error> {
+    layout::parts(path).map(|_| path).ok_or_else(|| Error::altered("the path of a file", path))
+}
+
 /// Makes a directory, and those above it, for this user alone.
-pub(super) fn make_directory(path: &Path) -> Result<(), Error> {
+fn make_directory(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("make the directory", path))
 }
 
@@ -192,12 +200,9 @@ pub(super) fn sync_files(
 
 /// Refuses a file that is not as long as the catalog says, or is there though the catalog does not know it.
 pub(super) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Result<(), Error> {
-    let path = archive.join(path);
-    let length = match fs::metadata(&path) {
-        Ok(metadata) => Some(metadata.len()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-        Err(e) => return Err(Error::io("look at", &path)(e)),
-    };
+    let relative = own(path)?;
+    let path = archive.join(relative);
+    let length = inside::length(archive, relative).map_err(Error::io("look at", &path))?;
     if length == committed {
         return Ok(());
     }
@@ -207,49 +212,59 @@ pub(super) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Resul
 
 /// Looks at every file that has the name of a file of lines; its path below the archive, and the day it is named after.
 pub(super) fn for_each(archive: &Path, mut look: impl FnMut(&str, &str) -> Result<(), Error>) -> Result<(), Error> {
-    let rooms = archive.join("rooms");
-    for room in names(&rooms)? {
-        for file in names(&rooms.join(&room))? {
+    for room in names(archive, "rooms")? {
+        let room = format!("rooms/{room}");
+        for file in names(archive, &room)? {
             if let Some(day) = file.strip_suffix(".jsonl") {
-                look(&format!("rooms/{room}/{file}"), day)?;
+                look(&format!("{room}/{file}"), day)?;
             }
         }
     }
     Ok(())
 }
 
-/// The names in a directory; none if it is not there.
-pub(super) fn names(directory: &Path) -> Result<BTreeSet<String>, Error> {
-    let entries = match fs::read_dir(directory) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries.map_err(Error::io("list", directory))?,
-    };
-    let name = |entry: io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    entries.map(name).collect::<io::Result<_>>().map_err(Error::io("list", directory))
+/// The names in a directory of the archive; none if it is not there.
+pub(super) fn names(archive: &Path, path: &str) -> Result<BTreeSet<String>, Error> {
+    inside::names(archive, path).map_err(Error::io("list", &archive.join(path)))
 }
 
-/// Removes a file, if it is there, for good.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(e)),
+/// Removes a file of the archive, if it is there, for good.
+pub(super) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
+    let parent = archive.join(inside::split(path).0);
+    match inside::remove(archive, path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &archive.join(path))(e)),
         _ => {}
     }
     // also if it was not: who removed it may have died before this
-    path.parent().filter(|directory| directory.is_dir()).map_or(Ok(()), sync)
+    if parent.is_dir() { sync(&parent) } else { Ok(()) }
 }
 
 /// Gives a file its committed length again; with none, takes it away.
 pub(super) fn truncate(archive: &Path, path: &str, committed: u64) -> Result<(), Error> {
-    let relative = path;
+    let relative = own(path)?;
     let path = archive.join(relative);
+    let length = inside::length(archive, relative).map_err(Error::io("look at", &path))?;
     if committed == 0 {
-        return remove(&path);
+        if length.is_some() && !begins_as_lines_do(archive, relative).map_err(Error::io("read", &path))? {
+            let found = "is not of synapse-export".to_owned();
+            return Err(Error::Changed { path, found, committed });
+        }
+        return remove(archive, relative);
     }
-    if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > committed) {
-        let file = OpenOptions::new().write(true).open(&path).map_err(Error::io("open", &path))?;
+    if length.is_some_and(|length| length > committed) {
+        let file = inside::open(archive, relative, OFlags::WRONLY).map_err(Error::io("open", &path))?;
         file.set_len(committed).and_then(|()| file.sync_all()).map_err(Error::io("truncate", &path))?;
     }
     check(archive, relative, Some(committed))
+}
+
+/// Whether a file may be one of lines, which may be cut off wherever a crash of the program or the machine did.
+fn begins_as_lines_do(archive: &Path, path: &str) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    inside::read(archive, path)?.take(16).read_to_end(&mut begin)?;
+    let keys = [r#"{"event_id":"#, r#"{"room_id":"#, r#"{"synapse":"#];
+    Ok(keys.iter().any(|key| begin.starts_with(key.as_bytes()) || key.as_bytes().starts_with(&begin))
+        || begin.iter().all(|byte| *byte == 0))
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use sha2::{Digest as _, Sha256};
 
+use super::Error;
 use crate::event::Day;
 
 /// The longest directory name that is not shortened, in bytes.
@@ -60,6 +62,47 @@ pub fn day_file(room_id: &str, day: Day) -> String {
     format!("rooms/{}/{day}.jsonl", room_directory(room_id))
 }
 
+/// The directory of a room and the day that a path of a file of lines tells, below the archive; none if no export makes such a
+/// path. What comes out of a catalog that others may have made goes through here.
+pub(super) fn parts(path: &str) -> Option<(&str, &str)> {
+    let (room, file) = path.strip_prefix("rooms/")?.split_once('/')?;
+    let day = file.strip_suffix(".jsonl")?;
+    (is_room_directory(room) && Day::is_name(day)).then_some((room, day))
+}
+
+/// Whether a name is one that [`room_directory`] can give.
+fn is_room_directory(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@%=~".contains(&byte);
+    !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.bytes().all(plain)
+}
+
+/// Makes sure that a catalog puts a room where its id does.
+pub(super) fn checked_directory(room_id: &str, stored: &str) -> Result<String, Error> {
+    let directory = room_directory(room_id);
+    if directory == stored { Ok(directory) } else { Err(Error::altered("the directory of a room", stored)) }
+}
+
+/// Makes sure that a catalog puts a file of lines where its room does; the day that it is named after.
+pub(super) fn checked_day<'p>(room_id: &str, stored: &'p str) -> Result<&'p str, Error> {
+    match parts(stored) {
+        Some((room, day)) if room == room_directory(room_id) => Ok(day),
+        _ => Err(Error::altered("the path of a file", stored)),
+    }
+}
+
+/// A day as the catalog's text, which is a part of paths and links.
+pub(super) struct DayName(pub(super) String);
+
+impl FromSql for DayName {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let day = value.as_str()?;
+        if Day::is_name(day) {
+            return Ok(DayName(day.to_owned()));
+        }
+        Err(FromSqlError::Other(Box::new(Error::altered("a day", day))))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +134,28 @@ mod tests {
     }
 
     #[test]
+    fn only_what_an_export_makes_is_a_path() {
+        for (path, expected) in [
+            ("rooms/a@b/2026-11-22.jsonl", Some(("a@b", "2026-11-22"))),
+            ("rooms/%2E@x/undated.jsonl", Some(("%2E@x", "undated"))),
+            ("rooms/../x.jsonl", None),
+            ("rooms/../2026-11-22.jsonl", None),
+            ("rooms/a@b/../c@d/2026-11-22.jsonl", None),
+            ("rooms//2026-11-22.jsonl", None),
+            ("rooms/a b/2026-11-22.jsonl", None),
+            ("rooms/a@b/2026-11-22.md", None),
+            ("rooms/a@b/2026-13-22.jsonl", None),
+            ("/etc/passwd", None),
+            ("", None),
+        ] {
+            assert_eq!(parts(path), expected, "{path}");
+        }
+        assert!(checked_directory("!a:b", "a@b").is_ok() && checked_directory("!a:b", "../a@b").is_err());
+        assert_eq!(checked_day("!a:b", "rooms/a@b/undated.jsonl").ok(), Some("undated"));
+        assert!(checked_day("!a:b", "rooms/c@d/undated.jsonl").is_err());
+    }
+
+    #[test]
     fn long_ids_are_cut_and_stay_apart() {
         let ids = [format!("!{}:x", "a".repeat(250)), format!("!{}:y", "a".repeat(250))].map(|id| room_directory(&id));
         assert_eq!(ids[0].len(), 160 + 1 + 32);
@@ -103,6 +168,7 @@ mod tests {
             let (x, y) = (room_directory(&a), room_directory(&b));
             prop_assert!(!x.is_empty() && x.len() <= LONGEST && !x.starts_with('.'));
             prop_assert!(x.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-@%=~".contains(&c)));
+            prop_assert!(is_room_directory(&x));
             prop_assert_eq!(a == b, x == y);
         }
     }

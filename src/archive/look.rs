@@ -2,7 +2,7 @@
 //! changes nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,11 @@ use rustix::fs::Access;
 
 use super::catalog::length;
 use super::jsonl::names;
-use super::{Catalog, Error, check_files, holder};
+use super::ours::is_nobodys;
+use super::{Catalog, Error, check_files, holder, inside, layout};
 
 /// What the directory of an archive may hold.
-const OWN: [&str; 8] = [
+const OWN: [&str; 7] = [
     "catalog.sqlite",
     "catalog.sqlite-wal",
     "catalog.sqlite-shm",
@@ -21,7 +22,6 @@ const OWN: [&str; 8] = [
     "rooms",
     "by-name",
     "index.md",
-    "lost+found",
 ];
 /// How many strangers are looked for, and in how many directories.
 const STRANGERS: usize = 20;
@@ -66,7 +66,7 @@ fn nearest(directory: &Path) -> PathBuf {
 
 /// Who holds the lock. It is shared for a moment to find out, and let go.
 fn held_by(directory: &Path) -> Option<String> {
-    let mut file = File::open(directory.join(".lock")).ok()?;
+    let mut file = inside::read(directory, ".lock").ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
         _ => None,
@@ -83,16 +83,16 @@ impl Catalog {
     /// lines to come. Only between runs it can tell.
     pub fn strangers(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
         let mut strangers = Vec::new();
-        for name in names(archive)? {
-            if !OWN.contains(&&*name) && !name.starts_with('.') {
+        for name in names(archive, "")? {
+            if !OWN.contains(&&*name) && !is_nobodys(&name) {
                 strangers.push(name);
             }
         }
         let files = self.some_files(most)?;
-        let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+        let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(layout::parts(path)?.0)).collect();
         for room in rooms.into_iter().take(DIRECTORIES) {
-            for name in names(&archive.join(room))? {
-                let path = format!("{room}/{name}");
+            for name in names(archive, &format!("rooms/{room}"))? {
+                let path = format!("rooms/{room}/{name}");
                 if Path::new(&name).extension().is_some_and(|it| it == "jsonl")
                     && length(&self.connection, &path)?.is_none()
                 {

@@ -1,7 +1,6 @@
 //! Lines that were archived without their PDU, which has turned up: the only ones, beside what is erased, that ever change.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use rusqlite::{OptionalExtension as _, params};
@@ -10,7 +9,7 @@ use super::commit::follow;
 use super::rewrite::Change;
 use super::stale::Stale;
 use super::writing::Writing;
-use super::{Archive, Batch, Catalog, Counts, Error, catalog, layout};
+use super::{Archive, Batch, Catalog, Counts, Error, catalog, inside, layout};
 use crate::event::{Damage, Event};
 
 impl Archive {
@@ -55,8 +54,9 @@ impl Archive {
     /// The events of a file whose lines say that their PDU is missing.
     fn missing_in(&self, path: &str) -> Result<BTreeSet<String>, Error> {
         let committed = catalog::length(&self.catalog.connection, path)?.unwrap_or(0);
+        let file = inside::read(&self.directory, path);
         let path = self.directory.join(path);
-        let file = File::open(&path).map_err(Error::io("open", &path))?;
+        let file = file.map_err(Error::io("open", &path))?;
         let mut found = BTreeSet::new();
         let mut reader = BufReader::new(file.take(committed));
         let mut text = Vec::new();

@@ -1,15 +1,18 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
 use std::fmt::Display;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::Path;
 
+use rustix::fs::OFlags;
 use tracing::warn;
 
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, jsonl, layout};
+use super::{Counts, Error, Interrupt, inside, jsonl, layout};
 use crate::event::Event;
+
+/// The longest line that is read, in bytes: PostgreSQL holds no longer text.
+const LONGEST_LINE: u64 = 1 << 30;
 
 /// How many second lines of events are named.
 const NAMED: u64 = 20;
@@ -62,14 +65,17 @@ fn take_file(
 ) -> Result<u64, Error> {
     let path = archive.join(name);
     let mut adding = writing.adding(run, false)?;
-    let mut reader = BufReader::new(File::open(&path).map_err(Error::io("open", &path))?);
+    let mut reader = BufReader::new(inside::read(archive, name).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut second, mut text) = (0, 0, 0, Vec::new());
     loop {
         interrupt.check()?;
         let line = events + second + 1;
         let broken = |why: &dyn Display| Error::Line { path: path.clone(), line, why: why.to_string() };
         text.clear();
-        if reader.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
+        if !read_line(&mut reader, LONGEST_LINE, &mut text).map_err(Error::io("read", &path))? {
+            return Err(broken(&"it is longer than any event"));
+        }
+        if text.is_empty() {
             break;
         }
         let is_last = !text.ends_with(b"\n");
@@ -80,7 +86,8 @@ fn take_file(
         if is_last {
             // the end of a batch that was cut off; an event that came through whole is kept all the same
             let whole = event.is_ok();
-            let mut file = OpenOptions::new().append(true).open(&path).map_err(Error::io("open", &path))?;
+            let append = OFlags::WRONLY | OFlags::APPEND;
+            let mut file = inside::open(archive, name, append).map_err(Error::io("open", &path))?;
             if whole { file.write_all(b"\n") } else { file.set_len(bytes) }
                 .and_then(|()| file.sync_all())
                 .map_err(Error::io("mend", &path))?;
@@ -115,11 +122,18 @@ fn take_file(
         }
     }
     if bytes == 0 {
-        jsonl::remove(&path)?;
+        jsonl::remove(archive, name)?;
     } else {
         writing.file(name, bytes, events, run)?;
     }
     Ok(second)
+}
+
+/// Reads a line with its end, or what there is of one; nothing at the end of the file. False: it is longer than `longest`.
+fn read_line(reader: &mut impl BufRead, longest: u64, text: &mut Vec<u8>) -> io::Result<bool> {
+    let mut line = reader.take(longest);
+    line.read_until(b'\n', text)?;
+    Ok(line.limit() > 0 || text.ends_with(b"\n"))
 }
 
 #[cfg(test)]
@@ -155,6 +169,17 @@ mod tests {
         let archive = Archive::open(directory.path(), None).unwrap();
         assert_eq!(archive.catalog().events().unwrap(), 1);
         assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_line_without_an_end_takes_no_more_than_a_line_can() {
+        let mut endless = BufReader::new(io::repeat(0));
+        assert!(!read_line(&mut endless, 1_000, &mut Vec::new()).unwrap());
+        for (text, expected) in [("1234567\nx", "1234567\n"), ("1234567", "1234567"), ("", "")] {
+            let mut line = Vec::new();
+            assert!(read_line(&mut text.as_bytes(), 8, &mut line).unwrap());
+            assert_eq!(line, expected.as_bytes());
+        }
     }
 
     #[test]

@@ -5,16 +5,15 @@
 //! off later is completed: at no moment is a file anything but the old text or the new one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::params;
+use rustix::fs::OFlags;
 
 use super::writing::{Writing, signed};
-use super::{Archive, Catalog, Error, Step, Steps, catalog, jsonl};
+use super::{Archive, Catalog, Error, Step, Steps, catalog, inside, jsonl, layout};
 
 /// What becomes of a line.
 pub(super) enum Change {
@@ -43,8 +42,20 @@ impl Rewrite {
         Rewrite { path: path.to_owned(), new: format!(".{:016x}{:016x}.new", chance(), chance()), bytes: None }
     }
 
-    fn new_path(&self, archive: &Path) -> PathBuf {
-        archive.join(&self.path).with_file_name(&self.new)
+    /// The new file's path below the archive.
+    fn new_path(&self) -> String {
+        format!("{}/{}", inside::split(&self.path).0, self.new)
+    }
+
+    /// Refuses what no rewrite of ours has put into the catalog.
+    fn check(&self) -> Result<(), Error> {
+        if layout::parts(&self.path).is_none() {
+            return Err(Error::altered("a file of lines", &self.path));
+        }
+        let chance = self.new.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
+        let is_ours =
+            chance.is_some_and(|chance| chance.len() == 32 && chance.bytes().all(|it| it.is_ascii_hexdigit()));
+        if is_ours { Ok(()) } else { Err(Error::altered("a file that takes another's place", &self.new)) }
     }
 }
 
@@ -113,7 +124,7 @@ impl Archive {
             }
             writing.commit()?;
             for rewrite in &begun {
-                jsonl::remove(&rewrite.new_path(&self.directory))?;
+                jsonl::remove(&self.directory, &rewrite.new_path())?;
             }
         }
         self.replace(&done)?;
@@ -129,16 +140,16 @@ impl Archive {
         }
         for rewrite in rewrites {
             self.steps().at(Step::Replace)?;
-            let (path, new) = (self.directory.join(&rewrite.path), rewrite.new_path(&self.directory));
+            let (path, new) = (&rewrite.path, rewrite.new_path());
             if rewrite.bytes == Some(0) {
-                jsonl::remove(&path)?;
-                jsonl::remove(&new)?;
+                jsonl::remove(&self.directory, path)?;
+                jsonl::remove(&self.directory, &new)?;
                 continue;
             }
-            match fs::rename(&new, &path) {
+            match inside::rename(&self.directory, &new, inside::split(path).1) {
                 // it did before
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                renamed => renamed.map_err(Error::io("replace", &path))?,
+                renamed => renamed.map_err(Error::io("replace", &self.directory.join(path)))?,
             }
             jsonl::check(&self.directory, &rewrite.path, rewrite.bytes)?;
         }
@@ -157,7 +168,9 @@ impl Catalog {
             let bytes = row.get::<_, Option<i64>>(2)?.map(i64::unsigned_abs);
             Ok(Rewrite { path: row.get(0)?, new: row.get(1)?, bytes })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rewrites: Vec<Rewrite> = rows.collect::<Result<_, _>>()?;
+        rewrites.iter().try_for_each(Rewrite::check)?;
+        Ok(rewrites)
     }
 }
 
@@ -192,9 +205,9 @@ fn write_anew(
     length: u64,
     change: &mut impl FnMut(&str) -> Result<Change, Error>,
 ) -> Result<(u64, u64), Error> {
-    let (path, new_path) = (archive.join(&rewrite.path), rewrite.new_path(archive));
-    let old = File::open(&path).map_err(Error::io("open", &path))?;
-    let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new_path);
+    let (path, new_path) = (archive.join(&rewrite.path), archive.join(rewrite.new_path()));
+    let old = inside::read(archive, &rewrite.path).map_err(Error::io("open", &path))?;
+    let new = inside::open(archive, &rewrite.new_path(), OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
     let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
     let mut old = BufReader::new(old).take(length);
     let (mut text, mut line, mut bytes, mut dropped) = (Vec::new(), 0, 0, 0);
@@ -225,12 +238,13 @@ fn write_anew(
 
 /// Syncs the directories of files.
 fn sync_directories(archive: &Path, rewrites: &[Rewrite]) -> Result<(), Error> {
-    let directories = rewrites.iter().filter_map(|rewrite| rewrite.new_path(archive).parent().map(Path::to_owned));
-    directories.collect::<BTreeSet<PathBuf>>().iter().try_for_each(|directory| jsonl::sync(directory))
+    let directories: BTreeSet<&str> = rewrites.iter().map(|rewrite| inside::split(&rewrite.path).0).collect();
+    directories.iter().try_for_each(|directory| jsonl::sync(&archive.join(directory)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::{Arc, Mutex};
 
     use super::*;
@@ -259,7 +273,7 @@ mod tests {
 
     /// Every file in the room's directory, and what the catalog says of the files of lines.
     fn found(directory: &Path) -> (Vec<(String, String)>, Vec<(String, i64, i64)>) {
-        let names = jsonl::names(&directory.join(ROOM)).unwrap();
+        let names = jsonl::names(directory, ROOM).unwrap();
         let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
         let files = names.iter().map(|name| (name.clone(), read(name))).collect();
         let catalog = Catalog::open_to_read(directory).unwrap();

@@ -2,7 +2,6 @@
 //! while it reads. They are taken out before the catalog's indexes are made; no later export writes any.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use rusqlite::params;
 
 use super::rewrite::Change;
 use super::writing::{Writing, signed};
-use super::{Archive, Counts, Error};
+use super::{Archive, Counts, Error, inside};
 use crate::event::Event;
 
 /// How many files are written anew together, and about how many lines are taken out of them.
@@ -130,7 +129,7 @@ impl Writing<'_> {
     /// Takes in the lines of a file that have others. Those of one event are in the order of their rows in the catalog.
     fn read_copies(&self, archive: &Path, path: &str, day: &str) -> Result<(), Error> {
         let full_path = archive.join(path);
-        let file = File::open(&full_path).map_err(Error::io("open", &full_path))?;
+        let file = inside::read(archive, path).map_err(Error::io("open", &full_path))?;
         let mut take = self.0.prepare_cached(
             "update copy set line = ?3, text = ?4
               where row = (select min(row) from copy where path = ?1 and event_id = ?2 and line is null)",

@@ -8,20 +8,21 @@ mod by_name;
 mod day;
 mod fold;
 mod index;
+mod missing;
 mod names;
 mod pending;
 mod phrases;
 mod poll;
+mod replace;
 mod said;
 mod shown;
 mod target;
 mod time;
 mod workers;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -30,11 +31,13 @@ use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::writing::signed;
-use super::{Archive, Error, jsonl};
+use super::{Archive, Error, jsonl, layout};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
+pub use missing::Missing;
 use names::{Remembered, Title};
 use pending::Stale;
+use replace::replace;
 use workers::Workers;
 
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
@@ -125,6 +128,9 @@ impl Archive {
         let all: i64 =
             self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
+        if !self.catalog.has_transcripts()? {
+            index::is_ours(&self.directory)?;
+        }
         // opened before anything is written, so that it learns of every failure since
         let whole = File::open(&self.directory).map_err(Error::io("open", &self.directory))?;
         let directory = self.directory.clone();
@@ -224,7 +230,8 @@ fn day(
     options: &Options,
     remembered: &mut Remembered,
 ) -> Result<Counts, Error> {
-    let path = archive.join(stale.transcript());
+    let transcript = stale.transcript();
+    let path = archive.join(&transcript);
     let directory = path.parent().unwrap_or(archive);
     let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
     let mut write = || {
@@ -239,7 +246,7 @@ fn day(
     })?;
     let head = head(connection, stale, &counts)?;
     body.rewind().map_err(Error::io("write", &path))?;
-    replace(&path, &mut |file| {
+    replace(archive, &transcript, &mut |file| {
         file.write_all(head.as_bytes())?;
         io::copy(&mut body, file).map(drop)
     })?;
@@ -255,7 +262,7 @@ fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<Strin
     let neighbour = |sql: &str| -> Result<Option<String>, Error> {
         let found: Option<String> =
             connection.prepare_cached(sql)?.query_row([&*stale.path, room], |row| row.get(0))?;
-        Ok(found.map(|path| path[room.len()..].trim_end_matches(".jsonl").to_owned()))
+        found.map(|path| layout::checked_day(&stale.room_id, &path).map(str::to_owned)).transpose()
     };
     let previous = neighbour("select max(path) from file where path < ?1 and path > ?2")?;
     let next = neighbour("select min(path) from file where path > ?1 and path < ?2 || '~'")?;
@@ -304,24 +311,4 @@ fn anchor_name(event_id: &str) -> String {
 /// An event's place in a document, for links.
 fn anchor(event_id: &str) -> String {
     format!("<a id=\"{}\"></a>", anchor_name(event_id))
-}
-
-/// Writes a file of our own anew, so that readers see either the old or the new one. What cannot be read from the catalog
-/// comes as the inner error.
-fn replace(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.new"));
-    let mut attempt = || -> io::Result<()> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let mut writer = BufWriter::with_capacity(64 * 1024, file);
-        write(&mut writer)?;
-        writer.flush()?;
-        drop(writer);
-        fs::rename(&beside, path)
-    };
-    attempt().map_err(|error| {
-        // above all on a full disk
-        let _ = fs::remove_file(&beside);
-        error.downcast::<rusqlite::Error>().map_or_else(Error::io("write", path), Error::from)
-    })
 }

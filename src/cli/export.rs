@@ -18,6 +18,10 @@ use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
 
+/// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
+/// million would take longer than the night's export. `render` looks for all.
+const LOOKED_FOR: usize = 5_000;
+
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -78,7 +82,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let summary = summary?;
         let mut archive = archive.lock().await;
         if !args.no_markdown && !summary.stopped {
-            tokio::task::block_in_place(|| super::render::stale(&mut archive, &|| signal.borrow().is_none()))?;
+            tokio::task::block_in_place(|| {
+                archive.mark_missing(Some(LOOKED_FOR))?;
+                super::render::stale(&mut archive, &|| signal.borrow().is_none())
+            })?;
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
@@ -100,11 +107,7 @@ async fn prepare(
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
-    let directory = &args.archive.archive;
-    if archive::has_other_things(directory)? {
-        warn!("{} is not empty, and becomes an archive beside what is there", directory.display());
-    }
-    let mut archive = Archive::open_unless(directory, None, interrupt(signal))?;
+    let mut archive = args.archive.open(interrupt(signal))?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;

@@ -1,10 +1,12 @@
 //! Where data go: to stdout, or to a file that is there only once it is whole.
 
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, StdoutLock, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::leftovers::Leftover;
 
@@ -48,8 +50,7 @@ impl Output {
         let Output::File(file, path, _leftover) = self else { return Ok(()) };
         let named = file.persist_noclobber(&path).or_else(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => Err(error),
-            // some file systems cannot rename without replacing, and have no links either
-            _ => error.file.persist(&path),
+            _ => take_name(error.file, &path),
         });
         named.map_err(|error| error.error).with_context(|| format!("cannot create {}", path.display()))?;
         Ok(())
@@ -64,6 +65,17 @@ impl Output {
             };
             io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
         })
+    }
+}
+
+/// Gives a file its name on a file system that can neither rename without replacing nor make links: an empty file takes the name
+/// first, which succeeds only where nobody has it.
+fn take_name(file: NamedTempFile, path: &Path) -> Result<File, PersistError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => file.persist(path).inspect_err(|_| {
+            let _ = fs::remove_file(path);
+        }),
+        Err(error) => Err(PersistError { error, file }),
     }
 }
 
@@ -82,5 +94,32 @@ impl Write for Output {
             Output::File(file, ..) => file.as_file_mut().flush(),
         };
         self.named(flushed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_somebody_has_meanwhile_stays_his() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("room.jsonl");
+        let written = || {
+            let mut file = NamedTempFile::new_in(&directory).unwrap();
+            file.write_all(b"ours").unwrap();
+            file
+        };
+        take_name(written(), &path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "ours");
+        for theirs in ["theirs", ""] {
+            fs::write(&path, theirs).unwrap();
+            let refused = take_name(written(), &path).unwrap_err();
+            assert_eq!(refused.error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read_to_string(&path).unwrap(), theirs);
+        }
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
+        assert!(take_name(written(), &path).is_err() && !directory.path().join("elsewhere").exists());
     }
 }

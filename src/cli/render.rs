@@ -9,7 +9,7 @@ use tracing::info;
 use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted, shown};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{self, Archive, Transcripts};
+use crate::archive::{self, Archive, Catalog, Transcripts};
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
 #[derive(clap::Args)]
@@ -34,8 +34,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, "stopping")?;
     // as a look only: no archive is made where there is none
-    archive::Catalog::find(&args.archive.archive)?;
-    let mut archive = match (Archive::open_unless(&args.archive.archive, None, interrupt(&signal)), *signal.borrow()) {
+    Catalog::find(&args.archive.archive)?;
+    let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,
     };
@@ -59,6 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
         }
     }
+    archive.mark_missing(None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))

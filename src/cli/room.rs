@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::database::DatabaseArgs;
 use super::export::{first, watch_signals};
 use super::lag::InitialCopy;
+use super::log::harmless;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::{Outcome, WrongUsage};
@@ -282,6 +283,8 @@ impl Dump<'_> {
                     self.warn(event, damage);
                 }
             }
+            // JSON lets through what changes how some terminals write; a file or a pipe gets the text as it is stored
+            let lines = if self.out.is_terminal() { harmless(&lines) } else { lines };
             self.out.write_all(lines.as_bytes())?;
             self.lines += events.len() as u64;
             self.counter.at(self.lines);

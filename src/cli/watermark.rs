@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
-use crate::archive::{Archive, Catalog};
+use crate::archive::{Catalog, Interrupt};
 use crate::stream::Stream;
 
 /// Show or reset how far the export has come
@@ -81,7 +81,8 @@ fn show(args: &Show) -> Result<Outcome> {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
         );
-        writeln!(out, "{:#}", json!({ "watermarks": found, "waiting": waiting, "last_run": run }))?;
+        let json = format!("{:#}", json!({ "watermarks": found, "waiting": waiting, "last_run": run }));
+        writeln!(out, "{}", log::harmless(&json))?;
         return Ok(Outcome::Done);
     }
     for watermark in &found {
@@ -119,9 +120,9 @@ fn show(args: &Show) -> Result<Outcome> {
             out,
             "last run: number {}, {}, begun {}, ended {}",
             run.run,
-            run.outcome,
-            run.started,
-            run.finished.as_deref().unwrap_or("not yet, or it was killed")
+            log::visible(&run.outcome),
+            log::visible(&run.started),
+            log::visible(run.finished.as_deref().unwrap_or("not yet, or it was killed"))
         )?,
         None => writeln!(out, "last run: none")?,
     }
@@ -148,7 +149,7 @@ fn reset(args: &Reset) -> Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     }
-    Archive::open(&args.archive.archive, None)?.reset(&streams)?;
+    args.archive.open(Interrupt::default())?.reset(&streams)?;
     info!("reset: the next export reads {names} again and adds what the archive lacks");
     Ok(Outcome::Done)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Catalog, Error, LastRun, Look, look};
+use crate::archive::{Catalog, Error, LastRun, Look, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::{Database, Scope};
 use crate::stream::Stream;
@@ -83,6 +83,12 @@ impl State {
             Finding::warning(permissions, format!("others may look into {shown} (mode {:04o})", look.mode))
                 .remedy(format!("chmod go= {}", quoted(directory)))
         });
+        if let Some(error) = foreign_owner(directory) {
+            self.findings.push(
+                Finding::warning(permissions, error.to_string())
+                    .remedy("see to it before the next export, which refuses it"),
+            );
+        }
         match Catalog::open_to_read(directory) {
             Ok(catalog) => {
                 if let Err(error) = self.inside(directory, look, &catalog) {
@@ -121,7 +127,7 @@ impl State {
             let what = format!(
                 "another synapse-export ({holder}) is writing to it; its files were not compared with its catalog"
             );
-            self.findings.push(Finding::fine("archive", what));
+            self.findings.push(Finding::unknown("archive", what));
         } else if catalog.is_unfinished()? {
             let what = "a run was cut off in the middle of a batch";
             self.findings.push(
@@ -129,14 +135,7 @@ impl State {
             );
         } else {
             self.findings.push(match catalog.check_files(directory, FILES) {
-                Ok(()) => Finding::fine(
-                    "archive",
-                    format!(
-                        "{} events; its files are as its catalog knows them, as far as they were compared ({} at most)",
-                        n(self.events),
-                        n(FILES.unsigned_abs())
-                    ),
-                ),
+                Ok(()) => Finding::fine("archive", self.compared(catalog.count_files()?)),
                 Err(error) => unusable(&error),
             });
             let strangers = catalog.strangers(directory, FILES)?;
@@ -166,15 +165,16 @@ impl State {
                 "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
             ));
         }
-        let stale = catalog.stale_transcripts()?;
-        // without an index none was ever rendered, and none is missed
-        self.findings.push(if stale == 0 || held.is_some() || !directory.join("index.md").exists() {
-            Finding::fine("transcripts", format!("{} are to be rendered", n(stale)))
-        } else {
-            let finding = Finding::warning("transcripts", format!("{} are not up to date", n(stale)));
-            finding.remedy(format!("synapse-export render --archive {}", quoted(directory)))
-        });
+        self.findings.push(transcripts(directory, catalog, held)?);
         Ok(())
+    }
+
+    /// What was looked at of the lines.
+    fn compared(&self, files: u64) -> String {
+        let most = FILES.unsigned_abs();
+        let which = if files <= most { n(files) } else { format!("{} of {}, others each time,", n(most), n(files)) };
+        let what = "each is as long as its catalog says; what is in them was not read";
+        format!("{} events; of its files of lines {which} were looked at: {what}", n(self.events))
     }
 
     /// Compares how far the archive has come with how far the server is.
@@ -186,6 +186,36 @@ impl State {
             Err(_) => self.findings.push(silent("watermark", EACH)),
         }
     }
+}
+
+/// Whether there are transcripts, and as the events say, as far as that is looked at.
+fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Finding, Error> {
+    let check = "transcripts";
+    let stale = catalog.stale_transcripts()?;
+    if held.is_some() {
+        let what = format!("not looked at while an export is writing; {} are to be rendered", n(stale));
+        return Ok(Finding::unknown(check, what));
+    }
+    let remedy = format!("synapse-export render --archive {}", quoted(directory));
+    if !catalog.has_transcripts()? {
+        let what = format!("none has ever been rendered; {} can be", n(stale));
+        return Ok(Finding::unknown(check, what).remedy(remedy));
+    }
+    let missing = catalog.missing_transcripts(directory, usize::try_from(FILES).unwrap_or_default())?;
+    if stale > 0 {
+        return Ok(Finding::warning(check, format!("{} are not up to date", n(stale))).remedy(remedy));
+    }
+    let looked_at = n(missing.looked_at as u64);
+    if missing.is_empty() {
+        let what =
+            format!("all are rendered; {looked_at} of {} were looked for, and are there", n(catalog.count_files()?));
+        return Ok(Finding::fine(check, what));
+    }
+    let days = missing.days.iter().map(|path| path.replace(".jsonl", ".md"));
+    let rooms = missing.rooms.iter().map(|room| format!("the index or link of rooms/{room}"));
+    let gone: Vec<String> = missing.index.then(|| "index.md".to_owned()).into_iter().chain(rooms).chain(days).collect();
+    let what = format!("of {looked_at} room-days that were looked at, these are missing: {}", named(&gone));
+    Ok(Finding::warning(check, what).remedy(remedy))
 }
 
 async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>, String> {

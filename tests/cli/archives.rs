@@ -1,7 +1,7 @@
 //! Archives that are not as they were left: held by another, changed, lost in part, or none of ours.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -76,17 +76,100 @@ fn a_file_that_is_not_as_it_was_left_is_named_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_directory_that_has_other_things_is_no_silent_choice() {
-    let (database, archive) = (server(), TestArchive::new());
-    fs::create_dir(archive.path()).unwrap();
-    fs::create_dir(archive.path().join("lost+found")).unwrap();
-    let said = |ended: Ended| ended.with(0).stderr.contains("is not empty");
-    assert!(!said(export(&database, archive.path(), &[])));
+fn a_directory_that_has_other_things_becomes_no_archive() {
+    let database = server();
+    let place = |names: &[&str]| {
+        let archive = TestArchive::new();
+        fs::create_dir(archive.path()).unwrap();
+        for name in names {
+            let path = archive.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if name.ends_with('/') { fs::create_dir_all(path).unwrap() } else { fs::write(path, "mine").unwrap() }
+        }
+        archive
+    };
+    let nobodys = place(&[".hidden", ".DS_Store/", "lost+found/", "@eaDir/", "#recycle/"]);
+    export(&database, nobodys.path(), &[]).with(0);
+    for (names, told) in [
+        (&["letter.txt"][..], "letter.txt is in the way"),
+        (&["index.md"], "index.md is in the way"),
+        (&["by-name"], "by-name is in the way"),
+        (&["rooms/"], "rooms is in the way"),
+        (&["rooms/kitchen/plan.jsonl", "rooms/r@x/2026-11-22.jsonl"], "rooms is in the way"),
+        (&["1", "2", "3", "4", "5", "6", "7"], "1, 2, 3, 4, 5 and 2 more are in the way"),
+    ] {
+        let archive = place(names);
+        let before = contents(archive.path());
+        export(&database, archive.path(), &[]).with(1).saying("not empty").saying(told);
+        assert!(contents(archive.path()) == before && !archive.path().join(".lock").exists(), "{names:?}");
+    }
+    // an archive goes on, whatever is put beside it and whatever it has lost
+    let archive = TestArchive::new();
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+    fs::write(archive.path().join("letter.txt"), "mine").unwrap();
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+    for file in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        fs::remove_file(archive.path().join(file)).ok();
+    }
+    export(&database, archive.path(), &["--no-markdown"]).with(0);
+    // and leaves what is put where it would write
+    for (name, told) in [("index.md", "index.md is in the way"), ("by-name", "by-name")] {
+        fs::write(archive.path().join(name), "mine").unwrap();
+        export(&database, archive.path(), &[]).saying(told).with(1);
+        assert_eq!(fs::read_to_string(archive.path().join(name)).unwrap(), "mine");
+        fs::remove_file(archive.path().join(name)).unwrap();
+    }
+    let name = archive.path().join("by-name").join(archive.one("select by_name from room"));
+    fs::create_dir(name.parent().unwrap()).unwrap();
+    fs::write(&name, "mine").unwrap();
+    export(&database, archive.path(), &[]).with(1).saying(&format!("{} is in the way", text(&name)));
+    assert_eq!(fs::read_to_string(&name).unwrap(), "mine");
+    fs::remove_file(&name).unwrap();
+    export(&database, archive.path(), &[]).with(0);
+    assert!(name.is_symlink());
+}
+
+#[test]
+fn what_another_user_owns_or_may_write_is_refused() {
+    let database = server();
+    let other = |path: &Path| std::os::unix::fs::chown(path, Some(12_345), None);
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    for part in ["", "catalog.sqlite", "rooms", "by-name", ".lock"] {
+        for mode in [0o777, 0o722, 0o720] {
+            let archive = TestArchive::new();
+            export(&database, archive.path(), &[]).with(0);
+            let path = archive.path().join(part);
+            open(&path, mode);
+            for ended in [
+                export(&database, archive.path(), &[]),
+                reset(archive.path()),
+                run(&["render", "--archive", text(archive.path())]),
+            ] {
+                ended
+                    .with(1)
+                    .saying(&format!("may be written to by other users (mode {mode:04o})"))
+                    .saying("--shared-archive");
+            }
+            export(&database, archive.path(), &["--shared-archive"]).with(0);
+            let ended = run(&["doctor", "--database", &database.dsn(), "--archive", text(archive.path())]);
+            assert!(ended.stdout.contains("may be written to by other users"), "{ended:?}");
+            if is_root {
+                open(&path, 0o700);
+                other(&path).unwrap();
+                export(&database, archive.path(), &[]).with(1).saying("belongs to another user (uid 12345)");
+            }
+        }
+    }
+    // prepared by somebody before there is an archive
     let archive = TestArchive::new();
     fs::create_dir(archive.path()).unwrap();
-    fs::write(archive.path().join("letter.txt"), "mine").unwrap();
-    assert!(said(export(&database, archive.path(), &[])));
-    assert!(!said(export(&database, archive.path(), &[])), "once");
+    open(archive.path(), 0o777);
+    export(&database, archive.path(), &[]).with(1).saying("may be written to by other users");
+    assert_eq!(entries(archive.path()).len(), 0);
+    // who may only read does no harm
+    open(archive.path(), 0o755);
+    export(&database, archive.path(), &[]).with(0);
 }
 
 #[test]

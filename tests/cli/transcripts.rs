@@ -108,6 +108,37 @@ fn render_needs_no_database() {
 }
 
 #[test]
+fn what_somebody_deletes_is_made_again() {
+    let (database, archive) = (server(), TestArchive::new());
+    talk(&database);
+    export(&database, archive.path(), &[]).with(0);
+    let whole = crate::contents(archive.path());
+    let link = archive.path().join("by-name/Old office");
+    let room = archive.path().join("rooms/room@here.test");
+    let deeds: [(&str, &dyn Fn()); 5] = [
+        ("a day", &|| fs::remove_file(archive.path().join(DAY)).unwrap()),
+        ("a room's index", &|| fs::remove_file(room.join("index.md")).unwrap()),
+        ("what tells of a room", &|| fs::remove_file(room.join("room.json")).unwrap()),
+        ("the index", &|| fs::remove_file(archive.path().join("index.md")).unwrap()),
+        ("the links", &|| fs::remove_dir_all(archive.path().join("by-name")).unwrap()),
+    ];
+    for (what, deed) in deeds {
+        for again in
+            [&|| export(&database, archive.path(), &[]), &|| render(archive.path(), &[])] as [&dyn Fn() -> Ended; 2]
+        {
+            deed();
+            again().with(0);
+            let mut now = crate::contents(archive.path());
+            now.retain(|path, _| !path.starts_with("catalog"));
+            assert!(now.iter().all(|(path, bytes)| whole[path] == *bytes), "{what}");
+            assert!(whole.keys().all(|path| path.starts_with("catalog") || now.contains_key(path)), "{what}");
+            assert!(link.is_symlink(), "{what}");
+        }
+    }
+    render(archive.path(), &[]).with(0);
+}
+
+#[test]
 fn what_was_redacted_is_shown_on_demand() {
     let (database, archive) = (server(), TestArchive::new());
     talk(&database);

@@ -80,7 +80,7 @@ fn tear(archive: &Path) {
     let (old, new) = ("rooms/lab@here.test/2026-11-22.jsonl", "rooms/lab@here.test/2026-11-30.jsonl");
     let text = std::fs::read_to_string(archive.join(old)).unwrap();
     std::fs::write(archive.join(old), format!("{text}{{\"half")).unwrap();
-    std::fs::write(archive.join(new), "{\"half").unwrap();
+    std::fs::write(archive.join(new), "{\"event_id\":\"$half").unwrap();
     let sql = format!("insert into intent values ('{old}', {}), ('{new}', 0)", text.len());
     rusqlite::Connection::open(archive.join("catalog.sqlite")).unwrap().execute_batch(&sql).unwrap();
 }

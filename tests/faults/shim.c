@@ -122,6 +122,20 @@ static ssize_t half(ssize_t written)
     return -1;
 }
 
+/* As a path that is relative to a directory; of an absolute one the directory does not matter. */
+static enum verdict judge_at(const char *call, int directory, const char *path)
+{
+    char link[64], whole[2 * PATH_MAX + 2];
+    if (!path || *path == '/' || directory == AT_FDCWD)
+        return judge(call, path);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
+    ssize_t size = readlink(link, whole, PATH_MAX);
+    if (size < 0)
+        return PASS;
+    snprintf(whole + size, sizeof whole - size, "/%s", path);
+    return judge(call, whole);
+}
+
 static int is_directory(int fd)
 {
     struct stat it;
@@ -149,7 +163,7 @@ OPEN(open64)
         va_start(more, flags);                                                                                         \
         mode_t mode = flags & O_CREAT || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(more, mode_t) : 0;              \
         va_end(more);                                                                                                  \
-        if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && judge("open", path) == FAIL)                                    \
+        if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && judge_at("open", directory, path) == FAIL)                      \
             return -1;                                                                                                 \
         return REAL(name)(directory, path, flags, mode);                                                               \
     }
@@ -216,15 +230,16 @@ WHOLE(syncfs, (int fd), judge_fd("syncfs", fd), 0)
 WHOLE(ftruncate, (int fd, off_t size), judge_fd("truncate", fd), REAL(ftruncate)(fd, size))
 WHOLE(ftruncate64, (int fd, off64_t size), judge_fd("truncate", fd), REAL(ftruncate64)(fd, size))
 WHOLE(rename, (const char *old, const char *new), judge("rename", new), REAL(rename)(old, new))
-WHOLE(renameat, (int a, const char *old, int b, const char *new), judge("rename", new), REAL(renameat)(a, old, b, new))
-WHOLE(renameat2, (int a, const char *old, int b, const char *new, unsigned flags), judge("rename", new),
+WHOLE(renameat, (int a, const char *old, int b, const char *new), judge_at("rename", b, new), REAL(renameat)(a, old, b, new))
+WHOLE(renameat2, (int a, const char *old, int b, const char *new, unsigned flags), judge_at("rename", b, new),
       REAL(renameat2)(a, old, b, new, flags))
 WHOLE(unlink, (const char *path), judge("unlink", path), REAL(unlink)(path))
-WHOLE(unlinkat, (int at, const char *path, int flags), judge("unlink", path), REAL(unlinkat)(at, path, flags))
+WHOLE(unlinkat, (int at, const char *path, int flags), judge_at("unlink", at, path), REAL(unlinkat)(at, path, flags))
 WHOLE(mkdir, (const char *path, mode_t mode), judge("mkdir", path), REAL(mkdir)(path, mode))
-WHOLE(mkdirat, (int at, const char *path, mode_t mode), judge("mkdir", path), REAL(mkdirat)(at, path, mode))
+WHOLE(mkdirat, (int at, const char *path, mode_t mode), judge_at("mkdir", at, path), REAL(mkdirat)(at, path, mode))
 WHOLE(symlink, (const char *target, const char *path), judge("symlink", path), REAL(symlink)(target, path))
-WHOLE(symlinkat, (const char *target, int at, const char *path), judge("symlink", path), REAL(symlinkat)(target, at, path))
+WHOLE(symlinkat, (const char *target, int at, const char *path), judge_at("symlink", at, path),
+      REAL(symlinkat)(target, at, path))
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use synapse_export::archive::{self, Archive, Counts, Hook, Interrupt, Selection, Step};
+use synapse_export::archive::{self, Archive, Counts, Hook, Interrupt, Opening, Selection, Step};
 use synapse_export::config::Config;
 use synapse_export::event::Damage;
 use synapse_export::export::{self, Error, Progress, Report, Summary};
@@ -143,7 +143,9 @@ impl TestArchive {
         };
         let told = stopped.clone();
         let interrupt = Interrupt::when(move || *told.borrow());
-        let archive = Archive::open_unless(self.path(), Some(Box::new(hook)), interrupt).map_err(Error::from)?;
+        let archive =
+            Archive::open_as(self.path(), Opening { hook: Some(Box::new(hook)), interrupt, ..Opening::default() })
+                .map_err(Error::from)?;
         export_until(archive, &database.dsn(), &Selection::default(), stopped).0
     }
 

@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rusqlite::params;
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::super::writing::Writing;
-use super::super::{Catalog, Error, jsonl};
+use super::super::{Catalog, Error, inside, jsonl, layout};
+
+pub(super) const DIRECTORY: &str = "by-name";
 
 /// The longest name, in bytes, and when it needs the room's directory behind it to be unique.
 const LONGEST: usize = 120;
@@ -52,32 +55,40 @@ pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error>
     if !catalog.connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
         return Ok(true);
     }
-    let directory = archive.join("by-name");
-    jsonl::make_directory(&directory)?;
+    let path = archive.join(DIRECTORY);
+    inside::make_directory(archive, DIRECTORY).map_err(Error::io("make the directory", &path))?;
+    let directory = inside::directory(archive, DIRECTORY).map_err(Error::io("open", &path))?;
     let writing = catalog.write()?;
-    clear(&directory, &writing)?;
+    clear(archive, &directory, &writing)?;
     let mut last = String::new();
     loop {
         let rooms = unlinked(&writing, &last)?;
         let Some((room_id, ..)) = rooms.last() else { break };
         last.clone_from(room_id);
         for (room_id, room, name, is_shared) in rooms {
+            let room = layout::checked_directory(&room_id, &room)?;
+            if safe(&name).as_ref() != Some(&name) {
+                return Err(Error::altered("the name of a room", &name));
+            }
             let name = if is_shared { format!("{}{SEPARATOR}{room}", cut(&name, LONGEST_SHARED)) } else { name };
             match make(&directory, &name, &format!("../rooms/{room}")) {
                 Ok(()) => {}
                 Err(error) if is_unsupported(&error) => {
                     writing.0.execute("update room set link = '' where by_name is not null and link is null", [])?;
                     writing.commit()?;
-                    let _ = fs::remove_dir(&directory);
+                    let _ = fs::remove_dir(&path);
                     return Ok(false);
                 }
-                Err(error) => return Err(Error::io("make the symbolic link", &directory.join(name))(error)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(Error::InTheWay(path.join(name)));
+                }
+                Err(error) => return Err(Error::io("make the symbolic link", &path.join(name))(error)),
             }
             let sql = "update room set link = ?2 where room_id = ?1";
             writing.0.prepare_cached(sql)?.execute(params![room_id, name])?;
         }
     }
-    jsonl::sync(&directory)?;
+    jsonl::sync(&path)?;
     jsonl::sync(archive)?;
     writing.commit()?;
     Ok(true)
@@ -100,24 +111,36 @@ fn is_unsupported(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP))
 }
 
-fn make(directory: &Path, name: &str, target: &str) -> io::Result<()> {
-    let beside = directory.join(".new");
-    symlink(target, &beside)?;
-    fs::rename(&beside, directory.join(name)).inspect_err(|_| {
-        let _ = fs::remove_file(&beside);
-    })
+/// Makes a link, in place of one of ours that has its name; that something else has it is an error.
+fn make(directory: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
+    let is_there = |name| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    if is_there(name) && room_of(directory, name).is_none() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let beside = ".new";
+    if room_of(directory, beside).is_some() {
+        rustix::fs::unlinkat(directory, beside, AtFlags::empty())?;
+    }
+    rustix::fs::symlinkat(target, directory, beside)?;
+    Ok(rustix::fs::renameat(directory, beside, directory, name).inspect_err(|_| {
+        let _ = rustix::fs::unlinkat(directory, beside, AtFlags::empty());
+    })?)
+}
+
+/// The room's directory that a link of ours leads to; none if it is no such link.
+pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
+    let target = rustix::fs::readlinkat(directory, name, Vec::new()).ok()?;
+    Some(target.to_str().ok()?.strip_prefix("../rooms/")?.to_owned())
 }
 
 /// Removes the links to rooms that are not those the catalog knows.
-fn clear(directory: &Path, writing: &Writing<'_>) -> Result<(), Error> {
-    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        let path = entry.map_err(Error::io("list", directory))?.path();
-        let Ok(target) = fs::read_link(&path) else { continue };
-        let Ok(room) = target.strip_prefix("../rooms") else { continue };
+fn clear(archive: &Path, directory: &OwnedFd, writing: &Writing<'_>) -> Result<(), Error> {
+    for name in jsonl::names(archive, DIRECTORY)? {
+        let Some(room) = room_of(directory, &name) else { continue };
         let sql = "select exists (select 1 from room where directory = ?1 and link = ?2)";
-        let known = params![room.to_str(), path.file_name().and_then(|name| name.to_str())];
-        if !writing.0.prepare_cached(sql)?.query_row(known, |row| row.get::<_, bool>(0))? {
-            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        if !writing.0.prepare_cached(sql)?.query_row([&room, &name], |row| row.get::<_, bool>(0))? {
+            let removed = rustix::fs::unlinkat(directory, &*name, AtFlags::empty());
+            removed.map_err(|error| Error::io("remove", &archive.join(DIRECTORY).join(&name))(error.into()))?;
         }
     }
     Ok(())

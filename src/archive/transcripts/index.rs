@@ -2,20 +2,24 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use chrono::Datelike as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::writing::Writing;
-use super::super::{Archive, Error};
+use super::super::{Archive, Error, inside, layout};
 use super::names::{Title, state};
 use super::phrases::topic;
+use super::replace::replace;
 use super::workers::Workers;
-use super::{AT_ONCE, Rendered, by_name, replace, sync, time};
+use super::{AT_ONCE, Rendered, by_name, sync, time};
 use crate::event::Object;
 use crate::transcript::markdown::{code_cell, excerpt, inline};
+
+/// How the archive's index begins, by which it is told where the catalog knows of none.
+const HEAD: &str = "# Rooms\n\n| room | ";
 
 /// What a room is now; as `room.json` tells it.
 #[derive(serde::Serialize)]
@@ -87,7 +91,7 @@ pub(super) fn render(
         let is_last = portions.peek().is_none();
         if is_last {
             // before no room is stale any more, which would say that it need not be made anew
-            write_rooms(&directory.join("index.md"), &writing.0)?;
+            write_rooms(directory, &writing.0)?;
         }
         sync(directory, whole, of_rooms.chain(is_last.then(|| "index.md".to_owned())))?;
         writing.commit()?;
@@ -115,10 +119,10 @@ fn room(archive: &Path, connection: &Connection, room_id: &str) -> Result<Room, 
     let sql = "select directory, version, by_name from room where room_id = ?1";
     let (directory, version, by_name): (String, Option<String>, Option<String>) =
         connection.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let directory = layout::checked_directory(room_id, &directory)?;
     let about = About::of(connection, room_id, version)?;
-    let path = archive.join("rooms").join(&directory);
-    write_json(&path.join("room.json"), &about)?;
-    write_index(&path.join("index.md"), connection, &directory, &about)?;
+    write_json(archive, &format!("rooms/{directory}/room.json"), &about)?;
+    write_index(archive, connection, &directory, &about)?;
     let About { id, name, aliases, kind, encryption, .. } = about;
     let aliases = serde_json::to_string(&aliases).unwrap_or_default();
     Ok(Room { id, directory, name, aliases, kind, is_encrypted: encryption.is_some(), by_name })
@@ -150,15 +154,15 @@ fn update(writing: &Writing<'_>, room: &Room) -> Result<(), Error> {
     Ok(())
 }
 
-fn write_json(path: &Path, about: &About) -> Result<(), Error> {
-    replace(path, &mut |file| {
+fn write_json(archive: &Path, path: &str, about: &About) -> Result<(), Error> {
+    replace(archive, path, &mut |file| {
         serde_json::to_writer_pretty(&mut *file, about)?;
         file.write_all(b"\n")
     })
 }
 
 /// A room's days, by month, the newest first.
-fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) -> Result<(), Error> {
+fn write_index(archive: &Path, connection: &Connection, room: &str, about: &About) -> Result<(), Error> {
     let mut head = format!("# {}\n\n[all rooms](../../index.md)\n\n", inline(&about.name));
     if let Some(topic) = &about.topic {
         let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
@@ -182,12 +186,12 @@ fn write_index(path: &Path, connection: &Connection, room: &str, about: &About) 
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([format!("rooms/{room}/")])?;
     let mut month = None;
-    replace(path, &mut |file| {
+    replace(archive, &format!("rooms/{room}/index.md"), &mut |file| {
         file.write_all(head.as_bytes())?;
         while let Some((path, events, messages)) =
             rows.next().and_then(|row| row.map(day_of).transpose()).map_err(io::Error::other)?
         {
-            let day = path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl");
+            let day = layout::checked_day(&about.id, &path).map_err(io::Error::other)?;
             let date = time::date(day);
             let this = date.map(|date| (date.year(), date.month()));
             if month != Some(this) {
@@ -206,18 +210,30 @@ fn day_of(row: &Row<'_>) -> rusqlite::Result<(String, i64, i64)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
+/// Refuses an `index.md` that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
+pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
+    let path = archive.join("index.md");
+    let mut begin = Vec::new();
+    let read = inside::read(archive, "index.md").and_then(|file| file.take(HEAD.len() as u64).read_to_end(&mut begin));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("read", &path)(error)),
+        // a crash of the machine leaves files without what was written to them
+        Ok(_) if begin == HEAD.as_bytes() || begin.iter().all(|byte| *byte == 0) => Ok(()),
+        Ok(_) => Err(Error::InTheWay(path)),
+    }
+}
+
 /// All rooms, by name.
-fn write_rooms(path: &Path, connection: &Connection) -> Result<(), Error> {
-    let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, directory,
+fn write_rooms(archive: &Path, connection: &Connection) -> Result<(), Error> {
+    let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
                       (select min(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u'),
                       (select max(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u')
                  from room order by name collate nocase, room_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    replace(path, &mut |file| {
-        file.write_all(
-            b"# Rooms\n\n| room | address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n",
-        )?;
+    replace(archive, "index.md", &mut |file| {
+        write!(file, "{HEAD}address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n")?;
         while let Some(line) = rows.next().and_then(|row| row.map(line_of).transpose()).map_err(io::Error::other)? {
             file.write_all(line.as_bytes())?;
         }
@@ -227,16 +243,14 @@ fn write_rooms(path: &Path, connection: &Connection) -> Result<(), Error> {
 
 fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
     let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    let (is_encrypted, messages, room): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let day = |path: Option<String>| {
-        path.and_then(|path| Some(path.rsplit('/').next()?.trim_end_matches(".jsonl").to_owned())).unwrap_or_default()
-    };
+    let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let day = |path: Option<String>| path.and_then(|path| Some(layout::parts(&path)?.1.to_owned())).unwrap_or_default();
     let (first, last) = (day(row.get(6)?), day(row.get(7)?));
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let alias = aliases.first().map(|alias| inline(alias)).unwrap_or_default();
     let kinds = [(kind.as_deref() == Some("m.space"), "space"), (is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
-    let room = room.replace('%', "%25");
+    let room = layout::room_directory(&room_id).replace('%', "%25");
     Ok(format!(
         "| [{}](rooms/{room}/index.md) | {alias} | {messages} | {first} | {last} | {} |\n",
         excerpt(&name, 120),

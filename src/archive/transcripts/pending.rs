@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::super::writing::{Writing, signed};
-use super::super::{Catalog, Error};
+use super::super::{Catalog, Error, layout};
 use super::{AT_ONCE, Transcripts};
 
 /// A room-day whose transcript is stale.
@@ -24,13 +24,8 @@ impl Stale {
     }
 
     pub(super) fn day(&self) -> &str {
-        day(&self.path)
+        layout::parts(&self.path).map_or("", |(_, day)| day)
     }
-}
-
-/// The day of a file of lines.
-fn day(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default().trim_end_matches(".jsonl")
 }
 
 impl Writing<'_> {
@@ -78,7 +73,9 @@ impl Catalog {
         let rows = statement.query_map(params![signed(AT_ONCE as u64)], |row| {
             Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let stale = rows.collect::<Result<Vec<Stale>, _>>()?;
+        stale.iter().try_for_each(|stale| layout::checked_day(&stale.room_id, &stale.path).map(drop))?;
+        Ok(stale)
     }
 
     /// The days of a room, the oldest first, `undated` last.
@@ -89,6 +86,6 @@ impl Catalog {
                              and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
         )?;
         let paths = statement.query_map([room_id], |row| row.get::<_, String>(0))?;
-        Ok(paths.map(|path| Ok(day(&path?).to_owned())).collect::<Result<_, rusqlite::Error>>()?)
+        paths.map(|path| Ok(layout::checked_day(room_id, &path?)?.to_owned())).collect()
     }
 }

@@ -5,6 +5,7 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::Error;
+use super::super::layout::DayName;
 use super::super::redacting::redaction;
 use crate::event::Object;
 
@@ -48,7 +49,7 @@ impl Shown {
             sender: row.get(3)?,
             at: row.get(4)?,
             depth: row.get(5)?,
-            day: row.get(6)?,
+            day: row.get::<_, DayName>(6)?.0,
             content: row.get(7)?,
             relates_to: row.get(8)?,
             rel_type: row.get(9)?,

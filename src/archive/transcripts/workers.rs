@@ -35,7 +35,7 @@ impl<'a> Workers<'a> {
     ) -> Result<Vec<R>, Error> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
         while self.catalogs.len() < threads.min(things.len()) {
-            self.catalogs.push(Catalog::open_to_read(self.archive)?);
+            self.catalogs.push(Catalog::open_to_render(self.archive)?);
         }
         let interrupt = &self.interrupt;
         let next = AtomicUsize::new(0);

@@ -1,7 +1,9 @@
 //! A room as one markdown document, rendered through an archive of this room alone, which is gone afterwards.
 
+use std::fs::Permissions;
 use std::io::{self, Write};
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -9,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
-use crate::archive::{Archive, Interrupt, Selection};
+use crate::archive::{Archive, Interrupt, Opening, Selection};
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
 use crate::event::{Damage, Event, Object, Redaction};
@@ -37,14 +39,18 @@ impl Document<'_> {
         stop: export::Stop,
         out: &mut dyn Write,
     ) -> Result<u64> {
-        let directory = tempfile::Builder::new().prefix("synapse-export.").tempdir();
+        let directory = tempfile::Builder::new()
+            .prefix("synapse-export.")
+            // others of the machine may look into where it is made
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
         let directory = directory.context("cannot make a temporary directory; TMPDIR says where")?;
         let leftover = Leftover::new(directory.path());
         // dropped in this order
         let temporary = (directory, leftover);
         let told = stop.clone();
         let interrupt = Interrupt::when(move || *told.borrow());
-        let archive = Archive::open_unless(temporary.0.path(), None, interrupt)?.for_once();
+        let archive = Archive::open_as(temporary.0.path(), Opening { interrupt, ..Opening::default() })?.for_once();
         let archive = Arc::new(Mutex::new(archive));
         let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();

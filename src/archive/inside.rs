@@ -1,0 +1,218 @@
+//! Opens, makes and removes what lies inside an archive, and never follows a symbolic link there: whoever made the directory,
+//! nothing in it leads outside. The archive's own path may be a link, which is its owner's choice.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// Opens only to look at or to go through, where that is something else than to read.
+#[cfg(target_os = "linux")]
+const LOOK: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlags = OFlags::NONBLOCK;
+
+/// Only its owner may read, write and enter what is made.
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+pub(super) const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);
+
+/// A directory inside an archive, or the archive's own where `path` is empty, to do something to what it holds.
+pub(super) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
+    let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(archive, flags, Mode::empty())?;
+    if path.is_empty() {
+        return Ok(root);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::ResolveFlags;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match rustix::fs::openat2(&root, path, flags, Mode::empty(), within) {
+            // Linux before 5.6, or a sandbox that does not know it
+            Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
+            opened => return opened.map_err(named),
+        }
+    }
+    by_steps(root, path)
+}
+
+/// Opens a file, which must be an ordinary one; one that is made is for its owner alone.
+pub(super) fn open(archive: &Path, path: &str, flags: OFlags) -> io::Result<File> {
+    // else to open a pipe would wait for somebody at its other end
+    let file = File::from(at(archive, path, flags | OFlags::NONBLOCK | OFlags::NOCTTY)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no ordinary file")) }
+}
+
+/// Opens a file to read.
+pub(super) fn read(archive: &Path, path: &str) -> io::Result<File> {
+    open(archive, path, OFlags::RDONLY)
+}
+
+/// The length of an ordinary file in bytes; none if there is nothing.
+pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
+    match at(archive, path, LOOK) {
+        Ok(file) => {
+            let stat = rustix::fs::fstat(file)?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => Ok(Some(u64::try_from(stat.st_size).unwrap_or(0))),
+                FileType::Symlink => Err(is_link()),
+                _ => Err(io::Error::other("it is no ordinary file")),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a directory, and those above it inside the archive.
+pub(super) fn make_directory(archive: &Path, path: &str) -> io::Result<()> {
+    let mut parent = directory(archive, "")?;
+    for name in path.split('/') {
+        match rustix::fs::mkdirat(&parent, name, DIRECTORY_MODE) {
+            Err(error) if error != Errno::EXIST => return Err(error.into()),
+            _ => parent = step(&parent, name, LOOK | OFlags::DIRECTORY)?,
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file; that there is none is an error.
+pub(super) fn remove(archive: &Path, path: &str) -> io::Result<()> {
+    let (parent, name) = split(path);
+    Ok(rustix::fs::unlinkat(directory(archive, parent)?, name, AtFlags::empty())?)
+}
+
+/// Lets a file take the place of another one beside it, or a new one; `name`: the new place's.
+pub(super) fn rename(archive: &Path, path: &str, name: &str) -> io::Result<()> {
+    let (parent, own) = split(path);
+    let parent = directory(archive, parent)?;
+    Ok(rustix::fs::renameat(&parent, own, &parent, name)?)
+}
+
+/// The names in a directory; none if it is not there.
+pub(super) fn names(archive: &Path, path: &str) -> io::Result<BTreeSet<String>> {
+    let directory = match directory(archive, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        directory => directory?,
+    };
+    let mut names = BTreeSet::new();
+    // what was opened to go through cannot be listed
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    for entry in Dir::read_from(rustix::fs::openat(directory, ".", flags, Mode::empty())?)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The directory that something inside an archive lies in, and its name there.
+pub(super) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+fn at(archive: &Path, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    let (parent, name) = split(path);
+    step(&directory(archive, parent)?, name, flags)
+}
+
+/// Opens one directory after the other.
+fn by_steps(root: OwnedFd, path: &str) -> io::Result<OwnedFd> {
+    path.split('/').try_fold(root, |directory, name| step(&directory, name, LOOK | OFlags::DIRECTORY))
+}
+
+fn step(directory: &impl AsFd, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    if matches!(name, "" | "." | "..") || name.contains('/') {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, FILE_MODE).map_err(|error| {
+        // to ask for a directory where a link is says only that it is none
+        let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_a_link = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
+        if is_a_link { is_link() } else { named(error) }
+    })
+}
+
+fn named(error: Errno) -> io::Error {
+    if error == Errno::LOOP { is_link() } else { error.into() }
+}
+
+/// Says why a link is refused.
+pub(super) fn is_link() -> io::Error {
+    io::Error::other("it is a symbolic link, or lies behind one; inside an archive none is followed")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Read as _;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    type Enter = fn(&Path, &str) -> io::Result<OwnedFd>;
+
+    fn slowly(archive: &Path, path: &str) -> io::Result<OwnedFd> {
+        by_steps(directory(archive, "")?, path)
+    }
+
+    #[test]
+    fn nothing_is_reached_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (archive, outside) = (place.path().join("archive"), place.path().join("outside"));
+        fs::create_dir_all(archive.join("rooms/r")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        for file in [archive.join("rooms/r/file"), outside.join("file")] {
+            fs::write(file, "text").unwrap();
+        }
+        symlink(outside.join("file"), archive.join("rooms/r/link")).unwrap();
+        symlink(&outside, archive.join("rooms/away")).unwrap();
+        symlink(outside.join("new"), archive.join("rooms/r/dangling")).unwrap();
+        let mut text = String::new();
+        read(&archive, "rooms/r/file").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+        for path in ["rooms/r/link", "rooms/away/file", "rooms/r/dangling"] {
+            for flags in [OFlags::RDONLY, OFlags::WRONLY | OFlags::TRUNC, OFlags::WRONLY | OFlags::CREATE] {
+                let error = open(&archive, path, flags).unwrap_err();
+                assert!(error.to_string().contains("symbolic link"), "{path}: {error}");
+            }
+        }
+        for path in ["../outside/file", "rooms/../../outside/file", outside.join("file").to_str().unwrap()] {
+            assert!(read(&archive, path).is_err(), "{path}");
+        }
+        for enter in [directory as Enter, slowly as Enter] {
+            enter(&archive, "rooms/r").unwrap();
+            for path in
+                ["..", "rooms/..", "../outside", "rooms/away", "rooms/away/..", "rooms/none", outside.to_str().unwrap()]
+            {
+                // what stays inside does no harm
+                assert!(enter(&archive, path).is_err() || path == "rooms/..", "{path}");
+            }
+            assert!(enter(&archive, "rooms/away").unwrap_err().to_string().contains("symbolic link"));
+        }
+        for path in ["rooms/r/link", "rooms/away/file"] {
+            assert!(length(&archive, path).unwrap_err().to_string().contains("symbolic link"), "{path}");
+        }
+        assert!(remove(&archive, "rooms/away/file").is_err() && make_directory(&archive, "rooms/away/more").is_err());
+        assert!(names(&archive, "rooms/away").is_err());
+        assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "text");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        // a link itself can be taken away
+        remove(&archive, "rooms/r/link").unwrap();
+        assert!(outside.join("file").exists());
+    }
+
+    #[test]
+    fn a_pipe_is_no_file_and_is_not_waited_for() {
+        let archive = tempfile::tempdir().unwrap();
+        let status = std::process::Command::new("mkfifo").arg(archive.path().join("pipe")).status();
+        assert!(status.unwrap().success());
+        assert!(read(archive.path(), "pipe").is_err() && length(archive.path(), "pipe").is_err());
+    }
+}

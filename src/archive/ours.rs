@@ -1,0 +1,104 @@
+//! Whether a directory may be, or become, an archive of this user: nothing of somebody else is in the way, and nobody else owns
+//! it or may write to it. Changes nothing.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Stat};
+
+use super::{Error, SELECTION, inside, jsonl, layout};
+
+/// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
+const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
+/// What lies in an archive's directory and has to be its owner's.
+const PARTS: [&str; 9] = [
+    "catalog.sqlite",
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sqlite-journal",
+    "rooms",
+    "by-name",
+    "index.md",
+    SELECTION,
+    ".lock",
+];
+/// How many files of lines are looked into to tell an archive that has lost its catalog.
+const LOOKED_INTO: usize = 1_000;
+/// How much of each, in bytes.
+const BEGINNING: u64 = 64 * 1024;
+
+/// Refuses a directory that is no archive and has other things in it.
+pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
+    let names = jsonl::names(directory, "")?;
+    let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
+    let is_told = names.contains("catalog.sqlite") || names.contains(SELECTION);
+    if others.is_empty() || is_told || has_lines(directory) {
+        return Ok(());
+    }
+    Err(Error::NotEmpty { directory: directory.to_owned(), others })
+}
+
+/// Whether a name is in no one's way.
+pub(super) fn is_nobodys(name: &str) -> bool {
+    name.starts_with('.') || NOBODYS.contains(&name)
+}
+
+/// Whether some file has lines of ours.
+fn has_lines(directory: &Path) -> bool {
+    let mut looked_into = 0;
+    // what cannot be listed is none of ours
+    for room in jsonl::names(directory, "rooms").unwrap_or_default() {
+        let room = format!("rooms/{room}");
+        for file in jsonl::names(directory, &room).unwrap_or_default() {
+            let path = format!("{room}/{file}");
+            if layout::parts(&path).is_none() {
+                continue;
+            }
+            looked_into += 1;
+            let mut begin = Vec::new();
+            let read = inside::read(directory, &path).and_then(|it| it.take(BEGINNING).read_to_end(&mut begin));
+            if read.is_ok() && memchr::memmem::find(&begin, b"\"synapse\":").is_some() {
+                return true;
+            }
+            if looked_into == LOOKED_INTO {
+                return false;
+            }
+        }
+    }
+    false
+}
+
+/// Refuses an archive that another user owns or may write to: he could have it filled, and read or alter it.
+pub(super) fn check_owner(directory: &Path) -> Result<(), Error> {
+    let look = |path: &Path, stat: Result<Stat, rustix::io::Errno>| match stat {
+        Ok(stat) => of_another(&stat).map_or(Ok(()), |why| Err(Error::NotOurs { path: path.to_owned(), why })),
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(Error::io("look at", path)(error.into())),
+    };
+    look(directory, rustix::fs::stat(directory))?;
+    let inside = inside::directory(directory, "").map_err(Error::io("open", directory))?;
+    for name in PARTS {
+        let path = directory.join(name);
+        let stat = rustix::fs::statat(&inside, name, AtFlags::SYMLINK_NOFOLLOW);
+        if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink) {
+            return Err(Error::io("open", &path)(inside::is_link()));
+        }
+        look(&path, stat)?;
+    }
+    Ok(())
+}
+
+/// Who else owns something or may write to it; root may anyway.
+fn of_another(stat: &Stat) -> Option<String> {
+    let (own, mode) = (rustix::process::geteuid().as_raw(), stat.st_mode & 0o7777);
+    if stat.st_uid != own && stat.st_uid != 0 {
+        return Some(format!("belongs to another user (uid {})", stat.st_uid));
+    }
+    (mode & 0o022 != 0).then(|| format!("may be written to by other users (mode {mode:04o})"))
+}
+
+/// As [`check_owner`], for whoever only looks: what is wrong, if anything is.
+#[must_use]
+pub fn foreign_owner(directory: &Path) -> Option<Error> {
+    check_owner(directory).err().filter(|error| matches!(error, Error::NotOurs { .. }))
+}

@@ -1,0 +1,200 @@
+//! Whether a catalog's schema is ours: asked before anything is read from one, since who hands over an archive may have put a
+//! view in place of a table, or a trigger behind one. Derived from `catalog.sql` itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Connection;
+
+use super::Error;
+use super::indexes;
+
+/// How a schema is compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compare {
+    /// Everything is as `catalog.sql` has it; of the indexes that are made later, any may be missing.
+    Whole,
+    /// Nothing is there that `catalog.sql` has not: what an older version lacks, or has otherwise, its upgrade brings.
+    Names,
+}
+
+/// Tables of SQLite's own, which `analyze` makes.
+const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
+
+/// Refuses a catalog whose schema is not ours, and names what is not.
+pub(super) fn check(connection: &Connection, compare: Compare) -> Result<(), Error> {
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(include_str!("catalog.sql"))?;
+    let without = objects(&ours)?;
+    indexes::statements().try_for_each(|index| ours.execute_batch(index))?;
+    let ours = objects(&ours)?;
+    let found = objects(connection)?;
+    for (named, definition) in &found {
+        let known = ours.get(named);
+        if known.is_none() || compare == Compare::Whole && known != Some(definition) {
+            let (kind, name) = named;
+            return Err(Error::altered(&format!("the {kind}"), name));
+        }
+    }
+    match without.keys().find(|named| compare == Compare::Whole && !found.contains_key(*named)) {
+        Some((kind, name)) => Err(Error::Altered(format!("no {kind} {name:?}"))),
+        None => Ok(()),
+    }
+}
+
+/// What a schema has, by kind and name.
+fn objects(connection: &Connection) -> Result<BTreeMap<(String, String), BTreeSet<String>>, Error> {
+    let mut statement = connection.prepare("select type, name, sql from sqlite_schema")?;
+    let mut rows = statement.query([])?;
+    let mut objects = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (mut kind, name, sql): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let Some(sql) = sql else { continue };
+        if kind == "table" && STATISTICS.contains(&&*name) {
+            continue;
+        }
+        if sql.trim_start().get(..14).is_some_and(|begin| begin.eq_ignore_ascii_case("create virtual")) {
+            "virtual table".clone_into(&mut kind);
+        }
+        let definition = if kind == "table" { parts(&sql) } else { [plain(&sql)].into() };
+        objects.insert((kind, name), definition);
+    }
+    Ok(objects)
+}
+
+/// A definition without comments, and with one space where there is any.
+fn plain(sql: &str) -> String {
+    let mut plain = String::with_capacity(sql.len());
+    let mut quote = None;
+    let mut rest = sql;
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        if quote.is_some() {
+            plain.push(c);
+            quote = quote.filter(|quote| *quote != c);
+        } else if rest.starts_with("--") {
+            taken = rest.find('\n').unwrap_or(rest.len());
+        } else if rest.starts_with("/*") {
+            taken = rest.find("*/").map_or(rest.len(), |end| end + 2);
+        } else if c.is_whitespace() {
+            if !plain.ends_with([' ', '(']) {
+                plain.push(' ');
+            }
+        } else {
+            if matches!(c, ',' | ')') && plain.ends_with(' ') {
+                plain.pop();
+            }
+            if matches!(c, '\'' | '"' | '`') {
+                quote = Some(c);
+            }
+            plain.push(c);
+        }
+        rest = &rest[taken..];
+    }
+    plain.trim_end().to_owned()
+}
+
+/// A table's columns and constraints in any order, since a column that an upgrade adds comes last; and what stands around them.
+fn parts(sql: &str) -> BTreeSet<String> {
+    let sql = plain(sql);
+    let (mut parts, mut part, mut depth, mut quote) = (BTreeSet::new(), String::new(), 0_u32, None);
+    for c in sql.chars() {
+        match c {
+            _ if quote.is_some() => quote = quote.filter(|quote| *quote != c),
+            '\'' | '"' | '`' => quote = Some(c),
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let ends = quote.is_none() && matches!((c, depth), (',' | '(', 1) | (')', 0));
+        part.push(c);
+        if ends {
+            // how a part ends says that it is the table's name, a column, or what follows
+            let end = if c == '(' { "(" } else { "" };
+            parts.insert(part.trim_end_matches(['(', ')', ',']).trim().to_owned() + end);
+            part.clear();
+        }
+    }
+    parts.insert(part.trim().to_owned() + ";");
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("catalog.sql")).unwrap();
+        connection
+    }
+
+    #[test]
+    fn ours_is_ours_at_every_time() {
+        let connection = catalog();
+        check(&connection, Compare::Whole).unwrap();
+        for index in indexes::statements() {
+            connection.execute_batch(index).unwrap();
+            check(&connection, Compare::Whole).unwrap();
+        }
+        connection.execute_batch("analyze").unwrap();
+        check(&connection, Compare::Whole).unwrap();
+        check(&connection, Compare::Names).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_ours_is_named() {
+        for (deed, named) in [
+            ("create trigger t after insert on run begin delete from event; end", "trigger \"t\""),
+            ("drop table file; create view file as select 'rooms' as path, 1 as bytes", "view \"file\""),
+            ("create virtual table words using fts5 (word)", "table \"words"),
+            ("drop table file; create virtual table file using fts5 (path, bytes)", "table \"file"),
+            ("create index more on run (hex(zeroblob(100000000)))", "index \"more\""),
+            ("alter table run add column more text as (hex(zeroblob(100000000)))", "table \"run\""),
+            ("alter table run add column more integer", "table \"run\""),
+            ("drop view message; create view message as select 1", "view \"message\""),
+            ("drop table setting", "no table \"setting\""),
+            ("drop table setting; create table setting (name text primary key, value integer)", "table \"setting\""),
+            ("drop index room_by_name", "no index \"room_by_name\""),
+            ("create index event_id on event (event_id)", "index \"event_id\""),
+        ] {
+            let connection = catalog();
+            connection.execute_batch(deed).unwrap();
+            let error = check(&connection, Compare::Whole).unwrap_err().to_string();
+            assert!(error.contains(named), "{deed}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_an_older_one_only_names_are_compared() {
+        let connection = catalog();
+        connection.execute_batch("drop table setting; alter table run drop column known").unwrap();
+        check(&connection, Compare::Names).unwrap();
+        connection.execute_batch("create trigger t after insert on run begin delete from event; end").unwrap();
+        assert!(check(&connection, Compare::Names).is_err());
+    }
+
+    #[test]
+    fn a_column_that_is_added_later_is_as_if_it_had_been_there() {
+        let table = "create table t (a text not null, -- what it is, (or not)\n  b integer default (1, 2), check (a <> ',)')) strict";
+        let columns = parts(table);
+        assert_eq!(
+            columns,
+            parts("create table t (\n b integer default (1, 2),a text not null , check (a <> ',)') ) strict")
+        );
+        assert_eq!(columns.len(), 5);
+        for other in
+            ["create table t (a text not null, b integer default (1, 2)) strict", &table.replace(" strict", "")]
+        {
+            assert_ne!(columns, parts(other), "{other}");
+        }
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("create table t (a text not null -- first\n) strict").unwrap();
+        connection.execute_batch("alter table t add column b integer not null default 0").unwrap();
+        let altered: String = connection.query_row("select sql from sqlite_schema", [], |row| row.get(0)).unwrap();
+        let whole = "create table t (\n  b integer not null default 0, -- second\n  a text not null\n) strict";
+        let stored = Connection::open_in_memory().unwrap();
+        stored.execute_batch(whole).unwrap();
+        let whole: String = stored.query_row("select sql from sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(parts(&altered), parts(&whole), "{altered}");
+    }
+}
