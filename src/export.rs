@@ -5,6 +5,7 @@ mod committing;
 mod course;
 mod duplicates;
 mod later;
+mod looking;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -195,6 +196,9 @@ impl Export<'_> {
         }
         self.rejudged().await?;
         self.all(selection).await?;
+        if self.database.looks_for_missing() && !self.is_stopped() {
+            self.look_for_missing().await?;
+        }
         self.bans(selection).await
     }
 

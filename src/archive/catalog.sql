@@ -228,6 +228,15 @@ create table rewrite (
     bytes integer                           -- its length, which `file` says by now; null: it is not written yet
 ) strict, without rowid;
 
+-- Events whose PDUs are being looked for where no index shows them, and the page of event_json that is next. Empty but in the middle
+-- of that.
+create table sought (
+    event_id text primary key
+) strict, without rowid;
+create table searched (
+    page integer not null
+) strict;
+
 -- The indexes that a first export, which only adds, is faster without; made when it has read everything:
 --     create unique index event_id on event (event_id);
 --     create index event_room on event (room_id, origin_server_ts);

@@ -45,6 +45,10 @@ pub(super) struct Args {
     /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
+    /// Look through all of event_json for rows that its index does not show, as after a change of the database's collation, which
+    /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
+    #[arg(long)]
+    look_for_missing: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -86,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Connects, opens the archive, and finds out what to export.
 async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
-    let database = Database::connect(config).await?;
+    let database = Database::connect(config).await?.looking_for_missing(args.look_for_missing);
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     let directory = &args.archive.archive;

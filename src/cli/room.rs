@@ -258,7 +258,7 @@ impl Dump<'_> {
                 let is_first = at_depth.is_first(event);
                 if event.duplicate == is_first {
                     self.duplicates += 1;
-                    self.warn(event, &SEVERAL_ROWS);
+                    self.warn(event, &format_args!(" {SEVERAL_ROWS}"));
                 }
                 is_first
             });
@@ -266,7 +266,7 @@ impl Dump<'_> {
             for event in &events {
                 if let Some(damage) = &event.damage {
                     self.damaged += 1;
-                    self.warn(event, damage);
+                    self.warn(event, &format_args!(": {damage}"));
                 }
             }
             self.out.write_all(lines.as_bytes())?;
@@ -278,7 +278,7 @@ impl Dump<'_> {
     fn warn(&mut self, event: &Event, text: &dyn std::fmt::Display) {
         self.warnings += 1;
         if self.warnings <= WARNINGS {
-            warn!(event_id = event.event_id, "event {}: {text}", shown(&event.event_id));
+            warn!(event_id = event.event_id, "event {}{text}", shown(&event.event_id));
         }
     }
 
@@ -300,7 +300,7 @@ impl Dump<'_> {
         }
         self.redacted += redacted;
         for (event, warning) in warnings {
-            self.warn(event, &warning);
+            self.warn(event, &format_args!(": {warning}"));
         }
         Ok(lines)
     }
