@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// End with status 75 when the database is a replica that is further behind than this, or cannot tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     max_lag: Option<Duration>,
-    /// Look through all of event_json for rows that its index does not show, as after a change of the database's collation, which
+    /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
     /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
     #[arg(long)]
     look_for_missing: bool,

@@ -36,8 +36,10 @@ impl Export<'_> {
                 self.commit().await?;
                 self.archive().await?.searched_up_to(page)?;
             }
-            let pause = tokio::time::sleep(began.elapsed());
-            unless_stopped(&mut self.stop, async { Ok::<(), Error>(pause.await) }).await?;
+            tokio::select! {
+                () = tokio::time::sleep(began.elapsed()) => {}
+                Ok(_) = self.stop.wait_for(|stop| *stop) => {}
+            }
         }
         self.commit().await?;
         Ok(self.archive().await?.end_search()?)
