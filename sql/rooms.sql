@@ -34,9 +34,10 @@ select p.room_id, (select max(r.room_version) from rooms r where r.room_id = p.r
  cross join lateral (select coalesce((select true from current_state_events c where c.room_id = p.room_id limit 1), false)
                                 as current,
                             (select count(*)
-                               from (select
+                               from (select distinct on (c.type, c.state_key) c.state_key
                                        from current_state_events c
                                       where c.room_id = p.room_id and c.type between 'm.room.member' and 'm.room.member'
+                                      order by c.type, c.state_key
                                       limit 3) found) as people) s
  cross join lateral (select coalesce((select false
                                         from local_current_membership l

@@ -2,7 +2,9 @@
 //!
 //! One writer at a time. A batch of events is durable or absent: it is recorded which files it appends to, they are appended
 //! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
-//! off in between. The catalog's unique event ids decide what is new, so no event has two lines. Knows no database but its own.
+//! off in between. The catalog's unique event ids decide what is new, so no event has two lines; before they can, in a first
+//! export, second ones are taken out at its end. A line once written is changed in one way only, a file as a whole and with
+//! the catalog's consent (`rewrite`). Knows no database but its own.
 
 mod batch;
 mod catalog;
@@ -20,6 +22,7 @@ mod rebuild;
 mod redacting;
 mod rewrite;
 mod schema;
+mod search;
 mod second_lines;
 mod stale;
 mod transcripts;

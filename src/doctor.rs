@@ -9,6 +9,7 @@ mod connection;
 mod loss;
 mod size;
 mod synapse;
+mod unique;
 
 use std::path::Path;
 use std::time::Duration;
@@ -129,6 +130,7 @@ async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>
                 let login = connection::check(&database, &mut findings).await;
                 if synapse::check(&database, &mut findings).await {
                     archive.compare(&database).await;
+                    unique::check(&database, &mut findings).await;
                     loss::check(&database, login.as_ref(), &archive, &mut findings).await;
                     estimate = size::estimate(&database, &mut findings).await;
                 }

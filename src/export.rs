@@ -5,6 +5,7 @@ mod committing;
 mod course;
 mod duplicates;
 mod later;
+mod looking;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -240,6 +241,9 @@ impl Export<'_> {
         self.sticky().await?;
         self.waiting().await?;
         self.all(selection).await?;
+        if self.database.looks_for_missing() && !self.is_stopped() {
+            self.look_for_missing().await?;
+        }
         self.bans(selection).await?;
         self.unplaced(selection).await
     }

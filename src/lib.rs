@@ -15,6 +15,9 @@
 //!
 //! - The database is only read: see [`source`].
 //! - An event has one line, whatever the order of commits, crashes and runs: see [`archive`] and [`stream`].
+//! - The lines are the same by any path, one full export or many small ones. The one exception: where a unique index is broken and
+//!   the database has several rows of an event that differ, the line is that of the best text there was when it was archived, and
+//!   stays. The event is named, and the run that met it ends as one with damaged rows.
 //! - A line carries the stored PDU unaltered; what does not parse is kept and flagged: see [`event`].
 //! - Nothing is kept in memory that grows with the server, a room or a day.
 

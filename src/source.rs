@@ -5,6 +5,7 @@
 
 mod checkup;
 mod known;
+mod missing;
 mod pooler;
 mod queries;
 mod redactions;
@@ -23,7 +24,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::config::Config;
 use crate::stream::{Position, Stream};
-pub use checkup::{Index, Login, PendingRedactions, Sampled, Sizes};
+pub use checkup::{Collation, Index, Login, PendingRedactions, Sampled, Sizes};
 pub use pooler::PoolerRefusal;
 pub use redactions::Bans;
 pub use refusal::Refusal;
@@ -200,6 +201,8 @@ pub struct Database {
     excluded: std::sync::Arc<[String]>,
     /// How many there may be.
     connections: usize,
+    /// Rows of `event_json` are looked for where no index shows them.
+    looks_for_missing: bool,
 }
 
 impl Database {
@@ -225,6 +228,7 @@ impl Database {
             server_name: server_name.unwrap_or_default().into(),
             excluded: [].into(),
             connections: config.connections,
+            looks_for_missing: false,
         })
     }
 
@@ -237,6 +241,18 @@ impl Database {
     #[must_use]
     pub fn without(self, rooms: &BTreeSet<String>) -> Database {
         Database { excluded: rooms.iter().cloned().collect(), ..self }
+    }
+
+    /// The same database, in which an export looks for rows of `event_json` that no index shows.
+    #[must_use]
+    pub fn looking_for_missing(self, look: bool) -> Database {
+        Database { looks_for_missing: look, ..self }
+    }
+
+    /// Whether an export looks for rows of `event_json` that no index shows.
+    #[must_use]
+    pub fn looks_for_missing(&self) -> bool {
+        self.looks_for_missing
     }
 
     /// This server's name, as in its users' ids; none if it has no user, and then purge survivors cannot be told.

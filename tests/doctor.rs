@@ -460,3 +460,23 @@ fn a_look_leaves_no_trace() {
     doctor(&database.dsn(), Some(archive.path()));
     assert!(files() == before);
 }
+
+#[test]
+fn keys_that_are_there_twice_are_warned_of() {
+    let database = server(Shape::V1_163);
+    doctor(&database.dsn(), None).found("duplicates", "fine", "none among");
+    for (table, key) in [
+        ("events", "events (event_id)"),
+        ("events", "events (stream_ordering)"),
+        ("event_json", "event_json (event_id)"),
+        ("rooms", "rooms (room_id)"),
+    ] {
+        database.with_broken_indexes(table, &format!("insert into {table} select * from {table} limit 1"));
+        let said = doctor(&database.dsn(), None).with(10);
+        let remedy = said.remedy("duplicates", "warning", key);
+        assert!(remedy.contains(&format!("REINDEX TABLE {table}")), "{remedy}");
+    }
+    let said = doctor(&Reader::of(&database).dsn(), None);
+    said.found("duplicates", "warning", "rooms (room_id)");
+    assert_eq!(said.findings("collation").len(), 1);
+}

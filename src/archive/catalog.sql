@@ -247,4 +247,13 @@ create table rewrite (
     bytes integer                           -- its length, which `file` says by now; null: it is not written yet
 ) strict, without rowid;
 
+-- Events whose PDUs are being looked for where no index shows them, and the page of event_json that is next. Empty but in the middle
+-- of that.
+create table sought (
+    event_id text primary key
+) strict, without rowid;
+create table searched (
+    page integer not null
+) strict;
+
 -- The indexes that a first export, which only adds, is faster without, are in `indexes.sql`.

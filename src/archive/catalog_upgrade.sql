@@ -30,3 +30,12 @@ create table duplicate (
     run integer not null                    -- the last that read them
 ) strict, without rowid;
 alter table run add column duplicates integer not null default 0;
+
+-- Events whose PDUs are being looked for where no index shows them, and the page of event_json that is next. Empty but in the middle
+-- of that.
+create table sought (
+    event_id text primary key
+) strict, without rowid;
+create table searched (
+    page integer not null
+) strict;

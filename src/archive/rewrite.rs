@@ -271,8 +271,10 @@ mod tests {
         directory
     }
 
+    type Found = (Vec<(String, String)>, Vec<(String, i64, i64)>);
+
     /// Every file in the room's directory, and what the catalog says of the files of lines.
-    fn found(directory: &Path) -> (Vec<(String, String)>, Vec<(String, i64, i64)>) {
+    fn found(directory: &Path) -> Found {
         let names = jsonl::names(directory, ROOM).unwrap();
         let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
         let files = names.iter().map(|name| (name.clone(), read(name))).collect();

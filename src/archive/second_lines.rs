@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::rewrite::Change;
 use super::writing::{Writing, signed};
-use super::{Archive, Counts, Error, inside};
+use super::{Archive, Counts, Error, inside, layout};
 use crate::event::Event;
 
 /// How many files are written anew together, and about how many lines are taken out of them.
@@ -70,6 +70,9 @@ impl super::Catalog {
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let path: String = row.get(0)?;
+            if layout::parts(&path).is_none() {
+                return Err(Error::altered("a file of lines", &path));
+            }
             if (found.len() >= FILES || count >= LINES) && !found.contains_key(&path) {
                 break;
             }

@@ -11,17 +11,6 @@ use crate::transcript::markdown;
 /// The longest name of a member that is shown, in characters.
 const LONGEST_NAME: usize = 80;
 
-/// The indexes that a catalog gets once a first export has read everything, as `catalog.sql` documents them.
-pub(super) const INDEXES: [&str; 7] = [
-    "create unique index event_id on event (event_id)",
-    "create index event_room on event (room_id, origin_server_ts)",
-    "create index event_redacts on event (redacts) where redacts is not null",
-    "create index event_relates_to on event (relates_to) where relates_to is not null",
-    "create index event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to",
-    "create index file_dirty on file (path) where dirty",
-    "create index membership_displayname on membership (room_id, displayname) where displayname is not null",
-];
-
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
 

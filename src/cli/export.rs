@@ -52,6 +52,10 @@ pub(super) struct Args {
     max_lag: Option<Duration>,
     #[command(flatten)]
     initial_copy: InitialCopy,
+    /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
+    /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
+    #[arg(long)]
+    look_for_missing: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -103,7 +107,7 @@ async fn prepare(
     signal: &watch::Receiver<Option<u8>>,
 ) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
-    let database = Database::connect(config).await?;
+    let database = Database::connect(config).await?.looking_for_missing(args.look_for_missing);
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;

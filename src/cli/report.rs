@@ -18,6 +18,10 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
 const NAMED: u32 = 20;
 
+/// What is said of an event without its row in `event_json`.
+const HIDDEN: &str =
+    "; if an index hides it (synapse-export doctor tells of a changed collation), export --look-for-missing finds it";
+
 /// What is said of an event of which the database has more than one row.
 pub(super) const SEVERAL_ROWS: &str = "has several rows in the database, under a unique index that is broken; it has one line, \
      which is that of the best of its texts or, where it was archived before, as it was (synapse-export doctor says more)";
@@ -264,7 +268,8 @@ impl Report for Terminal {
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
-            warn!(event_id, room_id, "event {} in {}: {damage}", shown(event_id), shown(room_id));
+            let hint = if *damage == Damage::Missing { HIDDEN } else { "" };
+            warn!(event_id, room_id, "event {} in {}: {damage}{hint}", shown(event_id), shown(room_id));
         }
     }
 

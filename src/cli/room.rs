@@ -272,7 +272,7 @@ impl Dump<'_> {
                 let is_first = at_depth.is_first(event);
                 if event.duplicate == is_first {
                     self.duplicates += 1;
-                    self.warn(event, &SEVERAL_ROWS);
+                    self.warn(event, &format_args!(" {SEVERAL_ROWS}"));
                 }
                 is_first
             });
@@ -280,7 +280,7 @@ impl Dump<'_> {
             for event in &events {
                 if let Some(damage) = &event.damage {
                     self.damaged += 1;
-                    self.warn(event, damage);
+                    self.warn(event, &format_args!(": {damage}"));
                 }
             }
             // JSON lets through what changes how some terminals write; a file or a pipe gets the text as it is stored
@@ -294,7 +294,7 @@ impl Dump<'_> {
     fn warn(&mut self, event: &Event, text: &dyn std::fmt::Display) {
         self.warnings += 1;
         if self.warnings <= WARNINGS {
-            warn!(event_id = event.event_id, "event {}: {text}", shown(&event.event_id));
+            warn!(event_id = event.event_id, "event {}{text}", shown(&event.event_id));
         }
     }
 
@@ -316,7 +316,7 @@ impl Dump<'_> {
         }
         self.redacted += redacted;
         for (event, warning) in warnings {
-            self.warn(event, &warning);
+            self.warn(event, &format_args!(": {warning}"));
         }
         Ok(lines)
     }

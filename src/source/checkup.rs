@@ -23,6 +23,18 @@ pub struct Login {
     pub tls: Option<(String, String)>,
 }
 
+/// By what a database orders text.
+#[derive(Clone, Debug)]
+pub struct Collation {
+    /// As `en_US.utf8`.
+    pub name: String,
+    /// Its version when the database was made, or when it was last said that its indexes are built anew; none: PostgreSQL does not
+    /// say, or it has none.
+    pub recorded: Option<String>,
+    /// Its version now.
+    pub actual: Option<String>,
+}
+
 /// An index.
 #[derive(Clone, Debug)]
 pub struct Index {
@@ -97,6 +109,25 @@ impl Database {
     pub async fn settings(&self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
         let rows = self.all(&queries::SETTINGS, &[&names], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// By what the database orders text.
+    pub async fn collation(&self) -> Result<Collation, Error> {
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get::<_, bool>(1)?, row.try_get(2)?));
+        let (name, told, recorded) = self.only(&queries::COLLATION, &[], read).await?;
+        let actual = if told { self.only(&queries::COLLATION_NOW, &[], |row| row.try_get(0)).await? } else { None };
+        Ok(Collation { name, recorded, actual })
+    }
+
+    /// Keys that should be unique, and how many of them are there more than once, as far as `most` rows of each table tell; with
+    /// `of_state`, those of what tells of rooms and members too.
+    pub async fn duplicates(&self, most: i64, of_state: bool) -> Result<Vec<(String, u64)>, Error> {
+        let read = |row: &Row| Ok((row.try_get(0)?, count(row, 1)?));
+        let mut keys = self.all(&queries::DUPLICATES, &[&most], read).await?;
+        if of_state {
+            keys.extend(self.all(&queries::DUPLICATES_OF_STATE, &[&most], read).await?);
+        }
+        Ok(keys)
     }
 
     /// The indexes of some tables.

@@ -46,6 +46,12 @@ pub(super) const SERVER_NAME_BY_MEMBERSHIP: Statement = statement!("server_name_
 pub(super) const LOGIN: Statement = statement!("login");
 pub(super) const WRITABLE: Statement = statement!("writable");
 pub(super) const SETTINGS: Statement = statement!("settings");
+pub(super) const COLLATION: Statement = statement!("collation");
+pub(super) const COLLATION_NOW: Statement = statement!("collation_now");
+pub(super) const DUPLICATES: Statement = statement!("duplicates");
+pub(super) const DUPLICATES_OF_STATE: Statement = statement!("duplicates_of_state");
+pub(super) const JSON_PAGES: Statement = statement!("json_pages");
+pub(super) const JSON_PLACES: Statement = statement!("json_places");
 pub(super) const INDEXES: Statement = statement!("indexes");
 pub(super) const SCHEMA_VERSION: Statement = statement!("schema_version");
 pub(super) const BACKGROUND_UPDATES: Statement = statement!("background_updates");
@@ -114,6 +120,13 @@ pub(super) fn by_id() -> Statement {
     stored(&statement!("by_id"), "")
 }
 
+/// Events by the places of their rows in `event_json`, which no index need show.
+pub(super) fn by_place() -> Statement {
+    let Statement { name, sql } = stored(&statement!("by_place"), "");
+    let by_index = "j.event_id = case when w.wanted then p.event_id end";
+    Statement { name, sql: sql.replace(by_index, "j.ctid = p.place and j.event_id || '' = p.event_id").into() }
+}
+
 /// The next ids that have appeared on the whole server where they were missing.
 pub(super) fn probe() -> Statement {
     stored(&statement!("probe"), " order by p.id")
@@ -160,12 +173,19 @@ pub(super) fn named(name: &str) -> Option<Statement> {
         room_past_state(),
         redacted_by(),
         by_id(),
+        by_place(),
+        JSON_PAGES,
+        JSON_PLACES,
         ROOM_STRETCH,
         STANDING,
         SUBSCRIBED,
         LOGIN,
         WRITABLE,
         SETTINGS,
+        COLLATION,
+        COLLATION_NOW,
+        DUPLICATES,
+        DUPLICATES_OF_STATE,
         INDEXES,
         SCHEMA_VERSION,
         BACKGROUND_UPDATES,

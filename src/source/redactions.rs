@@ -3,6 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::types::ToSql;
+
 use super::known::Known;
 use super::{Database, Error, Scope, queries, schema};
 use crate::event::{BanRedaction, Event};
@@ -142,10 +144,20 @@ impl Database {
 
     /// Events by a statement that asks for ids.
     async fn events(&self, statement: queries::Statement, ids: &[&str]) -> Result<Vec<Event>, Error> {
+        self.events_of(statement, &[&ids]).await
+    }
+
+    /// Events by a statement over `stored.sql` that asks for what these parameters say.
+    pub(super) async fn events_of(
+        &self,
+        statement: queries::Statement,
+        asked: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Event>, Error> {
         let statement = self.schema.adapt(statement);
         let failed = Error::query(statement.name);
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
-        let rows = self.session.query(&statement, &[&server_name, &excluded, &ids]).await?;
+        let all: [&(dyn ToSql + Sync); 2] = [&server_name, &excluded];
+        let rows = self.session.query(&statement, &[&all[..], asked].concat()).await?;
         let mut events = BTreeMap::<String, Event>::new();
         for row in &rows {
             let (_, row) = queries::row(row, &Known::default(), server_name).map_err(failed)?;

@@ -358,3 +358,29 @@ fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").args([from, to]).status();
     assert!(status.is_ok_and(|status| status.success()));
 }
+
+/// As after a change of the collation that the index of `event_json` is ordered by.
+#[test]
+fn what_an_index_hides_is_found_before_and_after_it_counts_as_damaged() {
+    for is_archived in [false, true] {
+        let (database, archive) = (server(), TestArchive::new());
+        let ready = |ready: bool| {
+            format!("update pg_index set indisready = {ready} where indexrelid = 'event_json_event_id_key'::regclass")
+        };
+        database.execute(&ready(false));
+        database.events([11, 12]);
+        database.execute(&ready(true));
+        export(&database, archive.path(), &[]).with(3).saying("has no row in event_json yet");
+        if is_archived {
+            archive.a_day_passes();
+            export(&database, archive.path(), &[]).with(3).saying("--look-for-missing finds it");
+            assert!(archive.lines()["$11"].about()["unparsed"].is_null());
+        }
+        export(&database, archive.path(), &["--look-for-missing"]).with(0);
+        for event_id in ["$11", "$12"] {
+            assert_eq!(archive.lines()[event_id].json()["content"]["body"], "hello");
+            assert_eq!(archive.one(&format!("select damaged from event where event_id = '{event_id}'")), "0");
+        }
+        export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    }
+}

@@ -486,3 +486,36 @@ fn what_a_ban_redacts_is_left_out_where_it_can_be_told() {
     assert!(!day().contains("secret"));
     database.execute(&format!("drop owned by {role}; drop role {role}"));
 }
+
+#[test]
+fn an_event_with_several_rows_is_dumped_once() {
+    let database = server();
+    let columns = "topological_ordering, event_id, type, room_id, processed, outlier, depth, origin_server_ts, received_ts, sender";
+    let second = |event_id: &str, id: i64| {
+        let sql = format!(
+            "insert into events ({columns}, stream_ordering) select {columns}, {id} from events where event_id = '{event_id}'"
+        );
+        database.with_broken_indexes("events", &sql);
+    };
+    second("$1", 10);
+    second("$-1", 11);
+    let sql = "insert into event_json select event_id, room_id, internal_metadata, replace(json, 'hello', 'a'), format_version \
+                 from event_json where event_id in ('$1', '$2')";
+    database.with_broken_indexes("event_json", sql);
+    let dumped = room(&database, &[ROOM]);
+    assert_eq!(ids(&dumped.stdout), ["$-2", "$-1", "$1", "$2", "$3"]);
+    assert_eq!(dumped.stdout.matches(r#""body":"a""#).count(), 2, "{}", dumped.stdout);
+    let said = dumped.with(3).saying("event $-1 has several rows").saying("event $2 has several rows").stderr;
+    assert_eq!(said.matches("several rows").count(), 3, "{said}");
+    let document = room(&database, &[ROOM, "--format", "markdown"]);
+    assert_eq!(document.stdout.matches("hello").count(), 3, "{}", document.stdout);
+    document.with(3).saying("event $-1 has several rows");
+    room(&database, &[ROOM, "--state"]).with(3);
+    let archive = TestArchive::new();
+    export(&database, archive.path(), &[])
+        .with(3)
+        .saying("several rows")
+        .saying("done, but some events have several rows");
+    assert_eq!(archive.lines().len(), 5);
+    export(&database, archive.path(), &[]).with(0);
+}

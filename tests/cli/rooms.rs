@@ -373,3 +373,30 @@ fn a_signal_ends_a_list_and_its_statement() {
         wait_until("the statement is cancelled", || database.query_one_text(sleeping) == "0");
     }
 }
+
+#[test]
+fn second_rows_list_no_room_and_no_member_twice() {
+    let database = empty(Shape::V1_163);
+    told(&database, "!one:here.test", 1, &[ALICE, BOB], &[name("One")]);
+    told(&database, "!two:here.test", 11, &[ALICE, BOB], &[]);
+    told(&database, "!three:here.test", 21, &[ALICE], &[name("Three")]);
+    database.forget_state("!three:here.test");
+    let before = listed(&database, &[]);
+    for table in [
+        "rooms",
+        "rejections",
+        "room_memberships",
+        "local_current_membership",
+        "current_state_events",
+        "room_aliases",
+        "users",
+        "event_json",
+    ] {
+        database.with_broken_indexes(table, &format!("insert into {table} select * from {table}"));
+        assert_eq!(listed(&database, &[]), before, "{table}");
+    }
+    database.with_broken_indexes("events", "insert into events select * from events");
+    assert_eq!(listed(&database, &[]).len(), 3);
+    run(&["room", "--database", &database.dsn(), "One", "--state"]).with(3);
+    run(&["room", "--database", &database.dsn(), "!three:here.test", "--state"]).with(3);
+}

@@ -1,7 +1,10 @@
 //! Rows that an index should not have let in, as after a change of the collation that it is ordered by, or without it.
 
 use serde_json::json;
-use synapse_export::archive::Counts;
+use synapse_export::archive::{Archive, Counts};
+use synapse_export::config::Config;
+use synapse_export::source;
+use tokio::runtime::Runtime;
 
 use crate::support::Database;
 use crate::support::archive::{Heard, TestArchive};
@@ -232,6 +235,7 @@ fn a_column_that_is_null_against_its_rule_ends_nothing() {
     let (counts, heard) = exported(&archive, &database);
     assert_eq!(archive.ids(), "$1 $10 $11 $2 $3 $4 $5 $6 $7");
     assert_eq!((counts.damaged, heard.damaged.len()), (0, 0));
+    assert_eq!((counts.unplaced, heard.unplaced.join(", ")), (2, "at 9: event_id, $8: room_id".to_owned()));
     assert_eq!(archive.redacted_by("$7"), "$11");
     let expected = "m.room.message @alice:here.test";
     for event_id in ["$1", "$4", "$10"] {
@@ -261,5 +265,42 @@ fn a_row_in_hexadecimal_digits_is_the_event_it_was() {
         assert_eq!(lines["$2"].about()["hex"], true);
         assert_eq!(lines["$2"].text.replace(",\"hex\":true", ""), plain["$2"].text);
         assert_eq!(archive.one("select body from event where event_id = '$2'"), "hello");
+    }
+}
+
+/// Rows that the index of `event_json` does not show, as when it is ordered by another collation than by now.
+#[test]
+fn a_row_that_no_index_shows_is_found_by_its_place() {
+    for shape in SHAPES {
+        let (database, archive) = (server(shape), TestArchive::new());
+        database.events(1..=3);
+        let ready = |ready: bool| {
+            format!("update pg_index set indisready = {ready} where indexrelid = 'event_json_event_id_key'::regclass")
+        };
+        database.execute(&ready(false));
+        database.events([4, 5]);
+        database.execute(&ready(true));
+        let (counts, heard) = exported(&archive, &database);
+        assert_eq!((counts.live, heard.waiting.join(" ")), (3, "$4 $5".to_owned()), "the index hides them");
+
+        let config = Config::new(Some(&database.dsn()), |_| None).unwrap();
+        let found = Runtime::new().unwrap().block_on(async {
+            let database = source::Database::connect(&config).await.unwrap();
+            let pages = database.json_pages().await.unwrap();
+            assert!(pages >= 1, "{pages}");
+            assert!(database.look_for(pages, 128, &["$4"]).await.unwrap().is_empty());
+            database.look_for(0, pages, &["$1", "$4", "$5", "$none"]).await.unwrap()
+        });
+        let lines: Vec<&str> = found.iter().map(|event| &*event.line).collect();
+        assert_eq!(found.iter().map(|event| &*event.event_id).collect::<Vec<_>>(), ["$1", "$4", "$5"]);
+        assert!(lines.iter().all(|line| line.contains("hello")), "{lines:?}");
+
+        let mut archive = Archive::open(archive.path(), None).unwrap();
+        let (sought, page) = archive.begin_search().unwrap().unwrap();
+        assert_eq!((sought.join(" "), page), ("$4 $5".to_owned(), 0));
+        archive.searched_up_to(128).unwrap();
+        assert_eq!(archive.begin_search().unwrap().unwrap().1, 128, "it is gone on with");
+        archive.end_search().unwrap();
+        assert_eq!(archive.begin_search().unwrap().unwrap().1, 0);
     }
 }

@@ -50,6 +50,7 @@ impl Line {
 pub struct Heard {
     pub damaged: Vec<(String, String)>,
     pub duplicates: Vec<String>,
+    pub unplaced: Vec<String>,
     pub waiting: Vec<String>,
     pub gone: Vec<String>,
 }
@@ -62,7 +63,7 @@ impl Report for Heard {
     }
 
     fn unplaced(&mut self, event_id: &str, _: &str, lacks: &str) {
-        panic!("{event_id} is without {lacks}");
+        self.unplaced.push(format!("{event_id}: {lacks}"));
     }
 
     fn duplicate(&mut self, event_id: &str, _: &str) {
