@@ -229,20 +229,6 @@ impl TestArchive {
         lines
     }
 
-    /// Whether a file of lines is longer than the catalog says.
-    pub fn is_longer_than_committed(&self) -> bool {
-        let catalog = self.catalog();
-        let mut committed = catalog.prepare("select bytes from file where path = ?1").expect("a table");
-        entries(&self.path().join("rooms")).iter().any(|room| {
-            entries(&self.path().join("rooms").join(room)).iter().any(|file| {
-                let path = format!("rooms/{room}/{file}");
-                let length = fs::metadata(self.path().join(&path)).expect("a file").len();
-                file.strip_suffix(".jsonl").is_some()
-                    && committed.query_row([path], |row| row.get::<_, i64>(0)).unwrap_or(0).unsigned_abs() < length
-            })
-        })
-    }
-
     /// The ids of the archived events, sorted and separated by spaces.
     #[track_caller]
     pub fn ids(&self) -> String {
