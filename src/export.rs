@@ -227,7 +227,9 @@ impl Export<'_> {
             self.archive().await?.count(run, &counts)?;
             self.counts += counts;
         }
-        events.iter().for_each(|(event_id, room_id)| self.report.unplaced(event_id, room_id));
+        for (event_id, room_id) in &events {
+            self.report.unplaced(event_id, room_id);
+        }
         Ok(())
     }
 

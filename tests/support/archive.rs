@@ -117,12 +117,12 @@ impl TestArchive {
     /// Exports all rooms, and is told to stop at the nth time that writing comes to a step; the outcome.
     #[track_caller]
     pub fn export_stopped_at(&self, database: &Database, step: Step, nth: usize) -> Result<Summary, Error> {
-        let (stop, stopped) = watch::channel(false);
+        let (stopping, stopped) = watch::channel(false);
         let mut count = 0;
         let hook = move |at| {
             count += usize::from(at == step);
             if count == nth {
-                stop.send_replace(true);
+                stopping.send_replace(true);
             }
             Ok(())
         };
