@@ -115,24 +115,24 @@ fn kill_in(wanted: Phase, database: &Database, archive: &Path, chance: &mut Chan
     let mut child = spawn(database, archive);
     let process = Pid::from_child(&child);
     let signal = |signal| kill_process(process, signal).expect("it is a child, and not waited for");
-    loop {
+    let is_killed = loop {
         std::thread::sleep(chance.below(LOOK));
         signal(Signal::STOP);
         // told of, but left to be waited for
         let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         let status = waitid(WaitId::Pid(process), options).expect("it is a child").expect("it was waited for");
         if status.exited() {
-            let status = child.wait().expect("it is a child");
-            assert!(status.success(), "a run after a kill failed: {status}");
-            return false;
+            break false;
         }
         if phase(archive) == wanted {
-            child.kill().expect("it is a child");
-            child.wait().expect("it is a child");
-            return true;
+            signal(Signal::KILL);
+            break true;
         }
         signal(Signal::CONT);
-    }
+    };
+    let status = child.wait().expect("it is a child");
+    assert!(is_killed || status.success(), "a run after a kill failed: {status}");
+    is_killed
 }
 
 /// What a run is doing that stands still, by what can be seen of it.
