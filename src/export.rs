@@ -259,7 +259,9 @@ impl Export<'_> {
             self.archive().await?.count(run, &counts)?;
             self.counts += counts;
         }
-        events.iter().for_each(|(lacks, event_id, room_id)| self.report.unplaced(event_id, room_id, lacks));
+        for (lacks, event_id, room_id) in &events {
+            self.report.unplaced(event_id, room_id, lacks);
+        }
         Ok(())
     }
 

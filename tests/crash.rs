@@ -1,24 +1,63 @@
-//! The real program, killed at random moments of its runs over a growing server: in the end every event has its one line.
+//! The real program, killed in every phase of its runs over a growing server: in the end every event has its one line.
 //!
-//! `CRASH_SEED` chooses the moments again.
+//! It is stopped again and again, looked at, and killed in the phase that is wanted: so no kill hangs on how fast it is.
+//! `CRASH_SEED` chooses the moments of looking again.
 
 mod support;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use support::archive::TestArchive;
+use rusqlite::Connection;
+use rusqlite::ErrorCode::{CannotOpen, DatabaseBusy, FileLockingProtocolFailed, ReadOnly};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use support::archive::{TestArchive, entries};
 use support::{Database, Shape, cluster};
 
-const KILLS: u32 = 50;
 /// How many archives are begun; all but the last are given up when the first export is done.
 const ARCHIVES: u32 = 2;
-const EVENTS_AT_FIRST: i64 = 22_000;
+/// More than a batch, so that several are committed together.
+const EVENTS_AT_FIRST: i64 = 12_000;
 /// What the server stores between two runs after the first export.
 const EVENTS_BETWEEN: i64 = 200;
 const ROOMS: i64 = 6;
+/// How long a run goes on between two looks, at most.
+const LOOK: Duration = Duration::from_millis(3);
+/// How many runs may end before they are seen in the phase that is wanted. A later one is in some for a few milliseconds only.
+const ATTEMPTS: usize = 100;
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// There is no catalog, or nothing in it.
+    Beginning,
+    /// Lines are there, or may be, of a batch that is not committed.
+    Appending,
+    /// Some indexes are there, others not.
+    Indexing,
+    /// All is committed, but a transcript is missing or not as the events say.
+    Rendering,
+    /// Anything else: it reads, or the catalog's own commit is under way.
+    Other,
+}
+
+/// In the order in which a first export comes to them.
+const OF_A_FIRST_EXPORT: [Phase; 8] = [
+    Phase::Beginning,
+    Phase::Appending,
+    Phase::Other,
+    Phase::Appending,
+    Phase::Indexing,
+    Phase::Indexing,
+    Phase::Rendering,
+    Phase::Rendering,
+];
+const OF_A_LATER_ONE: [Phase; 3] = [Phase::Appending, Phase::Rendering, Phase::Other];
+/// How often each of them.
+const ROUNDS: usize = 6;
 
 #[test]
 fn a_killed_program_loses_nothing_and_repeats_nothing() {
@@ -32,52 +71,32 @@ fn a_killed_program_loses_nothing_and_repeats_nothing() {
     (0..ROOMS).for_each(|room| database.room(&format!("!{room}:here.test"), "10"));
     let mut stored = EVENTS_AT_FIRST;
     store(&database, 1, stored);
-    let whole = duration(&database, TestArchive::new().path());
 
-    let (mut kills, mut torn) = (0, 0);
     let mut first_export = || {
-        let archive = TestArchive::new();
-        loop {
-            let mut child = spawn(&database, archive.path());
-            std::thread::sleep(chance.below(whole));
-            let killed = kill(&mut child);
-            torn += u32::from(is_torn(&archive));
-            if !killed {
+        for _ in 0..ATTEMPTS {
+            let archive = TestArchive::new();
+            if OF_A_FIRST_EXPORT.iter().all(|&phase| kill_in(phase, &database, archive.path(), &mut chance)) {
+                run(&database, archive.path());
                 assert_eq!(archive.lines().len().to_string(), stored.to_string());
                 return archive;
             }
-            kills += 1;
         }
+        panic!("no first export was seen in each of {OF_A_FIRST_EXPORT:?}");
     };
     (1..ARCHIVES).for_each(|_| drop(first_export()));
     let archive = first_export();
-    let of_the_first = kills;
-    let more = duration(&database, archive.path());
 
-    let patience = Instant::now() + Duration::from_mins(5);
-    while kills < KILLS {
-        assert!(Instant::now() < patience, "in five minutes only {kills} runs could be killed");
-        store(&database, stored + 1, stored + EVENTS_BETWEEN);
-        stored += EVENTS_BETWEEN;
-        let (file, before) = grown(archive.path(), stored);
-        let mut child = spawn(&database, archive.path());
-        if chance.below(Duration::from_secs(2)) < Duration::from_secs(1) {
-            std::thread::sleep(chance.below(more * 2));
-        } else {
-            // In the middle of a commit, when the first lines of the batch are there.
-            while grown(archive.path(), stored) == (file.clone(), before) && child.try_wait().unwrap().is_none() {
-                std::thread::sleep(Duration::from_micros(50));
-            }
-            std::thread::sleep(chance.below(Duration::from_millis(3)));
-        }
-        kills += u32::from(kill(&mut child));
-        torn += u32::from(is_torn(&archive));
+    for phase in OF_A_LATER_ONE.repeat(ROUNDS) {
+        let is_killed = |_| {
+            store(&database, stored + 1, stored + EVENTS_BETWEEN);
+            stored += EVENTS_BETWEEN;
+            kill_in(phase, &database, archive.path(), &mut chance)
+        };
+        assert!((0..ATTEMPTS).any(is_killed), "no run was seen in {phase:?}");
     }
 
-    duration(&database, archive.path());
+    run(&database, archive.path());
     let lines = archive.lines();
-    println!("{of_the_first} kills in the first export, {kills} in all, {torn} in a batch; {stored} events");
-    assert!(torn > 0, "no kill came between the start and the end of a batch");
     let pdus = database.query_one_text("select string_agg(event_id || ' ' || json, E'\\n') from event_json");
     let pdus: BTreeMap<&str, &str> = pdus.lines().map(|row| row.split_once(' ').unwrap()).collect();
     assert_eq!(pdus.len().to_string(), stored.to_string());
@@ -88,6 +107,85 @@ fn a_killed_program_loses_nothing_and_repeats_nothing() {
     }
     assert_eq!(archive.one("select count(distinct event_id) = count(*) from event"), "1");
     assert_eq!(archive.one("select sum(live) from run"), stored.to_string());
+    assert_eq!(archive.one("select count(*) from file where dirty"), "0");
+}
+
+/// Begins a run and kills it once it is seen in a phase. False: it came to its end before.
+fn kill_in(wanted: Phase, database: &Database, archive: &Path, chance: &mut Chance) -> bool {
+    let mut child = spawn(database, archive);
+    let process = Pid::from_child(&child);
+    let signal = |signal| kill_process(process, signal).expect("it is a child, and not waited for");
+    let is_killed = loop {
+        std::thread::sleep(chance.below(LOOK));
+        signal(Signal::STOP);
+        // told of, but left to be waited for
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(process), options).expect("it is a child").expect("it was waited for");
+        if status.exited() {
+            break false;
+        }
+        if phase(archive) == wanted {
+            signal(Signal::KILL);
+            break true;
+        }
+        signal(Signal::CONT);
+    };
+    let status = child.wait().expect("it is a child");
+    assert!(is_killed || status.success(), "a run after a kill failed: {status}");
+    is_killed
+}
+
+/// What a run is doing that stands still, by what can be seen of it.
+fn phase(archive: &Path) -> Phase {
+    let Ok(catalog) =
+        Connection::open_with_flags(archive.join("catalog.sqlite"), rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+    else {
+        return Phase::Beginning;
+    };
+    // who stands still lets nobody in
+    catalog.busy_timeout(Duration::ZERO).expect("it can be set");
+    match look(&catalog, archive) {
+        Ok(phase) => phase,
+        // within the catalog's own commit
+        Err(error) => {
+            let code = error.sqlite_error_code();
+            let is_busy = matches!(code, Some(DatabaseBusy | ReadOnly | CannotOpen | FileLockingProtocolFailed));
+            assert!(is_busy, "{error}");
+            Phase::Other
+        }
+    }
+}
+
+fn look(catalog: &Connection, archive: &Path) -> rusqlite::Result<Phase> {
+    let holds = |sql: &str| catalog.query_row(&format!("select {sql}"), [], |row| row.get::<_, bool>(0));
+    let has = |index: &str| holds(&format!("exists (select 1 from sqlite_schema where name = '{index}')"));
+    if !has("intent")? {
+        return Ok(Phase::Beginning);
+    }
+    // while the first export reads, any file may be longer than the catalog says
+    if holds("exists (select 1 from intent where path <> '')")? || is_longer_than_committed(catalog, archive)? {
+        return Ok(Phase::Appending);
+    }
+    if !has("file_dirty")? {
+        return Ok(if has("event_id")? { Phase::Indexing } else { Phase::Other });
+    }
+    Ok(if holds("exists (select 1 from file where dirty)")? { Phase::Rendering } else { Phase::Other })
+}
+
+/// Whether a file of lines is longer than the catalog says.
+fn is_longer_than_committed(catalog: &Connection, archive: &Path) -> rusqlite::Result<bool> {
+    let mut committed = catalog.prepare("select coalesce((select bytes from file where path = ?1), 0)")?;
+    for room in entries(&archive.join("rooms")) {
+        for file in entries(&archive.join("rooms").join(&room)) {
+            let path = format!("rooms/{room}/{file}");
+            let Some(_) = file.strip_suffix(".jsonl") else { continue };
+            let length = std::fs::metadata(archive.join(&path)).map_or(0, |metadata| metadata.len());
+            if committed.query_row([path], |row| row.get::<_, i64>(0))?.unsigned_abs() < length {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Stores events of all rooms, in turn; 3,000 make a day.
@@ -104,15 +202,6 @@ fn store(database: &Database, first: i64, last: i64) {
     ));
 }
 
-/// The file that an event is for, and its length.
-fn grown(archive: &Path, event: i64) -> (PathBuf, u64) {
-    let day = chrono::DateTime::from_timestamp_millis(1_795_305_600_000 + event * 28_800).expect("a day of 2026");
-    let day = day.format("%Y-%m-%d");
-    let path = archive.join(format!("rooms/{}@here.test/{day}.jsonl", event % ROOMS));
-    let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    (path, length)
-}
-
 fn spawn(database: &Database, archive: &Path) -> Child {
     Command::new(env!("CARGO_BIN_EXE_synapse-export"))
         .args(["export", "--quiet", "--database", &database.dsn(), "--archive"])
@@ -123,43 +212,10 @@ fn spawn(database: &Database, archive: &Path) -> Child {
         .expect("it was built")
 }
 
-/// Whether the program was still there to be killed; if it ended before, it did so in order.
-fn kill(child: &mut Child) -> bool {
-    child.kill().expect("it is a child");
-    let status = child.wait().expect("it is a child");
-    assert!(matches!(status.code(), None | Some(0)), "a run after a kill failed: {status}");
-    status.code().is_none()
-}
-
-/// How long a run takes that nobody kills.
-fn duration(database: &Database, archive: &Path) -> Duration {
-    let began = Instant::now();
+/// Begins a run that nobody kills.
+fn run(database: &Database, archive: &Path) {
     let status = spawn(database, archive).wait().expect("it is a child");
     assert!(status.success(), "{status}");
-    began.elapsed()
-}
-
-/// Whether the archive was left in the middle of a batch.
-fn is_torn(archive: &TestArchive) -> bool {
-    if !archive.path().join("catalog.sqlite").exists() {
-        return false;
-    }
-    let catalog = archive.catalog();
-    let count = |sql| catalog.query_row(sql, [], |row| row.get::<_, i64>(0));
-    match count("select count(*) from sqlite_schema where name = 'intent'") {
-        Ok(1) => {
-            // while the first export reads, any file may be longer than the catalog says
-            let of_a_batch = count("select count(*) from intent where path <> ''").expect("a count") > 0;
-            of_a_batch || archive.is_longer_than_committed()
-        }
-        Ok(_) => false,
-        // within the catalog's own commit
-        Err(error) => {
-            let journal = error.sqlite_error().map(|error| error.extended_code);
-            assert_eq!(journal, Some(rusqlite::ffi::SQLITE_READONLY_ROLLBACK), "{error}");
-            true
-        }
-    }
 }
 
 /// Numbers that look like chance, the same for the same seed (`SplitMix64`).

@@ -13,6 +13,11 @@ use super::{Archive, Error, Step};
 const FIRST: &str = "event_id";
 /// Says by being there that they are all made.
 const LAST: &str = "file_dirty";
+/// Moves to its place, in order, what a first export has added to `membership`.
+const TAKE_FIRST_MEMBERSHIP: &str = "
+    insert or ignore into membership
+    select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
+    delete from first_membership;";
 
 /// The statements of `indexes.sql`.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -43,7 +48,7 @@ impl Archive {
         let catalog = self.catalog.connection.get_interrupt_handle();
         self.interrupt.clone().during(vec![catalog], || {
             self.only_one_line()?;
-            self.step(|writing| writing.take_first_membership())?;
+            self.step(|writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
             let mut missing = statements().skip(1).peekable();
             while let Some(statement) = missing.next() {
                 self.step(|writing| {
@@ -86,15 +91,6 @@ impl Writing<'_> {
     /// Makes the index that tells whether an event has two lines. The others are for [`Archive::index`].
     pub(super) fn begin_to_index(&self) -> Result<(), Error> {
         statements().take(1).try_for_each(|statement| Ok(self.0.execute_batch(statement)?))
-    }
-
-    /// Moves to its place, in order, what a first export has added to `membership`.
-    fn take_first_membership(&self) -> Result<(), Error> {
-        Ok(self.0.execute_batch(
-            "insert or ignore into membership
-             select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
-             delete from first_membership;",
-        )?)
     }
 }
 

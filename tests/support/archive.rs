@@ -133,12 +133,12 @@ impl TestArchive {
     /// Exports all rooms, and is told to stop at the nth time that writing comes to a step; the outcome.
     #[track_caller]
     pub fn export_stopped_at(&self, database: &Database, step: Step, nth: usize) -> Result<Summary, Error> {
-        let (stop, stopped) = watch::channel(false);
+        let (stopping, stopped) = watch::channel(false);
         let mut count = 0;
         let hook = move |at| {
             count += usize::from(at == step);
             if count == nth {
-                stop.send_replace(true);
+                stopping.send_replace(true);
             }
             Ok(())
         };
@@ -254,20 +254,6 @@ impl TestArchive {
         );
         assert_eq!(events, known, "the lines and the events of the catalog");
         lines
-    }
-
-    /// Whether a file of lines is longer than the catalog says.
-    pub fn is_longer_than_committed(&self) -> bool {
-        let catalog = self.catalog();
-        let mut committed = catalog.prepare("select bytes from file where path = ?1").expect("a table");
-        entries(&self.path().join("rooms")).iter().any(|room| {
-            entries(&self.path().join("rooms").join(room)).iter().any(|file| {
-                let path = format!("rooms/{room}/{file}");
-                let length = fs::metadata(self.path().join(&path)).expect("a file").len();
-                file.strip_suffix(".jsonl").is_some()
-                    && committed.query_row([path], |row| row.get::<_, i64>(0)).unwrap_or(0).unsigned_abs() < length
-            })
-        })
     }
 
     /// The ids of the archived events, sorted and separated by spaces.
