@@ -110,11 +110,11 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Answer, Error> {
         let began = Instant::now();
-        let begun = self.servers.begin(&self.target).await?;
+        let opened = self.servers.begin(&self.target).await?;
         let mut answer = Answer {
             session: self.clone(),
-            is_pooled: begun.is_pooled(),
-            client: Some(begun.client),
+            is_pooled: opened.is_pooled(),
+            client: Some(opened.client),
             rows: None,
             statement: statement.name,
             began,
