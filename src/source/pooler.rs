@@ -18,7 +18,7 @@ pub enum PoolerRefusal {
     Encryption,
 }
 
-/// The words of PgBouncer (1.18 to 1.24, `objects.c` and `client.c`), in lower case, and of PostgreSQL where it passes them on.
+/// The words of PgBouncer (1.18), in lower case, and of PostgreSQL where it passes them on.
 const SAID: [(&str, PoolerRefusal); 13] = [
     ("statement pooling mode", PoolerRefusal::Mode),
     ("unsupported startup parameter", PoolerRefusal::Parameter),

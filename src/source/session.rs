@@ -14,6 +14,7 @@ mod patience;
 mod process;
 mod servers;
 mod succession;
+mod way;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,10 +33,8 @@ use crate::config::Config;
 use parameters::types;
 use patience::Patience;
 pub(super) use patience::passes;
-use servers::{Begun, Servers};
-
-/// A standby knows no `SERIALIZABLE`, which a role or a database may have made the default.
-const BEGIN: &str = "begin isolation level read committed read only";
+use servers::Servers;
+use way::Begun;
 
 /// How long the cancelling of a statement may take.
 const CANCELLING: Duration = Duration::from_secs(5);
@@ -111,11 +110,11 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Answer, Error> {
         let began = Instant::now();
-        let begun = self.servers.begin(&self.target).await?;
+        let opened = self.servers.begin(&self.target).await?;
         let mut answer = Answer {
             session: self.clone(),
-            is_pooled: begun.is_pooled(),
-            client: Some(begun.client),
+            is_pooled: opened.is_pooled(),
+            client: Some(opened.client),
             rows: None,
             statement: statement.name,
             began,

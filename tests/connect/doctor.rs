@@ -20,6 +20,9 @@ fn encryption_is_said_to_be_in_force_where_it_is() {
         let finding = examined.findings.iter().find(|finding| finding.check == "tls").expect(&dsn);
         assert!(finding.kind == kind && finding.what.contains(said), "{dsn}: {finding:?}");
         assert_eq!(finding.remedy.is_some(), kind == Kind::Warning);
+        // whatever the encryption
+        let pooler = examined.findings.iter().find(|finding| finding.check == "pooler").expect(&dsn);
+        assert!(pooler.what.contains("PostgreSQL itself answers"), "{dsn}: {pooler:?}");
     }
     let refused = Config::new(Some(&good.dsn("scram password=wrong sslmode=require")), |_| None).unwrap();
     let examined = runtime.block_on(examine(&refused, None));

@@ -85,6 +85,21 @@ fn a_page_of_a_standby_that_lags_moves_no_watermark() {
         whole += usize::from(count(&archive) == 99);
         archives.push(archive);
     }
+    // who asks for the primary reads nothing else, transaction by transaction
+    let primary_only = format!("{} target_session_attrs=primary", pooler.dsn(name));
+    let mut refused = String::new();
+    for first in 0..4 {
+        balancer.next.store(first, Ordering::Relaxed);
+        let archive = TestArchive::new();
+        let path = archive.path().to_str().unwrap().to_owned();
+        let ended = run(&["export", "--database", &primary_only, "--archive", &path, "--retry-for", "60s"]);
+        // before a connection there is no patience
+        if ended.code == Some(0) {
+            assert_eq!(count(&archive), 99, "{ended:#?}");
+            refused += &ended.stderr;
+        }
+    }
+    assert!(refused.contains("it is a standby, and target_session_attrs=primary; trying again"), "{refused}");
     standby.query(name, "select pg_wal_replay_resume()");
     wait_until("the standby has all", || has("select count(*) from events") == "99");
     for archive in &archives {
