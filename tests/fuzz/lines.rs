@@ -1,5 +1,6 @@
 //! An archive whose files were damaged, and whose catalog is made anew from them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -44,8 +45,10 @@ pub(super) fn check(data: &[u8]) {
     fs::write(&file, &left[..cut]).expect("it can be written");
     let whole = left[..cut].split(|byte| *byte == b'\n').skip(1).count() as u64;
     let found = open(place.path(), &content).expect("it was only cut off");
-    assert!((whole..=whole + 1).contains(&found), "{found} of {whole} lines");
-    check_left(&fs::read(&file).unwrap_or_default(), &left[..cut], day, found);
+    let left_of_it = fs::read(&file).unwrap_or_default();
+    let lines = left_of_it.iter().filter(|byte| **byte == b'\n').count() as u64;
+    assert!((whole..=whole + 1).contains(&lines), "{lines} of {whole} lines");
+    check_left(&left_of_it, &left[..cut], day, found);
 }
 
 /// The number of events; none if the archive cannot be opened, for a reason that is told.
@@ -65,7 +68,7 @@ fn forget(archive: &Path) {
     fs::remove_file(archive.join("catalog.sqlite")).expect("there is a catalog");
 }
 
-/// What is left of a file are its first lines, each of which is an event.
+/// What is left of a file are its first lines, each of which is an event; a second one of an event does not count.
 fn check_left(left: &[u8], content: &[u8], day: &str, events: u64) {
     let text = std::str::from_utf8(left).expect("it was read");
     let unfinished = left.strip_suffix(b"\n").unwrap_or(left);
@@ -75,6 +78,8 @@ fn check_left(left: &[u8], content: &[u8], day: &str, events: u64) {
         left.escape_ascii(),
         content.escape_ascii()
     );
-    assert_eq!(text.split_terminator('\n').filter(|line| Event::from_line(line, day).is_ok()).count() as u64, events);
-    assert_eq!(text.matches('\n').count() as u64, events);
+    let ids: Vec<String> =
+        text.split_terminator('\n').filter_map(|line| Some(Event::from_line(line, day).ok()?.event_id)).collect();
+    assert_eq!(text.matches('\n').count(), ids.len(), "a line is no event");
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len() as u64, events);
 }
