@@ -1,5 +1,6 @@
 //! Where data go: to stdout, or to a file that is there only once it is whole.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, StdoutLock, Write};
 use std::path::{Path, PathBuf};
 
@@ -29,9 +30,9 @@ impl Output {
         if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             bail!("{} is a directory's name: --output takes that of a file", path.display());
         }
-        let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // only its owner can read what this makes
-        let file = tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory).with_context(cannot)?;
+        let file =
+            tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory_of(path)).with_context(cannot)?;
         Ok(Output::File(file, path.to_owned()))
     }
 
@@ -43,13 +44,26 @@ impl Output {
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
         let Output::File(file, path) = self else { return Ok(()) };
+        let cannot = |doing| format!("cannot {doing} {}", path.display());
+        file.as_file().sync_all().with_context(|| cannot("sync"))?;
         let named = file.persist_noclobber(&path).or_else(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => Err(error),
             // some file systems cannot rename without replacing, and have no links either
             _ => error.file.persist(&path),
         });
-        named.map_err(|error| error.error).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(())
+        named.map_err(|error| error.error).with_context(|| cannot("create"))?;
+        match File::open(directory_of(&path)).and_then(|directory| directory.sync_all()) {
+            // some file systems have nothing to sync there, and who may write to a directory need not be allowed to read it
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Err(error).with_context(|| cannot("sync the directory of"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An error that says where it happened. Its kind stays: a closed pipe is no failure.
@@ -62,6 +76,10 @@ impl Output {
             io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
         })
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Write for Output {
