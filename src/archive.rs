@@ -10,18 +10,22 @@ mod commit;
 mod error;
 mod jsonl;
 pub mod layout;
+mod lock;
 mod look;
+mod network;
+mod place;
 mod rebuild;
 mod redacting;
 mod stale;
 mod transcripts;
 mod writing;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::iter;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
@@ -31,6 +35,8 @@ pub use transcripts::{Rendered, Transcripts};
 
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
+use lock::{Held, Lock};
+use place::Place;
 
 /// Where it is written down which rooms an archive is of.
 const SELECTION: &str = ".selection.json";
@@ -68,29 +74,39 @@ pub struct Archive {
     hook: Option<Hook>,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
-    _lock: File,
+    lock: Lock,
 }
 
 impl Archive {
     /// Opens an archive, makes it if there is none, and undoes a batch that was not finished. If the catalog is gone, it
     /// is made anew from the files. `hook` is called at every step of writing.
     pub fn open(directory: &Path, hook: Option<Hook>) -> Result<Archive, Error> {
-        let path = directory.join("catalog.sqlite");
+        Archive::open_with(directory, None, hook)
+    }
+
+    /// The same, with the catalog in a directory of its own, which is remembered.
+    pub fn open_with(directory: &Path, catalog: Option<&Path>, hook: Option<Hook>) -> Result<Archive, Error> {
         jsonl::make_archive(directory)?;
-        let lock = lock(directory)?;
+        let lock = Lock::take(directory)?;
+        let mut place = Place::find(directory, catalog)?;
+        place.prepare()?;
+        let path = place.file();
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
         OpenOptions::new().append(true).create(true).mode(0o600).open(&path).map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
+        catalog.guard = Some(lock.held());
         if new {
+            place.may_be_new()?;
             catalog.set_up(|writing| {
                 writing.select(&selected(directory)?)?;
                 rebuild::rebuild(directory, writing)
             })?;
             jsonl::sync(directory)?;
         }
+        place.settle(&mut catalog)?;
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
-        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, _lock: lock };
+        let mut archive = Archive { directory: directory.to_owned(), catalog, hook, indexed, lock };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         Ok(archive)
@@ -196,19 +212,21 @@ impl Archive {
     }
 
     fn steps(&mut self) -> Steps<'_> {
-        Steps { hook: self.hook.as_mut(), directory: &self.directory }
+        Steps { hook: self.hook.as_mut(), directory: &self.directory, held: self.lock.held() }
     }
 }
 
-/// Where tests make a commit fail.
+/// Where it is made sure that the lock is still held, and tests make a commit fail.
 struct Steps<'a> {
     hook: Option<&'a mut Hook>,
     directory: &'a Path,
+    held: Arc<Held>,
 }
 
 impl Steps<'_> {
     fn at(&mut self, step: Step) -> Result<(), Error> {
-        self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))
+        self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))?;
+        if step == Step::Recorded { Ok(()) } else { self.held.check() }
     }
 }
 
@@ -247,36 +265,6 @@ pub fn has_other_things(directory: &Path) -> Result<bool, Error> {
     let is_ours = ["catalog.sqlite", "rooms", "index.md"].iter().any(|name| directory.join(name).exists());
     let is_other = |name: &String| !name.starts_with('.') && name != "lost+found";
     Ok(!is_ours && jsonl::names(directory)?.iter().any(is_other))
-}
-
-/// Locks an archive for as long as the file is open.
-fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join(".lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked { holder: holder(&mut file), archive: directory.to_owned() });
-        }
-        Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
-    }
-    file.set_len(0).map_err(Error::io("write to", &path))?;
-    writeln!(file, "{}", std::process::id()).map_err(Error::io("write to", &path))?;
-    Ok(file)
-}
-
-/// Who has locked an archive, by what its lock file says.
-fn holder(file: &mut File) -> String {
-    let mut pid = String::new();
-    let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-    if known { format!("process {}", pid.trim()) } else { "its process is not known".to_owned() }
 }
 
 /// Compares files with the catalog: all of them in a small archive, in a large one a part that is another each time, since

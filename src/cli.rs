@@ -17,8 +17,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing::error;
+use tracing::{error, info};
 
+use crate::archive::{Archive, Catalog};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -52,6 +53,35 @@ struct ArchiveArgs {
     /// The archive's directory
     #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
     archive: PathBuf,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+/// Where its catalog is.
+#[derive(clap::Args)]
+struct CatalogArgs {
+    /// The directory of the archive's catalog.sqlite, when that is not to be in the archive: one on a local disk, for an archive
+    /// on a network file system. Remembered for the runs to come
+    #[arg(long = "catalog", value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+impl ArchiveArgs {
+    /// Opens the archive to write to it; makes it, if there is none.
+    fn open(&self) -> Result<Archive, archive::Error> {
+        let archive = Archive::open_with(&self.archive, self.catalog.directory.as_deref(), None)?;
+        if archive.catalog().was_put_on_a_network() {
+            info!(
+                "the catalog is on a network file system: it has a rollback journal there, no write-ahead log; faster and safer is a local disk (--catalog DIR)"
+            );
+        }
+        Ok(archive)
+    }
+
+    /// Opens its catalog to look at it.
+    fn look(&self) -> Result<Catalog, archive::Error> {
+        Catalog::open_to_read_in(&self.archive, self.catalog.directory.as_deref())
+    }
 }
 
 /// How a command ended, if it did not fail.

@@ -1,13 +1,18 @@
 //! The SQLite database that indexes an archive; `catalog.sql` documents its tables. Knows no file but its own.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::Error;
+use super::lock::Held;
+use super::place::Place;
 use super::writing::Writing;
+use super::{Error, lock, network};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -42,13 +47,24 @@ pub struct Selection {
 /// An open catalog.
 pub struct Catalog {
     pub(super) connection: Connection,
+    /// What has to be held for as long as it is written to.
+    pub(super) guard: Option<Arc<Held>>,
+    /// Other hosts may have its file system too.
+    is_shared: bool,
+    was_put_there: bool,
 }
 
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
-        let catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let had_wal = path.parent().is_some_and(network::is_shared) && has_wal(path)?;
+        if had_wal {
+            leave_wal(&Catalog::connect(path, flags)?.connection)?;
+        }
+        let mut catalog = Catalog::connect(path, flags)?;
         let version = catalog.version()?;
+        catalog.was_put_there = had_wal || catalog.is_shared && version == 0;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
@@ -65,9 +81,21 @@ impl Catalog {
 
     /// Opens an existing catalog to look at, beside an export that may be running.
     pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
-        let path = archive.join("catalog.sqlite");
+        Catalog::open_to_read_in(archive, None)
+    }
+
+    /// The same, of a catalog that is said to be in a directory of its own.
+    pub fn open_to_read_in(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
+        let place = Place::find(archive, directory)?;
+        let path = place.file();
         if !path.try_exists().map_err(Error::io("look at", &path))? {
+            place.may_be_new()?;
             return Err(Error::NoArchive(archive.to_owned()));
+        }
+        if path.parent().is_some_and(network::hides_locks)
+            && let Some(holder) = lock::held_elsewhere(archive)
+        {
+            return Err(Error::LockedElsewhere { holder, archive: archive.to_owned() });
         }
         let open = |flags| {
             let catalog = Catalog::connect(&path, flags)?;
@@ -80,9 +108,16 @@ impl Catalog {
         };
         match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
-            VERSION => Ok(catalog),
+            VERSION => place.check(&catalog).map(|()| catalog),
             older => Err(Error::NotUpgraded(older)),
         }
+    }
+
+    /// Whether it has just been made, or was found in WAL mode, on a file system that other hosts may have too. There it has an
+    /// older kind of journal, which is read by one and written by another in turn.
+    #[must_use]
+    pub fn was_put_on_a_network(&self) -> bool {
+        self.was_put_there
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
@@ -92,14 +127,15 @@ impl Catalog {
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Catalog { connection })
+        let is_shared = path.parent().is_some_and(network::is_shared);
+        Ok(Catalog { connection, guard: None, is_shared, was_put_there: false })
     }
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
     /// the older kind of journal writes every page once instead of twice; its file stays from commit to commit, which spares
-    /// syncs of the directory.
+    /// syncs of the directory. It is kept where other hosts may have the file system too: the other one needs their shared memory.
     pub(super) fn set_journal(&self) -> Result<(), Error> {
-        let mode = if self.is_indexed()? { "wal" } else { "persist" };
+        let mode = if self.is_indexed()? && !self.is_shared { "wal" } else { "persist" };
         Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
     }
 
@@ -127,6 +163,7 @@ impl Catalog {
 
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
+        self.guard.as_ref().map_or(Ok(()), |held| held.check())?;
         Writing::begin(&mut self.connection)
     }
 
@@ -303,6 +340,20 @@ pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<(u64, i
 /// The committed length of a file, none if the archive has no such file.
 pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
     Ok(file(connection, path)?.map(|(bytes, _)| bytes))
+}
+
+/// Whether a catalog is in WAL mode (<https://www.sqlite.org/fileformat.html>, 1.3.3).
+fn has_wal(path: &Path) -> Result<bool, Error> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(20).read_to_end(&mut head));
+    read.map_err(Error::io("read", path))?;
+    Ok(head.get(18..20) == Some(&[2, 2]))
+}
+
+/// Ends WAL mode without memory that is shared with others, who must not be there.
+fn leave_wal(connection: &Connection) -> Result<(), Error> {
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    Ok(connection.pragma_update(None, "journal_mode", "persist")?)
 }
 
 fn needs_rollback(error: &rusqlite::Error) -> bool {

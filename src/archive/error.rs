@@ -77,6 +77,77 @@ pub enum Error {
         /// The archive.
         archive: PathBuf,
     },
+    /// Somebody else writes to the archive, on another host, and nothing keeps what is read from being half written.
+    #[error(
+        "another synapse-export ({}) is writing to {}, whose file system does not tell this host what it has locked: look when it is done",
+        holder, archive.display()
+    )]
+    LockedElsewhere {
+        /// `process 4711 on alpha`.
+        holder: String,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// This process was the one that writes to the archive.
+    #[error(
+        "{} is not this process's any more: it stood still for two minutes, or the file system did, or somebody took that file away. The next run undoes what is not committed, and goes on from there",
+        .0.display()
+    )]
+    LockLost(PathBuf),
+    /// There is no catalog where it is kept.
+    #[error(
+        "the catalog of {} is kept in {}, and there is none: mount that directory, or restore its catalog.sqlite from a backup. If it is lost, delete .archive.json in the archive and give --catalog DIR once more: the next export makes it anew from the files, reads the server again and adds what is missing",
+        archive.display(), directory.display()
+    )]
+    NoCatalog {
+        /// The archive.
+        archive: PathBuf,
+        /// Where its catalog was.
+        directory: PathBuf,
+    },
+    /// A catalog that is not this archive's.
+    #[error(
+        "{} is the catalog of another archive than {}: give --catalog a directory of this archive's own, or restore its catalog there",
+        path.display(), archive.display()
+    )]
+    CatalogOfAnother {
+        /// The catalog.
+        path: PathBuf,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// A catalog in the archive, which was to be elsewhere.
+    #[error(
+        "the catalog of {archive} is in the archive itself: while no synapse-export runs, move catalog.sqlite (and catalog.sqlite-wal or -journal, if they are there) from it to {directory}, then run this again",
+        archive = archive.display(), directory = directory.display()
+    )]
+    CatalogInside {
+        /// The archive.
+        archive: PathBuf,
+        /// Where its catalog was to be.
+        directory: PathBuf,
+    },
+    /// The file system cannot lock, or not as SQLite needs it.
+    #[error(
+        "the file system of the archive's catalog.sqlite does not lock files. Keep the catalog on a local disk: --catalog DIR"
+    )]
+    NoLocks(#[source] rusqlite::Error),
+    /// The file system has no shared memory.
+    #[error(
+        "the file system of the archive's catalog.sqlite has no shared memory, or no space for it, which its journal needs (WAL). Keep the catalog on a local disk: --catalog DIR"
+    )]
+    NoSharedMemory(#[source] rusqlite::Error),
+    /// A disk, or a network file system, fails.
+    #[error(
+        "the disk or the network file system of the archive's catalog.sqlite failed to {doing} it. Look into the system's log (dmesg), then run this again: it goes on from there"
+    )]
+    Disk {
+        /// What was attempted.
+        doing: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A file is not as the catalog knows it.
     #[error(
         "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, delete catalog.sqlite: the next export makes it anew from the files that are there, reads the server again and adds what is missing",
@@ -104,21 +175,52 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NoLargeFileSupport, NotADatabase,
+            SystemIoFailure,
+        };
         match source.sqlite_error_code() {
             Some(DatabaseBusy) => Error::Busy(source),
             Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
+            Some(FileLockingProtocolFailed | NoLargeFileSupport) => Error::NoLocks(source),
+            Some(SystemIoFailure) => failed(source),
             _ => Error::Catalog(source),
         }
     }
+}
+
+/// What SQLite only has a number for (`SQLITE_IOERR_…`).
+fn failed(source: rusqlite::Error) -> Error {
+    use rusqlite::ffi;
+    let code = source.sqlite_error().map_or(0, |error| error.extended_code);
+    let doing = match code {
+        ffi::SQLITE_IOERR_SHMOPEN
+        | ffi::SQLITE_IOERR_SHMSIZE
+        | ffi::SQLITE_IOERR_SHMLOCK
+        | ffi::SQLITE_IOERR_SHMMAP => return Error::NoSharedMemory(source),
+        ffi::SQLITE_IOERR_LOCK
+        | ffi::SQLITE_IOERR_RDLOCK
+        | ffi::SQLITE_IOERR_UNLOCK
+        | ffi::SQLITE_IOERR_BLOCKED
+        | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK => return Error::NoLocks(source),
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_MMAP => {
+            "read"
+        }
+        ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_TRUNCATE => "write to",
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_CLOSE => "sync",
+        ffi::SQLITE_IOERR_DELETE | ffi::SQLITE_IOERR_DELETE_NOENT => "delete the journal of",
+        ffi::SQLITE_IOERR_GETTEMPPATH => "make a temporary file (SQLITE_TMPDIR, TMPDIR or /var/tmp) for",
+        _ => "use",
+    };
+    Error::Disk { doing, source }
 }
 
 impl Error {
     /// Whether the same may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Error::Locked { .. } | Error::Busy(_))
+        matches!(self, Error::Locked { .. } | Error::LockedElsewhere { .. } | Error::LockLost(_) | Error::Busy(_))
     }
 
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

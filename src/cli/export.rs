@@ -93,7 +93,7 @@ async fn prepare(args: &Args, config: &Config, named: &Named) -> Result<(Databas
     if archive::has_other_things(directory)? {
         warn!("{} is not empty, and becomes an archive beside what is there", directory.display());
     }
-    let mut archive = Archive::open(directory, None)?;
+    let mut archive = args.archive.open()?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;

@@ -33,8 +33,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = super::export::watch_signals(stop, "finishing the room-day")?;
     // as a look only: no archive is made where there is none
-    drop(crate::archive::Catalog::open_to_read(&args.archive.archive)?);
-    let mut archive = Archive::open(&args.archive.archive, None)?;
+    drop(args.archive.look()?);
+    let mut archive = args.archive.open()?;
     if let Some(show) = args.show_redacted {
         archive.show_redacted(show)?;
     }

@@ -8,7 +8,6 @@ use tracing::{error, info};
 
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
-use crate::archive::{Archive, Catalog};
 use crate::stream::Stream;
 
 /// Show or reset how far the export has come
@@ -49,7 +48,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
 }
 
 fn show(args: &Show) -> Result<Outcome> {
-    let catalog = Catalog::open_to_read(&args.archive.archive)?;
+    let catalog = args.archive.look()?;
     let mut scopes = catalog.scopes()?;
     if scopes.is_empty() {
         scopes.insert(String::new());
@@ -116,7 +115,7 @@ fn show(args: &Show) -> Result<Outcome> {
 
 fn reset(args: &Reset) -> Result<Outcome> {
     // an archive that is not there must not be made
-    Catalog::open_to_read(&args.archive.archive)?;
+    drop(args.archive.look()?);
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
     let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {
@@ -134,7 +133,7 @@ fn reset(args: &Reset) -> Result<Outcome> {
             return Ok(Outcome::Refused);
         }
     }
-    Archive::open(&args.archive.archive, None)?.reset(&streams)?;
+    args.archive.open()?.reset(&streams)?;
     info!("reset: the next export reads {names} again and adds what the archive lacks");
     Ok(Outcome::Done)
 }

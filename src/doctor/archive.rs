@@ -32,7 +32,7 @@ pub(super) struct State {
 
 impl State {
     /// Looks at an archive, if there is one to look at.
-    pub(super) fn of(directory: Option<&Path>) -> State {
+    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> State {
         let mut state = State { directory: directory.map(Path::to_owned), ..State::default() };
         let Some(directory) = directory else {
             let finding = Finding::unknown("archive", "none was named, so none was looked at");
@@ -42,7 +42,7 @@ impl State {
         match look(directory) {
             Err(error) => state.findings.push(Finding::error("archive", chain(&error))),
             Ok(look) => {
-                state.directory(directory, &look);
+                state.directory(directory, catalog, &look);
                 state.look = Some(look);
             }
         }
@@ -62,7 +62,7 @@ impl State {
         findings.append(&mut self.findings);
     }
 
-    fn directory(&mut self, directory: &Path, look: &Look) {
+    fn directory(&mut self, directory: &Path, catalog: Option<&Path>, look: &Look) {
         let shown = directory.display();
         if !look.is_writable {
             let what = if look.exists { "write to" } else { "make" };
@@ -83,7 +83,7 @@ impl State {
             Finding::warning(permissions, format!("others may look into {shown} (mode {:04o})", look.mode))
                 .remedy(format!("chmod go= {}", quoted(directory)))
         });
-        match Catalog::open_to_read(directory) {
+        match Catalog::open_to_read_in(directory, catalog) {
             Ok(catalog) => {
                 if let Err(error) = self.inside(directory, look, &catalog) {
                     self.findings.push(Finding::error("archive", chain(&error)));
@@ -99,6 +99,9 @@ impl State {
             Err(Error::NoArchive(_)) => {
                 let finding = Finding::warning("archive", format!("{shown} is no archive yet: nothing is archived"));
                 self.findings.push(finding.remedy("run synapse-export export, which makes one"));
+            }
+            Err(error @ Error::LockedElsewhere { .. }) => {
+                self.findings.push(Finding::unknown("archive", chain(&error)));
             }
             Err(error) => self.findings.push(unusable(&error)),
         }

@@ -1,0 +1,453 @@
+//! One writer at a time, on whatever host.
+//!
+//! `.lock` is there while somebody writes, and says who: it is put there whole, and never in place of another. A thread writes
+//! the file server's time into it every 15 seconds; after three minutes without that, which is more than attributes are cached,
+//! it is stale, and before only if its process is provably gone. Whoever holds it looks whether it is still there before each
+//! step, and stops when it has not been able to say so for two minutes. Beside it the kernel's lock on the directory keeps
+//! processes of one host apart, where the file system has such locks.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::OFlags;
+use rustix::process::{Pid, test_kill_process};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, jsonl, network};
+
+/// The lock's name in the archive's directory.
+const NAME: &str = ".lock";
+/// How often it is refreshed.
+const REFRESHED_EVERY: Duration = Duration::from_secs(15);
+/// Its holder stops when it has not been refreshed for so long.
+const HELD_FOR: Duration = Duration::from_secs(120);
+/// Others take it over when it has not been refreshed for so long.
+const STALE_AFTER: Duration = Duration::from_secs(180);
+/// What nobody has written to for so long was cut off while it was made.
+const TORN_AFTER: Duration = Duration::from_secs(5);
+/// How long the kernel's lock may outlast what it is there for: a program that is just being started has it too.
+const LINGERS: Duration = Duration::from_millis(400);
+/// How long is waited before another look.
+const PAUSE: Duration = Duration::from_millis(20);
+/// What is said of a holder that was a moment faster.
+const FIRST: &str = "its process came first";
+/// How much of a lock is read.
+const LONGEST: u64 = 4096;
+
+/// Who writes to an archive, as `.lock` says it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Claim {
+    host: String,
+    /// Which start of its kernel; empty: it does not tell.
+    boot: String,
+    pid_namespace: String,
+    process: u32,
+    /// When the process began, as its kernel counts.
+    started: u64,
+    /// Which of the process's.
+    nth: u32,
+    /// The kernel's lock on a local directory is held too.
+    kernel: bool,
+    /// When this was written, by the file server's clock; milliseconds since the epoch.
+    time: u64,
+}
+
+impl Claim {
+    fn of_this_process(kernel: bool) -> Claim {
+        static NTH: AtomicU32 = AtomicU32::new(0);
+        let process = std::process::id();
+        Claim {
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            boot: boot(),
+            pid_namespace: pid_namespace(),
+            process,
+            started: stat(process).map_or(0, |(_, started)| started),
+            nth: NTH.fetch_add(1, Ordering::Relaxed),
+            kernel,
+            time: 0,
+        }
+    }
+
+    fn is(&self, other: &Claim) -> bool {
+        let whose = |claim: &Claim| (claim.process, claim.started, claim.nth);
+        let place = |claim: &Claim| [claim.host.clone(), claim.boot.clone(), claim.pid_namespace.clone()];
+        whose(self) == whose(other) && place(self) == place(other)
+    }
+
+    /// Whether its process ran under the kernel that runs now.
+    fn is_of_this_boot(&self) -> bool {
+        !self.boot.is_empty() && self.boot == boot()
+    }
+
+    /// Whether its process has certainly ended.
+    fn is_gone(&self) -> bool {
+        if !self.is_of_this_boot() || self.pid_namespace.is_empty() || self.pid_namespace != pid_namespace() {
+            return false;
+        }
+        let Some(pid) = i32::try_from(self.process).ok().and_then(Pid::from_raw) else { return true };
+        if test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
+            return true;
+        }
+        // its number may be another's by now
+        stat(self.process).is_some_and(|(state, started)| matches!(state, 'Z' | 'X') || started != self.started)
+    }
+
+    fn is_stale(&self, now: u64) -> bool {
+        now.abs_diff(self.time) >= milliseconds(STALE_AFTER)
+    }
+
+    /// `process 4711`, and where it is.
+    fn holder(&self) -> String {
+        let process = format!("process {}", self.process);
+        match self.is_of_this_boot() {
+            true if self.pid_namespace == pid_namespace() => process,
+            true => format!("{process} of another PID namespace"),
+            false => format!("{process} on {}", self.host.escape_debug()),
+        }
+    }
+}
+
+/// The lock of an archive, held until it is dropped.
+pub(super) struct Lock {
+    held: Arc<Held>,
+    stop: Option<mpsc::Sender<()>>,
+    refreshing: Option<JoinHandle<()>>,
+    _kernel: Option<File>,
+}
+
+/// What says that an archive is this process's.
+pub(super) struct Held {
+    path: PathBuf,
+    file: File,
+    claim: Mutex<Claim>,
+    /// When it was last refreshed, by [`uptime`]; none: it is lost.
+    refreshed: Mutex<Option<Duration>>,
+    is_shared: bool,
+}
+
+impl Lock {
+    /// Locks an archive.
+    pub(super) fn take(directory: &Path) -> Result<Lock, Error> {
+        let path = directory.join(NAME);
+        let is_shared = network::is_shared(directory);
+        let kernel = kernel_lock(directory)?;
+        let mut held = Held::make(directory, Claim::of_this_process(kernel.is_some() && !is_shared), is_shared)?;
+        let now = held.0.claim().time;
+        let mut looked = 0;
+        let locked = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
+        let held = loop {
+            held = match held.put(&path) {
+                Ok(held) => break held,
+                Err((held, error)) if error.kind() == io::ErrorKind::AlreadyExists => held,
+                // who has the lock by now swept it away
+                Err((_, error)) if error.kind() == io::ErrorKind::NotFound => return locked(FIRST.to_owned()),
+                Err((_, error)) => return Err(Error::io("make", &path)(error)),
+            };
+            match found(&path)? {
+                Found::Nothing => {}
+                Found::Claim(claim) => {
+                    let let_go = claim.kernel && held.0.claim().kernel && claim.is_of_this_boot();
+                    if !(let_go || claim.is_gone() || claim.is_stale(now)) {
+                        return locked(claim.holder());
+                    }
+                    if !take_away(directory, &path, &claim)? {
+                        return locked(FIRST.to_owned());
+                    }
+                }
+                Found::Older(Some(holder)) => return locked(holder),
+                Found::Older(None) => jsonl::remove(&path)?,
+                Found::Torn if PAUSE * looked >= TORN_AFTER => jsonl::remove(&path)?,
+                Found::Torn => {}
+            }
+            looked += 1;
+            thread::sleep(PAUSE);
+        };
+        let held = Arc::new(held);
+        held.check()?;
+        sweep(directory)?;
+        let (stop, stopped) = mpsc::channel();
+        let refreshed = Arc::clone(&held);
+        let refreshing = thread::Builder::new().name("lock".to_owned()).spawn(move || {
+            while stopped.recv_timeout(REFRESHED_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // what cannot be written now may be the next time
+                let _ = refreshed.refresh();
+            }
+        });
+        let refreshing = refreshing.map_err(Error::io("keep", &path))?;
+        Ok(Lock { held, stop: Some(stop), refreshing: Some(refreshing), _kernel: kernel })
+    }
+
+    /// What tells whether it is still held.
+    pub(super) fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(refreshing) = self.refreshing.take() {
+            let _ = refreshing.join();
+        }
+        // if it stays, its process is soon gone
+        if self.held.check().is_ok() {
+            let _ = fs::remove_file(&self.held.path);
+        }
+    }
+}
+
+/// A lock that is not in its place yet, in a file of its own.
+struct Making(Held, tempfile::TempPath);
+
+impl Held {
+    fn make(directory: &Path, claim: Claim, is_shared: bool) -> Result<Making, Error> {
+        let path = directory.join(NAME);
+        let failed = || Error::io("make", &path);
+        let made = tempfile::Builder::new().prefix(".lock.").tempfile_in(directory).map_err(failed())?;
+        let (file, made) = made.into_parts();
+        let held = Held { path: path.clone(), file, claim: Mutex::new(claim), refreshed: Mutex::default(), is_shared };
+        held.write().map_err(failed())?;
+        Ok(Making(held, made))
+    }
+
+    fn claim(&self) -> Claim {
+        self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refreshed(&self) -> Option<Duration> {
+        *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_refreshed(&self, at: Option<Duration>) {
+        *self.refreshed.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// Writes who holds it and, by the file server's clock, when.
+    fn write(&self) -> io::Result<()> {
+        let began = uptime();
+        let mut claim = self.claim();
+        let write = |claim: &Claim| {
+            let text = serde_json::to_string(claim)? + "\n";
+            self.file.write_all_at(text.as_bytes(), 0)?;
+            // a local file is seen by all as it is
+            if self.is_shared { self.file.sync_all() } else { Ok(()) }
+        };
+        write(&claim)?;
+        let written = self.file.metadata()?;
+        let then = std::mem::replace(
+            &mut claim.time,
+            written.mtime().unsigned_abs() * 1000 + written.mtime_nsec().unsigned_abs() / 1_000_000,
+        );
+        if then > 0 && claim.time.saturating_sub(then) > milliseconds(HELD_FOR) {
+            // the machine stood still, and its own clock with it
+            self.set_refreshed(None);
+            return Ok(());
+        }
+        write(&claim)?;
+        *self.claim.lock().unwrap_or_else(PoisonError::into_inner) = claim;
+        self.set_refreshed(Some(began));
+        Ok(())
+    }
+
+    fn refresh(&self) -> Result<(), Error> {
+        // not with a new time before it is known to be ours still
+        self.check()?;
+        self.write().map_err(Error::io("refresh", &self.path))
+    }
+
+    /// Makes sure that it is still held.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let is_young = self.refreshed().is_some_and(|at| uptime().saturating_sub(at) <= HELD_FOR);
+        if is_young {
+            match found(&self.path)? {
+                Found::Claim(claim) if claim.is(&self.claim()) => return Ok(()),
+                // it is read while it is written
+                Found::Torn => return Ok(()),
+                _ => {}
+            }
+        }
+        self.set_refreshed(None);
+        Err(Error::LockLost(self.path.clone()))
+    }
+}
+
+impl Making {
+    /// Puts it in its place, if there is none.
+    fn put(self, path: &Path) -> Result<Held, (Making, io::Error)> {
+        let Making(held, made) = self;
+        let (error, made) = match made.persist_noclobber(path) {
+            Ok(()) => return Ok(held),
+            Err(refused) => (refused.error, refused.path),
+        };
+        match error.kind() {
+            // a server that answers twice says so of our own
+            io::ErrorKind::AlreadyExists if matches!(found(path), Ok(Found::Claim(claim)) if claim.is(&held.claim())) => {
+                Ok(held)
+            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => Err((Making(held, made), error)),
+            // where a file can neither be renamed without replacing another nor have two names, it is made in its place
+            _ => match exclusively(path) {
+                Ok(file) => {
+                    let held = Held { file, ..held };
+                    match held.write() {
+                        Ok(()) => Ok(held),
+                        Err(error) => {
+                            let _ = fs::remove_file(path);
+                            Err((Making(held, made), error))
+                        }
+                    }
+                }
+                Err(error) => Err((Making(held, made), error)),
+            },
+        }
+    }
+}
+
+fn exclusively(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(no_follow()).open(path)
+}
+
+/// What is in a lock's place.
+enum Found {
+    Nothing,
+    Claim(Claim),
+    /// Of a version before this; with who holds it.
+    Older(Option<String>),
+    /// It is being made, or that was cut off.
+    Torn,
+}
+
+fn found(path: &Path) -> Result<Found, Error> {
+    let file = match OpenOptions::new().read(true).custom_flags(no_follow()).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        opened => opened.map_err(Error::io("open", path))?,
+    };
+    let mut text = String::new();
+    match (&file).take(LONGEST).read_to_string(&mut text) {
+        // another host took it away
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::STALE.raw_os_error()) => {
+            return Ok(Found::Nothing);
+        }
+        read => drop(read.map_err(Error::io("read", path))?),
+    }
+    if let Ok(claim) = serde_json::from_str(text.lines().next().unwrap_or_default()) {
+        return Ok(Found::Claim(claim));
+    }
+    Ok(match text.trim().parse::<u32>() {
+        Ok(process) => match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Found::Older(Some(format!("process {process}"))),
+            _ => Found::Older(None),
+        },
+        Err(_) => Found::Torn,
+    })
+}
+
+/// Takes a lock away whose holder is gone. False: it was another's by then, who has it back.
+fn take_away(directory: &Path, path: &Path, gone: &Claim) -> Result<bool, Error> {
+    let failed = || Error::io("take away", path);
+    let aside = tempfile::Builder::new().prefix(".lock.").tempfile_in(directory).map_err(failed())?.into_temp_path();
+    match fs::rename(path, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        renamed => renamed.map_err(failed())?,
+    }
+    match found(&aside)? {
+        Found::Claim(claim) if !claim.is(gone) => {
+            let _ = aside.persist_noclobber(path);
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Removes what others left that did not get the lock.
+fn sweep(directory: &Path) -> Result<(), Error> {
+    for name in jsonl::names(directory)?.iter().filter(|name| name.starts_with(".lock.")) {
+        let _ = fs::remove_file(directory.join(name));
+    }
+    Ok(())
+}
+
+/// The kernel's lock on an archive's directory; none where there are no such locks.
+fn kernel_lock(directory: &Path) -> Result<Option<File>, Error> {
+    let file = File::open(directory).map_err(Error::io("open", directory))?;
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Err(TryLockError::WouldBlock) if waited < LINGERS => {}
+            Err(TryLockError::WouldBlock) => {
+                let holder = match found(&directory.join(NAME))? {
+                    Found::Claim(claim) => claim.holder(),
+                    _ => "its process is not known".to_owned(),
+                };
+                return Err(Error::Locked { holder, archive: directory.to_owned() });
+            }
+        }
+        thread::sleep(PAUSE);
+        waited += PAUSE;
+    }
+}
+
+/// Who writes to an archive now, as far as that can be told without writing there: by this host's clock.
+pub(super) fn held_by(directory: &Path) -> Option<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds);
+    match found(&directory.join(NAME)) {
+        Ok(Found::Claim(claim)) if !claim.is_gone() && !claim.is_stale(now) => Some(claim.holder()),
+        Ok(Found::Older(holder)) => holder,
+        _ => None,
+    }
+}
+
+/// Who writes to an archive on another host.
+pub(super) fn held_elsewhere(directory: &Path) -> Option<String> {
+    match found(&directory.join(NAME)) {
+        Ok(Found::Claim(claim)) if !claim.is_of_this_boot() => held_by(directory),
+        _ => None,
+    }
+}
+
+#[allow(clippy::cast_possible_wrap, reason = "a flag")]
+fn no_follow() -> i32 {
+    OFlags::NOFOLLOW.bits() as i32
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// For how long this machine has run, also while it slept.
+fn uptime() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let now = rustix::time::clock_gettime(clock);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(|_| String::new(), |id| id.trim().to_owned())
+}
+
+fn pid_namespace() -> String {
+    fs::read_link("/proc/self/ns/pid").map_or_else(|_| String::new(), |name| name.display().to_string())
+}
+
+/// The state of a process, and when it began.
+fn stat(process: u32) -> Option<(char, u64)> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // its name, in brackets, may hold anything
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests;
