@@ -4,6 +4,8 @@ mod support;
 
 #[path = "cli/archives.rs"]
 mod archives;
+#[path = "cli/catalogs.rs"]
+mod catalogs;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
 #[path = "cli/logs.rs"]

@@ -58,7 +58,11 @@ impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let had_wal = path.parent().is_some_and(network::is_shared) && has_wal(path)?;
+        let is_shared = path.parent().is_some_and(network::is_shared);
+        if is_shared {
+            network::can_lock(path)?;
+        }
+        let had_wal = is_shared && has_wal(path)?;
         if had_wal {
             leave_wal(&Catalog::connect(path, flags)?.connection)?;
         }
@@ -96,6 +100,10 @@ impl Catalog {
             && let Some(holder) = lock::held_elsewhere(archive)
         {
             return Err(Error::LockedElsewhere { holder, archive: archive.to_owned() });
+        }
+        // whoever writes has made sure, and would lose what it has locked
+        if path.parent().is_some_and(network::is_shared) && !lock::is_own(archive) {
+            network::can_lock(&path)?;
         }
         let open = |flags| {
             let catalog = Catalog::connect(&path, flags)?;

@@ -131,7 +131,7 @@ pub enum Error {
     #[error(
         "the file system of the archive's catalog.sqlite does not lock files. Keep the catalog on a local disk: --catalog DIR"
     )]
-    NoLocks(#[source] rusqlite::Error),
+    NoLocks(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file system has no shared memory.
     #[error(
         "the file system of the archive's catalog.sqlite has no shared memory, or no space for it, which its journal needs (WAL). Keep the catalog on a local disk: --catalog DIR"
@@ -183,7 +183,7 @@ impl From<rusqlite::Error> for Error {
             Some(DatabaseBusy) => Error::Busy(source),
             Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
-            Some(FileLockingProtocolFailed | NoLargeFileSupport) => Error::NoLocks(source),
+            Some(FileLockingProtocolFailed | NoLargeFileSupport) => Error::NoLocks(source.into()),
             Some(SystemIoFailure) => failed(source),
             _ => Error::Catalog(source),
         }
@@ -203,7 +203,7 @@ fn failed(source: rusqlite::Error) -> Error {
         | ffi::SQLITE_IOERR_RDLOCK
         | ffi::SQLITE_IOERR_UNLOCK
         | ffi::SQLITE_IOERR_BLOCKED
-        | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK => return Error::NoLocks(source),
+        | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK => return Error::NoLocks(source.into()),
         ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_MMAP => {
             "read"
         }

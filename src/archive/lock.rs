@@ -124,7 +124,8 @@ pub(super) struct Lock {
 /// What says that an archive is this process's.
 pub(super) struct Held {
     path: PathBuf,
-    file: File,
+    /// None: it is not in its place. A network file system keeps what is open but removed under another name.
+    file: Mutex<Option<File>>,
     claim: Mutex<Claim>,
     /// When it was last refreshed, by [`uptime`]; none: it is lost.
     refreshed: Mutex<Option<Duration>>,
@@ -168,6 +169,7 @@ impl Lock {
             looked += 1;
             thread::sleep(PAUSE);
         };
+        held.open()?;
         let held = Arc::new(held);
         held.check()?;
         sweep(directory)?;
@@ -196,7 +198,9 @@ impl Drop for Lock {
             let _ = refreshing.join();
         }
         // if it stays, its process is soon gone
-        if self.held.check().is_ok() {
+        let is_held = self.held.check().is_ok();
+        drop(self.held.set_file(None));
+        if is_held {
             let _ = fs::remove_file(&self.held.path);
         }
     }
@@ -211,13 +215,32 @@ impl Held {
         let failed = || Error::io("make", &path);
         let made = tempfile::Builder::new().prefix(".lock.").tempfile_in(directory).map_err(failed())?;
         let (file, made) = made.into_parts();
-        let held = Held { path: path.clone(), file, claim: Mutex::new(claim), refreshed: Mutex::default(), is_shared };
+        let held = Held {
+            path: path.clone(),
+            file: Mutex::new(Some(file)),
+            claim: Mutex::new(claim),
+            refreshed: Mutex::default(),
+            is_shared,
+        };
         held.write().map_err(failed())?;
+        drop(held.set_file(None));
         Ok(Making(held, made))
     }
 
     fn claim(&self) -> Claim {
         self.claim.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Opens what has been put in its place.
+    fn open(&self) -> Result<(), Error> {
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(no_follow()).open(&self.path);
+        let opened = opened.inspect_err(|_| drop(fs::remove_file(&self.path)));
+        drop(self.set_file(Some(opened.map_err(Error::io("open", &self.path))?)));
+        Ok(())
+    }
+
+    fn set_file(&self, file: Option<File>) -> Option<File> {
+        std::mem::replace(&mut *self.file.lock().unwrap_or_else(PoisonError::into_inner), file)
     }
 
     fn refreshed(&self) -> Option<Duration> {
@@ -232,14 +255,16 @@ impl Held {
     fn write(&self) -> io::Result<()> {
         let began = uptime();
         let mut claim = self.claim();
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = file.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let write = |claim: &Claim| {
             let text = serde_json::to_string(claim)? + "\n";
-            self.file.write_all_at(text.as_bytes(), 0)?;
+            file.write_all_at(text.as_bytes(), 0)?;
             // a local file is seen by all as it is
-            if self.is_shared { self.file.sync_all() } else { Ok(()) }
+            if self.is_shared { file.sync_all() } else { Ok(()) }
         };
         write(&claim)?;
-        let written = self.file.metadata()?;
+        let written = file.metadata()?;
         let then = std::mem::replace(
             &mut claim.time,
             written.mtime().unsigned_abs() * 1000 + written.mtime_nsec().unsigned_abs() / 1_000_000,
@@ -294,7 +319,7 @@ impl Making {
             // where a file can neither be renamed without replacing another nor have two names, it is made in its place
             _ => match exclusively(path) {
                 Ok(file) => {
-                    let held = Held { file, ..held };
+                    drop(held.set_file(Some(file)));
                     match held.write() {
                         Ok(()) => Ok(held),
                         Err(error) => {
@@ -403,6 +428,12 @@ pub(super) fn held_by(directory: &Path) -> Option<String> {
         Ok(Found::Older(holder)) => holder,
         _ => None,
     }
+}
+
+/// Whether this process writes to an archive.
+pub(super) fn is_own(directory: &Path) -> bool {
+    let own = |claim: &Claim| claim.process == std::process::id() && !claim.is_gone() && claim.is_of_this_boot();
+    matches!(found(&directory.join(NAME)), Ok(Found::Claim(claim)) if own(&claim))
 }
 
 /// Who writes to an archive on another host.

@@ -1,7 +1,13 @@
 //! File systems that several hosts can have mounted: what one host's kernel keeps there, locks and shared memory, another does not
 //! see.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
+
+use rustix::fs::FlockOperation;
+
+use super::Error;
 
 /// What Linux calls them (`statfs`), and whether locks of files reach the other hosts; behind FUSE nobody can tell.
 const NETWORK: [(u64, bool); 18] = [
@@ -33,6 +39,17 @@ pub(super) fn is_shared(directory: &Path) -> bool {
 /// Whether a file that another host has locked may look free here.
 pub(super) fn hides_locks(directory: &Path) -> bool {
     kind(directory) == Some(false)
+}
+
+/// Makes sure that a file can be locked, as SQLite needs it; it takes a file system that cannot for one that others have locked.
+/// Lets go of what this process has locked of it.
+pub(super) fn can_lock(path: &Path) -> Result<(), Error> {
+    use rustix::io::Errno;
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) | Err(Errno::AGAIN | Errno::ACCESS | Errno::INTR) => Ok(()),
+        Err(error) => Err(Error::NoLocks(io::Error::from(error).into())),
+    }
 }
 
 #[cfg(target_os = "linux")]
