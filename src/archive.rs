@@ -155,6 +155,7 @@ impl Archive {
         if !self.indexed {
             self.steps().at(Step::Intend)?;
         }
+        self.lock.held().check()?;
         select(&self.directory, selection)?;
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;

@@ -227,3 +227,38 @@ impl Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_has_numbers_for_gets_words_and_a_remedy() {
+        let told = |code: i32| {
+            let error = Error::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+            assert!(!error.is_transient());
+            error.to_string()
+        };
+        // SQLITE_IOERR_SHMMAP and its kind, then those of locks
+        for code in [5386, 4618, 4874, 5130] {
+            assert!(told(code).contains("shared memory") && told(code).contains("--catalog DIR"), "{code}");
+        }
+        for code in [3850, 2314, 2058, 2826, 3594, 15, 22] {
+            assert!(told(code).contains("does not lock files") && told(code).contains("--catalog DIR"), "{code}");
+        }
+        // reading, writing, syncing, removing a journal, temporary files, others
+        for (code, doing) in [
+            (266, "failed to read it"),
+            (522, "failed to read it"),
+            (778, "failed to write to it"),
+            (1034, "failed to sync it"),
+            (1290, "failed to sync it"),
+            (2570, "failed to delete the journal of it"),
+            (6410, "TMPDIR"),
+            (1802, "failed to use it"),
+            (10, "failed to use it"),
+        ] {
+            assert!(told(code).contains(doing) && told(code).contains("dmesg"), "{code}: {}", told(code));
+        }
+    }
+}

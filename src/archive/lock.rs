@@ -138,37 +138,36 @@ impl Lock {
         let path = directory.join(NAME);
         let is_shared = network::is_shared(directory);
         let kernel = kernel_lock(directory)?;
-        let mut held = Held::make(directory, Claim::of_this_process(kernel.is_some() && !is_shared), is_shared)?;
-        let now = held.0.claim().time;
-        let mut looked = 0;
-        let locked = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
-        let held = loop {
-            held = match held.put(&path) {
-                Ok(held) => break held,
-                Err((held, error)) if error.kind() == io::ErrorKind::AlreadyExists => held,
+        let mut making = Held::make(directory, Claim::of_this_process(kernel.is_some() && !is_shared), is_shared)?;
+        let own = making.held.claim();
+        let refused = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
+        let mut looks = 0;
+        while let Err(error) = making.put(&path) {
+            match error.kind() {
+                io::ErrorKind::AlreadyExists => {}
                 // who has the lock by now swept it away
-                Err((_, error)) if error.kind() == io::ErrorKind::NotFound => return locked(FIRST.to_owned()),
-                Err((_, error)) => return Err(Error::io("make", &path)(error)),
-            };
+                io::ErrorKind::NotFound => return refused(FIRST.to_owned()),
+                _ => return Err(Error::io("make", &path)(error)),
+            }
             match found(&path)? {
-                Found::Nothing => {}
                 Found::Claim(claim) => {
-                    let let_go = claim.kernel && held.0.claim().kernel && claim.is_of_this_boot();
-                    if !(let_go || claim.is_gone() || claim.is_stale(now)) {
-                        return locked(claim.holder());
+                    let let_go = claim.kernel && own.kernel && claim.is_of_this_boot();
+                    if !(let_go || claim.is_gone() || claim.is_stale(own.time)) {
+                        return refused(claim.holder());
                     }
                     if !take_away(directory, &path, &claim)? {
-                        return locked(FIRST.to_owned());
+                        return refused(FIRST.to_owned());
                     }
                 }
-                Found::Older(Some(holder)) => return locked(holder),
+                Found::Older(Some(holder)) => return refused(holder),
                 Found::Older(None) => jsonl::remove(&path)?,
-                Found::Torn if PAUSE * looked >= TORN_AFTER => jsonl::remove(&path)?,
-                Found::Torn => {}
+                Found::Torn if PAUSE * looks >= TORN_AFTER => jsonl::remove(&path)?,
+                Found::Nothing | Found::Torn => {}
             }
-            looked += 1;
+            looks += 1;
             thread::sleep(PAUSE);
-        };
+        }
+        let held = making.held;
         held.open()?;
         let held = Arc::new(held);
         held.check()?;
@@ -207,7 +206,10 @@ impl Drop for Lock {
 }
 
 /// A lock that is not in its place yet, in a file of its own.
-struct Making(Held, tempfile::TempPath);
+struct Making {
+    held: Held,
+    made: Option<tempfile::TempPath>,
+}
 
 impl Held {
     fn make(directory: &Path, claim: Claim, is_shared: bool) -> Result<Making, Error> {
@@ -224,7 +226,7 @@ impl Held {
         };
         held.write().map_err(failed())?;
         drop(held.set_file(None));
-        Ok(Making(held, made))
+        Ok(Making { held, made: Some(made) })
     }
 
     fn claim(&self) -> Claim {
@@ -304,33 +306,26 @@ impl Held {
 
 impl Making {
     /// Puts it in its place, if there is none.
-    fn put(self, path: &Path) -> Result<Held, (Making, io::Error)> {
-        let Making(held, made) = self;
-        let (error, made) = match made.persist_noclobber(path) {
-            Ok(()) => return Ok(held),
-            Err(refused) => (refused.error, refused.path),
-        };
-        match error.kind() {
+    fn put(&mut self, path: &Path) -> io::Result<()> {
+        let made = self.made.take().ok_or(io::ErrorKind::NotFound)?;
+        let Err(refused) = made.persist_noclobber(path) else { return Ok(()) };
+        let (error, made) = (refused.error, refused.path);
+        let is_ours = || matches!(found(path), Ok(Found::Claim(claim)) if claim.is(&self.held.claim()));
+        let error = match error.kind() {
             // a server that answers twice says so of our own
-            io::ErrorKind::AlreadyExists if matches!(found(path), Ok(Found::Claim(claim)) if claim.is(&held.claim())) => {
-                Ok(held)
-            }
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => Err((Making(held, made), error)),
+            io::ErrorKind::AlreadyExists if is_ours() => return Ok(()),
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => error,
             // where a file can neither be renamed without replacing another nor have two names, it is made in its place
             _ => match exclusively(path) {
                 Ok(file) => {
-                    drop(held.set_file(Some(file)));
-                    match held.write() {
-                        Ok(()) => Ok(held),
-                        Err(error) => {
-                            let _ = fs::remove_file(path);
-                            Err((Making(held, made), error))
-                        }
-                    }
+                    drop(self.held.set_file(Some(file)));
+                    return self.held.write().inspect_err(|_| drop(fs::remove_file(path)));
                 }
-                Err(error) => Err((Making(held, made), error)),
+                Err(error) => error,
             },
-        }
+        };
+        self.made = Some(made);
+        Err(error)
     }
 }
 

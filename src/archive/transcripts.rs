@@ -118,6 +118,7 @@ impl Archive {
         let directory = self.directory.clone();
         let mut workers = Workers::new(&directory);
         while rendered.days < all.unsigned_abs() {
+            self.lock.held().check()?;
             let stale = self.catalog.stale_days()?;
             if stale.is_empty() {
                 break;
@@ -145,6 +146,7 @@ impl Archive {
                 return Ok(rendered);
             }
         }
+        self.lock.held().check()?;
         index::render(self, &mut workers, &whole, &mut rendered)?;
         Ok(rendered)
     }

@@ -10,8 +10,8 @@ use crate::support::story::EventRow;
 use crate::{export, run, server, text};
 
 fn moved(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    fs::rename(from.join("catalog.sqlite"), to.join("catalog.sqlite")).unwrap();
+    fs::create_dir_all(to).expect("a directory can be made");
+    fs::rename(from.join("catalog.sqlite"), to.join("catalog.sqlite")).expect("it is there");
 }
 
 #[test]

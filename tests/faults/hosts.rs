@@ -86,9 +86,7 @@ fn a_catalog_that_comes_with_a_wal_leaves_it_without_shared_memory() {
     let (_parent, archive) = place();
     // killed, it leaves a log with all that it wrote
     run(&archive, Some(&Fault::at(1, Deed::Kill).of("symlink")), &told.export(1));
-    for file in ["catalog.sqlite-shm"] {
-        fs::remove_file(archive.join(file)).unwrap();
-    }
+    fs::remove_file(archive.join("catalog.sqlite-shm")).unwrap();
     assert!(has_wal(&archive.join("catalog.sqlite")) && archive.join("catalog.sqlite-wal").exists());
     let trace = archive.parent().unwrap().join("trace");
     let mut command = shimmed(&archive, None, &aloud(told.export(1)));
@@ -162,12 +160,16 @@ fn a_run_whose_lock_is_taken_stops_before_its_next_step() {
     let before = kept(&archive);
     let mut open = Archive::open(&archive, None).unwrap();
     lock_elsewhere(&archive, 1);
-    let selection = synapse_export::archive::Selection::default();
+    let selection = synapse_export::archive::Selection {
+        include: ["!lab:here.test".to_owned()].into(),
+        ..synapse_export::archive::Selection::default()
+    };
     let refused = [
         open.begin_run(&selection, &[]).map(drop).unwrap_err(),
         open.commit(1, [synapse_export::archive::Batch::default()]).map(drop).unwrap_err(),
         open.reset(&synapse_export::stream::Stream::ALL).unwrap_err(),
         open.end_run(1, "done", None, 0).unwrap_err(),
+        open.render(&mut |_, _| true).map(drop).unwrap_err(),
     ];
     for error in refused {
         assert!(error.is_transient() && error.to_string().contains("is not this process's any more"), "{error:?}");

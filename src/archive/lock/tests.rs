@@ -196,3 +196,24 @@ fn of_many_at_once_one_has_it() {
     });
     assert_eq!(taken.len(), 1);
 }
+
+#[test]
+fn who_looks_is_in_nobodys_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let looks = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    super::super::look(directory.path()).unwrap();
+                    looks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let taken = (0..200).map(|_| Lock::take(directory.path()).map(drop)).collect::<Result<Vec<()>, _>>();
+        done.store(true, Ordering::Relaxed);
+        taken.unwrap();
+    });
+    assert!(looks.into_inner() > 100);
+}
