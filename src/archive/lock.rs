@@ -6,20 +6,18 @@
 //! step, and stops when it has not been able to say so for two minutes. Beside it the kernel's lock on the directory keeps
 //! processes of one host apart, where the file system has such locks.
 
+mod claim;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::OFlags;
-use rustix::process::{Pid, test_kill_process};
-use serde::{Deserialize, Serialize};
-
 use super::{Error, jsonl, network};
+use claim::{Claim, Found, found, milliseconds, no_follow};
 
 /// The lock's name in the archive's directory.
 const NAME: &str = ".lock";
@@ -27,8 +25,6 @@ const NAME: &str = ".lock";
 const REFRESHED_EVERY: Duration = Duration::from_secs(15);
 /// Its holder stops when it has not been refreshed for so long.
 const HELD_FOR: Duration = Duration::from_secs(120);
-/// Others take it over when it has not been refreshed for so long.
-const STALE_AFTER: Duration = Duration::from_secs(180);
 /// What nobody has written to for so long was cut off while it was made.
 const TORN_AFTER: Duration = Duration::from_secs(5);
 /// How long the kernel's lock may outlast what it is there for: a program that is just being started has it too.
@@ -37,81 +33,6 @@ const LINGERS: Duration = Duration::from_millis(400);
 const PAUSE: Duration = Duration::from_millis(20);
 /// What is said of a holder that was a moment faster.
 const FIRST: &str = "its process came first";
-/// How much of a lock is read.
-const LONGEST: u64 = 4096;
-
-/// Who writes to an archive, as `.lock` says it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Claim {
-    host: String,
-    /// Which start of its kernel; empty: it does not tell.
-    boot: String,
-    pid_namespace: String,
-    process: u32,
-    /// When the process began, as its kernel counts.
-    started: u64,
-    /// Which of the process's.
-    nth: u32,
-    /// The kernel's lock on a local directory is held too.
-    kernel: bool,
-    /// When this was written, by the file server's clock; milliseconds since the epoch.
-    time: u64,
-}
-
-impl Claim {
-    fn of_this_process(kernel: bool) -> Claim {
-        static NTH: AtomicU32 = AtomicU32::new(0);
-        let process = std::process::id();
-        Claim {
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
-            boot: boot(),
-            pid_namespace: pid_namespace(),
-            process,
-            started: stat(process).map_or(0, |(_, started)| started),
-            nth: NTH.fetch_add(1, Ordering::Relaxed),
-            kernel,
-            time: 0,
-        }
-    }
-
-    fn is(&self, other: &Claim) -> bool {
-        let whose = |claim: &Claim| (claim.process, claim.started, claim.nth);
-        let place = |claim: &Claim| [claim.host.clone(), claim.boot.clone(), claim.pid_namespace.clone()];
-        whose(self) == whose(other) && place(self) == place(other)
-    }
-
-    /// Whether its process ran under the kernel that runs now.
-    fn is_of_this_boot(&self) -> bool {
-        !self.boot.is_empty() && self.boot == boot()
-    }
-
-    /// Whether its process has certainly ended.
-    fn is_gone(&self) -> bool {
-        if !self.is_of_this_boot() || self.pid_namespace.is_empty() || self.pid_namespace != pid_namespace() {
-            return false;
-        }
-        let Some(pid) = i32::try_from(self.process).ok().and_then(Pid::from_raw) else { return true };
-        if test_kill_process(pid) == Err(rustix::io::Errno::SRCH) {
-            return true;
-        }
-        // its number may be another's by now
-        stat(self.process).is_some_and(|(state, started)| matches!(state, 'Z' | 'X') || started != self.started)
-    }
-
-    fn is_stale(&self, now: u64) -> bool {
-        now.abs_diff(self.time) >= milliseconds(STALE_AFTER)
-    }
-
-    /// `process 4711`, and where it is.
-    fn holder(&self) -> String {
-        let process = format!("process {}", self.process);
-        match self.is_of_this_boot() {
-            true if self.pid_namespace == pid_namespace() => process,
-            true => format!("{process} of another PID namespace"),
-            false => format!("{process} on {}", self.host.escape_debug()),
-        }
-    }
-}
 
 /// The lock of an archive, held until it is dropped.
 pub(super) struct Lock {
@@ -333,41 +254,6 @@ fn exclusively(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(no_follow()).open(path)
 }
 
-/// What is in a lock's place.
-enum Found {
-    Nothing,
-    Claim(Claim),
-    /// Of a version before this; with who holds it.
-    Older(Option<String>),
-    /// It is being made, or that was cut off.
-    Torn,
-}
-
-fn found(path: &Path) -> Result<Found, Error> {
-    let file = match OpenOptions::new().read(true).custom_flags(no_follow()).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        opened => opened.map_err(Error::io("open", path))?,
-    };
-    let mut text = String::new();
-    match (&file).take(LONGEST).read_to_string(&mut text) {
-        // another host took it away
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::STALE.raw_os_error()) => {
-            return Ok(Found::Nothing);
-        }
-        read => drop(read.map_err(Error::io("read", path))?),
-    }
-    if let Ok(claim) = serde_json::from_str(text.lines().next().unwrap_or_default()) {
-        return Ok(Found::Claim(claim));
-    }
-    Ok(match text.trim().parse::<u32>() {
-        Ok(process) => match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Found::Older(Some(format!("process {process}"))),
-            _ => Found::Older(None),
-        },
-        Err(_) => Found::Torn,
-    })
-}
-
 /// Takes a lock away whose holder is gone. False: it was another's by then, who has it back.
 fn take_away(directory: &Path, path: &Path, gone: &Claim) -> Result<bool, Error> {
     let failed = || Error::io("take away", path);
@@ -439,15 +325,6 @@ pub(super) fn held_elsewhere(directory: &Path) -> Option<String> {
     }
 }
 
-#[allow(clippy::cast_possible_wrap, reason = "a flag")]
-fn no_follow() -> i32 {
-    OFlags::NOFOLLOW.bits() as i32
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 /// For how long this machine has run, also while it slept.
 fn uptime() -> Duration {
     #[cfg(target_os = "linux")]
@@ -456,23 +333,6 @@ fn uptime() -> Duration {
     let clock = rustix::time::ClockId::Monotonic;
     let now = rustix::time::clock_gettime(clock);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
-fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(|_| String::new(), |id| id.trim().to_owned())
-}
-
-fn pid_namespace() -> String {
-    fs::read_link("/proc/self/ns/pid").map_or_else(|_| String::new(), |name| name.display().to_string())
-}
-
-/// The state of a process, and when it began.
-fn stat(process: u32) -> Option<(char, u64)> {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // its name, in brackets, may hold anything
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::claim::{boot, stat};
 use super::*;
 
 fn kept(directory: &Path) -> Claim {
