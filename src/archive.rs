@@ -15,9 +15,12 @@ mod inside;
 mod interrupt;
 mod jsonl;
 pub mod layout;
+mod lock;
 mod look;
 mod mending;
+mod network;
 mod ours;
+mod place;
 mod rebuild;
 mod redacting;
 mod rewrite;
@@ -29,10 +32,10 @@ mod transcripts;
 mod waiting;
 mod writing;
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
@@ -47,6 +50,8 @@ use rustix::fs::OFlags;
 
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
+use lock::{Held, Lock};
+use place::Place;
 
 /// Where it is written down which rooms an archive is of.
 const SELECTION: &str = ".selection.json";
@@ -83,13 +88,15 @@ pub type Hook = Box<dyn FnMut(Step) -> io::Result<()> + Send>;
 
 /// How an archive is opened.
 #[derive(Default)]
-pub struct Opening {
+pub struct Opening<'a> {
     /// Called at every step of writing.
     pub hook: Option<Hook>,
     /// What takes long, then and later, but for the commit of a batch, ends early once this is told to stop.
     pub interrupt: Interrupt,
     /// Also where another user owns the directory or may write to it.
     pub shared: bool,
+    /// The directory that the catalog is in, or is to be in, which is remembered; none: as remembered, else in the archive.
+    pub catalog: Option<&'a Path>,
 }
 
 /// An archive, open to be written to by this process alone.
@@ -105,7 +112,7 @@ pub struct Archive {
     once: bool,
     /// Whether it has damaged lines; none: not looked yet.
     damaged: Option<bool>,
-    _lock: File,
+    lock: Lock,
 }
 
 impl Archive {
@@ -117,19 +124,27 @@ impl Archive {
     }
 
     /// Opens it as [`Archive::open`] does, in another way.
-    pub fn open_as(directory: &Path, opening: Opening) -> Result<Archive, Error> {
-        let Opening { hook, interrupt, shared } = opening;
-        let path = directory.join("catalog.sqlite");
+    pub fn open_as(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
+        let Opening { hook, interrupt, shared, catalog } = opening;
         ours::check_content(directory)?;
         jsonl::make_archive(directory)?;
         if !shared {
             ours::check_owner(directory)?;
         }
-        let lock = lock(directory)?;
+        let lock = Lock::take(directory)?;
+        let mut place = Place::find(directory, catalog)?;
+        place.prepare()?;
+        if !shared && place.directory() != directory {
+            ours::check_owner(place.directory())?;
+        }
+        let path = place.file();
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
-        inside::open(directory, "catalog.sqlite", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
+        inside::open(place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)
+            .map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
+        catalog.guard = Some(lock.held());
         if new {
+            place.may_be_new()?;
             interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
                 catalog.set_up(|writing| {
                     writing.select(&selected(directory)?)?;
@@ -138,6 +153,7 @@ impl Archive {
             })?;
             jsonl::sync(directory)?;
         }
+        place.settle(&mut catalog)?;
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
         let mut archive = Archive {
@@ -149,7 +165,7 @@ impl Archive {
             second_lines: SecondLines::default(),
             once: false,
             damaged: None,
-            _lock: lock,
+            lock,
         };
         archive.recover()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
@@ -215,6 +231,7 @@ impl Archive {
         if !self.indexed {
             self.steps().at(Step::Intend)?;
         }
+        self.lock.held().check()?;
         select(&self.directory, selection)?;
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
@@ -271,19 +288,21 @@ impl Archive {
     }
 
     fn steps(&mut self) -> Steps<'_> {
-        Steps { hook: self.hook.as_mut(), directory: &self.directory }
+        Steps { hook: self.hook.as_mut(), directory: &self.directory, held: self.lock.held() }
     }
 }
 
-/// Where tests make a commit fail.
+/// Where it is made sure that the lock is still held, and tests make a commit fail.
 struct Steps<'a> {
     hook: Option<&'a mut Hook>,
     directory: &'a Path,
+    held: Arc<Held>,
 }
 
 impl Steps<'_> {
     fn at(&mut self, step: Step) -> Result<(), Error> {
-        self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))
+        self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))?;
+        if step == Step::Recorded { Ok(()) } else { self.held.check() }
     }
 }
 
@@ -315,29 +334,6 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     };
     write().map_err(Error::io("write", &path))?;
     jsonl::sync(directory)
-}
-
-/// Locks an archive for as long as the file is open.
-fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join(".lock");
-    let mut file = inside::open(directory, ".lock", OFlags::RDWR | OFlags::CREATE).map_err(Error::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked { holder: holder(&mut file), archive: directory.to_owned() });
-        }
-        Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
-    }
-    file.set_len(0).map_err(Error::io("write to", &path))?;
-    writeln!(file, "{}", std::process::id()).map_err(Error::io("write to", &path))?;
-    Ok(file)
-}
-
-/// Who has locked an archive, by what its lock file says.
-fn holder(file: &mut File) -> String {
-    let mut pid = String::new();
-    let known = file.read_to_string(&mut pid).is_ok() && pid.trim().parse::<u32>().is_ok();
-    if known { format!("process {}", pid.trim()) } else { "its process is not known".to_owned() }
 }
 
 /// Compares files with the catalog: all of them in a small archive, in a large one a part that is another each time, since

@@ -18,9 +18,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing::error;
+use tracing::{error, info};
 
-use crate::archive::{Archive, Interrupt, Opening};
+use crate::archive::{Archive, Catalog, Interrupt, Opening};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -57,12 +57,41 @@ struct ArchiveArgs {
     /// Write to the archive even if another user owns it or may write to it, who could read and alter all of it
     #[arg(long, env = "SYNAPSE_EXPORT_SHARED_ARCHIVE")]
     shared_archive: bool,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+}
+
+/// Where its catalog is.
+#[derive(clap::Args)]
+struct CatalogArgs {
+    /// The directory of the archive's catalog.sqlite, when that is not to be in the archive: one on a local disk, for an archive
+    /// on a network file system. Remembered for the runs to come
+    #[arg(long = "catalog", value_name = "DIR")]
+    directory: Option<PathBuf>,
 }
 
 impl ArchiveArgs {
-    /// Opens it to write.
+    /// Opens the archive to write to it; makes it, if there is none.
     fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
-        Archive::open_as(&self.archive, Opening { hook: None, interrupt, shared: self.shared_archive })
+        let catalog = self.catalog.directory.as_deref();
+        let archive =
+            Archive::open_as(&self.archive, Opening { hook: None, interrupt, shared: self.shared_archive, catalog })?;
+        if archive.catalog().was_put_on_a_network() {
+            info!(
+                "the catalog is on a network file system: it has a rollback journal there, no write-ahead log; faster and safer is a local disk (--catalog DIR)"
+            );
+        }
+        Ok(archive)
+    }
+
+    /// Makes sure that there is an archive to be opened.
+    fn find(&self) -> Result<(), archive::Error> {
+        Catalog::find_in(&self.archive, self.catalog.directory.as_deref())
+    }
+
+    /// Opens its catalog to look at it.
+    fn look(&self) -> Result<Catalog, archive::Error> {
+        Catalog::open_to_read_in(&self.archive, self.catalog.directory.as_deref())
     }
 }
 

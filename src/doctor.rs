@@ -111,12 +111,13 @@ impl Examined {
 }
 
 /// Makes every check that can be made. Without an archive, those of one are left out.
-pub async fn examine(config: &Config, directory: Option<&Path>) -> Examined {
-    examine_within(ALL, config, directory).await
+/// `catalog` is the directory of its catalog, if that was named.
+pub async fn examine(config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {
+    examine_within(ALL, config, directory, catalog).await
 }
 
-async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>) -> Examined {
-    let mut archive = archive::State::of(directory);
+async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {
+    let mut archive = archive::State::of(directory, catalog);
     let mut findings = Vec::new();
     let mut estimate = None;
     let deadline = Instant::now() + all;
@@ -213,7 +214,7 @@ mod tests {
         let port = silent.local_addr().unwrap().port();
         let config = Config::new(Some(&format!("host=127.0.0.1 port={port} user=u")), |_| None).unwrap();
         let began = Instant::now();
-        let examined = examine_within(Duration::from_secs(1), &config, None).await;
+        let examined = examine_within(Duration::from_secs(1), &config, None, None).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         let worst = &examined.findings[0];
         assert_eq!((worst.kind, worst.check, &*worst.what), (Kind::Error, "connection", "no answer within 1 s"));

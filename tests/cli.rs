@@ -4,6 +4,8 @@ mod support;
 
 #[path = "cli/archives.rs"]
 mod archives;
+#[path = "cli/catalogs.rs"]
+mod catalogs;
 #[path = "cli/handed_over.rs"]
 mod handed_over;
 #[path = "cli/interrupted.rs"]

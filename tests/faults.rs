@@ -10,6 +10,8 @@ mod support;
 
 #[path = "faults/bad_days.rs"]
 mod bad_days;
+#[path = "faults/hosts.rs"]
+mod hosts;
 #[path = "faults/order.rs"]
 mod order;
 #[path = "faults/shim.rs"]

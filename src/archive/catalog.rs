@@ -2,15 +2,20 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
+use super::lock::Held;
+use super::place::Place;
 use super::schema::{self, Compare};
 use super::writing::Writing;
-use super::{Error, indexes, inside};
+use super::{Error, indexes, inside, lock, network};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -63,17 +68,32 @@ pub struct Selection {
 /// An open catalog.
 pub struct Catalog {
     pub(super) connection: Connection,
+    /// What has to be held for as long as it is written to.
+    pub(super) guard: Option<Arc<Held>>,
+    /// Other hosts may have its file system too.
+    is_shared: bool,
+    was_put_there: bool,
 }
 
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(super) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
-        let mut catalog = Catalog::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let is_shared = path.parent().is_some_and(network::is_shared);
+        if is_shared {
+            network::can_lock(path)?;
+        }
+        let had_wal = is_shared && has_wal(path)?;
+        if had_wal {
+            leave_wal(&Catalog::connect(path, flags)?.connection)?;
+        }
+        let mut catalog = Catalog::connect(path, flags)?;
         catalog.bound(STEPS)?;
         let version = catalog.version()?;
         if version == VERSION {
             schema::check(&catalog.connection, Compare::Whole)?;
         }
+        catalog.was_put_there = had_wal || catalog.is_shared && version == 0;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
@@ -94,9 +114,25 @@ impl Catalog {
     /// Opens an existing catalog to look at, beside an export that may be running. No question to it takes longer than
     /// [`STEPS`].
     pub fn open_to_read(archive: &Path) -> Result<Catalog, Error> {
-        let path = archive.join("catalog.sqlite");
-        if inside::length(archive, "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
+        Catalog::open_to_read_in(archive, None)
+    }
+
+    /// The same, of a catalog that is said to be in a directory of its own.
+    pub fn open_to_read_in(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
+        let place = Place::find(archive, directory)?;
+        let path = place.file();
+        if inside::length(place.directory(), "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
+            place.may_be_new()?;
             return Err(Error::NoArchive(archive.to_owned()));
+        }
+        if path.parent().is_some_and(network::hides_locks)
+            && let Some(holder) = lock::held_elsewhere(archive)
+        {
+            return Err(Error::LockedElsewhere { holder, archive: archive.to_owned() });
+        }
+        // whoever writes has made sure, and would lose what it has locked
+        if path.parent().is_some_and(network::is_shared) && !lock::is_own(archive) {
+            network::can_lock(&path)?;
         }
         let open = |flags| {
             let mut catalog = Catalog::connect(&path, flags)?;
@@ -114,15 +150,16 @@ impl Catalog {
             0 => Err(Error::NoArchive(archive.to_owned())),
             VERSION => {
                 schema::check(&catalog.connection, Compare::Whole)?;
-                Ok(catalog)
+                place.check(&catalog).map(|()| catalog)
             }
             older => Err(Error::NotUpgraded(older)),
         }
     }
 
-    /// Makes sure that there is an archive to be opened, of this version or of one that is brought to it.
-    pub fn find(archive: &Path) -> Result<(), Error> {
-        match Catalog::open_to_read(archive) {
+    /// Makes sure that there is an archive to be opened, of this version or of one that is brought to it; its catalog may be said
+    /// to be in a directory of its own.
+    pub fn find_in(archive: &Path, directory: Option<&Path>) -> Result<(), Error> {
+        match Catalog::open_to_read_in(archive, directory) {
             Ok(_) | Err(Error::NotUpgraded(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -135,6 +172,13 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// Whether it has just been made, or was found in WAL mode, on a file system that other hosts may have too. There it has an
+    /// older kind of journal, which is read by one and written by another in turn.
+    #[must_use]
+    pub fn was_put_on_a_network(&self) -> bool {
+        self.was_put_there
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
         // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -142,7 +186,7 @@ impl Catalog {
         let path = directory.join(path.file_name().unwrap_or_default());
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
-        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         // somebody else may have made it: SQLite's advice for such files
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -151,7 +195,8 @@ impl Catalog {
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Catalog { connection })
+        let is_shared = path.parent().is_some_and(network::is_shared);
+        Ok(Catalog { connection, guard: None, is_shared, was_put_there: false })
     }
 
     /// Ends whatever takes more than so many steps, all questions together.
@@ -167,9 +212,9 @@ impl Catalog {
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
     /// the older kind of journal writes every page once instead of twice; its file stays from commit to commit, which spares
-    /// syncs of the directory.
+    /// syncs of the directory. It is kept where other hosts may have the file system too: the other one needs their shared memory.
     pub(super) fn set_journal(&self) -> Result<(), Error> {
-        let mode = if self.is_indexed()? { "wal" } else { "persist" };
+        let mode = if self.is_indexed()? && !self.is_shared { "wal" } else { "persist" };
         Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
     }
 
@@ -197,6 +242,7 @@ impl Catalog {
 
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
+        self.guard.as_ref().map_or(Ok(()), |held| held.check())?;
         Writing::begin(&mut self.connection)
     }
 
@@ -407,6 +453,20 @@ pub(super) fn anywhere() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
     format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52))
+}
+
+/// Whether a catalog is in WAL mode (<https://www.sqlite.org/fileformat.html>, 1.3.3).
+fn has_wal(path: &Path) -> Result<bool, Error> {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(20).read_to_end(&mut head));
+    read.map_err(Error::io("read", path))?;
+    Ok(head.get(18..20) == Some(&[2, 2]))
+}
+
+/// Ends WAL mode without memory that is shared with others, who must not be there.
+fn leave_wal(connection: &Connection) -> Result<(), Error> {
+    connection.pragma_update(None, "locking_mode", "exclusive")?;
+    Ok(connection.pragma_update(None, "journal_mode", "persist")?)
 }
 
 fn needs_rollback(error: &rusqlite::Error) -> bool {

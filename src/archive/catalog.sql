@@ -154,6 +154,11 @@ create table setting (
     value integer not null
 ) strict, without rowid;
 
+-- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.
+create table archive (
+    id text primary key
+) strict, without rowid;
+
 -- The homeserver whose events these are; no row: not known yet.
 create table server (
     name text primary key

@@ -39,3 +39,8 @@ create table sought (
 create table searched (
     page integer not null
 ) strict;
+
+-- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.
+create table archive (
+    id text primary key
+) strict, without rowid;

@@ -47,8 +47,8 @@ impl Archive {
     }
 
     fn commit_together(&mut self, run: i64, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
-        let Archive { directory, catalog, hook, indexed, .. } = self;
-        let mut step = Steps { hook: hook.as_mut(), directory };
+        let Archive { directory, catalog, hook, indexed, lock, .. } = self;
+        let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         let (writing_out, asked) = mpsc::sync_channel(1);
         let mut appending = Appending::new(directory, writing_out)?;
         let writing = catalog.write()?;

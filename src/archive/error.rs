@@ -112,6 +112,77 @@ pub enum Error {
         /// The archive.
         archive: PathBuf,
     },
+    /// Somebody else writes to the archive, on another host, and nothing keeps what is read from being half written.
+    #[error(
+        "another synapse-export ({}) is writing to {}, whose file system does not tell this host what it has locked: look when it is done",
+        holder, archive.display()
+    )]
+    LockedElsewhere {
+        /// `process 4711 on alpha`.
+        holder: String,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// This process was the one that writes to the archive.
+    #[error(
+        "{} is not this process's any more: it stood still for two minutes, or the file system did, or somebody took that file away. The next run undoes what is not committed, and goes on from there",
+        .0.display()
+    )]
+    LockLost(PathBuf),
+    /// There is no catalog where it is kept.
+    #[error(
+        "the catalog of {} is kept in {}, and there is none: mount that directory, or restore its catalog.sqlite from a backup. If it is lost, delete .archive.json in the archive and give --catalog DIR once more: the next export makes it anew from the files, reads the server again and adds what is missing",
+        archive.display(), directory.display()
+    )]
+    NoCatalog {
+        /// The archive.
+        archive: PathBuf,
+        /// Where its catalog was.
+        directory: PathBuf,
+    },
+    /// A catalog that is not this archive's.
+    #[error(
+        "{} is the catalog of another archive than {}: give --catalog a directory of this archive's own, or restore its catalog there",
+        path.display(), archive.display()
+    )]
+    CatalogOfAnother {
+        /// The catalog.
+        path: PathBuf,
+        /// The archive.
+        archive: PathBuf,
+    },
+    /// A catalog in the archive, which was to be elsewhere.
+    #[error(
+        "the catalog of {archive} is in the archive itself: while no synapse-export runs, move catalog.sqlite (and catalog.sqlite-wal or -journal, if they are there) from it to {directory}, then run this again",
+        archive = archive.display(), directory = directory.display()
+    )]
+    CatalogInside {
+        /// The archive.
+        archive: PathBuf,
+        /// Where its catalog was to be.
+        directory: PathBuf,
+    },
+    /// The file system cannot lock, or not as SQLite needs it.
+    #[error(
+        "the file system of the archive's catalog.sqlite does not lock files. Keep the catalog on a local disk: --catalog DIR"
+    )]
+    NoLocks(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The file system has no shared memory.
+    #[error(
+        "the file system of the archive's catalog.sqlite has no shared memory, or no space for it, which its journal needs (WAL). Keep the catalog on a local disk: --catalog DIR"
+    )]
+    NoSharedMemory(#[source] rusqlite::Error),
+    /// A disk, or a network file system, fails.
+    #[error(
+        "the disk or the network file system of the archive's catalog.sqlite failed to {doing} it. Look into the system's log (dmesg), then run this again: it goes on from there"
+    )]
+    Disk {
+        /// What was attempted.
+        doing: &'static str,
+        /// What SQLite said.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A file is not as the catalog knows it.
     #[error(
         "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, delete catalog.sqlite: the next export makes it anew from the files that are there, reads the server again and adds what is missing",
@@ -158,7 +229,10 @@ fn in_the_way(names: &[String]) -> String {
 
 impl From<rusqlite::Error> for Error {
     fn from(source: rusqlite::Error) -> Error {
-        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DiskFull, NotADatabase, OperationInterrupted};
+        use rusqlite::ErrorCode::{
+            DatabaseBusy, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NoLargeFileSupport, NotADatabase,
+            OperationInterrupted, SystemIoFailure,
+        };
         let source = match source {
             rusqlite::Error::FromSqlConversionFailure(column, kind, cause) => match cause.downcast() {
                 Ok(error) => return *error,
@@ -171,16 +245,44 @@ impl From<rusqlite::Error> for Error {
             Some(OperationInterrupted) if was_endless() => Error::Endless(source),
             Some(DiskFull) => Error::Full(source),
             Some(DatabaseCorrupt | NotADatabase) => Error::Damaged(source),
+            Some(FileLockingProtocolFailed | NoLargeFileSupport) => Error::NoLocks(source.into()),
+            Some(SystemIoFailure) => failed(source),
             _ => Error::Catalog(source),
         }
     }
+}
+
+/// What SQLite only has a number for (`SQLITE_IOERR_…`).
+fn failed(source: rusqlite::Error) -> Error {
+    use rusqlite::ffi;
+    let code = source.sqlite_error().map_or(0, |error| error.extended_code);
+    let doing = match code {
+        ffi::SQLITE_IOERR_SHMOPEN
+        | ffi::SQLITE_IOERR_SHMSIZE
+        | ffi::SQLITE_IOERR_SHMLOCK
+        | ffi::SQLITE_IOERR_SHMMAP => return Error::NoSharedMemory(source),
+        ffi::SQLITE_IOERR_LOCK
+        | ffi::SQLITE_IOERR_RDLOCK
+        | ffi::SQLITE_IOERR_UNLOCK
+        | ffi::SQLITE_IOERR_BLOCKED
+        | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK => return Error::NoLocks(source.into()),
+        ffi::SQLITE_IOERR_READ | ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_DATA | ffi::SQLITE_IOERR_MMAP => {
+            "read"
+        }
+        ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_TRUNCATE => "write to",
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_CLOSE => "sync",
+        ffi::SQLITE_IOERR_DELETE | ffi::SQLITE_IOERR_DELETE_NOENT => "delete the journal of",
+        ffi::SQLITE_IOERR_GETTEMPPATH => "make a temporary file (SQLITE_TMPDIR, TMPDIR or /var/tmp) for",
+        _ => "use",
+    };
+    Error::Disk { doing, source }
 }
 
 impl Error {
     /// Whether the same may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Error::Locked { .. } | Error::Busy(_))
+        matches!(self, Error::Locked { .. } | Error::LockedElsewhere { .. } | Error::LockLost(_) | Error::Busy(_))
     }
 
     /// Whether an event would have had two rows in the catalog.
@@ -197,5 +299,40 @@ impl Error {
 
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_has_numbers_for_gets_words_and_a_remedy() {
+        let told = |code: i32| {
+            let error = Error::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+            assert!(!error.is_transient());
+            error.to_string()
+        };
+        // SQLITE_IOERR_SHMMAP and its kind, then those of locks
+        for code in [5386, 4618, 4874, 5130] {
+            assert!(told(code).contains("shared memory") && told(code).contains("--catalog DIR"), "{code}");
+        }
+        for code in [3850, 2314, 2058, 2826, 3594, 15, 22] {
+            assert!(told(code).contains("does not lock files") && told(code).contains("--catalog DIR"), "{code}");
+        }
+        // reading, writing, syncing, removing a journal, temporary files, others
+        for (code, doing) in [
+            (266, "failed to read it"),
+            (522, "failed to read it"),
+            (778, "failed to write to it"),
+            (1034, "failed to sync it"),
+            (1290, "failed to sync it"),
+            (2570, "failed to delete the journal of it"),
+            (6410, "TMPDIR"),
+            (1802, "failed to use it"),
+            (10, "failed to use it"),
+        ] {
+            assert!(told(code).contains(doing) && told(code).contains("dmesg"), "{code}: {}", told(code));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! changes nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,9 @@ use rustix::fs::Access;
 
 use super::catalog::length;
 use super::jsonl::names;
+use super::lock::held_by;
 use super::ours::is_nobodys;
-use super::{Catalog, Error, check_files, holder, inside, layout};
+use super::{Catalog, Error, check_files, layout};
 
 /// What the directory of an archive may hold.
 const OWN: [&str; 7] = [
@@ -62,15 +63,6 @@ fn nearest(directory: &Path) -> PathBuf {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let found = absolute.ancestors().find(|path| path.is_dir());
     found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
-}
-
-/// Who holds the lock. It is shared for a moment to find out, and let go.
-fn held_by(directory: &Path) -> Option<String> {
-    let mut file = inside::read(directory, ".lock").ok()?;
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
-        _ => None,
-    }
 }
 
 impl Catalog {

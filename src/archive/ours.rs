@@ -11,7 +11,7 @@ use super::{Error, SELECTION, inside, jsonl, layout};
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
 /// What lies in an archive's directory and has to be its owner's.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "catalog.sqlite",
     "catalog.sqlite-wal",
     "catalog.sqlite-shm",
@@ -20,6 +20,7 @@ const PARTS: [&str; 9] = [
     "by-name",
     "index.md",
     SELECTION,
+    super::place::NAME,
     ".lock",
 ];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.
@@ -31,7 +32,7 @@ const BEGINNING: u64 = 64 * 1024;
 pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
     let names = jsonl::names(directory, "")?;
     let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
-    let is_told = names.contains("catalog.sqlite") || names.contains(SELECTION);
+    let is_told = ["catalog.sqlite", SELECTION, super::place::NAME].iter().any(|name| names.contains(*name));
     if others.is_empty() || is_told || has_lines(directory) {
         return Ok(());
     }

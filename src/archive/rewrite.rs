@@ -71,8 +71,8 @@ impl Archive {
         mut change: impl FnMut(&str, &str) -> Result<Change, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Archive { directory, catalog, hook, .. } = self;
-        let mut step = Steps { hook: hook.as_mut(), directory };
+        let Archive { directory, catalog, hook, lock, .. } = self;
+        let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         step.at(Step::Rewrite)?;
         let mut rewrites: Vec<Rewrite> = paths.iter().map(|path| Rewrite::of(path)).collect();
         let writing = catalog.write()?;

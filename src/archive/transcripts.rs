@@ -136,6 +136,7 @@ impl Archive {
         let directory = self.directory.clone();
         let mut workers = Workers::new(&directory, self.interrupt.clone());
         while rendered.days < all.unsigned_abs() {
+            self.lock.held().check()?;
             let stale = self.catalog.stale_days()?;
             if stale.is_empty() {
                 break;
@@ -164,6 +165,7 @@ impl Archive {
             }
             self.interrupt.check()?;
         }
+        self.lock.held().check()?;
         index::render(self, &mut workers, &whole, rendered)
     }
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::json;
 
-use super::Outcome;
 use super::database::DatabaseArgs;
 use super::log::{harmless, visible};
 use super::output::Output;
+use super::{CatalogArgs, Outcome};
 use crate::doctor::{self, Examined, Kind};
 
 /// Check database and archive: what is wrong, what will go wrong, and what to do about it
@@ -21,6 +21,8 @@ pub(super) struct Args {
     /// The archive's directory; without it, only the database is checked
     #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
     archive: Option<PathBuf>,
+    #[command(flatten)]
+    catalog: CatalogArgs,
     /// As JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -36,7 +38,8 @@ Exit status: 0 all is fine, or cannot be told · 10 warnings · 11 errors · 2 w
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let examined = runtime.block_on(doctor::examine(&config, args.archive.as_deref()));
+    let examined =
+        runtime.block_on(doctor::examine(&config, args.archive.as_deref(), args.catalog.directory.as_deref()));
     // a name that is still looked up is not waited for
     runtime.shutdown_background();
     let mut out = Output::stdout();

@@ -33,9 +33,9 @@ impl Output {
         if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
             bail!("{} is a directory's name: --output takes that of a file", path.display());
         }
-        let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // only its owner can read what this makes
-        let file = tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory).with_context(cannot)?;
+        let file =
+            tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory_of(path)).with_context(cannot)?;
         let leftover = Leftover::new(file.path());
         Ok(Output::File(file, path.to_owned(), leftover))
     }
@@ -48,12 +48,25 @@ impl Output {
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
         let Output::File(file, path, _leftover) = self else { return Ok(()) };
+        let cannot = |doing| format!("cannot {doing} {}", path.display());
+        file.as_file().sync_all().with_context(|| cannot("sync"))?;
         let named = file.persist_noclobber(&path).or_else(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => Err(error),
             _ => take_name(error.file, &path),
         });
-        named.map_err(|error| error.error).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(())
+        named.map_err(|error| error.error).with_context(|| cannot("create"))?;
+        match File::open(directory_of(&path)).and_then(|directory| directory.sync_all()) {
+            // some file systems have nothing to sync there, and who may write to a directory need not be allowed to read it
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Err(error).with_context(|| cannot("sync the directory of"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// An error that says where it happened. Its kind stays: a closed pipe is no failure.
@@ -77,6 +90,10 @@ fn take_name(file: NamedTempFile, path: &Path) -> Result<File, PersistError> {
         }),
         Err(error) => Err(PersistError { error, file }),
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Write for Output {

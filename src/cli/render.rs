@@ -9,7 +9,7 @@ use tracing::info;
 use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted, shown};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{self, Archive, Catalog, Transcripts};
+use crate::archive::{self, Archive, Transcripts};
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
 #[derive(clap::Args)]
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, "stopping")?;
     // as a look only: no archive is made where there is none
-    Catalog::find(&args.archive.archive)?;
+    args.archive.find()?;
     let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,

@@ -8,7 +8,7 @@ use tracing::{error, info};
 
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
-use crate::archive::{Catalog, Interrupt};
+use crate::archive::Interrupt;
 use crate::stream::Stream;
 
 /// Show or reset how far the export has come
@@ -50,7 +50,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
 }
 
 fn show(args: &Show) -> Result<Outcome> {
-    let catalog = Catalog::open_to_read(&args.archive.archive)?;
+    let catalog = args.archive.look()?;
     let mut scopes = catalog.scopes()?;
     if scopes.is_empty() {
         scopes.insert(String::new());
@@ -131,7 +131,7 @@ fn show(args: &Show) -> Result<Outcome> {
 
 fn reset(args: &Reset) -> Result<Outcome> {
     // an archive that is not there must not be made
-    Catalog::find(&args.archive.archive)?;
+    args.archive.find()?;
     let streams = args.stream.map_or(Stream::ALL.to_vec(), |stream| vec![stream]);
     let names = args.stream.map_or("both streams".to_owned(), |stream| format!("the {stream} stream"));
     if !args.yes {

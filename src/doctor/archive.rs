@@ -32,7 +32,7 @@ pub(super) struct State {
 
 impl State {
     /// Looks at an archive, if there is one to look at.
-    pub(super) fn of(directory: Option<&Path>) -> State {
+    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> State {
         let mut state = State { directory: directory.map(Path::to_owned), ..State::default() };
         let Some(directory) = directory else {
             let finding = Finding::unknown("archive", "none was named, so none was looked at");
@@ -42,7 +42,7 @@ impl State {
         match look(directory) {
             Err(error) => state.findings.push(Finding::error("archive", chain(&error))),
             Ok(look) => {
-                state.directory(directory, &look);
+                state.directory(directory, catalog, &look);
                 state.look = Some(look);
             }
         }
@@ -62,7 +62,7 @@ impl State {
         findings.append(&mut self.findings);
     }
 
-    fn directory(&mut self, directory: &Path, look: &Look) {
+    fn directory(&mut self, directory: &Path, catalog: Option<&Path>, look: &Look) {
         let shown = directory.display();
         if !look.is_writable {
             let what = if look.exists { "write to" } else { "make" };
@@ -89,7 +89,7 @@ impl State {
                     .remedy("see to it before the next export, which refuses it"),
             );
         }
-        match Catalog::open_to_read(directory) {
+        match Catalog::open_to_read_in(directory, catalog) {
             Ok(catalog) => {
                 if let Err(error) = self.inside(directory, look, &catalog) {
                     self.findings.push(Finding::error("archive", chain(&error)));
@@ -112,6 +112,9 @@ impl State {
                     Finding::warning("archive", what)
                         .remedy("run synapse-export export, which brings it up to this version's, and loses nothing"),
                 );
+            }
+            Err(error @ Error::LockedElsewhere { .. }) => {
+                self.findings.push(Finding::unknown("archive", chain(&error)));
             }
             Err(error) => self.findings.push(unusable(&error)),
         }

@@ -16,7 +16,7 @@ fn encryption_is_said_to_be_in_force_where_it_is() {
         (plain.database.dsn(), Kind::Fine, "Unix socket"),
     ] {
         let config = Config::new(Some(&dsn), |_| None).unwrap();
-        let examined = runtime.block_on(examine(&config, None));
+        let examined = runtime.block_on(examine(&config, None, None));
         let finding = examined.findings.iter().find(|finding| finding.check == "tls").expect(&dsn);
         assert!(finding.kind == kind && finding.what.contains(said), "{dsn}: {finding:?}");
         assert_eq!(finding.remedy.is_some(), kind == Kind::Warning);
@@ -25,7 +25,7 @@ fn encryption_is_said_to_be_in_force_where_it_is() {
         assert!(pooler.what.contains("PostgreSQL itself answers"), "{dsn}: {pooler:?}");
     }
     let refused = Config::new(Some(&good.dsn("scram password=wrong sslmode=require")), |_| None).unwrap();
-    let examined = runtime.block_on(examine(&refused, None));
+    let examined = runtime.block_on(examine(&refused, None, None));
     assert_eq!((examined.worst(), examined.findings[0].check), (Kind::Error, "connection"));
     assert!(examined.findings[0].remedy.as_ref().is_some_and(|remedy| remedy.contains("check the password")));
     assert!(!format!("{examined:?}").contains("wrong"));

@@ -208,7 +208,8 @@ fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
         let archive = archived_as_damaged(&database);
         let says = |kind: Kind, part: &str| {
             let config = synapse_export::config::Config::new(Some(&database.dsn()), |_| None).unwrap();
-            let examined = tokio::runtime::Runtime::new().unwrap().block_on(examine(&config, Some(archive.path())));
+            let examined =
+                tokio::runtime::Runtime::new().unwrap().block_on(examine(&config, Some(archive.path()), None));
             let found = examined.findings.iter().find(|it| it.check == "damaged events").unwrap();
             assert!(found.kind == kind && found.what.contains(part), "{found:?}");
         };

@@ -26,7 +26,7 @@ fn is_in_order(archive: &Path, command: &[&str]) -> Vec<Call> {
             "sync" if is_log => log = false,
             "syncfs" => pending.clear(),
             "sync" | "syncdir" => drop(pending.remove(path)),
-            _ if path.starts_with("catalog.sqlite") || path == ".lock" || path == "." => {}
+            _ if path.starts_with("catalog.sqlite") || path.starts_with(".lock") || path == "." => {}
             "open" | "mkdir" | "symlink" | "write" | "truncate" if is_a(path, &[".new"]) => {}
             "open" | "mkdir" if known.insert(path.clone()) => drop(pending.insert(parent)),
             "write" | "truncate" => {

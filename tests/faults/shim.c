@@ -12,6 +12,9 @@
  *   FAULT_KILL    the call at which the program is killed after all
  *   FAULT_CLOCK   seconds by which the clock is wrong
  *   FAULT_HASTE   sleeping takes no time
+ *   FAULT_STATFS  what kind of file system it is, as statfs says (hexadecimal)
+ *   FAULT_UNLOCKED  files cannot be locked (fcntl)
+ *   FAULT_UNSHARED  the catalog's shared memory cannot be mapped
  *
  * Nothing is ever synced: no test cuts the power, and the kernel's cache outlives a killed process. */
 #define _GNU_SOURCE
@@ -25,8 +28,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,14 +103,19 @@ static enum verdict judge(const char *call, const char *path)
     return FAIL;
 }
 
-static enum verdict judge_fd(const char *call, int fd)
+/* The path of a file that is open, of PATH_MAX bytes; empty if there is none. */
+static void path_of(int fd, char *path)
 {
-    char link[64], path[PATH_MAX + 1];
+    char link[64];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t size = readlink(link, path, PATH_MAX);
-    if (size < 0)
-        return PASS;
-    path[size] = 0;
+    path[size < 0 ? 0 : size] = 0;
+}
+
+static enum verdict judge_fd(const char *call, int fd)
+{
+    char path[PATH_MAX + 1];
+    path_of(fd, path);
     return judge(call, path);
 }
 
@@ -258,3 +268,49 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 {
     return getenv("FAULT_HASTE") ? 0 : REAL(nanosleep)(time, left);
 }
+
+#define STATFS(name)                                                                                                   \
+    int name(const char *path, struct name *it)                                                                        \
+    {                                                                                                                  \
+        int failed = REAL(name)(path, it);                                                                             \
+        if (!failed && getenv("FAULT_STATFS") && *getenv("FAULT_STATFS") && !strncmp(path, below, strlen(below)))                                 \
+            it->f_type = strtoul(getenv("FAULT_STATFS"), NULL, 16);                                                    \
+        return failed;                                                                                                 \
+    }
+STATFS(statfs)
+STATFS(statfs64)
+
+#define FCNTL(name)                                                                                                    \
+    int name(int fd, int command, ...)                                                                                 \
+    {                                                                                                                  \
+        va_list more;                                                                                                  \
+        va_start(more, command);                                                                                       \
+        void *with = va_arg(more, void *);                                                                             \
+        va_end(more);                                                                                                  \
+        if (getenv("FAULT_UNLOCKED") && (command == F_SETLK || command == F_SETLKW || command == F_GETLK)) {           \
+            char path[PATH_MAX + 1];                                                                                   \
+            path_of(fd, path);                                                                                         \
+            if (!strncmp(path, below, strlen(below))) {                                                                \
+                errno = ENOLCK;                                                                                        \
+                return -1;                                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        return REAL(name)(fd, command, with);                                                                          \
+    }
+FCNTL(fcntl)
+FCNTL(fcntl64)
+
+#define MMAP(name, offset)                                                                                             \
+    void *name(void *at, size_t size, int protection, int flags, int fd, offset from)                                  \
+    {                                                                                                                  \
+        char path[PATH_MAX + 1] = "";                                                                                  \
+        if (fd >= 0 && getenv("FAULT_UNSHARED"))                                                                       \
+            path_of(fd, path);                                                                                         \
+        if (strstr(path, "catalog.sqlite-shm")) {                                                                      \
+            errno = ENODEV;                                                                                            \
+            return MAP_FAILED;                                                                                         \
+        }                                                                                                              \
+        return REAL(name)(at, size, protection, flags, fd, from);                                                      \
+    }
+MMAP(mmap, off_t)
+MMAP(mmap64, off64_t)

@@ -48,12 +48,14 @@ pub(crate) fn files(archive: &Path) -> State {
         let Ok(entries) = fs::read_dir(&directory) else { continue };
         for path in entries.map(|entry| entry.unwrap().path()) {
             let name = path.strip_prefix(archive).unwrap().to_str().unwrap().to_owned();
-            if path.is_symlink() {
+            if name.starts_with(".lock") {
+                // there for the time of a run, or of no meaning to the next
+            } else if path.is_symlink() {
                 state.insert(name, fs::read_link(&path).unwrap().display().to_string());
             } else if path.is_dir() {
                 state.insert(format!("{name}/"), String::new());
                 directories.push(path);
-            } else if name.starts_with("catalog.sqlite") || name == ".lock" {
+            } else if name.starts_with("catalog.sqlite") {
                 state.insert(name, String::new());
             } else {
                 // half a write may end in half a character

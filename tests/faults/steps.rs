@@ -166,6 +166,8 @@ fn is_harmless(call: &Call) -> bool {
     // a checkpoint, which copies what the log has; when the log is full, and at the end of the program
     matches!(call, ("write" | "sync" | "truncate", "catalog.sqlite") | ("sync", "catalog.sqlite-wal"))
         || matches!(call, ("unlink", "catalog.sqlite-wal" | "catalog.sqlite-shm"))
+        // the lock is made in another way, or taken away by the next one to need it
+        || call.1.starts_with(".lock")
         // when it cannot be opened to be written to, as is not needed to render, it is opened to be read
         || matches!(call, ("open", "catalog.sqlite-wal" | "catalog.sqlite-shm"))
         // a new catalog begins with a journal, until that is changed for a log: by the next one to open it, if need be

@@ -11,7 +11,7 @@ use crate::{catch_up, restart_alone, server, wait_until};
 /// What it says when it is asked about a database.
 fn examined(dsn: &str) -> Examined {
     let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
-    Runtime::new().expect("a runtime can be made").block_on(examine(&config, None))
+    Runtime::new().expect("a runtime can be made").block_on(examine(&config, None, None))
 }
 
 #[track_caller]

@@ -1,0 +1,134 @@
+//! Catalogs that are kept elsewhere than in their archives.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::support::archive::TestArchive;
+use crate::support::story::EventRow;
+use crate::{export, run, server, text};
+
+fn moved(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory can be made");
+    fs::rename(from.join("catalog.sqlite"), to.join("catalog.sqlite")).expect("it is there");
+}
+
+#[test]
+fn a_catalog_elsewhere_is_found_again_by_every_command() {
+    let (database, archive, local) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    let catalog = local.path().join("of/one");
+    export(&database, archive.path(), &["--catalog", text(&catalog)]).with(0);
+    assert!(!archive.path().join("catalog.sqlite").exists() && catalog.join("catalog.sqlite").exists());
+    assert!(archive.path().join("index.md").exists());
+    database.event(EventRow::at(4));
+    export(&database, archive.path(), &[]).with(0).saying("1 new event");
+    let at = ["--archive", text(archive.path())];
+    let show = run(&[&["watermark", "show", "--json"], &at[..]].concat()).with(0).stdout;
+    assert!(show.contains("\"position\": 4"), "{show}");
+    run(&[&["render", "--all"], &at[..]].concat()).with(0);
+    run(&[&["watermark", "reset", "--yes"], &at[..], &["--catalog", text(&catalog)]].concat()).with(0);
+    export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    let said = run(&[&["doctor", "--database", &database.dsn()], &at[..]].concat()).stdout;
+    assert!(said.contains("its files are as its catalog knows them"), "{said}");
+    // it moves, and is found there
+    let next = local.path().join("next");
+    moved(&catalog, &next);
+    for more in [&[][..], &["--catalog", text(&local.path().join("nowhere"))]] {
+        export(&database, archive.path(), more).with(1).saying("and there is none").saying("--catalog DIR");
+    }
+    assert!(!catalog.join("catalog.sqlite").exists() && !local.path().join("nowhere").exists());
+    export(&database, archive.path(), &["--catalog", text(&next)]).with(0).saying("0 new events");
+    export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    // and back into the archive
+    moved(&next, archive.path());
+    export(&database, archive.path(), &["--catalog", text(archive.path())]).with(0).saying("0 new events");
+    export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    assert_eq!(archive.lines().len(), 6);
+}
+
+#[test]
+fn a_catalog_that_is_lost_is_not_made_in_silence() {
+    let (database, archive, local) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    let elsewhere = ["--catalog", text(local.path())];
+    export(&database, archive.path(), &elsewhere).with(0);
+    let file = local.path().join("catalog.sqlite");
+    let at = ["--archive", text(archive.path())];
+    for make in [|file: &Path| fs::remove_file(file).unwrap(), |file: &Path| fs::write(file, "").unwrap()] {
+        make(&file);
+        for more in [&[][..], &elsewhere] {
+            export(&database, archive.path(), more).with(1).saying("there is none").saying(".archive.json");
+            let show = run(&[&["watermark", "show"], &at[..], more].concat()).with(1);
+            assert!(show.stderr.contains("there is none") || file.exists(), "{}", show.stderr);
+        }
+        let doctor = run(&[&["doctor", "--database", &database.dsn()], &at[..]].concat());
+        assert!(doctor.stdout.contains("ERROR    archive") || file.exists(), "{}", doctor.stdout);
+    }
+    // the remedy works
+    fs::remove_file(&file).unwrap();
+    fs::remove_file(archive.path().join(".archive.json")).unwrap();
+    database.event(EventRow::at(4));
+    export(&database, archive.path(), &elsewhere).with(0).saying("1 new event");
+    moved(local.path(), archive.path());
+    assert_eq!(archive.lines().len(), 6);
+}
+
+#[test]
+fn a_catalog_of_another_archive_is_refused() {
+    let (database, local) = (server(), tempfile::tempdir().unwrap());
+    let [one, other, inside] = [(); 3].map(|()| TestArchive::new());
+    let place = |name: &str| local.path().join(name);
+    export(&database, one.path(), &["--catalog", text(&place("one"))]).with(0);
+    export(&database, other.path(), &["--catalog", text(&place("other"))]).with(0);
+    // one that was to share it does not remember that
+    let new = TestArchive::new();
+    export(&database, new.path(), &["--catalog", text(&place("one"))]).with(1).saying("of another archive");
+    export(&database, new.path(), &[]).with(0);
+    // exchanged by mistake
+    moved(&place("one"), &place("both"));
+    moved(&place("other"), &place("one"));
+    moved(&place("both"), &place("other"));
+    for archive in [&one, &other] {
+        export(&database, archive.path(), &[]).with(1).saying("of another archive");
+        run(&["watermark", "show", "--archive", text(archive.path())]).with(1).saying("of another archive");
+        run(&["render", "--archive", text(archive.path())]).with(1).saying("of another archive");
+    }
+    // one that has its catalog inside is told how to move it
+    export(&database, inside.path(), &[]).with(0);
+    let to = place("inside");
+    export(&database, inside.path(), &["--catalog", text(&to)]).with(1).saying("move catalog.sqlite").saying(text(&to));
+    moved(inside.path(), &to);
+    export(&database, inside.path(), &["--catalog", text(&to)]).with(0).saying("0 new events");
+    export(&database, inside.path(), &[]).with(0).saying("0 new events");
+    // and one without an id whose files are not there is another's
+    let stranger = TestArchive::new();
+    export(&database, stranger.path(), &[]).with(0);
+    let third = TestArchive::new();
+    export(&database, third.path(), &["--catalog", text(stranger.path())]).with(1).saying("of another archive");
+    let catalog = Connection::open(stranger.path().join("catalog.sqlite")).unwrap();
+    let ids: u32 = catalog.query_row("select count(*) from archive", [], |row| row.get(0)).unwrap();
+    assert_eq!(ids, 0);
+}
+
+#[test]
+fn one_that_was_cut_off_while_it_was_made_is_made_again() {
+    let (database, archive, local) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    let elsewhere = ["--catalog", text(local.path())];
+    export(&database, archive.path(), &elsewhere).with(0);
+    let file = archive.path().join(".archive.json");
+    let kept = fs::read_to_string(&file).unwrap();
+    let being_made = kept.replace('}', ",\"being_made\":true}");
+    for step in 0..3 {
+        fs::write(&file, &being_made).unwrap();
+        match step {
+            0 => fs::remove_file(local.path().join("catalog.sqlite")).unwrap(),
+            1 => {
+                let catalog = Connection::open(local.path().join("catalog.sqlite")).unwrap();
+                catalog.execute_batch("delete from archive").unwrap();
+            }
+            _ => {}
+        }
+        export(&database, archive.path(), if step == 1 { &[] } else { &elsewhere }).with(0).saying("0 new events");
+        assert_eq!(fs::read_to_string(&file).unwrap(), kept);
+    }
+}
