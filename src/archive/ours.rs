@@ -11,7 +11,7 @@ use super::{Error, SELECTION, inside, jsonl, layout};
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
 /// What lies in an archive's directory and has to be its owner's.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 9] = [
     "catalog.sqlite",
     "catalog.sqlite-wal",
     "catalog.sqlite-shm",
@@ -21,7 +21,6 @@ const PARTS: [&str; 10] = [
     "index.md",
     SELECTION,
     super::place::NAME,
-    ".lock",
 ];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.
 const LOOKED_INTO: usize = 1_000;
