@@ -291,7 +291,7 @@ impl Report for Terminal {
         warn!(
             event_id,
             room_id,
-            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged",
+            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged{HIDDEN}",
             shown(event_id),
             shown(room_id)
         );
