@@ -33,7 +33,7 @@ fn logical() -> Cluster {
 #[track_caller]
 fn doctor_says(dsn: &str, check: &str) -> Option<(Kind, String)> {
     let config = Config::new(Some(dsn), |_| None).unwrap();
-    let examined = Runtime::new().unwrap().block_on(examine(&config, None));
+    let examined = Runtime::new().unwrap().block_on(examine(&config, None, None));
     examined.findings.into_iter().find(|it| it.check == check).map(|it| (it.kind, it.what))
 }
 
