@@ -4,13 +4,13 @@
 
 use std::borrow::Cow;
 
-use ruma_common::RoomVersionId;
-use ruma_common::canonical_json::{CanonicalJsonObject, CanonicalJsonValue, redact_content_in_place, redact_in_place};
-use ruma_common::room_version_rules::RedactionRules;
-use serde_json::json;
+use rules::Rules;
+use serde_json::{Map, Value, json};
 
 use super::line::{push_member, quote};
 use super::{Event, object};
+
+mod rules;
 
 /// The keys of `unsigned` that quote nobody.
 const HARMLESS: [&str; 4] = ["age", "age_ts", "prev_sender", "replaces_state"];
@@ -94,8 +94,15 @@ impl Event {
     pub fn honouring(&self, redaction: Option<Redaction<'_>>) -> Honoured<'_> {
         if let Some(redaction) = redaction {
             let pruned = self.pruned();
-            let warning =
-                pruned.is_none().then_some("it is redacted, and no canonical JSON: all of its content is left out");
+            let warning = match &pruned {
+                None => {
+                    Some("it is redacted, and its text cannot be read with certainty: all of its content is left out")
+                }
+                Some(_) if self.rules().is_none() => {
+                    Some("it is redacted, and its room's version is not known: all that any version prunes is left out")
+                }
+                Some(_) => None,
+            };
             let line = self.redacted_line(&pruned.unwrap_or_else(|| self.bones()), Some(redaction));
             return Honoured { line: line.into(), warning };
         }
@@ -106,12 +113,12 @@ impl Event {
         Honoured { line: self.without_quotes(), warning: None }
     }
 
-    /// The PDU pruned by the rules of its room's version; none if it is no canonical JSON of the stored type.
-    fn pruned(&self) -> Option<CanonicalJsonObject> {
+    /// The PDU pruned by the rules of its room's version; none if it is no sound JSON of the stored type.
+    fn pruned(&self) -> Option<Map<String, Value>> {
         if self.damage.is_some() {
             return None;
         }
-        let mut object = CanonicalJsonObject::new();
+        let mut object = Map::new();
         for (key, value) in object::members(&self.line) {
             if key == "synapse" {
                 continue;
@@ -121,21 +128,18 @@ impl Event {
                 return None;
             }
         }
-        let text = |key: &str| object.get(key).and_then(CanonicalJsonValue::as_str);
-        let sound = text("type") == self.kind.as_deref()
-            && matches!(object.get("content"), Some(CanonicalJsonValue::Object(_)) | None);
+        let kind = object.get("type")?.as_str()?.to_owned();
+        let sound = Some(kind.as_str()) == self.kind.as_deref()
+            && matches!(object.get("content"), Some(Value::Object(_)) | None);
         if !sound {
             return None;
         }
-        redact_in_place(&mut object, &self.redaction_rules(), None).ok()?;
-        for key in ["event_id", "room_id"] {
-            object.remove(key);
-        }
+        self.rules().unwrap_or_else(Rules::strictest).prune(&mut object, &kind);
         Some(object)
     }
 
     /// What the database says of the event beside its PDU.
-    fn bones(&self) -> CanonicalJsonObject {
+    fn bones(&self) -> Map<String, Value> {
         let values = [
             ("content", Some(json!({}))),
             ("origin_server_ts", self.origin_server_ts.map(|ts| json!(ts))),
@@ -143,11 +147,11 @@ impl Event {
             ("state_key", self.state_key.as_deref().map(|key| json!(key))),
             ("type", self.kind.as_deref().map(|kind| json!(kind))),
         ];
-        let values = values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.try_into().ok()?)));
+        let values = values.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
         values.collect()
     }
 
-    fn redacted_line(&self, pdu: &CanonicalJsonObject, redaction: Option<Redaction<'_>>) -> String {
+    fn redacted_line(&self, pdu: &Map<String, Value>, redaction: Option<Redaction<'_>>) -> String {
         let mut line = self.open(1024, true, true);
         line.push_str(r#","redacted":true}"#);
         for (key, value) in pdu {
@@ -190,18 +194,9 @@ impl Event {
         line
     }
 
-    /// The rules of the room's version; of one that is not known, whatever any version prunes.
-    fn redaction_rules(&self) -> RedactionRules {
-        let version = self.room_version.as_deref().and_then(|version| RoomVersionId::try_from(version).ok());
-        version.and_then(|version| version.rules()).map_or_else(
-            || {
-                let mut rules = RedactionRules::V1;
-                rules.keep_room_aliases_aliases = false;
-                rules.keep_origin_membership_prev_state = false;
-                rules
-            },
-            |rules| rules.redaction,
-        )
+    /// The rules of the room's version, if it is known.
+    fn rules(&self) -> Option<Rules> {
+        Rules::of(self.room_version.as_deref()?)
     }
 }
 
@@ -212,11 +207,11 @@ impl Redaction<'_> {
         let kind = event.kind.as_deref().unwrap_or_default();
         let content = if self.redacted {
             let mut content = match event.content().and_then(distinct) {
-                Some(CanonicalJsonValue::Object(content)) => content,
-                _ => CanonicalJsonObject::new(),
+                Some(Value::Object(content)) => content,
+                _ => Map::new(),
             };
-            redact_content_in_place(&mut content, &event.redaction_rules(), kind);
-            CanonicalJsonValue::Object(content).to_string()
+            event.rules().unwrap_or_else(Rules::strictest).prune_content(&mut content, kind);
+            Value::Object(content).to_string()
         } else {
             event.content().unwrap_or("{}").to_owned()
         };
@@ -245,8 +240,8 @@ impl Redaction<'_> {
     }
 }
 
-/// A text as canonical JSON; none if it is not, or if it says something twice.
-fn distinct(text: &str) -> Option<CanonicalJsonValue> {
+/// A text as JSON; none if it is not, or if it says something twice.
+fn distinct(text: &str) -> Option<Value> {
     let mut keys: Vec<_> = object::members(text).into_iter().map(|(key, _)| key).collect();
     let count = keys.len();
     keys.sort_unstable();

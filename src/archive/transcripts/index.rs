@@ -169,7 +169,7 @@ fn write_index(archive: &Path, connection: &Connection, room: &str, about: &Abou
     }
     let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code_cell(&about.id));
     let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
-    let version = about.version.as_deref().map(|version| excerpt(version, 20));
+    let version = about.version.as_deref().map(|version| excerpt(version, 32));
     let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
     let creator = about.creator.as_deref().map(inline);
     let encryption = about.encryption.as_deref().map(|algorithm| excerpt(algorithm, 40));

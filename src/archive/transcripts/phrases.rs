@@ -46,7 +46,7 @@ pub(super) fn of_state(event: &Shown, is_hidden: bool, names: &mut Names<'_>) ->
     let text = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|text| excerpt(&text, LONGEST));
     let what = match (event.kind(), state_key) {
         ("m.room.create", "") => {
-            let version = content.text("room_version").map(|version| format!(" (version {})", excerpt(&version, 20)));
+            let version = content.text("room_version").map(|version| format!(" (version {})", excerpt(&version, 32)));
             let before = content.object("predecessor").and_then(|before| before.text("room_id"));
             let before = before.map(|room| format!(", in the place of {}", code_span(&room))).unwrap_or_default();
             format!("created the room{}{before}", version.unwrap_or_default())

@@ -137,7 +137,7 @@ fn alias(room: &Room) -> String {
 }
 
 fn version(room: &Room) -> String {
-    room.version.as_deref().map_or(String::new(), |version| cell(version).chars().take(20).collect())
+    room.version.as_deref().map_or(String::new(), |version| cell(version).chars().take(32).collect())
 }
 
 fn count(count: Option<u64>) -> String {
