@@ -209,6 +209,17 @@ fn path(room: &str, day: &str) -> String {
     format!("rooms/{}/{day}.jsonl", layout::room_directory(room))
 }
 
+/// The days of events that name some of a room, or an edit of these.
+const REFERRERS: &str = "with recursive named (id) as (
+                       select value from json_each(?1)
+                       union
+                       select e.event_id from named cross join event e indexed by event_relates_to
+                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
+                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
+                   union select day from named cross join event indexed by event_replies_to
+                          where replies_to = id and replies_to is not relates_to and room_id = ?2
+                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
+
 impl Writing<'_> {
     fn mark_file(&self, path: &str) -> Result<(), Error> {
         self.0.prepare_cached("update file set dirty = 1 where path = ?1 and not dirty")?.execute([path])?;
@@ -233,16 +244,7 @@ impl Writing<'_> {
 
     /// Marks the days of events that name some others, or edits of these; each is looked at once.
     fn mark_referrers(&self, room: &str, ids: &BTreeSet<String>) -> Result<(), Error> {
-        let sql = "with recursive named (id) as (
-                       select value from json_each(?1)
-                       union
-                       select e.event_id from named cross join event e indexed by event_relates_to
-                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
-                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
-                   union select day from named cross join event indexed by event_replies_to
-                          where replies_to = id and replies_to is not relates_to and room_id = ?2
-                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
-        if ids.is_empty() { Ok(()) } else { self.mark_days(room, sql, params![json!(ids).to_string(), room]) }
+        if ids.is_empty() { Ok(()) } else { self.mark_days(room, REFERRERS, params![json!(ids).to_string(), room]) }
     }
 
     /// Marks the days of what some bans redact.
@@ -308,5 +310,81 @@ impl Writing<'_> {
         let sql = "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2
                       and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         Ok(self.0.prepare_cached(sql)?.query_row(params![room, user_id, since], |row| row.get(0))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::StatementStatus;
+
+    use super::super::Archive;
+    use super::*;
+    use crate::event::Stored;
+
+    const ROOM: &str = "!r:x";
+
+    /// The event with a number; `of`: the one that it edits, by its number.
+    fn edit(number: usize, of: usize) -> Event {
+        let relation = json!({ "rel_type": "m.replace", "event_id": format!("${of}") });
+        let content = json!({ "msgtype": "m.text", "body": "a", "m.relates_to": relation });
+        let at = 1_795_391_000_000;
+        let pdu = json!({ "type": "m.room.message", "sender": "@a:x", "origin_server_ts": at, "content": content });
+        Event::from_stored(&Stored {
+            event_id: &format!("${number}"),
+            room_id: ROOM,
+            kind: "m.room.message",
+            sender: Some("@a:x"),
+            state_key: None,
+            stream_ordering: 1 + i64::try_from(number).unwrap(),
+            topological_ordering: 1,
+            origin_server_ts: Some(at),
+            received_ts: Some(at),
+            room_version: Some("11"),
+            outlier: false,
+            rejected: false,
+            internal_metadata: None,
+            json: Some(&pdu.to_string()),
+            redacts: None,
+            recheck: None,
+        })
+    }
+
+    /// What SQLite does to find what refers to a batch of edits: how often it is asked, and in how many steps.
+    fn work(count: usize, target: fn(usize) -> usize) -> (i32, i32) {
+        let events: Vec<Event> = (0..=count).map(|number| edit(number, target(number))).collect();
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(layout::day_file(ROOM, events[0].day));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, events.iter().map(|event| event.line.clone() + "\n").collect::<String>()).unwrap();
+        let mut archive = Archive::open(place.path(), None).unwrap();
+        let writing = archive.catalog.write().unwrap();
+        // a day that stays fresh, so that there is something to look for
+        let other = super::path(ROOM, "2000-01-01");
+        writing.0.execute("insert into file (path, bytes, events, run) values (?1, 0, 0, 1)", [other]).unwrap();
+        writing.0.execute("update file set dirty = 0", []).unwrap();
+        let mut stale = Stale::default();
+        for event in &events {
+            stale.add(event, true, &writing).unwrap();
+        }
+        stale.mark(&writing).unwrap();
+        let dirty: i64 = writing.0.query_row("select sum(dirty) from file", [], |row| row.get(0)).unwrap();
+        assert_eq!(dirty, 1);
+        let asked = writing.0.prepare_cached(REFERRERS).unwrap();
+        (asked.get_status(StatementStatus::Run), asked.get_status(StatementStatus::VmStep))
+    }
+
+    #[test]
+    fn what_refers_to_many_edits_costs_as_much_as_there_are() {
+        let shapes: [(&str, fn(usize) -> usize); 2] = [
+            ("edits of one event", |number| if number == 0 { usize::MAX } else { 0 }),
+            ("edits of edits", |number| number.wrapping_sub(1)),
+        ];
+        for (shape, target) in shapes {
+            let ((asked, few), (_, many)) = (work(200, target), work(400, target));
+            assert_eq!(asked, 1, "{shape}");
+            assert!(few > 200 && f64::from(many) < 2.3 * f64::from(few), "{shape}: {few} steps, then {many}");
+        }
     }
 }
