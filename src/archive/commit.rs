@@ -352,14 +352,14 @@ impl Recording<'_> {
         }
         let mut outliers = follow(new, &mut stale, writing)?;
         for event in renamed {
-            stale.name_of(event, writing)?;
+            stale.name_of(event);
         }
         for state in states {
             if writing.add_name(state, self.indexed)? {
                 if writing.is_redacted(state)? {
                     outliers.entry(&state.room_id).or_default().push(&state.event_id);
                 }
-                stale.name_of(state, writing)?;
+                stale.name_of(state);
                 writing.room_is_stale(&state.room_id)?;
             }
         }

@@ -210,7 +210,7 @@ impl Writing<'_> {
             let mut rows = statement.query(parameters)?;
             while let Some(row) = rows.next()? {
                 let (room_id, kind, state_key): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                stale.name(&room_id, Some(&kind), Some(&state_key), row.get(3)?, self)?;
+                stale.name(&room_id, Some(&kind), Some(&state_key), row.get(3)?);
                 self.room_is_stale(&room_id)?;
             }
         }

@@ -5,19 +5,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Params, params};
+use serde_json::json;
 
 use super::writing::Writing;
 use super::{Error, layout};
 use crate::event::{Day, Event};
 
 /// Gathers what is stale in the rooms of a batch.
+///
+/// What is the same for many events, such as the edits of one, is asked once for all of them, when it is marked: one member
+/// decides how many there are.
 #[derive(Default)]
 pub(super) struct Stale {
     /// Files of lines.
     files: BTreeSet<String>,
-    /// By room: the times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
-    renamed: BTreeMap<String, (i64, i64)>,
+    rooms: BTreeMap<String, OfRoom>,
+}
+
+/// What is stale in a room, as far as it is to be looked up yet.
+#[derive(Default)]
+struct OfRoom {
+    /// The times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
+    renamed: Option<(i64, i64)>,
+    /// By user: the first and the last time since which the name may be another.
+    members: BTreeMap<String, (i64, i64)>,
+    /// Events on which depends what is shown of those that name them.
+    named: BTreeSet<String>,
+    /// Events that may be redacted, or no more.
+    redacted: BTreeSet<String>,
+    /// Those of them that may be bans which redact.
+    bans: BTreeSet<String>,
+}
+
+impl OfRoom {
+    fn rename(&mut self, since: i64, until: i64) {
+        let (first, last) = self.renamed.unwrap_or((since, until));
+        self.renamed = Some((first.min(since), last.max(until)));
+    }
 }
 
 /// What is known of an event that another one names.
@@ -41,7 +66,7 @@ impl Stale {
             self.redacted(room, id, catalog)?;
         }
         // an edit that clients did not see may still stand between another one and what is redacted
-        self.referrers(room, &event.event_id, catalog)?;
+        self.referrers(room, &event.event_id);
         if !seen {
             return Ok(());
         }
@@ -51,7 +76,7 @@ impl Stale {
             self.day(room, &target.day);
             self.edited(room, &target, catalog)?;
             if event.rel_type.as_deref() == Some("m.replace") {
-                self.referrers(room, id, catalog)?;
+                self.referrers(room, id);
             }
         }
         // what cannot be read is shown alone where it is answered, and so is who joins or leaves
@@ -61,33 +86,27 @@ impl Stale {
         {
             self.day(room, &target.day);
         }
-        self.name_of(event, catalog)
+        self.name_of(event);
+        Ok(())
     }
 
     /// Takes in a change of who is called what by an event.
-    pub(super) fn name_of(&mut self, event: &Event, catalog: &Writing<'_>) -> Result<(), Error> {
+    pub(super) fn name_of(&mut self, event: &Event) {
         let Event { room_id, kind, state_key, origin_server_ts, .. } = event;
-        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts, catalog)
+        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts);
     }
 
     /// Takes in a change of who is called what since a time, if such an event makes one.
-    pub(super) fn name(
-        &mut self,
-        room: &str,
-        kind: Option<&str>,
-        state_key: Option<&str>,
-        since: Option<i64>,
-        catalog: &Writing<'_>,
-    ) -> Result<(), Error> {
+    pub(super) fn name(&mut self, room: &str, kind: Option<&str>, state_key: Option<&str>, since: Option<i64>) {
         let since = since.unwrap_or(0);
-        let until = match (kind, state_key) {
-            (Some("m.room.member"), Some(user_id)) => catalog.next_name(room, user_id, since)?.unwrap_or(i64::MAX),
-            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => i64::MAX,
-            _ => return Ok(()),
-        };
-        let span = self.renamed.entry(room.to_owned()).or_insert((since, until));
-        *span = (span.0.min(since), span.1.max(until));
-        Ok(())
+        match (kind, state_key) {
+            (Some("m.room.member"), Some(user_id)) => {
+                let times = self.room(room).members.entry(user_id.to_owned()).or_insert((since, since));
+                *times = (times.0.min(since), times.1.max(since));
+            }
+            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => self.room(room).rename(since, i64::MAX),
+            _ => {}
+        }
     }
 
     /// Takes in a file that is new: its neighbours link to it.
@@ -105,49 +124,38 @@ impl Stale {
 
     /// Marks all of it in the catalog.
     pub(super) fn mark(&self, catalog: &Writing<'_>) -> Result<(), Error> {
-        let mut mark = catalog.0.prepare_cached("update file set dirty = 1 where path = ?1 and not dirty")?;
         for path in &self.files {
-            mark.execute([path])?;
+            catalog.mark_file(path)?;
         }
-        for (room, &(since, until)) in &self.renamed {
-            let file = |time| layout::day_file(room, Day::of(Some(time)));
-            let undated = layout::day_file(room, Day::of(None));
-            // those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day
-            let first = if since < 0 { file(0) } else { file(since) };
-            catalog
-                .0
-                .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
-                .execute([&first, &file(until), &undated])?;
-            // a name is shown beside what its bearer did to events of other days, by a ban too
-            let sql = "select target.day from event indexed by event_room
-                         join event target indexed by event_id on target.event_id in (event.relates_to, event.redacts)
-                        where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
-                          and (event.relates_to is not null or event.redacts is not null)
-                       union
-                       select target.day from event indexed by event_room
-                         join event edit indexed by event_id on edit.event_id = event.relates_to
-                         join event target indexed by event_id on target.event_id = edit.relates_to
-                        where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3
-                          and edit.room_id = ?1 and edit.rel_type = 'm.replace' and target.room_id = ?1
-                       union
-                       select target.day from ban_redaction b
-                        cross join event ban indexed by event_id on ban.event_id = b.event_id
-                        cross join event target indexed by event_room on target.room_id = b.room_id
-                        where b.room_id = ?1 and ban.origin_server_ts between ?2 and ?3 and target.redacted_by = b.event_id";
-            let mut days = catalog.0.prepare_cached(sql)?;
-            let days = days.query_map(params![room, since, until], |row| row.get::<_, String>(0))?;
-            for day in days {
-                mark.execute([path(room, &day?)])?;
+        for (room, stale) in &self.rooms {
+            let mut renamed = stale.renamed;
+            for (user_id, &(first, last)) in &stale.members {
+                let until = catalog.next_name(room, user_id, last)?.unwrap_or(i64::MAX);
+                let (since, before) = renamed.unwrap_or((first, until));
+                renamed = Some((since.min(first), before.max(until)));
             }
-            catalog.room_is_stale(room)?;
+            if renamed.is_some() {
+                catalog.room_is_stale(room)?;
+            }
+            // where every day is stale already there is nothing to look for
+            if catalog.has_fresh_day(room)? {
+                catalog.mark_referrers(room, &stale.named)?;
+                catalog.mark_banned(room, &stale.bans)?;
+                if let Some((since, until)) = renamed {
+                    catalog.mark_renamed(room, since, until)?;
+                }
+            }
         }
         Ok(())
     }
 
     /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
     pub(super) fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+        if !self.room(room).redacted.insert(id.to_owned()) {
+            return Ok(());
+        }
         // those who name it may be there without it: edits, which say nothing then
-        self.referrers(room, id, catalog)?;
+        self.referrers(room, id);
         let Some(target) = catalog.target(room, id)? else { return Ok(()) };
         self.day(room, &target.day);
         if let Some(id) = &target.relates_to
@@ -156,7 +164,7 @@ impl Stale {
             self.day(room, &of.day);
             self.edited(room, &of, catalog)?;
             if target.rel_type.as_deref() == Some("m.replace") {
-                self.referrers(room, id, catalog)?;
+                self.referrers(room, id);
             }
         }
         // a redaction that is redacted gives no reason any more
@@ -167,15 +175,10 @@ impl Stale {
         }
         // nor does a ban that redacts
         if target.kind.as_deref() == Some("m.room.member") {
-            let sql = "select distinct target.day from ban_redaction b
-                        cross join event target indexed by event_room on target.room_id = b.room_id
-                        where b.room_id = ?2 and b.event_id = ?1 and target.redacted_by = b.event_id";
-            let mut statement = catalog.0.prepare_cached(sql)?;
-            for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
-                self.day(room, &day?);
-            }
+            self.room(room).bans.insert(id.to_owned());
         }
-        self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts, catalog)
+        self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts);
+        Ok(())
     }
 
     /// The day of what an event edits, where what is said of the edit is told.
@@ -189,21 +192,12 @@ impl Stale {
     }
 
     /// The days of events that name another, or an edit of it: what is shown of an edit depends on what it edits.
-    fn referrers(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
-        let sql = "with recursive named (id) as (
-                       select ?1
-                       union
-                       select e.event_id from named cross join event e indexed by event_relates_to
-                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
-                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
-                   union select day from named cross join event indexed by event_replies_to
-                          where replies_to = id and replies_to is not relates_to and room_id = ?2
-                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
-        let mut statement = catalog.0.prepare_cached(sql)?;
-        for day in statement.query_map([id, room], |row| row.get::<_, String>(0))? {
-            self.day(room, &day?);
-        }
-        Ok(())
+    fn referrers(&mut self, room: &str, id: &str) {
+        self.room(room).named.insert(id.to_owned());
+    }
+
+    fn room(&mut self, room: &str) -> &mut OfRoom {
+        self.rooms.entry(room.to_owned()).or_default()
     }
 
     pub(super) fn day(&mut self, room: &str, day: &str) {
@@ -215,7 +209,85 @@ fn path(room: &str, day: &str) -> String {
     format!("rooms/{}/{day}.jsonl", layout::room_directory(room))
 }
 
+/// The days of events that name some of a room, or an edit of these.
+const REFERRERS: &str = "with recursive named (id) as (
+                       select value from json_each(?1)
+                       union
+                       select e.event_id from named cross join event e indexed by event_relates_to
+                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
+                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
+                   union select day from named cross join event indexed by event_replies_to
+                          where replies_to = id and replies_to is not relates_to and room_id = ?2
+                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
+
 impl Writing<'_> {
+    fn mark_file(&self, path: &str) -> Result<(), Error> {
+        self.0.prepare_cached("update file set dirty = 1 where path = ?1 and not dirty")?.execute([path])?;
+        Ok(())
+    }
+
+    /// Marks the days of a room that a statement gives.
+    fn mark_days(&self, room: &str, sql: &str, parameters: impl Params) -> Result<(), Error> {
+        let mut days = self.0.prepare_cached(sql)?;
+        for day in days.query_map(parameters, |row| row.get::<_, String>(0))? {
+            self.mark_file(&path(room, &day?))?;
+        }
+        Ok(())
+    }
+
+    /// Whether some day of a room is not marked.
+    fn has_fresh_day(&self, room: &str) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from file where path > ?1 and path < ?1 || '~' and not dirty)";
+        let directory = format!("rooms/{}/", layout::room_directory(room));
+        Ok(self.0.prepare_cached(sql)?.query_row([directory], |row| row.get(0))?)
+    }
+
+    /// Marks the days of events that name some others, or edits of these; each is looked at once.
+    fn mark_referrers(&self, room: &str, ids: &BTreeSet<String>) -> Result<(), Error> {
+        if ids.is_empty() { Ok(()) } else { self.mark_days(room, REFERRERS, params![json!(ids).to_string(), room]) }
+    }
+
+    /// Marks the days of what some bans redact.
+    fn mark_banned(&self, room: &str, bans: &BTreeSet<String>) -> Result<(), Error> {
+        let sql = "with ban (id) as materialized (
+                       select event_id from ban_redaction
+                        where room_id = ?1 and event_id in (select value from json_each(?2)))
+                   select distinct target.day from (select 1 from ban limit 1)
+                    cross join event target indexed by event_room
+                    where target.room_id = ?1 and target.redacted_by in (select id from ban)";
+        if bans.is_empty() { Ok(()) } else { self.mark_days(room, sql, params![room, json!(bans).to_string()]) }
+    }
+
+    /// Marks the days on which somebody's name, or the room's, may be another between two times.
+    fn mark_renamed(&self, room: &str, since: i64, until: i64) -> Result<(), Error> {
+        let file = |time| layout::day_file(room, Day::of(Some(time)));
+        let undated = layout::day_file(room, Day::of(None));
+        // those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day
+        let first = if since < 0 { file(0) } else { file(since) };
+        self.0
+            .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
+            .execute([&first, &file(until), &undated])?;
+        // a name is shown beside what its bearer did to events of other days, by a ban too
+        let sql = "with ban (id) as materialized (
+                       select b.event_id from ban_redaction b
+                        cross join event indexed by event_id on event.event_id = b.event_id
+                        where b.room_id = ?1 and event.origin_server_ts between ?2 and ?3)
+                   select target.day from event indexed by event_room
+                     join event target indexed by event_id on target.event_id in (event.relates_to, event.redacts)
+                    where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
+                      and (event.relates_to is not null or event.redacts is not null)
+                   union
+                   select target.day from event indexed by event_room
+                     join event edit indexed by event_id on edit.event_id = event.relates_to
+                     join event target indexed by event_id on target.event_id = edit.relates_to
+                    where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3
+                      and edit.room_id = ?1 and edit.rel_type = 'm.replace' and target.room_id = ?1
+                   union
+                   select target.day from (select 1 from ban limit 1) cross join event target indexed by event_room
+                    where target.room_id = ?1 and target.redacted_by in (select id from ban)";
+        self.mark_days(room, sql, params![room, since, until])
+    }
+
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
         let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type, redacts from event indexed by event_id
                     where event_id = ?1 and room_id = ?2";
@@ -238,5 +310,81 @@ impl Writing<'_> {
         let sql = "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2
                       and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         Ok(self.0.prepare_cached(sql)?.query_row(params![room, user_id, since], |row| row.get(0))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::StatementStatus;
+
+    use super::super::Archive;
+    use super::*;
+    use crate::event::Stored;
+
+    const ROOM: &str = "!r:x";
+
+    /// The event with a number; `of`: the one that it edits, by its number.
+    fn edit(number: usize, of: usize) -> Event {
+        let relation = json!({ "rel_type": "m.replace", "event_id": format!("${of}") });
+        let content = json!({ "msgtype": "m.text", "body": "a", "m.relates_to": relation });
+        let at = 1_795_391_000_000;
+        let pdu = json!({ "type": "m.room.message", "sender": "@a:x", "origin_server_ts": at, "content": content });
+        Event::from_stored(&Stored {
+            event_id: &format!("${number}"),
+            room_id: ROOM,
+            kind: "m.room.message",
+            sender: Some("@a:x"),
+            state_key: None,
+            stream_ordering: 1 + i64::try_from(number).unwrap(),
+            topological_ordering: 1,
+            origin_server_ts: Some(at),
+            received_ts: Some(at),
+            room_version: Some("11"),
+            outlier: false,
+            rejected: false,
+            internal_metadata: None,
+            json: Some(&pdu.to_string()),
+            redacts: None,
+            recheck: None,
+        })
+    }
+
+    /// What SQLite does to find what refers to a batch of edits: how often it is asked, and in how many steps.
+    fn work(count: usize, target: fn(usize) -> usize) -> (i32, i32) {
+        let events: Vec<Event> = (0..=count).map(|number| edit(number, target(number))).collect();
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(layout::day_file(ROOM, events[0].day));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, events.iter().map(|event| event.line.clone() + "\n").collect::<String>()).unwrap();
+        let mut archive = Archive::open(place.path(), None).unwrap();
+        let writing = archive.catalog.write().unwrap();
+        // a day that stays fresh, so that there is something to look for
+        let other = super::path(ROOM, "2000-01-01");
+        writing.0.execute("insert into file (path, bytes, events, run) values (?1, 0, 0, 1)", [other]).unwrap();
+        writing.0.execute("update file set dirty = 0", []).unwrap();
+        let mut stale = Stale::default();
+        for event in &events {
+            stale.add(event, true, &writing).unwrap();
+        }
+        stale.mark(&writing).unwrap();
+        let dirty: i64 = writing.0.query_row("select sum(dirty) from file", [], |row| row.get(0)).unwrap();
+        assert_eq!(dirty, 1);
+        let asked = writing.0.prepare_cached(REFERRERS).unwrap();
+        (asked.get_status(StatementStatus::Run), asked.get_status(StatementStatus::VmStep))
+    }
+
+    #[test]
+    fn what_refers_to_many_edits_costs_as_much_as_there_are() {
+        let shapes: [(&str, fn(usize) -> usize); 2] = [
+            ("edits of one event", |number| if number == 0 { usize::MAX } else { 0 }),
+            ("edits of edits", |number| number.wrapping_sub(1)),
+        ];
+        for (shape, target) in shapes {
+            let ((asked, few), (_, many)) = (work(200, target), work(400, target));
+            assert_eq!(asked, 1, "{shape}");
+            assert!(few > 200 && f64::from(many) < 2.3 * f64::from(few), "{shape}: {few} steps, then {many}");
+        }
     }
 }

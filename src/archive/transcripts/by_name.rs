@@ -97,7 +97,8 @@ pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error>
 /// Some rooms behind `last` that have a name and no link: their ids, directories, names, and whether others share these.
 fn unlinked(writing: &Writing<'_>, last: &str) -> Result<Vec<(String, String, String, bool)>, Error> {
     let sql = "select room_id, directory, by_name,
-                      (select count(*) from room other where other.by_name = room.by_name collate nocase) > 1
+                      exists (select 1 from room other
+                               where other.by_name = room.by_name collate nocase and other.room_id <> room.room_id)
                  from room where by_name is not null and link is null and room_id > ?1 order by room_id limit ?2";
     let mut statement = writing.0.prepare_cached(sql)?;
     let rooms =

@@ -35,6 +35,8 @@ pub(super) struct Remembered {
     known: HashMap<String, Named>,
     /// Whether nobody else in the room was ever given the name of a user.
     sole: HashMap<(String, String), bool>,
+    /// By event and length: what was said, as it is quoted.
+    in_short: HashMap<(String, usize), String>,
 }
 
 /// The name of a user, and from when until when.
@@ -65,6 +67,15 @@ impl<'c> Names<'c> {
             return Ok(format!("{} ({})", inline(&name), inline(user_id)));
         }
         Ok(inline(&name))
+    }
+
+    /// What an event says on part of a line, if it was told lately.
+    pub(super) fn in_short(&self, key: &(String, usize)) -> Option<String> {
+        self.remembered.in_short.get(key).cloned()
+    }
+
+    pub(super) fn remember_in_short(&mut self, key: (String, usize), text: String) {
+        remember(&mut self.remembered.in_short, key, text);
     }
 
     /// The display name that a user has at a time: that of the last join or invitation until then.

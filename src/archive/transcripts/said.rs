@@ -185,6 +185,17 @@ impl Day<'_, '_> {
 
     /// An event on part of a line, as it is now: nothing that is redacted, the last edit of what is not.
     fn in_short(&mut self, event: &Shown, chars: usize) -> Result<String, Error> {
+        // many may answer what was edited many times
+        let key = (event.event_id.clone(), chars);
+        if let Some(known) = self.names.in_short(&key) {
+            return Ok(known);
+        }
+        let text = self.shortened(event, chars)?;
+        self.names.remember_in_short(key, text.clone());
+        Ok(text)
+    }
+
+    fn shortened(&mut self, event: &Shown, chars: usize) -> Result<String, Error> {
         if event.censored || shown::is_redacted(self.connection, self.room_id, event)? {
             return Ok("*redacted*".to_owned());
         }
