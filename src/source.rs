@@ -64,6 +64,14 @@ pub enum Error {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A server that lies, or no PostgreSQL at all.
+    #[error(
+        "the database's answer has no end ({statement}): more than 64 MiB for a few rows; check that it is PostgreSQL, and whose"
+    )]
+    Endless {
+        /// The statement's file in `sql/`.
+        statement: &'static str,
+    },
     /// What fails for a while only went on failing.
     #[error("gave up after {attempts} attempts in {seconds} s without getting further{}", source.remedy())]
     GaveUp {

@@ -10,6 +10,8 @@ mod certificates;
 mod doctor;
 #[path = "connect/encryption.rs"]
 mod encryption;
+#[path = "connect/lying.rs"]
+mod lying;
 #[path = "connect/passwords.rs"]
 mod passwords;
 #[path = "connect/standby.rs"]

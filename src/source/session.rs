@@ -6,6 +6,7 @@
 //! Nothing of ours stays behind on the server: a statement whose answer nobody waits for any more is cancelled, and a
 //! connection on which anything went wrong is not used again.
 
+mod bounded;
 mod patience;
 mod servers;
 mod succession;
@@ -24,6 +25,7 @@ use tracing::debug;
 use super::queries::Statement;
 use super::{Error, Heads, Refusal, tls};
 use crate::config::Config;
+use bounded::Size;
 use patience::Patience;
 pub(super) use patience::passes;
 use servers::Servers;
@@ -104,7 +106,11 @@ impl Session {
     ) -> Result<Vec<tokio_postgres::Row>, Error> {
         let mut answer = self.answer(statement, parameters).await?;
         let mut rows = Vec::new();
+        let mut size = Size::within(bounded::ANSWER);
         while let Some(row) = answer.next().await? {
+            if !size.admits(&row) {
+                return Err(Error::Endless { statement: statement.name });
+            }
             rows.push(row);
         }
         answer.end().await?;
@@ -129,6 +135,11 @@ impl Session {
         };
         answer.begin(&statement.sql, parameters).await?;
         Ok(answer)
+    }
+
+    /// Whether the server is reached at an address of this machine's own; it may yet be another program that goes on from there.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.servers.is_loopback()
     }
 
     /// Bears with failures that pass.
@@ -240,7 +251,7 @@ impl Drop for Answer {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
         self.tell("statement broken off");
-        let cancelling = self.session.servers.cancelling(client.cancel_token());
+        let cancelling = self.session.servers.cancelling(&client);
         self.session.tasks.spawn(async move {
             let _ = tokio::time::timeout(CANCELLING, cancelling).await;
             // only now is there room for another connection; this one is closed, as the cancelling may yet come to it

@@ -4,13 +4,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use openssl::pkey::PKey;
-use postgres_native_tls::MakeTlsConnector;
 
 use super::Error;
 use crate::config::{Identity, Roots, Tls, Verify};
 
 /// The connector that checks of a server's certificate exactly what was asked for.
-pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {
+pub(super) fn connector(tls: &Tls) -> Result<native_tls::TlsConnector, Error> {
     let mut builder = native_tls::TlsConnector::builder();
     let roots = match &tls.verify {
         Verify::Nothing => {
@@ -38,7 +37,7 @@ pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {
     if let Some(identity) = &tls.identity {
         builder.identity(client_certificate(identity)?);
     }
-    Ok(MakeTlsConnector::new(builder.build().map_err(|e| Error::Tls(e.to_string()))?))
+    builder.build().map_err(|e| Error::Tls(e.to_string()))
 }
 
 /// Reads the client's certificate and its key, in any of OpenSSL's formats, encrypted or not.

@@ -13,11 +13,11 @@ use std::time::Duration;
 use deadpool_postgres::{
     ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
 };
-use postgres_native_tls::MakeTlsConnector;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, NoTls, SimpleQueryMessage};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 use tracing::debug;
 
+use super::bounded::{self, Connector};
 use super::patience::passes;
 use super::succession::{self, Succession};
 use super::{Error, Refusal, SETTINGS, tls};
@@ -29,13 +29,12 @@ const TIMEOUTS: u32 = 3;
 /// How long an answer may be on its way when there is no connect timeout.
 const WAY: Duration = Duration::from_secs(30);
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// All ways to the database, the best first.
 #[derive(Clone)]
 pub(super) struct Servers {
     ways: Arc<[Way]>,
-    connector: Option<MakeTlsConnector>,
     /// How long an answer may be on its way.
     on_the_way: Duration,
     state: Arc<State>,
@@ -60,13 +59,17 @@ struct Way {
     socket_directory: Option<PathBuf>,
     /// For when the way before it found a server, but not this encryption, or was turned away.
     is_fallback: bool,
+    /// Whether it leads nowhere but to this machine.
+    is_loopback: bool,
+    /// None: over a Unix socket.
+    connector: Option<Connector>,
     pool: Pool,
 }
 
 impl Servers {
     pub(super) fn new(config: &Config) -> Result<Servers, Error> {
         let any_tls = config.servers.iter().any(|server| server.modes != [SslMode::Disable]);
-        let connector = any_tls.then(|| tls::connector(&config.tls)).transpose()?;
+        let tls = any_tls.then(|| tls::connector(&config.tls)).transpose()?;
         let sessions: &[SessionAttributes] = match config.session {
             SessionAttributes::PreferStandby => &[SessionAttributes::Standby, SessionAttributes::Any],
             wanted => &[wanted],
@@ -82,6 +85,7 @@ impl Servers {
                     let timeout = postgres.get_connect_timeout().map(|timeout| *timeout * TIMEOUTS);
                     on_the_way = postgres.get_connect_timeout().copied().unwrap_or(WAY);
                     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+                    let connector = Connector::new(&mut postgres, tls.as_ref());
                     let manager = match &connector {
                         Some(connector) => Manager::from_config(postgres, connector.clone(), recycling),
                         None => Manager::from_config(postgres, NoTls, recycling),
@@ -106,17 +110,24 @@ impl Servers {
                             Host::Tcp(_) => None,
                         }),
                         is_fallback: nth > 0,
+                        is_loopback: is_loopback(&server.postgres),
+                        connector,
                         pool: pool.map_err(|e| Error::Tls(e.to_string()))?,
                     });
                 }
             }
         }
-        Ok(Servers { ways: ways.into(), connector, on_the_way, state })
+        Ok(Servers { ways: ways.into(), on_the_way, state })
     }
 
     /// Whether there has been a connection.
     pub(super) fn was_reached(&self) -> bool {
         self.state.reached.load(Ordering::Relaxed)
+    }
+
+    /// Whether what connections are made to now is an address of this machine's own.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.ways[self.state.last.load(Ordering::Relaxed)].is_loopback
     }
 
     /// How long the server lets a statement run.
@@ -135,8 +146,11 @@ impl Servers {
     }
 
     /// Asks the server to cancel what a connection of ours is waiting for, with the same encryption.
-    pub(super) fn cancelling(&self, token: CancelToken) -> impl Future<Output = ()> + Send + use<> {
-        let connector = self.connector.clone();
+    pub(super) fn cancelling(&self, client: &Object) -> impl Future<Output = ()> + Send + use<> {
+        let token = client.cancel_token();
+        let pool = Object::pool(client);
+        let is_its = |way: &&Way| pool.as_ref().is_some_and(|pool| std::ptr::eq(pool.manager(), way.pool.manager()));
+        let connector = self.ways.iter().find(is_its).and_then(|way| way.connector.clone());
         async move {
             // should it fail, the statement's own timeout remains
             let _ = match connector {
@@ -231,7 +245,7 @@ async fn prepare(client: &ClientWrapper, wanted: SessionAttributes, state: &Stat
             S::ReadOnly | S::Any => "its sessions can write, and target_session_attrs=read-only",
         }));
     }
-    let answer = client.simple_query(SETTINGS).await.map_err(HookError::Backend)?;
+    let answer = bounded::simple(client, SETTINGS).await?;
     let timeout = answer.iter().rev().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
         _ => None,
@@ -242,10 +256,24 @@ async fn prepare(client: &ClientWrapper, wanted: SessionAttributes, state: &Stat
 }
 
 async fn is_on(client: &ClientWrapper, sql: &str) -> Result<bool, HookError> {
-    let answer = client.simple_query(sql).await.map_err(HookError::Backend)?;
+    let answer = bounded::simple(client, sql).await?;
     Ok(answer
         .iter()
         .any(|message| matches!(message, SimpleQueryMessage::Row(row) if matches!(row.get(0), Some("on" | "t")))))
+}
+
+/// Whether an address of a server's leads to this machine, without asking anybody for it.
+fn is_loopback(postgres: &tokio_postgres::Config) -> bool {
+    let is_own = |host: &Host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Host::Unix(_) => true,
+    };
+    match postgres.get_hostaddrs() {
+        [] => postgres.get_hosts().iter().all(is_own),
+        addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
+    }
 }
 
 /// Whether there was a server, which may take kindly to another encryption.

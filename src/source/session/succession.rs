@@ -23,7 +23,7 @@ use deadpool_postgres::{ClientWrapper, HookError};
 use tokio_postgres::error::SqlState;
 
 use super::super::queries::{ANCHOR, HEADS, LOG_POSITION};
-use super::Heads;
+use super::{Heads, bounded};
 use crate::stream::Stream;
 
 /// Why a server is turned away for now.
@@ -59,9 +59,9 @@ impl Succession {
     pub(super) async fn admit(&self, client: &ClientWrapper) -> Result<(), HookError> {
         let Some(first) = &self.heads else { return Ok(()) };
         // what it has, it has from here on: a standby goes forward only
-        let rows = client.query(&*HEADS.sql, &[]).await.map_err(HookError::Backend)?;
+        let rows = bounded::rows(client, &HEADS.sql, &[]).await?.map_err(HookError::Backend)?;
         let mut here = rows.first().map(Heads::from_row).transpose().map_err(HookError::Backend)?.unwrap_or_default();
-        here.wal = match client.query(&*LOG_POSITION.sql, &[]).await {
+        here.wal = match bounded::rows(client, &LOG_POSITION.sql, &[]).await? {
             Ok(rows) => rows.first().and_then(|row| row.try_get(0).ok()),
             Err(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => None,
             Err(error) => return Err(HookError::Backend(error)),
@@ -70,7 +70,7 @@ impl Succession {
             return Err(HookError::message(BEHIND));
         }
         let Some((id, event_id)) = &self.read else { return Ok(()) };
-        let rows = client.query(&*ANCHOR.sql, &[id]).await.map_err(HookError::Backend)?;
+        let rows = bounded::rows(client, &ANCHOR.sql, &[id]).await?.map_err(HookError::Backend)?;
         let here = rows.iter().map(|row| row.try_get::<_, &str>(0));
         if here.into_iter().any(|here| here.is_ok_and(|here| here != event_id)) {
             return Err(HookError::message(OTHER_PAST));

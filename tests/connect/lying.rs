@@ -1,0 +1,100 @@
+//! A server that lies: however much it says, little of it is taken in, and the reason is told.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::connect;
+
+/// More than any of these servers may say: so much is harmless if it is taken in all the same.
+const ENOUGH: usize = 24 << 20;
+
+/// A message of PostgreSQL's.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+    [&[kind][..], &length, body].concat()
+}
+
+/// What a server says once it lets a user in: authenticated, and ready.
+fn let_in() -> Vec<u8> {
+    [message(b'R', &[0, 0, 0, 0]), message(b'Z', b"I")].concat()
+}
+
+/// Speaks to whoever comes: first, then again and again; returns the address, and how much was said.
+fn server(first: Vec<u8>, wait_for_question: bool, again: Vec<u8>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let said = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&said);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // whoever has heard enough hangs up
+            let _ = speak(&mut stream.unwrap(), &first, wait_for_question, &again, &count);
+        }
+    });
+    (format!("host=127.0.0.1 port={port} user=u connect_timeout=10 sslmode=disable"), said)
+}
+
+fn speak(
+    stream: &mut TcpStream,
+    first: &[u8],
+    wait_for_question: bool,
+    again: &[u8],
+    said: &AtomicUsize,
+) -> std::io::Result<()> {
+    let mut heard = [0; 4096];
+    stream.read(&mut heard)?;
+    stream.write_all(first)?;
+    if wait_for_question {
+        stream.read(&mut heard)?;
+    }
+    while said.fetch_add(again.len(), Ordering::Relaxed) < ENOUGH {
+        stream.write_all(again)?;
+    }
+    // then silent
+    stream.read(&mut heard).map(drop)
+}
+
+/// Tries to connect; the error has to come at once, and to say this.
+#[track_caller]
+fn refused(dsn: &str, reason: &str) {
+    let begun = Instant::now();
+    let error = connect(dsn, &[]).err().unwrap();
+    assert!(error.contains(reason), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn endless_notices_before_the_login_are_not_listened_to() {
+    let notice = message(b'N', format!("SNOTICE\0C00000\0M{}\0\0", "x".repeat(8000)).as_bytes());
+    let setting = message(b'S', format!("name\0{}\0", "x".repeat(8000)).as_bytes());
+    for endless in [notice, setting] {
+        let (dsn, said) = server(message(b'R', &[0; 4]), false, endless);
+        refused(&dsn, "before it lets anybody in");
+        // what is on its way in the sockets' buffers comes on top
+        assert!(said.load(Ordering::Relaxed) < ENOUGH, "{said:?}");
+    }
+}
+
+#[test]
+fn an_endless_answer_to_a_small_question_is_not_listened_to() {
+    let column =
+        [b"setting\0".as_slice(), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]].concat();
+    let description = message(b'T', &[&[0, 1][..], &column].concat());
+    let value = "1".repeat(8000);
+    let row = [&[0, 1][..], &u32::try_from(value.len()).unwrap().to_be_bytes(), value.as_bytes()].concat();
+    let (dsn, said) = server(let_in(), true, [description, message(b'D', &row)].concat());
+    refused(&dsn, "to a question about itself");
+    assert!(said.load(Ordering::Relaxed) < ENOUGH, "{said:?}");
+}
+
+#[test]
+fn a_length_that_is_stated_is_not_believed() {
+    let huge = [&[b'D'][..], &0x7fff_ffff_u32.to_be_bytes(), &[0; 100]].concat();
+    for (first, wait) in [(Vec::new(), false), (let_in(), true)] {
+        let (dsn, _) = server([first, huge.clone()].concat(), wait, vec![0; ENOUGH]);
+        refused(&dsn, "announces a message of more than 64 MiB");
+    }
+}
