@@ -50,7 +50,7 @@ fn speak(
     if wait_for_question {
         stream.read(&mut heard)?;
     }
-    while said.fetch_add(again.len(), Ordering::Relaxed) < ENOUGH {
+    while !again.is_empty() && said.fetch_add(again.len(), Ordering::Relaxed) < ENOUGH {
         stream.write_all(again)?;
     }
     // then silent
@@ -97,4 +97,17 @@ fn a_length_that_is_stated_is_not_believed() {
         let (dsn, _) = server([first, huge.clone()].concat(), wait, vec![0; ENOUGH]);
         refused(&dsn, "announces a message of more than 64 MiB");
     }
+}
+
+#[test]
+fn what_a_server_says_begins_no_line_of_its_own() {
+    let said = "SFATAL\0C28000\0Mno\nwarning: all is lost\n  synapse-export: so is this\u{1b}[2J\0Htry\r\nmore\0\0";
+    let (dsn, _) = server(message(b'E', said.as_bytes()), false, Vec::new());
+    let archive = tempfile::tempdir().unwrap();
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    command.env_clear().timeout(Duration::from_secs(60)).args(["export", "--database", &dsn, "--archive"]);
+    let output = command.arg(archive.path()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("all is lost") && text.contains("so is this") && text.contains("more"), "{text}");
+    assert!(text.lines().all(|line| line.starts_with("synapse-export: ")) && !text.contains('\u{1b}'), "{text:?}");
 }
