@@ -66,7 +66,7 @@ pub enum Error {
     },
     /// A server that lies, or no PostgreSQL at all.
     #[error(
-        "the database's answer has no end ({statement}): more than 64 MiB for a few rows; check that it is PostgreSQL, and whose"
+        "the database's answer has no end ({statement}): more than 128 MiB for a few rows; check that it is PostgreSQL, and whose"
     )]
     Endless {
         /// The statement's file in `sql/`.

@@ -111,3 +111,50 @@ fn what_a_server_says_begins_no_line_of_its_own() {
     assert!(text.contains("all is lost") && text.contains("so is this") && text.contains("more"), "{text}");
     assert!(text.lines().all(|line| line.starts_with("synapse-export: ")) && !text.contains('\u{1b}'), "{text:?}");
 }
+
+/// Lets everybody in, and answers each question as PostgreSQL does, the last one without an end.
+fn endless_rows(stream: &mut TcpStream, said: &AtomicUsize) -> std::io::Result<()> {
+    let mut heard = [0; 65536];
+    stream.read(&mut heard)?;
+    stream.write_all(&let_in())?;
+    let column = [b"c\0".as_slice(), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]].concat();
+    let description = message(b'T', &[&[0, 1][..], &column].concat());
+    let ready = message(b'Z', b"I");
+    loop {
+        stream.read(&mut heard)?;
+        match heard[0] {
+            b'Q' => stream.write_all(&[message(b'C', b"SET\0"), ready.clone()].concat())?,
+            b'P' => {
+                let prepared = [message(b'1', b""), message(b't', &[0, 0]), description.clone(), ready.clone()];
+                stream.write_all(&prepared.concat())?;
+            }
+            b'B' => break,
+            _ => {}
+        }
+    }
+    stream.write_all(&message(b'2', b""))?;
+    let value = vec![b'x'; 60_000];
+    let row = [&[0, 1][..], &u32::try_from(value.len()).unwrap().to_be_bytes(), &value].concat();
+    let row = message(b'D', &row);
+    while said.fetch_add(row.len(), Ordering::Relaxed) < 8 * ENOUGH {
+        stream.write_all(&row)?;
+    }
+    stream.read(&mut heard).map(drop)
+}
+
+#[test]
+fn a_question_with_few_rows_takes_no_end_of_them() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let said = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&said);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = endless_rows(&mut stream.unwrap(), &count);
+        }
+    });
+    let dsn = format!("host=127.0.0.1 port={port} user=u connect_timeout=10 sslmode=disable");
+    let error = connect(&dsn, &[]).err().unwrap();
+    assert!(error.contains("the database's answer has no end (columns)"), "{error}");
+    assert!(said.load(Ordering::Relaxed) < 8 * ENOUGH, "{said:?}");
+}

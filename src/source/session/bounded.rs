@@ -25,8 +25,9 @@ const GREETING: usize = 1 << 20;
 /// How long a single message may be, in bytes: a thousand times the largest event that Matrix allows, with room for what
 /// older servers stored.
 const MESSAGE: usize = 64 << 20;
-/// How much the answer to a question may be that gives few rows, in bytes.
-pub(super) const ANSWER: usize = 64 << 20;
+/// How much the answer to a question may be that gives few rows, in bytes: names, topics and the like of a page of rooms, each
+/// as large as an event may be, are half of it.
+pub(super) const ANSWER: usize = 128 << 20;
 /// How much a server may answer while a session is set up, in bytes.
 const SET_UP: usize = 1 << 20;
 /// What a row takes beside what it says, in bytes.
