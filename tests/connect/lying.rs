@@ -44,17 +44,24 @@ fn speak(
     again: &[u8],
     said: &AtomicUsize,
 ) -> std::io::Result<()> {
-    let mut heard = [0; 4096];
-    stream.read(&mut heard)?;
+    hear(stream)?;
     stream.write_all(first)?;
     if wait_for_question {
-        stream.read(&mut heard)?;
+        hear(stream)?;
     }
     while !again.is_empty() && said.fetch_add(again.len(), Ordering::Relaxed) < ENOUGH {
         stream.write_all(again)?;
     }
     // then silent
-    stream.read(&mut heard).map(drop)
+    hear(stream).map(drop)
+}
+
+/// What a client says next; an error when it has hung up.
+fn hear(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut heard = vec![0; 1 << 16];
+    let count = stream.read(&mut heard)?;
+    heard.truncate(count);
+    if heard.is_empty() { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { Ok(heard) }
 }
 
 /// Tries to connect; the error has to come at once, and to say this.
@@ -114,15 +121,13 @@ fn what_a_server_says_begins_no_line_of_its_own() {
 
 /// Lets everybody in, and answers each question as PostgreSQL does, the last one without an end.
 fn endless_rows(stream: &mut TcpStream, said: &AtomicUsize) -> std::io::Result<()> {
-    let mut heard = [0; 65536];
-    stream.read(&mut heard)?;
+    hear(stream)?;
     stream.write_all(&let_in())?;
     let column = [b"c\0".as_slice(), &[0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]].concat();
     let description = message(b'T', &[&[0, 1][..], &column].concat());
     let ready = message(b'Z', b"I");
     loop {
-        stream.read(&mut heard)?;
-        match heard[0] {
+        match hear(stream)?[0] {
             b'Q' => stream.write_all(&[message(b'C', b"SET\0"), ready.clone()].concat())?,
             b'P' => {
                 let prepared = [message(b'1', b""), message(b't', &[0, 0]), description.clone(), ready.clone()];
@@ -139,7 +144,7 @@ fn endless_rows(stream: &mut TcpStream, said: &AtomicUsize) -> std::io::Result<(
     while said.fetch_add(row.len(), Ordering::Relaxed) < 8 * ENOUGH {
         stream.write_all(&row)?;
     }
-    stream.read(&mut heard).map(drop)
+    hear(stream).map(drop)
 }
 
 #[test]
