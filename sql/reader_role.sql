@@ -5,6 +5,16 @@
 --     sudo -u postgres psql -d synapse -c '\password synapse_export'
 --
 -- It may read the columns below and nothing else: no password hashes, no access tokens, no media, no keys.
+-- It stops at the first error, and changes nothing in a database that is not Synapse's.
+\set ON_ERROR_STOP on
+do $$
+begin
+    if exists (select from unnest(array['public.events', 'public.event_json', 'public.schema_version']) named
+                where to_regclass(named) is null) then
+        raise exception 'database "%" is not Synapse''s: no role was made', current_database()
+              using hint = 'Name Synapse''s database, which stands in homeserver.yaml: psql -d NAME < sql/reader_role.sql';
+    end if;
+end $$;
 select 'create role synapse_export' where not exists (select from pg_roles where rolname = 'synapse_export') \gexec
 alter role synapse_export login connection limit 20;
 alter role synapse_export set default_transaction_read_only = on;

@@ -17,6 +17,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use tracing::{error, info};
 
@@ -166,7 +167,21 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
     let text = error.to_string();
     // but for the name of our own option
     let text = text.to_lowercase().replace("--password-file", "");
-    error.use_stderr() && (text.contains("://") || text.contains("password"))
+    error.use_stderr() && (text.contains("://") || text.contains("password") || is_stray(error))
+}
+
+/// Whether it is about an argument that is neither an option's name nor nearly a command's: a part of a password, if a shell
+/// has split that.
+fn is_stray(error: &clap::Error) -> bool {
+    let given = |kind| match error.get(kind) {
+        Some(ContextValue::String(given)) => Some(given.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::UnknownArgument => given(ContextKind::InvalidArg).is_none_or(|given| !given.starts_with('-')),
+        ErrorKind::InvalidSubcommand => error.get(ContextKind::SuggestedSubcommand).is_none(),
+        _ => false,
+    }
 }
 
 /// The exit status that an error asks for.

@@ -107,6 +107,9 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// No password: what stands there may be the password itself, and is not quoted.
+    #[error("cannot use the file that --password-file names: {0}")]
+    PasswordFile(String),
     /// Synapse's configuration does not say where its database is.
     #[error("cannot take the database from --synapse-config: {0}")]
     Homeserver(String),
@@ -131,19 +134,25 @@ impl Config {
     /// libpq's defaults.
     pub fn read(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
+        let mut warnings = Vec::new();
         let mut parameters = flags.database.map(connection_string::parse).transpose()?.unwrap_or_default();
         if let Some(path) = flags.password_file {
             let password = read_password(path)?;
+            warnings.extend(password_file::open_to_others(path));
             parameters.insert("password", password, "--password-file")?;
         }
         let environment = Parameters::from_environment(&env)?;
         if let Some(name) = parameters.get("service").or(environment.get("service")) {
-            let service = service::read(name, &env)?;
+            let (service, path) = service::read(name, &env)?;
+            if service.holds_password() {
+                warnings.extend(password_file::open_to_others(&path));
+            }
             parameters.fill(service);
         }
         parameters.fill(environment);
         if !flags.synapse_config.is_empty() {
-            let mut synapse = homeserver::read(flags.synapse_config)?;
+            let (mut synapse, with_password) = homeserver::read(flags.synapse_config)?;
+            warnings.extend(with_password.iter().filter_map(|path| password_file::open_to_others(path)));
             // an address belongs to its host, and a password to its user
             if parameters.has("host") || parameters.has("hostaddr") {
                 synapse.remove(&["host", "hostaddr"]);
@@ -158,7 +167,6 @@ impl Config {
             return Err(Error::None);
         }
         let tls = Tls::new(&parameters, &env)?;
-        let mut warnings = Vec::new();
         let password_file = password_file_text(&parameters, &env, &mut warnings);
         let servers = server::servers(&parameters, password_file.as_deref(), &tls)?;
         Ok(Config {
@@ -219,7 +227,7 @@ fn password_file_text(
 
 /// The first line of a file that holds nothing but a password.
 fn read_password(path: &Path) -> Result<String, Error> {
-    let unusable = |problem: String| Error::File { key: "--password-file", path: path.to_owned(), problem };
+    let unusable = Error::PasswordFile;
     let text = std::fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
     let password = text.lines().next().unwrap_or_default();
     if password.is_empty() { Err(unusable("its first line is empty".to_owned())) } else { Ok(password.to_owned()) }

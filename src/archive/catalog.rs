@@ -25,6 +25,8 @@ pub struct LastRun {
     pub finished: Option<String>,
     /// running, done, damaged, stopped, failed; rebuilt: no run, the catalog was made anew from the files.
     pub outcome: String,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// What is exported, as remembered between runs.
@@ -205,9 +207,10 @@ impl Catalog {
 
     /// The last run.
     pub fn last_run(&self) -> Result<Option<LastRun>, Error> {
-        let sql = "select run, started, finished, outcome from run order by run desc limit 1";
+        let sql = "select run, started, finished, outcome, error from run order by run desc limit 1";
         let found = self.connection.query_row(sql, [], |row| {
-            Ok(LastRun { run: row.get(0)?, started: row.get(1)?, finished: row.get(2)?, outcome: row.get(3)? })
+            let (run, started, finished) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(LastRun { run, started, finished, outcome: row.get(3)?, error: row.get(4)? })
         });
         Ok(found.optional()?)
     }

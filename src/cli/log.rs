@@ -111,6 +111,9 @@ impl Subscriber for Lines {
     fn exit(&self, _: &span::Id) {}
 }
 
+/// How a message of ours goes on in another line. Any other line break is somebody else's, and begins none.
+const CONTINUED: &str = "\n  ";
+
 /// A message and its fields.
 #[derive(Default)]
 struct Said {
@@ -121,8 +124,8 @@ struct Said {
 impl Said {
     /// For people the message says all, but for what happens all the time.
     fn text(&self, level: Level) -> String {
-        let message: Vec<String> = self.message.lines().map(visible).collect();
-        let message = message.join("\n");
+        let message: Vec<String> = self.message.split(CONTINUED).map(visible).collect();
+        let message = message.join(CONTINUED);
         match level {
             Level::ERROR => format!("synapse-export: {message}"),
             Level::WARN => format!("warning: {message}"),
@@ -136,7 +139,7 @@ impl Said {
 
     fn json(&self, level: Level) -> String {
         let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let lines: Vec<&str> = self.message.lines().map(str::trim_start).collect();
+        let lines: Vec<&str> = self.message.split(CONTINUED).collect();
         let message = Value::from(lines.join("; "));
         let mut line = format!(r#"{{"time":"{time}","level":"{}","message":{message}"#, name(level));
         for (name, value) in &self.fields {

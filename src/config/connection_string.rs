@@ -78,6 +78,10 @@ fn url(text: &str) -> Result<Parameters, Error> {
     let mut after_password = rest.contains('@');
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (places, dbname) = rest.split_once('/').unwrap_or((rest, ""));
+    if dbname.contains('@') {
+        // then the "name" is the rest of the password
+        return Err(malformed("there is an @ in its database's name; in a password, write %2F for / and %40 for @"));
+    }
     if !dbname.is_empty() {
         set("dbname", dbname)?;
     }

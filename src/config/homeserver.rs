@@ -26,12 +26,23 @@ struct Section {
     data_stores: Option<Vec<String>>,
 }
 
-/// Reads how Synapse connects to the database that holds the events.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Parameters, Error> {
+impl Homeserver {
+    fn holds_password(&self) -> bool {
+        let mut sections = self.database.iter().chain(self.databases.iter().flat_map(BTreeMap::values));
+        sections.any(|section| section.args.as_ref().is_some_and(|args| args.contains_key("password")))
+    }
+}
+
+/// Reads how Synapse connects to the database that holds the events, and which of the files hold a password of a database's.
+pub(super) fn read(paths: &[PathBuf]) -> Result<(Parameters, Vec<PathBuf>), Error> {
+    let mut with_password = Vec::new();
     let mut all = Homeserver::default();
     for path in files(paths)? {
         let text = std::fs::read_to_string(&path).map_err(|e| unusable(&path, e.to_string()))?;
         let next = parse(&text).map_err(|problem| unusable(&path, problem))?;
+        if next.holds_password() {
+            with_password.push(path);
+        }
         all.database = next.database.or(all.database);
         all.databases = next.databases.or(all.databases);
         all.database_path = next.database_path.or(all.database_path);
@@ -49,7 +60,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<Parameters, Error> {
         (None, _) => return Err(problem("it has no 'database', nor 'databases' with one that holds 'main'")),
     };
     match section.name.as_deref() {
-        Some("psycopg2") => parameters(section.args.unwrap_or_default()),
+        Some("psycopg2") => Ok((parameters(section.args.unwrap_or_default())?, with_password)),
         Some("sqlite3") | None => Err(Error::Sqlite),
         Some(_) => Err(problem("the 'name' of its database is not psycopg2")),
     }

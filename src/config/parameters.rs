@@ -117,6 +117,10 @@ impl Parameters {
         self.0.contains_key(name)
     }
 
+    pub(super) fn holds_password(&self) -> bool {
+        self.has("password") || self.has("sslpassword")
+    }
+
     /// A parameter's value; an empty one stands for the default.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())

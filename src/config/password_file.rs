@@ -23,6 +23,13 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// The warning about a file with a password that everybody on this machine can read. A group may: Synapse's often can.
+pub(super) fn open_to_others(path: &Path) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    let is_open = metadata.is_file() && metadata.mode() & 0o004 != 0;
+    is_open.then(|| format!("others can read {}, which holds a password: run chmod o-r on it", path.display()))
+}
+
 /// The password of the first line that matches `host:port:dbname:user`.
 pub(super) fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {

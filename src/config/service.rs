@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::Error;
 use super::parameters::Parameters;
 
-/// Reads what a service stands for: from `PGSERVICEFILE` or `~/.pg_service.conf`, else from the system's file.
-pub(super) fn read(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<Parameters, Error> {
+/// Reads what a service stands for: from `PGSERVICEFILE` or `~/.pg_service.conf`, else from the system's file,
+/// which is named too.
+pub(super) fn read(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<(Parameters, PathBuf), Error> {
     let named = env("PGSERVICEFILE").map(PathBuf::from);
     let own = env("HOME").map(|home| PathBuf::from(home).join(".pg_service.conf"));
     // without the variable libpq looks where it was built to look: on Debian and its kin that is here
@@ -21,7 +22,7 @@ pub(super) fn read(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<
             Err(error) => return Err(Error::File { key: "PGSERVICEFILE", path, problem: error.to_string() }),
         };
         if let Some(parameters) = section(&text, name, &path.display().to_string())? {
-            return Ok(parameters);
+            return Ok((parameters, path));
         }
     }
     Err(Error::Value { key: "service", expected: "the name of a section of pg_service.conf" })

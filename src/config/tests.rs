@@ -126,7 +126,18 @@ fn the_password_file_flag_comes_first() {
     let flags = Flags { database: Some("postgres://u:url@h/d"), password_file: Some(&path), ..Flags::default() };
     assert_eq!(postgres(&read(flags, &[("PGPASSWORD", "env")]).unwrap()).get_password(), Some(&b"s e cret"[..]));
     let (_directory, path) = file("password", "\n");
-    assert!(matches!(read(Flags { password_file: Some(&path), ..flags }, &[]), Err(Error::File { .. })));
+    assert!(matches!(read(Flags { password_file: Some(&path), ..flags }, &[]), Err(Error::PasswordFile(_))));
+}
+
+#[test]
+fn an_at_sign_in_a_url_s_database_name_is_the_rest_of_a_password() {
+    for url in ["postgres://u:1/hunter2@h/d", "postgres://u:a@h/hunter2@h/d", "postgres://u:1/hunter2@h"] {
+        let error = read(Flags { database: Some(url), ..Flags::default() }, &[]).err().unwrap().to_string();
+        assert!(error.contains("%2F") && !error.contains("hunter2"), "{error}");
+    }
+    for url in ["postgres://h/a%40b", "postgres://h/d?user=me@server"] {
+        assert!(read(Flags { database: Some(url), ..Flags::default() }, &[]).is_ok(), "{url}");
+    }
 }
 
 #[test]

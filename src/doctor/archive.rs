@@ -285,11 +285,15 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         "running" if held.is_some() => Finding::fine(check, what),
         "rebuilt" => Finding::warning(check, format!("{what} from the files"))
             .remedy("run synapse-export export: it reads everything again"),
-        "stopped" => Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there"),
+        "stopped" => {
+            Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there")
+        }
         "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
             .remedy("run synapse-export export: it goes on from there"),
-        _ => Finding::warning(check, what + &complete)
-            .remedy("run synapse-export export; why it failed is in the catalog: select error from run order by run desc limit 1"),
+        _ => {
+            let why = run.error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
+            Finding::warning(check, format!("{what}{why}{complete}")).remedy("run synapse-export export")
+        }
     }
 }
 
@@ -313,4 +317,25 @@ fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,=".contains(c);
     if text.chars().all(plain) && !text.starts_with('-') { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_run_failed_is_said_and_not_to_be_asked_for() {
+        let failed = |error: Option<&str>| LastRun {
+            run: 7,
+            started: "2026-11-20T09:14:00Z".to_owned(),
+            finished: None,
+            outcome: "failed".to_owned(),
+            error: error.map(str::to_owned),
+        };
+        let finding = last_run(Some(&failed(Some("no space left"))), None, None);
+        assert_eq!(finding.kind, super::super::Kind::Warning);
+        assert!(finding.what.contains(": failed (no space left);"), "{finding:?}");
+        assert_eq!(finding.remedy.as_deref(), Some("run synapse-export export"));
+        assert!(last_run(Some(&failed(None)), None, None).what.contains(": failed;"));
+    }
 }

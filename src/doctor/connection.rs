@@ -112,6 +112,7 @@ fn tls(login: &Login) -> Finding {
     match &login.tls {
         Some((protocol, cipher)) => Finding::fine("tls", format!("in force: {protocol}, {cipher}")),
         None if login.is_local => Finding::fine("tls", "none, on a Unix socket"),
+        None if login.is_loopback => Finding::fine("tls", "none, on this machine's own loopback"),
         None => Finding::warning("tls", "the connection is not encrypted: messages cross the network in clear")
             .remedy("set ssl = on in PostgreSQL, and connect with sslmode=verify-full and sslrootcert"),
     }
@@ -278,8 +279,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_socket_needs_no_encryption() {
+    fn only_what_stays_on_this_machine_needs_no_encryption() {
         let login = |is_local, tls: Option<&str>| Login {
+            is_loopback: false,
             server_version: "15".to_owned(),
             now: 0,
             is_superuser: false,
@@ -288,6 +290,7 @@ mod tests {
         };
         assert_eq!(tls(&login(true, None)).kind, Kind::Fine);
         assert_eq!(tls(&login(false, None)).kind, Kind::Warning);
+        assert_eq!(tls(&Login { is_loopback: true, ..login(false, None) }).kind, Kind::Fine);
         let finding = tls(&login(false, Some("TLSv1.3")));
         assert_eq!((finding.kind, &*finding.what), (Kind::Fine, "in force: TLSv1.3, a cipher"));
         assert_eq!(role(&login(true, None), &[]).kind, Kind::Fine);

@@ -19,6 +19,8 @@ pub struct Login {
     pub is_superuser: bool,
     /// The connection is a Unix socket.
     pub is_local: bool,
+    /// Both ends of the connection say that it stays on this machine: neither a tunnel nor a pooler takes it elsewhere.
+    pub is_loopback: bool,
     /// The connection's protocol and cipher.
     pub tls: Option<(String, String)>,
 }
@@ -86,7 +88,7 @@ pub struct Sampled {
 impl Database {
     /// Who we are to PostgreSQL.
     pub async fn login(&self) -> Result<Login, Error> {
-        self.only(&queries::LOGIN, &[], |row| {
+        let login = self.only(&queries::LOGIN, &[], |row| {
             let is_tls: bool = row.try_get(4)?;
             let text = |at| Ok(row.try_get::<_, Option<String>>(at)?.unwrap_or_default());
             Ok(Login {
@@ -94,10 +96,12 @@ impl Database {
                 now: row.try_get(1)?,
                 is_superuser: row.try_get(2)?,
                 is_local: row.try_get(3)?,
+                is_loopback: row.try_get(7)?,
                 tls: if is_tls { Some((text(5)?, text(6)?)) } else { None },
             })
-        })
-        .await
+        });
+        let login = login.await?;
+        Ok(Login { is_loopback: login.is_loopback && self.session.is_loopback(), ..login })
     }
 
     /// The tables of Synapse's schema that this role could write to.

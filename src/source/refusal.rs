@@ -1,7 +1,7 @@
 //! What PostgreSQL said, as far as it may be shown.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use tokio_postgres::error::SqlState;
 
@@ -35,8 +35,19 @@ impl fmt::Display for Refusal {
         if code.starts_with(DATA_EXCEPTION) {
             return write!(f, "{}: a value cannot be read (SQLSTATE {code})", said.severity());
         }
-        write!(f, "{}: {}", said.severity(), said.message())?;
-        said.hint().map_or(Ok(()), |hint| write!(f, " ({hint})"))
+        write!(f, "{}: {}", OneLine(said.severity()), OneLine(said.message()))?;
+        said.hint().map_or(Ok(()), |hint| write!(f, " ({})", OneLine(hint)))
+    }
+}
+
+/// What a server says, which must not begin a line of its own, nor tell a terminal what to do.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) })
     }
 }
 

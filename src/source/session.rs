@@ -168,6 +168,11 @@ impl Session {
         PAGE.min(self.servers.statement_timeout() / 2)
     }
 
+    /// Whether the address that was connected to last leads nowhere but to this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.servers.is_loopback()
+    }
+
     /// Only a server that has what these heads tell of may take over from here on; without any, each may.
     pub(super) fn began_at(&self, heads: Option<Heads>) {
         self.servers.succession().began_at(heads);

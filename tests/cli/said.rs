@@ -325,5 +325,8 @@ fn a_connection_string_where_none_belongs_is_not_quoted() {
     run(&["export", "--connections", "0"]).with(2).saying("2..=16");
     // our own option is no secret
     run(&["export", "--password-file"]).with(2).saying("'--password-file <FILE>'");
-    run(&["export", "something"]).with(2).saying("something");
+    // what stands where no argument belongs may be a part of one, a mistyped command is none
+    let said = run(&["export", "something"]).with(2).saying("an argument stands where none belongs").stderr;
+    assert!(!said.contains("something"), "{said}");
+    run(&["exprot"]).with(2).saying("exprot").saying("'export'");
 }

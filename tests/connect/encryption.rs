@@ -127,7 +127,27 @@ fn channel_binding_is_had_or_refused() {
 }
 
 #[test]
-fn a_statement_of_an_encrypted_session_is_cancelled() {
+fn a_certificate_that_knows_no_channel_binding_is_said_to_be_of_that_kind() {
+    let certificate = super::certificates::ed25519("localhost");
+    let server = super::Server::start(std::path::Path::new(""), Some(&certificate), Some(&certificate));
+    for (binding, outcome) in
+        [("require", "no channel binding exists for a certificate"), ("prefer", ""), ("disable", "")]
+    {
+        let asked = format!("scram sslmode=require channel_binding={binding}");
+        check(server.connect(&format!("{asked} password='{}'", super::PASSWORD), &[]).err(), outcome, &asked);
+    }
+}
+
+#[test]
+fn a_statement_is_cancelled_with_the_encryption_of_its_session() {
+    let good = &servers().good;
+    let authority = format!("sslrootcert={}", good.file("right.crt"));
+    for asked in [format!("tls sslmode=verify-full {authority}"), "plain sslmode=disable".to_owned()] {
+        a_statement_is_cancelled(&good.dsn(&asked));
+    }
+}
+
+fn a_statement_is_cancelled(asked: &str) {
     let good = &servers().good;
     let database = good.cluster.database("cancelled", Shape::V1_163);
     database.user("@alice:here.test");
@@ -136,8 +156,6 @@ fn a_statement_of_an_encrypted_session_is_cancelled() {
     database.execute(
         "alter table rooms rename to rooms_; create view rooms as select * from rooms_ where pg_sleep(60) is not null",
     );
-    let authority = format!("sslrootcert={}", good.file("right.crt"));
-    let asked = good.dsn(&format!("tls sslmode=verify-full {authority}"));
     let asked = asked.replace(good.database.name(), database.name());
     let source = connect(&asked, &[]).unwrap();
     let sleeping = || {

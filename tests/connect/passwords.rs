@@ -74,6 +74,8 @@ fn no_password_is_ever_shown() {
         format!("postgres://scram:{secret}@127.0.0.1:1/{name}"),
         format!("postgres://scram:a@{secret}@127.0.0.1/{name}"),
         format!("postgres://scram:a/{secret}@127.0.0.1/{name}"),
+        format!("postgres://scram:1/{secret}@127.0.0.1/{name}"),
+        format!("postgres://scram:1@localhost/{secret}@127.0.0.1/{name}"),
         format!("{dsn} password=a {secret}"),
         format!("{dsn} password='{secret}"),
         format!("{dsn} password={secret} unknown=1"),
@@ -104,6 +106,60 @@ fn a_password_file_others_can_read_is_ignored_aloud() {
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o604)).unwrap();
     let (code, text) = said(&["--database", &dsn], &env);
     assert!(code == Some(1) && text.contains("chmod 600") && !text.contains("hunter2"), "{code:?} {text}");
+}
+
+#[test]
+fn a_password_in_a_wrong_place_is_not_quoted() {
+    for arguments in [
+        vec!["hunter2"],
+        vec!["--database", "host=127.0.0.1", "hunter2"],
+        vec!["--database", "host=127.0.0.1 user=u", "--password-file", "hunter2"],
+        vec!["--database", "host=127.0.0.1 user=u", "--password-file", "/", "hunter2"],
+        vec!["--passwd=hunter2"],
+        vec!["--databse=host=h user=hunter2"],
+        vec!["-phunter2"],
+        vec!["--database=host=h", "--", "hunter2"],
+    ] {
+        let (code, text) = said(&arguments, &[]);
+        assert!(code == Some(2) && !text.contains("hunter2") && !text.is_empty(), "{arguments:?}: {code:?} {text}");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-export")).args(["--quiet", "hunter2"]).output().unwrap();
+    assert!(output.status.code() == Some(2) && !String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-export")).args(["exprot"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("export"), "{output:?}");
+}
+
+#[test]
+fn any_file_with_a_password_that_others_can_read_is_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        super::certificates::write(&path, text.as_bytes());
+        path
+    };
+    let password = file("password", "hunter2\n");
+    let yaml = "database: {name: psycopg2, args: {user: u, password: hunter2, host: 127.0.0.1, port: 1}}\n";
+    let homeserver = file("homeserver.yaml", yaml);
+    let harmless = file("harmless.yaml", &yaml.replace("password: hunter2, ", ""));
+    let service = file("service.conf", "[it]\nhost=127.0.0.1\nport=1\nuser=u\npassword=hunter2\n");
+    let database = "host=127.0.0.1 port=1 user=u";
+    let name = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let (password_name, homeserver_name, harmless_name, service_name) =
+        (name(&password), name(&homeserver), name(&harmless), name(&service));
+    for (path, arguments, env, warned) in [
+        (&password, vec!["--database", database, "--password-file", &password_name], vec![], true),
+        (&homeserver, vec!["--synapse-config", &homeserver_name], vec![], true),
+        (&harmless, vec!["--synapse-config", &harmless_name], vec![], false),
+        (&service, vec!["--database", "service=it"], vec![("PGSERVICEFILE", service_name.as_str())], true),
+    ] {
+        let arguments = [arguments, vec!["--retry-for", "0s"]].concat();
+        for (mode, is_open) in [(0o600, false), (0o640, false), (0o644, true)] {
+            std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            let (_, text) = said(&arguments, &env);
+            assert_eq!(text.contains("which holds a password"), is_open && warned, "{mode:o} {arguments:?}: {text}");
+            assert!(text.contains("cannot connect") && !text.contains("hunter2"), "{text}");
+        }
+    }
 }
 
 #[test]

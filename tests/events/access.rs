@@ -34,6 +34,27 @@ fn error(archive: &TestArchive, dsn: &str) -> String {
 }
 
 #[test]
+fn the_reader_role_is_made_in_synapse_s_database_alone_and_without_errors() {
+    let database = server(Shape::V1_163);
+    let role = "reader_of_none";
+    let script = include_str!("../../sql/reader_role.sql").replace("synapse_export", role);
+    let made = || database.query_one_text(&format!("select count(*) from pg_roles where rolname = '{role}'"));
+    database.execute("alter table event_json rename to event_json_");
+    let output = database.try_psql(&script);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("is not Synapse's: no role was made"), "{said}");
+    assert_eq!((said.matches("ERROR").count(), made().as_str()), (1, "0"), "{said}");
+    // in one that is, nothing is done after the first error
+    database.execute("alter table event_json_ rename to event_json; alter table rejections rename to rejections_");
+    let output = database.try_psql(&script);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.matches("ERROR").count() == 1, "{said}");
+    database.execute("alter table rejections_ rename to rejections");
+    assert!(database.try_psql(&script).status.success() && made() == "1");
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
+}
+
+#[test]
 fn the_reader_role_suffices_and_may_do_nothing_else() {
     for (at, shape) in SHAPES.into_iter().enumerate() {
         let (database, archive) = (server(shape), TestArchive::new());

@@ -193,6 +193,21 @@ impl Database {
         written.expect("cannot write to psql");
     }
 
+    /// What psql says of a script that is run as a user runs one.
+    pub fn try_psql(&self, script: &str) -> std::process::Output {
+        let mut psql = Command::new(&self.psql)
+            .args(["-X", "-d", &self.dsn])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("cannot run psql");
+        // it may stop early
+        let _ = psql.stdin.take().expect("piped").write_all(script.as_bytes());
+        psql.wait_with_output().expect("psql ran")
+    }
+
     /// All that is in it, as `pg_dump` writes it.
     #[track_caller]
     pub fn dump(&self) -> String {

@@ -82,7 +82,11 @@ pub(in crate::source) fn passes(error: &tokio_postgres::Error, is_right: bool) -
         }
         return code.code().starts_with("08") || TRANSIENT.contains(&code.code());
     }
-    let of_the_way = |kind| kind != io::ErrorKind::PermissionDenied && (is_right || is_of_the_way(kind));
+    // invalid data: the server says what no PostgreSQL says, or more than is taken in
+    let of_the_way = |kind| {
+        !matches!(kind, io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData)
+            && (is_right || is_of_the_way(kind))
+    };
     error.is_closed() || io_error(error).is_some_and(of_the_way)
 }
 

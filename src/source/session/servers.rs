@@ -83,6 +83,7 @@ impl Servers {
                             Host::Tcp(_) => None,
                         }),
                         is_fallback: nth > 0,
+                        is_loopback: is_loopback(&server.postgres),
                         wanted: session,
                         options: postgres_options,
                         limit: timeout.unwrap_or(WAY),
@@ -107,6 +108,11 @@ impl Servers {
     /// How long a server that is there may be silent: a statement's time, and that of its answer's way.
     pub(super) fn silence(&self) -> Duration {
         self.statement_timeout() + self.on_the_way
+    }
+
+    /// Whether the way that was gone last leads nowhere but to this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.ways[self.state.last.load(Ordering::Relaxed)].is_loopback
     }
 
     /// Which server may take over when a connection is lost.
@@ -196,8 +202,22 @@ impl State {
 
 /// What tokio-postgres says of such a server.
 const NO_TLS: &str = "server does not support TLS";
+/// Whether an address of a server's leads to this machine, without asking anybody for it.
+fn is_loopback(postgres: &tokio_postgres::Config) -> bool {
+    let is_own = |host: &Host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Host::Unix(_) => true,
+    };
+    match postgres.get_hostaddrs() {
+        [] => postgres.get_hosts().iter().all(is_own),
+        addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
+    }
+}
+
 /// An error and its causes on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::patience::passes;
 use super::process::named_at_login;
-use super::servers::State;
+use super::servers::{State, chain};
 use super::{Refusal, options, succession, typed};
 use crate::config::SessionAttributes;
 use crate::source::queries::OPENING;
@@ -25,6 +25,11 @@ const BEGIN: &str = "begin isolation level read committed read only";
 const SILENT: &str = "it accepts connections and does not answer";
 
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What tokio-postgres says of a server that leaves a channel binding out.
+const UNBOUND: &str = "server did not use channel binding";
+/// RFC 5929 (tls-server-end-point) takes the hash that the certificate is signed with, and Ed25519 and Ed448 have none.
+const ABOUT_BINDING: &str = "it comes with TLS and a password in SCRAM, and no channel binding exists for a certificate with an Ed25519 or Ed448 signature; give the server one of ECDSA or RSA, or use channel_binding=prefer with sslmode=verify-full";
 
 /// A connection with an open transaction.
 pub(super) struct Begun {
@@ -50,6 +55,8 @@ pub(super) struct Way {
     pub(super) socket_directory: Option<PathBuf>,
     /// For when the way before it found a server, but not this encryption, or was turned away.
     pub(super) is_fallback: bool,
+    /// Whether it leads nowhere but to this machine.
+    pub(super) is_loopback: bool,
     /// What its sessions must be.
     pub(super) wanted: SessionAttributes,
     /// The settings that the user asks for there.
@@ -107,6 +114,9 @@ impl Failed {
     /// What it is to the user.
     pub(super) fn cause(self) -> Failure {
         match self {
+            Failed::Connection(PoolError::Backend(error)) if chain(&error).ends_with(UNBOUND) => {
+                format!("{UNBOUND}, and channel_binding=require asks for it: {ABOUT_BINDING}").into()
+            }
             Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => Refusal(error).into(),
             Failed::Unfit(reason) => reason.into(),
             Failed::Connection(PoolError::Timeout(_)) => "no answer in time; see connect_timeout".into(),
