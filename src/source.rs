@@ -69,6 +69,11 @@ pub enum Error {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// It sends what no PostgreSQL sends.
+    #[error(
+        "refused what the database's server sends: {0}; is it PostgreSQL, with nobody in between? See sslmode=verify-full"
+    )]
+    Excess(&'static str),
     /// What fails for a while only went on failing.
     #[error("gave up after {attempts} attempts in {seconds} s without getting further{}", source.remedy())]
     GaveUp {

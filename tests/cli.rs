@@ -10,6 +10,8 @@ mod catalogs;
 mod handed_over;
 #[path = "cli/interrupted.rs"]
 mod interrupted;
+#[path = "cli/lies.rs"]
+mod lies;
 #[path = "cli/logs.rs"]
 mod logs;
 #[path = "cli/others.rs"]

@@ -3,11 +3,14 @@
 //! One of the four layers that keep the database as it is is here: every transaction is `READ ONLY`. The types above are the
 //! second (no statement but those in `sql/`), the role is the third, and what follows is the fourth.
 //!
+//! What a server sends is bounded, as it may be none: see [`bounded`].
+//!
 //! Nothing of ours outlives a transaction on the server: settings are local to it, statements have no name, and a connection
 //! on which anything went wrong is not used again. A pooler may give what we used to somebody else next, who wants to write; and
 //! may give us what somebody else has set up: see `sql/opening.sql`. A statement whose answer nobody waits for any more is
 //! cancelled, behind a pooler by closing the connection: a request to cancel may come to somebody else's statement there.
 
+mod bounded;
 mod options;
 mod parameters;
 mod patience;
@@ -16,7 +19,7 @@ mod servers;
 mod succession;
 mod way;
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,7 @@ use tracing::debug;
 use super::queries::{OPENING, Statement};
 use super::{Error, Heads, Refusal, tls};
 use crate::config::Config;
+use bounded::Bounding;
 use parameters::types;
 use patience::Patience;
 pub(super) use patience::passes;
@@ -41,6 +45,13 @@ const CANCELLING: Duration = Duration::from_secs(5);
 /// How long a page may keep its transaction open, if it has brought a row: long transactions hold back a primary's vacuum
 /// and a replica's replay.
 const PAGE: Duration = Duration::from_secs(10);
+
+/// How much is kept of an answer of few rows, in bytes, each row with what it takes beside its values; the longest have a pair
+/// of ids for each of 20,000 rooms, or five state events as large as events may be for each of 200, which is half of it.
+const ANSWER: usize = 128 << 20;
+const ROW: usize = 200;
+/// How much is kept of an answer of a row or two.
+const FEW: usize = 1 << 20;
 
 /// How long a second connection is waited for that tells a pooler's mode.
 const SECOND: Duration = Duration::from_secs(2);
@@ -95,7 +106,12 @@ impl Session {
     async fn try_query(&self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
         let mut answer = self.answer(statement, parameters).await?;
         let mut rows = Vec::new();
+        let mut bytes = 0;
         while let Some(row) = answer.next().await? {
+            bytes += row.raw_size_bytes() + ROW;
+            if bytes > ANSWER {
+                return Err(Error::Excess("it sends more rows than a question of a few has"));
+            }
             rows.push(row);
         }
         answer.end().await?;
@@ -114,6 +130,7 @@ impl Session {
         let mut answer = Answer {
             session: self.clone(),
             is_pooled: opened.is_pooled(),
+            bounding: Some(opened.bounding),
             client: Some(opened.client),
             rows: None,
             statement: statement.name,
@@ -199,6 +216,7 @@ impl Session {
 pub(super) struct Answer {
     session: Session,
     client: Option<Object>,
+    bounding: Option<Bounding>,
     is_pooled: bool,
     rows: Option<Pin<Box<RowStream>>>,
     statement: &'static str,
@@ -264,15 +282,16 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
+        let (Some(client), Some(bounding)) = (self.client.take(), self.bounding.take()) else { return };
         self.tell("statement broken off");
         if self.is_pooled {
             drop(Object::take(client));
             return;
         }
-        let cancelling = self.session.servers.cancelling(client.cancel_token());
+        let token = client.cancel_token();
         self.session.tasks.spawn(async move {
-            let _ = tokio::time::timeout(CANCELLING, cancelling).await;
+            // with the same encryption; should it fail, the statement's own timeout remains
+            let _ = tokio::time::timeout(CANCELLING, token.cancel_query(bounding)).await;
             // only now is there room for another connection; this one is closed, as the cancelling may yet come to it
             drop(Object::take(client));
         });
@@ -294,7 +313,17 @@ async fn typed(
     sql: &str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    typed_raw(client, sql, parameters).await?.try_collect().await
+    let mut rows = pin!(typed_raw(client, sql, parameters).await?);
+    let (mut few, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        bytes += row.raw_size_bytes() + ROW;
+        // of more than these nothing is read
+        if bytes > FEW {
+            break;
+        }
+        few.push(row);
+    }
+    Ok(few)
 }
 
 /// Says which database this is, and who asks for it.

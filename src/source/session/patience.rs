@@ -40,6 +40,8 @@ impl<'a> Patience<'a> {
     /// Waits before the next attempt; gives the error back when there is to be none. Before the first connection there is
     /// none: who starts a program wants to know at once that it cannot work.
     pub(in crate::source) async fn wait(&mut self, error: Error) -> Result<(), Error> {
+        // of which the connection's end is all that is seen here
+        let error = self.session.servers.excess().map_or(error, Error::Excess);
         if !error.is_transient() || !self.session.servers.was_reached() {
             return Err(error);
         }

@@ -12,10 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use postgres_native_tls::MakeTlsConnector;
-use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, NoTls};
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
+use super::bounded::{Bounding, Excess};
 use super::succession::Succession;
 use super::way::{Begun, Failure, Way};
 use super::{Error, options, tls};
@@ -31,7 +30,8 @@ const WAY: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(super) struct Servers {
     ways: Arc<[Way]>,
-    connector: Option<MakeTlsConnector>,
+    /// Why a connection was given up.
+    excess: Excess,
     /// How long an answer may be on its way.
     on_the_way: Duration,
     state: Arc<State>,
@@ -59,29 +59,32 @@ impl Servers {
             SessionAttributes::PreferStandby => &[SessionAttributes::Standby, SessionAttributes::Any],
             wanted => &[wanted],
         };
+        let excess = Excess::default();
         let mut on_the_way = WAY;
         let mut ways = Vec::new();
         for session in sessions.iter().copied() {
             for server in &config.servers {
                 for (nth, mode) in server.modes.iter().enumerate() {
                     let mut postgres = server.postgres.clone();
-                    postgres.ssl_mode(*mode);
+                    let socket_directory = server.postgres.get_hosts().iter().find_map(|host| match host {
+                        Host::Unix(directory) => Some(directory.clone()),
+                        Host::Tcp(_) => None,
+                    });
+                    let bounding = Bounding::new(&mut postgres, *mode, connector.as_ref(), &excess);
+                    if socket_directory.is_some() {
+                        postgres.ssl_mode(*mode).ssl_negotiation(SslNegotiation::Postgres);
+                    }
                     let timeout = postgres.get_connect_timeout().map(|timeout| *timeout * TIMEOUTS);
                     let postgres_options = postgres.get_options().map(options::asked_for).unwrap_or_default();
                     on_the_way = postgres.get_connect_timeout().copied().unwrap_or(WAY);
                     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-                    let manager = match &connector {
-                        Some(connector) => Manager::from_config(postgres, connector.clone(), recycling),
-                        None => Manager::from_config(postgres, NoTls, recycling),
-                    };
+                    let manager = Manager::from_config(postgres, bounding.clone(), recycling);
                     let pool = Pool::builder(manager).max_size(config.connections);
                     let pool = pool.create_timeout(timeout).runtime(Runtime::Tokio1).build();
                     ways.push(Way {
                         name: server.name.clone(),
-                        socket_directory: server.postgres.get_hosts().iter().find_map(|host| match host {
-                            Host::Unix(directory) => Some(directory.clone()),
-                            Host::Tcp(_) => None,
-                        }),
+                        socket_directory,
+                        bounding,
                         is_fallback: nth > 0,
                         is_loopback: is_loopback(&server.postgres),
                         wanted: session,
@@ -92,7 +95,7 @@ impl Servers {
                 }
             }
         }
-        Ok(Servers { ways: ways.into(), connector, on_the_way, state: Arc::default() })
+        Ok(Servers { ways: ways.into(), excess, on_the_way, state: Arc::default() })
     }
 
     /// Whether there has been a connection.
@@ -120,16 +123,9 @@ impl Servers {
         self.state.succession()
     }
 
-    /// Asks the server to cancel what a connection of ours is waiting for, with the same encryption.
-    pub(super) fn cancelling(&self, token: CancelToken) -> impl Future<Output = ()> + Send + use<> {
-        let connector = self.connector.clone();
-        async move {
-            // should it fail, the statement's own timeout remains
-            let _ = match connector {
-                Some(connector) => token.cancel_query(connector).await,
-                None => token.cancel_query(NoTls).await,
-            };
-        }
+    /// What of a server was too much, if that is why a connection has ended.
+    pub(super) fn excess(&self) -> Option<&'static str> {
+        self.excess.take()
     }
 
     /// The settings that the user asks for and that do not hold, as far as it is known.
@@ -202,6 +198,7 @@ impl State {
 
 /// What tokio-postgres says of such a server.
 const NO_TLS: &str = "server does not support TLS";
+
 /// Whether an address of a server's leads to this machine, without asking anybody for it.
 fn is_loopback(postgres: &tokio_postgres::Config) -> bool {
     let is_own = |host: &Host| match host {

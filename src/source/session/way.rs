@@ -13,6 +13,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
+use super::bounded::Bounding;
 use super::patience::passes;
 use super::process::named_at_login;
 use super::servers::{State, chain};
@@ -34,6 +35,8 @@ const ABOUT_BINDING: &str = "it comes with TLS and a password in SCRAM, and no c
 /// A connection with an open transaction.
 pub(super) struct Begun {
     pub(super) client: Object,
+    /// What makes another connection there, to cancel a statement.
+    pub(super) bounding: Bounding,
     /// The process that answers.
     pub(super) process: i32,
     /// The process that was named at login, if that can be told. Behind a pooler it is another.
@@ -64,6 +67,7 @@ pub(super) struct Way {
     /// How long it may take to begin, without the time of a statement.
     pub(super) limit: Duration,
     pub(super) pool: Pool,
+    pub(super) bounding: Bounding,
 }
 
 /// Why a way leads nowhere now.
@@ -148,7 +152,7 @@ impl Way {
                 Ok(process) => {
                     let named = named_at_login(client);
                     if let Some(client) = opening.0.take() {
-                        return Ok(Begun { client, process, named });
+                        return Ok(Begun { client, bounding: self.bounding.clone(), process, named });
                     }
                 }
                 // what has lain idle may have been closed meanwhile, which says nothing of the server
