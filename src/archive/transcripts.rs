@@ -16,6 +16,7 @@ mod said;
 mod shown;
 mod target;
 mod time;
+mod title;
 mod workers;
 
 use std::fs::{self, File, OpenOptions};
@@ -33,8 +34,9 @@ use super::writing::signed;
 use super::{Archive, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
-use names::{Remembered, Title};
+use names::Remembered;
 use pending::Stale;
+use title::Title;
 use workers::Workers;
 
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
@@ -151,7 +153,7 @@ impl Archive {
 
     /// Writes what a document about a whole room begins with.
     pub fn document_head(&self, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
-        let title = Title::of(&self.catalog.connection, room_id, i64::MAX)?;
+        let title = Title::of(&self.catalog.connection, room_id)?;
         let head = format!(
             "---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n",
             front(room_id, &title),
@@ -214,7 +216,7 @@ fn day(
         Error::Transcript(source) => Error::io("write", &path)(source),
         error => error,
     })?;
-    let head = head(connection, stale, &counts)?;
+    let head = head(connection, stale, &counts, remembered)?;
     body.rewind().map_err(Error::io("write", &path))?;
     replace(&path, &mut |file| {
         file.write_all(head.as_bytes())?;
@@ -224,10 +226,10 @@ fn day(
 }
 
 /// What stands above a day's events.
-fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<String, Error> {
+fn head(connection: &Connection, stale: &Stale, counts: &Counts, remembered: &mut Remembered) -> Result<String, Error> {
     use std::fmt::Write as _;
     let day = stale.day();
-    let title = Title::of(connection, &stale.room_id, time::range(day).end)?;
+    let title = Title::before(connection, &stale.room_id, time::range(day).end, &mut remembered.states)?;
     let room = &stale.path[..=stale.path.rfind('/').unwrap_or(0)];
     let neighbour = |sql: &str| -> Result<Option<String>, Error> {
         let found: Option<String> =
