@@ -15,6 +15,8 @@ mod rebuild;
 mod redacting;
 mod stale;
 mod transcripts;
+#[cfg(test)]
+mod work;
 mod writing;
 
 use std::fs::{self, File, OpenOptions, TryLockError};

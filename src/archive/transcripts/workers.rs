@@ -34,6 +34,8 @@ impl<'a> Workers<'a> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
         while self.catalogs.len() < threads.min(things.len()) {
             self.catalogs.push(Catalog::open_to_read(self.archive)?);
+            #[cfg(test)]
+            self.catalogs.iter_mut().for_each(|catalog| super::super::work::count(&mut catalog.connection));
         }
         let next = AtomicUsize::new(0);
         let goes_on = AtomicBool::new(true);
