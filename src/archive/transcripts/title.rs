@@ -131,8 +131,8 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
     let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
     let mut last_of = connection.prepare_cached(&format!("{last} {newest}"))?;
     // who leaves keeps the name
-    let named = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
-    let mut name_of = connection.prepare_cached(&format!("{last} and {named} {newest}"))?;
+    let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
+    let mut name_of = connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
     let mut user_id = String::new();
     let mut users = 0;
     while let Some(user) = next.query_row([room_id, &user_id], |row| row.get::<_, Option<String>>(0))? {
