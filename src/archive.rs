@@ -30,6 +30,8 @@ mod second_lines;
 mod stale;
 mod transcripts;
 mod waiting;
+#[cfg(test)]
+mod work;
 mod writing;
 
 use std::io;

@@ -312,7 +312,7 @@ impl Recording<'_> {
                     if self.indexed {
                         new.push((&**event, event.is_accepted()));
                         // it may have been seen as an outlier, before it was soft-failed
-                        if !event.is_accepted() && writing.forget_name(event)? {
+                        if !event.is_accepted() && writing.forget_name(event, event.origin_server_ts)? {
                             renamed.push(event);
                         }
                     }

@@ -69,10 +69,13 @@ impl Archive {
 
     /// Makes the index that says that an event has one line and, where it cannot be made, leaves each event one before.
     fn only_one_line(&mut self) -> Result<(), Error> {
-        match self.step(Writing::begin_to_index) {
+        fn begin(writing: &Writing<'_>) -> Result<(), Error> {
+            writing.begin_to_index()
+        }
+        match self.step(begin) {
             Err(error) if error.is_duplicate() => {
                 self.second_lines = self.take_out_second_lines()?;
-                self.step(Writing::begin_to_index)
+                self.step(begin)
             }
             made => made,
         }

@@ -122,7 +122,7 @@ impl Writing<'_> {
             ])?;
             self.room(event)?;
             self.stick(event)?;
-            self.forget_name(event)?;
+            self.forget_name(event, event.origin_server_ts)?;
             if event.is_accepted() {
                 self.add_name(event, true)?;
             }

@@ -66,28 +66,31 @@ impl Writing<'_> {
     /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
     /// it, and with whether it is rejected or soft-failed by now. True: that is new.
     pub(super) fn complete(&self, event: &Event) -> Result<bool, Error> {
-        let sql = "update event set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5,
-                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts), rejected = ?8,
-                          soft_failed = coalesce(?9, soft_failed)
-                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected, soft_failed)
-                                                 is not (?2, ?3, ?4, ?5, ?8, coalesce(?9, soft_failed))
-                                             or recheck is null and ?6 is not null)";
         let Event { event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected, .. } = event;
         // where there is no PDU, nothing says it either
         let soft_failed = (event.damage != Some(Damage::Missing)).then_some(event.soft_failed);
+        let sql = "select origin_server_ts from event
+                    where event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected, soft_failed)
+                                                 is not (?2, ?3, ?4, ?5, ?7, coalesce(?8, soft_failed))
+                                             or recheck is null and ?6 is not null)";
+        let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, rejected, soft_failed];
+        let known = self.0.prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?;
+        let Some(since) = known else { return Ok(false) };
+        let sql = "update event set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5,
+                          recheck = coalesce(recheck, ?6), redacts = coalesce(?7, redacts), rejected = ?8,
+                          soft_failed = coalesce(?9, soft_failed)
+                    where event_id = ?1";
         let parameters =
             params![event_id, kind, state_key, sender, origin_server_ts, recheck, redacts, rejected, soft_failed];
-        let is_new = self.0.prepare_cached(sql)?.execute(parameters)? == 1;
-        if is_new {
-            if soft_failed == Some(false) {
-                self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
-            }
-            self.forget_name(event)?;
-            if event.is_accepted() {
-                self.add_name(event, true)?;
-            }
+        self.0.prepare_cached(sql)?.execute(parameters)?;
+        if soft_failed == Some(false) {
+            self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
         }
-        Ok(is_new)
+        self.forget_name(event, since)?;
+        if event.is_accepted() {
+            self.add_name(event, true)?;
+        }
+        Ok(true)
     }
 
     /// Sets which redaction of an event is in effect, and forgets the name that it gave to a member or the room, or remembers

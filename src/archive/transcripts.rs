@@ -18,6 +18,7 @@ mod said;
 mod shown;
 mod target;
 mod time;
+mod title;
 mod workers;
 
 use std::fs::File;
@@ -35,9 +36,10 @@ use super::{Archive, Error, jsonl, layout};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
 pub use missing::Missing;
-use names::{Remembered, Title};
+use names::Remembered;
 use pending::Stale;
 use replace::replace;
+use title::Title;
 use workers::Workers;
 
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
@@ -171,7 +173,7 @@ impl Archive {
 
     /// Writes what a document about a whole room begins with.
     pub fn document_head(&self, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
-        let title = Title::of(&self.catalog.connection, room_id, i64::MAX)?;
+        let title = Title::of(&self.catalog.connection, room_id)?;
         let head = format!(
             "---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n",
             front(room_id, &title),
@@ -246,7 +248,7 @@ fn day(
         Error::Transcript(source) => Error::io("write", &path)(source),
         error => error,
     })?;
-    let head = head(connection, stale, &counts)?;
+    let head = head(connection, stale, &counts, remembered)?;
     body.rewind().map_err(Error::io("write", &path))?;
     replace(archive, &transcript, &mut |file| {
         file.write_all(head.as_bytes())?;
@@ -256,10 +258,10 @@ fn day(
 }
 
 /// What stands above a day's events.
-fn head(connection: &Connection, stale: &Stale, counts: &Counts) -> Result<String, Error> {
+fn head(connection: &Connection, stale: &Stale, counts: &Counts, remembered: &mut Remembered) -> Result<String, Error> {
     use std::fmt::Write as _;
     let day = stale.day();
-    let title = Title::of(connection, &stale.room_id, time::range(day).end)?;
+    let title = Title::before(connection, &stale.room_id, time::range(day).end, &mut remembered.states)?;
     let room = &stale.path[..=stale.path.rfind('/').unwrap_or(0)];
     let neighbour = |sql: &str| -> Result<Option<String>, Error> {
         let found: Option<String> =

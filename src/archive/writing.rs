@@ -99,13 +99,19 @@ impl<'a> Writing<'a> {
         Ok(indexed && added == 1)
     }
 
-    /// Forgets the name that an event gave, which clients do not see after all. True: it had given one.
-    pub(super) fn forget_name(&self, event: &Event) -> Result<bool, Error> {
+    /// Forgets the name that an event gave, which clients do not see after all; `since` a time in milliseconds since the
+    /// epoch, or an unknown one. True: it had given one.
+    pub(super) fn forget_name(&self, event: &Event, since: Option<i64>) -> Result<bool, Error> {
         let Some(state_key) = &event.state_key else { return Ok(false) };
-        let sql = "delete from membership where room_id = ?1 and user_id = ?2 and event_id = ?3";
-        let member = self.0.prepare_cached(sql)?.execute([&event.room_id, state_key, &event.event_id])?;
-        let sql = "delete from room_state where room_id = ?1 and type = ?2 and event_id = ?3";
-        let room = self.0.prepare_cached(sql)?.execute(params![event.room_id, event.kind, event.event_id])?;
+        let since = since.unwrap_or(0);
+        // by the keys: one member may have given many
+        let sql =
+            "delete from membership where room_id = ?1 and user_id = ?2 and origin_server_ts = ?3 and event_id = ?4";
+        let Event { event_id, room_id, kind, topological_ordering, .. } = event;
+        let member = self.0.prepare_cached(sql)?.execute(params![room_id, state_key, since, event_id])?;
+        let sql =
+            "delete from room_state where room_id = ?1 and type = ?2 and topological_ordering = ?3 and event_id = ?4";
+        let room = self.0.prepare_cached(sql)?.execute(params![room_id, kind, topological_ordering, event_id])?;
         Ok(member + room > 0)
     }
 

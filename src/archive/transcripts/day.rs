@@ -215,13 +215,13 @@ impl<'c, 'w> Day<'c, 'w> {
     }
 
     /// The text of an event of a type that this program does not know.
-    fn body<'e>(&self, event: &'e Shown) -> Result<Option<Cow<'e, str>>, Error> {
+    fn body<'e>(&mut self, event: &'e Shown) -> Result<Option<Cow<'e, str>>, Error> {
         let body = Object::of(event.content()).text("body").map(without_quote).filter(|body| !body.trim().is_empty());
         Ok(if self.is_hidden(event)? { None } else { body })
     }
 
     /// Whether an event is told among the small things, with no line for what is made of it.
-    fn is_folded(&self, event: &Shown) -> Result<bool, Error> {
+    fn is_folded(&mut self, event: &Shown) -> Result<bool, Error> {
         let kind = event.kind();
         let has_line = is_message(kind) || poll::is_start(kind) || kind == "m.room.encrypted";
         let is_about_another =

@@ -1,5 +1,6 @@
 //! The indexes: `index.md` of the archive, `index.md` and `room.json` of each room.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,9 +11,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::writing::Writing;
 use super::super::{Archive, Error, inside, layout};
-use super::names::{Title, state};
 use super::phrases::topic;
 use super::replace::replace;
+use super::title::{Title, state};
 use super::workers::Workers;
 use super::{AT_ONCE, Rendered, by_name, sync, time};
 use crate::event::Object;
@@ -39,13 +40,13 @@ struct About {
 
 impl About {
     fn of(connection: &Connection, room_id: &str, version: Option<String>) -> Result<About, Error> {
-        let newest = |kind: &str| state(connection, room_id, kind, i64::MAX);
+        let newest = |kind: &str| state(connection, room_id, kind);
         let text = |content: &Option<String>, key: &str| {
             let text = Object::of(content.as_deref()?).text(key)?;
             Some(text.into_owned()).filter(|text| !text.trim().is_empty())
         };
         let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);
-        let Title { name, aliases } = Title::of(connection, room_id, i64::MAX)?;
+        let Title { name, aliases } = Title::of(connection, room_id)?;
         let sql = "select sender from room_state where room_id = ?1 and type = 'm.room.create'
                     order by topological_ordering limit 1";
         let creator: Option<Option<String>> =
@@ -82,8 +83,14 @@ pub(super) fn render(
         // perhaps these are not all
         interrupt.check()?;
         let writing = catalog.write()?;
+        let mut renamed = BTreeSet::new();
         for room in &rooms {
-            update(&writing, room)?;
+            update(&writing, room, &mut renamed)?;
+        }
+        // where two rooms share a name, both get another link
+        for name in renamed {
+            let sql = "update room set link = null where by_name = ?1 collate nocase and link is not null";
+            writing.0.prepare_cached(sql)?.execute([name])?;
         }
         let of_rooms = rooms.iter().flat_map(|Room { directory, .. }| {
             ["room.json", "index.md"].map(|file| format!("rooms/{directory}/{file}"))
@@ -128,16 +135,12 @@ fn room(archive: &Path, connection: &Connection, room_id: &str) -> Result<Room, 
     Ok(Room { id, directory, name, aliases, kind, is_encrypted: encryption.is_some(), by_name })
 }
 
-/// Tells the catalog what a room is called.
-fn update(writing: &Writing<'_>, room: &Room) -> Result<(), Error> {
+/// Tells the catalog what a room is called. `renamed` gathers the names in `by-name/` that it had and has, if these differ.
+fn update(writing: &Writing<'_>, room: &Room, renamed: &mut BTreeSet<String>) -> Result<(), Error> {
     let by_name = by_name::safe(&room.name)
         .unwrap_or_else(|| by_name::safe(&room.directory).unwrap_or_else(|| "room".to_owned()));
     if room.by_name.as_ref() != Some(&by_name) {
-        // where two rooms share a name, both get another link
-        let sql = "update room set link = null where by_name = ?1 collate nocase";
-        for name in room.by_name.iter().chain([&by_name]) {
-            writing.0.prepare_cached(sql)?.execute([name])?;
-        }
+        renamed.extend(room.by_name.iter().chain([&by_name]).cloned());
         writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([&room.id])?;
     }
     let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, dirty = 0, messages =

@@ -1,21 +1,18 @@
-//! What a room and its members were called at a time, by the membership and state events of the room.
+//! What the members of a room were called at a time, by the membership events of the room.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::Range;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::Error;
-use crate::event::Object;
+use super::shown::Redactors;
+use super::title::States;
 use crate::transcript::markdown::inline;
 
 /// How many names are remembered before they are looked up again.
-const REMEMBERED: usize = 5_000;
-/// How many members a room without a name is called by.
-const HEROES: usize = 5;
-/// How many are counted.
-const COUNTED: usize = 100;
+pub(super) const REMEMBERED: usize = 5_000;
 
 /// The names in one room, for the transcript of one day.
 pub(super) struct Names<'c> {
@@ -24,24 +21,31 @@ pub(super) struct Names<'c> {
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
     remembered: &'c mut Remembered,
-    /// Whether another member has the name of a user on the day.
-    shared: HashMap<(String, String), bool>,
+    /// By name the first and the last of those who have it at some time of the day, in the order of their ids.
+    bearers: HashMap<String, [Option<String>; 2]>,
 }
 
 /// Names in a room that were looked up, for the days to come.
 #[derive(Default)]
 pub(super) struct Remembered {
     room_id: String,
-    known: HashMap<String, Named>,
+    /// By user: the names, by the times since when.
+    known: HashMap<String, BTreeMap<i64, Named>>,
+    /// How many names these are.
+    names: usize,
     /// Whether nobody else in the room was ever given the name of a user.
     sole: HashMap<(String, String), bool>,
     /// By event and length: what was said, as it is quoted.
     in_short: HashMap<(String, usize), String>,
+    /// What redacts events that are not archived.
+    redactors: Redactors,
+    /// What the room was called.
+    pub(super) states: States,
 }
 
-/// The name of a user, and from when until when.
+/// The name of a user, until when; none: for good.
 struct Named {
-    time: Range<i64>,
+    until: Option<i64>,
     name: Option<String>,
 }
 
@@ -55,7 +59,7 @@ impl<'c> Names<'c> {
         if remembered.room_id != room_id {
             *remembered = Remembered { room_id: room_id.to_owned(), ..Remembered::default() };
         }
-        Names { connection, room_id, day, remembered, shared: HashMap::new() }
+        Names { connection, room_id, day, remembered, bearers: HashMap::new() }
     }
 
     /// A user as markdown: the display name then in force, with the user id where another member has the same name on this
@@ -78,10 +82,14 @@ impl<'c> Names<'c> {
         remember(&mut self.remembered.in_short, key, text);
     }
 
+    pub(super) fn redactors(&mut self) -> &mut Redactors {
+        &mut self.remembered.redactors
+    }
+
     /// The display name that a user has at a time: that of the last join or invitation until then.
     fn in_force(&mut self, user_id: &str, at: i64) -> Result<Option<String>, Error> {
-        let known = &mut self.remembered.known;
-        if let Some(known) = known.get(user_id).filter(|known| known.time.contains(&at)) {
+        let known = self.remembered.known.get(user_id).and_then(|names| names.range(..=at).next_back());
+        if let Some((_, known)) = known.filter(|(_, known)| known.until.is_none_or(|until| at < until)) {
             return Ok(known.name.clone());
         }
         let sql = "select origin_server_ts, displayname from membership
@@ -93,10 +101,15 @@ impl<'c> Names<'c> {
         let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
         let sql = "select min(origin_server_ts) from membership
                     where room_id = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
-        let next: Option<i64> =
+        let until: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
-        let time = from..next.unwrap_or(i64::MAX);
-        remember(known, user_id.to_owned(), Named { time, name: name.clone() });
+        let Remembered { known, names, .. } = &mut *self.remembered;
+        if *names >= REMEMBERED {
+            known.clear();
+            *names = 0;
+        }
+        *names += 1;
+        known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone() });
         Ok(name)
     }
 
@@ -106,18 +119,28 @@ impl<'c> Names<'c> {
         if self.is_sole(&key)? {
             return Ok(false);
         }
-        if let Some(&known) = self.shared.get(&key) {
-            return Ok(known);
+        let is_other = |bearer: &Option<String>| bearer.as_deref().is_some_and(|bearer| bearer != user_id);
+        if let Some(bearers) = self.bearers.get(name) {
+            return Ok(bearers.iter().any(is_other));
         }
-        let on_the_day = "membership in ('join', 'invite') and origin_server_ts < ?5 and not exists (
-            select 1 from membership later
-             where later.room_id = m.room_id and later.user_id = m.user_id
-               and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?4)";
-        let sql = format!("select {}", given_to_another(on_the_day));
-        let parameters = params![self.room_id, name, user_id, self.day.start, self.day.end];
-        let shared = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
-        remember(&mut self.shared, key, shared);
-        Ok(shared)
+        let bearers = [self.bearer(name, "")?, self.bearer(name, "desc")?];
+        let is_shared = bearers.iter().any(is_other);
+        remember(&mut self.bearers, name.to_owned(), bearers);
+        Ok(is_shared)
+    }
+
+    /// The first in an order of those who have a name at some time of the day.
+    fn bearer(&self, name: &str, order: &str) -> Result<Option<String>, Error> {
+        let sql = format!(
+            "select user_id from membership m indexed by membership_displayname
+              where room_id = ?1 and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
+                and not exists (select 1 from membership later
+                                 where later.room_id = m.room_id and later.user_id = m.user_id
+                                   and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?3)
+              order by user_id {order} limit 1"
+        );
+        let parameters = params![self.room_id, name, self.day.start, self.day.end];
+        Ok(self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
     }
 
     /// Whether nobody else in the room was ever given the name of a user, as it is with most names.
@@ -125,7 +148,14 @@ impl<'c> Names<'c> {
         if let Some(&known) = self.remembered.sole.get(key) {
             return Ok(known);
         }
-        let sql = format!("select not ({})", given_to_another("true"));
+        // those before and those after the user in the index, so that nothing is passed over, however often it says its name
+        let given = |user_id: &str| {
+            format!(
+                "exists (select 1 from membership indexed by membership_displayname
+                  where room_id = ?1 and displayname = ?2 and {user_id})"
+            )
+        };
+        let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
         let (user_id, name) = key;
         let parameters = params![self.room_id, name, user_id];
         let sole = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
@@ -155,135 +185,12 @@ impl<'c> Names<'c> {
     }
 }
 
-/// Whether somebody in a room (?1) was given a name (?2) who is not a user (?3), where a condition holds for the membership `m`:
-/// those before and those after the user in the index, so that nothing is passed over, however often it says its name.
-fn given_to_another(condition: &str) -> String {
-    let other = |user_id: &str| {
-        format!(
-            "exists (select 1 from membership m indexed by membership_displayname
-              where room_id = ?1 and displayname = ?2 and {user_id} and {condition})"
-        )
-    };
-    format!("{} or {}", other("user_id < ?3"), other("user_id > ?3"))
-}
-
 /// Remembers what was looked up, until there is too much of it.
 fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
     if known.len() >= REMEMBERED {
         known.clear();
     }
     known.insert(key, value);
-}
-
-/// What a room is at a time.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Title {
-    /// Its `m.room.name`, else its canonical alias, else what its members are called, else its id.
-    pub(super) name: String,
-    /// The canonical alias first.
-    pub(super) aliases: Vec<String>,
-}
-
-impl Title {
-    /// What a room is called before `end`, in milliseconds since the epoch.
-    pub(super) fn of(connection: &Connection, room_id: &str, end: i64) -> Result<Title, Error> {
-        let mut aliases: Vec<String> = Vec::new();
-        if let Some(content) = state(connection, room_id, "m.room.canonical_alias", end)? {
-            let content = Object::of(&content);
-            let all = content.text("alias").into_iter().chain(content.texts("alt_aliases"));
-            for alias in all.filter(|alias| alias.starts_with('#')) {
-                if !aliases.iter().any(|known| *known == alias) {
-                    aliases.push(alias.into_owned());
-                }
-            }
-        }
-        let name = match name(connection, room_id, end)? {
-            Some(name) => name,
-            None => match aliases.first() {
-                Some(alias) => alias.clone(),
-                None => members(connection, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
-            },
-        };
-        Ok(Title { name, aliases })
-    }
-}
-
-/// The room's `m.room.name`, unless the newest takes the name away or is redacted.
-fn name(connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
-    let content = state(connection, room_id, "m.room.name", end)?;
-    let name = content.as_deref().and_then(|content| Object::of(content).text("name"));
-    Ok(name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()))
-}
-
-/// The content of a room's newest state event of a type with an empty state key before `end`; none if it is redacted.
-pub(super) fn state(connection: &Connection, room_id: &str, kind: &str, end: i64) -> Result<Option<String>, Error> {
-    let sql = "select content from room_state where room_id = ?1 and type = ?2 and origin_server_ts < ?3
-                order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
-    let found = connection.prepare_cached(sql)?.query_row(params![room_id, kind, end], |row| row.get(0));
-    Ok(found.optional()?.flatten())
-}
-
-/// What a room is called by its members, as clients do it: the first ones, in the order of their user ids.
-fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
-    let sql = "select user_id, membership, displayname from membership where room_id = ?1 and origin_server_ts < ?2
-                order by user_id, origin_server_ts, topological_ordering, event_id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![room_id, end])?;
-    // of those in the room, and of those who were: the first names, and how many
-    let (mut present, mut past) = (Heroes::default(), Heroes::default());
-    let mut last: Option<(String, bool, String)> = None;
-    let mut users = 0;
-    loop {
-        let row = rows.next()?;
-        let user_id = row.map(|row| row.get::<_, String>(0)).transpose()?;
-        if last.as_ref().is_some_and(|(last, ..)| user_id.as_ref() != Some(last))
-            && let Some((_, is_present, name)) = last.take()
-        {
-            if is_present {
-                present.add(name);
-            } else {
-                past.add(name);
-            }
-            users += 1;
-            if users >= COUNTED && !present.names.is_empty() {
-                return Ok(Some(format!("{} and others", present.names.join(", "))));
-            }
-        }
-        let (Some(row), Some(user_id)) = (row, user_id) else { break };
-        let membership: String = row.get(1)?;
-        let given: Option<String> = row.get(2)?;
-        // who leaves keeps the name
-        let kept = last.take().map(|(.., name)| name);
-        let is_present = matches!(&*membership, "join" | "invite" | "knock");
-        let name = if is_present { given } else { given.or(kept) };
-        let name = name.unwrap_or_else(|| user_id.clone());
-        last = Some((user_id, is_present, name));
-    }
-    Ok(match (present.text(), past.text()) {
-        (Some(names), _) => Some(names),
-        (None, Some(names)) => Some(format!("Empty room (was {names})")),
-        (None, None) => None,
-    })
-}
-
-#[derive(Default)]
-struct Heroes {
-    names: Vec<String>,
-    more: u64,
-}
-
-impl Heroes {
-    fn add(&mut self, name: String) {
-        if self.names.len() < HEROES {
-            self.names.push(name);
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn text(&self) -> Option<String> {
-        (!self.names.is_empty()).then(|| listed(&self.names, self.more))
-    }
 }
 
 /// `Alice`, `Alice and Bob`, `Alice, Bob and 3 others`.

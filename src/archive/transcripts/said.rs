@@ -196,7 +196,7 @@ impl Day<'_, '_> {
     }
 
     fn shortened(&mut self, event: &Shown, chars: usize) -> Result<String, Error> {
-        if event.censored || shown::is_redacted(self.connection, self.room_id, event)? {
+        if event.censored || shown::is_redacted(self.connection, self.room_id, event, self.names.redactors())? {
             return Ok("*redacted*".to_owned());
         }
         Ok(match event.kind() {

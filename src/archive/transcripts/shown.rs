@@ -1,12 +1,13 @@
 //! Events as the catalog has them, and what other events say of them.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::Error;
 use super::super::layout::DayName;
-use super::super::redacting::redaction;
+use super::names::REMEMBERED;
 use crate::event::Object;
 
 /// How many edits of edits are looked behind.
@@ -138,7 +139,12 @@ pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> R
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
 /// than are looked at.
-pub(super) fn is_redacted(connection: &Connection, room_id: &str, event: &Shown) -> Result<bool, Error> {
+pub(super) fn is_redacted(
+    connection: &Connection,
+    room_id: &str,
+    event: &Shown,
+    redactors: &mut Redactors,
+) -> Result<bool, Error> {
     if event.redacted_by.is_some() {
         return Ok(true);
     }
@@ -157,17 +163,46 @@ pub(super) fn is_redacted(connection: &Connection, room_id: &str, event: &Shown)
             Some((true, ..)) => return Ok(true),
             Some((false, by, of)) => (sender, edited) = (by, of),
             // not archived, and as if whoever edits it had sent it
-            None => {
-                let sql = format!(
-                    "select {} is not null from (select ?1 as event_id, ?2 as room_id) target",
-                    redaction("?3", "9223372036854775807")
-                );
-                let mut redacted = connection.prepare_cached(&sql)?;
-                return Ok(redacted.query_row(params![id, room_id, sender], |row| row.get(0))?);
-            }
+            None => return redactors.redact(connection, room_id, &id, sender.as_deref()),
         }
     }
     Ok(true)
+}
+
+/// Which servers redact events that are not archived, since many may edit what was redacted by many; none: any server.
+#[derive(Default)]
+pub(super) struct Redactors(HashMap<String, HashSet<Option<String>>>);
+
+impl Redactors {
+    /// Whether an event of a sender is redacted, as `redaction` tells it of those that are archived.
+    fn redact(
+        &mut self,
+        connection: &Connection,
+        room_id: &str,
+        event_id: &str,
+        sender: Option<&str>,
+    ) -> Result<bool, Error> {
+        if !self.0.contains_key(event_id) {
+            let sql =
+                "select distinct case when coalesce(recheck, 0) <> 0 then substr(sender, instr(sender, ':') + 1) end
+                         from event indexed by event_redacts
+                        where redacts = ?1 and room_id = ?2 and type = 'm.room.redaction' and not rejected
+                          and (coalesce(recheck, 0) = 0 or sender is not null)";
+            let mut servers = connection.prepare_cached(sql)?;
+            let servers = servers.query_map([event_id, room_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            if self.0.len() >= REMEMBERED {
+                self.0.clear();
+            }
+            self.0.insert(event_id.to_owned(), servers);
+        }
+        let servers = &self.0[event_id];
+        let server = sender.map(|sender| sender.split_once(':').map_or(sender, |(_, server)| server).to_owned());
+        if servers.contains(&None) || server.is_some() && servers.contains(&server) {
+            return Ok(true);
+        }
+        let sql = "select exists (select 1 from ban_redaction where room_id = ?1 and user_id = ?2 and until is null)";
+        Ok(connection.prepare_cached(sql)?.query_row(params![room_id, sender], |row| row.get(0))?)
+    }
 }
 
 /// What else there is about an event.

@@ -13,13 +13,15 @@ impl Day<'_, '_> {
     }
 
     /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.
-    pub(super) fn is_hidden(&self, event: &Shown) -> Result<bool, Error> {
+    pub(super) fn is_hidden(&mut self, event: &Shown) -> Result<bool, Error> {
         let edited_too = !self.options.show_redacted;
-        Ok(event.redacted_by.is_some() || edited_too && shown::is_redacted(self.connection, self.room_id, event)?)
+        let (connection, room_id) = (self.connection, self.room_id);
+        Ok(event.redacted_by.is_some()
+            || edited_too && shown::is_redacted(connection, room_id, event, self.names.redactors())?)
     }
 
     /// An event that has a place of its own: for an edit that is told with its target, the target.
-    pub(super) fn placed(&self, mut event: Shown) -> Result<Shown, Error> {
+    pub(super) fn placed(&mut self, mut event: Shown) -> Result<Shown, Error> {
         for _ in 0..shown::DEEPEST {
             if !event.is_edit() {
                 break;
@@ -34,7 +36,7 @@ impl Day<'_, '_> {
     }
 
     /// An event that others name, where it has its place.
-    pub(super) fn named(&self, id: &str) -> Result<Option<Shown>, Error> {
+    pub(super) fn named(&mut self, id: &str) -> Result<Option<Shown>, Error> {
         shown::event(self.connection, self.room_id, id)?.map(|event| self.placed(event)).transpose()
     }
 

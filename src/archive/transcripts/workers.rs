@@ -36,6 +36,8 @@ impl<'a> Workers<'a> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
         while self.catalogs.len() < threads.min(things.len()) {
             self.catalogs.push(Catalog::open_to_render(self.archive)?);
+            #[cfg(test)]
+            self.catalogs.iter_mut().for_each(|catalog| super::super::work::count(&mut catalog.connection));
         }
         let interrupt = &self.interrupt;
         let next = AtomicUsize::new(0);
