@@ -137,11 +137,11 @@ impl Archive {
         let mut place = Place::find(directory, catalog)?;
         place.prepare()?;
         if !shared && place.directory() != directory {
-            ours::check_owner(place.directory())?;
+            ours::check_owner(&place.directory())?;
         }
         let path = place.file();
         // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
-        inside::open(place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)
+        inside::open(&place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)
             .map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         catalog.guard = Some(lock.held());

@@ -9,6 +9,9 @@ use super::catalog::was_endless;
 /// How much is shown of a text in a catalog that cannot be of an export, in characters.
 const SHOWN: usize = 200;
 
+/// How a catalog is had anew.
+const ANEW: &str = "delete catalog.sqlite (and, if --catalog keeps it elsewhere, the archive's .archive.json, then give --catalog again): the next export makes it anew from the files that are there, reads the server again and adds what is missing";
+
 /// Why an archive cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,7 +42,7 @@ pub enum Error {
     Stopped,
     /// A look at the catalog took longer than any of ours does.
     #[error(
-        "to look at the archive's catalog.sqlite takes longer than it can where a synapse-export has written it, unless its first export still goes on. If none does, the catalog is damaged or made to do harm: delete it, and the next export makes it anew from the files"
+        "to look at the archive's catalog.sqlite takes longer than it can where a synapse-export has written it, unless its first export still goes on. If none does, the catalog is damaged or made to do harm: {ANEW}"
     )]
     Endless(#[source] rusqlite::Error),
     /// No space.
@@ -48,9 +51,7 @@ pub enum Error {
     )]
     Full(#[source] rusqlite::Error),
     /// The catalog's own text is damaged.
-    #[error(
-        "the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
-    )]
+    #[error("the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or {ANEW}")]
     Damaged(#[source] rusqlite::Error),
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
@@ -62,7 +63,7 @@ pub enum Error {
     Newer(i64),
     /// A catalog of a version that was never released.
     #[error(
-        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. Delete catalog.sqlite: the next export makes it anew from the files, reads the server again and adds what is missing"
+        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. The remedy: {ANEW}"
     )]
     Older(i64),
     /// A catalog of the version before, which only who may write to it can bring to this one.
@@ -185,7 +186,7 @@ pub enum Error {
     },
     /// A file is not as the catalog knows it.
     #[error(
-        "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, delete catalog.sqlite: the next export makes it anew from the files that are there, reads the server again and adds what is missing",
+        "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, {ANEW}",
         path.display()
     )]
     Changed {
@@ -198,7 +199,7 @@ pub enum Error {
     },
     /// A catalog says what no export writes.
     #[error(
-        "the archive's catalog.sqlite has {0}, which no synapse-export has written: somebody has altered it, or made it to do harm. Restore it from a backup of the archive, or delete it: the next export makes it anew from the files that are there, reads the server again and adds what is missing"
+        "the archive's catalog.sqlite has {0}, which no synapse-export has written: somebody has altered it, or made it to do harm. Restore it from a backup of the archive, or {ANEW}"
     )]
     Altered(String),
     /// A file or directory of somebody else has the name of one that is to be made.

@@ -16,7 +16,7 @@ pub(super) const NAME: &str = ".archive.json";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
     id: String,
-    /// The directory of `catalog.sqlite`.
+    /// The directory of `catalog.sqlite`; `.` is the archive itself, wherever that is moved.
     catalog: PathBuf,
     /// The catalog may lack, or lack its id.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -42,11 +42,13 @@ impl Place {
         let is_named = directory.is_some();
         let place = |kept, is_new| Place { archive: archive.to_owned(), kept, is_new, is_named };
         let Some(directory) = directory.map(absolute).transpose()? else { return Ok(place(kept, false)) };
+        let is_inside = directory == absolute(archive)?;
+        let directory = if is_inside { PathBuf::from(".") } else { directory };
         Ok(match kept {
             Some(kept) if kept.catalog == directory => place(Some(kept), false),
             // it was moved there
             Some(kept) => place(Some(Kept { catalog: directory, ..kept }), true),
-            None if directory == absolute(archive)? => place(None, false),
+            None if is_inside => place(None, false),
             None if archive.join("catalog.sqlite").exists() => {
                 return Err(Error::CatalogInside { archive: archive.to_owned(), directory });
             }
@@ -55,8 +57,11 @@ impl Place {
     }
 
     /// The catalog's directory.
-    pub(super) fn directory(&self) -> &Path {
-        self.kept.as_ref().map_or(&self.archive, |kept| &kept.catalog)
+    pub(super) fn directory(&self) -> PathBuf {
+        match &self.kept {
+            Some(kept) if kept.catalog != Path::new(".") => self.archive.join(&kept.catalog),
+            _ => self.archive.clone(),
+        }
     }
 
     /// The catalog's path.
@@ -68,7 +73,7 @@ impl Place {
     pub(super) fn may_be_new(&self) -> Result<(), Error> {
         match &self.kept {
             Some(kept) if !(kept.being_made && self.is_named) => {
-                Err(Error::NoCatalog { archive: self.archive.clone(), directory: kept.catalog.clone() })
+                Err(Error::NoCatalog { archive: self.archive.clone(), directory: self.directory() })
             }
             _ => Ok(()),
         }
@@ -80,7 +85,7 @@ impl Place {
         if !self.file().exists() {
             self.may_be_new()?;
         }
-        jsonl::make_archive(&kept.catalog)?;
+        jsonl::make_archive(&self.directory())?;
         if self.is_new && kept.being_made { self.write(kept) } else { Ok(()) }
     }
 

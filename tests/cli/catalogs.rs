@@ -45,6 +45,13 @@ fn a_catalog_elsewhere_is_found_again_by_every_command() {
     export(&database, archive.path(), &["--catalog", text(archive.path())]).with(0).saying("0 new events");
     export(&database, archive.path(), &[]).with(0).saying("0 new events");
     assert_eq!(archive.lines().len(), 6);
+    // where it goes with the archive
+    let elsewhere = TestArchive::new();
+    fs::remove_dir(elsewhere.path()).ok();
+    fs::rename(archive.path(), elsewhere.path()).unwrap();
+    export(&database, elsewhere.path(), &[]).with(0).saying("0 new events");
+    run(&["watermark", "show", "--archive", text(elsewhere.path())]).with(0);
+    fs::rename(elsewhere.path(), archive.path()).unwrap();
 }
 
 #[test]
@@ -54,6 +61,11 @@ fn a_catalog_that_is_lost_is_not_made_in_silence() {
     export(&database, archive.path(), &elsewhere).with(0);
     let file = local.path().join("catalog.sqlite");
     let at = ["--archive", text(archive.path())];
+    // where the remedy is to make it anew, it says all that is to be done
+    let catalog = fs::read(&file).unwrap();
+    fs::write(&file, "x".repeat(4096)).unwrap();
+    export(&database, archive.path(), &[]).with(1).saying("is damaged").saying(".archive.json");
+    fs::write(&file, catalog).unwrap();
     for make in [|file: &Path| fs::remove_file(file).unwrap(), |file: &Path| fs::write(file, "").unwrap()] {
         make(&file);
         for more in [&[][..], &elsewhere] {

@@ -87,7 +87,7 @@ impl Catalog {
     pub fn open_to_read_in(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
         let place = Place::find(archive, directory)?;
         let path = place.file();
-        if inside::length(place.directory(), "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
+        if inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
             place.may_be_new()?;
             return Err(Error::NoArchive(archive.to_owned()));
         }
