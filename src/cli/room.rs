@@ -357,9 +357,15 @@ async fn find(database: &Database, name: &str) -> Result<String> {
         Some(room) => Ok(room.room_id),
         None => bail!(
             "no room is called {}, or has that in its name or an alias; `synapse-export rooms` lists them all",
-            shown(name)
+            asked_for(name)
         ),
     }
+}
+
+/// What was asked for, unless it looks like a connection string that stands in a room's place.
+fn asked_for(name: &str) -> String {
+    let is_secret = name.contains("://") || name.contains('=') && name.to_lowercase().contains("password");
+    if is_secret { "what stands in its place".to_owned() } else { shown(name) }
 }
 
 /// A room without its name, which may be those of its members, and has no place in a log.

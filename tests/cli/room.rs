@@ -205,6 +205,10 @@ fn a_room_is_found_by_what_it_is_called() {
     database.event(EventRow::state(70, "m.room.canonical_alias", "", &red).within("!d:here.test"));
     let said = room(&database, &["garden"]).with(1).saying("3 rooms").saying(r"#\u{1b}[31mgarden:far.test");
     assert!(!said.stderr.contains('\u{1b}'));
+    for misplaced in ["postgres://u:hunter2@h/d", "PASSWORD=hunter2"] {
+        let said = room(&database, &[misplaced]).with(1).saying("no room is called");
+        assert!(!said.stderr.contains("hunter2"), "{}", said.stderr);
+    }
     room(&database, &["cellar"]).with(1).saying("no room is called cellar");
     room(&database, &["#cellar:here.test"]).with(1).saying("no room is called #cellar:here.test");
 
