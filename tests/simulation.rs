@@ -103,6 +103,9 @@ struct Setting<'a> {
     broken_at: &'a RefCell<Vec<Step>>,
 }
 
+/// What a catalog says of an event: redacted by, recheck, stream ordering, rejected, soft-failed.
+type Known = (Option<String>, Option<bool>, i64, bool, bool);
+
 /// A story as it goes: the server, the archive, and what is known to be in it.
 struct Story<'a> {
     setting: &'a Setting<'a>,
@@ -313,7 +316,7 @@ impl Story<'_> {
         let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'file_dirty')")?;
         let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected, soft_failed from event";
         let mut statement = catalog.prepare(sql).map_err(failure)?;
-        let mut events: BTreeMap<String, (Option<String>, Option<bool>, i64, bool, bool)> = BTreeMap::new();
+        let mut events: BTreeMap<String, Known> = BTreeMap::new();
         let mut rows = statement.query([]).map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let event_id: String = row.get_unwrap(0);
