@@ -200,7 +200,8 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
             {
                 fault("reads all of an index");
             }
-            if name == "json_places" && !(plan.contains("Tid Scan on event_json") && !plan.contains(" using ")) {
+            let goes_by_index = plan.contains(" using ") || !plan.contains("Tid Scan on event_json");
+            if name == "json_places" && goes_by_index {
                 fault("does not go by the places of rows");
             }
             if name == "by_place"
@@ -236,6 +237,7 @@ fn indexes(sql: &str, shape: Shape) -> BTreeSet<String> {
 }
 
 /// The parameters to explain a statement with: from the first page to the last.
+#[allow(clippy::too_many_lines, reason = "a line or two for each statement")]
 fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
     let room = || -> Box<dyn ToSql + Sync> { Box::new(ROOM) };
     let rooms = || -> Box<dyn ToSql + Sync> { Box::new(vec![ROOM, "!7:here.test", "!none:here.test"]) };
@@ -331,7 +333,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "opening" => vec![vec![Box::new(vec!["lock_timeout"])]],
         "option" => vec![vec![Box::new("jit"), Box::new("off")]],
         "settings" | "indexes" | "subscribed" => vec![vec![Box::new(vec!["events", "rooms"])]],
-        "rejections" | "versions" => vec![vec![Box::new(5_000_i64)]],
+        "rejections" | "versions" | "duplicates" | "duplicates_of_state" => vec![vec![Box::new(5_000_i64)]],
         "redactions_pending" => vec![vec![Box::new(i64::MIN), Box::new(10_001_i64)]],
         "json_places" => vec![vec![Box::new(0_i64), Box::new(128_i64), Box::new(vec!["$200", "$250"])]],
         "by_place" => {
@@ -339,7 +341,6 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             let places: Box<dyn ToSql + Sync> = Box::new(vec!["(0,1)", "(7,3)"]);
             vec![all().into_iter().chain([ids, places]).collect()]
         }
-        "duplicates" | "duplicates_of_state" => vec![vec![Box::new(5_000_i64)]],
         "redactions_censored" | "retention" | "purge_tasks" => vec![vec![Box::new(1_000_i64)]],
         "survivors" => vec![vec![Box::new("here.test"), Box::new(10_000_i64)]],
         "room" | "has_state" => vec![vec![room()]],

@@ -9,14 +9,14 @@ use std::time::Duration;
 const MOST: u64 = 200 << 10;
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    [&[kind][..], &u32::try_from(body.len() + 4).unwrap().to_be_bytes(), body].concat()
+    [&[kind][..], &u32::try_from(body.len() + 4).expect("a short one").to_be_bytes(), body].concat()
 }
 
 /// The next message: of which kind it is.
 fn next(client: &mut TcpStream) -> std::io::Result<u8> {
     let mut head = [0; 5];
     client.read_exact(&mut head)?;
-    let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+    let length = u32::from_be_bytes(head[1..].try_into().expect("five bytes"));
     client.read_exact(&mut vec![0; length as usize - 4])?;
     Ok(head[0])
 }
@@ -29,7 +29,7 @@ fn startup(client: &mut TcpStream) -> std::io::Result<()> {
 
 /// The description of these columns' types.
 fn columns(types: &[u32]) -> Vec<u8> {
-    let mut body = u16::try_from(types.len()).unwrap().to_be_bytes().to_vec();
+    let mut body = u16::try_from(types.len()).expect("a few").to_be_bytes().to_vec();
     for oid in types {
         body.extend([b"c\0\0\0\0\0\0\0", &oid.to_be_bytes()[..], &[0, 0, 255, 255, 255, 255, 0, 1]].concat());
     }
@@ -37,9 +37,9 @@ fn columns(types: &[u32]) -> Vec<u8> {
 }
 
 fn row(values: &[&[u8]]) -> Vec<u8> {
-    let mut body = u16::try_from(values.len()).unwrap().to_be_bytes().to_vec();
+    let mut body = u16::try_from(values.len()).expect("a few").to_be_bytes().to_vec();
     for value in values {
-        body.extend([&u32::try_from(value.len()).unwrap().to_be_bytes()[..], value].concat());
+        body.extend([&u32::try_from(value.len()).expect("a fake server is made").to_be_bytes()[..], value].concat());
     }
     message(b'D', &body)
 }
@@ -72,8 +72,8 @@ fn serve(client: &mut TcpStream, answer: impl Fn(&mut TcpStream) -> std::io::Res
 
 /// Runs a command against such a server: what it says, and its memory at the most, in KiB.
 fn against(serve: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'static) -> (Option<i32>, String, u64) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a fake server is made");
+    let port = listener.local_addr().expect("a fake server is made").port();
     std::thread::spawn(move || {
         for mut client in listener.incoming().flatten() {
             // it ends when the client has had enough
@@ -88,19 +88,19 @@ fn against(serve: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + 'stati
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
+        .expect("a fake server is made");
     let mut peak = 0;
     let code = loop {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(peak);
-        if let Some(status) = child.try_wait().unwrap() {
+        if let Some(status) = child.try_wait().expect("a fake server is made") {
             break status.code();
         }
         std::thread::sleep(Duration::from_millis(5));
     };
     let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    child.stderr.take().expect("a fake server is made").read_to_string(&mut said).expect("a fake server is made");
     (code, said, peak)
 }
 
