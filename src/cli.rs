@@ -171,7 +171,7 @@ fn may_quote_a_password(error: &clap::Error) -> bool {
 }
 
 /// Whether it is about an argument that is neither an option's name nor nearly a command's: a part of a password, if a shell
-/// has split that.
+/// has split that, or what names a database.
 fn is_stray(error: &clap::Error) -> bool {
     let given = |kind| match error.get(kind) {
         Some(ContextValue::String(given)) => Some(given.as_str()),
@@ -180,6 +180,10 @@ fn is_stray(error: &clap::Error) -> bool {
     match error.kind() {
         ErrorKind::UnknownArgument => given(ContextKind::InvalidArg).is_none_or(|given| !given.starts_with('-')),
         ErrorKind::InvalidSubcommand => error.get(ContextKind::SuggestedSubcommand).is_none(),
+        // a connection string that follows another option
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            given(ContextKind::InvalidValue).is_some_and(|given| given.contains(['=', '@']))
+        }
         _ => false,
     }
 }

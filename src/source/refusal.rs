@@ -1,13 +1,14 @@
 //! What PostgreSQL said, as far as it may be shown.
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tokio_postgres::error::SqlState;
 
 use super::PoolerRefusal;
 
-/// An error of PostgreSQL's, or of the way to it, without what it may quote of rows: PostgreSQL puts values into its DETAIL and
+/// An error of PostgreSQL's, or of the way to it, with its causes, on one line that shows a terminal nothing of what may be hidden
+/// in it, without what it may quote of rows: PostgreSQL puts values into its DETAIL and
 /// CONTEXT and, where it cannot read one, into the message itself.
 pub struct Refusal(pub(super) tokio_postgres::Error);
 
@@ -30,24 +31,17 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(said) = self.0.as_db_error() else { return self.0.fmt(f) };
-        let code = said.code().code();
+        let Some(said) = self.0.as_db_error() else {
+            let first: &(dyn Error + 'static) = &self.0;
+            let causes = std::iter::successors(Some(first), |error| (**error).source());
+            return f.write_str(&on_one_line(&causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")));
+        };
+        let code = on_one_line(said.code().code());
         if code.starts_with(DATA_EXCEPTION) {
             return write!(f, "{}: a value cannot be read (SQLSTATE {code})", said.severity());
         }
-        write!(f, "{}: {}", OneLine(said.severity()), OneLine(said.message()))?;
-        said.hint().map_or(Ok(()), |hint| write!(f, " ({})", OneLine(hint)))
-    }
-}
-
-/// What a server says, which must not begin a line of its own, nor tell a terminal what to do.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) })
+        write!(f, "{}: {}", on_one_line(said.severity()), on_one_line(said.message()))?;
+        said.hint().map_or(Ok(()), |hint| write!(f, " ({})", on_one_line(hint)))
     }
 }
 
@@ -57,9 +51,23 @@ impl fmt::Debug for Refusal {
     }
 }
 
-impl Error for Refusal {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // PostgreSQL's own words would be its only cause
-        if self.0.as_db_error().is_some() { None } else { self.0.source() }
+// its causes are in its text
+impl Error for Refusal {}
+
+/// How much is shown of one thing that a server said, in characters.
+const SHOWN: usize = 1_000;
+
+/// What a server said, as a line may show it: it may be anything, up to a line that looks like one of ours.
+fn on_one_line(said: &str) -> String {
+    let mut shown = String::new();
+    for c in said.chars().take(SHOWN) {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
     }
+    if said.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }

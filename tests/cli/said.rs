@@ -330,3 +330,58 @@ fn a_connection_string_where_none_belongs_is_not_quoted() {
     assert!(!said.contains("something"), "{said}");
     run(&["exprot"]).with(2).saying("exprot").saying("'export'");
 }
+
+#[test]
+fn a_stray_argument_is_not_quoted() {
+    let secret = "hunter2";
+    let with = ["export", "--archive", "a", "--database", "host=h"];
+    for stray in [
+        &[&with[..], &[secret]].concat()[..],
+        &[&with[..], &["--password", secret]].concat(),
+        &[&with[..], &["--connections", "user=hunter2"]].concat(),
+        &[&with[..], &["--retry-for", "postgres://u:hunter2@h/d"]].concat(),
+        &[&with[..], &["--log-level", "u:hunter2@h"]].concat(),
+        &["watermark", secret],
+        &[secret],
+    ] {
+        let ended = run(stray).with(2);
+        assert!(!ended.stderr.contains(secret) && !ended.stderr.is_empty(), "{stray:?}: {ended:?}");
+    }
+    run(&["exprt"]).with(2).saying("'export'");
+    run(&[&with[..], &["--nonsense"]].concat()).with(2).saying("--nonsense");
+}
+
+/// Answers the first connection with this error of PostgreSQL's, and whoever comes after it too.
+fn refusing(message: &str) -> u16 {
+    let fields = format!("SFATAL\0VFATAL\0CXX000\0M{message}\0\0");
+    let length = u32::try_from(fields.len() + 4).expect("it is short").to_be_bytes();
+    let answer = [b"E", &length[..], fields.as_bytes()].concat();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it has a port").port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let _ = client.read(&mut [0; 1_000]);
+            let _ = client.write_all(&answer);
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_cannot_say_a_line_of_its_own() {
+    let said = "no\nsynapse-export: all is well\n  and more\r\u{1b}[2J\u{202e}".to_owned() + &"x".repeat(100_000);
+    let port = refusing(&said);
+    let dsn = format!("host=127.0.0.1 port={port} user=u dbname=d sslmode=disable");
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("archive");
+    for more in [&[][..], &["--log-format", "json"]] {
+        let arguments = ["export", "--archive", archive.to_str().unwrap(), "--database", &dsn];
+        let ended = run(&[&arguments, more].concat()).with(1).saying("all is well");
+        let whole: Vec<&str> = ended.stderr.lines().filter(|line| line.contains("all is well")).collect();
+        assert!(matches!(whole[..], [line] if line.contains("no\\") && line.contains("and more")), "{ended:?}");
+        assert!(!ended.stderr.contains(['\r', '\u{1b}', '\u{202e}']) && ended.stderr.len() < 5_000, "{ended:?}");
+    }
+    let ended = run(&["doctor", "--database", &dsn]).with(11);
+    assert_eq!(ended.stdout.lines().filter(|line| line.contains("all is well")).count(), 1, "{ended:?}");
+    assert!(ended.stdout.len() < 5_000 && !ended.stdout.contains('\u{1b}'), "{ended:?}");
+}
