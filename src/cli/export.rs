@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
         let signal = watch_signals(stop, "finishing the batch")?;
-        let mut report = Terminal::new();
+        let mut report = Terminal::new(args.look_for_missing);
         let prepared = tokio::select! {
             prepared = prepare(args, &config, &named, &signal) => match (prepared, *signal.borrow()) {
                 (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),

@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How many damaged events are named; the catalog knows all.
 const NAMED: u32 = 20;
 
-/// What is said of an event without its row in `event_json`.
+/// What is said of an event without its row in `event_json` that was not looked for everywhere.
 const HIDDEN: &str =
     "; if an index hides it (synapse-export doctor tells of a changed collation), export --look-for-missing finds it";
 
@@ -126,11 +126,14 @@ pub(super) struct Terminal {
     unplaced: u64,
     duplicates: u64,
     gone: u64,
+    hidden: &'static str,
 }
 
 impl Terminal {
-    pub(super) fn new() -> Self {
-        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0, duplicates: 0, gone: 0 }
+    /// `looks_for_missing`: what no index shows is looked for.
+    pub(super) fn new(looks_for_missing: bool) -> Self {
+        let hidden = if looks_for_missing { "" } else { HIDDEN };
+        Terminal { bar: Bar::new(), began: Instant::now(), damaged: 0, unplaced: 0, duplicates: 0, gone: 0, hidden }
     }
 
     pub(super) fn end(&mut self, summary: Option<&Summary>) {
@@ -268,7 +271,7 @@ impl Report for Terminal {
     fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
-            let hint = if *damage == Damage::Missing { HIDDEN } else { "" };
+            let hint = if *damage == Damage::Missing { self.hidden } else { "" };
             warn!(event_id, room_id, "event {} in {}: {damage}{hint}", shown(event_id), shown(room_id));
         }
     }
@@ -291,9 +294,10 @@ impl Report for Terminal {
         warn!(
             event_id,
             room_id,
-            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged{HIDDEN}",
+            "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged{}",
             shown(event_id),
-            shown(room_id)
+            shown(room_id),
+            self.hidden
         );
     }
 

@@ -233,3 +233,11 @@ fn what_a_catalog_says_is_shown_to_no_terminal_unescaped() {
     let ended = place.doctor(&database);
     assert!(!ended.stdout.contains(['\u{1b}', '\u{9b}']) && ended.code != Some(101), "{ended:?}");
 }
+
+#[test]
+fn a_pipe_in_place_of_the_lock_is_refused() {
+    let place = Place::new(&server());
+    let made = std::process::Command::new("mkfifo").arg(place.path().join(".lock")).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    place.render(&["--all"]).with(1).saying("it is no ordinary file");
+}

@@ -106,6 +106,10 @@ pub(super) fn found(path: &Path) -> Result<Found, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         opened => opened.map_err(Error::io("open", path))?,
     };
+    // a pipe has no end
+    if !file.metadata().map_err(Error::io("look at", path))?.is_file() {
+        return Err(Error::io("read", path)(io::Error::other("it is no ordinary file")));
+    }
     let mut text = String::new();
     match (&file).take(LONGEST).read_to_string(&mut text) {
         // another host took it away
@@ -128,7 +132,7 @@ pub(super) fn found(path: &Path) -> Result<Found, Error> {
 
 #[allow(clippy::cast_possible_wrap, reason = "a flag")]
 pub(super) fn no_follow() -> i32 {
-    OFlags::NOFOLLOW.bits() as i32
+    OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits() as i32
 }
 
 pub(super) fn milliseconds(duration: Duration) -> u64 {
