@@ -32,7 +32,7 @@ pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
     let names = jsonl::names(directory, "")?;
     let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
     let is_told = ["catalog.sqlite", SELECTION, super::place::NAME].iter().any(|name| names.contains(*name));
-    if others.is_empty() || is_told || has_lines(directory) {
+    if others.is_empty() || is_told || has_lines(directory) || others == ["rooms"] && is_hollow(directory) {
         return Ok(());
     }
     Err(Error::NotEmpty { directory: directory.to_owned(), others })
@@ -57,7 +57,7 @@ fn has_lines(directory: &Path) -> bool {
             looked_into += 1;
             let mut begin = Vec::new();
             let read = inside::read(directory, &path).and_then(|it| it.take(BEGINNING).read_to_end(&mut begin));
-            if read.is_ok() && memchr::memmem::find(&begin, b"\"synapse\":").is_some() {
+            if read.is_ok() && (memchr::memmem::find(&begin, b"\"synapse\":").is_some() || is_cut_off(&begin)) {
                 return true;
             }
             if looked_into == LOOKED_INTO {
@@ -66,6 +66,20 @@ fn has_lines(directory: &Path) -> bool {
         }
     }
     false
+}
+
+/// Whether there is nothing in `rooms` but directories without anything, of which a line that was cut off may have been all.
+fn is_hollow(directory: &Path) -> bool {
+    let names = |path: &str| jsonl::names(directory, path);
+    let is_empty = |room: &String| names(&format!("rooms/{room}")).is_ok_and(|files| files.is_empty());
+    names("rooms").is_ok_and(|rooms| rooms.iter().all(is_empty))
+}
+
+/// Whether it is the beginning of a line of ours and no more, as a first export that was killed may leave it.
+fn is_cut_off(begin: &[u8]) -> bool {
+    let heads = [&b"{\"event_id\":"[..], b"{\"room_id\":", b"{\"synapse\":"];
+    memchr::memchr(b'\n', begin).is_none()
+        && heads.iter().any(|head| begin.starts_with(head) || head.starts_with(begin))
 }
 
 /// Refuses an archive that another user owns or may write to: he could have it filled, and read or alter it.

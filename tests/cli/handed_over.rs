@@ -235,9 +235,14 @@ fn what_a_catalog_says_is_shown_to_no_terminal_unescaped() {
 }
 
 #[test]
-fn a_pipe_in_place_of_the_lock_is_refused() {
-    let place = Place::new(&server());
-    let made = std::process::Command::new("mkfifo").arg(place.path().join(".lock")).status();
-    assert!(made.is_ok_and(|status| status.success()));
-    place.render(&["--all"]).with(1).saying("it is no ordinary file");
+fn a_pipe_in_place_of_a_file_is_refused() {
+    let server = server();
+    for name in [".lock", "catalog.sqlite-journal", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        let place = Place::new(&server);
+        let path = place.path().join(name);
+        let _ = std::fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        place.render(&["--all"]).with(1).saying("it is no ordinary file");
+    }
 }

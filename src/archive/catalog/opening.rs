@@ -149,7 +149,12 @@ impl Catalog {
         // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = directory.canonicalize().map_err(Error::io("look at", directory))?;
-        let path = directory.join(path.file_name().unwrap_or_default());
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let path = directory.join(&name);
+        // SQLite would wait for somebody at the other end of a pipe
+        for part in ["-journal", "-wal", "-shm"].map(|part| format!("{name}{part}")) {
+            inside::length(&directory, &part).map_err(Error::io("look at", &directory.join(&part)))?;
+        }
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
         let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
