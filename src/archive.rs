@@ -304,7 +304,11 @@ struct Steps<'a> {
 impl Steps<'_> {
     fn at(&mut self, step: Step) -> Result<(), Error> {
         self.hook.as_mut().map_or(Ok(()), |hook| hook(step)).map_err(Error::io("write to", self.directory))?;
-        if step == Step::Recorded { Ok(()) } else { self.held.check() }
+        match step {
+            Step::Recorded => Ok(()),
+            Step::Append | Step::HalfAppended => self.held.check_now_and_then(),
+            _ => self.held.check(),
+        }
     }
 }
 

@@ -29,6 +29,8 @@ const HELD_FOR: Duration = Duration::from_secs(120);
 const TORN_AFTER: Duration = Duration::from_secs(5);
 /// How long the kernel's lock may outlast what it is there for: a program that is just being started has it too.
 const LINGERS: Duration = Duration::from_millis(400);
+/// How long one look is enough for many files that are appended to: who takes a lock over waits for minutes.
+const LOOKS_FOR: Duration = Duration::from_millis(100);
 /// How long is waited before another look.
 const PAUSE: Duration = Duration::from_millis(20);
 /// What is said of a holder that was a moment faster.
@@ -50,6 +52,8 @@ pub(super) struct Held {
     claim: Mutex<Claim>,
     /// When it was last refreshed, by [`uptime`]; none: it is lost.
     refreshed: Mutex<Option<Duration>>,
+    /// When it was last seen in its place, by [`uptime`].
+    seen: Mutex<Duration>,
     is_shared: bool,
 }
 
@@ -143,6 +147,7 @@ impl Held {
             file: Mutex::new(Some(file)),
             claim: Mutex::new(claim),
             refreshed: Mutex::default(),
+            seen: Mutex::default(),
             is_shared,
         };
         held.write().map_err(failed())?;
@@ -209,12 +214,21 @@ impl Held {
         self.write().map_err(Error::io("refresh", &self.path))
     }
 
+    /// Makes sure of it as [`Held::check`] does, unless that was done a moment ago.
+    pub(super) fn check_now_and_then(&self) -> Result<(), Error> {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.refreshed().is_some() && uptime().saturating_sub(seen) < LOOKS_FOR { Ok(()) } else { self.check() }
+    }
+
     /// Makes sure that it is still held.
     pub(super) fn check(&self) -> Result<(), Error> {
         let is_young = self.refreshed().is_some_and(|at| uptime().saturating_sub(at) <= HELD_FOR);
         if is_young {
             match found(&self.path)? {
-                Found::Claim(claim) if claim.is(&self.claim()) => return Ok(()),
+                Found::Claim(claim) if claim.is(&self.claim()) => {
+                    *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = uptime();
+                    return Ok(());
+                }
                 // it is read while it is written
                 Found::Torn => return Ok(()),
                 _ => {}
