@@ -68,11 +68,14 @@ fn has_lines(directory: &Path) -> bool {
     false
 }
 
-/// Whether there is nothing in `rooms` but directories without anything, of which a line that was cut off may have been all.
+/// Whether there is nothing in `rooms` but rooms' directories without anything, of which a line that was cut off may have been all.
 fn is_hollow(directory: &Path) -> bool {
     let names = |path: &str| jsonl::names(directory, path);
-    let is_empty = |room: &String| names(&format!("rooms/{room}")).is_ok_and(|files| files.is_empty());
-    names("rooms").is_ok_and(|rooms| rooms.iter().all(is_empty))
+    let is_empty = |room: &String| {
+        let is_rooms = layout::parts(&format!("rooms/{room}/undated.jsonl")).is_some();
+        is_rooms && names(&format!("rooms/{room}")).is_ok_and(|files| files.is_empty())
+    };
+    names("rooms").is_ok_and(|rooms| !rooms.is_empty() && rooms.iter().all(is_empty))
 }
 
 /// Whether it is the beginning of a line of ours and no more, as a first export that was killed may leave it.
