@@ -11,19 +11,9 @@ use rustix::fs::Access;
 use super::catalog::length;
 use super::jsonl::names;
 use super::lock::held_by;
-use super::ours::is_nobodys;
+use super::ours::{is_nobodys, is_own};
 use super::{Catalog, Error, check_files, layout};
 
-/// What the directory of an archive may hold.
-const OWN: [&str; 7] = [
-    "catalog.sqlite",
-    "catalog.sqlite-wal",
-    "catalog.sqlite-shm",
-    "catalog.sqlite-journal",
-    "rooms",
-    "by-name",
-    "index.md",
-];
 /// How many strangers are looked for, and in how many directories.
 const STRANGERS: usize = 20;
 const DIRECTORIES: usize = 200;
@@ -76,7 +66,7 @@ impl Catalog {
     pub fn strangers(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
         let mut strangers = Vec::new();
         for name in names(archive, "")? {
-            if !OWN.contains(&&*name) && !is_nobodys(&name) {
+            if !is_own(&name) && !is_nobodys(&name) {
                 strangers.push(name);
             }
         }

@@ -10,18 +10,13 @@ use super::{Error, SELECTION, inside, jsonl, layout};
 
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
-/// What lies in an archive's directory and has to be its owner's.
-const PARTS: [&str; 9] = [
-    "catalog.sqlite",
-    "catalog.sqlite-wal",
-    "catalog.sqlite-shm",
-    "catalog.sqlite-journal",
-    "rooms",
-    "by-name",
-    "index.md",
-    SELECTION,
-    super::place::NAME,
-];
+/// The catalog and its journals, which may be all that is left of one that somebody took away.
+pub(super) const CATALOG: [&str; 4] =
+    ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal"];
+/// What lies beside it.
+const OTHERS: [&str; 3] = ["rooms", "by-name", "index.md"];
+/// What says what an archive is, and nothing else has.
+const TOLD: [&str; 2] = [SELECTION, super::place::NAME];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.
 const LOOKED_INTO: usize = 1_000;
 /// How much of each, in bytes.
@@ -31,11 +26,16 @@ const BEGINNING: u64 = 64 * 1024;
 pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
     let names = jsonl::names(directory, "")?;
     let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
-    let is_told = ["catalog.sqlite", SELECTION, super::place::NAME].iter().any(|name| names.contains(*name));
+    let is_told = CATALOG.iter().chain(&TOLD).any(|name| names.contains(*name));
     if others.is_empty() || is_told || has_lines(directory) || others == ["rooms"] && is_hollow(directory) {
         return Ok(());
     }
     Err(Error::NotEmpty { directory: directory.to_owned(), others })
+}
+
+/// Whether a name in an archive's directory is its own.
+pub(super) fn is_own(name: &str) -> bool {
+    CATALOG.contains(&name) || OTHERS.contains(&name)
 }
 
 /// Whether a name is in no one's way.
@@ -94,7 +94,7 @@ pub(super) fn check_owner(directory: &Path) -> Result<(), Error> {
     };
     look(directory, rustix::fs::stat(directory))?;
     let inside = inside::directory(directory, "").map_err(Error::io("open", directory))?;
-    for name in PARTS {
+    for name in CATALOG.into_iter().chain(OTHERS).chain(TOLD) {
         let path = directory.join(name);
         let stat = rustix::fs::statat(&inside, name, AtFlags::SYMLINK_NOFOLLOW);
         if stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink) {

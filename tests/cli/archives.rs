@@ -10,6 +10,7 @@ use synapse_export::archive::Archive;
 
 use crate::support::archive::{TestArchive, entries};
 use crate::support::story::{EventRow, ROOM};
+use crate::support::{Shape, cluster};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What somebody does to a file.
@@ -127,6 +128,22 @@ fn a_directory_that_has_other_things_becomes_no_archive() {
     fs::remove_file(&name).unwrap();
     export(&database, archive.path(), &[]).with(0);
     assert!(name.is_symlink());
+}
+
+#[test]
+fn what_is_left_of_a_catalog_that_was_taken_away_is_in_nobodys_way() {
+    let database = cluster().database("cli", Shape::V1_163);
+    let archive = TestArchive::new();
+    for journal in ["catalog.sqlite-journal", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
+        // of a server without events, so that nothing else tells of it
+        export(&database, archive.path(), &["--no-markdown"]).with(0);
+        for name in entries(archive.path()) {
+            let path = archive.path().join(name);
+            if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+        }
+        fs::write(archive.path().join(journal), "").unwrap();
+        export(&database, archive.path(), &["--no-markdown"]).with(0);
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
+use super::super::ours::CATALOG;
 use super::super::place::Place;
 use super::super::schema::{self, Compare};
 use super::super::writing::Writing;
@@ -23,8 +24,8 @@ const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
-/// How many of SQLite's instructions a look at a catalog may take, a minute or so: no more than somebody who has crafted one can
-/// make it take. A look at the tables that say how far an archive is takes a few thousand.
+/// How many of SQLite's instructions a look at a catalog may take: no more than somebody who has crafted one can make it take, and
+/// more than the tables that say how far an archive is can need.
 const STEPS: i32 = 2_000_000_000;
 /// After how many they are counted.
 const STEPS_AT_ONCE: i32 = 100_000;
@@ -149,11 +150,10 @@ impl Catalog {
         // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = directory.canonicalize().map_err(Error::io("look at", directory))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let path = directory.join(&name);
+        let path = directory.join(path.file_name().unwrap_or_default());
         // SQLite would wait for somebody at the other end of a pipe
-        for part in ["-journal", "-wal", "-shm"].map(|part| format!("{name}{part}")) {
-            inside::length(&directory, &part).map_err(Error::io("look at", &directory.join(&part)))?;
+        for name in CATALOG {
+            inside::length(&directory, name).map_err(Error::io("look at", &directory.join(name)))?;
         }
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
