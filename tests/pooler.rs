@@ -15,6 +15,8 @@ mod refusals;
 // all that is told of exports holds through a pooler too
 #[path = "events/access.rs"]
 mod access;
+#[path = "events/duplicates.rs"]
+mod duplicates;
 #[path = "events/lines.rs"]
 mod lines;
 #[path = "events/places.rs"]
@@ -27,17 +29,21 @@ mod rejudged;
 mod said;
 #[path = "events/selection.rs"]
 mod selection;
+#[path = "events/sticky.rs"]
+mod sticky;
 #[path = "events/streams.rs"]
 mod streams;
+#[path = "events/waiting.rs"]
+mod waiting;
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assert_cmd::Command;
 
 use support::pooler::Pooler;
 use support::story::ROOM;
-use support::{Database, Shape, cluster};
+use support::{Database, Shape, cluster, wait_until};
 
 const SHAPES: [Shape; 3] = [Shape::V1_60, Shape::V1_90, Shape::V1_163];
 
@@ -69,14 +75,4 @@ fn run<A: AsRef<str>>(arguments: &[A]) -> Ended {
     let output = command.args(arguments.iter().map(AsRef::as_ref)).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-/// Waits for a condition, never for a time.
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < patience, "after 30 s it still is not so that {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -34,7 +34,7 @@ use tokio_postgres::NoTls;
 use support::archive::TestArchive;
 use support::standby::Standby;
 use support::story::{NOON, ROOM};
-use support::{Cluster, Database, Shape};
+use support::{Cluster, Database, Shape, wait_until};
 
 /// A room whose version can be read only while nobody holds the gate.
 const GATE: &str = "!gate:here.test";
@@ -220,16 +220,6 @@ impl Run {
         let said = self.said.lock().unwrap().clone();
         assert_eq!(status.code(), Some(code), "{said}");
         said
-    }
-}
-
-/// Waits for a condition, never for a time.
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < patience, "after 30 s it still is not so that {what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::archives::{modes, modes_expected};
 use crate::support::archive::{TestArchive, entries};
 use crate::support::story::{EventRow, ROOM};
+use crate::support::wait_until;
 use crate::support::{Database, Shape, cluster};
 use crate::{export, run, server, text};
 
@@ -83,14 +84,6 @@ fn spawn(database: &Database, archive: &Path) -> Child {
 pub(crate) fn kill(child: &Child, signal: &str) {
     let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
     assert!(status.is_ok_and(|status| status.success()));
-}
-
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(120);
-    while !holds() {
-        assert!(Instant::now() < patience, "after two minutes it still is not so that {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// A server with some 3 MB of events in four days.

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::interrupted::{kill, wait_until};
+use crate::interrupted::kill;
 use crate::support::archive::{self, entries};
 use crate::support::story::{EventRow, ROOM};
+use crate::support::wait_until;
 use crate::{command, ended, server, text};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_synapse-export");

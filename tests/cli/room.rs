@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::interrupted::{kill, wait_until};
+use crate::interrupted::kill;
 use crate::support::archive::{self, TestArchive};
 use crate::support::story::{EventRow, NOON, ROOM};
+use crate::support::wait_until;
 use crate::support::{Database, Shape, cluster};
 use crate::{Ended, export, run, server, text};
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::server;
+use crate::support::Shape;
 use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, ROOM};
-use crate::support::{Database, Shape};
 use synapse_export::archive::Selection;
 
 /// The versions that tell of it.
@@ -14,15 +14,6 @@ const SHAPES: [Shape; 2] = [Shape::V1_90, Shape::V1_163];
 /// Which archived events are rejected.
 fn rejections(archive: &TestArchive) -> String {
     archive.one("select coalesce(group_concat(event_id, ' ' order by stream_ordering), '') from event where rejected")
-}
-
-/// Transcripts as they are, and as a new archive of the same database has them.
-fn transcripts_agree(archive: &TestArchive, database: &Database) {
-    archive.render();
-    let other = TestArchive::new();
-    other.export(database);
-    other.render();
-    assert_eq!(archive.transcripts(), other.transcripts());
 }
 
 #[test]
@@ -53,7 +44,7 @@ fn what_is_rejected_later_is_shown_no_more_and_what_is_accepted_again_is() {
         assert_eq!((counts.new_events(), counts.known), (0, 6));
         assert_eq!((rejections(&archive), archive.redacted_by("$1")), ("$2 $7 $8 $9 $10".to_owned(), String::new()));
         assert_eq!(archive.lines(), lines, "a line says how it was");
-        transcripts_agree(&archive, &database);
+        archive.transcripts_agree(&database);
         assert_eq!(archive.export(&database).known, 0, "what is as it was is not read again");
 
         // and back again
@@ -61,7 +52,7 @@ fn what_is_rejected_later_is_shown_no_more_and_what_is_accepted_again_is() {
         database.rejudge("$7", 21, false);
         archive.export(&database);
         assert_eq!(rejections(&archive), "$8 $9 $10");
-        transcripts_agree(&archive, &database);
+        archive.transcripts_agree(&database);
         assert_eq!(archive.one("select name from room"), "Garden");
     }
 }

@@ -21,15 +21,6 @@ fn sticky(archive: &TestArchive) -> String {
     archive.one("select coalesce(group_concat(event_id, ' '), '') from sticky")
 }
 
-/// Transcripts as they are, and as a new archive of the same database has them.
-fn transcripts_agree(archive: &TestArchive, database: &Database) {
-    archive.render();
-    let other = TestArchive::new();
-    other.export(database);
-    other.render();
-    assert_eq!(archive.transcripts(), other.transcripts());
-}
-
 fn failed(row: EventRow, sticky: Option<i64>) -> EventRow {
     EventRow { internal_metadata: r#"{"soft_failed":true}"#.to_owned(), sticky, ..row }
 }
@@ -73,7 +64,7 @@ fn a_soft_failure_that_is_withdrawn_is_followed_until_the_event_expires() {
         assert_eq!((soft_failed(&archive), sticky(&archive)), (String::new(), String::new()));
         assert_eq!(archive.lines(), lines, "a line says how it was");
         assert_eq!(archive.redacted_by("$4"), "$8");
-        transcripts_agree(&archive, &database);
+        archive.transcripts_agree(&database);
         assert_eq!(archive.one("select name from room"), "Garden");
         assert_eq!(archive.one("select body from message where event_id = '$3'"), "new");
         assert_eq!(archive.export(&database).known, 0);
@@ -94,7 +85,7 @@ fn a_reset_follows_every_soft_failure() {
     archive.reset();
     archive.export(&database);
     assert_eq!(soft_failed(&archive), "");
-    transcripts_agree(&archive, &database);
+    archive.transcripts_agree(&database);
 
     // a row that has lost its PDU says nothing of it
     database.event(failed(EventRow::message(9, "said 9"), None));

@@ -150,6 +150,17 @@ impl TestArchive {
         export_until(archive, &database.dsn(), &Selection::default(), stopped).0
     }
 
+    /// Makes sure that transcripts are as a new archive of the same database has them, which is given back.
+    #[track_caller]
+    pub fn transcripts_agree(&self, database: &Database) -> TestArchive {
+        self.render();
+        let other = TestArchive::new();
+        other.export(database);
+        other.render();
+        assert_eq!(self.transcripts(), other.transcripts());
+        other
+    }
+
     /// Lets a day pass for the events that wait for their PDU.
     #[track_caller]
     pub fn a_day_passes(&self) {

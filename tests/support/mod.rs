@@ -16,9 +16,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// Waits for a condition, never for a time: two minutes are for a busy machine.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < patience, "after two minutes it still is not so that {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// The sets of tables in `testdata/schema`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
