@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -26,7 +27,12 @@ pub(super) struct Title {
 impl Title {
     /// What a room is called now.
     pub(super) fn of(connection: &Connection, room_id: &str) -> Result<Title, Error> {
-        Title::from(connection, room_id, i64::MAX, &mut |kind| state(connection, room_id, kind))
+        let (name, aliases) = given(&mut |kind| state(connection, room_id, kind))?;
+        let name = match name {
+            Some(name) => name,
+            None => members(connection, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
+        };
+        Ok(Title { name, aliases })
     }
 
     /// What a room is called before `end`, in milliseconds since the epoch.
@@ -36,39 +42,35 @@ impl Title {
         end: i64,
         states: &mut States,
     ) -> Result<Title, Error> {
-        Title::from(connection, room_id, end, &mut |kind| states.before(connection, room_id, kind, end))
-    }
-
-    fn from(
-        connection: &Connection,
-        room_id: &str,
-        end: i64,
-        state: &mut dyn FnMut(&'static str) -> Result<Option<String>, Error>,
-    ) -> Result<Title, Error> {
-        let mut aliases: Vec<String> = Vec::new();
-        if let Some(content) = state("m.room.canonical_alias")? {
-            let content = Object::of(&content);
-            let all = content.text("alias").into_iter().chain(content.texts("alt_aliases"));
-            let mut known = HashSet::new();
-            for alias in all.filter(|alias| alias.starts_with('#')) {
-                if known.insert(alias.to_string()) {
-                    aliases.push(alias.into_owned());
-                }
-            }
-        }
-        // unless the newest takes the name away or is redacted
-        let name = state("m.room.name")?;
-        let name = name.as_deref().and_then(|content| Object::of(content).text("name"));
-        let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let (name, aliases) = given(&mut |kind| states.before(connection, room_id, kind, end))?;
         let name = match name {
             Some(name) => name,
-            None => match aliases.first() {
-                Some(alias) => alias.clone(),
-                None => members(connection, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
-            },
+            None => states.members(connection, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
         };
         Ok(Title { name, aliases })
     }
+}
+
+/// The name that a room's state gives, if it does, and its aliases.
+fn given(
+    state: &mut dyn FnMut(&'static str) -> Result<Option<String>, Error>,
+) -> Result<(Option<String>, Vec<String>), Error> {
+    let mut aliases: Vec<String> = Vec::new();
+    if let Some(content) = state("m.room.canonical_alias")? {
+        let content = Object::of(&content);
+        let all = content.text("alias").into_iter().chain(content.texts("alt_aliases"));
+        let mut known = HashSet::new();
+        for alias in all.filter(|alias| alias.starts_with('#')) {
+            if known.insert(alias.to_string()) {
+                aliases.push(alias.into_owned());
+            }
+        }
+    }
+    // unless the newest takes the name away or is redacted
+    let name = state("m.room.name")?;
+    let name = name.as_deref().and_then(|content| Object::of(content).text("name"));
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    Ok((name.or_else(|| aliases.first().cloned()), aliases))
 }
 
 /// The content of a room's newest state event of a type with an empty state key; none if it is redacted.
@@ -79,11 +81,26 @@ pub(super) fn state(connection: &Connection, room_id: &str, kind: &str) -> Resul
     Ok(found.optional()?.flatten())
 }
 
-/// By type: since when which state event of a room was the newest, as (depth, time, event id).
+/// What a room was called, for the days to come.
 #[derive(Default)]
-pub(super) struct States(HashMap<&'static str, Vec<(i64, i64, String)>>);
+pub(super) struct States {
+    /// By type: since when which state event of a room was the newest, as (depth, time, event id).
+    newest: HashMap<&'static str, Vec<(i64, i64, String)>>,
+    /// What its members called it last, and before which times that is so.
+    members: Option<(RangeInclusive<i64>, Option<String>)>,
+}
 
 impl States {
+    /// As [`members`], which stays the same until one of them changes.
+    fn members(&mut self, connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
+        if let Some((_, name)) = self.members.as_ref().filter(|(ends, _)| ends.contains(&end)) {
+            return Ok(name.clone());
+        }
+        let Called { name, until } = members(connection, room_id, end)?;
+        self.members = Some((end..=until, name.clone()));
+        Ok(name)
+    }
+
     /// As [`state`], of those before `end`.
     fn before(
         &mut self,
@@ -92,7 +109,7 @@ impl States {
         kind: &'static str,
         end: i64,
     ) -> Result<Option<String>, Error> {
-        let newest = match self.0.entry(kind) {
+        let newest = match self.newest.entry(kind) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => unknown.insert(newest(connection, room_id, kind)?),
         };
@@ -119,8 +136,16 @@ fn newest(connection: &Connection, room_id: &str, kind: &str) -> Result<Vec<(i64
     Ok(newest)
 }
 
-/// What a room is called by its members, as clients do it: the first ones, in the order of their user ids.
-fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
+/// What a room is called by its members.
+struct Called {
+    /// None: it has none.
+    name: Option<String>,
+    /// The last time before which it is so too, in milliseconds since the epoch.
+    until: i64,
+}
+
+/// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
+fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Called, Error> {
     // of those in the room, and of those who were: the first names, and how many
     let (mut present, mut past) = (Heroes::default(), Heroes::default());
     let sql = "select min(user_id) from membership where room_id = ?1 and user_id > ?2";
@@ -133,6 +158,11 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
     // who leaves keeps the name
     let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
     let mut name_of = connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
+    // when one of those that were looked at changes
+    let change =
+        "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2 and origin_server_ts >= ?3";
+    let mut change = connection.prepare_cached(change)?;
+    let mut until = i64::MAX;
     let mut user_id = String::new();
     let mut users = 0;
     while let Some(user) = next.query_row([room_id, &user_id], |row| row.get::<_, Option<String>>(0))? {
@@ -141,6 +171,8 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
             let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
             statement.query_row(params![room_id, user_id, end], read).optional()
         };
+        let changed = change.query_row(params![room_id, user_id, end], |row| row.get::<_, Option<i64>>(0))?;
+        until = until.min(changed.unwrap_or(i64::MAX));
         let Some((membership, given)) = look(&mut last_of)? else { continue };
         let is_present = matches!(&*membership, "join" | "invite" | "knock");
         let name = match given {
@@ -151,14 +183,15 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Option<St
         heroes.add(name.unwrap_or_else(|| user_id.clone()));
         users += 1;
         if users >= COUNTED && !present.names.is_empty() {
-            return Ok(Some(format!("{} and others", present.names.join(", "))));
+            return Ok(Called { name: Some(format!("{} and others", present.names.join(", "))), until });
         }
     }
-    Ok(match (present.text(), past.text()) {
+    let name = match (present.text(), past.text()) {
         (Some(names), _) => Some(names),
         (None, Some(names)) => Some(format!("Empty room (was {names})")),
         (None, None) => None,
-    })
+    };
+    Ok(Called { name, until })
 }
 
 #[derive(Default)]
