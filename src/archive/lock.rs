@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Error, jsonl, network};
-use claim::{Claim, Found, found, milliseconds, no_follow};
+use claim::{Claim, Found, found, is_taken_away, milliseconds, no_follow};
 
 /// The lock's name in the archive's directory.
 const NAME: &str = ".lock";
@@ -63,15 +63,16 @@ impl Lock {
         let path = directory.join(NAME);
         let is_shared = network::is_shared(directory);
         let kernel = kernel_lock(directory)?;
-        let mut making = Held::make(directory, Claim::of_this_process(kernel.is_some() && !is_shared), is_shared)?;
-        let own = making.held.claim();
         let refused = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
+        let claim = Claim::of_this_process(kernel.is_some() && !is_shared);
+        let Some(mut making) = Held::make(directory, claim, is_shared)? else { return refused(FIRST.to_owned()) };
+        let own = making.held.claim();
         let mut looks = 0;
         while let Err(error) = making.put(&path) {
             match error.kind() {
                 io::ErrorKind::AlreadyExists => {}
-                // who has the lock by now swept it away
-                io::ErrorKind::NotFound => return refused(FIRST.to_owned()),
+                // who has the lock by now
+                _ if is_taken_away(&error) => return refused(FIRST.to_owned()),
                 _ => return Err(Error::io("make", &path)(error)),
             }
             match found(&path)? {
@@ -137,7 +138,8 @@ struct Making {
 }
 
 impl Held {
-    fn make(directory: &Path, claim: Claim, is_shared: bool) -> Result<Making, Error> {
+    /// Makes it in a file of its own; none where another got the lock meanwhile, and swept that file away.
+    fn make(directory: &Path, claim: Claim, is_shared: bool) -> Result<Option<Making>, Error> {
         let path = directory.join(NAME);
         let failed = || Error::io("make", &path);
         let made = tempfile::Builder::new().prefix(".lock.").tempfile_in(directory).map_err(failed())?;
@@ -150,9 +152,11 @@ impl Held {
             seen: Mutex::default(),
             is_shared,
         };
-        held.write().map_err(failed())?;
+        if let Err(error) = held.write() {
+            return if is_taken_away(&error) { Ok(None) } else { Err(failed()(error)) };
+        }
         drop(held.set_file(None));
-        Ok(Making { held, made: Some(made) })
+        Ok(Some(Making { held, made: Some(made) }))
     }
 
     fn claim(&self) -> Claim {
@@ -249,7 +253,8 @@ impl Making {
         let error = match error.kind() {
             // a server that answers twice says so of our own
             io::ErrorKind::AlreadyExists if is_ours() => return Ok(()),
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound => error,
+            io::ErrorKind::AlreadyExists => error,
+            _ if is_taken_away(&error) => error,
             // where a file can neither be renamed without replacing another nor have two names, it is made in its place
             _ => match exclusively(path) {
                 Ok(file) => {

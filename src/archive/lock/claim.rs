@@ -102,22 +102,23 @@ pub(super) enum Found {
 }
 
 pub(super) fn found(path: &Path) -> Result<Found, Error> {
-    let file = match OpenOptions::new().read(true).custom_flags(no_follow()).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        opened => opened.map_err(Error::io("open", path))?,
-    };
-    // a pipe has no end
-    if !file.metadata().map_err(Error::io("look at", path))?.is_file() {
-        return Err(Error::io("read", path)(io::Error::other("it is no ordinary file")));
-    }
-    let mut text = String::new();
-    match (&file).take(LONGEST).read_to_string(&mut text) {
-        // another host took it away
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::STALE.raw_os_error()) => {
-            return Ok(Found::Nothing);
+    let mut what = "open";
+    let mut read = || {
+        let file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path)?;
+        what = "look at";
+        // a pipe has no end
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no ordinary file"));
         }
-        read => drop(read.map_err(Error::io("read", path))?),
-    }
+        what = "read";
+        let mut text = String::new();
+        (&file).take(LONGEST).read_to_string(&mut text)?;
+        Ok((file, text))
+    };
+    let (file, text) = match read() {
+        Err(error) if is_taken_away(&error) => return Ok(Found::Nothing),
+        read => read.map_err(Error::io(what, path))?,
+    };
     if let Ok(claim) = serde_json::from_str(text.lines().next().unwrap_or_default()) {
         return Ok(Found::Claim(claim));
     }
@@ -128,6 +129,11 @@ pub(super) fn found(path: &Path) -> Result<Found, Error> {
         },
         Err(_) => Found::Torn,
     })
+}
+
+/// Whether a file is not there, or not any more though it is open: a network file system says so of what another host removes.
+pub(super) fn is_taken_away(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
 }
 
 #[allow(clippy::cast_possible_wrap, reason = "a flag")]
