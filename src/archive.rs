@@ -15,6 +15,7 @@ mod inside;
 mod interrupt;
 mod jsonl;
 pub mod layout;
+mod lines;
 mod lock;
 mod look;
 mod mending;
@@ -145,6 +146,7 @@ impl Archive {
             .map_err(Error::io("open", &path))?;
         let (mut catalog, new) = Catalog::open(&path)?;
         catalog.guard = Some(lock.held());
+        lines::give_content(directory, &catalog.connection)?;
         if new {
             place.may_be_new()?;
             interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {

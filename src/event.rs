@@ -193,6 +193,9 @@ pub struct Event {
     pub rel_type: Option<Word>,
     /// The event that this one answers, within a thread too.
     pub replies_to: Option<String>,
+    /// What it says to be read and searched: its body, of an edit the new one, of a reaction its key; of a reply without the
+    /// quote before it.
+    pub said: Option<String>,
     /// The event that this redaction redacts.
     pub redacts: Option<String>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
@@ -238,6 +241,7 @@ impl Event {
             relates_to: None,
             rel_type: None,
             replies_to: None,
+            said: None,
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
@@ -293,6 +297,7 @@ impl Event {
             relates_to: None,
             rel_type: None,
             replies_to: None,
+            said: None,
             redacts: None,
             recheck: None,
             sticky_until: None,
@@ -331,7 +336,7 @@ impl Event {
     /// About how much memory it takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.line.len()
+        size_of::<Self>() + self.line.len() + self.said.as_ref().map_or(0, String::len)
     }
 
     /// The PDU's `content`, as its text.
@@ -361,6 +366,7 @@ impl Event {
             self.relates_to = owned(&content.relates_to);
             self.rel_type = content.rel_type.as_deref().map(word);
             self.replies_to = owned(&content.replies_to);
+            self.said = content.said(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
         }
         if let Some(duration) = pdu.sticky {
             let since = [self.origin_server_ts, self.received_ts].into_iter().flatten().min();
@@ -370,6 +376,12 @@ impl Event {
             self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
         }
     }
+}
+
+/// The PDU's `content` in a line, as its text; none where the line has no PDU.
+#[must_use]
+pub fn content_of_line(line: &str) -> Option<&str> {
+    line.get(Pdu::of_line(line).ok()?.content_span()?)
 }
 
 /// The few flags of `internal_metadata` that concern an archive.

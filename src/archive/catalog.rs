@@ -9,10 +9,18 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::lock::Held;
 use super::writing::Writing;
-use super::{Error, indexes};
+use super::{Error, indexes, layout};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
+
+/// What an index finds an event id by, as the columns `id_key` and their like have it, in SQL.
+macro_rules! key {
+    ($id:literal) => {
+        concat!("case when instr(", $id, ", ':') then ", $id, " else substr(", $id, ", 2, 8) end")
+    };
+}
+pub(super) use key;
 
 /// A run as the catalog remembers it.
 #[derive(Clone, Debug)]
@@ -57,22 +65,26 @@ impl Catalog {
 
     /// At most `most` files with their lengths, others each time.
     pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
-        self.files(&anywhere(), most)
-    }
-
-    /// At most `most` files from `start` on in the order of their paths, then from the beginning, with their lengths.
-    fn files(&self, start: &str, most: i64) -> Result<Vec<(String, u64)>, Error> {
+        let start = self.anywhere()?;
         let mut found = Vec::new();
-        for statement in [
-            "select path, bytes from file where path >= ?1 order by path limit ?2",
-            "select path, bytes from file where path < ?1 order by path limit ?2",
-        ] {
-            let mut statement = self.connection.prepare(statement)?;
-            let rows = statement
-                .query_map(params![start, most - i64::try_from(found.len()).unwrap_or(most)], path_and_length)?;
+        for which in ["file >= ?1", "file < ?1"] {
+            let sql = format!(
+                "select 'rooms/' || directory || '/' || day || '.jsonl', bytes from file join room using (room)
+                  where {which} order by file limit ?2"
+            );
+            let mut statement = self.connection.prepare(&sql)?;
+            let most = most - i64::try_from(found.len()).unwrap_or(most);
+            let rows = statement.query_map(params![start, most], path_and_length)?;
             found.extend(rows.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(found)
+    }
+
+    /// The number of a file, another each time.
+    pub(super) fn anywhere(&self) -> Result<i64, Error> {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let last: i64 = self.connection.query_row("select coalesce(max(file), 0) from file", [], |row| row.get(0))?;
+        Ok(i64::from(now.subsec_nanos()) % (last + 1))
     }
 
     /// Up to where the first export reads either stream; none once it is done.
@@ -160,13 +172,18 @@ impl Catalog {
     /// Whether an event is archived; without indexes it takes a look at every one.
     pub fn has_event(&self, event_id: &str) -> Result<bool, Error> {
         let mut statement =
-            self.connection.prepare_cached("select exists (select 1 from event where event_id = ?1)")?;
+            self.connection.prepare_cached(concat!(
+                "select exists (select 1 from line where id_key = ",
+                key!("?1"),
+                " and event_id = ?1)"
+            ))?;
         Ok(statement.query_row([event_id], |row| row.get(0))?)
     }
 
     /// Whether an archived event is rejected; none if it is not archived.
     pub fn is_rejected(&self, event_id: &str) -> Result<Option<bool>, Error> {
-        let mut statement = self.connection.prepare_cached("select rejected from event where event_id = ?1")?;
+        let sql = concat!("select rejected from line where id_key = ", key!("?1"), " and event_id = ?1");
+        let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
     }
 
@@ -189,7 +206,7 @@ impl Catalog {
 
     /// Whether a room has events in the archive.
     pub fn has_room(&self, room_id: &str) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from room where room_id = ?1)";
+        let sql = "select exists (select 1 from room where room_id = ?1 and has_lines)";
         Ok(self.connection.query_row(sql, [room_id], |row| row.get(0))?)
     }
 
@@ -241,28 +258,36 @@ impl Catalog {
 
     /// How many transcripts are not as the events say.
     pub fn stale_transcripts(&self) -> Result<u64, Error> {
-        let sql = "select count(*) from file where dirty";
+        let sql = "select count(*) from stale where view = 'markdown'";
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 }
 
-/// The committed length of a file, and the last run that wrote to it; none if the archive has no such file.
-pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<(u64, i64)>, Error> {
-    let mut statement = connection.prepare_cached("select bytes, run from file where path = ?1")?;
-    let found = statement.query_row([path], |row| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?)));
+/// A file of lines as the catalog knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct File {
+    /// Its number.
+    pub(super) file: i64,
+    /// Its committed length.
+    pub(super) bytes: u64,
+    /// The last run that wrote to it.
+    pub(super) run: i64,
+}
+
+/// A file by its path below the archive; none if the archive has no such file.
+pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<File>, Error> {
+    let Some((directory, day)) = layout::parts(path) else { return Ok(None) };
+    let sql = "select file, bytes, run from file
+                where room = (select room from room where directory = ?1) and day = ?2";
+    let found = connection.prepare_cached(sql)?.query_row([directory, day], |row| {
+        Ok(File { file: row.get(0)?, bytes: row.get::<_, i64>(1)?.unsigned_abs(), run: row.get(2)? })
+    });
     Ok(found.optional()?)
 }
 
 /// The committed length of a file, none if the archive has no such file.
 pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
-    Ok(file(connection, path)?.map(|(bytes, _)| bytes))
-}
-
-/// Somewhere among the files of lines, elsewhere each time.
-pub(super) fn anywhere() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
-    format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52))
+    Ok(file(connection, path)?.map(|file| file.bytes))
 }
 
 fn path_and_length(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, u64)> {

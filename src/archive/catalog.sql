@@ -1,65 +1,14 @@
 -- The catalog: one SQLite database that indexes the archive's lines and says how far the export has come.
 -- `pragma user_version` is its version. Times are RFC 3339 in UTC, `*_ts` are milliseconds since the epoch, flags 0 or 1.
 
--- One row per archived event; its line is in rooms/<room.directory>/<day>.jsonl.
-create table event (
-    event_id text not null,
-    room_id text not null,
-    stream_ordering integer not null,
-    topological_ordering integer not null,
-    type text,                              -- null: a damaged line, known only from the file
-    state_key text,                         -- null: no state event
-    sender text,
-    origin_server_ts integer,
-    received_ts integer,
-    day text not null,                      -- YYYY-MM-DD, UTC, or 'undated'
-    content text,                           -- JSON as Synapse stored it; null: the PDU is damaged
-    body text as (case json_type(content, '$.body') when 'text' then content ->> '$.body' end),
-    relates_to text,                        -- the event that content.m.relates_to names
-    rel_type text,                          -- how: m.replace, m.thread, m.annotation, …, m.in_reply_to
-    replies_to text,                        -- the event that it answers, within a thread too
-    redacts text,                           -- the event that this redaction names
-    recheck integer,                        -- a redaction that holds only within the server of its sender
-    redacted_by text,                       -- the redaction in effect, or the ban
-    censored integer not null,              -- Synapse had pruned it before it was archived
-    soft_failed integer not null,
-    rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
-    outlier integer not null,               -- left behind by a purge
-    damaged integer not null,               -- the line holds no PDU
-    run integer not null                    -- the run that archived it
-) strict;
-
--- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each. Of a reply
--- without the quote that older clients put before the answer ("> <@user> …", up to an empty line): what it quotes may be redacted.
-create view message as
-select event_id, room_id, day, origin_server_ts, sender, type,
-       case when replies_to is null or body not glob '> <*' and body not glob '> [*] <*' then body
-            when instr(body, char(10) || char(10)) = 0 then ''
-            else substr(body, instr(body, char(10) || char(10)) + 2) end as body,
-       edited_by, rel_type, relates_to, replies_to
-  from (select said.event_id, said.room_id, said.day, said.origin_server_ts, said.sender, said.type,
-               case when edit.event_id is null then said.body
-                    else (case json_type(edit.content, '$."m.new_content".body')
-                          when 'text' then edit.content ->> '$."m.new_content".body' end) end as body,
-               said.edited_by, said.rel_type, said.relates_to, said.replies_to
-          from (select event.*,
-                       (select edit.event_id from event edit
-                         where edit.relates_to = event.event_id and edit.rel_type = 'm.replace' and +edit.room_id = event.room_id
-                           and edit.sender = event.sender and edit.type = event.type and edit.state_key is null
-                           and json_type(edit.content, '$."m.new_content"') = 'object'
-                           and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
-                         order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edited_by
-                  from event
-                 where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
-                   and event.rel_type is not 'm.replace'
-                   and event.redacted_by is null and not event.rejected and not event.soft_failed) said
-          left join event edit on edit.event_id = said.edited_by);
-
--- Rooms with at least one archived event. What follows `version` is for the room's transcripts, and as of their last
--- rendering.
+-- What many rows name, as small numbers: rooms, users, types of events and relations.
+--
+-- Rooms without any line are there for the names that outliers gave. What follows `version` is for the room's transcripts, and as of their last rendering.
 create table room (
-    room_id text primary key,
+    room integer primary key,
+    room_id text not null unique,
     directory text not null unique,         -- below rooms/
+    has_lines integer not null,
     version text,                           -- null: the server does not say
     name text,                              -- its m.room.name, else canonical alias, else members' names, else its id
     aliases text,                           -- JSON array: canonical alias and others
@@ -70,54 +19,168 @@ create table room (
     link text,                              -- its symlink in by-name/, with its directory where two rooms share a name;
                                             -- null: still to be made, '': the file system has none
     dirty integer not null default 1        -- its index.md is not as the rows here say
-) strict, without rowid;
+) strict;
 create index room_by_name on room (by_name collate nocase);
 create index room_dirty on room (room_id) where dirty;
 
--- Every file of lines, and how much of it is committed.
+create table user (
+    user integer primary key,
+    user_id text not null unique
+) strict;
+
+create table type (
+    type integer primary key,
+    name text not null unique
+) strict;
+
+-- Every file of lines, and how much of it is committed: rooms/<room.directory>/<day>.jsonl.
 create table file (
-    path text primary key,                  -- below the archive
+    file integer primary key,
+    room integer not null,
+    day text not null,                      -- YYYY-MM-DD, UTC, or 'undated'
     bytes integer not null,
     events integer not null,
     run integer not null,                   -- the last run that wrote to it
     messages integer not null default 0,    -- in its transcript
-    dirty integer not null default 1        -- its transcript is not as the events say
+    unique (room, day)
+) strict;
+
+-- Which views of a file are not as the events say. A first export notes none before it has read everything.
+create table stale (
+    view text not null,                     -- markdown
+    file integer not null,
+    primary key (view, file)
 ) strict, without rowid;
+
+-- One row per archived event: where its line is, what finds it, and its flags.
+create table line (
+    line integer primary key,
+    event_id text not null,
+    file integer not null,
+    start integer not null,                 -- where in the file the line begins, in bytes
+    length integer not null,                -- in bytes, without its newline
+    stream_ordering integer not null,
+    topological_ordering integer not null,
+    type integer,                           -- null: a damaged line, known only from the file
+    state_key text,                         -- null: no state event
+    sender integer,
+    origin_server_ts integer,
+    received_ts integer,
+    redacted_by text,                       -- the redaction in effect, or the ban
+    censored integer not null,              -- Synapse had pruned it before it was archived
+    soft_failed integer not null,
+    rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
+    outlier integer not null,               -- left behind by a purge
+    damaged integer not null,               -- the line holds no PDU
+    run integer not null,                   -- the run that archived it
+    -- what an index finds it by: of an id that is a hash a part, of one that names a server all
+    id_key text as (case when instr(event_id, ':') then event_id else substr(event_id, 2, 8) end)
+) strict;
+
+-- What events say of others, if they do.
+create table relation (
+    line integer primary key,
+    relates_to text,                        -- the event that content.m.relates_to names
+    rel_type integer,                       -- how: m.replace, m.thread, m.annotation, …, m.in_reply_to
+    replies_to text,                        -- the event that it answers, within a thread too
+    redacts text,                           -- the event that this redaction names
+    recheck integer,                        -- a redaction that holds only within the server of its sender
+    -- as `id_key`
+    relates_to_key text as (case when instr(relates_to, ':') then relates_to else substr(relates_to, 2, 8) end),
+    replies_to_key text as (case when instr(replies_to, ':') then replies_to else substr(replies_to, 2, 8) end),
+    redacts_key text as (case when instr(redacts, ':') then redacts else substr(redacts, 2, 8) end)
+) strict;
+
+-- What events say to be read and searched: their body, of an edit the new one, of a reaction its key. Of a reply without the quote that older clients put before the answer ("> <@user> …", up to an empty line):
+-- what it quotes may be redacted.
+create table said (
+    line integer primary key,
+    body text not null
+) strict;
+
+-- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on. One is found at once by
+-- `id_key = substr('$…', 2, 8) and event_id = '$…'`; one whose id names a server by `id_key = '$…:…'`.
+create view event as
+select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
+       user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, relation.relates_to,
+       rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck, line.redacted_by, line.censored,
+       line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
+       'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
+  from line
+  left join file on file.file = line.file
+  left join room on room.room = file.room
+  left join type on type.type = line.type
+  left join user on user.user = line.sender
+  left join relation on relation.line = line.line
+  left join type rel on rel.type = relation.rel_type
+  left join said on said.line = line.line;
+
+-- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each.
+create view message as
+select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type,
+       case when edit.line is null then told.body
+            when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
+            when instr(new.body, char(10) || char(10)) = 0 then ''
+            else substr(new.body, instr(new.body, char(10) || char(10)) + 2) end as body,
+       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to
+  from (select event.*,
+               (select edit.line
+                  from relation r
+                  join line edit on edit.line = r.line
+                  join line target on target.line = event.line
+                  join said on said.line = r.line
+                  join file f on f.file = edit.file
+                  join file g on g.file = target.file
+                 where r.relates_to_key = event.id_key and r.relates_to = event.event_id and f.room = g.room
+                   and r.rel_type = (select type from type where name = 'm.replace')
+                   and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
+                   and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
+                 order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
+          from event
+         where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
+           and event.rel_type is not 'm.replace'
+           and event.redacted_by is null and not event.rejected and not event.soft_failed) told
+  left join line edit on edit.line = told.edit
+  left join said new on new.line = told.edit;
 
 -- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
 -- (outliers), which have no line.
 create table membership (
-    room_id text not null,
+    room integer not null,
     user_id text not null,
     origin_server_ts integer not null,
     topological_ordering integer not null,
     event_id text not null,
     membership text not null,               -- join, invite, knock, leave, ban
-    displayname text,                       -- as it is shown: white space collapsed, 80 characters; null: none, or redacted
-    primary key (room_id, user_id, origin_server_ts, topological_ordering, event_id)
+    given text,                             -- the name: white space collapsed, 80 characters; null: none
+    redacted integer not null default 0,
+    displayname text as (case when not redacted then given end),
+    primary key (room, user_id, origin_server_ts, topological_ordering, event_id)
 ) strict, without rowid;
 
 -- What a first export adds to `membership`, which is put in order there when it has read everything.
 create table first_membership (
-    room_id text not null,
+    room integer not null,
     user_id text not null,
     origin_server_ts integer not null,
     topological_ordering integer not null,
     event_id text not null,
     membership text not null,
-    displayname text
+    given text
 ) strict;
 
 -- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
 create table room_state (
-    room_id text not null,
+    room integer not null,
     type text not null,
     origin_server_ts integer not null,
     topological_ordering integer not null,
     event_id text not null,
     sender text,
-    content text,                           -- null: redacted
-    primary key (room_id, type, topological_ordering, origin_server_ts, event_id)
+    given text,                             -- JSON
+    redacted integer not null default 0,
+    content text as (case when not redacted then given end),
+    primary key (room, type, topological_ordering, origin_server_ts, event_id)
 ) strict, without rowid;
 
 -- Bans and kicks that redact all that a user has sent to a room, without redactions (Synapse's room_ban_redactions).

@@ -61,7 +61,7 @@ impl Archive {
                 for Append { batch, of } in orders {
                     let mut append = |file: &FileOf, events: &[usize]| {
                         let lines = events.iter().map(|&event| batch.batch.events[event].0.line.as_str());
-                        appending.append(&file.path, file.length, lines, step)
+                        appending.append(&file.path, file.length(), lines, step)
                     };
                     match of {
                         Some((file, events)) => append(&batch.files[file], &events)?,
@@ -72,10 +72,9 @@ impl Archive {
                 appending.sync()
             });
             let adding = writing.adding(run, *indexed);
-            let recorded = adding.and_then(|adding| {
-                let mut recording = Recording { writing: &writing, adding, run, indexed: *indexed, files };
-                recording.all(batches)
-            });
+            let mut recording = Recording { writing: &writing, adding, run, indexed: *indexed, files };
+            let recorded = recording.all(batches);
+            drop(recording);
             // why the files could not be written comes first: the catalog then stopped for that
             appended.join().unwrap_or_else(|panic| resume_unwind(panic)).and(recorded)
         })?;
@@ -97,10 +96,10 @@ impl Archive {
         // one transaction: to begin to read costs as much as a whole look
         let writing = self.catalog.write()?;
         batch.find_files(&writing)?;
-        for FileOf { path, length, .. } in &batch.files {
-            jsonl::check(&self.directory, path, *length)?;
+        for file in &batch.files {
+            jsonl::check(&self.directory, &file.path, file.length())?;
         }
-        writing.intend(batch.files.iter().map(|file| (file.path.as_str(), file.length.unwrap_or(0))))?;
+        writing.intend(batch.files.iter().map(|file| (file.path.as_str(), file.length().unwrap_or(0))))?;
         writing.commit()
     }
 
@@ -166,10 +165,8 @@ struct ByFile {
 struct FileOf {
     path: String,
     day: String,
-    /// Its committed length, none for a new one.
-    length: Option<u64>,
-    /// The last run that wrote to it.
-    run: Option<i64>,
+    /// None: it is new.
+    known: Option<catalog::File>,
     /// Which of the batch's.
     events: Vec<usize>,
 }
@@ -183,8 +180,7 @@ impl From<Batch> for ByFile {
         let file = |((room_id, day), events): ((&str, Day), Vec<usize>)| FileOf {
             path: layout::day_file(room_id, day),
             day: day.to_string(),
-            length: None,
-            run: None,
+            known: None,
             events,
         };
         let mut files: Vec<FileOf> = days.into_iter().map(file).collect();
@@ -193,10 +189,17 @@ impl From<Batch> for ByFile {
     }
 }
 
+impl FileOf {
+    /// Its committed length, none for a new one.
+    fn length(&self) -> Option<u64> {
+        self.known.map(|known| known.bytes)
+    }
+}
+
 impl ByFile {
     fn find_files(&mut self, writing: &Writing<'_>) -> Result<(), Error> {
         for file in &mut self.files {
-            (file.length, file.run) = catalog::file(&writing.0, &file.path)?.unzip();
+            file.known = catalog::file(&writing.0, &file.path)?;
         }
         Ok(())
     }
@@ -295,14 +298,19 @@ impl Recording<'_> {
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
-        let mut room_id = "";
-        for (nth, FileOf { path, day, length, run, events: of_file }) in files.iter().enumerate() {
+        for (nth, FileOf { day, known, events: of_file, .. }) in files.iter().enumerate() {
             let mut lines = Vec::new();
-            let mut bytes = 0;
+            let mut file = known.map(|known| known.file);
+            let mut bytes = known.map_or(0, |known| known.bytes);
             for &at in of_file {
                 let (event, late) = &events[at];
                 let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
-                if self.adding.add(event, day, redacted_by.map(|redaction| &*redaction.event_id))? {
+                if !(self.indexed && writing.has_event(&event.event_id)?) {
+                    let file = match file {
+                        Some(file) => file,
+                        None => *file.insert(writing.new_file(event, day, self.run)?),
+                    };
+                    self.adding.add(event, file, bytes, redacted_by.map(|redaction| &*redaction.event_id))?;
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);
@@ -318,13 +326,12 @@ impl Recording<'_> {
                     }
                 } else {
                     committed.counts.known += 1;
-                    if self.indexed
-                        && let Some(archived) = writing.stream_ordering(&event.event_id)?
+                    if let Some(archived) = writing.stream_ordering(&event.event_id)?
                         && archived != event.stream_ordering
                     {
                         committed.elsewhere.push((event.event_id.clone(), event.room_id.clone(), archived));
                     }
-                    if self.indexed && writing.complete(event)? {
+                    if writing.complete(event)? {
                         stale.day(&event.room_id, day);
                         new.push((&**event, true));
                     }
@@ -336,16 +343,13 @@ impl Recording<'_> {
                     committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
                 }
             }
-            let Some(&first) = lines.first() else { continue };
-            if room_id != events[first].0.room_id {
-                room_id = &events[first].0.room_id;
-                writing.room(&events[first].0)?;
-            }
-            writing.file(path, length.unwrap_or(0) + bytes, lines.len() as u64, self.run)?;
-            committed.files += u64::from(*run != Some(self.run));
+            let (Some(&first), Some(file)) = (lines.first(), file) else { continue };
+            writing.file(file, bytes, lines.len() as u64, &events[first].0, self.run)?;
+            committed.files += u64::from(known.map(|known| known.run) != Some(self.run));
             if self.indexed {
-                if length.is_none() {
-                    stale.neighbours(path, writing)?;
+                writing.file_is_stale(file)?;
+                if known.is_none() {
+                    stale.neighbours(&events[first].0.room_id, day, writing)?;
                 }
                 self.append(batch, Some((nth, lines)));
             }

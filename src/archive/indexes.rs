@@ -10,14 +10,16 @@ use super::writing::Writing;
 use super::{Archive, Error, Step};
 
 /// Says by being there that the indexes are being made.
-const FIRST: &str = "event_id";
+const FIRST: &str = "line_id";
 /// Says by being there that they are all made.
-const LAST: &str = "file_dirty";
+const LAST: &str = "membership_displayname";
 /// Moves to its place, in order, what a first export has added to `membership`.
 const TAKE_FIRST_MEMBERSHIP: &str = "
-    insert or ignore into membership
-    select * from first_membership order by room_id, user_id, origin_server_ts, topological_ordering, event_id;
+    insert or ignore into membership (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given)
+    select * from first_membership order by room, user_id, origin_server_ts, topological_ordering, event_id;
     delete from first_membership;";
+/// Marks every room-day as without a transcript.
+const MARK_ALL: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
 
 /// The statements of `indexes.sql`.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -47,14 +49,20 @@ impl Archive {
         }
         let catalog = self.catalog.connection.get_interrupt_handle();
         self.interrupt.clone().during(vec![catalog], || {
-            self.only_one_line()?;
+            for statement in statements().take(2) {
+                self.step(|writing| Ok(writing.0.execute_batch(statement)?))?;
+            }
+            if self.catalog.write()?.has_second_lines()? {
+                self.second_lines = self.take_out_second_lines()?;
+            }
             self.step(|writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
-            let mut missing = statements().skip(1).peekable();
+            let mut missing = statements().skip(2).peekable();
             while let Some(statement) = missing.next() {
                 self.step(|writing| {
                     writing.0.execute_batch(statement)?;
                     if missing.peek().is_none() {
                         writing.redact_all()?;
+                        writing.0.execute_batch(MARK_ALL)?;
                         writing.clear_intent()?;
                     }
                     Ok(())
@@ -67,20 +75,6 @@ impl Archive {
         Ok(())
     }
 
-    /// Makes the index that says that an event has one line and, where it cannot be made, leaves each event one before.
-    fn only_one_line(&mut self) -> Result<(), Error> {
-        fn begin(writing: &Writing<'_>) -> Result<(), Error> {
-            writing.begin_to_index()
-        }
-        match self.step(begin) {
-            Err(error) if error.is_duplicate() => {
-                self.second_lines = self.take_out_second_lines()?;
-                self.step(begin)
-            }
-            made => made,
-        }
-    }
-
     fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {
         self.steps().at(Step::Index)?;
         self.interrupt.check()?;
@@ -91,7 +85,7 @@ impl Archive {
 }
 
 impl Writing<'_> {
-    /// Makes the index that tells whether an event has two lines. The others are for [`Archive::index`].
+    /// Makes the index that finds an event by its id. The others are for [`Archive::index`].
     pub(super) fn begin_to_index(&self) -> Result<(), Error> {
         statements().take(1).try_for_each(|statement| Ok(self.0.execute_batch(statement)?))
     }

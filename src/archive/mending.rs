@@ -1,15 +1,15 @@
 //! Lines that were archived without their PDU, which has turned up: the only ones, beside what is erased, that ever change.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::catalog::key;
 use super::commit::follow;
 use super::rewrite::Change;
 use super::stale::Stale;
 use super::writing::Writing;
-use super::{Archive, Batch, Catalog, Counts, Error, catalog, inside, layout};
+use super::{Archive, Batch, Catalog, Counts, Error, lines};
 use crate::event::{Damage, Event};
 
 impl Archive {
@@ -23,22 +23,17 @@ impl Archive {
         if damaged {
             for (event, _) in &batch.events {
                 if event.damage != Some(Damage::Missing)
-                    && let Some(day) = self.catalog.day_of_damaged(&event.event_id)?
+                    && let Some((path, start, length)) = self.catalog.damaged_line(&event.event_id)?
+                    && missing(&lines::read(&self.directory, &path, start, length)?).as_ref() == Some(&event.event_id)
                 {
-                    let path = format!("rooms/{}/{day}.jsonl", layout::room_directory(&event.room_id));
                     by_file.entry(path).or_default().insert(&event.event_id, event);
                 }
             }
         }
-        for (path, events) in &mut by_file {
-            let missing = self.missing_in(path)?;
-            events.retain(|event_id, _| missing.contains(*event_id));
-        }
-        by_file.retain(|_, events| !events.is_empty());
         if by_file.is_empty() {
             return Ok(0);
         }
-        let change = |path: &str, line: &str| {
+        let change = |path: &str, _, line: &str| {
             let found = missing(line).and_then(|event_id| by_file.get(path)?.get(&*event_id).copied());
             Ok(found.map_or(Change::Keep, |event| Change::Replace(event.line.clone())))
         };
@@ -49,22 +44,6 @@ impl Archive {
             writing.count(run, &Counts { mended, ..Counts::default() }, 1)?;
             Ok(mended)
         })
-    }
-
-    /// The events of a file whose lines say that their PDU is missing.
-    fn missing_in(&self, path: &str) -> Result<BTreeSet<String>, Error> {
-        let committed = catalog::length(&self.catalog.connection, path)?.unwrap_or(0);
-        let file = inside::read(&self.directory, path);
-        let path = self.directory.join(path);
-        let file = file.map_err(Error::io("open", &path))?;
-        let mut found = BTreeSet::new();
-        let mut reader = BufReader::new(file.take(committed));
-        let mut text = Vec::new();
-        while reader.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? > 0 {
-            found.extend(std::str::from_utf8(&text).ok().and_then(|line| missing(line.trim_end_matches('\n'))));
-            text.clear();
-        }
-        Ok(found)
     }
 }
 
@@ -82,10 +61,17 @@ impl Catalog {
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
 
-    /// The day of an archived event, if it is damaged.
-    fn day_of_damaged(&self, event_id: &str) -> Result<Option<String>, Error> {
-        let sql = "select day from event where event_id = ?1 and damaged";
-        Ok(self.connection.prepare_cached(sql)?.query_row([event_id], |row| row.get(0)).optional()?)
+    /// Where the line of an archived event is, if it is damaged: its file, where it begins there, and its length in bytes.
+    fn damaged_line(&self, event_id: &str) -> Result<Option<(String, u64, u64)>, Error> {
+        let sql = concat!(
+            "select path, start, length from event where id_key = ",
+            key!("?1"),
+            " and event_id = ?1 and damaged"
+        );
+        let found = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs()))
+        });
+        Ok(found.optional()?)
     }
 }
 
@@ -94,32 +80,32 @@ impl Writing<'_> {
     fn mend(&self, events: &[&Event]) -> Result<(), Error> {
         let mut stale = Stale::default();
         for event in events {
-            let sql = "update event set stream_ordering = ?2, topological_ordering = ?3, type = ?4, state_key = ?5, sender = ?6,
-                              origin_server_ts = ?7, received_ts = ?8, content = ?9, relates_to = ?10, rel_type = ?11,
-                              replies_to = ?12, redacts = ?13, recheck = ?14, censored = ?15, soft_failed = ?16, rejected = ?17,
-                              outlier = ?18, damaged = ?19
-                        where event_id = ?1";
+            let Some(line) = self.line_of(&event.event_id)? else { continue };
+            let kind = event.kind.as_deref().map(|kind| self.type_of(kind)).transpose()?;
+            let sender = event.sender.as_deref().map(|sender| self.user(sender)).transpose()?;
+            let sql = "update line set stream_ordering = ?2, topological_ordering = ?3, type = ?4, state_key = ?5, sender = ?6,
+                              origin_server_ts = ?7, received_ts = ?8, censored = ?9, soft_failed = ?10, rejected = ?11,
+                              outlier = ?12, damaged = ?13
+                        where line = ?1";
             self.0.prepare_cached(sql)?.execute(params![
-                event.event_id,
+                line,
                 event.stream_ordering,
                 event.topological_ordering,
-                event.kind,
+                kind,
                 event.state_key,
-                event.sender,
+                sender,
                 event.origin_server_ts,
                 event.received_ts,
-                event.content(),
-                event.relates_to,
-                event.rel_type,
-                event.replies_to,
-                event.redacts,
-                event.recheck,
                 event.censored,
                 event.soft_failed,
                 event.rejected,
                 event.outlier,
                 event.damage.is_some(),
             ])?;
+            self.0.prepare_cached("delete from relation where line = ?1")?.execute([line])?;
+            self.0.prepare_cached("delete from said where line = ?1")?.execute([line])?;
+            let rel_type = event.rel_type.as_deref().map(|name| self.type_of(name)).transpose()?;
+            self.relate(line, event, rel_type)?;
             self.room(event)?;
             self.stick(event)?;
             self.forget_name(event, event.origin_server_ts)?;

@@ -21,18 +21,17 @@ const NAMED: u64 = 20;
 /// off is taken away: the next export adds it again, if the server still has it. Where an event has several lines, the first one
 /// counts.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
-    match take_all(archive, writing, interrupt) {
-        // only an index, which makes it slower, tells which lines these are
-        Err(error) if error.is_duplicate() => {
-            writing.empty()?;
-            writing.begin_to_index()?;
-            take_all(archive, writing, interrupt)
-        }
-        taken => taken,
+    take_all(archive, writing, interrupt, false)?;
+    if writing.has_second_lines()? {
+        // only an index, which makes it slower, tells in time which lines these are
+        writing.empty()?;
+        take_all(archive, writing, interrupt, true)?;
     }
+    Ok(())
 }
 
-fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
+/// `looks`: whether each event is there already.
+fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, looks: bool) -> Result<(), Error> {
     let mut run = None;
     let (mut counts, mut second) = (Counts::default(), 0);
     jsonl::for_each(archive, |name, day| {
@@ -40,15 +39,14 @@ fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) ->
             Some(run) => run,
             None => *run.insert(writing.begin_run()?),
         };
-        second += take_file(archive, name, day, run, writing, &mut counts, interrupt)?;
+        second += take_file(archive, name, day, run, writing, &mut counts, interrupt, looks)?;
         Ok(())
     })?;
     if second > NAMED {
         warn!("{} more second lines of events", second - NAMED);
     }
-    let Some(run) = run else { return Ok(()) };
-    // where there is an event with two lines, this fails
     writing.begin_to_index()?;
+    let Some(run) = run else { return Ok(()) };
     writing.count(run, &counts, 1)?;
     writing.end_run(run, "rebuilt", None, 0)
 }
@@ -62,9 +60,11 @@ fn take_file(
     writing: &Writing<'_>,
     counts: &mut Counts,
     interrupt: &Interrupt,
+    looks: bool,
 ) -> Result<u64, Error> {
     let path = archive.join(name);
-    let mut adding = writing.adding(run, false)?;
+    let mut adding = writing.adding(run, false);
+    let (mut file, mut first) = (None, None);
     let mut reader = BufReader::new(inside::read(archive, name).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut second, mut text) = (0, 0, 0, Vec::new());
     loop {
@@ -100,8 +100,12 @@ fn take_file(
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
-        if adding.add(&event, day, None)? {
-            writing.room(&event)?;
+        if !(looks && writing.has_event(&event.event_id)?) {
+            let file = match file {
+                Some(file) => file,
+                None => *file.insert(writing.new_file(&event, day, run)?),
+            };
+            adding.add(&event, file, bytes, None)?;
             counts.add(&event, false);
             events += 1;
         } else {
@@ -117,15 +121,14 @@ fn take_file(
             }
         }
         bytes += text.len() as u64;
+        first.get_or_insert(event);
         if is_last {
             break;
         }
     }
-    if bytes == 0 {
-        jsonl::remove(archive, name)?;
-    } else {
-        writing.file(name, bytes, events, run)?;
-    }
+    let Some(event) = first else { return jsonl::remove(archive, name).map(|()| second) };
+    let file = file.map_or_else(|| writing.new_file(&event, day, run), Ok)?;
+    writing.file(file, bytes, events, &event, run)?;
     Ok(second)
 }
 

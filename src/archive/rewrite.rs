@@ -60,7 +60,7 @@ impl Rewrite {
 }
 
 impl Archive {
-    /// Writes files of lines anew: `change` says of each line, given its file, what becomes of it. The catalog follows in one
+    /// Writes files of lines anew: `change` says of each line, given its file and where it begins there, what becomes of it. The catalog follows in one
     /// transaction, with what `record` changes in it besides: what it says of the events whose lines change. A file without
     /// any line left is removed.
     ///
@@ -68,7 +68,7 @@ impl Archive {
     pub(super) fn rewrite<T>(
         &mut self,
         paths: &BTreeSet<String>,
-        mut change: impl FnMut(&str, &str) -> Result<Change, Error>,
+        mut change: impl FnMut(&str, u64, &str) -> Result<Change, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Archive { directory, catalog, hook, lock, .. } = self;
@@ -84,19 +84,19 @@ impl Archive {
             writing.begin_rewrite(rewrite)?;
         }
         writing.commit()?;
-        let mut taken_out = Vec::new();
+        let mut changes = Vec::new();
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
-            let mut change = |line: &str| change(&rewrite.path, line);
-            let (bytes, dropped) = write_anew(directory, rewrite, length, &mut change)?;
+            let mut change = |start, line: &str| change(&rewrite.path, start, line);
+            let (bytes, changed) = write_anew(directory, rewrite, length, &mut change)?;
             rewrite.bytes = Some(bytes);
-            taken_out.push(dropped);
+            changes.push(changed);
         }
         step.at(Step::Sync)?;
         sync_directories(directory, &rewrites)?;
         let writing = catalog.write()?;
-        for (rewrite, dropped) in rewrites.iter().zip(taken_out) {
-            writing.rewritten(rewrite, dropped)?;
+        for (rewrite, changed) in rewrites.iter().zip(changes) {
+            writing.rewritten(rewrite, &changed)?;
         }
         let recorded = record(&writing)?;
         step.at(Step::Record)?;
@@ -181,14 +181,41 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The new file is written, with so many lines less.
-    fn rewritten(&self, rewrite: &Rewrite, taken_out: u64) -> Result<(), Error> {
+    /// The new file is written, with such changes, given in the order of the lines.
+    fn rewritten(&self, rewrite: &Rewrite, changes: &[Changed]) -> Result<(), Error> {
+        let Some(file) = catalog::file(&self.0, &rewrite.path)?.map(|file| file.file) else { return Ok(()) };
         let bytes = signed(rewrite.bytes.unwrap_or(0));
         let sql = "update rewrite set bytes = ?2 where path = ?1";
         self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes])?;
-        let sql = "update file set bytes = ?2, events = events - ?3, dirty = 1 where path = ?1";
-        self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes, signed(taken_out)])?;
-        self.0.prepare_cached("delete from file where path = ?1 and bytes = 0")?.execute([&rewrite.path])?;
+        // how much farther up or down each changed line and those behind it begin
+        self.0.execute_batch(
+            "create temp table if not exists shift (start integer primary key, length integer, by integer not null);
+             delete from shift",
+        )?;
+        let (mut by, mut dropped) = (0, 0);
+        for change in changes {
+            let sql = "insert into shift (start, length, by) values (?1, ?2, ?3)";
+            let length = change.new.map(signed);
+            self.0.prepare_cached(sql)?.execute(params![signed(change.start), length, by])?;
+            dropped += i64::from(length.is_none());
+            by += length.map_or(0, |length| length + 1) - signed(change.length) - 1;
+            let sql = "replace into shift (start, length, by) values (?1, null, ?2)";
+            let behind = signed(change.start + change.length) + 1;
+            self.0.prepare_cached(sql)?.execute(params![behind, by])?;
+        }
+        let sql = "update line set length = coalesce((select shift.length from shift where shift.start = line.start), length),
+                                   start = start + (select by from shift where shift.start <= line.start
+                                                     order by shift.start desc limit 1)
+                    where file = ?1 and start >= (select min(start) from shift)";
+        self.0.prepare_cached(sql)?.execute([file])?;
+        let sql = "update file set bytes = ?2, events = events - ?3 where file = ?1";
+        self.0.prepare_cached(sql)?.execute(params![file, bytes, dropped])?;
+        if bytes == 0 {
+            self.0.prepare_cached("delete from file where file = ?1")?.execute([file])?;
+            self.0.prepare_cached("delete from stale where file = ?1")?.execute([file])?;
+        } else {
+            self.file_is_stale(file)?;
+        }
         Ok(())
     }
 
@@ -198,19 +225,28 @@ impl Writing<'_> {
     }
 }
 
-/// Writes a file's lines to the new one and syncs it; its length, and how many lines were taken out.
+/// A line that has changed.
+struct Changed {
+    /// Where it began, and how long it was without its newline; bytes.
+    start: u64,
+    length: u64,
+    /// How long it is; none: it was taken out.
+    new: Option<u64>,
+}
+
+/// Writes a file's lines to the new one and syncs it; its length, and what has changed, in order.
 fn write_anew(
     archive: &Path,
     rewrite: &Rewrite,
     length: u64,
-    change: &mut impl FnMut(&str) -> Result<Change, Error>,
-) -> Result<(u64, u64), Error> {
+    change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
+) -> Result<(u64, Vec<Changed>), Error> {
     let (path, new_path) = (archive.join(&rewrite.path), archive.join(rewrite.new_path()));
     let old = inside::read(archive, &rewrite.path).map_err(Error::io("open", &path))?;
     let new = inside::open(archive, &rewrite.new_path(), OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
     let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
     let mut old = BufReader::new(old).take(length);
-    let (mut text, mut line, mut bytes, mut dropped) = (Vec::new(), 0, 0, 0);
+    let (mut text, mut line, mut start, mut bytes, mut changes) = (Vec::new(), 0, 0, 0, Vec::new());
     loop {
         text.clear();
         if old.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
@@ -219,21 +255,24 @@ fn write_anew(
         line += 1;
         let own = std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text));
         let own = own.map_err(|_| Error::Line { path: path.clone(), line, why: "it is not UTF-8".to_owned() })?;
-        let written = match change(own)? {
+        let length = own.len() as u64;
+        let written = match change(start, own)? {
             Change::Keep => new.write_all(&text).map(|()| text.len()),
             Change::Replace(line) => {
+                changes.push(Changed { start, length, new: Some(line.len() as u64) });
                 new.write_all(line.as_bytes()).and_then(|()| new.write_all(b"\n")).map(|()| line.len() + 1)
             }
             Change::Drop => {
-                dropped += 1;
+                changes.push(Changed { start, length, new: None });
                 Ok(0)
             }
         };
+        start += text.len() as u64;
         bytes += written.map_err(Error::io("write", &new_path))? as u64;
     }
     let new = new.into_inner().map_err(|error| Error::io("write", &new_path)(error.into_error()))?;
     new.sync_all().map_err(Error::io("sync", &new_path))?;
-    Ok((bytes, dropped))
+    Ok((bytes, changes))
 }
 
 /// Syncs the directories of files.
@@ -279,14 +318,14 @@ mod tests {
         let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
         let files = names.iter().map(|name| (name.clone(), read(name))).collect();
         let catalog = Catalog::open_to_read(directory).unwrap();
-        let mut statement = catalog.connection.prepare("select path, bytes, events from file order by path").unwrap();
+        let mut statement = catalog.connection.prepare("select room.directory || file.day, bytes, events from file join room using (room) order by 1").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         (files, rows.map(Result::unwrap).collect())
     }
 
     fn rewrite(archive: &mut Archive) -> Result<(), Error> {
         let paths = ["1970-01-01", "1970-01-02"].map(|day| format!("{ROOM}/{day}.jsonl"));
-        let change = |_: &str, line: &str| {
+        let change = |_: &str, _, line: &str| {
             Ok(match line {
                 line if line.contains("$1") => Change::Keep,
                 line if line.contains("$2") => Change::Replace(line.replace("{}", r#"{"body":"known by now"}"#)),
@@ -294,7 +333,7 @@ mod tests {
             })
         };
         archive.rewrite(&paths.into(), change, |writing| {
-            writing.0.execute("delete from event where event_id in ('$3', '$4')", [])?;
+            writing.0.execute("delete from line where event_id in ('$3', '$4')", [])?;
             Ok(())
         })
     }

@@ -15,7 +15,7 @@ impl Archive {
         let page = writing.0.query_row("select page from searched", [], |row| row.get(0)).optional()?;
         if page.is_none() {
             let sql = "insert into sought (event_id)
-                       select event_id from waiting union select event_id from event where damaged limit ?1";
+                       select event_id from waiting union select event_id from line where damaged limit ?1";
             if writing.0.execute(sql, [SOUGHT])? == 0 {
                 return Ok(None);
             }

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension as _, Params, params};
 use serde_json::json;
 
+use super::catalog::key;
 use super::writing::Writing;
-use super::{Error, layout};
+use super::Error;
 use crate::event::{Day, Event};
 
 /// Gathers what is stale in the rooms of a batch.
@@ -18,8 +19,8 @@ use crate::event::{Day, Event};
 /// decides how many there are.
 #[derive(Default)]
 pub(super) struct Stale {
-    /// Files of lines.
-    files: BTreeSet<String>,
+    /// Room-days.
+    days: BTreeSet<(String, String)>,
     rooms: BTreeMap<String, OfRoom>,
 }
 
@@ -109,23 +110,22 @@ impl Stale {
         }
     }
 
-    /// Takes in a file that is new: its neighbours link to it.
-    pub(super) fn neighbours(&mut self, path: &str, catalog: &Writing<'_>) -> Result<(), Error> {
-        let room = &path[..=path.rfind('/').unwrap_or(0)];
+    /// Takes in a room-day that is new: its neighbours link to it.
+    pub(super) fn neighbours(&mut self, room: &str, day: &str, catalog: &Writing<'_>) -> Result<(), Error> {
         for sql in [
-            "select max(path) from file where path < ?1 and path > ?2",
-            "select min(path) from file where path > ?1 and path < ?2 || '~'",
+            "select max(day) from file where room = (select room from room where room_id = ?1) and day < ?2",
+            "select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2",
         ] {
-            let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([path, room], |row| row.get(0))?;
-            self.files.extend(found);
+            let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([room, day], |row| row.get(0))?;
+            self.days.extend(found.map(|day| (room.to_owned(), day)));
         }
         Ok(())
     }
 
     /// Marks all of it in the catalog.
     pub(super) fn mark(&self, catalog: &Writing<'_>) -> Result<(), Error> {
-        for path in &self.files {
-            catalog.mark_file(path)?;
+        for (room, day) in &self.days {
+            catalog.mark_day(room, day)?;
         }
         for (room, stale) in &self.rooms {
             let mut renamed = stale.renamed;
@@ -201,50 +201,63 @@ impl Stale {
     }
 
     pub(super) fn day(&mut self, room: &str, day: &str) {
-        self.files.insert(path(room, day));
+        self.days.insert((room.to_owned(), day.to_owned()));
     }
 }
 
-fn path(room: &str, day: &str) -> String {
-    format!("rooms/{}/{day}.jsonl", layout::room_directory(room))
-}
-
-/// The days of events that name some of a room, or an edit of these.
-const REFERRERS: &str = "with recursive named (id) as (
-                       select value from json_each(?1)
-                       union
-                       select e.event_id from named cross join event e indexed by event_relates_to
-                        where e.relates_to = named.id and e.rel_type = 'm.replace' and e.room_id = ?2)
-                   select day from named cross join event indexed by event_relates_to where relates_to = id and room_id = ?2
-                   union select day from named cross join event indexed by event_replies_to
-                          where replies_to = id and replies_to is not relates_to and room_id = ?2
-                   union select day from named cross join event indexed by event_redacts where redacts = id and room_id = ?2";
+/// The files with events that name some of a room, or an edit of these.
+const REFERRERS: &str = concat!(
+    "with recursive named (id) as (
+        select value from json_each(?1)
+        union
+        select line.event_id from named
+         cross join relation indexed by relation_relates_to on relates_to_key = ",
+    key!("named.id"),
+    "       and relates_to = named.id
+         cross join line on line.line = relation.line cross join file on file.file = line.file
+         where rel_type = (select type from type where name = 'm.replace')
+           and room = (select room from room where room_id = ?2)),
+     referrer (line) as (
+        select line from named cross join relation indexed by relation_relates_to on relates_to_key = ",
+    key!("named.id"),
+    "       and relates_to = named.id
+        union
+        select line from named cross join relation indexed by relation_replies_to on replies_to_key = ",
+    key!("named.id"),
+    "       and replies_to = named.id and replies_to is not relates_to
+        union
+        select line from named cross join relation indexed by relation_redacts on redacts_key = ",
+    key!("named.id"),
+    "       and redacts = named.id)
+     select distinct file.file from referrer
+      cross join line on line.line = referrer.line cross join file on file.file = line.file
+      where room = (select room from room where room_id = ?2)"
+);
 
 impl Writing<'_> {
-    fn mark_file(&self, path: &str) -> Result<(), Error> {
-        self.0.prepare_cached("update file set dirty = 1 where path = ?1 and not dirty")?.execute([path])?;
-        Ok(())
+    fn mark_day(&self, room: &str, day: &str) -> Result<(), Error> {
+        self.mark_files("select file from file where room = (select room from room where room_id = ?1) and day = ?2", [
+            room, day,
+        ])
     }
 
-    /// Marks the days of a room that a statement gives.
-    fn mark_days(&self, room: &str, sql: &str, parameters: impl Params) -> Result<(), Error> {
-        let mut days = self.0.prepare_cached(sql)?;
-        for day in days.query_map(parameters, |row| row.get::<_, String>(0))? {
-            self.mark_file(&path(room, &day?))?;
-        }
+    /// Marks the files that a statement gives.
+    fn mark_files(&self, sql: &str, parameters: impl Params) -> Result<(), Error> {
+        let sql = format!("insert or ignore into stale (view, file) select 'markdown', file from ({sql})");
+        self.0.prepare_cached(&sql)?.execute(parameters)?;
         Ok(())
     }
 
     /// Whether some day of a room is not marked.
     fn has_fresh_day(&self, room: &str) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from file where path > ?1 and path < ?1 || '~' and not dirty)";
-        let directory = format!("rooms/{}/", layout::room_directory(room));
-        Ok(self.0.prepare_cached(sql)?.query_row([directory], |row| row.get(0))?)
+        let sql = "select exists (select 1 from file where room = (select room from room where room_id = ?1)
+                      and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file))";
+        Ok(self.0.prepare_cached(sql)?.query_row([room], |row| row.get(0))?)
     }
 
     /// Marks the days of events that name some others, or edits of these; each is looked at once.
     fn mark_referrers(&self, room: &str, ids: &BTreeSet<String>) -> Result<(), Error> {
-        if ids.is_empty() { Ok(()) } else { self.mark_days(room, REFERRERS, params![json!(ids).to_string(), room]) }
+        if ids.is_empty() { Ok(()) } else { self.mark_files(REFERRERS, params![json!(ids).to_string(), room]) }
     }
 
     /// Marks the days of what some bans redact.
@@ -252,45 +265,72 @@ impl Writing<'_> {
         let sql = "with ban (id) as materialized (
                        select event_id from ban_redaction
                         where room_id = ?1 and event_id in (select value from json_each(?2)))
-                   select distinct target.day from (select 1 from ban limit 1)
-                    cross join event target indexed by event_room
-                    where target.room_id = ?1 and target.redacted_by in (select id from ban)";
-        if bans.is_empty() { Ok(()) } else { self.mark_days(room, sql, params![room, json!(bans).to_string()]) }
+                   select distinct line.file from (select 1 from ban limit 1)
+                    cross join file cross join line indexed by line_file on line.file = file.file
+                    where file.room = (select room from room where room_id = ?1) and redacted_by in (select id from ban)";
+        if bans.is_empty() { Ok(()) } else { self.mark_files(sql, params![room, json!(bans).to_string()]) }
     }
 
     /// Marks the days on which somebody's name, or the room's, may be another between two times.
     fn mark_renamed(&self, room: &str, since: i64, until: i64) -> Result<(), Error> {
-        let file = |time| layout::day_file(room, Day::of(Some(time)));
-        let undated = layout::day_file(room, Day::of(None));
+        let day = |time: i64| Day::of(Some(time)).to_string();
         // those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day
-        let first = if since < 0 { file(0) } else { file(since) };
-        self.0
-            .prepare_cached("update file set dirty = 1 where (path between ?1 and ?2 or path = ?3) and not dirty")?
-            .execute([&first, &file(until), &undated])?;
+        let (first, last) = (day(since.max(0)), day(until));
+        self.mark_files(
+            "select file from file
+              where room = (select room from room where room_id = ?1) and (day between ?2 and ?3 or day = 'undated')",
+            [room, &first, &last],
+        )?;
         // a name is shown beside what its bearer did to events of other days, by a ban too
-        let sql = "with ban (id) as materialized (
-                       select b.event_id from ban_redaction b
-                        cross join event indexed by event_id on event.event_id = b.event_id
-                        where b.room_id = ?1 and event.origin_server_ts between ?2 and ?3)
-                   select target.day from event indexed by event_room
-                     join event target indexed by event_id on target.event_id in (event.relates_to, event.redacts)
-                    where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3 and target.room_id = ?1
-                      and (event.relates_to is not null or event.redacts is not null)
-                   union
-                   select target.day from event indexed by event_room
-                     join event edit indexed by event_id on edit.event_id = event.relates_to
-                     join event target indexed by event_id on target.event_id = edit.relates_to
-                    where event.room_id = ?1 and event.origin_server_ts between ?2 and ?3
-                      and edit.room_id = ?1 and edit.rel_type = 'm.replace' and target.room_id = ?1
-                   union
-                   select target.day from (select 1 from ban limit 1) cross join event target indexed by event_room
-                    where target.room_id = ?1 and target.redacted_by in (select id from ban)";
-        self.mark_days(room, sql, params![room, since, until])
+        let sql = concat!(
+            "with ban (id) as materialized (
+                 select b.event_id from ban_redaction b
+                  cross join line indexed by line_id on id_key = ",
+            key!("b.event_id"),
+            "        and line.event_id = b.event_id
+                  where b.room_id = ?1 and line.origin_server_ts between ?2 and ?3),
+             named (id) as materialized (
+                 select coalesce(relates_to, redacts) from file
+                  cross join line indexed by line_file on line.file = file.file
+                  cross join relation on relation.line = line.line
+                  where file.room = (select room from room where room_id = ?1) and (day between ?4 and ?5 or day = 'undated')
+                    and line.origin_server_ts between ?2 and ?3 and coalesce(relates_to, redacts) is not null
+                 union
+                 select redacts from file
+                  cross join line indexed by line_file on line.file = file.file
+                  cross join relation on relation.line = line.line
+                  where file.room = (select room from room where room_id = ?1) and (day between ?4 and ?5 or day = 'undated')
+                    and line.origin_server_ts between ?2 and ?3 and relates_to is not null and redacts is not null),
+             target (line, file) as materialized (
+                 select line.line, file.file from named
+                  cross join line indexed by line_id on id_key = ",
+            key!("named.id"),
+            "        and line.event_id = named.id
+                  cross join file on file.file = line.file
+                  where file.room = (select room from room where room_id = ?1))
+             select file from target
+             union
+             select file.file from target cross join relation on relation.line = target.line
+              cross join line indexed by line_id on id_key = ",
+            key!("relates_to"),
+            "    and line.event_id = relates_to
+              cross join file on file.file = line.file
+              where rel_type = (select type from type where name = 'm.replace')
+                and file.room = (select room from room where room_id = ?1)
+             union
+             select line.file from (select 1 from ban limit 1)
+              cross join file cross join line indexed by line_file on line.file = file.file
+              where file.room = (select room from room where room_id = ?1) and redacted_by in (select id from ban)"
+        );
+        self.mark_files(sql, params![room, since, until, first, last])
     }
 
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
-        let sql = "select day, type, state_key, origin_server_ts, relates_to, rel_type, redacts from event indexed by event_id
-                    where event_id = ?1 and room_id = ?2";
+        let sql = concat!(
+            "select day, type, state_key, origin_server_ts, relates_to, rel_type, redacts from event where id_key = ",
+            key!("?1"),
+            " and event_id = ?1 and +room_id = ?2"
+        );
         let found = self.0.prepare_cached(sql)?.query_row([id, room], |row| {
             Ok(Target {
                 day: row.get(0)?,
@@ -307,7 +347,8 @@ impl Writing<'_> {
 
     /// When a user who has a name since a time is next given one.
     fn next_name(&self, room: &str, user_id: &str, since: i64) -> Result<Option<i64>, Error> {
-        let sql = "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2
+        let sql = "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1)
+                      and user_id = ?2
                       and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         Ok(self.0.prepare_cached(sql)?.query_row(params![room, user_id, since], |row| row.get(0))?)
     }

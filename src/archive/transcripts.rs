@@ -32,7 +32,8 @@ use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
 use super::writing::signed;
-use super::{Archive, Error, jsonl, layout};
+use super::layout::DayName;
+use super::{Archive, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
 pub use missing::Missing;
@@ -128,7 +129,7 @@ impl Archive {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(), Error> {
         let all: i64 =
-            self.catalog.connection.query_row("select count(*) from file where dirty", [], |row| row.get(0))?;
+            self.catalog.connection.query_row("select count(*) from stale where view = 'markdown'", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
         if !self.catalog.has_transcripts()? {
             index::is_ours(&self.directory)?;
@@ -154,10 +155,10 @@ impl Archive {
             sync(&directory, &whole, counts.iter().map(|(stale, _)| stale.transcript()))?;
             let writing = self.catalog.write()?;
             for (stale, counts) in &counts {
-                writing
-                    .0
-                    .prepare_cached("update file set dirty = 0, messages = ?2 where path = ?1")?
-                    .execute(params![stale.path, signed(counts.messages)])?;
+                let sql = "update file set messages = ?2 where file = ?1";
+                writing.0.prepare_cached(sql)?.execute(params![stale.file, signed(counts.messages)])?;
+                let sql = "delete from stale where view = 'markdown' and file = ?1";
+                writing.0.prepare_cached(sql)?.execute([stale.file])?;
                 writing.room_is_stale(&stale.room_id)?;
             }
             writing.commit()?;
@@ -262,14 +263,15 @@ fn head(connection: &Connection, stale: &Stale, counts: &Counts, remembered: &mu
     use std::fmt::Write as _;
     let day = stale.day();
     let title = Title::before(connection, &stale.room_id, time::range(day).end, &mut remembered.states)?;
-    let room = &stale.path[..=stale.path.rfind('/').unwrap_or(0)];
     let neighbour = |sql: &str| -> Result<Option<String>, Error> {
-        let found: Option<String> =
-            connection.prepare_cached(sql)?.query_row([&*stale.path, room], |row| row.get(0))?;
-        found.map(|path| layout::checked_day(&stale.room_id, &path).map(str::to_owned)).transpose()
+        let found: Option<DayName> =
+            connection.prepare_cached(sql)?.query_row([&*stale.room_id, day], |row| row.get(0))?;
+        Ok(found.map(|day| day.0))
     };
-    let previous = neighbour("select max(path) from file where path < ?1 and path > ?2")?;
-    let next = neighbour("select min(path) from file where path > ?1 and path < ?2 || '~'")?;
+    let previous =
+        neighbour("select max(day) from file where room = (select room from room where room_id = ?1) and day < ?2")?;
+    let next =
+        neighbour("select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2")?;
     let mut head = String::from("---\n");
     head.push_str(&front(&stale.room_id, &title));
     let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", stale.events, counts.messages);

@@ -3,6 +3,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::catalog::key;
 use super::writing::Writing;
 use super::{Batch, Catalog, Error};
 use crate::event::Event;
@@ -41,8 +42,9 @@ impl Catalog {
 
     /// Lets those events of a batch wait no longer that have waited for a day, or are archived already.
     pub(super) fn give_up(&self, batch: &mut Batch, run: i64) -> Result<(), Error> {
+        let key = key!("?1");
         let sql = format!(
-            "select exists (select 1 from event where event_id = ?1)
+            "select exists (select 1 from line where id_key = {key} and event_id = ?1)
                  or exists (select 1 from waiting where event_id = ?1 and {OVERDUE})"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;

@@ -1,10 +1,12 @@
 //! What changes in a catalog, in transactions.
 
-use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, params};
+use std::collections::HashMap;
 
-use super::catalog::Selection;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+
+use super::catalog::{Selection, key};
 use super::{Advance, Counts, Error, layout};
-use crate::event::{Event, NAMING_TYPES, Object};
+use crate::event::{Event, NAMING_TYPES, Object, Word};
 use crate::stream::{Position, Stream};
 use crate::transcript::markdown;
 
@@ -46,13 +48,49 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// What adds the events of `run` that the archive does not have, be it `indexed` yet or not.
-    pub(super) fn adding(&self, run: i64, indexed: bool) -> Result<Adding<'_>, Error> {
-        let sql = "insert or ignore into event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, day, content, relates_to, rel_type, replies_to, redacts, recheck, redacted_by,
-                   censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
-        Ok(Adding { writing: self, statement: self.0.prepare_cached(sql)?, run, indexed })
+    /// What adds events to the catalog, as a part of `run`, be it `indexed` yet or not.
+    pub(super) fn adding(&self, run: i64, indexed: bool) -> Adding<'_> {
+        Adding { writing: self, users: HashMap::new(), types: HashMap::new(), run, indexed }
+    }
+
+    /// The number of a user, who has one from now on.
+    pub(super) fn user(&self, user_id: &str) -> Result<i64, Error> {
+        self.number(user_id, "select user from user where user_id = ?1", "insert into user (user_id) values (?1)")
+    }
+
+    /// The number of a type of events or relations, which has one from now on.
+    pub(super) fn type_of(&self, name: &str) -> Result<i64, Error> {
+        self.number(name, "select type from type where name = ?1", "insert into type (name) values (?1)")
+    }
+
+    /// The number of a room, which has one from now on, be there lines of it or not.
+    pub(super) fn room_of(&self, room_id: &str) -> Result<i64, Error> {
+        let sql = "select room from room where room_id = ?1";
+        if let Some(room) = self.0.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()? {
+            return Ok(room);
+        }
+        let sql = "insert into room (room_id, directory, has_lines, dirty) values (?1, ?2, 0, 0)";
+        self.0.prepare_cached(sql)?.execute([room_id, &layout::room_directory(room_id)])?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn number(&self, text: &str, find: &str, add: &str) -> Result<i64, Error> {
+        if let Some(number) = self.0.prepare_cached(find)?.query_row([text], |row| row.get(0)).optional()? {
+            return Ok(number);
+        }
+        self.0.prepare_cached(add)?.execute([text])?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    /// Whether an event is archived.
+    pub(super) fn has_event(&self, event_id: &str) -> Result<bool, Error> {
+        Ok(self.line_of(event_id)?.is_some())
+    }
+
+    /// The number of an archived event's line.
+    pub(super) fn line_of(&self, event_id: &str) -> Result<Option<i64>, Error> {
+        let sql = concat!("select line from line where id_key = ", key!("?1"), " and event_id = ?1");
+        Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0)).optional()?)
     }
 
     /// Adds what a state event says of the names of a member or the room, if it does. True: the archive is `indexed`, so that
@@ -68,31 +106,18 @@ impl<'a> Writing<'a> {
             let Some(membership) = member.text("membership") else { return Ok(false) };
             let table = if indexed { "membership" } else { "first_membership" };
             let sql = format!(
-                "insert or ignore into {table} (room_id, user_id, origin_server_ts, topological_ordering, event_id,
-                 membership, displayname) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                "insert or ignore into {table} (room, user_id, origin_server_ts, topological_ordering, event_id, membership,
+                 given) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
             );
-            let name = display_name(&member);
-            self.0.prepare_cached(&sql)?.execute(params![
-                event.room_id,
-                state_key,
-                at,
-                depth,
-                event.event_id,
-                membership,
-                name
-            ])?
+            let (room, name) = (self.room_of(&event.room_id)?, display_name(&member));
+            let values = params![room, state_key, at, depth, event.event_id, membership, name];
+            self.0.prepare_cached(&sql)?.execute(values)?
         } else if NAMING_TYPES.contains(&kind) && state_key.is_empty() {
-            let sql = "insert or ignore into room_state (room_id, type, origin_server_ts, topological_ordering, event_id, sender,
-                       content) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            self.0.prepare_cached(sql)?.execute(params![
-                event.room_id,
-                kind,
-                at,
-                depth,
-                event.event_id,
-                event.sender,
-                content
-            ])?
+            let sql = "insert or ignore into room_state (room, type, origin_server_ts, topological_ordering, event_id, sender,
+                       given) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let room = self.room_of(&event.room_id)?;
+            let values = params![room, kind, at, depth, event.event_id, event.sender, content];
+            self.0.prepare_cached(sql)?.execute(values)?
         } else {
             0
         };
@@ -105,12 +130,12 @@ impl<'a> Writing<'a> {
         let Some(state_key) = &event.state_key else { return Ok(false) };
         let since = since.unwrap_or(0);
         // by the keys: one member may have given many
-        let sql =
-            "delete from membership where room_id = ?1 and user_id = ?2 and origin_server_ts = ?3 and event_id = ?4";
+        let sql = "delete from membership where room = (select room from room where room_id = ?1)
+                      and user_id = ?2 and origin_server_ts = ?3 and event_id = ?4";
         let Event { event_id, room_id, kind, topological_ordering, .. } = event;
         let member = self.0.prepare_cached(sql)?.execute(params![room_id, state_key, since, event_id])?;
-        let sql =
-            "delete from room_state where room_id = ?1 and type = ?2 and topological_ordering = ?3 and event_id = ?4";
+        let sql = "delete from room_state where room = (select room from room where room_id = ?1) and type = ?2
+                      and topological_ordering = ?3 and event_id = ?4";
         let room = self.0.prepare_cached(sql)?.execute(params![room_id, kind, topological_ordering, event_id])?;
         Ok(member + room > 0)
     }
@@ -118,8 +143,9 @@ impl<'a> Writing<'a> {
     /// Forgets all events, to begin anew.
     pub(super) fn empty(&self) -> Result<(), Error> {
         Ok(self.0.execute_batch(
-            "delete from event; delete from room; delete from file; delete from first_membership; delete from membership;
-             delete from room_state; delete from sticky; delete from run;",
+            "delete from line; delete from relation; delete from said; delete from room; delete from file; delete from stale;
+             delete from first_membership; delete from membership; delete from room_state; delete from sticky;
+             delete from run;",
         )?)
     }
 
@@ -147,28 +173,40 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Records that a room has events, and its version once that is known.
-    pub(super) fn room(&self, event: &Event) -> Result<(), Error> {
-        let sql = "insert into room (room_id, directory, version) values (?1, ?2, ?3)
-                   on conflict (room_id) do update set version = excluded.version
-                   where version is null and excluded.version is not null";
-        let directory = layout::room_directory(&event.room_id);
-        self.0.prepare_cached(sql)?.execute(params![event.room_id, directory, event.room_version])?;
-        Ok(())
+    /// Records that a room has lines, and its version once that is known; its number.
+    pub(super) fn room(&self, event: &Event) -> Result<i64, Error> {
+        let room = self.room_of(&event.room_id)?;
+        let sql = "update room set dirty = max(dirty, not has_lines), has_lines = 1, version = coalesce(version, ?2)
+                    where room = ?1 and (not has_lines or version is null and ?2 is not null)";
+        self.0.prepare_cached(sql)?.execute(params![room, event.room_version])?;
+        Ok(room)
     }
 
     /// The index of a room is not as the catalog says any more.
     pub(super) fn room_is_stale(&self, room_id: &str) -> Result<(), Error> {
-        self.0.prepare_cached("update room set dirty = 1 where room_id = ?1")?.execute([room_id])?;
+        self.0.prepare_cached("update room set dirty = 1 where room_id = ?1 and has_lines")?.execute([room_id])?;
         Ok(())
     }
 
-    /// Records a file's new length.
-    pub(super) fn file(&self, path: &str, bytes: u64, new_events: u64, run: i64) -> Result<(), Error> {
-        let sql = "insert into file (path, bytes, events, run) values (?1, ?2, ?3, ?4)
-                   on conflict (path) do update set bytes = excluded.bytes, events = events + excluded.events, run = excluded.run,
-                   dirty = 1";
-        self.0.prepare_cached(sql)?.execute(params![path, signed(bytes), signed(new_events), run])?;
+    /// The number of the file that an event's line is in, which is new and still without lines.
+    pub(super) fn new_file(&self, event: &Event, day: &str, run: i64) -> Result<i64, Error> {
+        let room = self.room(event)?;
+        let sql = "insert into file (room, day, bytes, events, run) values (?1, ?2, 0, 0, ?3)";
+        self.0.prepare_cached(sql)?.execute(params![room, day, run])?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    /// Records a file's new length, and a room's version once that is known.
+    pub(super) fn file(&self, file: i64, bytes: u64, new_events: u64, event: &Event, run: i64) -> Result<(), Error> {
+        self.room(event)?;
+        let sql = "update file set bytes = ?2, events = events + ?3, run = ?4 where file = ?1";
+        self.0.prepare_cached(sql)?.execute(params![file, signed(bytes), signed(new_events), run])?;
+        Ok(())
+    }
+
+    /// No view of a file is as the events say any more.
+    pub(super) fn file_is_stale(&self, file: i64) -> Result<(), Error> {
+        self.0.prepare_cached("insert or ignore into stale (view, file) values ('markdown', ?1)")?.execute([file])?;
         Ok(())
     }
 
@@ -290,32 +328,38 @@ impl<'a> Writing<'a> {
 /// Adds events to the catalog.
 pub(super) struct Adding<'w> {
     writing: &'w Writing<'w>,
-    statement: CachedStatement<'w>,
+    /// The numbers of users and types that were met.
+    users: HashMap<String, i64>,
+    types: HashMap<Word, i64>,
     run: i64,
     indexed: bool,
 }
 
+/// How many numbers are remembered.
+const REMEMBERED: usize = 20_000;
+
 impl Adding<'_> {
-    /// Adds an event, on the day that its file is named after, unless the archive has it. `redacted_by`: a redaction that is
-    /// in effect, if it is known already. True: it is new.
-    pub(super) fn add(&mut self, event: &Event, day: &str, redacted_by: Option<&str>) -> Result<bool, Error> {
-        let added = self.statement.execute(params![
+    /// Adds an event that the archive does not have, whose line begins at `start` in a file. `redacted_by`: a redaction that
+    /// is in effect, if it is known already.
+    pub(super) fn add(&mut self, event: &Event, file: i64, start: u64, redacted_by: Option<&str>) -> Result<(), Error> {
+        let sql = "insert into line (event_id, file, start, length, stream_ordering, topological_ordering, type, state_key, sender,
+                   origin_server_ts, received_ts, redacted_by, censored, soft_failed, rejected, outlier, damaged, run)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        let kind = event.kind.as_ref().map(|kind| self.type_of(kind)).transpose()?;
+        let sender = event.sender.as_ref().map(|sender| self.user(sender)).transpose()?;
+        let connection = &self.writing.0;
+        connection.prepare_cached(sql)?.execute(params![
             event.event_id,
-            event.room_id,
+            file,
+            signed(start),
+            signed(event.line.len() as u64),
             event.stream_ordering,
             event.topological_ordering,
-            event.kind,
+            kind,
             event.state_key,
-            event.sender,
+            sender,
             event.origin_server_ts,
             event.received_ts,
-            day,
-            event.content(),
-            event.relates_to,
-            event.rel_type,
-            event.replies_to,
-            event.redacts,
-            event.recheck,
             redacted_by,
             event.censored,
             event.soft_failed,
@@ -324,13 +368,55 @@ impl Adding<'_> {
             event.damage.is_some(),
             self.run,
         ])?;
-        if added == 1 {
-            self.writing.stick(event)?;
-        }
-        if added == 1 && event.is_accepted() {
+        let line = connection.last_insert_rowid();
+        let rel_type = event.rel_type.as_ref().map(|name| self.type_of(name)).transpose()?;
+        self.writing.relate(line, event, rel_type)?;
+        self.writing.stick(event)?;
+        if event.is_accepted() {
             self.writing.add_name(event, self.indexed)?;
         }
-        Ok(added == 1)
+        Ok(())
+    }
+
+    fn user(&mut self, user_id: &str) -> Result<i64, Error> {
+        if let Some(user) = self.users.get(user_id) {
+            return Ok(*user);
+        }
+        let user = self.writing.user(user_id)?;
+        if self.users.len() >= REMEMBERED {
+            self.users.clear();
+        }
+        self.users.insert(user_id.to_owned(), user);
+        Ok(user)
+    }
+
+    fn type_of(&mut self, name: &Word) -> Result<i64, Error> {
+        if let Some(number) = self.types.get(name) {
+            return Ok(*number);
+        }
+        let number = self.writing.type_of(name)?;
+        if self.types.len() >= REMEMBERED {
+            self.types.clear();
+        }
+        self.types.insert(name.clone(), number);
+        Ok(number)
+    }
+}
+
+impl Writing<'_> {
+    /// Adds what an event says of others, and to be read and searched.
+    pub(super) fn relate(&self, line: i64, event: &Event, rel_type: Option<i64>) -> Result<(), Error> {
+        let Event { relates_to, replies_to, redacts, recheck, said, .. } = event;
+        let names_others = relates_to.is_some() || replies_to.is_some() || redacts.is_some();
+        if names_others || rel_type.is_some() || recheck.is_some() {
+            let sql = "insert into relation (line, relates_to, rel_type, replies_to, redacts, recheck) values (?1, ?2, ?3, ?4, ?5, ?6)";
+            let values = params![line, relates_to, rel_type, replies_to, redacts, recheck];
+            self.0.prepare_cached(sql)?.execute(values)?;
+        }
+        if let Some(said) = said {
+            self.0.prepare_cached("insert into said (line, body) values (?1, ?2)")?.execute(params![line, said])?;
+        }
+        Ok(())
     }
 }
 

@@ -70,6 +70,10 @@ pub(super) struct Content<'a> {
     pub(super) rel_type: Option<Cow<'a, str>>,
     pub(super) replies_to: Option<Cow<'a, str>>,
     redacts: Option<Cow<'a, str>>,
+    /// The relation's `key`.
+    key: Option<Cow<'a, str>>,
+    body: Option<&'a str>,
+    new_content: Option<&'a str>,
     keys: Keys,
 }
 
@@ -256,6 +260,8 @@ impl<'a> Content<'a> {
                 match &*key {
                     "m.relates_to" => content.look_into_relation(value),
                     "redacts" => content.redacts = scan::text(value),
+                    "body" => content.body = Some(value),
+                    "m.new_content" => content.new_content = Some(value).filter(|value| value.starts_with('{')),
                     _ => {}
                 }
                 content.keys = match content.keys {
@@ -271,6 +277,25 @@ impl<'a> Content<'a> {
         Ok(content)
     }
 
+    /// What an event of a type says to be read and searched: its body, of an edit the new one, of a reaction its key; of a
+    /// reply without the quote that older clients put before it.
+    pub(super) fn said(&self, kind: &str, is_state: bool) -> Option<String> {
+        let is_edit = self.rel_type.as_deref() == Some("m.replace") && !is_state;
+        if is_edit && let Some(new) = self.new_content {
+            return Some(Object::of(new).text("body").unwrap_or_default().into_owned());
+        }
+        if kind == "m.reaction" {
+            return self.key.as_deref().map(str::to_owned);
+        }
+        let body = scan::text(self.body?)?;
+        let is_quote = self.replies_to.is_some() && (body.starts_with("> <") || body.starts_with("> * <"));
+        Some(match body.split_once("\n\n") {
+            _ if !is_quote => body.into_owned(),
+            Some((_, answer)) => answer.to_owned(),
+            None => String::new(),
+        })
+    }
+
     /// Takes the relation, or else the reply, that `m.relates_to` is. What a thread's events reply to only for clients that
     /// know no threads (`is_falling_back`) is no reply.
     fn look_into_relation(&mut self, relation: &'a str) {
@@ -279,6 +304,7 @@ impl<'a> Content<'a> {
             match &*key {
                 "event_id" => self.relates_to = text(value),
                 "rel_type" => self.rel_type = text(value),
+                "key" => self.key = text(value),
                 "is_falling_back" => is_falling_back = value.get() == "true",
                 "m.in_reply_to" => {
                     let target = members(value.get()).into_iter().rfind(|(key, _)| key == "event_id");

@@ -14,11 +14,11 @@ use super::super::ours::CATALOG;
 use super::super::place::Place;
 use super::super::schema::{self, Compare};
 use super::super::writing::Writing;
-use super::super::{Error, inside, lock, network};
+use super::super::{Error, inside, lines, lock, network};
 use super::Catalog;
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 8;
+pub const VERSION: i64 = 9;
 /// The oldest version that [`Catalog::open`] brings to this one.
 const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.
@@ -136,6 +136,7 @@ impl Catalog {
     pub(in crate::archive) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
         let mut catalog = Catalog::open_to_read(archive)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        lines::give_content(archive, &catalog.connection)?;
         Ok(catalog)
     }
 

@@ -9,6 +9,7 @@ use std::path::Path;
 use chrono::Datelike as _;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::super::layout::DayName;
 use super::super::writing::Writing;
 use super::super::{Archive, Error, inside, layout};
 use super::phrases::topic;
@@ -47,7 +48,7 @@ impl About {
         };
         let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);
         let Title { name, aliases } = Title::of(connection, room_id)?;
-        let sql = "select sender from room_state where room_id = ?1 and type = 'm.room.create'
+        let sql = "select sender from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.create'
                     order by topological_ordering limit 1";
         let creator: Option<Option<String>> =
             connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
@@ -144,7 +145,7 @@ fn update(writing: &Writing<'_>, room: &Room, renamed: &mut BTreeSet<String>) ->
         writing.0.prepare_cached("update room set link = null where room_id = ?1")?.execute([&room.id])?;
     }
     let sql = "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, dirty = 0, messages =
-               (select coalesce(sum(messages), 0) from file where path > ?7 and path < ?7 || '~') where room_id = ?1";
+               (select coalesce(sum(messages), 0) from file where file.room = room.room) where room_id = ?1";
     writing.0.prepare_cached(sql)?.execute(params![
         room.id,
         room.name,
@@ -152,7 +153,6 @@ fn update(writing: &Writing<'_>, room: &Room, renamed: &mut BTreeSet<String>) ->
         room.kind,
         room.is_encrypted,
         by_name,
-        format!("rooms/{}/", room.directory),
     ])?;
     Ok(())
 }
@@ -184,17 +184,17 @@ fn write_index(archive: &Path, connection: &Connection, room: &str, about: &Abou
             let _ = writeln!(head, "| {name} | {value} |");
         }
     }
-    let sql = "select path, events, messages from file where path > ?1 and path < ?1 || '~'
-                order by path like '%/undated.jsonl', path desc";
+    let sql = "select day, events, messages from file where room = (select room from room where room_id = ?1)
+                order by day = 'undated', day desc";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([format!("rooms/{room}/")])?;
+    let mut rows = statement.query([&about.id])?;
     let mut month = None;
     replace(archive, &format!("rooms/{room}/index.md"), &mut |file| {
         file.write_all(head.as_bytes())?;
-        while let Some((path, events, messages)) =
+        while let Some((DayName(day), events, messages)) =
             rows.next().and_then(|row| row.map(day_of).transpose()).map_err(io::Error::other)?
         {
-            let day = layout::checked_day(&about.id, &path).map_err(io::Error::other)?;
+            let day = &*day;
             let date = time::date(day);
             let this = date.map(|date| (date.year(), date.month()));
             if month != Some(this) {
@@ -209,7 +209,7 @@ fn write_index(archive: &Path, connection: &Connection, room: &str, about: &Abou
     })
 }
 
-fn day_of(row: &Row<'_>) -> rusqlite::Result<(String, i64, i64)> {
+fn day_of(row: &Row<'_>) -> rusqlite::Result<(DayName, i64, i64)> {
     Ok((row.get(0)?, row.get(1)?, row.get(2)?))
 }
 
@@ -230,9 +230,9 @@ pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
 /// All rooms, by name.
 fn write_rooms(archive: &Path, connection: &Connection) -> Result<(), Error> {
     let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
-                      (select min(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u'),
-                      (select max(path) from file where path > 'rooms/' || directory || '/' and path < 'rooms/' || directory || '/u')
-                 from room order by name collate nocase, room_id";
+                      (select min(day) from file where file.room = room.room and day < 'u'),
+                      (select max(day) from file where file.room = room.room and day < 'u')
+                 from room where has_lines order by name collate nocase, room_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     replace(archive, "index.md", &mut |file| {
@@ -247,8 +247,8 @@ fn write_rooms(archive: &Path, connection: &Connection) -> Result<(), Error> {
 fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
     let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let day = |path: Option<String>| path.and_then(|path| Some(layout::parts(&path)?.1.to_owned())).unwrap_or_default();
-    let (first, last) = (day(row.get(6)?), day(row.get(7)?));
+    let day = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<DayName>>(at)?.map_or_else(String::new, |day| day.0));
+    let (first, last) = (day(6)?, day(7)?);
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let alias = aliases.first().map(|alias| inline(alias)).unwrap_or_default();
     let kinds = [(kind.as_deref() == Some("m.space"), "space"), (is_encrypted, "encrypted")];

@@ -11,9 +11,6 @@ use super::by_name;
 /// How many room-days are looked at before the catalog learns of it.
 const AT_ONCE: usize = 5_000;
 
-/// Behind every file of lines.
-const END: &str = "rooms0";
-
 /// What a look for transcripts found.
 #[derive(Debug, Default)]
 pub struct Missing {
@@ -25,8 +22,8 @@ pub struct Missing {
     pub rooms: BTreeSet<String>,
     /// The archive's `index.md` is gone.
     pub index: bool,
-    /// The last file of lines that was looked at.
-    last: Option<String>,
+    /// The number of the last file of lines that was looked at.
+    last: Option<i64>,
 }
 
 impl Missing {
@@ -40,9 +37,9 @@ impl Missing {
 impl Catalog {
     /// Looks for the transcripts of some room-days that are rendered, `most` at most, others each time.
     pub fn missing_transcripts(&self, archive: &Path, most: usize) -> Result<Missing, Error> {
-        let start = catalog::anywhere();
-        let mut missing = self.missing_between(archive, &start, END, most)?;
-        let before = self.missing_between(archive, "", &start, most - missing.looked_at)?;
+        let start = self.anywhere()?;
+        let mut missing = self.missing_between(archive, start, i64::MAX, most)?;
+        let before = self.missing_between(archive, 0, start, most - missing.looked_at)?;
         missing.looked_at += before.looked_at;
         missing.days.extend(before.days);
         missing.rooms.extend(before.rooms);
@@ -50,18 +47,24 @@ impl Catalog {
         Ok(missing)
     }
 
-    /// Looks for the transcripts of room-days whose files of lines lie behind `start` and before `end`, in their order.
-    fn missing_between(&self, archive: &Path, start: &str, end: &str, most: usize) -> Result<Missing, Error> {
-        let sql = "select path from file where path > ?1 and path <= ?2 and not dirty order by path limit ?3";
+    /// Looks for the transcripts of room-days whose files of lines have numbers from `start` on and before `end`, in their order.
+    fn missing_between(&self, archive: &Path, start: i64, end: i64, most: usize) -> Result<Missing, Error> {
+        let sql = "select file, directory, day from file join room using (room)
+                    where file >= ?1 and file < ?2
+                      and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file)
+                    order by file limit ?3";
         let mut statement = self.connection.prepare_cached(sql)?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let paths = statement.query_map(params![start, end, most], |row| row.get::<_, String>(0))?;
+        let files = statement.query_map(params![start, end, most], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
         let links = inside::directory(archive, by_name::DIRECTORY).ok();
         let mut missing = Missing::default();
         let (mut room, mut there) = (String::new(), BTreeSet::new());
-        for path in paths {
-            let path = path?;
-            let (directory, day) = layout::parts(&path).ok_or_else(|| Error::altered("the path of a file", &path))?;
+        for found in files {
+            let (file, directory, day) = found?;
+            let path = format!("rooms/{directory}/{day}.jsonl");
+            layout::parts(&path).ok_or_else(|| Error::altered("the path of a file", &path))?;
             if directory != room {
                 directory.clone_into(&mut room);
                 there = jsonl::names(archive, &format!("rooms/{room}"))?;
@@ -77,17 +80,17 @@ impl Catalog {
                 }
             }
             if !there.contains(&format!("{day}.md")) {
-                missing.days.push(path.clone());
+                missing.days.push(path);
             }
             missing.looked_at += 1;
-            missing.last = Some(path);
+            missing.last = Some(file);
         }
         Ok(missing)
     }
 
     /// Whether the archive's index is gone: once a room is rendered, there is one.
     fn lacks_index(&self, archive: &Path) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from room where not dirty)";
+        let sql = "select exists (select 1 from room where has_lines and not dirty)";
         let path = archive.join("index.md");
         Ok(inside::length(archive, "index.md").map_err(Error::io("look at", &path))?.is_none()
             && self.connection.query_row(sql, [], |row| row.get::<_, bool>(0))?)
@@ -105,12 +108,12 @@ impl Archive {
             let missing = self.catalog.missing_transcripts(&self.directory, most)?;
             return self.mark_gone(&missing);
         }
-        let mut last = String::new();
+        let mut next = 0;
         loop {
-            let missing = self.catalog.missing_between(&self.directory, &last, END, AT_ONCE)?;
+            let missing = self.catalog.missing_between(&self.directory, next, i64::MAX, AT_ONCE)?;
             self.mark_gone(&missing)?;
             match missing.last {
-                Some(path) => last = path,
+                Some(file) => next = file + 1,
                 None => break,
             }
         }
@@ -124,7 +127,9 @@ impl Archive {
         }
         let writing = self.catalog.write()?;
         for path in &missing.days {
-            writing.0.prepare_cached("update file set dirty = 1 where path = ?1")?.execute([path])?;
+            if let Some(file) = catalog::file(&writing.0, path)? {
+                writing.file_is_stale(file.file)?;
+            }
         }
         for room in &missing.rooms {
             let sql = "update room set dirty = 1, link = null where directory = ?1";
@@ -132,7 +137,7 @@ impl Archive {
         }
         if missing.index {
             // it is made with the last of the rooms
-            writing.0.execute("update room set dirty = 1 where room_id = (select min(room_id) from room)", [])?;
+            writing.0.execute("update room set dirty = 1 where room_id = (select min(room_id) from room where has_lines)", [])?;
         }
         writing.commit()
     }

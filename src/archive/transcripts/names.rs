@@ -93,14 +93,14 @@ impl<'c> Names<'c> {
             return Ok(known.name.clone());
         }
         let sql = "select origin_server_ts, displayname from membership
-                    where room_id = ?1 and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
+                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
         let found = self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
         });
         let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
         let sql = "select min(origin_server_ts) from membership
-                    where room_id = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
+                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         let until: Option<i64> =
             self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
         let Remembered { known, names, .. } = &mut *self.remembered;
@@ -133,9 +133,9 @@ impl<'c> Names<'c> {
     fn bearer(&self, name: &str, order: &str) -> Result<Option<String>, Error> {
         let sql = format!(
             "select user_id from membership m indexed by membership_displayname
-              where room_id = ?1 and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
+              where room = (select room from room where room_id = ?1) and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
                 and not exists (select 1 from membership later
-                                 where later.room_id = m.room_id and later.user_id = m.user_id
+                                 where later.room = m.room and later.user_id = m.user_id
                                    and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?3)
               order by user_id {order} limit 1"
         );
@@ -152,7 +152,7 @@ impl<'c> Names<'c> {
         let given = |user_id: &str| {
             format!(
                 "exists (select 1 from membership indexed by membership_displayname
-                  where room_id = ?1 and displayname = ?2 and {user_id})"
+                  where room = (select room from room where room_id = ?1) and displayname = ?2 and {user_id})"
             )
         };
         let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
@@ -172,7 +172,7 @@ impl<'c> Names<'c> {
         event_id: &str,
     ) -> Result<Option<(String, Option<String>)>, Error> {
         let sql = "select membership, displayname from membership
-                    where room_id = ?1 and user_id = ?2
+                    where room = (select room from room where room_id = ?1) and user_id = ?2
                       and (origin_server_ts, topological_ordering, event_id) < (?3, ?4, ?5)
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
         let found = self

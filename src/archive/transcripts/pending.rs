@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 
 use super::super::writing::{Writing, signed};
-use super::super::{Catalog, Error, layout};
+use super::super::layout::{self, DayName};
+use super::super::{Catalog, Error};
 use super::{AT_ONCE, Transcripts};
 
 /// A room-day whose transcript is stale.
@@ -15,6 +16,7 @@ pub(super) struct Stale {
     pub(super) path: String,
     pub(super) room_id: String,
     pub(super) events: i64,
+    pub(super) file: i64,
 }
 
 impl Stale {
@@ -31,29 +33,38 @@ impl Stale {
 impl Writing<'_> {
     /// Says that transcripts have to be rendered anew; how many.
     pub(super) fn mark(&self, which: &Transcripts) -> Result<usize, Error> {
+        let mark = "insert into stale (view, file) select 'markdown', file from file";
+        let again = "on conflict do nothing";
         let marked = match which {
             Transcripts::All => {
                 self.0.execute("update room set link = null", [])?;
-                self.0.execute("update file set dirty = 1", [])?
+                self.0.execute("delete from stale where view = 'markdown'", [])?;
+                self.0.execute(mark, [])?
             }
-            Transcripts::Room(room_id) => self.0.execute(
-                "update file set dirty = 1
-                  where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
-                                 and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
-                [room_id],
-            )?,
+            Transcripts::Room(room_id) => {
+                let of_room = "room = (select room from room where room_id = ?1)";
+                self.0.execute(&format!("{mark} where {of_room} {again}"), [room_id])?;
+                self.files_with(of_room, room_id)?
+            }
             Transcripts::Day(day) => {
-                self.0.execute("update file set dirty = 1 where path like '%/' || ?1 || '.jsonl'", [day])?
+                self.0.execute(&format!("{mark} where day = ?1 {again}"), [day])?;
+                self.files_with("day = ?1", day)?
             }
         };
         self.0.execute(
-            "update room set dirty = 1 where ?1 is null or room_id = ?1",
+            "update room set dirty = 1 where has_lines and (?1 is null or room_id = ?1)",
             [match which {
                 Transcripts::Room(room_id) => Some(room_id),
                 _ => None,
             }],
         )?;
         Ok(marked)
+    }
+
+    fn files_with(&self, which: &str, value: &str) -> Result<usize, Error> {
+        let sql = format!("select count(*) from file where {which}");
+        let files: i64 = self.0.query_row(&sql, [value], |row| row.get(0))?;
+        Ok(usize::try_from(files).unwrap_or(usize::MAX))
     }
 }
 
@@ -66,12 +77,12 @@ impl Catalog {
 
     /// Some of the stale room-days, room by room.
     pub(super) fn stale_days(&self) -> Result<Vec<Stale>, Error> {
-        let sql = "select path, room_id, events from file
-                     join room on directory = substr(path, 7, instr(substr(path, 7), '/') - 1)
-                    where file.dirty order by path limit ?1";
+        let sql = "select 'rooms/' || directory || '/' || day || '.jsonl', room_id, events, stale.file
+                     from stale cross join file using (file) join room using (room)
+                    where view = 'markdown' order by room, day limit ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![signed(AT_ONCE as u64)], |row| {
-            Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)? })
+            Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)?, file: row.get(3)? })
         })?;
         let stale = rows.collect::<Result<Vec<Stale>, _>>()?;
         stale.iter().try_for_each(|stale| layout::checked_day(&stale.room_id, &stale.path).map(drop))?;
@@ -80,12 +91,9 @@ impl Catalog {
 
     /// The days of a room, the oldest first, `undated` last.
     pub(super) fn days_of(&self, room_id: &str) -> Result<BTreeSet<String>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "select path from file
-              where path between 'rooms/' || (select directory from room where room_id = ?1) || '/'
-                             and 'rooms/' || (select directory from room where room_id = ?1) || '/~'",
-        )?;
-        let paths = statement.query_map([room_id], |row| row.get::<_, String>(0))?;
-        paths.map(|path| Ok(layout::checked_day(room_id, &path?)?.to_owned())).collect()
+        let sql = "select day from file where room = (select room from room where room_id = ?1)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let days = statement.query_map([room_id], |row| row.get::<_, DayName>(0))?;
+        days.map(|day| Ok(day?.0)).collect()
     }
 }

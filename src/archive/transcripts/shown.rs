@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::Error;
+use super::super::catalog::key;
 use super::super::layout::DayName;
 use super::names::REMEMBERED;
 use crate::event::Object;
@@ -35,9 +36,15 @@ pub(super) struct Shown {
     pub(super) censored: bool,
 }
 
+/// The columns of the view `event` that are taken, `content` from the line.
 const COLUMNS: &str =
-    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, content, relates_to,
-    rel_type, replies_to, redacts, redacted_by, censored";
+    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, content(path, start, length),
+    relates_to, rel_type, replies_to, redacts, redacted_by, censored";
+/// Reads the lines of events in the order in which `select * from event …` gives them, and only of those that are taken.
+fn in_order(events: &str) -> String {
+    format!("with ordered as materialized ({events}) select {COLUMNS} from ordered")
+}
+
 /// Events that clients saw.
 const ACCEPTED: &str = "not rejected and not soft_failed";
 
@@ -106,34 +113,28 @@ pub(super) fn each_of_day(
     between: &Range<i64>,
     take: &mut dyn FnMut(Shown) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let order = "order by origin_server_ts, topological_ordering, event_id";
     let range = super::time::range(day);
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
-    let spans: &[&str] = if super::time::date(day).is_some() {
-        // a damaged line that was read back has a day, that of its file, but no time
-        &["origin_server_ts is null", "origin_server_ts >= ?2 and origin_server_ts < ?3"]
-    } else {
-        &["origin_server_ts is null", "origin_server_ts < 0", "origin_server_ts >= 253402300800000"]
-    };
-    for span in spans {
-        let sql = format!(
-            "select {COLUMNS} from event indexed by event_room
-              where room_id = ?1 and {span} and (origin_server_ts is not null or day = ?4) and {ACCEPTED} and ?2 <= ?3
-              {order}"
-        );
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![room_id, start, end, day])?;
-        while let Some(row) = rows.next()? {
-            take(Shown::read(row)?)?;
-        }
+    // a damaged line that was read back has a day, that of its file, but no time
+    let sql = in_order(&format!(
+        "select * from event
+          where room_id = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
+            and (origin_server_ts is null or origin_server_ts >= ?3 and origin_server_ts < ?4)
+          order by origin_server_ts, topological_ordering, event_id"
+    ));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![room_id, day, start, end])?;
+    while let Some(row) = rows.next()? {
+        take(Shown::read(row)?)?;
     }
     Ok(())
 }
 
 /// An event of this room that clients saw.
 pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> Result<Option<Shown>, Error> {
+    let key = key!("?1");
     let sql =
-        format!("select {COLUMNS} from event indexed by event_id where event_id = ?1 and room_id = ?2 and {ACCEPTED}");
+        format!("select {COLUMNS} from event where id_key = {key} and event_id = ?1 and +room_id = ?2 and {ACCEPTED}");
     Ok(connection.prepare_cached(&sql)?.query_row([event_id, room_id], Shown::read).optional()?)
 }
 
@@ -151,8 +152,12 @@ pub(super) fn is_redacted(
     let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
     let mut edited = event.relates_to.clone().filter(|_| is_edit);
     let mut sender = event.sender.clone();
-    let sql = "select redacted_by is not null, sender, case when rel_type = 'm.replace' and state_key is null then relates_to end
-                 from event indexed by event_id where event_id = ?1 and room_id = ?2";
+    let sql = concat!(
+        "select redacted_by is not null, sender, case when rel_type = 'm.replace' and state_key is null then relates_to end
+           from event where id_key = ",
+        key!("?1"),
+        " and event_id = ?1 and +room_id = ?2"
+    );
     let mut look = connection.prepare_cached(sql)?;
     for _ in 0..DEEPEST {
         let Some(id) = edited else { return Ok(false) };
@@ -183,11 +188,15 @@ impl Redactors {
         sender: Option<&str>,
     ) -> Result<bool, Error> {
         if !self.0.contains_key(event_id) {
-            let sql =
+            let sql = concat!(
                 "select distinct case when coalesce(recheck, 0) <> 0 then substr(sender, instr(sender, ':') + 1) end
-                         from event indexed by event_redacts
-                        where redacts = ?1 and room_id = ?2 and type = 'm.room.redaction' and not rejected
-                          and (coalesce(recheck, 0) = 0 or sender is not null)";
+                   from event
+                  where line in (select line from relation indexed by relation_redacts where redacts_key = ",
+                key!("?1"),
+                " and redacts = ?1)
+                    and +room_id = ?2 and +type = 'm.room.redaction' and not rejected
+                    and (coalesce(recheck, 0) = 0 or sender is not null)"
+            );
             let mut servers = connection.prepare_cached(sql)?;
             let servers = servers.query_map([event_id, room_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
             if self.0.len() >= REMEMBERED {
@@ -218,11 +227,14 @@ pub(super) struct Related {
 impl Related {
     pub(super) fn to(connection: &Connection, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
+        let key = key!("?1");
         let sql = format!(
-            "select rel_type, replies_to is relates_to from event indexed by event_relates_to
-              where relates_to = ?1 and room_id = ?2 and {ACCEPTED}
-             union select null, true from event indexed by event_replies_to
-              where replies_to = ?1 and replies_to is not relates_to and room_id = ?2 and {ACCEPTED}"
+            "select distinct iif(relates_to = ?1, rel_type, null), replies_to is ?1 from event
+              where line in (select line from relation indexed by relation_relates_to
+                              where relates_to_key = {key} and relates_to = ?1
+                             union all select line from relation indexed by relation_replies_to
+                              where replies_to_key = {key} and replies_to = ?1 and replies_to is not relates_to)
+                and +room_id = ?2 and {ACCEPTED}"
         );
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query([event_id, room_id])?;
@@ -268,10 +280,13 @@ pub(super) fn each_related(
         Order::Oldest => "origin_server_ts, event_id",
         Order::Newest => "origin_server_ts desc, event_id desc",
     };
-    let sql = format!(
-        "select {COLUMNS} from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2 and rel_type = ?3
-            and {ACCEPTED} and redacted_by is null order by {order}"
-    );
+    let key = key!("?1");
+    let sql = in_order(&format!(
+        "select * from event
+          where line in (select line from relation indexed by relation_relates_to
+                          where relates_to_key = {key} and relates_to = ?1)
+            and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by {order}"
+    ));
     each(connection, &sql, [to, room_id, rel_type], take)
 }
 
@@ -283,12 +298,19 @@ pub(super) fn each_related_to_any(
     rel_type: &str,
     take: &mut dyn FnMut(Shown) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let sql = format!(
-        "select {COLUMNS} from event indexed by event_relates_to
-          where relates_to in (select ?1 union select event_id from event indexed by event_relates_to
-                                where relates_to = ?1 and room_id = ?2 and rel_type = 'm.replace')
-            and room_id = ?2 and rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
-    );
+    let (key, edit_key) = (key!("?1"), key!("named.id"));
+    let sql = in_order(&format!(
+        "with named (id) as materialized (
+             select ?1 union
+             select event_id from event
+              where line in (select line from relation indexed by relation_relates_to
+                              where relates_to_key = {key} and relates_to = ?1)
+                and +room_id = ?2 and +rel_type = 'm.replace')
+         select * from event
+          where line in (select line from named cross join relation indexed by relation_relates_to
+                          where relates_to_key = {edit_key} and relates_to = named.id)
+            and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
+    ));
     each(connection, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
         let edit = edit.map(|id| event(connection, room_id, id)).transpose()?;

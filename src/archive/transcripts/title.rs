@@ -75,7 +75,7 @@ fn given(
 
 /// The content of a room's newest state event of a type with an empty state key; none if it is redacted.
 pub(super) fn state(connection: &Connection, room_id: &str, kind: &str) -> Result<Option<String>, Error> {
-    let sql = "select content from room_state where room_id = ?1 and type = ?2
+    let sql = "select content from room_state where room = (select room from room where room_id = ?1) and type = ?2
                 order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
     let found = connection.prepare_cached(sql)?.query_row([room_id, kind], |row| row.get(0));
     Ok(found.optional()?.flatten())
@@ -115,7 +115,7 @@ impl States {
         };
         let before = newest.partition_point(|(_, at, _)| *at < end);
         let Some((depth, at, event_id)) = before.checked_sub(1).map(|last| &newest[last]) else { return Ok(None) };
-        let sql = "select content from room_state where room_id = ?1 and type = ?2 and topological_ordering = ?3
+        let sql = "select content from room_state where room = (select room from room where room_id = ?1) and type = ?2 and topological_ordering = ?3
                       and origin_server_ts = ?4 and event_id = ?5";
         Ok(connection.prepare_cached(sql)?.query_row(params![room_id, kind, depth, at, event_id], |row| row.get(0))?)
     }
@@ -123,7 +123,7 @@ impl States {
 
 /// The state events of a type that were the newest ones when they came, the oldest first.
 fn newest(connection: &Connection, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
-    let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room_id = ?1 and type = ?2
+    let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room = (select room from room where room_id = ?1) and type = ?2
                 order by origin_server_ts, topological_ordering, event_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut newest: Vec<(i64, i64, String)> = Vec::new();
@@ -148,11 +148,11 @@ struct Called {
 fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Called, Error> {
     // of those in the room, and of those who were: the first names, and how many
     let (mut present, mut past) = (Heroes::default(), Heroes::default());
-    let sql = "select min(user_id) from membership where room_id = ?1 and user_id > ?2";
+    let sql = "select min(user_id) from membership where room = (select room from room where room_id = ?1) and user_id > ?2";
     let mut next = connection.prepare_cached(sql)?;
     // how often somebody said a name does not matter
     let last =
-        "select membership, displayname from membership where room_id = ?1 and user_id = ?2 and origin_server_ts < ?3";
+        "select membership, displayname from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts < ?3";
     let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
     let mut last_of = connection.prepare_cached(&format!("{last} {newest}"))?;
     // who leaves keeps the name
@@ -160,7 +160,7 @@ fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Called, E
     let mut name_of = connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
     // when one of those that were looked at changes
     let change =
-        "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2 and origin_server_ts >= ?3";
+        "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts >= ?3";
     let mut change = connection.prepare_cached(change)?;
     let mut until = i64::MAX;
     let mut user_id = String::new();
