@@ -107,7 +107,7 @@ fn a_killed_program_loses_nothing_and_repeats_nothing() {
     }
     assert_eq!(archive.one("select count(distinct event_id) = count(*) from event"), "1");
     assert_eq!(archive.one("select sum(live) from run"), stored.to_string());
-    assert_eq!(archive.one("select count(*) from file where dirty"), "0");
+    assert_eq!(archive.one("select count(*) from stale"), "0");
 }
 
 /// Begins a run and kills it once it is seen in a phase. False: it came to its end before.
@@ -166,15 +166,16 @@ fn look(catalog: &Connection, archive: &Path) -> rusqlite::Result<Phase> {
     if holds("exists (select 1 from intent where path <> '')")? || is_longer_than_committed(catalog, archive)? {
         return Ok(Phase::Appending);
     }
-    if !has("file_dirty")? {
-        return Ok(if has("event_id")? { Phase::Indexing } else { Phase::Other });
+    if !has("membership_displayname")? {
+        return Ok(if has("line_id")? { Phase::Indexing } else { Phase::Other });
     }
-    Ok(if holds("exists (select 1 from file where dirty)")? { Phase::Rendering } else { Phase::Other })
+    Ok(if holds("exists (select 1 from stale)")? { Phase::Rendering } else { Phase::Other })
 }
 
 /// Whether a file of lines is longer than the catalog says.
 fn is_longer_than_committed(catalog: &Connection, archive: &Path) -> rusqlite::Result<bool> {
-    let mut committed = catalog.prepare("select coalesce((select bytes from file where path = ?1), 0)")?;
+    let mut committed = catalog.prepare("select coalesce((select bytes from file join room using (room)
+                          where 'rooms/' || directory || '/' || day || '.jsonl' = ?1), 0)")?;
     for room in entries(&archive.join("rooms")) {
         for file in entries(&archive.join("rooms").join(&room)) {
             let path = format!("rooms/{room}/{file}");

@@ -238,7 +238,7 @@ impl Story<'_> {
     /// comes twice. What lies beyond the committed lengths may be there only after a death.
     fn check_lines(&mut self, died: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
-        let mut statement = catalog.prepare("select path, bytes, events from file").map_err(failure)?;
+        let mut statement = catalog.prepare("select 'rooms/' || directory || '/' || day || '.jsonl', bytes, events from file join room using (room)").map_err(failure)?;
         let row =
             |row: &rusqlite::Row| Ok((row.get(0)?, (row.get::<_, u32>(1)? as usize, row.get::<_, u32>(2)? as usize)));
         let rows = statement.query_map([], row).map_err(failure)?;
@@ -313,7 +313,7 @@ impl Story<'_> {
     /// in no line.
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
-        let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'file_dirty')")?;
+        let indexed: bool = one(&catalog, "select exists (select 1 from sqlite_schema where name = 'membership_displayname')")?;
         let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected, soft_failed from event";
         let mut statement = catalog.prepare(sql).map_err(failure)?;
         let mut events: BTreeMap<String, Known> = BTreeMap::new();

@@ -286,12 +286,6 @@ impl Error {
         matches!(self, Error::Locked { .. } | Error::LockedElsewhere { .. } | Error::LockLost(_) | Error::Busy(_))
     }
 
-    /// Whether an event would have had two rows in the catalog.
-    pub(super) fn is_duplicate(&self) -> bool {
-        let unique = rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
-        matches!(self, Error::Catalog(error) if error.sqlite_error().is_some_and(|error| error.extended_code == unique))
-    }
-
     /// Something in a catalog that cannot be of an export; what it is of, and its text.
     pub(super) fn altered(what: &str, text: &str) -> Error {
         let text: String = text.chars().take(SHOWN).collect();

@@ -206,6 +206,7 @@ mod tests {
         let one = |sql: &str| archive.catalog().connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         assert_eq!(one("select group_concat(displayname) from membership"), "one");
         assert_eq!(one("select events || ' of ' || bytes from file"), format!("2 of {}", lines.len()));
+        assert_eq!(one("select group_concat(start) from line"), format!("0,{}", line("$1", &member("one")).len()));
         assert_eq!(one("select group_concat(outcome) from run"), "rebuilt");
     }
 

@@ -128,7 +128,7 @@ impl Writing<'_> {
         let sql = format!(
             "update line as target set redacted_by = {} where id_key = {} and event_id = ?1 and {REDACTABLE}
              returning redacted_by is not null, state_key, topological_ordering, coalesce(origin_server_ts, 0),
-                       (select room from file where file.file = target.file), (select name from type where type.type = target.type)",
+                       (select room from file where file.file = line.file), (select name from type where type.type = line.type)",
             redaction_of_line(),
             key!("?1")
         );
@@ -244,14 +244,13 @@ impl Writing<'_> {
         let of_members = format!(
             "update membership as target set redacted = 1
               where {members} and displayname is not null and {outlier} and {} is not null
-             returning (select room_id from room where room.room = target.room), 'm.room.member',
-                       target.user_id, origin_server_ts",
+             returning (select room_id from room where room.room = membership.room), 'm.room.member', user_id, origin_server_ts",
             redaction("target.room", sender, "-1")
         );
         let of_rooms = format!(
             "update room_state as target set redacted = 1
               where {rooms} and content is not null and type is not 'm.room.create' and {outlier} and {} is not null
-             returning (select room_id from room where room.room = target.room), type, '', origin_server_ts",
+             returning (select room_id from room where room.room = room_state.room), type, '', origin_server_ts",
             redaction("target.room", "target.sender", "-1")
         );
         for sql in [of_members, of_rooms] {

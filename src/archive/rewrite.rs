@@ -194,7 +194,7 @@ impl Writing<'_> {
         )?;
         let (mut by, mut dropped) = (0, 0);
         for change in changes {
-            let sql = "insert into shift (start, length, by) values (?1, ?2, ?3)";
+            let sql = "replace into shift (start, length, by) values (?1, ?2, ?3)";
             let length = change.new.map(signed);
             self.0.prepare_cached(sql)?.execute(params![signed(change.start), length, by])?;
             dropped += i64::from(length.is_none());

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn what_is_not_ours_is_named() {
         for (deed, named) in [
-            ("create trigger t after insert on run begin delete from event; end", "trigger \"t\""),
+            ("create trigger t after insert on run begin delete from line; end", "trigger \"t\""),
             ("drop table file; create view file as select 'rooms' as path, 1 as bytes", "view \"file\""),
             ("create virtual table words using fts5 (word)", "table \"words"),
             ("drop table file; create virtual table file using fts5 (path, bytes)", "table \"file"),
@@ -155,7 +155,7 @@ mod tests {
             ("drop table setting", "no table \"setting\""),
             ("drop table setting; create table setting (name text primary key, value integer)", "table \"setting\""),
             ("drop index room_by_name", "no index \"room_by_name\""),
-            ("create index event_id on event (event_id)", "index \"event_id\""),
+            ("create index line_id on line (event_id)", "index \"line_id\""),
         ] {
             let connection = catalog();
             connection.execute_batch(deed).unwrap();
@@ -169,7 +169,7 @@ mod tests {
         let connection = catalog();
         connection.execute_batch("drop table setting; alter table run drop column known").unwrap();
         check(&connection, Compare::Names).unwrap();
-        connection.execute_batch("create trigger t after insert on run begin delete from event; end").unwrap();
+        connection.execute_batch("create trigger t after insert on run begin delete from line; end").unwrap();
         assert!(check(&connection, Compare::Names).is_err());
     }
 

@@ -307,7 +307,7 @@ fn a_lost_catalog_is_made_anew_from_the_lines() {
     }
     export(&database, archive.path(), &[]).with(3);
     let table = "select group_concat(json_array(event_id, room_id, stream_ordering, topological_ordering, state_key, \
-                        received_ts, day, body, content, relates_to, rel_type, redacts, redacted_by, soft_failed, \
+                        received_ts, day, body, start, length, relates_to, rel_type, redacts, redacted_by, soft_failed, \
                         rejected, outlier, damaged), '\n') \
                    from (select * from event order by event_id)";
     let (lines, rows) = (archive.lines(), archive.one(table));

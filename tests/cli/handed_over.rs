@@ -129,7 +129,7 @@ fn a_schema_that_is_not_ours_is_refused_before_it_is_read() {
             ),
             "the view \"setting\"",
         ),
-        ("create trigger t after insert on run begin delete from event; end", "the trigger \"t\""),
+        ("create trigger t after insert on run begin delete from line; end", "the trigger \"t\""),
         ("create index i on run (hex(zeroblob(1000000)))", "the index \"i\""),
     ] {
         let place = Place::new(&database);

@@ -241,7 +241,7 @@ fn a_signal_ends_what_takes_long_without_the_server() {
         .unwrap();
     wait_until("it has begun", || archive.path().join("catalog.sqlite-shm").exists());
     assert_eq!(end(&mut child, "TERM"), Some(143));
-    let dirty = format!("select dirty from file where events = {LINES}");
+    let dirty = format!("select count(*) from stale join file using (file) where events = {LINES}");
     assert_eq!(archive.one(&dirty), "1", "it was done before it heard of it");
     run(&["render", "--archive", text(archive.path())]).with(0);
     assert_eq!(archive.one(&dirty), "0");

@@ -44,7 +44,7 @@ fn an_export_renders_what_it_changes() {
     talk(&database);
     export(&database, archive.path(), &["--no-markdown"]).with(0);
     assert_eq!(read(&archive, DAY), "");
-    assert_eq!(archive.one("select count(*) from file where dirty"), "1");
+    assert_eq!(archive.one("select count(*) from stale"), "1");
 
     export(&database, archive.path(), &[]).with(0).saying("rendered 1 room-day of 1 room");
     let day = read(&archive, DAY);

@@ -82,5 +82,5 @@ fn it_is_found_by_index() {
     let steps: Vec<String> = plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
     let plan = steps.join("\n");
     assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE FOR ORDER BY\n"), "{plan}");
-    assert!(plan.contains("event_room") && plan.contains("event_relates_to") && plan.contains("event_id"), "{plan}");
+    assert!(plan.contains("line_file") && plan.contains("relation_relates_to"), "{plan}");
 }

@@ -14,7 +14,7 @@ pub(crate) type State = BTreeMap<String, String>;
 /// What the catalog says of runs: how often and when one came by, which nothing else is to depend on. A gap that a run begins
 /// with is as young as that run.
 const OF_RUNS: [(&str, &str); 5] =
-    [("event", "run"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
+    [("line", "run"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
 
 /// Everything in an archive that nobody writes to.
 pub(crate) fn state(archive: &Path) -> State {
@@ -26,8 +26,19 @@ pub(crate) fn state(archive: &Path) -> State {
     for table in column(&catalog, "select name from sqlite_schema where type = 'table' and name <> 'run'") {
         let columns = column(&catalog, &format!("select name from pragma_table_info('{table}')"));
         let kept = |name: &&String| !OF_RUNS.contains(&(&*table, name));
-        let columns: Vec<String> = columns.iter().filter(kept).map(|name| format!("\"{name}\"")).collect();
-        let mut statement = catalog.prepare(&format!("select {} from {table}", columns.join(", "))).unwrap();
+        // numbers are given in the order in which things come: what they stand for is compared
+        let named = |name: &String| match (&**name, &*table) {
+            (own, table) if own == table => "null".to_owned(),
+            ("line", _) => "(select event_id from line where line = t.line)".to_owned(),
+            ("file", _) => "(select room_id || day from file join room using (room) where file = t.file)".to_owned(),
+            ("room", _) => "(select room_id from room where room = t.room)".to_owned(),
+            ("sender", "line") => "(select user_id from user where user = t.sender)".to_owned(),
+            ("type", "line") => "(select name from type where type = t.type)".to_owned(),
+            ("rel_type", _) => "(select name from type where type = t.rel_type)".to_owned(),
+            (name, _) => format!("\"{name}\""),
+        };
+        let columns: Vec<String> = columns.iter().filter(kept).map(named).collect();
+        let mut statement = catalog.prepare(&format!("select {} from {table} t", columns.join(", "))).unwrap();
         let rows = statement
             .query_map([], |row| (0..columns.len()).map(|at| row.get::<_, Value>(at)).collect::<Result<Vec<_>, _>>());
         let mut rows: Vec<String> = rows.unwrap().map(|row| format!("{:?}", row.unwrap())).collect();

@@ -256,12 +256,14 @@ impl TestArchive {
             let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
             rows.and_then(Iterator::collect).unwrap_or_else(|error| panic!("{sql}\n{error}"))
         };
-        let known = rows("select path, cast(bytes as text), cast(events as text) from file");
+        let known = rows(
+            "select 'rooms/' || directory || '/' || day || '.jsonl', cast(bytes as text), cast(events as text)
+               from file join room using (room)",
+        );
         let files = files.into_iter().map(|(path, bytes, events)| (path, bytes.to_string(), events.to_string()));
         assert_eq!(files.collect::<BTreeSet<_>>(), known, "the files and what the catalog knows of them");
         let known = rows(
-            "select event_id, room_id, 'rooms/' || directory || '/' || day || '.jsonl' \
-               from event left join room using (room_id)",
+            "select event_id, room_id, path from event",
         );
         assert_eq!(events, known, "the lines and the events of the catalog");
         lines
