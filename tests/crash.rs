@@ -174,8 +174,10 @@ fn look(catalog: &Connection, archive: &Path) -> rusqlite::Result<Phase> {
 
 /// Whether a file of lines is longer than the catalog says.
 fn is_longer_than_committed(catalog: &Connection, archive: &Path) -> rusqlite::Result<bool> {
-    let mut committed = catalog.prepare("select coalesce((select bytes from file join room using (room)
-                          where 'rooms/' || directory || '/' || day || '.jsonl' = ?1), 0)")?;
+    let mut committed = catalog.prepare(
+        "select coalesce((select bytes from file join room using (room)
+                          where 'rooms/' || directory || '/' || day || '.jsonl' = ?1), 0)",
+    )?;
     for room in entries(&archive.join("rooms")) {
         for file in entries(&archive.join("rooms").join(&room)) {
             let path = format!("rooms/{room}/{file}");

@@ -171,12 +171,11 @@ impl Catalog {
 
     /// Whether an event is archived; without indexes it takes a look at every one.
     pub fn has_event(&self, event_id: &str) -> Result<bool, Error> {
-        let mut statement =
-            self.connection.prepare_cached(concat!(
-                "select exists (select 1 from line where id_key = ",
-                key!("?1"),
-                " and event_id = ?1)"
-            ))?;
+        let mut statement = self.connection.prepare_cached(concat!(
+            "select exists (select 1 from line where id_key = ",
+            key!("?1"),
+            " and event_id = ?1)"
+        ))?;
         Ok(statement.query_row([event_id], |row| row.get(0))?)
     }
 

@@ -82,14 +82,6 @@ pub(super) fn checked_directory(room_id: &str, stored: &str) -> Result<String, E
     if directory == stored { Ok(directory) } else { Err(Error::altered("the directory of a room", stored)) }
 }
 
-/// Makes sure that a catalog puts a file of lines where its room does; the day that it is named after.
-pub(super) fn checked_day<'p>(room_id: &str, stored: &'p str) -> Result<&'p str, Error> {
-    match parts(stored) {
-        Some((room, day)) if room == room_directory(room_id) => Ok(day),
-        _ => Err(Error::altered("the path of a file", stored)),
-    }
-}
-
 /// A day as the catalog's text, which is a part of paths and links.
 pub(super) struct DayName(pub(super) String);
 
@@ -151,8 +143,6 @@ mod tests {
             assert_eq!(parts(path), expected, "{path}");
         }
         assert!(checked_directory("!a:b", "a@b").is_ok() && checked_directory("!a:b", "../a@b").is_err());
-        assert_eq!(checked_day("!a:b", "rooms/a@b/undated.jsonl").ok(), Some("undated"));
-        assert!(checked_day("!a:b", "rooms/c@d/undated.jsonl").is_err());
     }
 
     #[test]

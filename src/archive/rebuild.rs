@@ -21,8 +21,8 @@ const NAMED: u64 = 20;
 /// off is taken away: the next export adds it again, if the server still has it. Where an event has several lines, the first one
 /// counts.
 pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
-    take_all(archive, writing, interrupt, false)?;
-    if writing.has_second_lines()? {
+    let any = take_all(archive, writing, interrupt, false)?;
+    if any && writing.has_second_lines()? {
         // only an index, which makes it slower, tells in time which lines these are
         writing.empty()?;
         take_all(archive, writing, interrupt, true)?;
@@ -30,8 +30,8 @@ pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Int
     Ok(())
 }
 
-/// `looks`: whether each event is there already.
-fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, looks: bool) -> Result<(), Error> {
+/// `looks`: whether each event is there already. False: there is no line.
+fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, looks: bool) -> Result<bool, Error> {
     let mut run = None;
     let (mut counts, mut second) = (Counts::default(), 0);
     jsonl::for_each(archive, |name, day| {
@@ -45,10 +45,11 @@ fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, lo
     if second > NAMED {
         warn!("{} more second lines of events", second - NAMED);
     }
+    let Some(run) = run else { return Ok(false) };
     writing.begin_to_index()?;
-    let Some(run) = run else { return Ok(()) };
     writing.count(run, &counts, 1)?;
-    writing.end_run(run, "rebuilt", None, 0)
+    writing.end_run(run, "rebuilt", None, 0)?;
+    Ok(true)
 }
 
 /// Takes the lines of a file; how many were second ones of their events.

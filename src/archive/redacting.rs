@@ -178,20 +178,23 @@ impl Writing<'_> {
 
     /// Forgets the names that outliers of a room gave, of those with these ids that are redacted.
     pub(super) fn redact_outliers(&self, room_id: &str, event_ids: &[&str], stale: &mut Stale) -> Result<(), Error> {
-        let named = "room = (select room from room where room_id = ?1) and event_id in (select value from json_each(?2))";
+        let named =
+            "room = (select room from room where room_id = ?1) and event_id in (select value from json_each(?2))";
         self.forget_outliers([named; 2], &[&room_id, &json!(event_ids).to_string()], stale)
     }
 
     /// Records a ban that redacts, if it is archived, or an outlier, in place of the one before. True: that is new.
     fn ban(&self, ban: &BanRedaction) -> Result<bool, Error> {
         let key = key!("?3");
-        let sql = format!("insert into ban_redaction (room_id, user_id, event_id, until) select ?1, ?2, ?3, ?4
+        let sql = format!(
+            "insert into ban_redaction (room_id, user_id, event_id, until) select ?1, ?2, ?3, ?4
                     where exists (select 1 from line join file using (file) join room using (room)
                                    where id_key = {key} and event_id = ?3 and +room_id = ?1 and not rejected)
                        or exists (select 1 from membership where room = (select room from room where room_id = ?1)
                                      and user_id = ?2 and event_id = ?3)
                    on conflict (room_id, user_id) do update set event_id = excluded.event_id, until = excluded.until
-                    where (event_id, until) is not (excluded.event_id, excluded.until)");
+                    where (event_id, until) is not (excluded.event_id, excluded.until)"
+        );
         let parameters = params![ban.room_id, ban.user_id, ban.event_id, ban.until];
         let is_new = self.0.prepare_cached(&sql)?.execute(parameters)? == 1;
         // one that cannot redact ends the one before all the same
@@ -237,7 +240,8 @@ impl Writing<'_> {
     fn forget_outliers(&self, which: [&str; 2], parameters: &[&dyn ToSql], stale: &mut Stale) -> Result<(), Error> {
         let [members, rooms] = which;
         let key = key!("target.event_id");
-        let outlier = format!("not exists (select 1 from line where id_key = {key} and line.event_id = target.event_id)");
+        let outlier =
+            format!("not exists (select 1 from line where id_key = {key} and line.event_id = target.event_id)");
         // who invited, kicked or banned is not known; and what is an outlier is from before any ban's end
         let sender = "case when target.membership in ('join', 'knock')
                            then target.user_id end";

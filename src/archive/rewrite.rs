@@ -318,7 +318,10 @@ mod tests {
         let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
         let files = names.iter().map(|name| (name.clone(), read(name))).collect();
         let catalog = Catalog::open_to_read(directory).unwrap();
-        let mut statement = catalog.connection.prepare("select room.directory || file.day, bytes, events from file join room using (room) order by 1").unwrap();
+        let mut statement = catalog
+            .connection
+            .prepare("select room.directory || file.day, bytes, events from file join room using (room) order by 1")
+            .unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         (files, rows.map(Result::unwrap).collect())
     }

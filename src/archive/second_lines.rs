@@ -43,9 +43,8 @@ impl Archive {
                 break;
             }
             let paths: BTreeSet<String> = lines.keys().cloned().collect();
-            let change = |path: &str, start, _: &str| {
-                Ok(if lines[path].contains(&start) { Change::Drop } else { Change::Keep })
-            };
+            let change =
+                |path: &str, start, _: &str| Ok(if lines[path].contains(&start) { Change::Drop } else { Change::Keep });
             let directory = self.directory.clone();
             self.rewrite(&paths, change, |writing| {
                 paths.iter().try_for_each(|path| writing.forget_second_lines(&directory, path, run, &mut taken))
@@ -155,7 +154,8 @@ impl Writing<'_> {
         taken.events += found.duplicates;
         self.count(run, &found, 1)?;
         for table in ["line", "relation", "said"] {
-            let sql = format!("delete from {table} where line in (select line from copy where path = ?1 and not stays)");
+            let sql =
+                format!("delete from {table} where line in (select line from copy where path = ?1 and not stays)");
             self.0.prepare_cached(&sql)?.execute([path])?;
         }
         self.0.prepare_cached("delete from copy where path = ?1 and not stays")?.execute([path])?;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension as _, Params, params};
 use serde_json::json;
 
+use super::Error;
 use super::catalog::key;
 use super::writing::Writing;
-use super::Error;
 use crate::event::{Day, Event};
 
 /// Gathers what is stale in the rooms of a batch.
@@ -236,9 +236,10 @@ const REFERRERS: &str = concat!(
 
 impl Writing<'_> {
     fn mark_day(&self, room: &str, day: &str) -> Result<(), Error> {
-        self.mark_files("select file from file where room = (select room from room where room_id = ?1) and day = ?2", [
-            room, day,
-        ])
+        self.mark_files(
+            "select file from file where room = (select room from room where room_id = ?1) and day = ?2",
+            [room, day],
+        )
     }
 
     /// Marks the files that a statement gives.

@@ -31,8 +31,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, params};
 use sha2::{Digest as _, Sha256};
 
-use super::writing::signed;
 use super::layout::DayName;
+use super::writing::signed;
 use super::{Archive, Error, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
@@ -129,7 +129,9 @@ impl Archive {
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(), Error> {
         let all: i64 =
-            self.catalog.connection.query_row("select count(*) from stale where view = 'markdown'", [], |row| row.get(0))?;
+            self.catalog
+                .connection
+                .query_row("select count(*) from stale where view = 'markdown'", [], |row| row.get(0))?;
         let options = Options::new(self.catalog.shows_redacted()?);
         if !self.catalog.has_transcripts()? {
             index::is_ours(&self.directory)?;

@@ -75,20 +75,20 @@ impl Place {
 #[test]
 fn a_path_that_no_export_makes_is_refused_and_named() {
     let database = server();
-    let dirty = "update file set dirty = 1; update room set dirty = 1;";
+    let dirty = "insert or ignore into stale select 'markdown', file from file; update room set dirty = 1;";
     for (deed, named) in [
         ("insert into intent values ('rooms/../../outside/notes', 0)", "rooms/../../outside/notes"),
         ("insert into intent values ('OUTSIDE/notes', 0)", "/outside/notes"),
         ("insert into intent values ('rooms/../../outside/2026-11-22.jsonl', 3)", "outside/2026-11-22.jsonl"),
         ("insert into intent values ('rooms/room@here.test/../../../outside/2026-11-22.jsonl', 0)", "outside"),
-        ("update file set path = 'rooms/../../outside/2026-11-22.jsonl'; update room set directory = '..'", "outside"),
+        ("update file set day = '../../../outside/2026-11-22'", "outside"),
         ("update room set directory = '../../outside'", "the directory of a room \"../../outside\""),
+        ("update room set by_name = '../../outside/link', link = null, dirty = 0; delete from stale", "outside/link"),
+        ("update file set day = '](../../../../outside/notes)'", "a day \"](../"),
         (
-            "update room set by_name = '../../outside/link', link = null, dirty = 0; update file set dirty = 0",
-            "outside/link",
+            "insert into file (room, day, bytes, events, run) select room, '2026-11-21](x)', 0, 0, 1 from room",
+            "2026-11-21](x)",
         ),
-        ("update event set day = '](../../../../outside/notes)'", "a day \"](../"),
-        ("insert into file values ('rooms/room@here.test/2026-11-21](x).jsonl', 0, 0, 1, 0, 0)", "2026-11-21](x)"),
         ("update room set directory = '\u{1b}]0;x\u{7}'", "the directory of a room \"\\u{1b}]0;x\\u{7}\""),
     ] {
         let place = Place::new(&database);
@@ -105,10 +105,14 @@ fn a_path_that_no_export_makes_is_refused_and_named() {
 fn doctor_tells_nothing_of_a_file_outside() {
     let database = server();
     let place = Place::new(&database);
-    place.alter("update file set path = '../outside/notes'");
+    place.alter("update file set day = '../../../outside/notes'");
     let ended = place.doctor(&database);
-    assert!(ended.code == Some(11) && ended.stdout.contains("the path of a file \"../outside/notes\""), "{ended:?}");
-    place.alter("update file set path = 'rooms/room@here.test/2026-11-22.jsonl'");
+    assert!(
+        ended.code == Some(11)
+            && ended.stdout.contains("the path of a file \"rooms/room@here.test/../../../outside/notes.jsonl\""),
+        "{ended:?}"
+    );
+    place.alter("update file set day = '2026-11-22'");
     let lines = place.path().join(LINES);
     fs::remove_file(&lines).unwrap();
     symlink(place.outside.join("notes"), &lines).unwrap();

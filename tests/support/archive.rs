@@ -262,9 +262,7 @@ impl TestArchive {
         );
         let files = files.into_iter().map(|(path, bytes, events)| (path, bytes.to_string(), events.to_string()));
         assert_eq!(files.collect::<BTreeSet<_>>(), known, "the files and what the catalog knows of them");
-        let known = rows(
-            "select event_id, room_id, path from event",
-        );
+        let known = rows("select event_id, room_id, path from event");
         assert_eq!(events, known, "the lines and the events of the catalog");
         lines
     }

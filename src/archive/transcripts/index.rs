@@ -247,7 +247,8 @@ fn write_rooms(archive: &Path, connection: &Connection) -> Result<(), Error> {
 fn line_of(row: &Row<'_>) -> rusqlite::Result<String> {
     let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let day = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<DayName>>(at)?.map_or_else(String::new, |day| day.0));
+    let day =
+        |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<DayName>>(at)?.map_or_else(String::new, |day| day.0));
     let (first, last) = (day(6)?, day(7)?);
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let alias = aliases.first().map(|alias| inline(alias)).unwrap_or_default();

@@ -137,7 +137,10 @@ impl Archive {
         }
         if missing.index {
             // it is made with the last of the rooms
-            writing.0.execute("update room set dirty = 1 where room_id = (select min(room_id) from room where has_lines)", [])?;
+            writing.0.execute(
+                "update room set dirty = 1 where room_id = (select min(room_id) from room where has_lines)",
+                [],
+            )?;
         }
         writing.commit()
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 
-use super::super::writing::{Writing, signed};
 use super::super::layout::{self, DayName};
+use super::super::writing::{Writing, signed};
 use super::super::{Catalog, Error};
 use super::{AT_ONCE, Transcripts};
 
@@ -77,16 +77,18 @@ impl Catalog {
 
     /// Some of the stale room-days, room by room.
     pub(super) fn stale_days(&self) -> Result<Vec<Stale>, Error> {
-        let sql = "select 'rooms/' || directory || '/' || day || '.jsonl', room_id, events, stale.file
+        let sql = "select directory, day, room_id, events, stale.file
                      from stale cross join file using (file) join room using (room)
                     where view = 'markdown' order by room, day limit ?1";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(params![signed(AT_ONCE as u64)], |row| {
-            Ok(Stale { path: row.get(0)?, room_id: row.get(1)?, events: row.get(2)?, file: row.get(3)? })
+            let (directory, day): (String, DayName) = (row.get(0)?, row.get(1)?);
+            let path = format!("rooms/{directory}/{}.jsonl", day.0);
+            Ok((directory, Stale { path, room_id: row.get(2)?, events: row.get(3)?, file: row.get(4)? }))
         })?;
-        let stale = rows.collect::<Result<Vec<Stale>, _>>()?;
-        stale.iter().try_for_each(|stale| layout::checked_day(&stale.room_id, &stale.path).map(drop))?;
-        Ok(stale)
+        let check =
+            |(directory, stale): (String, Stale)| layout::checked_directory(&stale.room_id, &directory).map(|_| stale);
+        rows.map(|row| check(row?)).collect()
     }
 
     /// The days of a room, the oldest first, `undated` last.

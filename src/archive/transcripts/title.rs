@@ -148,19 +148,18 @@ struct Called {
 fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Called, Error> {
     // of those in the room, and of those who were: the first names, and how many
     let (mut present, mut past) = (Heroes::default(), Heroes::default());
-    let sql = "select min(user_id) from membership where room = (select room from room where room_id = ?1) and user_id > ?2";
+    let sql =
+        "select min(user_id) from membership where room = (select room from room where room_id = ?1) and user_id > ?2";
     let mut next = connection.prepare_cached(sql)?;
     // how often somebody said a name does not matter
-    let last =
-        "select membership, displayname from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts < ?3";
+    let last = "select membership, displayname from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts < ?3";
     let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
     let mut last_of = connection.prepare_cached(&format!("{last} {newest}"))?;
     // who leaves keeps the name
     let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
     let mut name_of = connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
     // when one of those that were looked at changes
-    let change =
-        "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts >= ?3";
+    let change = "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts >= ?3";
     let mut change = connection.prepare_cached(change)?;
     let mut until = i64::MAX;
     let mut user_id = String::new();
