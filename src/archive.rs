@@ -175,6 +175,8 @@ impl Archive {
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {
             archive.index()?;
+            // of a run before
+            archive.second_lines.counts = Counts::default();
         }
         Ok(archive)
     }

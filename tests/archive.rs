@@ -144,7 +144,7 @@ fn who_is_told_to_stop_while_indexes_are_made_leaves_the_others_for_the_next_run
     assert!(matches!(error, synapse_export::export::Error::Stopped), "{error}");
     assert_eq!(archive.one("select count(*) from run"), "1");
     let counts = archive.export(&database);
-    assert_eq!((counts.new_events(), has("event_redacts").as_str()), (0, "1"));
+    assert_eq!((counts.new_events(), has("relation_redacts").as_str()), (0, "1"));
     assert_eq!(archive.redacted_by("$1"), "$6");
 }
 

@@ -265,8 +265,7 @@ impl Catalog {
 /// A file of lines as the catalog knows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
-    /// Its number.
-    pub(super) file: i64,
+    pub(super) number: i64,
     /// Its committed length.
     pub(super) bytes: u64,
     /// The last run that wrote to it.
@@ -279,7 +278,7 @@ pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<File>, 
     let sql = "select file, bytes, run from file
                 where room = (select room from room where directory = ?1) and day = ?2";
     let found = connection.prepare_cached(sql)?.query_row([directory, day], |row| {
-        Ok(File { file: row.get(0)?, bytes: row.get::<_, i64>(1)?.unsigned_abs(), run: row.get(2)? })
+        Ok(File { number: row.get(0)?, bytes: row.get::<_, i64>(1)?.unsigned_abs(), run: row.get(2)? })
     });
     Ok(found.optional()?)
 }

@@ -300,12 +300,13 @@ impl Recording<'_> {
         let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
         for (nth, FileOf { day, known, events: of_file, .. }) in files.iter().enumerate() {
             let mut lines = Vec::new();
-            let mut file = known.map(|known| known.file);
+            let mut file = known.map(|known| known.number);
             let mut bytes = known.map_or(0, |known| known.bytes);
             for &at in of_file {
                 let (event, late) = &events[at];
                 let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
-                if !(self.indexed && writing.has_event(&event.event_id)?) {
+                let is_known = self.indexed && writing.has_event(&event.event_id)?;
+                if !is_known {
                     let file = match file {
                         Some(file) => file,
                         None => *file.insert(writing.new_file(event, day, self.run)?),

@@ -1,9 +1,10 @@
 //! Lines read where the catalog says they are. Changes nothing, and says what is not as the catalog has it.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -56,70 +57,70 @@ impl Open {
 
 /// How much of a file is read at once, if it is no longer; bytes.
 const WHOLE: u64 = 256 * 1024;
-/// How many files are kept open.
-const OPEN: usize = 16;
+/// How many files are held.
+const HELD: usize = 16;
 
 /// Gives a catalog's connection the function `content(path, start, length)`: the JSON text of an event's `content` as its line
 /// has it; null where the line has no PDU, or is not where the catalog says, which is logged.
 pub(super) fn give_content(archive: &Path, connection: &Connection) -> Result<(), Error> {
-    let (archive, open) = (archive.to_owned(), Mutex::new(Vec::<Held>::new()));
+    let held = Mutex::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() });
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("content", 3, flags, move |of| {
         let (path, start, length) = (of.get_raw(0).as_str()?, of.get::<i64>(1)?, of.get::<i64>(2)?);
-        let (start, length) = (start.unsigned_abs(), length.unsigned_abs());
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = match held(&archive, &mut open, path).and_then(|file| file.content(start, length)) {
-            Ok(content) => content,
-            Err(error) => {
-                warn!("the line at byte {start} of {}: {error}", archive.join(path).display());
-                None
-            }
-        };
-        Ok(content)
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = held.content(path, start.unsigned_abs(), length.unsigned_abs());
+        Ok(content.unwrap_or_else(|error| {
+            warn!("the line at byte {start} of {} cannot be read: {error}", held.archive.join(path).display());
+            None
+        }))
     })?;
     Ok(())
 }
 
-/// A file that was read from lately; a small one with all it says.
-struct Held {
-    open: Open,
-    whole: Option<Vec<u8>>,
+/// Files that were read from lately, the last one last.
+struct HeldFiles {
+    archive: PathBuf,
+    files: Vec<(String, Held)>,
 }
 
-impl Held {
-    fn content(&self, start: u64, length: u64) -> Result<Option<String>, Error> {
-        let read;
-        let line = match &self.whole {
-            Some(whole) => {
-                let end = start.saturating_add(length);
-                let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
-                whole.get(range).and_then(|line| std::str::from_utf8(line).ok())
+enum Held {
+    /// All that a small file says.
+    Whole(Vec<u8>),
+    Open(Open),
+}
+
+impl HeldFiles {
+    /// The content of a line's PDU, if it has one.
+    fn content(&mut self, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
+        let line = match self.hold(path)? {
+            Held::Whole(whole) => {
+                let [start, end] =
+                    [start, start.saturating_add(length)].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+                let line = whole.get(start..end).and_then(|line| std::str::from_utf8(line).ok());
+                line.map(Cow::Borrowed)
             }
-            None => {
-                read = self.open.read(start, length)?;
-                Some(&*read)
-            }
+            Held::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
         };
         let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
-        let line = line.ok_or_else(|| Error::altered("the place of a line", &self.open.path))?;
-        Ok(event::content_of_line(line).map(str::to_owned))
+        let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
+        Ok(event::content_of_line(&line).map(str::to_owned))
     }
-}
 
-/// The file at a path, which is opened unless it was lately.
-fn held<'h>(archive: &Path, open: &'h mut Vec<Held>, path: &str) -> Result<&'h Held, Error> {
-    if let Some(at) = open.iter().position(|held| held.open.path == path) {
-        // the last one comes last
-        let last = open.len() - 1;
-        open[at..].rotate_left(1);
-        return Ok(&open[last]);
+    /// A file, which is opened unless it was lately. Of large files one is open at a time.
+    fn hold(&mut self, path: &str) -> Result<&Held, Error> {
+        let file = match self.files.iter().position(|(held, _)| held == path) {
+            Some(at) => self.files.remove(at),
+            None => {
+                let file = Open::new(&self.archive, path)?;
+                let is_small = file.bytes <= WHOLE;
+                self.files.retain(|(_, held)| is_small || matches!(held, Held::Whole(_)));
+                if self.files.len() >= HELD {
+                    self.files.remove(0);
+                }
+                (path.to_owned(), if is_small { Held::Whole(file.read_all()?) } else { Held::Open(file) })
+            }
+        };
+        self.files.push(file);
+        Ok(&self.files[self.files.len() - 1].1)
     }
-    if open.len() >= OPEN {
-        open.remove(0);
-    }
-    let file = Open::new(archive, path)?;
-    let whole = (file.bytes <= WHOLE).then(|| file.read_all()).transpose()?;
-    open.push(Held { open: file, whole });
-    let last = open.len() - 1;
-    Ok(&open[last])
 }

@@ -53,6 +53,7 @@ fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, lo
 }
 
 /// Takes the lines of a file; how many were second ones of their events.
+#[allow(clippy::too_many_arguments, reason = "called once")]
 fn take_file(
     archive: &Path,
     name: &str,
@@ -101,7 +102,8 @@ fn take_file(
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
-        if !(looks && writing.has_event(&event.event_id)?) {
+        let is_known = looks && writing.has_event(&event.event_id)?;
+        if !is_known {
             let file = match file {
                 Some(file) => file,
                 None => *file.insert(writing.new_file(&event, day, run)?),

@@ -88,9 +88,9 @@ impl Archive {
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
             let mut change = |start, line: &str| change(&rewrite.path, start, line);
-            let (bytes, changed) = write_anew(directory, rewrite, length, &mut change)?;
+            let (bytes, of_file) = write_anew(directory, rewrite, length, &mut change)?;
             rewrite.bytes = Some(bytes);
-            changes.push(changed);
+            changes.push(of_file);
         }
         step.at(Step::Sync)?;
         sync_directories(directory, &rewrites)?;
@@ -183,7 +183,7 @@ impl Writing<'_> {
 
     /// The new file is written, with such changes, given in the order of the lines.
     fn rewritten(&self, rewrite: &Rewrite, changes: &[Changed]) -> Result<(), Error> {
-        let Some(file) = catalog::file(&self.0, &rewrite.path)?.map(|file| file.file) else { return Ok(()) };
+        let Some(file) = catalog::file(&self.0, &rewrite.path)?.map(|file| file.number) else { return Ok(()) };
         let bytes = signed(rewrite.bytes.unwrap_or(0));
         let sql = "update rewrite set bytes = ?2 where path = ?1";
         self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes])?;

@@ -128,7 +128,7 @@ impl Archive {
         let writing = self.catalog.write()?;
         for path in &missing.days {
             if let Some(file) = catalog::file(&writing.0, path)? {
-                writing.file_is_stale(file.file)?;
+                writing.file_is_stale(file.number)?;
             }
         }
         for room in &missing.rooms {

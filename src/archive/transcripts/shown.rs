@@ -119,7 +119,7 @@ pub(super) fn each_of_day(
     let sql = in_order(&format!(
         "select * from event
           where room_id = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
-            and (origin_server_ts is null or origin_server_ts >= ?3 and origin_server_ts < ?4)
+            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
           order by origin_server_ts, topological_ordering, event_id"
     ));
     let mut statement = connection.prepare_cached(&sql)?;
