@@ -305,8 +305,8 @@ impl Recording<'_> {
             for &at in of_file {
                 let (event, late) = &events[at];
                 let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
-                let is_known = self.indexed && writing.has_event(&event.event_id)?;
-                if !is_known {
+                let is_new = !self.indexed || !writing.has_event(&event.event_id)?;
+                if is_new {
                     let file = match file {
                         Some(file) => file,
                         None => *file.insert(writing.new_file(event, day, self.run)?),

@@ -108,17 +108,16 @@ impl HeldFiles {
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.
     fn hold(&mut self, path: &str) -> Result<&Held, Error> {
-        let file = match self.files.iter().position(|(held, _)| held == path) {
-            Some(at) => self.files.remove(at),
-            None => {
-                let file = Open::new(&self.archive, path)?;
-                let is_small = file.bytes <= WHOLE;
-                self.files.retain(|(_, held)| is_small || matches!(held, Held::Whole(_)));
-                if self.files.len() >= HELD {
-                    self.files.remove(0);
-                }
-                (path.to_owned(), if is_small { Held::Whole(file.read_all()?) } else { Held::Open(file) })
+        let file = if let Some(at) = self.files.iter().position(|(held, _)| held == path) {
+            self.files.remove(at)
+        } else {
+            let file = Open::new(&self.archive, path)?;
+            let is_small = file.bytes <= WHOLE;
+            self.files.retain(|(_, held)| is_small || matches!(held, Held::Whole(_)));
+            if self.files.len() >= HELD {
+                self.files.remove(0);
             }
+            (path.to_owned(), if is_small { Held::Whole(file.read_all()?) } else { Held::Open(file) })
         };
         self.files.push(file);
         Ok(&self.files[self.files.len() - 1].1)

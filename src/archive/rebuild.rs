@@ -102,8 +102,8 @@ fn take_file(
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
-        let is_known = looks && writing.has_event(&event.event_id)?;
-        if !is_known {
+        let is_new = !looks || !writing.has_event(&event.event_id)?;
+        if is_new {
             let file = match file {
                 Some(file) => file,
                 None => *file.insert(writing.new_file(&event, day, run)?),

@@ -73,7 +73,8 @@ pub(super) struct Content<'a> {
     /// The relation's `key`.
     key: Option<Cow<'a, str>>,
     body: Option<&'a str>,
-    new_content: Option<&'a str>,
+    /// `m.new_content`, if it is an object.
+    edited: Option<&'a str>,
     keys: Keys,
 }
 
@@ -261,7 +262,7 @@ impl<'a> Content<'a> {
                     "m.relates_to" => content.look_into_relation(value),
                     "redacts" => content.redacts = scan::text(value),
                     "body" => content.body = Some(value),
-                    "m.new_content" => content.new_content = Some(value).filter(|value| value.starts_with('{')),
+                    "m.new_content" => content.edited = Some(value).filter(|value| value.starts_with('{')),
                     _ => {}
                 }
                 content.keys = match content.keys {
@@ -281,7 +282,7 @@ impl<'a> Content<'a> {
     /// reply without the quote that older clients put before it.
     pub(super) fn said(&self, kind: &str, is_state: bool) -> Option<String> {
         let is_edit = self.rel_type.as_deref() == Some("m.replace") && !is_state;
-        if is_edit && let Some(new) = self.new_content {
+        if is_edit && let Some(new) = self.edited {
             return Some(Object::of(new).text("body").unwrap_or_default().into_owned());
         }
         if kind == "m.reaction" {
