@@ -7,7 +7,7 @@
 use rusqlite::Connection;
 
 use super::writing::Writing;
-use super::{Archive, Error, Step};
+use super::{Archive, Catalog, Error, Interrupt, Step, Steps};
 
 /// Says by being there that the indexes are being made.
 const FIRST: &str = "event_id";
@@ -48,23 +48,13 @@ impl Archive {
         let catalog = self.catalog.connection.get_interrupt_handle();
         self.interrupt.clone().during(vec![catalog], || {
             self.only_one_line()?;
-            self.step(|writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
-            let mut missing = statements().skip(1).peekable();
-            while let Some(statement) = missing.next() {
-                self.step(|writing| {
-                    writing.0.execute_batch(statement)?;
-                    if missing.peek().is_none() {
-                        writing.redact_all()?;
-                        writing.clear_intent()?;
-                    }
-                    Ok(())
-                })?;
-            }
-            Ok(())
+            let Archive { directory, catalog, hook, interrupt, lock, .. } = self;
+            let mut steps = Steps { hook: hook.as_mut(), directory, held: lock.held() };
+            put_in_order(catalog, interrupt, &mut steps)
         })?;
         self.catalog.set_journal()?;
         self.indexed = true;
-        Ok(())
+        self.catalog.let_state_follow(&self.directory, true)
     }
 
     /// Makes the index that says that an event has one line and, where it cannot be made, leaves each event one before.
@@ -82,12 +72,39 @@ impl Archive {
     }
 
     fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        self.steps().at(Step::Index)?;
-        self.interrupt.check()?;
-        let writing = self.catalog.write()?;
-        work(&writing)?;
-        writing.commit()
+        let Archive { directory, catalog, hook, interrupt, lock, .. } = self;
+        step(catalog, interrupt, &mut Steps { hook: hook.as_mut(), directory, held: lock.held() }, work)
     }
+}
+
+/// Does what is to be done once every event has one line.
+pub(super) fn put_in_order(catalog: &mut Catalog, interrupt: &Interrupt, steps: &mut Steps<'_>) -> Result<(), Error> {
+    step(catalog, interrupt, steps, |writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
+    let mut missing = statements().skip(1).peekable();
+    while let Some(statement) = missing.next() {
+        step(catalog, interrupt, steps, |writing| {
+            writing.0.execute_batch(statement)?;
+            if missing.peek().is_none() {
+                writing.redact_all()?;
+                writing.clear_intent()?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn step(
+    catalog: &mut Catalog,
+    interrupt: &Interrupt,
+    steps: &mut Steps<'_>,
+    work: impl FnOnce(&Writing<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    steps.at(Step::Index)?;
+    interrupt.check()?;
+    let writing = catalog.write()?;
+    work(&writing)?;
+    writing.commit()
 }
 
 impl Writing<'_> {

@@ -120,6 +120,9 @@ impl Writing<'_> {
                 event.outlier,
                 event.damage.is_some(),
             ])?;
+            if event.is_beyond_line {
+                self.beyond_line(&event.event_id)?;
+            }
             self.room(event)?;
             self.stick(event)?;
             self.forget_name(event, event.origin_server_ts)?;

@@ -7,8 +7,9 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use tracing::warn;
 
+use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, inside, jsonl, layout};
+use super::{Counts, Error, Interrupt, Told, inside, jsonl, layout};
 use crate::event::Event;
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
@@ -17,48 +18,68 @@ const LONGEST_LINE: u64 = 1 << 30;
 /// How many second lines of events are named.
 const NAMED: u64 = 20;
 
-/// Takes every line of the archive into an empty catalog, whose other indexes are still to be made then. A last line that was cut
-/// off is taken away: the next export adds it again, if the server still has it. Where an event has several lines, the first one
-/// counts.
-pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
-    match take_all(archive, writing, interrupt) {
+/// Takes every line of the archive, and its state, into an empty catalog, whose other indexes are still to be made then. A last
+/// line that was cut off is taken away: the next export adds it again, if the server still has it. Where an event has several
+/// lines, the first one counts. How many files of lines have less than the state says.
+pub(super) fn rebuild(
+    archive: &Path,
+    writing: &mut Writing<'_>,
+    interrupt: &Interrupt,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let mut state = Restoring::read(archive, &writing.0)?;
+    match take_all(archive, &mut state, writing, interrupt, told) {
         // only an index, which makes it slower, tells which lines these are
         Err(error) if error.is_duplicate() => {
             writing.empty()?;
             writing.begin_to_index()?;
-            take_all(archive, writing, interrupt)
+            take_all(archive, &mut state, writing, interrupt, told)
         }
         taken => taken,
     }
 }
 
-fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
-    let mut run = None;
+fn take_all(
+    archive: &Path,
+    state: &mut Restoring,
+    writing: &mut Writing<'_>,
+    interrupt: &Interrupt,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let (mut done, mut all) = (0, 0);
+    jsonl::for_each(archive, |_, _| {
+        all += 1;
+        Ok(())
+    })?;
+    Restoring::runs(&writing.0)?;
+    // one that has never come to a run is as new
+    let run = if all > 0 || Restoring::has_runs(&writing.0)? { Some(writing.begin_run()?) } else { None };
+    let Some(run) = run else { return state.finish(archive, writing, None) };
     let (mut counts, mut second) = (Counts::default(), 0);
     jsonl::for_each(archive, |name, day| {
-        let run = match run {
-            Some(run) => run,
-            None => *run.insert(writing.begin_run()?),
-        };
-        second += take_file(archive, name, day, run, writing, &mut counts, interrupt)?;
+        second += take_file(archive, name, day, run, state, writing, &mut counts, interrupt)?;
+        done += 1;
+        told(done, all.max(done));
         Ok(())
     })?;
     if second > NAMED {
         warn!("{} more second lines of events", second - NAMED);
     }
-    let Some(run) = run else { return Ok(()) };
     // where there is an event with two lines, this fails
     writing.begin_to_index()?;
     writing.count(run, &counts, 1)?;
-    writing.end_run(run, "rebuilt", None, 0)
+    writing.end_run(run, "rebuilt", None, 0)?;
+    state.finish(archive, writing, Some(run))
 }
 
 /// Takes the lines of a file; how many were second ones of their events.
+#[allow(clippy::too_many_arguments, reason = "called once")]
 fn take_file(
     archive: &Path,
     name: &str,
     day: &str,
     run: i64,
+    state: &mut Restoring,
     writing: &Writing<'_>,
     counts: &mut Counts,
     interrupt: &Interrupt,
@@ -96,13 +117,15 @@ fn take_file(
             }
             text.push(b'\n');
         }
-        let event = event?;
+        let mut event = event?;
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
+        let as_its_line = Counts::of(&event);
+        state.complete(&mut event, day, bytes, &writing.0)?;
         if adding.add(&event, day, None)? {
             writing.room(&event)?;
-            counts.add(&event, false);
+            *counts += as_its_line;
             events += 1;
         } else {
             second += 1;
