@@ -164,7 +164,7 @@ impl Archive {
             Some((catalog, false)) => catalog,
             Some((mut catalog, true)) if !anew::can_be_made(directory)? => {
                 place.may_be_new()?;
-                catalog.set_up(|_| Ok(()))?;
+                catalog.set_up(|writing| writing.select(&selected(directory)?))?;
                 jsonl::sync(directory)?;
                 catalog
             }

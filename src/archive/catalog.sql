@@ -231,8 +231,8 @@ create table left_out (
     room_id text primary key
 ) strict, without rowid;
 
--- Events of which this knows what their lines do not say: redactions that hold only within a server, damaged ones, and those that
--- Synapse has rejected since, or soft-failed, or accepted again.
+-- Events of which this knows what their lines do not say: redactions that hold only within a server, or may, damaged ones, and
+-- those that Synapse has rejected since, or soft-failed, or accepted again.
 create table beyond_line (
     event_id text primary key
 ) strict, without rowid;

@@ -5,7 +5,8 @@ create table beyond_line (
 
 -- Once, of all events: what no line says of them. That one was accepted again, only its line can tell.
 insert into beyond_line
-select event_id from event where damaged or recheck or rejected or soft_failed group by event_id;
+select event_id from event
+ where damaged or recheck or rejected or soft_failed or recheck is null and type = 'm.room.redaction' group by event_id;
 
 create table state (
     archive text not null,                  -- the archive's own id

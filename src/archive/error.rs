@@ -10,7 +10,7 @@ use super::catalog::was_endless;
 const SHOWN: usize = 200;
 
 /// How a catalog is had anew.
-const ANEW: &str = "run `synapse-export rebuild`, which makes it anew from the archive's files: what these lack, the next export reads again";
+const ANEW: &str = "run `synapse-export rebuild`, which makes catalog.sqlite anew from the archive's files: what these lack, the next export reads again";
 
 /// Why an archive cannot be opened or written.
 #[derive(Debug, thiserror::Error)]

@@ -89,9 +89,16 @@ impl Restoring {
         at: u64,
         catalog: &Connection,
     ) -> Result<(), Error> {
-        if event.sticky_until.is_some() && at < self.known(&event.room_id, day, catalog)? {
-            // it is known which are still watched
-            event.sticky_until = None;
+        let is_redaction = event.kind.as_deref() == Some("m.room.redaction");
+        if is_redaction || event.sticky_until.is_some() {
+            let is_known = at < self.known(&event.room_id, day, catalog)?;
+            if is_known {
+                // it is known which are still watched, and which hold only within a server
+                event.sticky_until = None;
+                event.recheck = is_redaction.then_some(false);
+            } else {
+                event.is_beyond_line = is_redaction;
+            }
         }
         if !self.any_event {
             return Ok(());
@@ -107,7 +114,7 @@ impl Restoring {
         event.sender = text(2)?.or(event.sender.take());
         event.origin_server_ts = row.get::<_, Option<i64>>(3)?.or(event.origin_server_ts);
         event.redacts = text(4)?.or(event.redacts.take());
-        event.recheck = row.get::<_, Option<bool>>(5)?.or(event.recheck);
+        event.recheck = row.get(5)?;
         event.rejected = row.get::<_, Option<bool>>(6)?.unwrap_or(event.rejected);
         event.soft_failed = row.get::<_, Option<bool>>(7)?.unwrap_or(event.soft_failed);
         Ok(())
