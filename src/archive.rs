@@ -159,7 +159,10 @@ impl Archive {
             let untold: &mut Told<'_> = &mut |_, _| {};
             anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
         };
-        let opened = if anew { None } else { Some(open_or_make(&place)?) };
+        let is_there =
+            inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &place.file()))?;
+        let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
+        let opened = if anew || is_lost { None } else { Some(open_or_make(&place)?) };
         let mut catalog = match opened {
             Some((catalog, false)) => catalog,
             Some((mut catalog, true)) if !anew::can_be_made(directory)? => {
@@ -169,7 +172,7 @@ impl Archive {
                 catalog
             }
             opened => {
-                if opened.is_some() {
+                if !anew {
                     place.may_be_new()?;
                 }
                 drop(opened);

@@ -2,10 +2,10 @@
 //! killed meanwhile leaves the old one, or none and the new one whole. Reads no server.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::lock::Held;
 use super::ours::CATALOG;
 use super::place::Place;
 use super::{Catalog, Error, Interrupt, Step, Steps, indexes, inside, jsonl, rebuild, state};
@@ -65,12 +65,28 @@ pub(super) fn make(
     told: &mut Told<'_>,
 ) -> Result<u64, Error> {
     let directory = &place.directory();
-    let path = directory.join(NEW);
     sweep(directory)?;
+    let made = fill(archive, place, interrupt, steps, told).and_then(|lost| steps.at(Step::Replace).map(|()| lost));
+    // if it stays, the next one takes it away
+    let lost = made.inspect_err(|_| drop(sweep(directory)))?;
+    take_its_place(directory)?;
+    Ok(lost)
+}
+
+/// Makes the new catalog, until nothing is left to do but to use it.
+fn fill(
+    archive: &Path,
+    place: &Place,
+    interrupt: &Interrupt,
+    steps: &mut Steps<'_>,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let directory = &place.directory();
+    let path = directory.join(NEW);
     inside::open(directory, NEW, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL).map_err(Error::io("make", &path))?;
     let (mut catalog, _) = Catalog::open(&path)?;
-    catalog.guard = Some(std::sync::Arc::<Held>::clone(&steps.held));
-    let lost = interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
+    catalog.guard = Some(Arc::clone(&steps.held));
+    interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
         let lost = catalog.set_up(|writing| {
             if let Some(id) = place.id() {
                 writing.0.execute("insert into archive (id) values (?1)", [id])?;
@@ -81,11 +97,7 @@ pub(super) fn make(
             indexes::put_in_order(&mut catalog, interrupt, steps)?;
         }
         Ok(lost)
-    })?;
-    drop(catalog);
-    steps.at(Step::Replace)?;
-    take_its_place(directory)?;
-    Ok(lost)
+    })
 }
 
 /// The old catalog goes first, then its journals, which are none of the new one's.
