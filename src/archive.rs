@@ -4,8 +4,10 @@
 //! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
 //! off in between. The catalog's unique event ids decide what is new, so no event has two lines; before they can, in a first
 //! export, second ones are taken out at its end. A line once written is changed in one way only, a file as a whole and with
-//! the catalog's consent (`rewrite`). Knows no database but its own.
+//! the catalog's consent (`rewrite`). What no line says is in the catalog, and follows in the `state`, from which it is made `anew`
+//! if it is lost. Knows no database but its own.
 
+mod anew;
 mod batch;
 mod catalog;
 mod commit;
@@ -29,6 +31,7 @@ mod schema;
 mod search;
 mod second_lines;
 mod stale;
+mod state;
 mod transcripts;
 mod waiting;
 #[cfg(test)]
@@ -40,6 +43,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
@@ -50,13 +54,14 @@ pub use second_lines::SecondLines;
 pub use transcripts::{Missing, Rendered, Transcripts};
 
 use rustix::fs::OFlags;
+use tracing::warn;
 
 use crate::stream::{Position, Stream};
 use commit::EVERY_FILE;
 use lock::{Held, Lock};
 use place::Place;
 
-/// Where it is written down which rooms an archive is of.
+/// Where earlier versions wrote down which rooms an archive is of.
 const SELECTION: &str = ".selection.json";
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
@@ -100,6 +105,10 @@ pub struct Opening<'a> {
     pub shared: bool,
     /// The directory that the catalog is in, or is to be in, which is remembered; none: as remembered, else in the archive.
     pub catalog: Option<&'a Path>,
+    /// Makes the catalog anew, though there may be one.
+    pub anew: bool,
+    /// Hears how far the making of a catalog is.
+    pub told: Option<&'a mut Told<'a>>,
 }
 
 /// An archive, open to be written to by this process alone.
@@ -115,6 +124,7 @@ pub struct Archive {
     once: bool,
     /// Whether it has damaged lines; none: not looked yet.
     damaged: Option<bool>,
+    lost: u64,
     lock: Lock,
 }
 
@@ -128,7 +138,7 @@ impl Archive {
 
     /// Opens it as [`Archive::open`] does, in another way.
     pub fn open_as(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
-        let Opening { hook, interrupt, shared, catalog } = opening;
+        let Opening { mut hook, interrupt, shared, catalog, anew, told } = opening;
         ours::check_content(directory)?;
         jsonl::make_archive(directory)?;
         if !shared {
@@ -136,28 +146,45 @@ impl Archive {
         }
         let lock = Lock::take(directory)?;
         let mut place = Place::find(directory, catalog)?;
+        anew::complete(&place)?;
+        if anew {
+            place.allow_new();
+        }
         place.prepare()?;
         if !shared && place.directory() != directory {
             ours::check_owner(&place.directory())?;
         }
-        let path = place.file();
-        // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
-        inside::open(&place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)
-            .map_err(Error::io("open", &path))?;
-        let (mut catalog, new) = Catalog::open(&path)?;
+        let mut lost = 0;
+        let make = || {
+            let mut steps = Steps { hook: hook.as_mut(), directory, held: lock.held() };
+            let untold: &mut Told<'_> = &mut |_, _| {};
+            anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
+        };
+        let is_there =
+            inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &place.file()))?;
+        let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
+        let opened = if anew || is_lost { None } else { Some(open_or_make(&place)?) };
+        let mut catalog = match opened {
+            Some((catalog, false)) => catalog,
+            Some((mut catalog, true)) if !anew::can_be_made(directory)? => {
+                place.may_be_new()?;
+                catalog.set_up(|writing| writing.select(&selected(directory)?))?;
+                jsonl::sync(directory)?;
+                catalog
+            }
+            opened => {
+                if !anew {
+                    place.may_be_new()?;
+                }
+                drop(opened);
+                lost = make()?;
+                open_or_make(&place)?.0
+            }
+        };
         catalog.guard = Some(lock.held());
         lines::give_content(directory, &catalog.connection)?;
-        if new {
-            place.may_be_new()?;
-            interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
-                catalog.set_up(|writing| {
-                    writing.select(&selected(directory)?)?;
-                    rebuild::rebuild(directory, writing, &interrupt)
-                })
-            })?;
-            jsonl::sync(directory)?;
-        }
         place.settle(&mut catalog)?;
+        anew::sweep(&place.directory())?;
         catalog.set_journal()?;
         let indexed = catalog.is_indexed()?;
         let mut archive = Archive {
@@ -169,6 +196,7 @@ impl Archive {
             second_lines: SecondLines::default(),
             once: false,
             damaged: None,
+            lost,
             lock,
         };
         archive.recover()?;
@@ -178,7 +206,34 @@ impl Archive {
             // of a run before
             archive.second_lines.counts = Counts::default();
         }
+        let indexed = archive.indexed;
+        archive.catalog.let_state_follow(directory, indexed)?;
         Ok(archive)
+    }
+
+    /// Makes an archive's catalog anew from its files and its state, and opens it. The old one serves until then: what it knows
+    /// and the state does not, as when another version has written it, is taken over, unless it cannot be used.
+    pub fn rebuild(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
+        if !anew::can_be_made(directory)? {
+            Catalog::find_in(directory, opening.catalog)?;
+        }
+        let old = Opening {
+            interrupt: opening.interrupt.clone(),
+            shared: opening.shared,
+            catalog: opening.catalog,
+            ..Opening::default()
+        };
+        match Archive::open_as(directory, old) {
+            Err(error) if error.is_of_catalog() => warn!("the catalog that is there does not count: {}", told(&error)),
+            opened => drop(opened?),
+        }
+        Archive::open_as(directory, Opening { anew: true, ..opening })
+    }
+
+    /// Of how many files of lines less was there than had been archived, when the catalog was made anew on opening.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// The same archive, into which is exported but once: events without their PDU do not wait for it, and are damaged at once.
@@ -237,11 +292,12 @@ impl Archive {
         if !self.indexed {
             self.steps().at(Step::Intend)?;
         }
-        self.lock.held().check()?;
-        select(&self.directory, selection)?;
+        let is_other = self.catalog.selection()? != *selection;
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
-        writing.select(selection)?;
+        if is_other {
+            writing.select(selection)?;
+        }
         writing.pass_by(selection)?;
         if is_first {
             writing.begin_first_export(heads)?;
@@ -280,7 +336,8 @@ impl Archive {
         if error.is_none() {
             writing.clear_intent()?;
         }
-        writing.commit()
+        writing.commit()?;
+        self.catalog.sync_state()
     }
 
     /// Forgets how far streams are archived, so that the next export reads them again; what is archived stays.
@@ -316,7 +373,7 @@ impl Steps<'_> {
     }
 }
 
-/// What rooms an archive is of, for when the catalog has to be made anew: only the file tells it then.
+/// What rooms an archive of an earlier version is of, which has no state yet.
 fn selected(directory: &Path) -> Result<Selection, Error> {
     let path = directory.join(SELECTION);
     match inside::read(directory, SELECTION).and_then(io::read_to_string) {
@@ -326,24 +383,19 @@ fn selected(directory: &Path) -> Result<Selection, Error> {
     }
 }
 
-/// Writes down what rooms an archive is of, unless that are all.
-fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
-    let path = directory.join(SELECTION);
-    if *selection == Selection::default() {
-        return if path.exists() { jsonl::remove(directory, SELECTION) } else { Ok(()) };
-    }
-    if selected(directory).is_ok_and(|selected| selected == *selection) {
-        return Ok(());
-    }
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer(&mut file, selection)?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().map_err(Error::io("write", &path))?;
-    jsonl::sync(directory)
+/// Opens a catalog; true: it has just been made.
+fn open_or_make(place: &Place) -> Result<(Catalog, bool), Error> {
+    let path = place.file();
+    // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
+    inside::open(&place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)
+        .map_err(Error::io("open", &path))?;
+    Catalog::open(&path)
+}
+
+/// An error with its causes.
+fn told(error: &Error) -> String {
+    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Compares files with the catalog: all of them in a small archive, in a large one a part that is another each time, since

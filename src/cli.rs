@@ -7,6 +7,7 @@ mod lag;
 mod leftovers;
 mod log;
 mod output;
+mod rebuild;
 mod render;
 mod report;
 mod room;
@@ -14,7 +15,7 @@ mod rooms;
 mod watermark;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -44,6 +45,7 @@ enum Command {
     Room(room::Args),
     Rooms(rooms::Args),
     Render(render::Args),
+    Rebuild(rebuild::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
@@ -74,9 +76,25 @@ struct CatalogArgs {
 impl ArchiveArgs {
     /// Opens the archive to write to it; makes it, if there is none.
     fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
+        rebuild::telling(|told| {
+            self.opened(Archive::open_as, Opening { interrupt, told: Some(told), ..Opening::default() })
+        })
+    }
+
+    /// Makes its catalog anew, and opens it.
+    fn rebuild(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
+        rebuild::telling(|told| {
+            self.opened(Archive::rebuild, Opening { interrupt, told: Some(told), ..Opening::default() })
+        })
+    }
+
+    fn opened<'a>(
+        &'a self,
+        open: impl FnOnce(&'a Path, Opening<'a>) -> Result<Archive, archive::Error>,
+        opening: Opening<'a>,
+    ) -> Result<Archive, archive::Error> {
         let catalog = self.catalog.directory.as_deref();
-        let archive =
-            Archive::open_as(&self.archive, Opening { hook: None, interrupt, shared: self.shared_archive, catalog })?;
+        let archive = open(&self.archive, Opening { shared: self.shared_archive, catalog, ..opening })?;
         if archive.catalog().was_put_on_a_network() {
             info!(
                 "the catalog is on a network file system: it has a rollback journal there, no write-ahead log; faster and safer is a local disk (--catalog DIR)"
@@ -133,6 +151,7 @@ pub fn run() -> ExitCode {
         Command::Room(args) => room::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Render(args) => render::run(&args),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };

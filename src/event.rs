@@ -200,6 +200,8 @@ pub struct Event {
     pub redacts: Option<String>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
     pub recheck: Option<bool>,
+    /// What the database says of it is more than its line, or something else; a line does not tell.
+    pub is_beyond_line: bool,
     /// When it ceases to be sticky (MSC4354), milliseconds since the epoch; none: it never was. Until then Synapse may find
     /// that it need not be soft-failed.
     pub sticky_until: Option<i64>,
@@ -245,6 +247,7 @@ impl Event {
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
+            is_beyond_line: false,
             sticky_until: None,
             line: String::new(),
             content: None,
@@ -252,10 +255,12 @@ impl Event {
         match parsed {
             Ok(pdu) => {
                 event.take(&pdu);
+                event.is_beyond_line = event.says_more_than(&pdu);
                 event.splice(&pdu);
             }
             Err(damage) => {
                 event.damage = Some(damage);
+                event.is_beyond_line = true;
                 event.line = event.damaged_line(stored.json);
             }
         }
@@ -300,6 +305,7 @@ impl Event {
             said: None,
             redacts: None,
             recheck: None,
+            is_beyond_line: false,
             sticky_until: None,
             line: line.to_owned(),
             content: pdu.content_span(),
@@ -349,6 +355,20 @@ impl Event {
     #[must_use]
     pub fn stream(&self) -> Stream {
         Stream::locate(self.stream_ordering).0
+    }
+
+    /// Whether it could not be read back from its line as it is.
+    fn says_more_than(&self, pdu: &Pdu<'_>) -> bool {
+        let redacts = || {
+            let is_redaction = pdu.kind.as_deref() == Some("m.room.redaction");
+            pdu.redacts(self.room_version.as_deref()).filter(|_| is_redaction)
+        };
+        self.recheck == Some(true)
+            || self.kind.as_deref() != pdu.kind.as_deref()
+            || self.sender.as_deref() != pdu.sender.as_deref()
+            || self.state_key.as_deref() != pdu.state_key.as_deref()
+            || self.origin_server_ts != pdu.origin_server_ts
+            || self.redacts.as_deref() != redacts()
     }
 
     fn take(&mut self, pdu: &Pdu<'_>) {

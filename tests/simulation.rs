@@ -163,12 +163,11 @@ impl Story<'_> {
             Happening::Run(end) => self.run(end)?,
             Happening::Reset(streams) => self.open(None)?.reset(&streams).map_err(failure)?,
             Happening::LoseCatalog => {
-                drop(self.open(None)?);
+                // else its state has all
+                self.has_lost_catalog |= !self.open(None)?.is_indexed();
                 for name in ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"] {
                     let _ = std::fs::remove_file(self.directory.path().join(name));
                 }
-                self.has_lost_catalog = true;
-                self.bans.clear();
             }
             Happening::StartOver => {
                 self.directory = new_directory();

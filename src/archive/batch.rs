@@ -136,6 +136,13 @@ impl Counts {
         self.damaged + self.unplaced + self.duplicates + self.gone > 0
     }
 
+    /// Those of one event.
+    pub(super) fn of(event: &Event) -> Counts {
+        let mut counts = Counts::default();
+        counts.add(event, false);
+        counts
+    }
+
     pub(super) fn add(&mut self, event: &Event, late: bool) {
         match event.stream() {
             Stream::Live => self.live += 1,

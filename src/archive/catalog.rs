@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::lock::Held;
+use super::state::Following;
 use super::writing::Writing;
 use super::{Error, indexes, layout};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
@@ -51,6 +52,8 @@ pub struct Catalog {
     pub(super) connection: Connection,
     /// What has to be held for as long as it is written to.
     pub(super) guard: Option<Arc<Held>>,
+    /// What follows it, if it is that of an archive which is open to be written to.
+    pub(super) state: Option<Following>,
     /// Other hosts may have its file system too.
     is_shared: bool,
     was_put_there: bool,
@@ -60,7 +63,7 @@ impl Catalog {
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
         self.guard.as_ref().map_or(Ok(()), |held| held.check())?;
-        Writing::begin(&mut self.connection)
+        Writing::begin(&mut self.connection, self.state.as_mut())
     }
 
     /// At most `most` files with their lengths, others each time.

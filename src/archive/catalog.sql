@@ -294,6 +294,22 @@ create table left_out (
     room_id text primary key
 ) strict, without rowid;
 
+-- Events of which this knows what their lines do not say: redactions that hold only within a server, or may, damaged ones, and
+-- those that Synapse has rejected since, or soft-failed, or accepted again.
+create table beyond_line (
+    event_id text primary key
+) strict, without rowid;
+
+-- How far the archive's state.jsonl follows this catalog; no row: not at all.
+create table state (
+    archive text not null,                  -- the archive's own id
+    snapshot text not null,                 -- that of the file, which has another one each time it is written anew
+    bytes integer not null,
+    synced integer not null,                -- how many of them are on the disk
+    begun integer not null,                 -- how many it had when it was written anew
+    is_whole integer not null               -- it has all that it can have; 0: only what is promised, while a first export reads
+) strict;
+
 -- The first export, until it is done: it reads both streams up to these positions, each id once, so that it can add events
 -- without an index; the de-outliered ones come last, when there is one.
 create table first_export (

@@ -10,7 +10,7 @@ use super::catalog::was_endless;
 const SHOWN: usize = 200;
 
 /// How a catalog is had anew.
-const ANEW: &str = "delete catalog.sqlite (and, if --catalog keeps it elsewhere, the archive's .archive.json, then give --catalog again): the next export makes it anew from the files that are there, reads the server again and adds what is missing";
+const ANEW: &str = "run `synapse-export rebuild`, which makes catalog.sqlite anew from the archive's files: what these lack, the next export reads again";
 
 /// Why an archive cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,9 @@ pub enum Error {
         "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"
     )]
     Newer(i64),
+    /// A state of a newer version.
+    #[error("the archive's state.jsonl has format {0}, which this synapse-export does not know: use a newer one")]
+    NewerState(u64),
     /// A catalog of a version that was never released.
     #[error(
         "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. The remedy: {ANEW}"
@@ -132,7 +135,7 @@ pub enum Error {
     LockLost(PathBuf),
     /// There is no catalog where it is kept.
     #[error(
-        "the catalog of {} is kept in {}, and there is none: mount that directory, or restore its catalog.sqlite from a backup. If it is lost, delete .archive.json in the archive and give --catalog DIR once more: the next export makes it anew from the files, reads the server again and adds what is missing",
+        "the catalog of {} is kept in {}, and there is none: mount that directory, or restore its catalog.sqlite from a backup. If it is lost, `synapse-export rebuild` makes it anew from the archive's files (with --catalog DIR, in another place)",
         archive.display(), directory.display()
     )]
     NoCatalog {
@@ -284,6 +287,21 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Locked { .. } | Error::LockedElsewhere { .. } | Error::LockLost(_) | Error::Busy(_))
+    }
+
+    /// Whether a catalog cannot be used that can be made anew.
+    pub(super) fn is_of_catalog(&self) -> bool {
+        matches!(
+            self,
+            Error::Catalog(_)
+                | Error::Endless(_)
+                | Error::Damaged(_)
+                | Error::Older(_)
+                | Error::NoCatalog { .. }
+                | Error::CatalogOfAnother { .. }
+                | Error::Changed { .. }
+                | Error::Altered(_)
+        )
     }
 
     /// Something in a catalog that cannot be of an export; what it is of, and its text.

@@ -7,7 +7,7 @@
 use rusqlite::Connection;
 
 use super::writing::Writing;
-use super::{Archive, Error, Step};
+use super::{Archive, Catalog, Error, Interrupt, Step, Steps};
 
 /// Says by being there that the indexes are being made.
 const FIRST: &str = "line_id";
@@ -55,33 +55,50 @@ impl Archive {
             if self.catalog.write()?.has_second_lines()? {
                 self.second_lines = self.take_out_second_lines()?;
             }
-            self.step(|writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
-            let mut missing = statements().skip(2).peekable();
-            while let Some(statement) = missing.next() {
-                self.step(|writing| {
-                    writing.0.execute_batch(statement)?;
-                    if missing.peek().is_none() {
-                        writing.redact_all()?;
-                        writing.0.execute_batch(MARK_ALL)?;
-                        writing.clear_intent()?;
-                    }
-                    Ok(())
-                })?;
-            }
-            Ok(())
+            let Archive { directory, catalog, hook, interrupt, lock, .. } = self;
+            let mut steps = Steps { hook: hook.as_mut(), directory, held: lock.held() };
+            put_in_order(catalog, interrupt, &mut steps)
         })?;
         self.catalog.set_journal()?;
         self.indexed = true;
-        Ok(())
+        self.catalog.let_state_follow(&self.directory, true)
     }
 
     fn step(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<(), Error>) -> Result<(), Error> {
-        self.steps().at(Step::Index)?;
-        self.interrupt.check()?;
-        let writing = self.catalog.write()?;
-        work(&writing)?;
-        writing.commit()
+        let Archive { directory, catalog, hook, interrupt, lock, .. } = self;
+        step(catalog, interrupt, &mut Steps { hook: hook.as_mut(), directory, held: lock.held() }, work)
     }
+}
+
+/// Does what is to be done once every event has one line.
+pub(super) fn put_in_order(catalog: &mut Catalog, interrupt: &Interrupt, steps: &mut Steps<'_>) -> Result<(), Error> {
+    step(catalog, interrupt, steps, |writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
+    let mut missing = statements().skip(1).peekable();
+    while let Some(statement) = missing.next() {
+        step(catalog, interrupt, steps, |writing| {
+            writing.0.execute_batch(statement)?;
+            if missing.peek().is_none() {
+                writing.redact_all()?;
+                writing.0.execute_batch(MARK_ALL)?;
+                writing.clear_intent()?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn step(
+    catalog: &mut Catalog,
+    interrupt: &Interrupt,
+    steps: &mut Steps<'_>,
+    work: impl FnOnce(&Writing<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    steps.at(Step::Index)?;
+    interrupt.check()?;
+    let writing = catalog.write()?;
+    work(&writing)?;
+    writing.commit()
 }
 
 impl Writing<'_> {

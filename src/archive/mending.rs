@@ -106,6 +106,9 @@ impl Writing<'_> {
             self.0.prepare_cached("delete from said where line = ?1")?.execute([line])?;
             let rel_type = event.rel_type.as_deref().map(|name| self.type_of(name)).transpose()?;
             self.relate(line, event, rel_type)?;
+            if event.is_beyond_line {
+                self.beyond_line(&event.event_id)?;
+            }
             self.room(event)?;
             self.stick(event)?;
             self.forget_name(event, event.origin_server_ts)?;

@@ -56,12 +56,26 @@ impl Place {
         })
     }
 
+    /// A catalog is to be made there anew, for the archive that this is.
+    pub(super) fn allow_new(&mut self) {
+        if let Some(kept) = &mut self.kept
+            && !kept.being_made
+        {
+            (kept.being_made, self.is_named, self.is_new) = (true, true, true);
+        }
+    }
+
     /// The catalog's directory.
     pub(super) fn directory(&self) -> PathBuf {
         match &self.kept {
             Some(kept) if kept.catalog != Path::new(".") => self.archive.join(&kept.catalog),
             _ => self.archive.clone(),
         }
+    }
+
+    /// What says that a catalog is this archive's, when that may be elsewhere.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.kept.as_ref().map(|kept| &*kept.id)
     }
 
     /// The catalog's path.

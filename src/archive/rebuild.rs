@@ -7,8 +7,9 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use tracing::warn;
 
+use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, inside, jsonl, layout};
+use super::{Counts, Error, Interrupt, Told, inside, jsonl, layout};
 use crate::event::Event;
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
@@ -17,39 +18,61 @@ const LONGEST_LINE: u64 = 1 << 30;
 /// How many second lines of events are named.
 const NAMED: u64 = 20;
 
-/// Takes every line of the archive into an empty catalog, whose other indexes are still to be made then. A last line that was cut
-/// off is taken away: the next export adds it again, if the server still has it. Where an event has several lines, the first one
-/// counts.
-pub(super) fn rebuild(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt) -> Result<(), Error> {
-    let any = take_all(archive, writing, interrupt, false)?;
-    if any && writing.has_second_lines()? {
+/// Takes every line of the archive, and its state, into an empty catalog, whose other indexes are still to be made then. A last
+/// line that was cut off is taken away: the next export adds it again, if the server still has it. Where an event has several
+/// lines, the first one counts. How many files of lines have less than the state says.
+pub(super) fn rebuild(
+    archive: &Path,
+    writing: &mut Writing<'_>,
+    interrupt: &Interrupt,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let mut state = Restoring::read(archive, &writing.0)?;
+    let mut run = take_all(archive, &mut state, writing, interrupt, told, false)?;
+    if run.is_some() && writing.has_second_lines()? {
         // only an index, which makes it slower, tells in time which lines these are
         writing.empty()?;
-        take_all(archive, writing, interrupt, true)?;
+        run = take_all(archive, &mut state, writing, interrupt, told, true)?;
     }
-    Ok(())
+    if let Some(run) = run {
+        writing.end_run(run, "rebuilt", None, 0)?;
+    }
+    state.finish(archive, writing, run)
 }
 
-/// `looks`: whether each event is there already. False: there is no line.
-fn take_all(archive: &Path, writing: &mut Writing<'_>, interrupt: &Interrupt, looks: bool) -> Result<bool, Error> {
-    let mut run = None;
+/// Takes in the lines as a part of a run, if there is any or was one before. `looks`: whether each event is there already.
+fn take_all(
+    archive: &Path,
+    state: &mut Restoring,
+    writing: &mut Writing<'_>,
+    interrupt: &Interrupt,
+    told: &mut Told<'_>,
+    looks: bool,
+) -> Result<Option<i64>, Error> {
+    let (mut done, mut all) = (0, 0);
+    jsonl::for_each(archive, |_, _| {
+        all += 1;
+        Ok(())
+    })?;
+    Restoring::runs(&writing.0)?;
+    // one that has never come to a run is as new
+    if all == 0 && !Restoring::has_runs(&writing.0)? {
+        return Ok(None);
+    }
+    let run = writing.begin_run()?;
     let (mut counts, mut second) = (Counts::default(), 0);
     jsonl::for_each(archive, |name, day| {
-        let run = match run {
-            Some(run) => run,
-            None => *run.insert(writing.begin_run()?),
-        };
-        second += take_file(archive, name, day, run, writing, &mut counts, interrupt, looks)?;
+        second += take_file(archive, name, day, run, state, writing, &mut counts, interrupt, looks)?;
+        done += 1;
+        told(done, all.max(done));
         Ok(())
     })?;
     if second > NAMED {
         warn!("{} more second lines of events", second - NAMED);
     }
-    let Some(run) = run else { return Ok(false) };
     writing.begin_to_index()?;
     writing.count(run, &counts, 1)?;
-    writing.end_run(run, "rebuilt", None, 0)?;
-    Ok(true)
+    Ok(Some(run))
 }
 
 /// Takes the lines of a file; how many were second ones of their events.
@@ -59,6 +82,7 @@ fn take_file(
     name: &str,
     day: &str,
     run: i64,
+    state: &mut Restoring,
     writing: &Writing<'_>,
     counts: &mut Counts,
     interrupt: &Interrupt,
@@ -98,10 +122,12 @@ fn take_file(
             }
             text.push(b'\n');
         }
-        let event = event?;
+        let mut event = event?;
         if layout::day_file(&event.room_id, event.day) != name {
             return Err(broken(&"it belongs to another file"));
         }
+        let as_its_line = Counts::of(&event);
+        state.complete(&mut event, day, bytes, &writing.0)?;
         let is_new = !looks || !writing.has_event(&event.event_id)?;
         if is_new {
             let file = match file {
@@ -109,7 +135,7 @@ fn take_file(
                 None => *file.insert(writing.new_file(&event, day, run)?),
             };
             adding.add(&event, file, bytes, None)?;
-            counts.add(&event, false);
+            *counts += as_its_line;
             events += 1;
         } else {
             second += 1;

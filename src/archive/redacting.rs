@@ -89,7 +89,7 @@ impl Writing<'_> {
         // where there is no PDU, nothing says it either
         let soft_failed = (event.damage != Some(Damage::Missing)).then_some(event.soft_failed);
         let sql = concat!(
-            "select line, origin_server_ts from event
+            "select line, origin_server_ts, (rejected, soft_failed) is not (?7, coalesce(?8, soft_failed)) from event
               where id_key = ",
             key!("?1"),
             "   and event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected, soft_failed)
@@ -97,8 +97,10 @@ impl Writing<'_> {
                                        or recheck is null and ?6 is not null)"
         );
         let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, rejected, soft_failed];
-        let found = self.0.prepare_cached(sql)?.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((line, since)): Option<(i64, Option<i64>)> = found.optional()? else { return Ok(false) };
+        let found = self.0.prepare_cached(sql)?.query_row(parameters, |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?))
+        });
+        let Some((line, since, is_rejudged)) = found.optional()? else { return Ok(false) };
         let kind = kind.as_deref().map(|kind| self.type_of(kind)).transpose()?;
         let sender = sender.as_deref().map(|sender| self.user(sender)).transpose()?;
         let sql = "update line set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5, rejected = ?6,
@@ -114,6 +116,9 @@ impl Writing<'_> {
         }
         if soft_failed == Some(false) {
             self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
+        }
+        if is_rejudged || event.is_beyond_line {
+            self.beyond_line(event_id)?;
         }
         self.forget_name(event, since)?;
         if event.is_accepted() {
@@ -173,7 +178,20 @@ impl Writing<'_> {
              drop table redacted;",
         ))?;
         let named = "event_id in (select redacts from relation where redacts is not null)";
-        self.forget_outliers([named; 2], &[], &mut Stale::default())
+                self.forget_outliers([named; 2], &[], &mut Stale::default())?;
+        self.redact_all_banned()
+    }
+
+    /// Sets what the bans redact that a catalog knows before it has indexes: one that was made anew.
+    fn redact_all_banned(&self) -> Result<(), Error> {
+        let mut bans = self.0.prepare("select room_id, user_id from ban_redaction")?;
+        let mut bans = bans.query([])?;
+        while let Some(ban) = bans.next()? {
+            let (room_id, user_id): (String, String) = (ban.get(0)?, ban.get(1)?);
+            // every transcript is to be rendered anyway
+            self.redact_users(&room_id, &[&user_id], &mut Stale::default())?;
+        }
+        Ok(())
     }
 
     /// Forgets the names that outliers of a room gave, of those with these ids that are redacted.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::catalog::{Selection, key};
+use super::state::Following;
 use super::{Advance, Counts, Error, layout};
 use crate::event::{Event, NAMING_TYPES, Object, Word};
 use crate::stream::{Position, Stream};
@@ -14,11 +15,12 @@ use crate::transcript::markdown;
 const LONGEST_NAME: usize = 80;
 
 /// A transaction that writes to the catalog.
-pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
+pub(super) struct Writing<'a>(pub(super) Transaction<'a>, Option<&'a mut Following>);
 
 impl<'a> Writing<'a> {
-    pub(super) fn begin(connection: &'a mut Connection) -> Result<Self, Error> {
-        Ok(Writing(connection.transaction_with_behavior(TransactionBehavior::Immediate)?))
+    /// `state` follows it.
+    pub(super) fn begin(connection: &'a mut Connection, state: Option<&'a mut Following>) -> Result<Self, Error> {
+        Ok(Writing(connection.transaction_with_behavior(TransactionBehavior::Immediate)?, state))
     }
 
     /// Makes the tables of an empty catalog.
@@ -30,7 +32,11 @@ impl<'a> Writing<'a> {
     }
 
     pub(super) fn commit(self) -> Result<(), Error> {
-        Ok(self.0.commit()?)
+        let Writing(transaction, state) = self;
+        match state {
+            Some(state) => state.commit(transaction),
+            None => Ok(transaction.commit()?),
+        }
     }
 
     /// Records which files a batch is about to append to, and their lengths.
@@ -145,8 +151,14 @@ impl<'a> Writing<'a> {
         Ok(self.0.execute_batch(
             "delete from line; delete from relation; delete from said; delete from room; delete from file; delete from stale;
              delete from first_membership; delete from membership; delete from room_state; delete from sticky;
-             delete from run;",
+             delete from run; delete from beyond_line;",
         )?)
+    }
+
+    /// Remembers that more, or something else, is known of an event than its line says.
+    pub(super) fn beyond_line(&self, event_id: &str) -> Result<(), Error> {
+        self.0.prepare_cached("insert or ignore into beyond_line (event_id) values (?1)")?.execute([event_id])?;
+        Ok(())
     }
 
     /// Remembers a soft-failed event that may be accepted yet, if it is one.
@@ -372,6 +384,9 @@ impl Adding<'_> {
         let rel_type = event.rel_type.as_ref().map(|name| self.type_of(name)).transpose()?;
         self.writing.relate(line, event, rel_type)?;
         self.writing.stick(event)?;
+        if event.is_beyond_line {
+            self.writing.beyond_line(&event.event_id)?;
+        }
         if event.is_accepted() {
             self.writing.add_name(event, self.indexed)?;
         }

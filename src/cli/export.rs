@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() => Outcome::Damaged,
+            _ if summary.is_off() || archive.lost() > 0 => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
@@ -112,6 +112,7 @@ async fn prepare(
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
     let mut archive = args.archive.open(interrupt(signal))?;
+    super::rebuild::warn_of_loss(&archive);
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;

@@ -58,7 +58,7 @@ fn a_file_that_is_not_as_it_was_left_is_named_and_nothing_is_changed() {
         damage(&file);
         let before = contents(archive.path());
         for ended in [export(&database, archive.path(), &[]), reset(archive.path())] {
-            ended.with(1).saying(text(&file)).saying(found).saying("backup").saying("catalog.sqlite");
+            ended.with(1).saying(text(&file)).saying(found).saying("backup").saying("synapse-export rebuild");
         }
         assert!(contents(archive.path()) == before, "{found}");
     }
@@ -323,7 +323,8 @@ fn a_lost_catalog_is_made_anew_from_the_lines() {
     let text = fs::read(&unended).unwrap();
     fs::write(&unended, &text[..text.len() - 1]).unwrap();
 
-    export(&database, archive.path(), &[]).with(0).saying("1 new event");
+    let lost = "rooms/room@here.test/undated.jsonl has 0 events, and had 1";
+    export(&database, archive.path(), &[]).with(3).saying(lost).saying("1 new event");
     assert_eq!(archive.lines(), lines);
     assert_eq!(archive.one(table), rows);
     assert_eq!([archive.redacted_by("$1"), archive.redacted_by("$2")], ["$10", ""]);

@@ -27,12 +27,16 @@ fn is_in_order(archive: &Path, command: &[&str]) -> Vec<Call> {
             "syncfs" => pending.clear(),
             "sync" | "syncdir" => drop(pending.remove(path)),
             _ if path.starts_with("catalog.sqlite") || path.starts_with(".lock") || path == "." => {}
+            // it follows, and what is promised in it waits for the disk by itself
+            "open" | "write" if path == "state.jsonl" => assert!(!log, "call {n} of {calls:#?}\nleads the catalog"),
             "open" | "mkdir" | "symlink" | "write" | "truncate" if is_a(path, &[".new"]) => {}
             "open" | "mkdir" if known.insert(path.clone()) => drop(pending.insert(parent)),
             "write" | "truncate" => {
                 assert!(!log, "call {n} of {calls:#?}\nwrites before the log is synced");
                 pending.insert(path.clone());
             }
+            // it was synced before, under another name
+            "rename" if path == "state.jsonl" => drop(pending.insert(parent)),
             "rename" => {
                 let is_link = parent == "by-name";
                 pending.extend([parent].into_iter().chain((!is_link).then(|| path.clone())));

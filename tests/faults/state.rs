@@ -1,4 +1,5 @@
-//! All that an archive holds, to be compared: lines in any order, transcripts to the byte, links, the catalog's tables.
+//! All that an archive holds, to be compared: lines in any order, transcripts to the byte, links, the catalog's tables, what the
+//! state comes to.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +24,9 @@ pub(crate) fn state(archive: &Path) -> State {
     assert!(state.remove("catalog.sqlite").is_some(), "there is no catalog in {:?}", state.keys());
     let catalog =
         Connection::open_with_flags(archive.join("catalog.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    for table in column(&catalog, "select name from sqlite_schema where type = 'table' and name <> 'run'") {
+    // how the state is kept is another each time; what it says is compared
+    let tables = "select name from sqlite_schema where type = 'table' and name not in ('run', 'state')";
+    for table in column(&catalog, tables) {
         let columns = column(&catalog, &format!("select name from pragma_table_info('{table}')"));
         let kept = |name: &&String| !OF_RUNS.contains(&(&*table, name));
         // numbers are given in the order in which things come: what they stand for is compared
@@ -68,6 +71,8 @@ pub(crate) fn files(archive: &Path) -> State {
                 directories.push(path);
             } else if name.starts_with("catalog.sqlite") {
                 state.insert(name, String::new());
+            } else if name == "state.jsonl" {
+                state.insert("state".to_owned(), told(&fs::read(&path).unwrap()));
             } else {
                 // half a write may end in half a character
                 let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
@@ -79,7 +84,74 @@ pub(crate) fn files(archive: &Path) -> State {
             }
         }
     }
+    // an outlier that has a line by now says nothing any more
+    if let Some(told) = state.remove("state") {
+        let has_line = |told: &str| {
+            let event_id = told.split("\"event_id\":\"").nth(1).and_then(|rest| rest.split('"').next());
+            let of = event_id.map(|event_id| format!("\"event_id\":\"{event_id}\""));
+            of.is_some_and(|of| state.iter().any(|(path, text)| is_a(path, &[".jsonl"]) && text.contains(&of)))
+        };
+        let is_stale =
+            |told: &str| (told.starts_with("membership") || told.starts_with("room_state")) && has_line(told);
+        let told: String = told.split_inclusive('\n').filter(|told| !is_stale(told)).collect();
+        state.insert("state".to_owned(), told);
+    }
     state
+}
+
+/// What tells the records of a kind apart.
+const KEYS: [&str; 11] = [
+    "name",
+    "room_id",
+    "day",
+    "stream",
+    "user_id",
+    "event_id",
+    "type",
+    "origin_server_ts",
+    "topological_ordering",
+    "",
+    "",
+];
+const ONLY_BY_EVENT: [&str; 4] = ["sticky", "waiting", "duplicate", "event"];
+
+/// What a state's file comes to, without what it says of runs.
+fn told(file: &[u8]) -> String {
+    use serde_json::{Map, Value};
+    let (mut told, mut begun) = (BTreeMap::new(), Vec::new());
+    for line in file.split_inclusive(|byte| *byte == b'\n') {
+        let Ok(mut record) = serde_json::from_slice::<Map<String, Value>>(line) else { break };
+        record.remove("check");
+        if record.contains_key("end") {
+            for (key, record) in begun.drain(..) {
+                match record {
+                    Some(record) => told.insert(key, record),
+                    None => told.remove(&key),
+                };
+            }
+            continue;
+        }
+        let forgotten = record.remove("forget");
+        let Some(Value::String(kind)) = forgotten.clone().or(record.remove("set")) else { continue };
+        let is_key = |name: &str| match &*kind {
+            kind if ONLY_BY_EVENT.contains(&kind) => name == "event_id",
+            "ban_redaction" => ["room_id", "user_id"].contains(&name),
+            "watermark" | "gaps" => ["room_id", "stream"].contains(&name),
+            _ => KEYS.contains(&name),
+        };
+        let key: Map<String, Value> =
+            record.iter().filter(|(name, _)| is_key(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+        record.retain(|name, _| !["run", "at"].contains(&&**name));
+        if let Some(ranges) = record.get_mut("ranges") {
+            let all: Vec<[i64; 3]> = serde_json::from_str(ranges.as_str().unwrap()).unwrap();
+            *ranges = format!("{:?}", all.iter().map(|[first, last, _]| (first, last)).collect::<Vec<_>>()).into();
+        }
+        if kind != "run" {
+            let key = format!("{kind} {}", Value::Object(key));
+            begun.push((key, forgotten.is_none().then(|| Value::Object(record).to_string())));
+        }
+    }
+    told.into_iter().map(|(key, record)| format!("{key} {record}\n")).collect()
 }
 
 /// Whether a path is that of one of these kinds of files: `.md`.

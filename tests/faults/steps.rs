@@ -250,6 +250,14 @@ fn while_a_lost_catalog_is_made_anew() {
 }
 
 #[test]
+fn while_a_catalog_that_is_there_is_made_anew() {
+    let told = Told::get();
+    let (rebuild, before) = (["rebuild", "--quiet"], told.archive(2));
+    let result = every_fault("rebuild", Some(&before), &rebuild, &told.export(2));
+    assert!(result == *told.state(2), "{}", differences(&result, told.state(2)));
+}
+
+#[test]
 fn one_full_export_is_the_same() {
     let told = Told::get();
     let parent = tempfile::tempdir().unwrap();

@@ -21,6 +21,8 @@ use super::Catalog;
 pub const VERSION: i64 = 9;
 /// The oldest version that [`Catalog::open`] brings to this one.
 const UPGRADED_FROM: i64 = 7;
+/// What brings one of it to the next version, and so on.
+const UPGRADES: [&str; 2] = [include_str!("../catalog_upgrade.sql"), include_str!("../catalog_upgrade_8.sql")];
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
@@ -69,7 +71,9 @@ impl Catalog {
         if (UPGRADED_FROM..VERSION).contains(&version) {
             let upgrade = catalog.connection.unchecked_transaction()?;
             schema::check(&upgrade, Compare::Names)?;
-            upgrade.execute_batch(include_str!("../catalog_upgrade.sql"))?;
+            UPGRADES[usize::try_from(version - UPGRADED_FROM).unwrap_or(0)..]
+                .iter()
+                .try_for_each(|it| upgrade.execute_batch(it))?;
             schema::check(&upgrade, Compare::Whole)?;
             upgrade.pragma_update(None, "user_version", VERSION)?;
             upgrade.commit()?;
@@ -168,7 +172,7 @@ impl Catalog {
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let is_shared = path.parent().is_some_and(network::is_shared);
-        Ok(Catalog { connection, guard: None, is_shared, was_put_there: false })
+        Ok(Catalog { connection, guard: None, state: None, is_shared, was_put_there: false })
     }
 
     /// Ends whatever takes more than so many steps, all questions together.

@@ -1,0 +1,109 @@
+//! Makes an archive's catalog anew from its files and its state: beside the one that is there, whose place it takes last. Who is
+//! killed meanwhile leaves the old one, or none and the new one whole. Reads no server.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
+
+use super::ours::CATALOG;
+use super::place::Place;
+use super::{Catalog, Error, Interrupt, Step, Steps, indexes, inside, jsonl, rebuild, state};
+
+/// Hears how many room-days are taken in, and of how many.
+pub type Told<'a> = dyn FnMut(u64, u64) + 'a;
+
+/// The name of the new catalog until it is whole.
+const NEW: &str = ".catalog.sqlite.new";
+/// Its journal's.
+const JOURNAL: &str = ".catalog.sqlite.new-journal";
+
+/// Whether there is something to make a catalog of.
+pub(super) fn can_be_made(archive: &Path) -> Result<bool, Error> {
+    let has_state = inside::length(archive, state::NAME).map_err(Error::io("look at", &archive.join(state::NAME)))?;
+    let mut any = has_state.is_some();
+    jsonl::for_each(archive, |_, _| {
+        any = true;
+        Ok(())
+    })?;
+    Ok(any)
+}
+
+/// Completes what somebody had begun who was killed when the old catalog was gone already: the new one takes its place.
+pub(super) fn complete(place: &Place) -> Result<(), Error> {
+    let directory = place.directory();
+    let length = |name: &str| inside::length(&directory, name).map_err(Error::io("look at", &directory.join(name)));
+    let is_there = length(CATALOG[0])?.is_some_and(|bytes| bytes > 0);
+    // a journal says that it is not whole
+    if is_there || length(NEW)?.is_none() || length(JOURNAL)?.is_some() {
+        return Ok(());
+    }
+    let is_whole = Catalog::open(&directory.join(NEW)).is_ok_and(|(catalog, is_empty)| {
+        !is_empty && catalog.is_indexed().unwrap_or(false) && place.check(&catalog).is_ok()
+    });
+    if is_whole { take_its_place(&directory) } else { Ok(()) }
+}
+
+/// Takes away what somebody has left who was killed before.
+pub(super) fn sweep(directory: &Path) -> Result<(), Error> {
+    for name in [NEW, JOURNAL] {
+        let length = inside::length(directory, name).map_err(Error::io("look at", &directory.join(name)))?;
+        if length.is_some() {
+            jsonl::remove(directory, name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the catalog of an archive, in its place, and lets it take that of the one that is there. How many files of lines have
+/// less than the state says.
+pub(super) fn make(
+    archive: &Path,
+    place: &Place,
+    interrupt: &Interrupt,
+    steps: &mut Steps<'_>,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let directory = &place.directory();
+    sweep(directory)?;
+    let made = fill(archive, place, interrupt, steps, told).and_then(|lost| steps.at(Step::Replace).map(|()| lost));
+    // if it stays, the next one takes it away
+    let lost = made.inspect_err(|_| drop(sweep(directory)))?;
+    take_its_place(directory)?;
+    Ok(lost)
+}
+
+/// Makes the new catalog, until nothing is left to do but to use it.
+fn fill(
+    archive: &Path,
+    place: &Place,
+    interrupt: &Interrupt,
+    steps: &mut Steps<'_>,
+    told: &mut Told<'_>,
+) -> Result<u64, Error> {
+    let directory = &place.directory();
+    let path = directory.join(NEW);
+    inside::open(directory, NEW, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL).map_err(Error::io("make", &path))?;
+    let (mut catalog, _) = Catalog::open(&path)?;
+    catalog.guard = Some(Arc::clone(&steps.held));
+    interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
+        let lost = catalog.set_up(|writing| {
+            if let Some(id) = place.id() {
+                writing.0.execute("insert into archive (id) values (?1)", [id])?;
+            }
+            rebuild::rebuild(archive, writing, interrupt, told)
+        })?;
+        if catalog.last_run()?.is_some() {
+            indexes::put_in_order(&mut catalog, interrupt, steps)?;
+        }
+        Ok(lost)
+    })
+}
+
+/// The old catalog goes first, then its journals, which are none of the new one's.
+fn take_its_place(directory: &Path) -> Result<(), Error> {
+    CATALOG.iter().try_for_each(|name| jsonl::remove(directory, name))?;
+    let renamed = inside::rename(directory, NEW, CATALOG[0]);
+    renamed.map_err(Error::io("replace", &directory.join(CATALOG[0])))?;
+    jsonl::sync(directory)
+}

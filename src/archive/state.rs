@@ -1,0 +1,253 @@
+//! The state of an archive: what its catalog knows and its lines do not say, kept beside the lines in `state.jsonl`, so that a
+//! catalog that is lost is made anew without reading the server again.
+//!
+//! The catalog is the truth while it is there; the file follows it, one commit after the other, and may lag behind it, never lead.
+//! What is promised (what is exported, how it is shown) is on the disk before it takes effect. A file that does not follow its
+//! catalog is written anew when the archive is opened. Never decides anything, and is not read while there is a catalog.
+
+mod kinds;
+mod record;
+mod restoring;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rustix::fs::OFlags;
+use serde_json::{Map, Value};
+
+use super::writing::{Writing, signed};
+use super::{Catalog, Error, SELECTION, inside, jsonl};
+use kinds::{KINDS, Kind};
+pub(super) use restoring::Restoring;
+
+/// The file's name in the archive's directory.
+pub(super) const NAME: &str = "state.jsonl";
+/// What the names of those begin with that are to take its place.
+const NEW: &str = ".state.";
+/// The version of its records.
+const FORMAT: u64 = 1;
+/// How much a file may have grown beyond twice what it was, in bytes, before it is written anew.
+const SLACK: u64 = 1024 * 1024;
+/// How much is gathered before it is written.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// The file of an archive's state, which follows its catalog.
+pub(super) struct Following {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    /// Up to where it is on the disk.
+    synced: u64,
+    /// It could not be written to: the next one to open the archive writes it anew.
+    is_broken: bool,
+    /// It has all kinds of records: not before there are indexes, so that a first export is not slowed down. What is promised
+    /// it has always.
+    is_whole: bool,
+}
+
+/// How far the state follows, as the catalog remembers it.
+struct Followed {
+    archive: String,
+    snapshot: String,
+    bytes: u64,
+    synced: u64,
+    /// What it had when it was written anew.
+    begun: u64,
+    is_whole: bool,
+}
+
+impl Catalog {
+    /// Lets the state follow the catalog from now on, and writes it anew if it does not. `indexed`: with all that it holds.
+    pub(super) fn let_state_follow(&mut self, archive: &Path, indexed: bool) -> Result<(), Error> {
+        if self.state.as_ref().is_some_and(|state| state.is_whole == indexed) {
+            return Ok(());
+        }
+        let followed = followed(&self.connection)?.filter(|followed| followed.is_whole == indexed);
+        let state = match followed.as_ref().map(|followed| followed.open(archive)).transpose()?.flatten() {
+            Some(state) => state,
+            None => self.write_state(archive, indexed)?,
+        };
+        for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
+            kind.watch(&self.connection)?;
+        }
+        self.state = Some(state);
+        Ok(())
+    }
+
+    /// Returns when the state is on the disk.
+    pub(super) fn sync_state(&mut self) -> Result<(), Error> {
+        self.state.as_mut().map_or(Ok(()), Following::sync)
+    }
+
+    /// Writes the state anew; it takes the old one's place when it is on the disk.
+    fn write_state(&mut self, archive: &Path, indexed: bool) -> Result<Following, Error> {
+        let path = archive.join(NAME);
+        for name in jsonl::names(archive, "")?.iter().filter(|name| name.starts_with(NEW)) {
+            jsonl::remove(archive, name)?;
+        }
+        self.state = None;
+        let writing = self.write()?;
+        let (own, snapshot) = (writing.archive_id()?, writing.chance()?);
+        let failed = || Error::io("write", &path);
+        let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(archive).map_err(failed())?;
+        let mut lines = Vec::new();
+        let head = [("format", FORMAT.into()), ("archive", own.clone().into()), ("snapshot", snapshot.clone().into())];
+        let head = head.map(|(key, value): (_, Value)| (key.to_owned(), value));
+        record::push(&mut lines, &Map::from_iter(head)).map_err(failed())?;
+        let mut bytes = 0;
+        for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
+            kind.each(&writing.0, false, |row| {
+                push_set(&mut lines, kind, row).map_err(failed())?;
+                if lines.len() >= WRITE_BYTES {
+                    new.write_all(&lines).map_err(failed())?;
+                    bytes += lines.len() as u64;
+                    lines.clear();
+                }
+                Ok(())
+            })?;
+        }
+        record::push_end(&mut lines).map_err(failed())?;
+        bytes += lines.len() as u64;
+        new.write_all(&lines).and_then(|()| new.as_file().sync_all()).map_err(failed())?;
+        new.persist(&path).map_err(|error| failed()(error.error))?;
+        jsonl::sync(archive)?;
+        writing.0.execute("delete from state", [])?;
+        let sql =
+            "insert into state (archive, snapshot, bytes, synced, begun, is_whole) values (?1, ?2, ?3, ?3, ?3, ?4)";
+        writing.0.execute(sql, params![own, snapshot, signed(bytes), indexed])?;
+        writing.commit()?;
+        // it was all that earlier versions kept
+        jsonl::remove(archive, SELECTION)?;
+        let file = append_to(archive).map_err(Error::io("open", &path))?;
+        Ok(Following { path, file, bytes, synced: bytes, is_broken: false, is_whole: indexed })
+    }
+}
+
+impl Writing<'_> {
+    /// What tells an archive from others, also one whose catalog was never kept elsewhere.
+    fn archive_id(&self) -> Result<String, Error> {
+        let sql = "select coalesce((select id from archive), (select archive from state))";
+        let known: Option<String> = self.0.query_row(sql, [], |row| row.get(0))?;
+        known.map_or_else(|| self.chance(), Ok)
+    }
+
+    fn chance(&self) -> Result<String, Error> {
+        Ok(self.0.query_row("select lower(hex(randomblob(16)))", [], |row| row.get(0))?)
+    }
+}
+
+fn followed(catalog: &Connection) -> Result<Option<Followed>, Error> {
+    let sql = "select archive, snapshot, bytes, synced, begun, is_whole from state";
+    let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+    let followed = catalog.query_row(sql, [], |row| {
+        let (bytes, synced, begun) = (number(row, 2)?, number(row, 3)?, number(row, 4)?);
+        Ok(Followed { archive: row.get(0)?, snapshot: row.get(1)?, bytes, synced, begun, is_whole: row.get(5)? })
+    });
+    Ok(followed.optional()?)
+}
+
+impl Followed {
+    /// Opens the file to go on with it; none: it is not as the catalog remembers it, or has grown so much that it is to be written
+    /// anew. Only what may not have reached the disk is read.
+    fn open(&self, archive: &Path) -> Result<Option<Following>, Error> {
+        if self.bytes > 2 * self.begun + SLACK {
+            return Ok(None);
+        }
+        let path = archive.join(NAME);
+        match inside::length(archive, NAME).map_err(Error::io("look at", &path))? {
+            Some(length) if length == self.bytes => {}
+            _ => return Ok(None),
+        }
+        let is_this = || -> io::Result<bool> {
+            let mut reader = BufReader::new(inside::read(archive, NAME)?);
+            let mut line = Vec::new();
+            record::read(&mut reader, &mut line)?;
+            let head = record::object(&line).unwrap_or_default();
+            if head.get("archive") != Some(&Value::from(&*self.archive))
+                || head.get("snapshot") != Some(&Value::from(&*self.snapshot))
+            {
+                return Ok(false);
+            }
+            let unsynced = self.bytes.saturating_sub(self.synced);
+            reader.seek(SeekFrom::Start(self.synced))?;
+            Ok(record::whole(reader.take(unsynced))? == unsynced)
+        };
+        if !is_this().map_err(Error::io("read", &path))? {
+            return Ok(None);
+        }
+        let file = append_to(archive).map_err(Error::io("open", &path))?;
+        let Followed { bytes, synced, is_whole, .. } = *self;
+        Ok(Some(Following { path, file, bytes, synced, is_broken: false, is_whole }))
+    }
+}
+
+impl Following {
+    /// Commits a transaction of the catalog, and lets the state follow it.
+    pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), Error> {
+        if self.is_broken {
+            return Ok(transaction.commit()?);
+        }
+        let (lines, is_urgent) = self.changes(&transaction)?;
+        if lines.is_empty() {
+            return Ok(transaction.commit()?);
+        }
+        let bytes = self.bytes + lines.len() as u64;
+        let mut statement = transaction.prepare_cached("update state set bytes = ?1, synced = ?2")?;
+        statement.execute([signed(bytes), signed(self.synced)])?;
+        drop(statement);
+        transaction.commit()?;
+        self.is_broken = true;
+        self.file.write_all(&lines).map_err(Error::io("append to", &self.path))?;
+        (self.bytes, self.is_broken) = (bytes, false);
+        if is_urgent { self.sync() } else { Ok(()) }
+    }
+
+    /// What has changed in a transaction, as lines, and whether these have to be on the disk before anything else happens: what
+    /// is promised, and that less is known to be read than before.
+    fn changes(&self, transaction: &Transaction<'_>) -> Result<(Vec<u8>, bool), Error> {
+        let failed = || Error::io("append to", &self.path);
+        let (mut lines, mut is_urgent) = (Vec::new(), false);
+        for kind in KINDS.iter().filter(|kind| self.is_whole || kind.is_promise) {
+            kind.changed(transaction, |keys, row| {
+                is_urgent |= kind.is_promise || kind.name == "watermark" && row.is_none();
+                match row {
+                    Some(row) => push_set(&mut lines, kind, row),
+                    None => push(&mut lines, "forget", kind, keys),
+                }
+                .map_err(failed())
+            })?;
+        }
+        if !lines.is_empty() {
+            record::push_end(&mut lines).map_err(failed())?;
+        }
+        Ok((lines, is_urgent))
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        if self.synced < self.bytes && !self.is_broken {
+            self.is_broken = true;
+            self.file.sync_data().map_err(Error::io("sync", &self.path))?;
+            (self.synced, self.is_broken) = (self.bytes, false);
+        }
+        Ok(())
+    }
+}
+
+fn append_to(archive: &Path) -> io::Result<File> {
+    inside::open(archive, NAME, OFlags::WRONLY | OFlags::APPEND)
+}
+
+fn push_set(lines: &mut Vec<u8>, kind: &Kind, row: Vec<rusqlite::types::Value>) -> io::Result<()> {
+    push(lines, "set", kind, row)
+}
+
+/// Adds a record: its kind, and the first columns of that with these values.
+fn push(lines: &mut Vec<u8>, what: &str, kind: &Kind, values: Vec<rusqlite::types::Value>) -> io::Result<()> {
+    let values = kind.columns().zip(values).map(|(column, value)| (column.to_owned(), record::json(value)));
+    record::push(lines, &[(what.to_owned(), kind.name.into())].into_iter().chain(values).collect())
+}
+
+#[cfg(test)]
+mod tests;
