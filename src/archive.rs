@@ -9,6 +9,7 @@
 
 mod anew;
 mod batch;
+mod before;
 mod catalog;
 mod commit;
 mod error;
@@ -144,7 +145,7 @@ impl Archive {
         if !shared {
             ours::check_owner(directory)?;
         }
-        let lock = Lock::take(directory)?;
+        let mut lock = Lock::take(directory)?;
         let mut place = Place::find(directory, catalog)?;
         anew::complete(&place)?;
         if anew {
@@ -154,16 +155,22 @@ impl Archive {
         if !shared && place.directory() != directory {
             ours::check_owner(&place.directory())?;
         }
+        let is_there =
+            inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &place.file()))?;
+        let old = if is_there.is_some_and(|bytes| bytes > 0) { Catalog::open_before(&place.file())? } else { None };
+        let is_before = old.is_some();
+        if let Some((old, version)) = old {
+            place.check(&old)?;
+            lock = Archive::leave_state(directory, old, version, &interrupt, lock)?;
+        }
         let mut lost = 0;
         let make = || {
             let mut steps = Steps { hook: hook.as_mut(), directory, held: lock.held() };
             let untold: &mut Told<'_> = &mut |_, _| {};
             anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
         };
-        let is_there =
-            inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &place.file()))?;
         let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
-        let opened = if anew || is_lost { None } else { Some(open_or_make(&place)?) };
+        let opened = if anew || is_lost || is_before { None } else { Some(open_or_make(&place)?) };
         let mut catalog = match opened {
             Some((catalog, false)) => catalog,
             Some((mut catalog, true)) if !anew::can_be_made(directory)? => {
@@ -173,7 +180,7 @@ impl Archive {
                 catalog
             }
             opened => {
-                if !anew {
+                if !anew && !is_before {
                     place.may_be_new()?;
                 }
                 drop(opened);

@@ -56,7 +56,7 @@ pub(super) fn sweep(directory: &Path) -> Result<(), Error> {
 }
 
 /// Makes the catalog of an archive, in its place, and lets it take that of the one that is there. How many files of lines have
-/// less than the state says.
+/// less than the state says. What was cut off before is gone on with.
 pub(super) fn make(
     archive: &Path,
     place: &Place,
@@ -65,10 +65,13 @@ pub(super) fn make(
     told: &mut Told<'_>,
 ) -> Result<u64, Error> {
     let directory = &place.directory();
-    sweep(directory)?;
     let made = fill(archive, place, interrupt, steps, told).and_then(|lost| steps.at(Step::Replace).map(|()| lost));
     // if it stays, the next one takes it away
-    let lost = made.inspect_err(|_| drop(sweep(directory)))?;
+    let lost = made.inspect_err(|error| {
+        if !matches!(error, Error::Stopped | Error::Io { .. }) {
+            drop(sweep(directory));
+        }
+    })?;
     take_its_place(directory)?;
     Ok(lost)
 }
@@ -83,21 +86,54 @@ fn fill(
 ) -> Result<u64, Error> {
     let directory = &place.directory();
     let path = directory.join(NEW);
-    inside::open(directory, NEW, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL).map_err(Error::io("make", &path))?;
-    let (mut catalog, _) = Catalog::open(&path)?;
-    catalog.guard = Some(Arc::clone(&steps.held));
-    interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
-        let lost = catalog.set_up(|writing| {
+    let snapshot = state::snapshot(archive)?.unwrap_or_default();
+    let begun = begun(archive, place, &snapshot).unwrap_or_default();
+    let mut catalog = if let Some(begun) = begun {
+        begun
+    } else {
+        sweep(directory)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        inside::open(directory, NEW, flags).map_err(Error::io("make", &path))?;
+        let (mut catalog, _) = Catalog::open(&path)?;
+        catalog.guard = Some(Arc::clone(&steps.held));
+        catalog.set_up(|writing| {
             if let Some(id) = place.id() {
                 writing.0.execute("insert into archive (id) values (?1)", [id])?;
             }
-            rebuild::rebuild(archive, writing, interrupt, told)
+            writing.restores(&snapshot)
         })?;
+        catalog
+    };
+    catalog.guard = Some(Arc::clone(&steps.held));
+    interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
+        let is_filled = catalog.last_run()?.is_some_and(|run| run.outcome == "rebuilt");
+        let mut lost = 0;
+        if !is_filled {
+            let mut writing = catalog.write()?;
+            lost = rebuild::rebuild(archive, &mut writing, interrupt, told)?;
+            writing.commit()?;
+        }
         if catalog.last_run()?.is_some() {
             indexes::put_in_order(&mut catalog, interrupt, steps)?;
         }
         Ok(lost)
     })
+}
+
+/// A new catalog that was cut off while it was made, if the files that it has are as they were, and so is the state.
+fn begun(archive: &Path, place: &Place, snapshot: &str) -> Result<Option<Catalog>, Error> {
+    let directory = place.directory();
+    let path = directory.join(NEW);
+    if inside::length(&directory, NEW).map_err(Error::io("look at", &path))?.is_none_or(|bytes| bytes == 0) {
+        return Ok(None);
+    }
+    let (catalog, is_empty) = Catalog::open(&path)?;
+    if is_empty || catalog.restored()?.as_deref() != Some(snapshot) {
+        return Ok(None);
+    }
+    place.check(&catalog)?;
+    catalog.each_file(|path, bytes| jsonl::check(archive, path, Some(bytes)))?;
+    Ok(Some(catalog))
 }
 
 /// The old catalog goes first, then its journals, which are none of the new one's.

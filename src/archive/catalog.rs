@@ -83,6 +83,18 @@ impl Catalog {
         Ok(found)
     }
 
+    /// Shows every file, with its length.
+    pub(super) fn each_file(&self, mut show: impl FnMut(&str, u64) -> Result<(), Error>) -> Result<(), Error> {
+        let sql = "select 'rooms/' || directory || '/' || day || '.jsonl', bytes from file join room using (room)";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (path, bytes) = path_and_length(row)?;
+            show(&path, bytes)?;
+        }
+        Ok(())
+    }
+
     /// The number of a file, another each time.
     pub(super) fn anywhere(&self) -> Result<i64, Error> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -106,6 +118,12 @@ impl Catalog {
             }
         }
         Ok(any.then_some(heads))
+    }
+
+    /// Whether it is of a version before this one.
+    pub(super) fn is_before(&self) -> Result<bool, Error> {
+        let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(version < VERSION)
     }
 
     /// Whether the indexes are there, without which nothing tells that an event is archived already.
@@ -289,6 +307,15 @@ pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<File>, 
 /// The committed length of a file, none if the archive has no such file.
 pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>, Error> {
     Ok(file(connection, path)?.map(|file| file.bytes))
+}
+
+/// The same, also of a catalog of version 8, which has files by their paths.
+pub(super) fn length_by_path(connection: &Connection, path: &str, is_before: bool) -> Result<Option<u64>, Error> {
+    if !is_before {
+        return length(connection, path);
+    }
+    let mut statement = connection.prepare_cached("select bytes from file where path = ?1")?;
+    Ok(statement.query_row([path], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs())).optional()?)
 }
 
 fn path_and_length(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, u64)> {

@@ -136,6 +136,7 @@ impl Archive {
         writing.clear_intent()?;
         writing.intend(intent.iter().map(|(path, length)| (path.as_str(), *length)))?;
         writing.commit()?;
+        let is_before = self.catalog.is_before()?;
         let writing = self.catalog.write()?;
         for (path, length) in &intent {
             if path == EVERY_FILE {
@@ -143,7 +144,7 @@ impl Archive {
                     if layout::parts(path).is_none() {
                         return Ok(());
                     }
-                    let committed = catalog::length(&writing.0, path)?;
+                    let committed = catalog::length_by_path(&writing.0, path, is_before)?;
                     jsonl::truncate(&self.directory, path, committed.unwrap_or(0))
                 })?;
             } else {

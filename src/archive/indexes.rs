@@ -102,6 +102,11 @@ fn step(
 }
 
 impl Writing<'_> {
+    /// Whether what [`Writing::begin_to_index`] makes is there.
+    pub(super) fn is_begun_to_index(&self) -> Result<bool, Error> {
+        has(&self.0, FIRST)
+    }
+
     /// Makes the index that finds an event by its id. The others are for [`Archive::index`].
     pub(super) fn begin_to_index(&self) -> Result<(), Error> {
         statements().take(1).try_for_each(|statement| Ok(self.0.execute_batch(statement)?))

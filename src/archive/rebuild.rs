@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, Told, inside, jsonl, layout};
+use super::{Counts, Error, Interrupt, Told, catalog, inside, jsonl, layout};
 use crate::event::Event;
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
@@ -18,9 +18,14 @@ const LONGEST_LINE: u64 = 1 << 30;
 /// How many second lines of events are named.
 const NAMED: u64 = 20;
 
-/// Takes every line of the archive, and its state, into an empty catalog, whose other indexes are still to be made then. A last
-/// line that was cut off is taken away: the next export adds it again, if the server still has it. Where an event has several
-/// lines, the first one counts. How many files of lines have less than the state says.
+/// After how many files of lines, or bytes of them, the new catalog is committed.
+const FILES: u64 = 2_000;
+const BYTES: u64 = 64 * 1024 * 1024;
+
+/// Takes every line of the archive, and its state, into a catalog that has none, or those of some files from a rebuild that was cut
+/// off; its other indexes are still to be made then. A last line that was cut off is taken away: the next export adds it again, if
+/// the server still has it. Where an event has several lines, the first one counts. How many files of lines have less than the
+/// state says.
 pub(super) fn rebuild(
     archive: &Path,
     writing: &mut Writing<'_>,
@@ -28,8 +33,9 @@ pub(super) fn rebuild(
     told: &mut Told<'_>,
 ) -> Result<u64, Error> {
     let mut state = Restoring::read(archive, &writing.0)?;
-    let mut run = take_all(archive, &mut state, writing, interrupt, told, false)?;
-    if run.is_some() && writing.has_second_lines()? {
+    let looks = writing.is_begun_to_index()?;
+    let mut run = take_all(archive, &mut state, writing, interrupt, told, looks)?;
+    if run.is_some() && !looks && writing.has_second_lines()? {
         // only an index, which makes it slower, tells in time which lines these are
         writing.empty()?;
         run = take_all(archive, &mut state, writing, interrupt, told, true)?;
@@ -54,15 +60,31 @@ fn take_all(
         all += 1;
         Ok(())
     })?;
-    Restoring::runs(&writing.0)?;
-    // one that has never come to a run is as new
-    if all == 0 && !Restoring::has_runs(&writing.0)? {
-        return Ok(None);
-    }
-    let run = writing.begin_run()?;
-    let (mut counts, mut second) = (Counts::default(), 0);
+    let begun: Option<i64> =
+        writing.0.query_row("select max(run) from run where outcome = 'running'", [], |row| row.get(0))?;
+    let run = if let Some(run) = begun {
+        run
+    } else {
+        Restoring::runs(&writing.0)?;
+        // one that has never come to a run is as new
+        if all == 0 && !Restoring::has_runs(&writing.0)? {
+            return Ok(None);
+        }
+        writing.begin_run()?
+    };
+    let (mut second, mut files, mut bytes) = (0, 0, 0);
+    let mut counts = Counts::default();
     jsonl::for_each(archive, |name, day| {
-        second += take_file(archive, name, day, run, state, writing, &mut counts, interrupt, looks)?;
+        if catalog::file(&writing.0, name)?.is_none() {
+            second += take_file(archive, name, day, run, state, writing, &mut counts, interrupt, looks)?;
+            files += 1;
+            bytes += catalog::length(&writing.0, name)?.unwrap_or(0);
+            if files >= FILES || bytes >= BYTES {
+                writing.count(run, &std::mem::take(&mut counts), 1)?;
+                writing.commit_and_go_on()?;
+                (files, bytes) = (0, 0);
+            }
+        }
         done += 1;
         told(done, all.max(done));
         Ok(())

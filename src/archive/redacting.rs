@@ -178,7 +178,7 @@ impl Writing<'_> {
              drop table redacted;",
         ))?;
         let named = "event_id in (select redacts from relation where redacts is not null)";
-                self.forget_outliers([named; 2], &[], &mut Stale::default())?;
+        self.forget_outliers([named; 2], &[], &mut Stale::default())?;
         self.redact_all_banned()
     }
 

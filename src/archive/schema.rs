@@ -8,20 +8,12 @@ use rusqlite::Connection;
 use super::Error;
 use super::indexes;
 
-/// How a schema is compared.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compare {
-    /// Everything is as `catalog.sql` has it; of the indexes that are made later, any may be missing.
-    Whole,
-    /// Nothing is there that `catalog.sql` has not: what an older version lacks, or has otherwise, its upgrade brings.
-    Names,
-}
-
 /// Tables of SQLite's own, which `analyze` makes.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
-/// Refuses a catalog whose schema is not ours, and names what is not.
-pub(super) fn check(connection: &Connection, compare: Compare) -> Result<(), Error> {
+/// Refuses a catalog whose schema is not ours, and names what is not: everything is as `catalog.sql` has it; of the indexes that
+/// are made later, any may be missing.
+pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     let ours = Connection::open_in_memory()?;
     ours.execute_batch(include_str!("catalog.sql"))?;
     let without = objects(&ours)?;
@@ -29,13 +21,12 @@ pub(super) fn check(connection: &Connection, compare: Compare) -> Result<(), Err
     let ours = objects(&ours)?;
     let found = objects(connection)?;
     for (named, definition) in &found {
-        let known = ours.get(named);
-        if known.is_none() || compare == Compare::Whole && known != Some(definition) {
+        if ours.get(named) != Some(definition) {
             let (kind, name) = named;
             return Err(Error::altered(&format!("the {kind}"), name));
         }
     }
-    match without.keys().find(|named| compare == Compare::Whole && !found.contains_key(*named)) {
+    match without.keys().find(|named| !found.contains_key(*named)) {
         Some((kind, name)) => Err(Error::Altered(format!("no {kind} {name:?}"))),
         None => Ok(()),
     }
@@ -131,14 +122,13 @@ mod tests {
     #[test]
     fn ours_is_ours_at_every_time() {
         let connection = catalog();
-        check(&connection, Compare::Whole).unwrap();
+        check(&connection).unwrap();
         for index in indexes::statements() {
             connection.execute_batch(index).unwrap();
-            check(&connection, Compare::Whole).unwrap();
+            check(&connection).unwrap();
         }
         connection.execute_batch("analyze").unwrap();
-        check(&connection, Compare::Whole).unwrap();
-        check(&connection, Compare::Names).unwrap();
+        check(&connection).unwrap();
     }
 
     #[test]
@@ -159,18 +149,9 @@ mod tests {
         ] {
             let connection = catalog();
             connection.execute_batch(deed).unwrap();
-            let error = check(&connection, Compare::Whole).unwrap_err().to_string();
+            let error = check(&connection).unwrap_err().to_string();
             assert!(error.contains(named), "{deed}: {error}");
         }
-    }
-
-    #[test]
-    fn of_an_older_one_only_names_are_compared() {
-        let connection = catalog();
-        connection.execute_batch("drop table setting; alter table run drop column known").unwrap();
-        check(&connection, Compare::Names).unwrap();
-        connection.execute_batch("create trigger t after insert on run begin delete from line; end").unwrap();
-        assert!(check(&connection, Compare::Names).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod kinds;
 mod record;
 mod restoring;
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -67,7 +68,7 @@ impl Catalog {
         let followed = followed(&self.connection)?.filter(|followed| followed.is_whole == indexed);
         let state = match followed.as_ref().map(|followed| followed.open(archive)).transpose()?.flatten() {
             Some(state) => state,
-            None => self.write_state(archive, indexed)?,
+            None => self.write_state(archive, indexed, None)?,
         };
         for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
             kind.watch(&self.connection)?;
@@ -81,15 +82,39 @@ impl Catalog {
         self.state.as_mut().map_or(Ok(()), Following::sync)
     }
 
+    /// Writes the state of an archive whose catalog this is, of a version before, unless that was done: for what takes that one's
+    /// place.
+    pub(super) fn leave_state(mut self, archive: &Path) -> Result<(), Error> {
+        let writing = self.write()?;
+        writing.0.execute_batch(
+            "create table if not exists state (
+                 archive text not null, snapshot text not null, bytes integer not null, synced integer not null,
+                 begun integer not null, is_whole integer not null) strict",
+        )?;
+        let run: i64 = writing.0.query_row("select coalesce(max(run), 0) from run", [], |row| row.get(0))?;
+        writing.commit()?;
+        let is_left = |followed: Followed| -> Result<bool, Error> {
+            Ok(followed.snapshot.ends_with(&format!("-{run}")) && followed.open(archive)?.is_some())
+        };
+        if !followed(&self.connection)?.map_or(Ok(false), is_left)? {
+            self.write_state(archive, true, Some(run))?;
+        }
+        Ok(())
+    }
+
     /// Writes the state anew; it takes the old one's place when it is on the disk.
-    fn write_state(&mut self, archive: &Path, indexed: bool) -> Result<Following, Error> {
+    /// `before`: the catalog is of a version before, and this its last run.
+    fn write_state(&mut self, archive: &Path, indexed: bool, before: Option<i64>) -> Result<Following, Error> {
         let path = archive.join(NAME);
         for name in jsonl::names(archive, "")?.iter().filter(|name| name.starts_with(NEW)) {
             jsonl::remove(archive, name)?;
         }
         self.state = None;
         let writing = self.write()?;
-        let (own, snapshot) = (writing.archive_id()?, writing.chance()?);
+        let (own, mut snapshot) = (writing.archive_id()?, writing.chance()?);
+        if let Some(run) = before {
+            let _ = write!(snapshot, "-{run}");
+        }
         let failed = || Error::io("write", &path);
         let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(archive).map_err(failed())?;
         let mut lines = Vec::new();
@@ -98,7 +123,7 @@ impl Catalog {
         record::push(&mut lines, &Map::from_iter(head)).map_err(failed())?;
         let mut bytes = 0;
         for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
-            kind.each(&writing.0, false, |row| {
+            kind.each(&writing.0, before.is_some(), |row| {
                 push_set(&mut lines, kind, row).map_err(failed())?;
                 if lines.len() >= WRITE_BYTES {
                     new.write_all(&lines).map_err(failed())?;
@@ -135,6 +160,36 @@ impl Writing<'_> {
 
     fn chance(&self) -> Result<String, Error> {
         Ok(self.0.query_row("select lower(hex(randomblob(16)))", [], |row| row.get(0))?)
+    }
+}
+
+/// What tells an archive's state from others that were written anew; none: there is none.
+pub(super) fn snapshot(archive: &Path) -> Result<Option<String>, Error> {
+    let read = || -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        record::read(&mut BufReader::new(inside::read(archive, NAME)?), &mut line)?;
+        let head = record::object(&line).unwrap_or_default();
+        Ok(head.get("snapshot").and_then(Value::as_str).map(str::to_owned))
+    };
+    match read() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map_err(Error::io("read", &archive.join(NAME))),
+    }
+}
+
+impl Catalog {
+    /// Which state is brought into it.
+    pub(super) fn restored(&self) -> Result<Option<String>, Error> {
+        Ok(followed(&self.connection)?.map(|followed| followed.snapshot))
+    }
+}
+
+impl Writing<'_> {
+    /// Says which state is to be brought into the catalog; it follows none yet.
+    pub(super) fn restores(&self, snapshot: &str) -> Result<(), Error> {
+        let sql = "insert into state (archive, snapshot, bytes, synced, begun, is_whole) values (?1, ?2, 0, 0, 0, 0)";
+        self.0.execute(sql, [&self.archive_id()?, snapshot])?;
+        Ok(())
     }
 }
 

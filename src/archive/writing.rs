@@ -39,6 +39,11 @@ impl<'a> Writing<'a> {
         }
     }
 
+    /// Commits what was written so far, and begins another transaction.
+    pub(super) fn commit_and_go_on(&self) -> Result<(), Error> {
+        Ok(self.0.execute_batch("commit; begin immediate")?)
+    }
+
     /// Records which files a batch is about to append to, and their lengths.
     pub(super) fn intend<'p>(&self, files: impl Iterator<Item = (&'p str, u64)>) -> Result<(), Error> {
         let mut statement = self.0.prepare_cached("insert into intent (path, bytes) values (?1, ?2)")?;

@@ -12,17 +12,15 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::super::ours::CATALOG;
 use super::super::place::Place;
-use super::super::schema::{self, Compare};
+use super::super::schema;
 use super::super::writing::Writing;
 use super::super::{Error, inside, lines, lock, network};
 use super::Catalog;
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
 pub const VERSION: i64 = 9;
-/// The oldest version that [`Catalog::open`] brings to this one.
+/// The oldest version from which this one is made.
 const UPGRADED_FROM: i64 = 7;
-/// What brings one of it to the next version, and so on.
-const UPGRADES: [&str; 2] = [include_str!("../catalog_upgrade.sql"), include_str!("../catalog_upgrade_8.sql")];
 /// "Syxp", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7870;
 
@@ -47,6 +45,29 @@ pub(in crate::archive) fn was_endless() -> bool {
 impl Catalog {
     /// Opens or creates the catalog at `path`. True: it has just been made and `set_up` still has to be called.
     pub(in crate::archive) fn open(path: &Path) -> Result<(Catalog, bool), Error> {
+        let (mut catalog, version) = Catalog::open_to_write(path)?;
+        if version != VERSION && version != 0 {
+            return Err(Error::NotUpgraded(version));
+        }
+        if version == VERSION {
+            schema::check(&catalog.connection)?;
+        }
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        Ok((catalog, version == 0))
+    }
+
+    /// Opens a catalog of a version before this one, with that; none: it is of this version, or there is none.
+    pub(in crate::archive) fn open_before(path: &Path) -> Result<Option<(Catalog, i64)>, Error> {
+        let (mut catalog, version) = Catalog::open_to_write(path)?;
+        if !(UPGRADED_FROM..VERSION).contains(&version) {
+            return Ok(None);
+        }
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        Ok(Some((catalog, version)))
+    }
+
+    /// Opens or creates the catalog at `path`, with its version; no question to it takes longer than [`STEPS`].
+    fn open_to_write(path: &Path) -> Result<(Catalog, i64), Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let is_shared = path.parent().is_some_and(network::is_shared);
         if is_shared {
@@ -59,27 +80,13 @@ impl Catalog {
         let mut catalog = Catalog::connect(path, flags)?;
         catalog.bound(STEPS)?;
         let version = catalog.version()?;
-        if version == VERSION {
-            schema::check(&catalog.connection, Compare::Whole)?;
-        }
         catalog.was_put_there = had_wal || catalog.is_shared && version == 0;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         // beside this one, to sort for an index
         catalog.connection.pragma_update(None, "threads", 1)?;
-        if (UPGRADED_FROM..VERSION).contains(&version) {
-            let upgrade = catalog.connection.unchecked_transaction()?;
-            schema::check(&upgrade, Compare::Names)?;
-            UPGRADES[usize::try_from(version - UPGRADED_FROM).unwrap_or(0)..]
-                .iter()
-                .try_for_each(|it| upgrade.execute_batch(it))?;
-            schema::check(&upgrade, Compare::Whole)?;
-            upgrade.pragma_update(None, "user_version", VERSION)?;
-            upgrade.commit()?;
-        }
-        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
-        Ok((catalog, version == 0))
+        Ok((catalog, version))
     }
 
     /// Opens an existing catalog to look at, beside an export that may be running. No question to it takes longer than
@@ -120,7 +127,7 @@ impl Catalog {
         match version {
             0 => Err(Error::NoArchive(archive.to_owned())),
             VERSION => {
-                schema::check(&catalog.connection, Compare::Whole)?;
+                schema::check(&catalog.connection)?;
                 place.check(&catalog).map(|()| catalog)
             }
             older => Err(Error::NotUpgraded(older)),
@@ -241,31 +248,11 @@ fn needs_rollback(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::indexes;
 
     fn made(directory: &Path) -> Catalog {
         let (mut catalog, _) = Catalog::open(&directory.join("catalog.sqlite")).unwrap();
         catalog.set_up(|_| Ok(())).unwrap();
         catalog
-    }
-
-    #[test]
-    fn one_of_version_7_is_brought_to_this_version_with_or_without_its_indexes() {
-        for indexed in [false, true] {
-            let directory = tempfile::tempdir().unwrap();
-            let path = directory.path().join("catalog.sqlite");
-            let old = Connection::open(&path).unwrap();
-            old.execute_batch(include_str!("../../../testdata/catalog-7.sql")).unwrap();
-            for index in indexes::statements().filter(|_| indexed) {
-                old.execute_batch(index).unwrap();
-            }
-            old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-            old.pragma_update(None, "user_version", 7).unwrap();
-            drop(old);
-            assert!(matches!(Catalog::open_to_read(directory.path()), Err(Error::NotUpgraded(7))));
-            assert!(!Catalog::open(&path).unwrap().1);
-            Catalog::open_to_read(directory.path()).unwrap();
-        }
     }
 
     #[test]

@@ -49,7 +49,8 @@ fn catalog(archive: &Path) -> BTreeMap<String, Vec<String>> {
 
 fn differences(one: &BTreeMap<String, Vec<String>>, other: &BTreeMap<String, Vec<String>>) -> String {
     let differing = one.iter().filter(|(table, rows)| other.get(*table) != Some(rows));
-    differing.map(|(table, rows)| format!("{table}\n  {rows:#?}\n  {:#?}\n", other.get(table))).collect()
+    let differing = differing.map(|(table, rows)| format!("{table}\n  {rows:#?}\n  {:#?}\n", other.get(table)));
+    differing.collect::<Vec<_>>().concat()
 }
 
 fn lose_catalog(archive: &Path) {
@@ -314,7 +315,7 @@ fn where_lines_are_lost_everything_is_read_again() {
     type Deed = fn(&Path);
     let cut: Deed = |path| {
         let text = fs::read_to_string(path).unwrap();
-        fs::write(path, &text[..text.trim_end().rfind('\n').unwrap() + 1]).unwrap();
+        fs::write(path, &text[..=text.trim_end().rfind('\n').unwrap()]).unwrap();
     };
     let deeds: [(Deed, usize); 3] = [
         (|path| fs::remove_file(path).unwrap(), 1),
