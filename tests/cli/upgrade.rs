@@ -1,27 +1,24 @@
 //! An archive whose catalog is of the version before.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use rusqlite::Connection;
+use synapse_export::archive::Archive;
 
 use crate::support::archive::TestArchive;
 use crate::support::story::EventRow;
 use crate::{contents, export, run, server, text};
 
-const UPGRADES: [&str; 2] =
-    [include_str!("../../src/archive/catalog_upgrade.sql"), include_str!("../../src/archive/catalog_upgrade_8.sql")];
+const UPGRADE: &str = include_str!("../../src/archive/catalog_upgrade.sql");
 
-/// Puts a catalog back to version 7: takes away what brings one to this version.
-fn put_back(archive: &TestArchive) {
-    let catalog = Connection::open(archive.path().join("catalog.sqlite")).expect("there is a catalog");
-    std::fs::remove_file(archive.path().join("state.jsonl")).expect("there is a state");
-    let text: Vec<&str> =
-        UPGRADES.into_iter().flat_map(str::lines).map(|line| line.split("--").next().unwrap_or_default()).collect();
+/// Takes what makes version 8 of version 7 away again.
+fn put_back_to_7(catalog: &Connection) {
+    let text: Vec<&str> = UPGRADE.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
     for statement in text.join(" ").split(';') {
         let words: Vec<&str> = statement.split_whitespace().collect();
         let undo = match words[..] {
-            // which tables these fill goes with them
-            [] | ["insert", ..] => continue,
+            [] => continue,
             ["create", kind @ ("table" | "index"), name, ..] => format!("drop {kind} {name}"),
             ["alter", "table", table, "add", "column", column, ..] => {
                 format!("alter table {table} drop column {column}")
@@ -30,7 +27,63 @@ fn put_back(archive: &TestArchive) {
         };
         catalog.execute_batch(&undo).unwrap_or_else(|error| panic!("{undo}: {error}"));
     }
-    catalog.pragma_update(None, "user_version", 7).expect("a catalog can be written to");
+}
+
+/// Puts an archive's catalog back to version 7 or 8, with what that version knew, and takes away its state.
+fn put_back(archive: &TestArchive, version: i64) {
+    let (path, now) = (archive.path().join("catalog.sqlite"), archive.path().join("now.sqlite"));
+    Connection::open(&path).unwrap().execute_batch("pragma journal_mode = delete").unwrap();
+    fs::rename(&path, &now).expect("there is a catalog");
+    fs::remove_file(archive.path().join("state.jsonl")).expect("there is a state");
+    let catalog = Connection::open(&path).unwrap();
+    catalog.execute_batch(include_str!("../../testdata/catalog-8.sql")).unwrap();
+    catalog.execute("attach ?1 as now", [text(&now)]).unwrap();
+    catalog
+        .execute_batch(
+            "insert into main.event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
+                    origin_server_ts, received_ts, day, relates_to, rel_type, replies_to, redacts, recheck, redacted_by, censored,
+                    soft_failed, rejected, outlier, damaged, run)
+             select event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender, origin_server_ts,
+                    received_ts, day, relates_to, rel_type, replies_to, redacts, recheck, redacted_by, censored, soft_failed,
+                    rejected, outlier, damaged, run from now.event order by line;
+             insert into main.room (room_id, directory, version, name, aliases, type, encrypted, messages, by_name, link, dirty)
+             select room_id, directory, version, name, aliases, type, encrypted, messages, by_name, link, dirty
+               from now.room where has_lines;
+             insert into main.file (path, bytes, events, run, messages, dirty)
+             select 'rooms/' || directory || '/' || day || '.jsonl', bytes, events, run, f.messages, 0
+               from now.file f join now.room using (room);
+             insert into main.membership
+             select room_id, user_id, origin_server_ts, topological_ordering, event_id, membership, displayname
+               from now.membership join now.room using (room);
+             insert into main.room_state
+             select room_id, s.type, origin_server_ts, topological_ordering, event_id, sender, content
+               from now.room_state s join now.room using (room);",
+        )
+        .unwrap();
+    for table in
+        ["ban_redaction", "rejudged", "sticky", "waiting", "setting", "server", "run", "duplicate", "watermark"]
+            .into_iter()
+            .chain(["gap", "selection", "left_out", "first_export"])
+    {
+        catalog.execute_batch(&format!("insert into main.{table} select * from now.{table}")).unwrap();
+    }
+    catalog.execute_batch("detach now").unwrap();
+    fs::remove_file(now).unwrap();
+    if version == 7 {
+        put_back_to_7(&catalog);
+    }
+    catalog.pragma_update(None, "application_id", 0x5379_7870).unwrap();
+    catalog.pragma_update(None, "user_version", version).unwrap();
+}
+
+/// All that an archive's catalog says of events, but for which run archived them.
+fn events(archive: &TestArchive) -> String {
+    let columns = "event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender, origin_server_ts, received_ts,
+                   day, body, relates_to, rel_type, replies_to, redacts, recheck, redacted_by, censored, soft_failed, rejected,
+                   outlier, damaged, path, start, length";
+    archive.one(&format!(
+        "select group_concat(row, char(10)) from (select json_array({columns}) as row from event order by event_id)"
+    ))
 }
 
 /// What a catalog's tables are made of: table, column, type, not null, default, place in the primary key.
@@ -56,11 +109,12 @@ fn the_next_export_brings_it_up_to_date_and_loses_nothing() {
     export(&database, archive.path(), &["--exclude-room", "!none:here.test"]).with(3);
     let state = "select (select group_concat(concat_ws('|', room_id, stream, position, anchor, event_id, at, run)) from watermark) || \
                         (select group_concat(concat_ws('|', first, last)) from gap) || \
-                        (select group_concat(event_id || rowid) from event) || \
+                        (select group_concat(event_id || start) from event) || \
                         (select group_concat(concat_ws('|', run, started, live, damaged)) from run where run = 1) || \
                         (select group_concat(room_id) from left_out)";
-    let (lines, transcripts, before) = (archive.lines(), archive.transcripts(), archive.one(state));
-    put_back(&archive);
+    let (lines, transcripts) = (archive.lines(), archive.transcripts());
+    let before = (archive.one(state), events(&archive));
+    put_back(&archive, 7);
     assert_eq!(archive.one("select user_version from pragma_user_version"), "7");
 
     // who may only look leaves it as it is, and says what to do
@@ -80,7 +134,8 @@ fn the_next_export_brings_it_up_to_date_and_loses_nothing() {
     assert_eq!(contents(archive.path()), seen);
 
     export(&database, archive.path(), &[]).with(0).saying("0 new events").saying("the archive has 7 events");
-    assert_eq!((archive.lines(), archive.transcripts(), archive.one(state)), (lines, transcripts, before));
+    assert_eq!((archive.lines(), archive.transcripts()), (lines, transcripts));
+    assert_eq!((archive.one(state), events(&archive)), before);
     assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
     run(&["watermark", "show", "--archive", path]).with(0);
 
@@ -96,7 +151,7 @@ fn so_does_whatever_else_may_write_to_it() {
     for arguments in [&["render"][..], &["watermark", "reset", "--yes"]] {
         let archive = TestArchive::new();
         export(&database, archive.path(), &[]).with(0);
-        put_back(&archive);
+        put_back(&archive, 8);
         run(&[arguments, &["--archive", text(archive.path())]].concat()).with(0);
         assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
         export(&database, archive.path(), &[]).with(0);
@@ -105,14 +160,47 @@ fn so_does_whatever_else_may_write_to_it() {
     // a run was killed in the middle of a batch
     let archive = TestArchive::new();
     export(&database, archive.path(), &[]).with(0);
+    put_back(&archive, 8);
     let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
     catalog.execute("insert into intent select path, bytes from file", []).unwrap();
     drop(catalog);
-    put_back(&archive);
     let (lines, file) = (archive.lines(), archive.path().join("rooms/room@here.test/2026-11-22.jsonl"));
     let mut text = std::fs::read_to_string(&file).unwrap();
     text.push_str(r#"{"event_id":"#);
     std::fs::write(&file, text).unwrap();
     export(&database, archive.path(), &[]).with(0);
     assert_eq!(archive.lines(), lines);
+}
+
+#[test]
+fn whoever_is_stopped_on_the_way_loses_nothing() {
+    let database = server();
+    let row = |id| EventRow { sender: "@bob:there.test".to_owned(), ..EventRow::at(id) };
+    database.redaction("$1", row(11));
+    let told = TestArchive::new();
+    export(&database, told.path(), &[]).with(0);
+    let expected = (told.lines(), events(&told), told.one("select position || anchor from watermark"));
+    for version in [7, 8] {
+        for failing in 0.. {
+            let archive = TestArchive::new();
+            export(&database, archive.path(), &["--no-markdown"]).with(0);
+            put_back(&archive, version);
+            let mut step = 0;
+            let hook = move |_| {
+                step += 1;
+                if step == failing + 1 { Err(std::io::Error::other("gone")) } else { Ok(()) }
+            };
+            let opened = Archive::open(archive.path(), Some(Box::new(hook)));
+            let is_done = opened.is_ok();
+            drop(opened);
+            drop(Archive::open(archive.path(), None).unwrap());
+            let found = (archive.lines(), events(&archive), archive.one("select position || anchor from watermark"));
+            assert_eq!(found, expected, "step {failing}");
+            assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
+            if is_done {
+                assert!(failing > 5, "there are more steps");
+                break;
+            }
+        }
+    }
 }

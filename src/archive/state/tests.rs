@@ -24,17 +24,27 @@ fn catalog(archive: &Path) -> BTreeMap<String, Vec<String>> {
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     let mut found = BTreeMap::new();
-    for table in texts("select name from sqlite_schema where type = 'table' and name not in ('state', 'archive')") {
+    // numbers are given in the order in which things come: what they stand for is compared
+    let tables = "select name from sqlite_schema where type = 'table'
+                     and name not in ('state', 'archive', 'stale', 'line', 'relation', 'said', 'user', 'type')
+                   union all select 'event'";
+    for table in texts(tables) {
         let others: &[&str] = match &*table {
-            "event" => &["run"],
-            "file" => &["run", "dirty", "messages"],
-            "room" => &["name", "aliases", "type", "encrypted", "messages", "by_name", "link", "dirty"],
+            "event" => &["run", "line"],
+            "file" => &["file", "run", "messages"],
+            "room" => &["room", "name", "aliases", "type", "encrypted", "messages", "by_name", "link", "dirty"],
+            "membership" | "room_state" => &["redacted", "given"],
             _ => &[],
         };
-        let columns = texts(&format!("select name from pragma_table_info('{table}')"));
-        let columns: Vec<&str> = columns.iter().map(|it| &**it).filter(|it| !others.contains(it)).collect();
+        let columns = texts(&format!("select name from pragma_table_xinfo('{table}')"));
+        let columns: Vec<&str> = columns
+            .iter()
+            .map(|it| &**it)
+            .filter(|it| !others.contains(it))
+            .map(|it| if it == "room" { "(select room_id from room where room = t.room)" } else { it })
+            .collect();
         let rest = if table == "run" { " where outcome <> 'rebuilt'" } else { "" };
-        let sql = format!("select {} from {table}{rest}", columns.join(", "));
+        let sql = format!("select {} from {table} t{rest}", columns.join(", "));
         let mut statement = catalog.connection.prepare(&sql).unwrap();
         let row = |row: &rusqlite::Row<'_>| {
             (0..columns.len()).map(|at| row.get::<_, Cell>(at)).collect::<Result<Vec<_>, _>>()

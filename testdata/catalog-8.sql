@@ -23,7 +23,7 @@ create table event (
     redacted_by text,                       -- the redaction in effect, or the ban
     censored integer not null,              -- Synapse had pruned it before it was archived
     soft_failed integer not null,
-    rejected integer not null,              -- as Synapse has it by now; the line says how it was
+    rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
     outlier integer not null,               -- left behind by a purge
     damaged integer not null,               -- the line holds no PDU
     run integer not null                    -- the run that archived it
@@ -134,10 +134,29 @@ create table rejudged (
     position integer not null
 ) strict;
 
+-- Sticky events (MSC4354) that were archived as soft-failed, which Synapse may accept until they expire.
+create table sticky (
+    event_id text primary key,
+    until integer not null                  -- when it expires
+) strict, without rowid;
+
+-- Events that have no row in event_json yet: each run asks for them again, and archives them as damaged once a day has passed
+-- since the run that met them first.
+create table waiting (
+    event_id text primary key,
+    room_id text not null,
+    since text not null                     -- when that run began
+) strict, without rowid;
+
 -- How transcripts are rendered: `show_redacted`, 0 or 1.
 create table setting (
     name text primary key,
     value integer not null
+) strict, without rowid;
+
+-- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.
+create table archive (
+    id text primary key
 ) strict, without rowid;
 
 -- The homeserver whose events these are; no row: not known yet.
@@ -145,7 +164,8 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
--- Runs, for the record. `outcome`: running (or killed), done, damaged (done, with damaged rows), stopped, failed; rebuilt: no
+-- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: rows that are damaged, unplaced,
+-- waited for or gone, or several of one event), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.
 create table run (
     run integer primary key,
@@ -163,9 +183,20 @@ create table run (
     censored integer not null default 0,
     damaged integer not null default 0,
     versionless integer not null default 0, -- of rooms whose version is not known
+    unplaced integer not null default 0,    -- not archived: without a stream_ordering in the database; 1,000 if there are more
     known integer not null default 0,       -- read again, archived before
-    files integer not null default 0
+    files integer not null default 0,
+    duplicates integer not null default 0,  -- of which the server has more than one row
+    waiting integer not null default 0,     -- at its end: without a row in event_json yet, and to be asked for again
+    mended integer not null default 0,      -- archived without their PDU by a run before, and whole by now
+    gone integer not null default 0         -- waited for without a row in event_json for a day, and in the database no more
 ) strict;
+
+-- Events of which the server had more than one row, under an index that let it, when they were read; the line is of one.
+create table duplicate (
+    event_id text primary key,
+    run integer not null                    -- the last that read them
+) strict, without rowid;
 
 -- How far everything visible is archived: of the server (room_id '') or, while rooms are selected, of one room.
 create table watermark (
@@ -213,3 +244,30 @@ create table intent (
     path text primary key,
     bytes integer not null
 ) strict, without rowid;
+
+-- Files of lines that are being written anew. Empty but in the middle of that.
+create table rewrite (
+    path text primary key,
+    new text not null,                      -- the name of the file that is to take its place, beside it
+    bytes integer                           -- its length, which `file` says by now; null: it is not written yet
+) strict, without rowid;
+
+-- Events whose PDUs are being looked for where no index shows them, and the page of event_json that is next. Empty but in the middle
+-- of that.
+create table sought (
+    event_id text primary key
+) strict, without rowid;
+create table searched (
+    page integer not null
+) strict;
+
+-- The indexes that a first export, which only adds, is faster without, are in `indexes.sql`.
+-- The indexes of a catalog that a first export, which only adds, is faster without. They are made in this order when it has read
+-- everything, each in a transaction of its own: the first one says that this has begun, the last one that all are there.
+create unique index if not exists event_id on event (event_id);
+create index if not exists event_room on event (room_id, origin_server_ts);
+create index if not exists event_redacts on event (redacts) where redacts is not null;
+create index if not exists event_relates_to on event (relates_to) where relates_to is not null;
+create index if not exists event_replies_to on event (replies_to) where replies_to is not null and replies_to is not relates_to;
+create index if not exists membership_displayname on membership (room_id, displayname) where displayname is not null;
+create index if not exists file_dirty on file (path) where dirty;
