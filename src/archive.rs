@@ -160,8 +160,7 @@ impl Archive {
         let old = if is_there.is_some_and(|bytes| bytes > 0) { Catalog::open_before(&place.file())? } else { None };
         let is_before = old.is_some();
         if let Some((old, version)) = old {
-            place.check(&old)?;
-            lock = Archive::leave_state(directory, old, version, &interrupt, lock)?;
+            lock = Archive::leave_state(directory, &place, old, version, &interrupt, lock)?;
         }
         let mut lost = 0;
         let make = || {

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use tracing::info;
 
 use super::lock::Lock;
+use super::place::Place;
 use super::{Archive, Catalog, Error, Interrupt, SecondLines};
 
 /// What brings one of version 7 to version 8.
@@ -21,6 +22,7 @@ impl Archive {
     /// Undoes what was not finished, and writes the state from a catalog of a version before. Gives the lock back.
     pub(super) fn leave_state(
         directory: &Path,
+        place: &Place,
         mut old: Catalog,
         version: i64,
         interrupt: &Interrupt,
@@ -34,6 +36,7 @@ impl Archive {
             upgrade.pragma_update(None, "user_version", 8)?;
             upgrade.commit()?;
         }
+        place.check(&old)?;
         let mut old = Archive {
             directory: directory.to_owned(),
             catalog: old,

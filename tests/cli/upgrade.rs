@@ -32,12 +32,15 @@ fn put_back_to_7(catalog: &Connection) {
 /// Puts an archive's catalog back to version 7 or 8, with what that version knew, and takes away its state.
 fn put_back(archive: &TestArchive, version: i64) {
     let (path, now) = (archive.path().join("catalog.sqlite"), archive.path().join("now.sqlite"));
-    Connection::open(&path).unwrap().execute_batch("pragma journal_mode = delete").unwrap();
+    Connection::open(&path)
+        .expect("the test's own place")
+        .execute_batch("pragma journal_mode = delete")
+        .expect("the test's own place");
     fs::rename(&path, &now).expect("there is a catalog");
     fs::remove_file(archive.path().join("state.jsonl")).expect("there is a state");
-    let catalog = Connection::open(&path).unwrap();
-    catalog.execute_batch(include_str!("../../testdata/catalog-8.sql")).unwrap();
-    catalog.execute("attach ?1 as now", [text(&now)]).unwrap();
+    let catalog = Connection::open(&path).expect("the test's own place");
+    catalog.execute_batch(include_str!("../../testdata/catalog-8.sql")).expect("the test's own place");
+    catalog.execute("attach ?1 as now", [text(&now)]).expect("the test's own place");
     catalog
         .execute_batch(
             "insert into main.event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
@@ -59,21 +62,23 @@ fn put_back(archive: &TestArchive, version: i64) {
              select room_id, s.type, origin_server_ts, topological_ordering, event_id, sender, content
                from now.room_state s join now.room using (room);",
         )
-        .unwrap();
+        .expect("the test's own place");
     for table in
         ["ban_redaction", "rejudged", "sticky", "waiting", "setting", "server", "run", "duplicate", "watermark"]
             .into_iter()
             .chain(["gap", "selection", "left_out", "first_export"])
     {
-        catalog.execute_batch(&format!("insert into main.{table} select * from now.{table}")).unwrap();
+        catalog
+            .execute_batch(&format!("insert into main.{table} select * from now.{table}"))
+            .expect("the test's own place");
     }
-    catalog.execute_batch("detach now").unwrap();
-    fs::remove_file(now).unwrap();
+    catalog.execute_batch("detach now").expect("the test's own place");
+    fs::remove_file(now).expect("the test's own place");
     if version == 7 {
         put_back_to_7(&catalog);
     }
-    catalog.pragma_update(None, "application_id", 0x5379_7870).unwrap();
-    catalog.pragma_update(None, "user_version", version).unwrap();
+    catalog.pragma_update(None, "application_id", 0x5379_7870).expect("the test's own place");
+    catalog.pragma_update(None, "user_version", version).expect("the test's own place");
 }
 
 /// All that an archive's catalog says of events, but for which run archived them.
@@ -160,11 +165,12 @@ fn so_does_whatever_else_may_write_to_it() {
     // a run was killed in the middle of a batch
     let archive = TestArchive::new();
     export(&database, archive.path(), &[]).with(0);
+    let lines = archive.lines();
     put_back(&archive, 8);
     let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
     catalog.execute("insert into intent select path, bytes from file", []).unwrap();
     drop(catalog);
-    let (lines, file) = (archive.lines(), archive.path().join("rooms/room@here.test/2026-11-22.jsonl"));
+    let file = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
     let mut text = std::fs::read_to_string(&file).unwrap();
     text.push_str(r#"{"event_id":"#);
     std::fs::write(&file, text).unwrap();
