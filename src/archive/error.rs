@@ -298,7 +298,6 @@ impl Error {
                 | Error::Damaged(_)
                 | Error::Older(_)
                 | Error::NoCatalog { .. }
-                | Error::CatalogOfAnother { .. }
                 | Error::Changed { .. }
                 | Error::Altered(_)
         )

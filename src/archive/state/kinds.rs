@@ -30,6 +30,8 @@ struct Noted {
     table: &'static str,
     /// The columns that count.
     columns: &'static str,
+    /// Rows that are new or gone count too.
+    rows: bool,
     /// The keys of what has changed; `row` is the table's.
     keys: &'static str,
 }
@@ -48,6 +50,7 @@ macro_rules! plain {
             noted: &[Noted {
                 table: $name,
                 columns: $columns,
+                rows: true,
                 keys: plain!(@keys $($key),+),
             }],
             is_promise: $is_promise,
@@ -117,6 +120,7 @@ pub(super) const KINDS: &[Kind] = &[
         noted: &[Noted {
             table: "membership",
             columns: "displayname, membership",
+            rows: true,
             keys: "select row.room_id, row.user_id, row.origin_server_ts, row.topological_ordering, row.event_id
                     where not exists (select 1 from event where event_id = row.event_id)",
         }],
@@ -137,6 +141,7 @@ pub(super) const KINDS: &[Kind] = &[
         noted: &[Noted {
             table: "room_state",
             columns: "content",
+            rows: true,
             keys: "select row.room_id, row.type, row.topological_ordering, row.origin_server_ts, row.event_id
                     where not exists (select 1 from event where event_id = row.event_id)",
         }],
@@ -156,10 +161,11 @@ pub(super) const KINDS: &[Kind] = &[
                  from beyond_line join event using (event_id)",
         row: None,
         noted: &[
-            Noted { table: "beyond_line", columns: "event_id", keys: "select row.event_id" },
+            Noted { table: "beyond_line", columns: "event_id", rows: true, keys: "select row.event_id" },
             Noted {
                 table: "event",
                 columns: "type, state_key, sender, origin_server_ts, redacts, recheck, rejected, soft_failed",
+                rows: false,
                 keys: "select event_id from beyond_line where event_id = row.event_id",
             },
         ],
@@ -179,7 +185,7 @@ pub(super) const KINDS: &[Kind] = &[
             "select room_id, ?2, events, bytes
                from room join file on path = 'rooms/' || directory || '/' || ?2 || '.jsonl' where room_id = ?1",
         ),
-        noted: &[Noted { table: "file", columns: "events, bytes", keys: OF_FILE }],
+        noted: &[Noted { table: "file", columns: "events, bytes", rows: true, keys: OF_FILE }],
         is_promise: false,
         restore: "",
     },
@@ -189,7 +195,12 @@ pub(super) const KINDS: &[Kind] = &[
         values: &["position"],
         rows: "select 'un_partial_stated_event_stream' as stream, position from rejudged",
         row: None,
-        noted: &[Noted { table: "rejudged", columns: "position", keys: "select 'un_partial_stated_event_stream'" }],
+        noted: &[Noted {
+            table: "rejudged",
+            columns: "position",
+            rows: true,
+            keys: "select 'un_partial_stated_event_stream'",
+        }],
         is_promise: false,
         restore: "insert into rejudged (position) select position from kept_rejudged",
     },
@@ -200,7 +211,12 @@ pub(super) const KINDS: &[Kind] = &[
         rows: "select room_id, stream, json_group_array(json_array(first, last, clock)) as ranges
                  from gap group by room_id, stream",
         row: None,
-        noted: &[Noted { table: "gap", columns: "first, last, clock", keys: "select row.room_id, row.stream" }],
+        noted: &[Noted {
+            table: "gap",
+            columns: "first, last, clock",
+            rows: true,
+            keys: "select row.room_id, row.stream",
+        }],
         is_promise: false,
         restore: "insert or replace into gap (room_id, stream, first, last, clock)
                   select room_id, stream, value ->> 0, value ->> 1, value ->> 2
@@ -247,8 +263,9 @@ impl Kind {
         let create =
             format!("create temp table if not exists noted_{name} ({keys}, primary key ({keys})) without rowid");
         catalog.execute_batch(&create)?;
-        for Noted { table, columns, keys } in self.noted {
-            for (event, row) in [("insert", "new"), ("delete", "old"), (&*format!("update of {columns}"), "new")] {
+        for Noted { table, columns, rows, keys } in self.noted {
+            let of_rows = [("insert", "new"), ("delete", "old")].into_iter().filter(|_| *rows);
+            for (event, row) in of_rows.chain([(&*format!("update of {columns}"), "new")]) {
                 let keys = keys.replace("row.", &format!("{row}."));
                 let trigger = format!("note_{name}_{table}_{}", &event[..6]);
                 catalog.execute_batch(&format!(
