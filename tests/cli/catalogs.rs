@@ -113,6 +113,7 @@ fn one_that_is_damaged_or_does_not_fit_is_made_anew_in_place() {
         deed();
         rebuild().with(0).saying("the catalog is made anew: 6 events of 2 room-days");
         assert_eq!(position(), before);
+        assert_eq!(archive.one("select outcome || live from run order by run desc limit 1"), "rebuilt0");
         export(&database, archive.path(), &[]).with(0).saying("exporting all rooms but 1").saying("0 new events");
         assert_eq!((archive.lines(), archive.transcripts()), (lines.clone(), transcripts.clone()));
     }
