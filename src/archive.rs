@@ -223,15 +223,15 @@ impl Archive {
         if !anew::can_be_made(directory)? {
             Catalog::find_in(directory, opening.catalog)?;
         }
-        let old = Opening {
-            interrupt: opening.interrupt.clone(),
-            shared: opening.shared,
-            catalog: opening.catalog,
-            ..Opening::default()
-        };
-        match Archive::open_as(directory, old) {
-            Err(error) if error.is_of_catalog() => warn!("the catalog that is there does not count: {}", told(&error)),
-            opened => drop(opened?),
+        if Place::find(directory, opening.catalog)?.length()?.is_some_and(|bytes| bytes > 0) {
+            let Opening { ref interrupt, shared, catalog, .. } = opening;
+            let old = Opening { interrupt: interrupt.clone(), shared, catalog, ..Opening::default() };
+            match Archive::open_as(directory, old) {
+                Err(error) if error.is_of_catalog() => {
+                    warn!("the catalog that is there does not count: {}", told(&error));
+                }
+                opened => drop(opened?),
+            }
         }
         Archive::open_as(directory, Opening { anew: true, ..opening })
     }

@@ -36,7 +36,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done · 1 failed · 2 wrong usage · 3 done, but some rows are damaged · 75 try again later (another export \
+Exit status: 0 done · 1 failed · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
 is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: an export keeps what it has read";
 
 #[derive(Subcommand)]

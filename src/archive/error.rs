@@ -83,7 +83,7 @@ pub enum Error {
         found: String,
     },
     /// No catalog to look at.
-    #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
+    #[error("{} is no archive: it has no catalog.sqlite (one that is lost is made anew by `synapse-export rebuild`)", .0.display())]
     NoArchive(PathBuf),
     /// The directory is no archive, and not empty.
     #[error(
@@ -298,7 +298,6 @@ impl Error {
                 | Error::Damaged(_)
                 | Error::Older(_)
                 | Error::NoCatalog { .. }
-                | Error::CatalogOfAnother { .. }
                 | Error::Changed { .. }
                 | Error::Altered(_)
         )

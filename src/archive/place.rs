@@ -83,6 +83,11 @@ impl Place {
         self.directory().join("catalog.sqlite")
     }
 
+    /// The catalog's length in bytes; none: there is none.
+    pub(super) fn length(&self) -> Result<Option<u64>, Error> {
+        inside::length(&self.directory(), "catalog.sqlite").map_err(Error::io("look at", &self.file()))
+    }
+
     /// Refuses to do without a catalog that was there.
     pub(super) fn may_be_new(&self) -> Result<(), Error> {
         match &self.kept {

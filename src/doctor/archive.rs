@@ -99,7 +99,7 @@ impl State {
             Err(Error::NoArchive(_)) if directory.join("rooms").is_dir() => {
                 let what = format!("{shown} has lost its catalog.sqlite");
                 self.findings.push(Finding::warning("archive", what).remedy(
-                    "restore it from a backup of the archive; without it the next export makes it anew from the files, reads the server again and adds what is missing",
+                    "run synapse-export rebuild, which makes it anew from the files; the next export does so too, and reads again what they lack",
                 ));
             }
             Err(Error::NoArchive(_)) => {
@@ -284,7 +284,7 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         "done" | "damaged" => Finding::fine(check, what),
         "running" if held.is_some() => Finding::fine(check, what),
         "rebuilt" => Finding::warning(check, format!("{what} from the files"))
-            .remedy("run synapse-export export: it reads everything again"),
+            .remedy("run synapse-export export: it goes on, and reads again what the files lacked"),
         "stopped" => {
             Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there")
         }

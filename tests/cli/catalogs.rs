@@ -64,25 +64,74 @@ fn a_catalog_that_is_lost_is_not_made_in_silence() {
     // where the remedy is to make it anew, it says all that is to be done
     let catalog = fs::read(&file).unwrap();
     fs::write(&file, "x".repeat(4096)).unwrap();
-    export(&database, archive.path(), &[]).with(1).saying("is damaged").saying(".archive.json");
+    export(&database, archive.path(), &[]).with(1).saying("is damaged").saying("synapse-export rebuild");
     fs::write(&file, catalog).unwrap();
     for make in [|file: &Path| fs::remove_file(file).unwrap(), |file: &Path| fs::write(file, "").unwrap()] {
         make(&file);
         for more in [&[][..], &elsewhere] {
-            export(&database, archive.path(), more).with(1).saying("there is none").saying(".archive.json");
+            export(&database, archive.path(), more).with(1).saying("there is none").saying("`synapse-export rebuild`");
             let show = run(&[&["watermark", "show"], &at[..], more].concat()).with(1);
             assert!(show.stderr.contains("there is none") || file.exists(), "{}", show.stderr);
         }
         let doctor = run(&[&["doctor", "--database", &database.dsn()], &at[..]].concat());
         assert!(doctor.stdout.contains("ERROR    archive") || file.exists(), "{}", doctor.stdout);
     }
-    // the remedy works
+    // the remedy works, and nothing is read again
     fs::remove_file(&file).unwrap();
-    fs::remove_file(archive.path().join(".archive.json")).unwrap();
+    let rebuild = |more: &[&str]| run(&[&["rebuild"], &at[..], more].concat());
+    rebuild(&[]).with(0).saying("the catalog is made anew: 5 events of 1 room-day");
     database.event(EventRow::at(4));
-    export(&database, archive.path(), &elsewhere).with(0).saying("1 new event");
-    moved(local.path(), archive.path());
+    export(&database, archive.path(), &[]).with(0).saying("1 new event").saying("the archive has 5 events");
+    // in another place, also where it is there
+    let other = tempfile::tempdir().unwrap();
+    rebuild(&["--catalog", text(other.path())]).with(0);
+    assert!(other.path().join("catalog.sqlite").exists() && file.exists());
+    export(&database, archive.path(), &[]).with(0).saying("0 new events");
+    run(&[&["watermark", "show"], &at[..]].concat()).with(0);
+    moved(other.path(), archive.path());
     assert_eq!(archive.lines().len(), 6);
+}
+
+#[test]
+fn one_that_is_damaged_or_does_not_fit_is_made_anew_in_place() {
+    let (database, archive) = (server(), TestArchive::new());
+    let rebuild = || run(&["rebuild", "--archive", text(archive.path())]);
+    rebuild().with(1).saying("is no archive");
+    assert!(!archive.path().exists());
+    database.event(EventRow { ts: Some(86_400_000), ..EventRow::at(4) });
+    export(&database, archive.path(), &["--exclude-room", "!none:here.test"]).with(0);
+    let (lines, transcripts) = (archive.lines(), archive.transcripts());
+    let position = || archive.one("select group_concat(room_id || stream || position) from watermark");
+    let before = position();
+    let file = archive.path().join("catalog.sqlite");
+    let deeds: [&dyn Fn(); 4] =
+        [&|| {}, &|| fs::remove_file(&file).unwrap(), &|| fs::write(&file, "x".repeat(4096)).unwrap(), &|| {
+            let catalog = Connection::open(&file).unwrap();
+            catalog.execute_batch("drop view message; create view message as select 1").unwrap();
+        }];
+    for deed in deeds {
+        deed();
+        rebuild().with(0).saying("the catalog is made anew: 6 events of 2 room-days");
+        assert_eq!(position(), before);
+        assert_eq!(archive.one("select outcome || live from run order by run desc limit 1"), "rebuilt0");
+        export(&database, archive.path(), &[]).with(0).saying("exporting all rooms but 1").saying("0 new events");
+        assert_eq!((archive.lines(), archive.transcripts()), (lines.clone(), transcripts.clone()));
+    }
+    // another program's is left alone
+    let own = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    Connection::open(&file).unwrap().execute_batch("create table notes (text)").unwrap();
+    rebuild().with(1).saying("is not a catalog of synapse-export");
+    fs::write(&file, own).unwrap();
+    // a day that is lost is named, and read again
+    fs::remove_file(archive.path().join("rooms/room@here.test/1970-01-02.jsonl")).unwrap();
+    export(&database, archive.path(), &[]).with(1).saying("is missing").saying("`synapse-export rebuild`");
+    let lost = "rooms/room@here.test/1970-01-02.jsonl has 0 events, and had 1";
+    rebuild().with(3).saying(lost).saying("1 file of lines has less than was archived");
+    assert_eq!(position(), "");
+    export(&database, archive.path(), &[]).with(0).saying("1 new event");
+    assert_eq!((archive.lines(), archive.transcripts()), (lines, transcripts));
+    rebuild().with(0);
 }
 
 #[test]

@@ -151,7 +151,8 @@ fn told(file: &[u8]) -> String {
             begun.push((key, forgotten.is_none().then(|| Value::Object(record).to_string())));
         }
     }
-    told.into_iter().map(|(key, record)| format!("{key} {record}\n")).collect::<Vec<_>>().concat()
+    let told: Vec<String> = told.into_iter().map(|(key, record)| format!("{key} {record}\n")).collect();
+    told.concat()
 }
 
 /// Whether a path is that of one of these kinds of files: `.md`.

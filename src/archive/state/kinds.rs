@@ -31,6 +31,8 @@ struct Noted {
     table: &'static str,
     /// The columns that count.
     columns: &'static str,
+    /// Rows that are new or gone count too.
+    rows: bool,
     /// The keys of what has changed; `row` is the table's.
     keys: &'static str,
 }
@@ -49,6 +51,7 @@ macro_rules! plain {
             noted: &[Noted {
                 table: $name,
                 columns: $columns,
+                rows: true,
                 keys: plain!(@keys $($key),+),
             }],
             is_promise: $is_promise,
@@ -127,7 +130,7 @@ pub(super) const KINDS: &[Kind] = &[
         ),
         noted: &[Noted {
             table: "membership",
-            columns: "given, redacted, membership",
+            columns: "given, redacted, membership", rows: true,
             keys: concat!(
                 "select (select room_id from room where room = row.room), row.user_id, row.origin_server_ts,
                         row.topological_ordering, row.event_id where ",
@@ -160,7 +163,7 @@ pub(super) const KINDS: &[Kind] = &[
         ),
         noted: &[Noted {
             table: "room_state",
-            columns: "given, redacted",
+            columns: "given, redacted", rows: true,
             keys: concat!(
                 "select (select room_id from room where room = row.room), row.type, row.topological_ordering,
                         row.origin_server_ts, row.event_id where ",
@@ -196,15 +199,15 @@ pub(super) const KINDS: &[Kind] = &[
               group by event_id",
         ),
         noted: &[
-            Noted { table: "beyond_line", columns: "event_id", keys: "select row.event_id" },
+            Noted { table: "beyond_line", columns: "event_id", rows: true, keys: "select row.event_id" },
             Noted {
                 table: "line",
-                columns: "type, state_key, sender, origin_server_ts, rejected, soft_failed",
+                columns: "type, state_key, sender, origin_server_ts, rejected, soft_failed", rows: false,
                 keys: "select event_id from beyond_line where event_id = row.event_id",
             },
             Noted {
                 table: "relation",
-                columns: "redacts, recheck",
+                columns: "redacts, recheck", rows: true,
                 keys: "select event_id from beyond_line where event_id = (select event_id from line where line = row.line)",
             },
         ],
@@ -227,7 +230,7 @@ pub(super) const KINDS: &[Kind] = &[
         ),
         noted: &[Noted {
             table: "file",
-            columns: "events, bytes",
+            columns: "events, bytes", rows: true,
             keys: "select room_id, row.day from room where room = row.room",
         }],
         is_promise: false,
@@ -239,7 +242,7 @@ pub(super) const KINDS: &[Kind] = &[
         values: &["position"],
         rows: "select 'un_partial_stated_event_stream' as stream, position from rejudged",
         before: None,
-        noted: &[Noted { table: "rejudged", columns: "position", keys: "select 'un_partial_stated_event_stream'" }],
+        noted: &[Noted { table: "rejudged", columns: "position", rows: true, keys: "select 'un_partial_stated_event_stream'" }],
         is_promise: false,
         restore: "insert into rejudged (position) select position from kept_rejudged",
     },
@@ -250,7 +253,7 @@ pub(super) const KINDS: &[Kind] = &[
         rows: "select room_id, stream, json_group_array(json_array(first, last, clock)) as ranges
                  from gap group by room_id, stream",
         before: None,
-        noted: &[Noted { table: "gap", columns: "first, last, clock", keys: "select row.room_id, row.stream" }],
+        noted: &[Noted { table: "gap", columns: "first, last, clock", rows: true, keys: "select row.room_id, row.stream" }],
         is_promise: false,
         restore: "insert or replace into gap (room_id, stream, first, last, clock)
                   select room_id, stream, value ->> 0, value ->> 1, value ->> 2
@@ -299,8 +302,9 @@ impl Kind {
         let create =
             format!("create temp table if not exists noted_{name} ({keys}, primary key ({keys})) without rowid");
         catalog.execute_batch(&create)?;
-        for Noted { table, columns, keys } in self.noted {
-            for (event, row) in [("insert", "new"), ("delete", "old"), (&*format!("update of {columns}"), "new")] {
+        for Noted { table, columns, rows, keys } in self.noted {
+            let of_rows = [("insert", "new"), ("delete", "old")].into_iter().filter(|_| *rows);
+            for (event, row) in of_rows.chain([(&*format!("update of {columns}"), "new")]) {
                 let keys = keys.replace("row.", &format!("{row}."));
                 let trigger = format!("note_{name}_{table}_{}", &event[..6]);
                 catalog.execute_batch(&format!(

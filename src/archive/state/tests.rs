@@ -59,8 +59,8 @@ fn catalog(archive: &Path) -> BTreeMap<String, Vec<String>> {
 
 fn differences(one: &BTreeMap<String, Vec<String>>, other: &BTreeMap<String, Vec<String>>) -> String {
     let differing = one.iter().filter(|(table, rows)| other.get(*table) != Some(rows));
-    let differing = differing.map(|(table, rows)| format!("{table}\n  {rows:#?}\n  {:#?}\n", other.get(table)));
-    differing.collect::<Vec<_>>().concat()
+    let told = differing.map(|(table, rows)| format!("{table}\n  {rows:#?}\n  {:#?}\n", other.get(table)));
+    told.collect::<Vec<_>>().concat()
 }
 
 fn lose_catalog(archive: &Path) {
@@ -367,6 +367,9 @@ fn what_is_promised_is_kept_through_a_first_export() {
     archive.belong_to("x").unwrap();
     archive.show_redacted(true).unwrap();
     let run = archive.begin_run(&selection, &[(Stream::Live, Some(Position(9)))]).unwrap();
+    let following = archive.catalog.state.as_ref().unwrap();
+    assert_eq!(following.synced, following.bytes, "it is on the disk before anything is read");
+    assert!(state(place.path()).contains("!not:x"));
     let mut batch = Batch::default();
     batch.push(message("$1", START), false);
     batch.advance(advance(ROOM, Stream::Live, 9, &[]));
@@ -427,4 +430,48 @@ fn a_state_of_a_newer_format_is_left_alone() {
     lose_catalog(place.path());
     assert!(matches!(Archive::open(place.path(), None), Err(Error::NewerState(2))));
     assert_eq!(fs::read(place.path().join(NAME)).unwrap(), lines);
+}
+
+#[test]
+fn whichever_step_is_the_last_the_old_catalog_is_there_or_the_new_one() {
+    let place = tempfile::tempdir().unwrap();
+    drop(eventful(place.path()));
+    let before = catalog(place.path());
+    for is_lost in [false, true] {
+        for at in 0.. {
+            if is_lost {
+                lose_catalog(place.path());
+            }
+            let mut steps = 0;
+            let hook = move |_| {
+                steps += 1;
+                if steps > at { Err(io::Error::other("gone")) } else { Ok(()) }
+            };
+            let opening = Opening { hook: Some(Box::new(hook)), ..Opening::default() };
+            let made = Archive::rebuild(place.path(), opening);
+            let is_done = made.is_ok();
+            drop(made);
+            assert!(!place.path().join(".catalog.sqlite.new").exists());
+            if !is_lost {
+                // also for who only looks
+                Catalog::open_to_read(place.path()).unwrap();
+            }
+            drop(Archive::open(place.path(), None).unwrap());
+            let after = catalog(place.path());
+            assert_eq!(after, before, "{at}: {}", differences(&after, &before));
+            if is_done {
+                assert!(at > 5, "{at}");
+                break;
+            }
+        }
+    }
+    // who is killed when the old one is gone leaves the new one, whole
+    fs::rename(place.path().join("catalog.sqlite"), place.path().join(".catalog.sqlite.new")).unwrap();
+    fs::write(place.path().join("catalog.sqlite-wal"), "of the old one").unwrap();
+    let runs = |archive: &Archive| archive.catalog().last_run().unwrap().unwrap().run;
+    let archive = Archive::open(place.path(), None).unwrap();
+    let run = runs(&archive);
+    drop(archive);
+    assert_eq!(catalog(place.path()), before);
+    assert!(run > 0 && !place.path().join(".catalog.sqlite.new").exists());
 }
