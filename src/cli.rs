@@ -146,8 +146,8 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let exit = status(&error);
-            let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
-            error!(exit, "{error:#}{remedy}");
+            let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
+            error!(exit, "{error:#}{hint}");
             ExitCode::from(exit)
         }
     }
@@ -202,7 +202,7 @@ fn status(error: &anyhow::Error) -> u8 {
 }
 
 /// What to do about an error that does not say it itself.
-fn remedy(error: &anyhow::Error) -> Option<&'static str> {
+fn hint(error: &anyhow::Error) -> Option<&'static str> {
     match (of_source(error), of_archive(error)) {
         (Some(source::Error::UnknownRoom(_) | source::Error::UnknownAlias(_)), _) => {
             Some("`synapse-export rooms` lists them")
@@ -215,7 +215,7 @@ fn remedy(error: &anyhow::Error) -> Option<&'static str> {
         (_, Some(archive::Error::Io { source, .. })) if source.kind() == std::io::ErrorKind::PermissionDenied => {
             Some("run this as the user whose archive it is, or give that directory to this user")
         }
-        _ => None,
+        _ => error.downcast_ref().and_then(config::Error::hint),
     }
 }
 
@@ -260,9 +260,9 @@ mod tests {
             path: "archive/.lock".into(),
             source: kind.into(),
         };
-        let remedy = |error: archive::Error| remedy(&crate::export::Error::Archive(error).into());
-        assert!(remedy(denied(std::io::ErrorKind::PermissionDenied)).is_some());
-        assert!(remedy(denied(std::io::ErrorKind::StorageFull)).is_none());
+        let hint = |error: archive::Error| hint(&crate::export::Error::Archive(error).into());
+        assert!(hint(denied(std::io::ErrorKind::PermissionDenied)).is_some());
+        assert!(hint(denied(std::io::ErrorKind::StorageFull)).is_none());
     }
 
     #[test]

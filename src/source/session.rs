@@ -328,7 +328,7 @@ async fn typed(
 
 /// Says which database this is, and who asks for it.
 fn target(config: &Config) -> String {
-    let postgres = config.servers.first().map(|server| &server.postgres);
+    let postgres = config.connection.servers.first().map(|server| &server.postgres);
     let named = |name: Option<&str>| name.unwrap_or_default().to_owned();
     format!(
         "database {}, user {}",

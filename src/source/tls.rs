@@ -3,11 +3,11 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use libpq_config::{Identity, Roots, Tls, Verify};
 use openssl::pkey::PKey;
 use postgres_native_tls::MakeTlsConnector;
 
 use super::Error;
-use crate::config::{Identity, Roots, Tls, Verify};
 
 /// The connector that checks of a server's certificate exactly what was asked for.
 pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use libpq_config::SessionAttributes;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
 use super::bounded::{Bounding, Excess};
 use super::succession::Succession;
 use super::way::{Begun, Failure, Way};
 use super::{Error, options, tls};
-use crate::config::{Config, SessionAttributes};
+use crate::config::Config;
 
 /// A handshake that never ends, unlike a connection that is not made, is cut off after this many connect timeouts: there
 /// may be as many addresses to try before it.
@@ -53,9 +54,9 @@ pub(super) struct State {
 
 impl Servers {
     pub(super) fn new(config: &Config) -> Result<Servers, Error> {
-        let any_tls = config.servers.iter().any(|server| server.modes != [SslMode::Disable]);
-        let connector = any_tls.then(|| tls::connector(&config.tls)).transpose()?;
-        let sessions: &[SessionAttributes] = match config.session {
+        let any_tls = config.connection.servers.iter().any(|server| server.modes != [SslMode::Disable]);
+        let connector = any_tls.then(|| tls::connector(&config.connection.tls)).transpose()?;
+        let sessions: &[SessionAttributes] = match config.connection.session {
             SessionAttributes::PreferStandby => &[SessionAttributes::Standby, SessionAttributes::Any],
             wanted => &[wanted],
         };
@@ -63,7 +64,7 @@ impl Servers {
         let mut on_the_way = WAY;
         let mut ways = Vec::new();
         for session in sessions.iter().copied() {
-            for server in &config.servers {
+            for server in &config.connection.servers {
                 for (nth, mode) in server.modes.iter().enumerate() {
                     let mut postgres = server.postgres.clone();
                     let socket_directory = server.postgres.get_hosts().iter().find_map(|host| match host {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use futures_util::future::join3;
+use libpq_config::SessionAttributes;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -18,7 +19,6 @@ use super::patience::passes;
 use super::process::named_at_login;
 use super::servers::{State, chain};
 use super::{Refusal, options, succession, typed};
-use crate::config::SessionAttributes;
 use crate::source::queries::OPENING;
 
 /// A standby knows no `SERIALIZABLE`, which a role or a database may have made the default.
