@@ -208,7 +208,7 @@ fn hint(error: &anyhow::Error) -> Option<&'static str> {
             Some("`synapse-export rooms` lists them")
         }
         (Some(error @ source::Error::Connect { transient: false, source, .. }), _)
-            if source.is::<source::Refusal>() =>
+            if source.is::<source::ServerError>() =>
         {
             Some(crate::doctor::remedy(error))
         }

@@ -123,7 +123,7 @@ async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>
     let deadline = Instant::now() + all;
     // what does not pass soon is told, not waited for
     let config = config.clone().connecting_within(EACH).retrying_for(config.retry_for.min(EACH / 2));
-    match timeout_at(deadline, Database::look(&config)).await {
+    match timeout_at(deadline, Database::inspect(&config)).await {
         Err(_) => findings.push(Finding { kind: Kind::Error, ..silent("connection", all) }),
         Ok(Err(error)) => findings.push(connection::unreachable(&error)),
         Ok(Ok(database)) => {

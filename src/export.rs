@@ -1,11 +1,13 @@
 //! The export: pages of the source become batches of the archive. The only place where the two meet.
 
 pub(crate) mod anchor;
+mod bans;
 mod committing;
-mod course;
 mod duplicates;
-mod later;
-mod looking;
+mod missing_json;
+mod progress;
+mod sticky;
+mod un_partial_stated;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -15,11 +17,11 @@ use tokio::sync::{Mutex, watch};
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
-use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
-use crate::stream::{Position, Stream, Walk, Watermark};
+use crate::source::{self, Database, Found, Heads, Row, Rows};
+use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
 use committing::Committing;
-use course::Course;
+use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -215,7 +217,7 @@ impl Export<'_> {
             if !is_indexed {
                 self.first = true;
                 self.heads = newest.at(first);
-                self.follow_rejudged().await?;
+                self.follow_un_partial_stated().await?;
                 self.all(selection).await?;
                 if self.is_stopped() {
                     return Ok(());
@@ -237,7 +239,7 @@ impl Export<'_> {
             self.archive().await?.end_first_export()?;
             self.heads = newest;
         }
-        self.rejudged().await?;
+        self.un_partial_stated().await?;
         self.sticky().await?;
         self.waiting().await?;
         self.all(selection).await?;
@@ -267,7 +269,7 @@ impl Export<'_> {
 
     /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
     async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
-        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.room_id().to_owned()).collect();
+        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.key().to_owned()).collect();
         if scopes.contains(&Scope::Server) {
             rooms.clear();
         }
@@ -288,7 +290,7 @@ impl Export<'_> {
         let (scopes, caught_up) = scopes(selection, self.archive().await?.catalog())?;
         for scope in &scopes {
             for stream in Stream::ALL {
-                let watermark = self.archive().await?.catalog().watermark(scope.room_id(), stream)?;
+                let watermark = self.archive().await?.catalog().watermark(scope.key(), stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
                 if let Some(watermark) = watermark {
@@ -302,8 +304,8 @@ impl Export<'_> {
                     self.stream(&scope, stream).await?;
                 }
             }
-            if caught_up.contains(scope.room_id()) && !self.is_stopped() {
-                self.batch.caught_up(scope.room_id());
+            if caught_up.contains(scope.key()) && !self.is_stopped() {
+                self.batch.caught_up(scope.key());
             }
         }
         self.commit().await
@@ -320,30 +322,31 @@ impl Export<'_> {
     /// Reads one stream of one scope: first what was missing, then what is new.
     async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
         let archive = self.archive().await?;
-        let watermark = archive.catalog().watermark(scope.room_id(), stream)?;
-        let remembered = archive.catalog().gaps(scope.room_id(), stream)?;
+        let watermark = archive.catalog().watermark(scope.key(), stream)?;
+        let remembered = archive.catalog().gaps(scope.key(), stream)?;
         drop(archive);
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
-        let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
+        let mut progress =
+            StreamProgress { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
         // gaps that were joined hold events that are archived already, which only the index can tell
-        if !self.first && !course.gaps.is_empty() {
-            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
+        if !self.first && !progress.gaps.is_empty() {
+            let missing = progress.remembered.iter().map(|gap| (gap.first, gap.last));
             let rows = self.database.probe(scope, stream, missing);
-            let taken = self.take(rows, &mut course, None).await;
+            let taken = self.take(rows, &mut progress, None).await;
             if taken.is_err() || self.is_stopped() {
-                course.report_to(&mut self.batch);
+                progress.report_to(&mut self.batch);
                 return taken;
             }
-            course.gaps.expire(self.heads.received_ts);
+            progress.gaps.expire(self.heads.received_ts);
         }
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
         if let (Scope::Room(room_id), Some(end), false) = (scope, end, self.first) {
             let rows = self.database.deoutliered(vec![room_id.clone()], stream, at, end);
-            let taken = self.take(rows, &mut course, None).await;
+            let taken = self.take(rows, &mut progress, None).await;
             if taken.is_err() || self.is_stopped() {
-                course.report_to(&mut self.batch);
+                progress.report_to(&mut self.batch);
                 return taken;
             }
         }
@@ -351,18 +354,18 @@ impl Export<'_> {
         if let Some(end) = end {
             let mut walk = Walk::new(at, self.heads.received_ts);
             let rows = self.database.pages(scope, stream, at, end);
-            taken = self.take(rows, &mut course, Some(&mut walk)).await;
+            taken = self.take(rows, &mut progress, Some(&mut walk)).await;
             if taken.is_ok() && !self.is_stopped() {
-                walk.rest(end, &mut course.gaps);
-                let anchor = course.watermark.take().and_then(|watermark| watermark.anchor);
-                course.watermark = Some(Watermark { position: end, anchor });
-                course.moved = true;
-            } else if let Some(watermark) = &course.watermark {
-                walk.rest(watermark.position, &mut course.gaps);
+                walk.rest(end, &mut progress.gaps);
+                let anchor = progress.watermark.take().and_then(|watermark| watermark.anchor);
+                progress.watermark = Some(Watermark { position: end, anchor });
+                progress.moved = true;
+            } else if let Some(watermark) = &progress.watermark {
+                walk.rest(watermark.position, &mut progress.gaps);
             }
             self.span.before += end.0.saturating_sub(at.map_or(0, |at| at.0));
         }
-        course.report_to(&mut self.batch);
+        progress.report_to(&mut self.batch);
         taken
     }
 
@@ -371,19 +374,19 @@ impl Export<'_> {
     async fn take(
         &mut self,
         mut rows: Rows,
-        course: &mut Course<'_>,
+        progress: &mut StreamProgress<'_>,
         mut walk: Option<&mut Walk>,
     ) -> Result<(), Error> {
-        let start = course.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
+        let start = progress.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
         while let Some(chunk) = self.next(&mut rows).await? {
             let last = chunk.last().map(|row| (row.position, row.event_id().to_owned()));
             for row in chunk {
                 self.read += 1;
                 let late = if let Some(walk) = &mut walk {
-                    walk.step(row.position, row.received_ts, &mut course.gaps);
+                    walk.step(row.position, row.received_ts, &mut progress.gaps);
                     false
                 } else {
-                    course.gaps.fill(row.position)
+                    progress.gaps.fill(row.position)
                 };
                 match row.found {
                     Found::Event(event) if !(self.first && row.deoutliered) => self.batch.push(event, late),
@@ -392,20 +395,20 @@ impl Export<'_> {
                 }
             }
             if let (Some(walk), Some((position, event_id))) = (&mut walk, last) {
-                course.moved = true;
-                course.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
+                progress.moved = true;
+                progress.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
                 if self.is_full() {
-                    walk.rest(position, &mut course.gaps);
+                    walk.rest(position, &mut progress.gaps);
                 }
             }
             if self.is_full() {
-                course.report_to(&mut self.batch);
+                progress.report_to(&mut self.batch);
                 self.commit().await?;
             }
-            if let Some(watermark) = course.watermark.as_ref().filter(|_| walk.is_some()) {
+            if let Some(watermark) = progress.watermark.as_ref().filter(|_| walk.is_some()) {
                 #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
                 let part = (self.span.before + watermark.position.0 - start) as f64 / self.span.all.max(1) as f64;
-                let (stream, position) = (course.stream, watermark.position);
+                let (stream, position) = (progress.stream, watermark.position);
                 self.report.progress(Progress { part: part.min(1.0), stream, position, events: self.read });
             }
         }

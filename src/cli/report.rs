@@ -94,7 +94,7 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
         );
     }
     bans(database);
-    if let Err(problem) = database.schema().suffices_for_rejudged() {
+    if let Err(problem) = database.schema().suffices_for_un_partial_stated() {
         warn!("what Synapse rejects after it has been archived will be shown in transcripts: {problem}");
     }
     Ok(())

@@ -8,7 +8,7 @@ use crate::source::{self, Database, Login, Pooler, PoolerRefusal, Standing};
 /// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
 const LAG: i64 = 60 * 60 * 1000;
 /// PostgreSQL's default, which is far longer than a page takes.
-const PATIENCE: i64 = 30_000;
+const PAGE_TIME: i64 = 30_000;
 
 /// Says why there is no connection.
 pub(super) fn unreachable(error: &source::Error) -> Finding {
@@ -19,18 +19,18 @@ pub(super) fn unreachable(error: &source::Error) -> Finding {
 pub(crate) fn remedy(error: &source::Error) -> &'static str {
     let check_password = "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'";
     let cause = match error {
-        source::Error::Connect { source, .. } => source.downcast_ref::<source::Refusal>(),
+        source::Error::Connect { source, .. } => source.downcast_ref::<source::ServerError>(),
         source::Error::Query { source, .. } => Some(source),
         _ => None,
     };
-    let Some(code) = cause.and_then(source::Refusal::code) else {
+    let Some(code) = cause.and_then(source::ServerError::code) else {
         // the server asks for one, and there is none
         if chain(error).ends_with("password missing") {
             return check_password;
         }
         return "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
     };
-    match cause.and_then(source::Refusal::pooler) {
+    match cause.and_then(source::ServerError::pooler) {
         Some(PoolerRefusal::Mode) => {
             return "a pooler in the mode statement gives each statement another connection, so that nothing can be read as one: connect to PostgreSQL itself, or have a database with pool_mode = transaction or session in pgbouncer.ini";
         }
@@ -203,7 +203,7 @@ fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
     match (delay, feedback) {
         (_, Some("on")) => Finding::fine(check, "hot_standby_feedback is on: the primary keeps rows that are being read"),
         (Some(..0), _) => Finding::fine(check, "max_standby_streaming_delay is -1: the replica waits for what is being read"),
-        (Some(PATIENCE..), _) => {
+        (Some(PAGE_TIME..), _) => {
             let what = format!("the replica waits {} for what is being read; a page takes less", span(delay.unwrap_or_default()));
             Finding::fine(check, what)
         }

@@ -110,7 +110,7 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
     if let Err(problem) = schema.suffices_for_bans() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what bans have redacted", problem));
     }
-    if let Err(problem) = schema.suffices_for_rejudged() {
+    if let Err(problem) = schema.suffices_for_un_partial_stated() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what Synapse has rejected later", problem));
     }
     let lacks: Vec<&str> =

@@ -7,7 +7,7 @@ use libpq_config::{Identity, Roots, Tls, Verify};
 use openssl::pkey::PKey;
 use postgres_native_tls::MakeTlsConnector;
 
-use super::Error;
+use super::error::Error;
 
 /// The connector that checks of a server's certificate exactly what was asked for.
 pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {

@@ -1,7 +1,9 @@
 //! Finding a room by what a person calls it.
 
 use super::Room;
-use crate::source::{Database, Error, schema};
+use crate::source::database::Database;
+use crate::source::error::Error;
+use crate::source::schema;
 
 /// How many rooms that a name may mean are handed out.
 const CANDIDATES: usize = 10;

@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{CHUNKS_AHEAD, PAGE_ROWS, Parameters, Place, Reader, Rows};
-use crate::source::Error;
-use crate::source::queries::{self, Statement};
+use super::page::PAGE_ROWS;
+use super::reader::{CHUNKS_AHEAD, Parameters, Reader, Rows};
+use super::row::Place;
+use crate::source::error::Error;
+use crate::source::statements::{self, Statement};
 use crate::stream::Stream;
 
 /// How many rows a stretch has at the most where ids say so: a page that asks for more is its only one.
@@ -65,8 +67,8 @@ impl Reader {
     }
 
     fn begin(&self, statement: Arc<Statement>, stretch: Stretch) -> Rows {
-        let (reader, rows) = self.database.reader(CHUNKS_AHEAD);
-        let reader = Reader { known: Arc::clone(&self.known), ..reader };
+        let (reader, rows) = Reader::new(&self.database, CHUNKS_AHEAD);
+        let reader = Reader { lookups: Arc::clone(&self.lookups), ..reader };
         reader.start(|reader| async move { reader.read(&statement, stretch.first, stretch.parameters).await });
         rows
     }
@@ -129,17 +131,12 @@ impl Plan for InRoom {
     async fn next(&mut self, reader: &Reader, _: Option<i64>) -> Result<Option<Stretch>, Error> {
         let Some(first) = self.after.take() else { return Ok(None) };
         let (room_id, since, until) = (self.room_id.clone(), self.since, self.until);
-        let session = &reader.database.session;
-        let asked =
-            [&self.room_id as &(dyn tokio_postgres::types::ToSql + Sync), &first.topological_ordering, &first.id];
-        let statement = reader.adapt(queries::ROOM_STRETCH);
-        let found = session.query(&statement, &[&asked[..], &[&STRETCH_ROWS]].concat()).await?;
-        let mut end = (i64::MAX, i64::MAX);
-        if let Some(row) = found.first() {
-            let read = |column| row.try_get(column).map_err(Error::query(statement.name));
-            end = (read(0)?, read(1)?);
-            self.after = Some(Place { topological_ordering: end.0, ..Place::at(end.1) });
-        }
+        let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&self.room_id, &first.topological_ordering, &first.id, &STRETCH_ROWS];
+        let end = reader.database.one(&statements::ROOM_STRETCH, &asked).await?;
+        let end = end.map(|row| Place { topological_ordering: row.topological_ordering, ..Place::at(row.id) });
+        self.after.clone_from(&end);
+        let end = end.map_or((i64::MAX, i64::MAX), |end| (end.topological_ordering, end.id));
         let parameters = move |after: Place| -> Parameters {
             vec![
                 Box::new(room_id.clone()),

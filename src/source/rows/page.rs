@@ -3,24 +3,27 @@
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::{Found, PAGE_ROWS, Parameters, Place, Reader, Row};
-use crate::source::Error;
-use crate::source::queries::{self, Statement};
+use super::reader::{Parameters, Reader};
+use super::row::{Found, Place, Row, row};
+use crate::source::error::Error;
+use crate::source::statements::{Statement, StoredColumns};
 
+/// How many rows one page asks for.
+pub(super) const PAGE_ROWS: i64 = 10_000;
 /// A chunk goes on its way once it has this many rows or bytes, so that a page of the largest events is never in memory
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
 
 /// What may follow a page.
-pub(super) enum Page {
+enum Page {
     More,
     Last,
 }
 
 /// The place where a page broke off, at which there may be more than these events.
 #[derive(Default)]
-pub(super) struct BrokenOff {
+struct BrokenOff {
     place: Place,
     events: Vec<String>,
 }
@@ -80,9 +83,34 @@ impl Chunk {
 }
 
 impl Reader {
+    /// Runs a statement over `stored.sql` page by page until there are no more rows, and hands them on. `parameters` says
+    /// how it is run after a row.
+    pub(super) async fn read(
+        &self,
+        statement: &Statement,
+        mut after: Place,
+        parameters: impl Fn(Place) -> Parameters,
+    ) -> Result<(), Error> {
+        let mut retry = self.database.session.retry();
+        let mut broke_off = BrokenOff::default();
+        loop {
+            let before = after.clone();
+            match self.page(statement, &parameters(after.clone()), &mut after, &mut broke_off).await {
+                Ok(Page::Last) => return Ok(()),
+                Ok(Page::More) => retry.got_further(),
+                Err(error) => {
+                    if after != before {
+                        retry.got_further();
+                    }
+                    retry.wait(error).await?;
+                }
+            }
+        }
+    }
+
     /// Runs a statement once and hands its rows on; the next one is to begin after `last`. At the place where the one before
     /// `broke_off`, only what is new there.
-    pub(super) async fn page(
+    async fn page(
         &self,
         statement: &Statement,
         parameters: &Parameters,
@@ -97,12 +125,13 @@ impl Reader {
         let mut answer = session.answer(statement, &all).await?;
         let deadline = Instant::now() + session.page_time();
         let mut chunk = Chunk::after(last.clone());
-        let mut count = 0;
+        let (mut count, mut columns) = (0, None);
         loop {
             match answer.next().await {
-                Ok(Some(row)) => {
+                Ok(Some(stored)) => {
                     count += 1;
-                    let row = queries::row(&row, &self.known, server_name).map_err(failed)?;
+                    let columns: &StoredColumns = columns.get_or_insert_with(|| StoredColumns::of(&stored));
+                    let row = row(&columns.read(&stored).map_err(failed)?, &self.lookups, server_name);
                     if broke_off.events.iter().any(|event_id| event_id == row.1.event_id())
                         && broke_off.place.is_beside(&row.0)
                     {
