@@ -201,22 +201,17 @@ fn status(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// What to do about an error that does not say it itself.
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
-    match (of_source(error), of_archive(error)) {
-        (Some(source::Error::UnknownRoom(_) | source::Error::UnknownAlias(_)), _) => {
-            Some("`synapse-export rooms` lists them")
+/// What helps against an error, where it does not say it itself.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<config::Error>() {
+            return error.hint().map(str::to_owned);
         }
-        (Some(error @ source::Error::Connect { transient: false, source, .. }), _)
-            if source.is::<source::ServerError>() =>
-        {
-            Some(crate::doctor::remedy(error))
-        }
-        (_, Some(archive::Error::Io { source, .. })) if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            Some("run this as the user whose archive it is, or give that directory to this user")
-        }
-        _ => error.downcast_ref().and_then(config::Error::hint),
-    }
+        let of_export = cause.downcast_ref::<crate::export::Error>().map(crate::export::Error::hint);
+        let of_source = || cause.downcast_ref::<source::Error>().map(source::Error::hint);
+        let of_archive = || cause.downcast_ref::<archive::Error>().map(archive::Error::hint);
+        of_export.or_else(of_source).or_else(of_archive).flatten()
+    })
 }
 
 fn of_source(error: &anyhow::Error) -> Option<&source::Error> {

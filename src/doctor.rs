@@ -19,7 +19,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Config;
 use crate::source::{self, Database};
-pub(crate) use connection::remedy;
 pub use size::Estimate;
 
 /// How long one question may take; all are answered at once where nothing is in the way.

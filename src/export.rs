@@ -37,9 +37,25 @@ pub enum Error {
     Stopped,
     /// The database is not the one that was exported so far.
     #[error(
-        "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
+        "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more"
     )]
     Reused(Reused),
+}
+
+impl Error {
+    /// What helps, where there is more to say than the error says.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Source(error) => error.hint(),
+            Error::Archive(error) => error.hint(),
+            Error::Stopped => None,
+            Error::Reused(_) => Some(
+                "check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 impl From<archive::Error> for Error {

@@ -45,6 +45,6 @@ pub use redactions::Bans;
 pub use rooms::{Kind, Matches, Room};
 pub use rows::{Found, Row, Rows};
 pub use schema::Schema;
-pub use server_error::ServerError;
+pub use server_error::{CHECK_THE_WAY, ServerError};
 pub use session::Pooler;
 pub use standing::Standing;

@@ -298,13 +298,7 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
 
 /// What is wrong with an archive and, where its error says it, what to do about it.
 fn unusable(error: &Error) -> Finding {
-    let told = error.to_string();
-    let (what, remedy) = match told.split_once(". Restore it ") {
-        Some((what, rest)) => (what, Some(format!("restore it {rest}"))),
-        None => (&*told, None),
-    };
-    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {}", chain(cause)));
-    Finding { remedy, ..Finding::error("archive", format!("{what}{cause}")) }
+    Finding { remedy: error.hint(), ..Finding::error("archive", chain(error)) }
 }
 
 fn milliseconds(time: &str) -> Option<i64> {

@@ -1,9 +1,7 @@
 //! The way to the database: reachable, encrypted, as a role that only reads; primary or replica.
 
-use tokio_postgres::error::SqlState;
-
 use super::{Finding, chain, known, n, named, span};
-use crate::source::{self, Database, Login, Pooler, PoolerRefusal, Standing};
+use crate::source::{self, Database, Login, Pooler, Standing};
 
 /// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
 const LAG: i64 = 60 * 60 * 1000;
@@ -12,45 +10,17 @@ const PAGE_TIME: i64 = 30_000;
 
 /// Says why there is no connection.
 pub(super) fn unreachable(error: &source::Error) -> Finding {
-    Finding::error("connection", chain(error)).remedy(remedy(error))
-}
-
-/// What to do when there is no connection.
-pub(crate) fn remedy(error: &source::Error) -> &'static str {
-    let check_password = "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'";
     let cause = match error {
         source::Error::Connect { source, .. } => source.downcast_ref::<source::ServerError>(),
         source::Error::Query { source, .. } => Some(source),
         _ => None,
     };
-    let Some(code) = cause.and_then(source::ServerError::code) else {
-        // the server asks for one, and there is none
-        if chain(error).ends_with("password missing") {
-            return check_password;
-        }
-        return "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
+    let hint = match cause {
+        Some(cause) if cause.code().is_some() && error.is_transient() => "try again later",
+        Some(cause) => cause.hint(),
+        None => source::CHECK_THE_WAY,
     };
-    match cause.and_then(source::ServerError::pooler) {
-        Some(PoolerRefusal::Mode) => {
-            return "a pooler in the mode statement gives each statement another connection, so that nothing can be read as one: connect to PostgreSQL itself, or have a database with pool_mode = transaction or session in pgbouncer.ini";
-        }
-        Some(PoolerRefusal::Parameter) => {
-            return "leave it out of the connection string (options, PGOPTIONS), and set for the role what it asks for: ALTER ROLE ... SET; or connect to PostgreSQL itself";
-        }
-        Some(PoolerRefusal::Encryption) => return "the pooler wants encryption: set sslmode=require or better",
-        Some(PoolerRefusal::Login | PoolerRefusal::Database) | None => {}
-    }
-    if *code == SqlState::INVALID_PASSWORD {
-        check_password
-    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        "check that the role exists (sql/reader_role.sql makes one), and that pg_hba.conf has a line that lets it in from here"
-    } else if *code == SqlState::UNDEFINED_DATABASE {
-        "check the database's name: it stands in Synapse's homeserver.yaml, and --synapse-config takes it from there"
-    } else if error.is_transient() {
-        "try again later"
-    } else {
-        "see what PostgreSQL's own log says about it"
-    }
+    Finding::error("connection", chain(error)).remedy(hint)
 }
 
 /// Checks the connection, the role and the server.

@@ -126,13 +126,13 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
 }
 
 fn lacking(found: fn(&'static str, String) -> Finding, what: &str, problem: Problem) -> Finding {
-    match problem {
-        Problem::Missing(missing, role) => found("tables", format!("{what} needs what is not there: {missing}"))
-            .remedy(format!("check that this is Synapse's database, and that the role may use its schema: GRANT USAGE ON SCHEMA public TO {role};")),
-        Problem::Unreadable { tables, role } => found("tables", format!("{what} needs tables that the role may not read: {tables}"))
-            .remedy(format!("as the tables' owner, on the primary, run: GRANT SELECT ON {tables} TO {role};")),
-        Problem::Unexpected(what) => found("tables", format!("the database answered with other types than Synapse's: {what}")),
-    }
+    let hint = problem.hint();
+    let what = match problem {
+        Problem::Missing(missing, _) => format!("{what} needs what is not there: {missing}"),
+        Problem::Unreadable { tables, .. } => format!("{what} needs tables that the role may not read: {tables}"),
+        Problem::Unexpected(what) => format!("the database answered with other types than Synapse's: {what}"),
+    };
+    Finding { remedy: hint, ..found("tables", what) }
 }
 
 fn version(version: Option<i32>) -> Finding {

@@ -41,12 +41,10 @@ pub enum Error {
         seconds: u64,
     },
     /// It sends what no PostgreSQL sends.
-    #[error(
-        "refused what the database's server sends: {0}; is it PostgreSQL, with nobody in between? See sslmode=verify-full"
-    )]
+    #[error("refused what the database's server sends: {0}")]
     Excess(&'static str),
     /// What fails for a while only went on failing.
-    #[error("gave up after {attempts} attempts in {seconds} s without getting further{}", source.remedy())]
+    #[error("gave up after {attempts} attempts in {seconds} s without getting further")]
     GaveUp {
         /// How often it was tried.
         attempts: u32,
@@ -88,15 +86,31 @@ impl Error {
         }
     }
 
-    /// What helps when it does not pass.
-    fn remedy(&self) -> &'static str {
-        let Error::Query { source, .. } = self else { return "" };
+    /// What helps, where there is more to say than the error says.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Connect { transient: false, source, .. } => source.downcast_ref::<ServerError>()?.hint(),
+            Error::Excess(_) => "is it PostgreSQL, with nobody in between? See sslmode=verify-full",
+            Error::GaveUp { source, .. } => source.hint_when_it_lasts()?,
+            Error::UnknownAlias(_) | Error::UnknownRoom(_) => "`synapse-export rooms` lists them",
+            Error::Schema(problem) => return problem.hint(),
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// What helps when it should pass, and does not.
+    fn hint_when_it_lasts(&self) -> Option<&'static str> {
+        let Error::Query { source, .. } = self else { return None };
         match source.code().map(SqlState::code) {
-            Some("40001") => {
-                "; on a replica, set hot_standby_feedback = on or raise max_standby_streaming_delay, or export from another replica"
+            Some("40001") => Some(
+                "on a replica, set hot_standby_feedback = on or raise max_standby_streaming_delay, or export from another replica",
+            ),
+            Some("55P03") => {
+                Some("something holds an exclusive lock on Synapse's tables, as an upgrade of Synapse does")
             }
-            Some("55P03") => "; something holds an exclusive lock on Synapse's tables, as an upgrade of Synapse does",
-            _ => "",
+            _ => None,
         }
     }
 }
@@ -105,14 +119,10 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// Tables or columns are not there, with commas; and the role, quoted as SQL needs it.
-    #[error(
-        "this is no Synapse database that can be exported: it has no {0}; check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {1})"
-    )]
+    #[error("this is no Synapse database that can be exported: it has no {0}")]
     Missing(String, String),
     /// It is there, but not for this role.
-    #[error(
-        "the role {role} may not read {tables}; as the tables' owner, run: GRANT SELECT ON {tables} TO {role}; (or sql/reader_role.sql, which grants all that is needed)"
-    )]
+    #[error("the role {role} may not read {tables}")]
     Unreadable {
         /// The tables, with commas.
         tables: String,
@@ -122,4 +132,20 @@ pub enum Problem {
     /// `stream_ordering` is no integer, or the like.
     #[error("the database answered with other types than Synapse's: {0}")]
     Unexpected(String),
+}
+
+impl Problem {
+    /// What helps, as far as it can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Problem::Missing(_, role) => Some(format!(
+                "check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {role})"
+            )),
+            Problem::Unreadable { tables, role } => Some(format!(
+                "run sql/reader_role.sql, which grants all that is needed; or, as the tables' owner, on the primary, run: GRANT SELECT ON {tables} TO {role};"
+            )),
+            Problem::Unexpected(_) => None,
+        }
+    }
 }

@@ -12,6 +12,12 @@ use super::pooler::PoolerRefusal;
 /// CONTEXT and, where it cannot read one, into the message itself.
 pub struct ServerError(pub(super) tokio_postgres::Error);
 
+const CHECK_THE_PASSWORD: &str =
+    "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'";
+
+/// What helps where no server is reached.
+pub const CHECK_THE_WAY: &str = "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
+
 /// Of the states whose messages quote values (PostgreSQL manual, "PostgreSQL Error Codes": data exception).
 const DATA_EXCEPTION: &str = "22";
 
@@ -20,6 +26,34 @@ impl ServerError {
     #[must_use]
     pub fn code(&self) -> Option<&SqlState> {
         self.pooler().and_then(PoolerRefusal::code).or_else(|| self.0.code())
+    }
+
+    /// What helps against it, if it does not pass by itself.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.pooler() {
+            Some(PoolerRefusal::Mode) => {
+                return "a pooler in the mode statement gives each statement another connection, so that nothing can be read as one: connect to PostgreSQL itself, or have a database with pool_mode = transaction or session in pgbouncer.ini";
+            }
+            Some(PoolerRefusal::Parameter) => {
+                return "leave it out of the connection string (options, PGOPTIONS), and set for the role what it asks for: ALTER ROLE ... SET; or connect to PostgreSQL itself";
+            }
+            Some(PoolerRefusal::Encryption) => return "the pooler wants encryption: set sslmode=require or better",
+            Some(PoolerRefusal::Login | PoolerRefusal::Database) | None => {}
+        }
+        match self.code() {
+            // the server asks for one, and there is none
+            None if self.to_string().ends_with("password missing") => CHECK_THE_PASSWORD,
+            None => CHECK_THE_WAY,
+            Some(code) if *code == SqlState::INVALID_PASSWORD => CHECK_THE_PASSWORD,
+            Some(code) if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                "check that the role exists (sql/reader_role.sql makes one), and that pg_hba.conf has a line that lets it in from here"
+            }
+            Some(code) if *code == SqlState::UNDEFINED_DATABASE => {
+                "check the database's name: it stands in Synapse's homeserver.yaml, and --synapse-config takes it from there"
+            }
+            Some(_) => "see what PostgreSQL's own log says about it",
+        }
     }
 
     /// Whether the same may work later, see [`passes`].

@@ -21,20 +21,20 @@ const DELAYS: ExponentialBuilder = ExponentialBuilder::new()
 /// Waits between attempts at the same thing, as long as the user has patience.
 pub(in crate::source) struct Retry<'a> {
     servers: &'a Servers,
-    retry_for: Duration,
+    limit: Duration,
     /// The first failure, and how many there were.
     failing: Option<(Instant, u32)>,
     delays: ExponentialBackoff,
 }
 
 impl<'a> Retry<'a> {
-    pub(super) fn new(servers: &'a Servers, retry_for: Duration) -> Self {
-        Retry { servers, retry_for, failing: None, delays: DELAYS.build() }
+    pub(super) fn new(servers: &'a Servers, limit: Duration) -> Self {
+        Retry { servers, limit, failing: None, delays: DELAYS.build() }
     }
 
     /// It got further: whatever fails now is another failure.
     pub(in crate::source) fn got_further(&mut self) {
-        *self = Retry::new(self.servers, self.retry_for);
+        *self = Retry::new(self.servers, self.limit);
     }
 
     /// Waits before the next attempt; gives the error back when there is to be none. Before the first connection there is
@@ -47,7 +47,7 @@ impl<'a> Retry<'a> {
         }
         let (since, attempts) = self.failing.unwrap_or((Instant::now(), 0));
         self.failing = Some((since, attempts + 1));
-        let left = self.retry_for.saturating_sub(since.elapsed());
+        let left = self.limit.saturating_sub(since.elapsed());
         if left.is_zero() {
             let (attempts, seconds) = (attempts + 1, since.elapsed().as_secs());
             return Err(Error::GaveUp { attempts, seconds, source: Box::new(error) });

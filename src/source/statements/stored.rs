@@ -96,9 +96,10 @@ impl StoredPage {
     /// The statement over the columns that a database has. The page's name comes first, so that `pg_stat_activity` shows it.
     pub(in crate::source) fn statement(&self, columns: Columns, known: LookedUp) -> Statement {
         let page = fill(self.page, &columns.slots());
-        let rejection = match known.rejections {
-            true => "null::boolean",
-            false => "(select true from rejections r where r.event_id = p.event_id limit 1)",
+        let rejection = if known.rejections {
+            "null::boolean"
+        } else {
+            "(select true from rejections r where r.event_id = p.event_id limit 1)"
         };
         let room_version = match self.room {
             Some(room) => format!("(select max(o.room_version) from rooms o where o.room_id = {room}::text)"),
