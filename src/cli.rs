@@ -11,6 +11,7 @@ mod render;
 mod report;
 mod room;
 mod rooms;
+mod signals;
 mod watermark;
 
 use std::io::Write as _;

@@ -4,6 +4,8 @@ pub(crate) mod anchor;
 mod bans;
 mod committing;
 mod duplicates;
+mod first;
+mod later;
 mod missing_json;
 mod progress;
 mod sticky;
@@ -11,6 +13,7 @@ mod un_partial_stated;
 mod waiting;
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
@@ -21,6 +24,8 @@ use crate::source::{self, Database, Found, Heads, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
 use committing::Committing;
+use first::First;
+use later::Later;
 use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
@@ -149,7 +154,7 @@ pub async fn export(
         archive.lock().await.belong_to(server)?;
     }
     let run = archive.lock().await.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
-    let mut export = Export {
+    let mut first = Export {
         database,
         archive,
         heads,
@@ -160,11 +165,16 @@ pub async fn export(
         committing: None,
         counts: Counts::default(),
         files: 0,
-        first: false,
+        pass: PhantomData::<First>,
         read: 0,
         span: Span::default(),
     };
-    let mut result = export.run(selection).await;
+    let ended = first.run(selection).await;
+    let mut export = first.turn::<Later>();
+    let mut result = match ended {
+        Ok(()) if !export.is_stopped() => export.run(selection).await,
+        ended => ended,
+    };
     let is_cut_off = matches!(result, Err(Error::Stopped));
     if is_cut_off {
         result = Ok(());
@@ -193,9 +203,6 @@ pub async fn export(
     Ok(summary)
 }
 
-/// How many events without a place in the stream a run counts.
-const MOST_UNPLACED: u32 = 1_000;
-
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -203,7 +210,7 @@ struct Span {
     all: u64,
 }
 
-struct Export<'a> {
+struct Export<'a, P> {
     database: Database,
     archive: &'a Arc<Mutex<Archive>>,
     heads: Heads,
@@ -214,91 +221,51 @@ struct Export<'a> {
     committing: Option<Committing>,
     counts: Counts,
     files: u64,
-    /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
-    first: bool,
+    pass: PhantomData<P>,
     read: u64,
     span: Span,
 }
 
-impl Export<'_> {
-    /// Ends the first export, if it is not done, then exports what is new.
-    async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
-        // should other rooms have been selected, the first export has ended already
-        self.second_lines().await?;
-        let archive = self.archive().await?;
-        let (first, is_indexed) = (archive.catalog().first_export()?, archive.is_indexed());
-        drop(archive);
-        if let Some(first) = first {
-            let newest = self.heads;
-            if !is_indexed {
-                self.first = true;
-                self.heads = newest.at(first);
-                self.follow_un_partial_stated().await?;
-                self.all(selection).await?;
-                if self.is_stopped() {
-                    return Ok(());
-                }
-                self.archive().await?.index()?;
-                self.second_lines().await?;
-                self.first = false;
-            }
-            // what was de-outliered since its own id was passed has been in no page, in a room's neither
-            let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-            for (stream, head) in Stream::ALL.into_iter().zip(first) {
-                if let Some(head) = head.filter(|_| !scopes.is_empty()) {
-                    self.deoutliered(&scopes, stream, head).await?;
-                }
-            }
-            if self.is_stopped() {
-                return Ok(());
-            }
-            self.archive().await?.end_first_export()?;
-            self.heads = newest;
-        }
-        self.un_partial_stated().await?;
-        self.sticky().await?;
-        self.waiting().await?;
-        self.all(selection).await?;
-        if self.database.looks_for_missing() && !self.is_stopped() {
-            self.look_for_missing().await?;
-        }
-        self.bans(selection).await?;
-        self.unplaced(selection).await
-    }
+/// One of the two ways to read what the server has: [`First`], into an archive that has nothing yet, and [`Later`].
+trait Pass: Sized {
+    /// A batch is full once its events take so many bytes.
+    const BATCH_BYTES: usize;
+    /// About how many bytes of events are made durable at once, if they are more than a batch's. Each commit waits for the disk
+    /// a few times, and the more there is to write, the less that counts.
+    const COMMIT_BYTES: usize;
 
-    /// Names events that are in no page, and so not archived.
-    async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
-        let rooms: Vec<String> = selection.include.iter().cloned().collect();
-        let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
-        let events = events.unwrap_or_default();
-        if !events.is_empty() {
-            let counts = Counts { unplaced: events.len() as u64, ..Counts::default() };
-            let run = self.run;
-            self.archive().await?.count(run, &counts)?;
-            self.counts += counts;
-        }
-        for (lacks, event_id, room_id) in &events {
-            self.report.unplaced(event_id, room_id, lacks);
-        }
-        Ok(())
-    }
+    /// Whether the event of a row is archived by it.
+    fn takes(row: &Row) -> bool;
 
-    /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
-    async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
-        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.key().to_owned()).collect();
-        if scopes.contains(&Scope::Server) {
-            rooms.clear();
+    /// Reads of a stream what belongs below its watermark, or to the span up to `end` and stands elsewhere.
+    async fn read_late(
+        export: &mut Export<'_, Self>,
+        progress: &mut StreamProgress<'_>,
+        end: Option<Position>,
+    ) -> Result<(), Error>;
+}
+
+impl<'a, P: Pass> Export<'a, P> {
+    /// Goes on in another way.
+    fn turn<Q: Pass>(self) -> Export<'a, Q> {
+        let Export {
+            database, archive, heads, run, stop, report, batch, committing, counts, files, read, span, ..
+        } = self;
+        Export {
+            database,
+            archive,
+            heads,
+            run,
+            stop,
+            report,
+            batch,
+            committing,
+            counts,
+            files,
+            pass: PhantomData,
+            read,
+            span,
         }
-        let mut rows = self.database.deoutliered(rooms, stream, None, head);
-        while let Some(chunk) = self.next(&mut rows).await? {
-            for event in chunk.into_iter().filter_map(Row::event) {
-                self.batch.push(event, false);
-                if self.is_full() {
-                    self.commit().await?;
-                }
-            }
-        }
-        self.commit().await
     }
 
     /// Exports every scope and stream that the selection asks for.
@@ -346,25 +313,10 @@ impl Export<'_> {
         let mut progress =
             StreamProgress { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
-        // gaps that were joined hold events that are archived already, which only the index can tell
-        if !self.first && !progress.gaps.is_empty() {
-            let missing = progress.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = self.database.probe(scope, stream, missing);
-            let taken = self.take(rows, &mut progress, None).await;
-            if taken.is_err() || self.is_stopped() {
-                progress.report_to(&mut self.batch);
-                return taken;
-            }
-            progress.gaps.expire(self.heads.received_ts);
-        }
-        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        if let (Scope::Room(room_id), Some(end), false) = (scope, end, self.first) {
-            let rows = self.database.deoutliered(vec![room_id.clone()], stream, at, end);
-            let taken = self.take(rows, &mut progress, None).await;
-            if taken.is_err() || self.is_stopped() {
-                progress.report_to(&mut self.batch);
-                return taken;
-            }
+        let late = P::read_late(self, &mut progress, end).await;
+        if late.is_err() || self.is_stopped() {
+            progress.report_to(&mut self.batch);
+            return late;
         }
         let mut taken = Ok(());
         if let Some(end) = end {
@@ -404,8 +356,9 @@ impl Export<'_> {
                 } else {
                     progress.gaps.fill(row.position)
                 };
+                let is_taken = P::takes(&row);
                 match row.found {
-                    Found::Event(event) if !(self.first && row.deoutliered) => self.batch.push(event, late),
+                    Found::Event(event) if is_taken => self.batch.push(event, late),
                     Found::OutlierState(state) => self.batch.push_state(*state),
                     Found::Event(_) | Found::Other(_) => {}
                 }

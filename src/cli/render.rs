@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
-use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted, shown};
+use super::signals::{interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{self, Archive, Transcripts};
 

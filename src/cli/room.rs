@@ -12,11 +12,11 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::export::{first, watch_signals};
 use super::lag::InitialCopy;
 use super::log::harmless;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
+use super::signals::{first, watch_signals};
 use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;

@@ -12,10 +12,10 @@ use tracing::{error, info};
 
 use super::Outcome;
 use super::database::DatabaseArgs;
-use super::export::{first, watch_signals};
 use super::log::harmless;
 use super::output::Output;
 use super::report::Counter;
+use super::signals::{first, watch_signals};
 use crate::source::{Database, Kind, Room};
 
 /// List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them

@@ -1,9 +1,10 @@
 //! Bans that redact what their users have sent and will send: each run tells the archive of all that there are.
 
+use super::later::Later;
 use super::{Error, Export, scopes, unless_stopped};
 use crate::archive::Selection;
 
-impl Export<'_> {
+impl Export<'_, Later> {
     /// Lets the archive know which bans redact; by now it has them. Where that may not be read, nothing is known of it.
     pub(super) async fn bans(&mut self, selection: &Selection) -> Result<(), Error> {
         if self.database.schema().suffices_for_bans().is_err() {

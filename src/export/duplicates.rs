@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Error, Export};
+use super::{Error, Export, Pass};
 
 /// How many places are looked at together.
 const PLACES: usize = 1_000;
 
-impl Export<'_> {
+impl<P: Pass> Export<'_, P> {
     pub(super) fn duplicates(&mut self, events: &[(String, String)]) {
         for (event_id, room_id) in events {
             self.report.duplicate(event_id, room_id);

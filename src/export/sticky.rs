@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::later::Later;
 use super::{Error, Export, unless_stopped};
 use crate::stream::GAP_LIFETIME;
 
 /// How many of them are looked at together.
 const AT_ONCE: u32 = 1_000;
 
-impl Export<'_> {
+impl Export<'_, Later> {
     /// Looks again at sticky events that were archived as soft-failed, until they have expired: Synapse judges them anew when
     /// the state of their room changes, and tells of it nowhere else.
     pub(super) async fn sticky(&mut self) -> Result<(), Error> {

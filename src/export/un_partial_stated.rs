@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::first::First;
+use super::later::Later;
 use super::{Error, Export, unless_stopped};
 
 /// How many of the events that Synapse has judged anew, or may have, are looked at together.
@@ -10,7 +12,7 @@ const AT_ONCE: u32 = 1_000;
 /// How many ids of new judgements are looked at again, as some may have been taken by transactions that had not committed.
 const UNCOMMITTED: i64 = 1_000;
 
-impl Export<'_> {
+impl Export<'_, First> {
     /// Says from where on it is to be followed which events Synapse judges anew: what is read from now on is as it has been
     /// judged by now.
     pub(super) async fn follow_un_partial_stated(&mut self) -> Result<(), Error> {
@@ -21,7 +23,9 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
 
+impl Export<'_, Later> {
     /// Looks again at archived events that Synapse has rejected since, or accepted again.
     pub(super) async fn un_partial_stated(&mut self) -> Result<(), Error> {
         let head = unless_stopped(&mut self.stop, self.database.un_partial_stated_head()).await?;
