@@ -1,4 +1,7 @@
 //! The command line: arguments, environment, terminal, exit codes. The only place for any of them.
+//!
+//! A verb is a module with its arguments, whose comments are its help, and a function that runs it. An error comes here to be
+//! told, with the hint that helps, and to become an exit status.
 
 mod database;
 mod doctor;

@@ -28,7 +28,7 @@ const ALL: Duration = Duration::from_secs(50);
 
 /// How bad it is; the worst comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Severity {
     /// It has to be put right, or nothing is exported.
     Error,
     /// It should be put right.
@@ -39,15 +39,15 @@ pub enum Kind {
     Fine,
 }
 
-impl Kind {
+impl Severity {
     /// As in the JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Error => "error",
-            Kind::Warning => "warning",
-            Kind::Unknown => "unknown",
-            Kind::Fine => "fine",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Unknown => "unknown",
+            Severity::Fine => "fine",
         }
     }
 }
@@ -58,7 +58,7 @@ pub struct Finding {
     /// Which check.
     pub check: &'static str,
     /// How bad it is.
-    pub kind: Kind,
+    pub severity: Severity,
     /// What was found.
     pub what: String,
     /// What to do about it.
@@ -66,24 +66,24 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(kind: Kind, check: &'static str, what: impl Into<String>) -> Finding {
-        Finding { check, kind, what: what.into(), remedy: None }
+    fn new(severity: Severity, check: &'static str, what: impl Into<String>) -> Finding {
+        Finding { check, severity, what: what.into(), remedy: None }
     }
 
     fn fine(check: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Kind::Fine, check, what)
+        Finding::new(Severity::Fine, check, what)
     }
 
     fn warning(check: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Kind::Warning, check, what)
+        Finding::new(Severity::Warning, check, what)
     }
 
     fn error(check: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Kind::Error, check, what)
+        Finding::new(Severity::Error, check, what)
     }
 
     fn unknown(check: &'static str, what: impl Into<String>) -> Finding {
-        Finding::new(Kind::Unknown, check, what)
+        Finding::new(Severity::Unknown, check, what)
     }
 
     fn remedy(mut self, remedy: impl Into<String>) -> Finding {
@@ -95,7 +95,7 @@ impl Finding {
 /// All that was found.
 #[derive(Clone, Debug)]
 pub struct Examined {
-    /// The worst first; within a kind in the order in which the checks depend on each other.
+    /// The worst first; within a severity in the order in which the checks depend on each other.
     pub findings: Vec<Finding>,
     /// What a full export takes; none if that cannot be told.
     pub estimate: Option<Estimate>,
@@ -104,8 +104,8 @@ pub struct Examined {
 impl Examined {
     /// The worst of all.
     #[must_use]
-    pub fn worst(&self) -> Kind {
-        self.findings.iter().map(|finding| finding.kind).min().unwrap_or(Kind::Fine)
+    pub fn worst(&self) -> Severity {
+        self.findings.iter().map(|finding| finding.severity).min().unwrap_or(Severity::Fine)
     }
 }
 
@@ -116,14 +116,14 @@ pub async fn examine(config: &Config, directory: Option<&Path>, catalog: Option<
 }
 
 async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {
-    let mut archive = archive::State::of(directory, catalog);
+    let mut archive = archive::ArchiveState::of(directory, catalog);
     let mut findings = Vec::new();
     let mut estimate = None;
     let deadline = Instant::now() + all;
     // what does not pass soon is told, not waited for
     let config = config.clone().connecting_within(EACH).retrying_for(config.retry_for.min(EACH / 2));
     match timeout_at(deadline, Database::inspect(&config)).await {
-        Err(_) => findings.push(Finding { kind: Kind::Error, ..silent("connection", all) }),
+        Err(_) => findings.push(Finding { severity: Severity::Error, ..silent("connection", all) }),
         Ok(Err(error)) => findings.push(connection::unreachable(&error)),
         Ok(Ok(database)) => {
             let asking = async {
@@ -143,7 +143,7 @@ async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>
     }
     archive.report(&mut findings);
     size::room_for(estimate, &archive, &mut findings);
-    findings.sort_by_key(|finding| finding.kind);
+    findings.sort_by_key(|finding| finding.severity);
     Examined { findings, estimate }
 }
 
@@ -216,7 +216,10 @@ mod tests {
         let examined = examine_within(Duration::from_secs(1), &config, None, None).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         let worst = &examined.findings[0];
-        assert_eq!((worst.kind, worst.check, &*worst.what), (Kind::Error, "connection", "no answer within 1 s"));
+        assert_eq!(
+            (worst.severity, worst.check, &*worst.what),
+            (Severity::Error, "connection", "no answer within 1 s")
+        );
         assert!(worst.remedy.is_some());
     }
 }

@@ -1,4 +1,7 @@
-//! The export: pages of the source become batches of the archive. The only place where the two meet.
+//! The export: pages of the source become batches of the archive. The only place where the two meet to write.
+//!
+//! A run ends a `first` export, if that is not done, and then makes a `later` one. It knows neither SQL nor files, draws
+//! nothing, and can be told to stop between any two rows: what it has committed stays, and the next goes on from there.
 
 pub(crate) mod anchor;
 mod bans;
@@ -20,7 +23,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
-use crate::source::{self, Database, Found, Heads, Row, Rows};
+use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
 use committing::Committing;
@@ -357,10 +360,10 @@ impl<'a, P: Pass> Export<'a, P> {
                     progress.gaps.fill(row.position)
                 };
                 let is_taken = P::takes(&row);
-                match row.found {
-                    Found::Event(event) if is_taken => self.batch.push(event, late),
-                    Found::OutlierState(state) => self.batch.push_state(*state),
-                    Found::Event(_) | Found::Other(_) => {}
+                match row.holder {
+                    Holder::Event(event) if is_taken => self.batch.push(event, late),
+                    Holder::OutlierState(state) => self.batch.push_state(*state),
+                    Holder::Event(_) | Holder::Other(_) => {}
                 }
             }
             if let (Some(walk), Some((position, event_id))) = (&mut walk, last) {

@@ -1,4 +1,6 @@
-//! Why parameters cannot be used, and what helps. Never quotes a value, which may be a password, or a part of one.
+//! Why parameters cannot be used, and what helps.
+//!
+//! Never quotes a value, which may be a password, or a part of one.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
 //! `~/.pgpass` (PostgreSQL manual, "The Password File").
+//!
+//! A file that others than its user have access to is not used. Never quotes a line of it.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! The servers that a host list stands for, each with what tokio-postgres needs to reach it.
+//!
+//! Looks up no host. What libpq matches by number, hosts, addresses and ports, must be as many, or one for all.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -1,4 +1,6 @@
 //! `pg_service.conf` (PostgreSQL manual, "The Connection Service File").
+//!
+//! A user's own file comes before the system's. Never quotes a value of it.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
 //! `sslmode` and the certificates, with libpq's meaning (PostgreSQL manual, "SSL Support").
+//!
+//! Says which files there are and what they are for; reads none of them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,6 @@
-//! `synapse-export export`.
+//! `synapse-export export`: brings an archive up to date, and then its transcripts.
+//!
+//! Names become ids here, and what was asked for a selection; how it is read and written is not known here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
-//! `synapse-export render`.
+//! `synapse-export render`: makes transcripts that are not up to date, from the archive alone.
+//!
+//! Asks no database.
 
 use std::time::{Duration, Instant};
 

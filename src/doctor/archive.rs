@@ -1,4 +1,6 @@
 //! The archive: whether an export can write to it, what the last one left, how far it has come.
+//!
+//! Looks at it beside whoever writes to it, and reads no line's content.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +19,7 @@ const SCOPES: usize = 100;
 
 /// What is known of the archive.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ArchiveState {
     directory: Option<PathBuf>,
     look: Option<Look>,
     catalog: Option<Catalog>,
@@ -30,10 +32,10 @@ pub(super) struct State {
     findings: Vec<Finding>,
 }
 
-impl State {
+impl ArchiveState {
     /// Looks at an archive, if there is one to look at.
-    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> State {
-        let mut state = State { directory: directory.map(Path::to_owned), ..State::default() };
+    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> ArchiveState {
+        let mut state = ArchiveState { directory: directory.map(Path::to_owned), ..ArchiveState::default() };
         let Some(directory) = directory else {
             let finding = Finding::unknown("archive", "none was named, so none was looked at");
             state.findings.push(finding.remedy("give --archive DIR or SYNAPSE_EXPORT_ARCHIVE"));
@@ -326,7 +328,7 @@ mod tests {
             error: error.map(str::to_owned),
         };
         let finding = last_run(Some(&failed(Some("no space left"))), None, None);
-        assert_eq!(finding.kind, super::super::Kind::Warning);
+        assert_eq!(finding.severity, super::super::Severity::Warning);
         assert!(finding.what.contains(": failed (no space left);"), "{finding:?}");
         assert_eq!(finding.remedy.as_deref(), Some("run synapse-export export"));
         assert!(last_run(Some(&failed(None)), None, None).what.contains(": failed;"));

@@ -1,4 +1,6 @@
 //! The way to the database: reachable, encrypted, as a role that only reads; primary or replica.
+//!
+//! Asks the server of itself alone, and no table of Synapse's.
 
 use super::{Finding, chain, known, n, named, span};
 use crate::source::{self, Database, Login, Pooler, Standing};
@@ -190,28 +192,32 @@ fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Kind;
+    use super::super::Severity;
     use super::*;
 
     #[test]
     fn a_replica_that_is_far_behind_or_does_not_know_is_warned_of() {
         let minutes = |minutes: u64| Standing::Replica(Some(Duration::from_secs(60 * minutes)));
         for (standing, kind, said) in [
-            (Standing::Primary, Kind::Fine, "primary"),
-            (minutes(0), Kind::Fine, "all it has been sent"),
-            (minutes(59), Kind::Fine, "59 minutes behind"),
-            (minutes(60), Kind::Warning, "60 minutes behind"),
-            (Standing::Replica(None), Kind::Warning, "cannot tell"),
-            (Standing::Subscriber(None), Kind::Warning, "a logical subscriber that cannot tell"),
-            (Standing::Subscriber(Some(Duration::from_secs(3))), Kind::Fine, "a logical subscriber, 3 seconds behind"),
+            (Standing::Primary, Severity::Fine, "primary"),
+            (minutes(0), Severity::Fine, "all it has been sent"),
+            (minutes(59), Severity::Fine, "59 minutes behind"),
+            (minutes(60), Severity::Warning, "60 minutes behind"),
+            (Standing::Replica(None), Severity::Warning, "cannot tell"),
+            (Standing::Subscriber(None), Severity::Warning, "a logical subscriber that cannot tell"),
+            (
+                Standing::Subscriber(Some(Duration::from_secs(3))),
+                Severity::Fine,
+                "a logical subscriber, 3 seconds behind",
+            ),
             (
                 Standing::Subscriber(Some(Duration::from_secs(7200))),
-                Kind::Warning,
+                Severity::Warning,
                 "a logical subscriber, 2 hours behind",
             ),
         ] {
             let finding = replica(standing);
-            assert_eq!(finding.kind, kind, "{finding:?}");
+            assert_eq!(finding.severity, kind, "{finding:?}");
             assert!(finding.what.contains(said), "{finding:?}");
         }
     }
@@ -219,16 +225,16 @@ mod tests {
     #[test]
     fn a_replica_that_cancels_early_is_warned_of() {
         for (delay, feedback, kind) in [
-            (Some(30_000), Some("off"), Kind::Fine),
-            (Some(-1), Some("off"), Kind::Fine),
-            (Some(0), Some("on"), Kind::Fine),
-            (None, Some("on"), Kind::Fine),
-            (Some(0), Some("off"), Kind::Warning),
-            (Some(29_999), None, Kind::Warning),
-            (None, Some("off"), Kind::Unknown),
-            (None, None, Kind::Unknown),
+            (Some(30_000), Some("off"), Severity::Fine),
+            (Some(-1), Some("off"), Severity::Fine),
+            (Some(0), Some("on"), Severity::Fine),
+            (None, Some("on"), Severity::Fine),
+            (Some(0), Some("off"), Severity::Warning),
+            (Some(29_999), None, Severity::Warning),
+            (None, Some("off"), Severity::Unknown),
+            (None, None, Severity::Unknown),
         ] {
-            assert_eq!(standby(delay, feedback).kind, kind, "{delay:?} {feedback:?}");
+            assert_eq!(standby(delay, feedback).severity, kind, "{delay:?} {feedback:?}");
         }
     }
 
@@ -236,16 +242,16 @@ mod tests {
     fn a_pooler_is_told_as_far_as_it_shows() {
         let found = |is_there, by_transaction| Pooler { is_there, by_transaction, lost_options: Vec::new() };
         for (found, kind, said) in [
-            (found(Some(false), false), Kind::Fine, "none"),
-            (found(None, false), Kind::Unknown, "does not show"),
-            (found(Some(true), true), Kind::Fine, "for a transaction only"),
-            (found(Some(true), false), Kind::Fine, "perhaps in the mode session"),
+            (found(Some(false), false), Severity::Fine, "none"),
+            (found(None, false), Severity::Unknown, "does not show"),
+            (found(Some(true), true), Severity::Fine, "for a transaction only"),
+            (found(Some(true), false), Severity::Fine, "perhaps in the mode session"),
         ] {
             let finding = pooler(&found);
-            assert!(finding.kind == kind && finding.what.contains(said), "{finding:?}");
+            assert!(finding.severity == kind && finding.what.contains(said), "{finding:?}");
         }
         let finding = lost(&["statement_timeout".to_owned()]);
-        assert!(finding.kind == Kind::Warning && finding.what.contains("statement_timeout"), "{finding:?}");
+        assert!(finding.severity == Severity::Warning && finding.what.contains("statement_timeout"), "{finding:?}");
     }
 
     #[test]
@@ -258,13 +264,13 @@ mod tests {
             is_local,
             tls: tls.map(|protocol| (protocol.to_owned(), "a cipher".to_owned())),
         };
-        assert_eq!(tls(&login(true, None)).kind, Kind::Fine);
-        assert_eq!(tls(&login(false, None)).kind, Kind::Warning);
-        assert_eq!(tls(&Login { is_loopback: true, ..login(false, None) }).kind, Kind::Fine);
+        assert_eq!(tls(&login(true, None)).severity, Severity::Fine);
+        assert_eq!(tls(&login(false, None)).severity, Severity::Warning);
+        assert_eq!(tls(&Login { is_loopback: true, ..login(false, None) }).severity, Severity::Fine);
         let finding = tls(&login(false, Some("TLSv1.3")));
-        assert_eq!((finding.kind, &*finding.what), (Kind::Fine, "in force: TLSv1.3, a cipher"));
-        assert_eq!(role(&login(true, None), &[]).kind, Kind::Fine);
+        assert_eq!((finding.severity, &*finding.what), (Severity::Fine, "in force: TLSv1.3, a cipher"));
+        assert_eq!(role(&login(true, None), &[]).severity, Severity::Fine);
         let finding = role(&login(true, None), &["events".to_owned()]);
-        assert!(finding.kind == Kind::Warning && finding.what.contains("(events)"), "{finding:?}");
+        assert!(finding.severity == Severity::Warning && finding.what.contains("(events)"), "{finding:?}");
     }
 }

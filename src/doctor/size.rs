@@ -1,4 +1,6 @@
 //! What a full export takes: events, bytes, time; and whether there is room for it.
+//!
+//! Estimates from PostgreSQL's statistics and what was measured once; counts nothing.
 
 use super::{Finding, archive, bytes, known, n, span};
 use crate::source::{Database, Sizes};
@@ -62,7 +64,7 @@ fn from_sizes(sizes: &Sizes) -> (Finding, Option<Estimate>) {
 }
 
 /// Checks that what is still to be archived finds room.
-pub(super) fn room_for(estimate: Option<Estimate>, archive: &archive::State, findings: &mut Vec<Finding>) {
+pub(super) fn room_for(estimate: Option<Estimate>, archive: &archive::ArchiveState, findings: &mut Vec<Finding>) {
     let check = "disk space";
     let Some(free) = archive.free_bytes() else { return };
     let Some(estimate) = estimate.filter(|_| !archive.has_selection) else {

@@ -1,4 +1,6 @@
 //! Synapse's tables: a version that is known, columns and indexes that are there, and what Synapse is still doing to them.
+//!
+//! What is there decides, found in PostgreSQL's catalogs; a version alone never does.
 
 use std::collections::BTreeSet;
 
@@ -205,22 +207,22 @@ fn indexes(tables: &[&str], found: &[Index], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::Severity;
     use super::*;
 
     #[test]
     fn a_version_is_placed_between_those_that_are_known() {
         for (number, kind, said) in [
-            (Some(69), Kind::Warning, "older"),
-            (Some(70), Kind::Fine, "as Synapse 1.60 has it"),
-            (Some(71), Kind::Fine, "between those of Synapse 1.60 and 1.90"),
-            (Some(93), Kind::Fine, "between those of Synapse 1.113 and 1.163"),
-            (Some(94), Kind::Fine, "as Synapse 1.163 has it"),
-            (Some(95), Kind::Warning, "probably fine"),
-            (None, Kind::Unknown, "empty"),
+            (Some(69), Severity::Warning, "older"),
+            (Some(70), Severity::Fine, "as Synapse 1.60 has it"),
+            (Some(71), Severity::Fine, "between those of Synapse 1.60 and 1.90"),
+            (Some(93), Severity::Fine, "between those of Synapse 1.113 and 1.163"),
+            (Some(94), Severity::Fine, "as Synapse 1.163 has it"),
+            (Some(95), Severity::Warning, "probably fine"),
+            (None, Severity::Unknown, "empty"),
         ] {
             let finding = version(number);
-            assert_eq!(finding.kind, kind, "{finding:?}");
+            assert_eq!(finding.severity, kind, "{finding:?}");
             assert!(finding.what.contains(said), "{finding:?}");
         }
     }
@@ -228,10 +230,10 @@ mod tests {
     #[test]
     fn only_updates_of_what_is_read_matter() {
         let of = |names: &[&str]| updates(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&[]).kind, Kind::Fine);
-        assert_eq!(of(&["threads_backfill", "delayed_events_idx"]).kind, Kind::Fine);
+        assert_eq!(of(&[]).severity, Severity::Fine);
+        assert_eq!(of(&["threads_backfill", "delayed_events_idx"]).severity, Severity::Fine);
         let finding = of(&["index_stream_ordering2_ts", "replace_stream_ordering_column", "threads_backfill"]);
-        assert_eq!(finding.kind, Kind::Warning);
+        assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.what.starts_with("2 of 3 pending matter"), "{finding:?}");
         assert_eq!(finding.what.matches("larger column").count(), 1, "{finding:?}");
     }

@@ -1,4 +1,6 @@
 //! Whether what should be unique is: the collation that indexes of text are ordered by, and keys that are there twice.
+//!
+//! Looks at the ends of tables only: that it finds nothing does not say that there is nothing.
 
 use super::{Finding, known, n};
 use crate::source::{Collation, Database};
@@ -57,7 +59,7 @@ fn duplicates(keys: &[(String, u64)], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::Severity;
     use super::*;
 
     #[test]
@@ -67,15 +69,15 @@ mod tests {
             collation(&Collation { name: name.to_owned(), recorded: owned(recorded), actual: owned(actual) })
         };
         let changed = of("en_US.utf8", Some("2.31"), Some("2.36"));
-        assert_eq!(changed.kind, Kind::Warning);
+        assert_eq!(changed.severity, Severity::Warning);
         assert!(changed.what.contains("2.31") && changed.what.contains("2.36"), "{changed:?}");
         for (name, version) in [("en_US.utf8", Some("2.36")), ("en_US.utf8", None), ("de", Some("153.14"))] {
             let hint = of(name, version, version);
-            assert_eq!((hint.kind, hint.remedy.is_some()), (Kind::Fine, true), "{hint:?}");
+            assert_eq!((hint.severity, hint.remedy.is_some()), (Severity::Fine, true), "{hint:?}");
         }
         for name in ["C", "POSIX", "C.UTF-8", "C.utf8"] {
             let fine = of(name, None, None);
-            assert_eq!((fine.kind, fine.remedy), (Kind::Fine, None));
+            assert_eq!((fine.severity, fine.remedy), (Severity::Fine, None));
         }
     }
 }

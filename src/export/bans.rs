@@ -1,4 +1,6 @@
 //! Bans that redact what their users have sent and will send: each run tells the archive of all that there are.
+//!
+//! Decides nothing of what they redact: the archive does, also for what comes later.
 
 use super::later::Later;
 use super::{Error, Export, scopes, unless_stopped};

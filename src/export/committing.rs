@@ -1,4 +1,6 @@
 //! What is gathered is committed in a thread of its own, one commit at a time, while the next batch is gathered.
+//!
+//! Whoever looks at the archive settles first: what is read of it holds all that was gathered before.
 
 use std::iter;
 use std::panic::resume_unwind;

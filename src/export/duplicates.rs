@@ -1,4 +1,6 @@
 //! Events of which a database has more than one row, under an index that let it.
+//!
+//! Names and counts them; which of the rows is the line is decided where they are archived.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! PDUs that an index does not show though they are there: looked for in all of `event_json`, once and slowly.
+//!
+//! Only where it is asked for, and never faster than lets the server do its own work.
 
 use std::time::Instant;
 

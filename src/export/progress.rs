@@ -1,4 +1,6 @@
-//! How far one stream of one scope has come while it is read. Reads nothing, and writes nothing: batches carry it.
+//! How far one stream of one scope has come while it is read: its watermark and its gaps.
+//!
+//! Reads and writes nothing: a batch carries what has changed, together with the events that it covers.
 
 use crate::archive::{Advance, Batch};
 use crate::stream::{Gaps, Scope, Stream, Watermark};

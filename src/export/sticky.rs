@@ -1,4 +1,6 @@
 //! Sticky events that Synapse soft-failed: it may let them through until they expire, and tells of it nowhere.
+//!
+//! Asks for them by their ids until no transaction can change them any more; finds no other soft-failed events.
 
 use std::collections::BTreeSet;
 

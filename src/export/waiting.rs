@@ -1,4 +1,6 @@
 //! Events whose PDU was not there when they were met: each run asks for them again.
+//!
+//! How long they wait before they count as damaged is the archive's to say.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,6 @@
 //! Rows of `event_json` that no index shows, as after a change of the collation that it is ordered by: found by their places.
+//!
+//! Reads the table from its first page to its last, some at a time, and is for whoever has been told that an index is damaged.
 
 use super::database::Database;
 use super::error::Error;

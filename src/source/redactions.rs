@@ -1,4 +1,6 @@
-//! Which redactions of events are in effect.
+//! Which redactions and bans are in effect on events, asked of the database itself.
+//!
+//! For what has no archive to ask: a room's dump and its state. Judges by the rules of [`crate::event`], and redacts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

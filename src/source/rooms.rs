@@ -17,7 +17,7 @@ use super::database::Database;
 use super::error::Error;
 use super::schema;
 use super::statements::{self, PeopleRow, Query, RoomsRow, StateRow};
-use about::{About, People, Person};
+use about::{Described, People, Person};
 pub use named::Matches;
 
 /// How many rooms are read at a time.
@@ -29,7 +29,7 @@ const TYPES: [&str; 4] = ["m.room.create", "m.room.name", "m.room.canonical_alia
 
 /// What a room is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RoomKind {
     /// Anything but the others.
     Room,
     /// A room of rooms: its creation says so.
@@ -40,14 +40,14 @@ pub enum Kind {
     Direct,
 }
 
-impl Kind {
+impl RoomKind {
     /// `room`, `space` or `dm`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Room => "room",
-            Kind::Space => "space",
-            Kind::Direct => "dm",
+            RoomKind::Room => "room",
+            RoomKind::Space => "space",
+            RoomKind::Direct => "dm",
         }
     }
 }
@@ -55,7 +55,7 @@ impl Kind {
 /// A room as a list of rooms shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is something to list")]
-pub struct Room {
+pub struct ListedRoom {
     /// Its id.
     pub room_id: String,
     /// What clients call it: its name, else its canonical alias, else after its members, else its id; at most 255
@@ -68,7 +68,7 @@ pub struct Room {
     /// Its version, when the server says it.
     pub version: Option<String>,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: RoomKind,
     /// How many have joined; of a room without a current state, how many had when that was last known. None until
     /// counted.
     pub members: Option<u64>,
@@ -88,24 +88,24 @@ pub struct Room {
 }
 
 /// A row of `rooms.sql`.
-struct Found {
-    room: Room,
+struct Incomplete {
+    room: ListedRoom,
     has_state: bool,
     /// How many people were ever in it or invited; three stands for more.
     people: i64,
 }
 
-impl Found {
+impl Incomplete {
     /// Adds what the state and the members say, and whether somebody was invited to a direct chat.
-    fn complete(&mut self, about: About, people: &People, direct: bool) {
+    fn complete(&mut self, about: Described, people: &People, direct: bool) {
         let room = &mut self.room;
         let unnamed = about.is_nameless() && room.local_aliases.is_empty();
         room.kind = if about.space {
-            Kind::Space
+            RoomKind::Space
         } else if direct || (self.people == 2 && unnamed) {
-            Kind::Direct
+            RoomKind::Direct
         } else {
-            Kind::Room
+            RoomKind::Room
         };
         room.encrypted = about.encrypted;
         room.version = room.version.take().or(about.version);
@@ -118,27 +118,28 @@ impl Found {
     }
 }
 
-fn ids<'a>(found: &[&'a Found]) -> Vec<&'a str> {
+fn ids<'a>(found: &[&'a Incomplete]) -> Vec<&'a str> {
     found.iter().map(|found| found.room.room_id.as_str()).collect()
 }
 
 impl Database {
     /// The next rooms, by id: those whose ids come after `after`. No more are left when there is none. Not counted.
-    pub async fn rooms(&self, after: &str) -> Result<Vec<Room>, Error> {
+    pub async fn rooms(&self, after: &str) -> Result<Vec<ListedRoom>, Error> {
         self.schema.check(&schema::ROOMS)?;
         let rows = self.all(&statements::ROOMS, &[&after, &PAGE_ROOMS]).await?;
-        let mut found: Vec<Found> = rows.into_iter().map(Found::from).collect();
-        let (with, without): (Vec<&Found>, Vec<&Found>) = found.iter().partition(|found| found.has_state);
+        let mut found: Vec<Incomplete> = rows.into_iter().map(Incomplete::from).collect();
+        let (with, without): (Vec<&Incomplete>, Vec<&Incomplete>) = found.iter().partition(|found| found.has_state);
         let (with, without) = (ids(&with), ids(&without));
         let mut about = self.about(&statements::ROOMS_STATE, &with).await?;
         about.extend(self.past(&without).await?);
-        let nameless: Vec<&str> = with.into_iter().filter(|id| about.get(*id).is_none_or(About::is_nameless)).collect();
+        let nameless: Vec<&str> =
+            with.into_iter().filter(|id| about.get(*id).is_none_or(Described::is_nameless)).collect();
         let mut people = self.people(&statements::ROOMS_PEOPLE, &nameless).await?;
         people.extend(self.people(&statements::ROOMS_PAST_PEOPLE, &without).await?);
         for found in &mut found {
             found.people = people.get(&found.room.room_id).map_or(found.people, |people| people.all);
         }
-        let few: Vec<&Found> = found.iter().filter(|found| (1..=2).contains(&found.people)).collect();
+        let few: Vec<&Incomplete> = found.iter().filter(|found| (1..=2).contains(&found.people)).collect();
         let direct = self.direct(&ids(&few)).await?;
         for found in &mut found {
             let about = about.remove(&found.room.room_id).unwrap_or_default();
@@ -149,7 +150,7 @@ impl Database {
     }
 
     /// Counts the events and members of rooms.
-    pub async fn count(&self, rooms: &mut [Room]) -> Result<(), Error> {
+    pub async fn count(&self, rooms: &mut [ListedRoom]) -> Result<(), Error> {
         let ids: Vec<&str> = rooms.iter().map(|room| room.room_id.as_str()).collect();
         let rows = self.rows_of(&statements::ROOMS_COUNTS, &ids, &[]).await?;
         let counts: BTreeMap<String, (i64, i64)> =
@@ -164,8 +165,8 @@ impl Database {
     }
 
     /// What the state of rooms says of them.
-    async fn about(&self, query: &Query<StateRow>, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
-        let mut all = BTreeMap::<String, About>::new();
+    async fn about(&self, query: &Query<StateRow>, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
+        let mut all = BTreeMap::<String, Described>::new();
         for StateRow { room_id, kind, internal_metadata, json } in self.rows_of(query, rooms, &[&&TYPES[..]]).await? {
             all.entry(room_id).or_default().take(&kind, &internal_metadata, &json);
         }
@@ -173,7 +174,7 @@ impl Database {
     }
 
     /// What abandoned rooms said of themselves.
-    async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
+    async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
         let takes_too_long = |error: &Error| matches!(error, Error::Query { source, .. } if source.code() == Some(&SqlState::QUERY_CANCELED));
         match self.about(&statements::ROOMS_PAST_STATE, rooms).await {
             // one room of too many events hides no other
@@ -229,15 +230,15 @@ impl Database {
     }
 }
 
-impl From<RoomsRow> for Found {
-    fn from(row: RoomsRow) -> Found {
-        let room = Room {
+impl From<RoomsRow> for Incomplete {
+    fn from(row: RoomsRow) -> Incomplete {
+        let room = ListedRoom {
             room_id: row.room_id,
             name: String::new(),
             alias: None,
             local_aliases: row.aliases,
             version: row.room_version,
-            kind: Kind::Room,
+            kind: RoomKind::Room,
             members: None,
             events: None,
             first_activity: row.first_activity,
@@ -246,6 +247,6 @@ impl From<RoomsRow> for Found {
             abandoned: row.abandoned,
             forgotten: row.forgotten,
         };
-        Found { room, has_state: row.current, people: row.people }
+        Incomplete { room, has_state: row.current, people: row.people }
     }
 }

@@ -15,8 +15,8 @@ mod row;
 
 use ahead::{Ids, InRoom};
 use page::PAGE_ROWS;
-use reader::{CHUNKS_AHEAD, CHUNKS_WAITING, Parameters, Reader};
-use row::Place;
+use reader::{CHUNKS_AHEAD, CHUNKS_WAITING, PageReader, Parameters};
+use row::PageKey;
 
 use super::database::Database;
 use super::error::Error;
@@ -24,7 +24,7 @@ use super::lookups::Lookups;
 use super::{schema, statements};
 use crate::stream::{Position, Scope, Stream};
 pub use reader::Rows;
-pub use row::{Found, Row};
+pub use row::{Holder, Row};
 
 /// From this many ids on it pays to look up once what would be looked up for each row.
 const MANY_IDS: u64 = 100_000;
@@ -42,7 +42,7 @@ impl Database {
         let (first, through) = (stream.after(after), stream.id(through));
         match scope {
             Scope::Server => {
-                let (reader, rows) = Reader::new(self, CHUNKS_WAITING);
+                let (reader, rows) = PageReader::new(self, CHUNKS_WAITING);
                 let (at_once, plan) = (self.connections, Ids::new(stream, first, through));
                 reader.start(move |mut reader| async move {
                     if first.abs_diff(through) >= MANY_IDS {
@@ -56,14 +56,14 @@ impl Database {
                 rows
             }
             Scope::Room(room_id) => {
-                let (reader, rows) = Reader::new(self, CHUNKS_AHEAD);
+                let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
                 let statement = reader.statement(room_page);
                 let room_id = room_id.clone();
                 reader.start(|reader| async move {
-                    let parameters = |after: Place| -> Parameters {
+                    let parameters = |after: PageKey| -> Parameters {
                         vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS), Box::new(room_id.clone())]
                     };
-                    reader.read(&statement, Place::at(first), parameters).await
+                    reader.read(&statement, PageKey::at(first), parameters).await
                 });
                 rows
             }
@@ -75,7 +75,7 @@ impl Database {
     /// questions meanwhile.
     #[must_use]
     pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>, asking: bool) -> Rows {
-        let (reader, rows) = Reader::new(self, CHUNKS_WAITING);
+        let (reader, rows) = PageReader::new(self, CHUNKS_WAITING);
         let at_once = self.connections - usize::from(asking);
         let plan = InRoom::new(room_id, since, until);
         reader.start(move |mut reader| async move {
@@ -91,15 +91,15 @@ impl Database {
     pub async fn room_state(&self, room_id: &str) -> Result<Rows, Error> {
         self.schema.check(&[schema::CURRENT_STATE])?;
         let has_state = self.only(&statements::HAS_STATE, &[&room_id]).await?;
-        let (reader, rows) = Reader::new(self, CHUNKS_AHEAD);
+        let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
         let room_id = room_id.to_owned();
         let statement = reader.statement(if has_state { statements::ROOM_STATE } else { statements::ROOM_PAST_STATE });
         reader.start(|reader| async move {
-            let parameters = |after: Place| -> Parameters {
+            let parameters = |after: PageKey| -> Parameters {
                 let (kind, key) = after.state.unwrap_or_default();
                 vec![Box::new(room_id.clone()), Box::new(kind), Box::new(key), Box::new(PAGE_ROWS)]
             };
-            reader.read(&statement, Place::default(), parameters).await
+            reader.read(&statement, PageKey::default(), parameters).await
         });
         Ok(rows)
     }
@@ -107,14 +107,14 @@ impl Database {
     /// Reads what has appeared in ranges of missing positions, events that were de-outliered there among it; upward by id.
     #[must_use]
     pub fn probe(&self, scope: &Scope, stream: Stream, missing: impl Iterator<Item = (Position, Position)>) -> Rows {
-        let (reader, rows) = Reader::new(self, CHUNKS_AHEAD);
+        let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
         let missing = disjoint(missing.map(|(first, last)| stream.ids(first, last)));
         let room = scope.room().map(str::to_owned);
         let statement = reader.statement(if room.is_some() { statements::ROOM_PROBE } else { statements::PROBE });
         reader.start(|reader| async move {
             let mut after = i64::MIN;
             while let Some(through) = reach(&missing, after) {
-                let parameters = |after: Place| -> Parameters {
+                let parameters = |after: PageKey| -> Parameters {
                     let (low, high) = between(&missing, after.id, through);
                     let mut parameters: Parameters = vec![Box::new(low), Box::new(high), Box::new(PAGE_ROWS)];
                     if let Some(room_id) = &room {
@@ -122,7 +122,7 @@ impl Database {
                     }
                     parameters
                 };
-                reader.read(&statement, Place::at(after), parameters).await?;
+                reader.read(&statement, PageKey::at(after), parameters).await?;
                 after = through;
             }
             Ok(())
@@ -131,20 +131,20 @@ impl Database {
     }
 
     /// Reads the events of these rooms, or of all if there are none, that were de-outliered at positions `after` one (exclusive)
-    /// to `through`; upward by id. What was de-outliered in other rooms comes as [`Found::Other`].
+    /// to `through`; upward by id. What was de-outliered in other rooms comes as [`Holder::Other`].
     #[must_use]
     pub fn deoutliered(&self, rooms: Vec<String>, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let (reader, read) = Reader::new(self, CHUNKS_AHEAD);
+        let (reader, read) = PageReader::new(self, CHUNKS_AHEAD);
         let (low, high) = match stream {
             Stream::Live => (stream.after(after), stream.id(through)),
             Stream::Backfill => (stream.id(through) - 1, stream.after(after) - 1),
         };
         let statement = reader.statement(statements::DEOUTLIERED);
         reader.start(move |reader| async move {
-            let parameters = |after: Place| -> Parameters {
+            let parameters = |after: PageKey| -> Parameters {
                 vec![Box::new(after.id), Box::new(high), Box::new(PAGE_ROWS), Box::new(rooms.clone())]
             };
-            reader.read(&statement, Place::at(low), parameters).await
+            reader.read(&statement, PageKey::at(low), parameters).await
         });
         read
     }

@@ -1,4 +1,6 @@
-//! What PostgreSQL said, as far as it may be shown.
+//! What PostgreSQL, or what stands in its place, said when it refused: as far as it may be shown, whether it passes, what helps.
+//!
+//! Never shows what may quote a row, nor what a terminal would take for a command.
 
 use std::error::Error;
 use std::{fmt, io};

@@ -17,7 +17,7 @@ mod options;
 mod process;
 mod retry;
 mod servers;
-mod state;
+mod shared;
 mod typed;
 
 use std::pin::Pin;

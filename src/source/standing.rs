@@ -1,4 +1,6 @@
-//! What a database is to the homeserver, and how far behind it.
+//! What a database is to the homeserver, primary, replica or logical subscriber, and how far behind it.
+//!
+//! Says what the server tells of itself; how far behind is too far is for who asks.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! Which events Synapse has judged anew.
+//! Events that Synapse has judged anew when it had all of their room's state (`un_partial_stated_event_stream`).
+//!
+//! Tells which they are; what they are judged to be is read with the events.
 
 use super::database::Database;
 use super::error::Error;

@@ -1,4 +1,6 @@
-//! Events that are asked for by their ids, or by the places of their rows: few at a time, in one answer.
+//! Events that are asked for by their ids, or by the places of their rows.
+//!
+//! For few at a time, which come in one answer: a page of many is for [`super::page`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,10 +1,12 @@
-//! One page: a statement is run once, and its rows go on their way in chunks.
+//! One page: a statement is run once, and its rows go on their way in chunks; and then the next.
+//!
+//! Keeps in memory a chunk and no page. Where a page breaks off, be it that it failed or took long, the next one goes on.
 
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::reader::{Parameters, Reader};
-use super::row::{Found, Place, Row, row};
+use super::reader::{PageReader, Parameters};
+use super::row::{Holder, PageKey, Row, row};
 use crate::source::error::Error;
 use crate::source::statements::{Statement, StoredColumns};
 
@@ -24,7 +26,7 @@ enum Page {
 /// The place where a page broke off, at which there may be more than these events.
 #[derive(Default)]
 struct BrokenOff {
-    place: Place,
+    place: PageKey,
     events: Vec<String>,
 }
 
@@ -34,18 +36,18 @@ struct Chunk {
     rows: Vec<Row>,
     bytes: usize,
     /// How many come before those that stand where the last one does, and where the one before these stands.
-    before: (usize, Place),
+    before: (usize, PageKey),
     /// Where the last one stands; of none, the one before.
-    place: Place,
+    place: PageKey,
 }
 
 impl Chunk {
-    fn after(place: Place) -> Chunk {
+    fn after(place: PageKey) -> Chunk {
         Chunk { place, ..Chunk::default() }
     }
 
     /// Takes in a row. An event stands at a place once, whatever rows of it the database has there.
-    fn push(&mut self, (place, row): (Place, Row)) {
+    fn push(&mut self, (place, row): (PageKey, Row)) {
         if self.rows.is_empty() || !self.place.is_beside(&place) {
             self.before = (self.rows.len(), std::mem::replace(&mut self.place, place));
         }
@@ -53,9 +55,9 @@ impl Chunk {
         if let Some(same) = same {
             return same.unite(row);
         }
-        self.bytes += match &row.found {
-            Found::Event(event) | Found::OutlierState(event) => event.size(),
-            Found::Other(event_id) => event_id.len(),
+        self.bytes += match &row.holder {
+            Holder::Event(event) | Holder::OutlierState(event) => event.size(),
+            Holder::Other(event_id) => event_id.len(),
         };
         self.rows.push(row);
     }
@@ -82,14 +84,14 @@ impl Chunk {
     }
 }
 
-impl Reader {
+impl PageReader {
     /// Runs a statement over `stored.sql` page by page until there are no more rows, and hands them on. `parameters` says
     /// how it is run after a row.
     pub(super) async fn read(
         &self,
         statement: &Statement,
-        mut after: Place,
-        parameters: impl Fn(Place) -> Parameters,
+        mut after: PageKey,
+        parameters: impl Fn(PageKey) -> Parameters,
     ) -> Result<(), Error> {
         let mut retry = self.database.session.retry();
         let mut broke_off = BrokenOff::default();
@@ -114,7 +116,7 @@ impl Reader {
         &self,
         statement: &Statement,
         parameters: &Parameters,
-        last: &mut Place,
+        last: &mut PageKey,
         broke_off: &mut BrokenOff,
     ) -> Result<Page, Error> {
         let session = &self.database.session;
@@ -174,7 +176,7 @@ impl Reader {
         ended.map(|()| if is_last { Page::Last } else { Page::More })
     }
 
-    async fn hand_on(&self, chunk: &mut Chunk, last: &mut Place) {
+    async fn hand_on(&self, chunk: &mut Chunk, last: &mut PageKey) {
         let next = Chunk::after(chunk.place.clone());
         let Chunk { rows, place, .. } = std::mem::replace(chunk, next);
         let Some(row) = rows.last() else { return };

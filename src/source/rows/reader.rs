@@ -1,4 +1,6 @@
 //! Who reads for a receiver of rows, by itself, until it is done or nobody listens any more.
+//!
+//! A channel of few chunks is in between, so that a slow receiver slows the reading down, and memory stays flat.
 
 use std::sync::Arc;
 
@@ -23,17 +25,17 @@ pub type Rows = mpsc::Receiver<Result<Vec<Row>, Error>>;
 pub(super) type Parameters = Vec<Box<dyn ToSql + Sync + Send>>;
 
 /// Reads for a receiver of rows.
-pub(super) struct Reader {
+pub(super) struct PageReader {
     pub(super) database: Database,
     pub(super) lookups: Arc<Lookups>,
     pub(super) rows: mpsc::Sender<Result<Vec<Row>, Error>>,
 }
 
-impl Reader {
+impl PageReader {
     /// A reader over a channel of so many chunks, which has looked up nothing, and what it will read.
-    pub(super) fn new(database: &Database, chunks: usize) -> (Reader, Rows) {
+    pub(super) fn new(database: &Database, chunks: usize) -> (PageReader, Rows) {
         let (rows, receiver) = mpsc::channel(chunks);
-        (Reader { database: database.clone(), lookups: Arc::default(), rows }, receiver)
+        (PageReader { database: database.clone(), lookups: Arc::default(), rows }, receiver)
     }
 
     /// A page's statement, as this database needs it, without what is looked up already.
@@ -42,7 +44,7 @@ impl Reader {
     }
 
     /// Lets `reading` go on by itself until it ends or nobody listens any more.
-    pub(super) fn start<F>(self, reading: impl FnOnce(Reader) -> F)
+    pub(super) fn start<F>(self, reading: impl FnOnce(PageReader) -> F)
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {

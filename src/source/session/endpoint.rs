@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::bounded::{Bounding, Failure};
 use super::process::named_at_login;
-use super::state::State;
+use super::shared::Shared;
 use super::typed::typed;
 use super::{failover, options};
 use crate::source::server_error::{ServerError, passes};
@@ -80,9 +80,9 @@ pub(super) enum Failed {
 }
 
 /// A connection on its way into a transaction. Whoever does not wait for that closes it.
-struct Opening(Option<Object>);
+struct ClosedUnlessBegun(Option<Object>);
 
-impl Drop for Opening {
+impl Drop for ClosedUnlessBegun {
     fn drop(&mut self) {
         drop(self.0.take().map(Object::take));
     }
@@ -130,11 +130,11 @@ impl Failed {
 
 impl Endpoint {
     /// Begins a transaction on a connection of the pool's.
-    pub(super) async fn begin(&self, state: &State) -> Result<Begun, Failed> {
+    pub(super) async fn begin(&self, state: &Shared) -> Result<Begun, Failed> {
         loop {
             let client = self.pool.get().await.map_err(Failed::Connection)?;
             let is_new = Object::metrics(&client).recycle_count == 0;
-            let mut opening = Opening(Some(client));
+            let mut opening = ClosedUnlessBegun(Some(client));
             let Some(client) = &opening.0 else { continue };
             let begun = async {
                 if is_new && state.options.get().is_none() {
@@ -162,7 +162,7 @@ impl Endpoint {
     }
 
     /// Finds out which of the user's own settings hold.
-    async fn check_options(&self, client: &Client, state: &State) -> Result<(), Failed> {
+    async fn check_options(&self, client: &Client, state: &Shared) -> Result<(), Failed> {
         let mut all = BTreeMap::new();
         for (name, value) in &self.options {
             let holds = options::holds(client, name, value).await.map_err(Failed::Beginning)?;
@@ -180,7 +180,7 @@ impl Endpoint {
 
     /// Begins a transaction, in one round trip, unless the session is not of the kind asked for, or is on a server that may
     /// not take over; which process answers.
-    async fn open(&self, client: &Client, state: &State) -> Result<i32, Failed> {
+    async fn open(&self, client: &Client, state: &Shared) -> Result<i32, Failed> {
         let failover = state.failover().clone();
         let kept = state.options.get().into_iter().flatten().filter(|(_, holds)| **holds).map(|(name, _)| &**name);
         let kept: Vec<&str> = kept.collect();

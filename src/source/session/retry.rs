@@ -1,4 +1,6 @@
-//! Failures that pass, and how long they are borne with.
+//! Failures that pass: how long, and after which pauses, the same is tried again.
+//!
+//! Never before the first connection, and never what does not pass by itself: see [`crate::source::Error::is_transient`].
 
 use std::error::Error as StdError;
 use std::time::Duration;

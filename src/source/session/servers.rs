@@ -18,7 +18,7 @@ use super::bounded::{Bounding, Excess, Failure};
 use super::endpoint::{Begun, Endpoint, chain};
 use super::failover::Failover;
 use super::options;
-use super::state::State;
+use super::shared::Shared;
 use crate::config::Config;
 use crate::source::error::Error;
 use crate::source::tls;
@@ -37,7 +37,7 @@ pub(super) struct Servers {
     excess: Excess,
     /// How long an answer may be on its way.
     on_the_way: Duration,
-    state: Arc<State>,
+    state: Arc<Shared>,
 }
 
 impl Servers {

@@ -1,4 +1,6 @@
-//! What is asked of events, but for the events themselves, which [`super::stored`] asks for.
+//! What is asked about events: ids, places, rejections, bans. The events themselves are for [`super::stored`].
+//!
+//! Ids are those of streams as the database has them, negative where they were backfilled.
 
 use tokio_postgres::Row;
 

@@ -1,4 +1,6 @@
 //! What is asked of rooms: which there are, and what their state and their members say of them.
+//!
+//! Counts and times are PostgreSQL's bigint, times in milliseconds since the epoch.
 
 use tokio_postgres::Row;
 

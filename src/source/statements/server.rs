@@ -1,4 +1,6 @@
 //! What is asked of a server and its tables as a whole: who answers, how far it is, how it stands, whether it is well.
+//!
+//! Times are in milliseconds since the epoch, spans in milliseconds, sizes in bytes.
 
 use tokio_postgres::Row;
 

@@ -1,4 +1,6 @@
 //! What all endpoints share: what is known of the connections made so far.
+//!
+//! Connects nowhere; each of its parts is whole at any time, whoever reads or writes it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -10,7 +12,7 @@ use super::failover::Failover;
 
 /// What is known of the connections made so far.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct Shared {
     /// The way that led there last time.
     pub(super) last: AtomicUsize,
     /// Whether any has.
@@ -22,7 +24,7 @@ pub(super) struct State {
     pub(super) options: OnceLock<BTreeMap<String, bool>>,
 }
 
-impl State {
+impl Shared {
     pub(super) fn statement_timeout(&self) -> Duration {
         Duration::from_millis(self.statement_timeout.load(Ordering::Relaxed))
     }
