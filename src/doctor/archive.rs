@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::time::timeout;
 
-use super::{EACH, Finding, chain, day, n, named, silent};
+use super::finding::{EACH, Finding, chain, day, n, named, silent};
 use crate::archive::{Catalog, Error, LastRun, Look, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::Database;
@@ -328,7 +328,7 @@ mod tests {
             error: error.map(str::to_owned),
         };
         let finding = last_run(Some(&failed(Some("no space left"))), None, None);
-        assert_eq!(finding.severity, super::super::Severity::Warning);
+        assert_eq!(finding.severity, super::super::finding::Severity::Warning);
         assert!(finding.what.contains(": failed (no space left);"), "{finding:?}");
         assert_eq!(finding.remedy.as_deref(), Some("run synapse-export export"));
         assert!(last_run(Some(&failed(None)), None, None).what.contains(": failed;"));

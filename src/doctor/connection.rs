@@ -2,7 +2,7 @@
 //!
 //! Asks the server of itself alone, and no table of Synapse's.
 
-use super::{Finding, chain, known, n, named, span};
+use super::finding::{Finding, answered, chain, n, named, span};
 use crate::source::{self, Database, Login, Pooler, Standing};
 
 /// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
@@ -27,33 +27,33 @@ pub(super) fn unreachable(error: &source::Error) -> Finding {
 
 /// Checks the connection, the role and the server.
 pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> Option<Login> {
-    let login = known("connection", database.login(), findings).await;
+    let login = answered("connection", database.login(), findings).await;
     if let Some(login) = &login {
         findings.push(Finding::fine("connection", format!("PostgreSQL {} answers", login.server_version)));
         findings.push(tls(login));
     }
-    if let Some(found) = known("pooler", database.pooler(), findings).await {
+    if let Some(found) = answered("pooler", database.pooler(), findings).await {
         findings.push(pooler(&found));
         if !found.lost_options.is_empty() {
             findings.push(lost(&found.lost_options));
         }
     }
-    let writable = known("role", database.writable(), findings).await;
+    let writable = answered("role", database.writable(), findings).await;
     if let Some((login, writable)) = login.as_ref().zip(writable) {
         findings.push(role(login, &writable));
     }
-    let standing = known("replica", database.standing(), findings).await;
+    let standing = answered("replica", database.standing(), findings).await;
     if let Some(standing) = standing {
         findings.push(replica(standing));
         if let Standing::Replica(_) = standing {
             let names = ["max_standby_streaming_delay", "hot_standby_feedback"];
-            if let Some(settings) = known("standby settings", database.settings(&names), findings).await {
+            if let Some(settings) = answered("standby settings", database.settings(&names), findings).await {
                 let [delay, feedback] = names.map(|name| settings.get(name).map(String::as_str));
                 findings.push(standby(delay.and_then(|delay| delay.parse().ok()), feedback));
             }
         }
     }
-    if let Some(copying) = known("initial copy", database.copying(), findings).await {
+    if let Some(copying) = answered("initial copy", database.copying(), findings).await {
         findings.extend(self::copying(copying));
     }
     login
@@ -192,7 +192,7 @@ fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! Says how much time the next export has; what is gone already it cannot tell.
 
+use super::archive;
+use super::finding::{Finding, answered, day, n, span};
 use super::synapse::hidden;
-use super::{Finding, archive, day, known, n, span};
 use crate::source::{Database, Login, PendingRedactions, Sampled, Sizes};
 
 /// How many redactions that Synapse has not acted on are counted.
@@ -41,7 +42,7 @@ async fn redactions(
         findings.push(hidden(check, schema, "redactions", &columns));
         return;
     }
-    let Some(indexes) = known(check, database.indexes(&["redactions"]), findings).await else { return };
+    let Some(indexes) = answered(check, database.indexes(&["redactions"]), findings).await else { return };
     if !indexes.iter().any(|index| index.is_valid && index.is_partial && index.columns == ["received_ts"]) {
         let what = "there is no valid index redactions_have_censored_ts, without which they cannot be counted";
         findings.push(Finding::unknown(check, what).remedy(
@@ -51,13 +52,13 @@ async fn redactions(
     }
     let most = |most: u64| i64::try_from(most + 1).unwrap_or(i64::MAX);
     // where there is no answer to one, there is none to the others
-    let Some(pending) = known(check, database.pending_redactions(i64::MIN, most(PENDING)), findings).await else {
+    let Some(pending) = answered(check, database.pending_redactions(i64::MIN, most(PENDING)), findings).await else {
         return;
     };
-    let sampled = known(check, database.sampled_redactions(most(SAMPLED)), findings).await;
-    let sizes = known(check, database.sizes(), findings).await;
+    let sampled = answered(check, database.sampled_redactions(most(SAMPLED)), findings).await;
+    let sizes = answered(check, database.sizes(), findings).await;
     let since_last_run = match archive.last_complete {
-        Some(began) => known(check, database.pending_redactions(began, 1), findings).await,
+        Some(began) => answered(check, database.pending_redactions(began, 1), findings).await,
         None => Some(pending),
     };
     let (Some(login), Some(sampled), Some(Sizes { redactions: rows, .. })) = (login, sampled, sizes) else {
@@ -175,7 +176,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     let schema = database.schema();
     let (mut seen, before) = (Vec::new(), findings.len());
     if schema.can_read("room_retention", "max_lifetime") {
-        if let Some((policies @ 1.., shortest)) = known(check, database.retention(FEW), findings).await {
+        if let Some((policies @ 1.., shortest)) = answered(check, database.retention(FEW), findings).await {
             let shortest = shortest.map(|shortest| format!(", the shortest {}", span(shortest))).unwrap_or_default();
             seen.push(format!("{} retention policies were set in rooms{shortest}", up_to(policies)));
         }
@@ -184,7 +185,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     }
     let columns = ["id", "action", "timestamp"];
     if columns.iter().all(|column| schema.can_read("scheduled_tasks", column)) {
-        if let Some((purges @ 1.., last)) = known(check, database.purge_tasks(FEW), findings).await {
+        if let Some((purges @ 1.., last)) = answered(check, database.purge_tasks(FEW), findings).await {
             let last = last.map(|last| format!(", the last {}", day(last))).unwrap_or_default();
             seen.push(format!("{} purges are planned, at work or over{last}", n(purges)));
         }
@@ -193,7 +194,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
         findings.push(hidden(check, schema, "scheduled_tasks", &columns));
     }
     if database.server_name().is_some()
-        && let Some(survivors @ 1..) = known(check, database.survivors(SURVIVORS), findings).await
+        && let Some(survivors @ 1..) = answered(check, database.survivors(SURVIVORS), findings).await
     {
         seen.push(format!(
             "of the {} oldest events {} are local messages that a purge left behind",
@@ -217,7 +218,7 @@ fn up_to(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     const DAY: i64 = 24 * 60 * 60 * 1000;

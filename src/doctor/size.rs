@@ -2,7 +2,8 @@
 //!
 //! Estimates from PostgreSQL's statistics and what was measured once; counts nothing.
 
-use super::{Finding, archive, bytes, known, n, span};
+use super::archive;
+use super::finding::{Finding, answered, bytes, n, span};
 use crate::source::{Database, Sizes};
 
 /// An archive is about twice as large as the table `event_json` without its indexes: half of it lines, the rest catalog and
@@ -23,7 +24,7 @@ pub struct Estimate {
 }
 
 pub(super) async fn estimate(database: &Database, findings: &mut Vec<Finding>) -> Option<Estimate> {
-    let sizes = known("full export", database.sizes(), findings).await?;
+    let sizes = answered("full export", database.sizes(), findings).await?;
     let (finding, estimate) = from_sizes(&sizes);
     findings.push(finding);
     estimate

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Finding, known, n, named};
+use super::finding::{Finding, answered, n, named};
 use crate::source::{Database, Index, Problem, Schema};
 
 /// Versions of Synapse's tables that real servers of these releases had.
@@ -71,14 +71,14 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
         }
     }
     if schema.can_read("schema_version", "version") {
-        if let Some(version) = known("schema version", database.schema_version(), findings).await {
+        if let Some(version) = answered("schema version", database.schema_version(), findings).await {
             findings.push(self::version(version));
         }
     } else {
         findings.push(hidden("schema version", schema, "schema_version", &["version"]));
     }
     if schema.can_read("background_updates", "update_name") {
-        if let Some(pending) = known("background updates", database.background_updates(), findings).await {
+        if let Some(pending) = answered("background updates", database.background_updates(), findings).await {
             findings.push(updates(&pending));
         }
     } else {
@@ -87,7 +87,7 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
     let wanted: BTreeSet<&str> =
         INDEXES.map(|(table, ..)| table).into_iter().filter(|table| schema.has(table)).collect();
     let wanted: Vec<&str> = wanted.into_iter().collect();
-    if let Some(found) = known("indexes", database.indexes(&wanted), findings).await {
+    if let Some(found) = answered("indexes", database.indexes(&wanted), findings).await {
         indexes(&wanted, &found, findings);
     }
     suffices
@@ -207,7 +207,7 @@ fn indexes(tables: &[&str], found: &[Index], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]

@@ -2,18 +2,18 @@
 //!
 //! Looks at the ends of tables only: that it finds nothing does not say that there is nothing.
 
-use super::{Finding, known, n};
+use super::finding::{Finding, answered, n};
 use crate::source::{Collation, Database};
 
 /// How many rows of a table are looked at.
 const ROWS: i64 = 5_000;
 
 pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) {
-    if let Some(collation) = known("collation", database.collation(), findings).await {
+    if let Some(collation) = answered("collation", database.collation(), findings).await {
         findings.push(self::collation(&collation));
     }
     let lists_rooms = database.schema().suffices_to_list_rooms().is_ok();
-    if let Some(keys) = known("duplicates", database.duplicates(ROWS, lists_rooms), findings).await {
+    if let Some(keys) = answered("duplicates", database.duplicates(ROWS, lists_rooms), findings).await {
         duplicates(&keys, findings);
     }
 }
@@ -59,7 +59,7 @@ fn duplicates(keys: &[(String, u64)], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Names are for whoever may set them, and several rooms may have one: it hands out all that may be meant, and chooses none.
 
-use super::ListedRoom;
+use super::listed::ListedRoom;
 use crate::source::database::Database;
 use crate::source::error::Error;
 use crate::source::schema;

@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Query, Statement};
+use super::statement::{Query, Statement};
 
 queries! {
     ANCHOR("anchor") { event_id: Option<String> }

@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Query, Statement};
+use super::statement::{Query, Statement};
 
 queries! {
     OPENING("opening") { OpeningRow { process: i32, standby: bool, read_only: bool, statement_timeout: i64 } }

@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::{Columns, Statement, fill};
+use super::statement::{Columns, Statement, fill};
 
 const STORED: &str = include_str!("../../../sql/stored.sql");
 
