@@ -6,11 +6,11 @@
 //! Its modules know only those above them here:
 //!
 //! ```text
-//! server_error, pooler   what PostgreSQL, or a pooler in its place, says when it refuses; whether that passes
+//! pooler, server_error   what a pooler, or PostgreSQL itself, says when it refuses; whether that passes
 //! error                  why the database could not be read, and what helps
 //! statements             the statements in `sql/`, and their rows
 //! heads                  how far a server is
-//! session, tls           connections, transactions, retry, failover: the only code that runs SQL
+//! tls, session           connections, transactions, retry, failover: the only code that runs SQL
 //! schema                 which tables and columns are there
 //! database               `Database`: connecting, and the questions of a row or few
 //! lookups                what is looked up once and not for every row
