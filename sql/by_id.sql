@@ -1,6 +1,6 @@
 -- by_id($3 event ids[]): events by their ids, outliers among them; index events_event_id_key
 select e.stream_ordering::bigint as id, null::boolean as deoutliered, e.event_id, e.stream_ordering::bigint as stream_ordering,
-       e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
-       e.rejection_reason
+       e.topological_ordering, e.type, e.room_id, e.sender, {state_key} as state_key, e.origin_server_ts, e.received_ts, e.outlier,
+       {rejection_reason} as rejection_reason
   from unnest($3::text[]) w (event_id)
   join events e on e.event_id = w.event_id

@@ -2,8 +2,8 @@
 -- none but these rooms, if there are any, what the event is: the ids of others come too, which nothing tells apart before;
 -- index ex_outlier_stream_pkey
 select x.event_stream_ordering as id, true as deoutliered, x.event_id, e.stream_ordering::bigint as stream_ordering,
-       e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
-       e.rejection_reason
+       e.topological_ordering, e.type, e.room_id, e.sender, {state_key} as state_key, e.origin_server_ts, e.received_ts, e.outlier,
+       {rejection_reason} as rejection_reason
   from (select x.event_stream_ordering, x.event_id from ex_outlier_stream x
          where x.event_stream_ordering > $3::bigint and x.event_stream_ordering <= $4::bigint
          order by x.event_stream_ordering

@@ -3,8 +3,8 @@
 -- events_order_room
 select *
   from (select e.stream_ordering::bigint as id, false as deoutliered, e.event_id, e.stream_ordering::bigint as stream_ordering,
-               e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
-               e.rejection_reason
+               e.topological_ordering, e.type, e.room_id, e.sender, {state_key} as state_key, e.origin_server_ts, e.received_ts, e.outlier,
+               {rejection_reason} as rejection_reason
           from events e
          where e.room_id = $3::text and (e.topological_ordering, e.stream_ordering) > ($4::bigint, $5::bigint)
            and (e.topological_ordering, e.stream_ordering) <= ($9::bigint, $10::bigint)

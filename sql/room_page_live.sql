@@ -2,8 +2,8 @@
 -- de-outliered events stand at their own ids already, and those that come later are for room_probe; index events_room_stream
 select *
   from (select e.stream_ordering::bigint as id, false as deoutliered, e.event_id, e.stream_ordering::bigint as stream_ordering,
-               e.topological_ordering, e.type, e.room_id, e.sender, e.state_key, e.origin_server_ts, e.received_ts, e.outlier,
-               e.rejection_reason
+               e.topological_ordering, e.type, e.room_id, e.sender, {state_key} as state_key, e.origin_server_ts, e.received_ts, e.outlier,
+               {rejection_reason} as rejection_reason
           from events e
          where e.room_id = $6::text and e.stream_ordering > $3::bigint and e.stream_ordering <= $4::bigint
          order by e.stream_ordering

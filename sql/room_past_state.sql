@@ -2,7 +2,7 @@
 -- event of the next types and state keys; it walks through all events of the room; index events_room_stream
 select e.stream_ordering::bigint as id, null::boolean as deoutliered, e.event_id, e.stream_ordering::bigint as stream_ordering,
        e.topological_ordering, s.type, e.room_id, e.sender, s.state_key, e.origin_server_ts, e.received_ts, e.outlier,
-       e.rejection_reason
+       {rejection_reason} as rejection_reason
   from (select distinct on (h.type, h.state_key) h.event_id, h.type, h.state_key
           from events h
          where h.room_id = $3::text and h.state_key is not null and (h.type, h.state_key) > ($4::text, $5::text)

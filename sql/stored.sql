@@ -4,17 +4,18 @@
 -- What should be unique may not be, and a column be null that must not: what is looked up is one value all the same, and two
 -- rows of event_json make two rows here, which `offset 0` keeps from a planner that trusts in one;
 -- index event_json_event_id_key, rejections_event_id_key, rooms_pkey, redactions_event_id_key
-select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_ordering, p.type, p.room_id, p.sender, p.state_key,
+select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_ordering, p.type as kind, p.room_id, p.sender, p.state_key,
        p.origin_server_ts, p.received_ts, p.outlier,
        p.rejection_reason is not null
-       or w.wanted and (select true from rejections r where r.event_id = p.event_id limit 1) is not null as rejected,
+       or w.wanted and {rejection} is not null as rejected,
        w.wanted, j.internal_metadata, j.json,
-       case when w.wanted then (select max(o.room_version) from rooms o where o.room_id = p.room_id) end as room_version,
+       case when w.wanted then {room_version} end as room_version,
        case when w.wanted and p.type = 'm.room.redaction'
             then (select min(d.redacts) from redactions d where d.event_id = p.event_id) end as redacts,
        case when w.wanted and p.type = 'm.room.redaction'
-            then (select bool_and(d.recheck) from redactions d where d.event_id = p.event_id) end as recheck, w.timeline
-  from page p
+            then (select bool_and({recheck}) from redactions d where d.event_id = p.event_id) end as recheck, w.timeline
+  from (
+{page}) p
  cross join lateral (
        select p.outlier is not true or p.deoutliered is null
               or p.state_key is null
@@ -26,5 +27,5 @@ select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_orderin
   left join lateral (
        select j.internal_metadata, j.json
          from event_json j
-        where j.event_id = case when w.wanted then p.event_id end
-       offset 0) j on true
+        where {json}
+       offset 0) j on true{order}

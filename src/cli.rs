@@ -1,4 +1,7 @@
 //! The command line: arguments, environment, terminal, exit codes. The only place for any of them.
+//!
+//! A verb is a module with its arguments, whose comments are its help, and a function that runs it. An error comes here to be
+//! told, with the hint that helps, and to become an exit status.
 
 mod database;
 mod doctor;
@@ -12,6 +15,7 @@ mod render;
 mod report;
 mod room;
 mod rooms;
+mod signals;
 mod watermark;
 
 use std::io::Write as _;
@@ -165,8 +169,8 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let exit = status(&error);
-            let remedy = remedy(&error).map_or_else(String::new, |remedy| format!("; {remedy}"));
-            error!(exit, "{error:#}{remedy}");
+            let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
+            error!(exit, "{error:#}{hint}");
             ExitCode::from(exit)
         }
     }
@@ -220,22 +224,17 @@ fn status(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// What to do about an error that does not say it itself.
-fn remedy(error: &anyhow::Error) -> Option<&'static str> {
-    match (of_source(error), of_archive(error)) {
-        (Some(source::Error::UnknownRoom(_) | source::Error::UnknownAlias(_)), _) => {
-            Some("`synapse-export rooms` lists them")
+/// What helps against an error, where it does not say it itself.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        if let Some(error) = cause.downcast_ref::<config::Error>() {
+            return error.hint().map(str::to_owned);
         }
-        (Some(error @ source::Error::Connect { transient: false, source, .. }), _)
-            if source.is::<source::Refusal>() =>
-        {
-            Some(crate::doctor::remedy(error))
-        }
-        (_, Some(archive::Error::Io { source, .. })) if source.kind() == std::io::ErrorKind::PermissionDenied => {
-            Some("run this as the user whose archive it is, or give that directory to this user")
-        }
-        _ => None,
-    }
+        let of_export = cause.downcast_ref::<crate::export::Error>().map(crate::export::Error::hint);
+        let of_source = || cause.downcast_ref::<source::Error>().map(source::Error::hint);
+        let of_archive = || cause.downcast_ref::<archive::Error>().map(archive::Error::hint);
+        of_export.or_else(of_source).or_else(of_archive).flatten()
+    })
 }
 
 fn of_source(error: &anyhow::Error) -> Option<&source::Error> {
@@ -279,9 +278,9 @@ mod tests {
             path: "archive/.lock".into(),
             source: kind.into(),
         };
-        let remedy = |error: archive::Error| remedy(&crate::export::Error::Archive(error).into());
-        assert!(remedy(denied(std::io::ErrorKind::PermissionDenied)).is_some());
-        assert!(remedy(denied(std::io::ErrorKind::StorageFull)).is_none());
+        let hint = |error: archive::Error| hint(&crate::export::Error::Archive(error).into());
+        assert!(hint(denied(std::io::ErrorKind::PermissionDenied)).is_some());
+        assert!(hint(denied(std::io::ErrorKind::StorageFull)).is_none());
     }
 
     #[test]

@@ -1,25 +1,17 @@
-//! Where the database is: what flags, `PG*` variables, `~/.pgpass`, `pg_service.conf` and Synapse's own configuration say,
-//! with libpq's meaning.
+//! Where the database is: what flags, `PG*` variables, `~/.pgpass`, `pg_service.conf` and Synapse's own configuration say, and
+//! which of them comes first. What they mean is libpq's, and in the crate `libpq_config`.
 //!
-//! The environment is handed in; the files it and the flags name are read. Never keeps a password where `Debug` or an
-//! error would show it.
+//! The environment is handed in; the files it and the flags name are read. Never connects, and never keeps a password where
+//! `Debug` or an error would show it.
 
-mod connection_string;
 mod homeserver;
-mod parameters;
-mod password_file;
-mod server;
-mod service;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parameters::Parameters;
-pub(crate) use server::{Server, SessionAttributes};
-pub(crate) use tls::{Identity, Roots, Tls, Verify};
+use libpq_config::{Connection, Defaults, Parameters, open_to_others};
 
 /// What the command line says about the database.
 #[derive(Clone, Copy, Default)]
@@ -35,9 +27,7 @@ pub struct Flags<'a> {
 /// Everything needed to connect.
 #[derive(Clone)]
 pub struct Config {
-    pub(crate) servers: Vec<Server>,
-    pub(crate) session: SessionAttributes,
-    pub(crate) tls: Tls,
+    pub(crate) connection: Connection,
     pub(crate) retry_for: Duration,
     pub(crate) connections: usize,
     warnings: Vec<String>,
@@ -49,79 +39,58 @@ pub const RETRY_FOR: Duration = Duration::from_secs(120);
 /// How many connections there are at the most, unless told otherwise.
 pub const CONNECTIONS: usize = 2;
 
+/// What holds where nothing is said of a connection.
+const DEFAULTS: Defaults = Defaults {
+    application_name: concat!("synapse-export ", env!("CARGO_PKG_VERSION")),
+    connect_timeout: Duration::from_secs(30),
+    // earlier than the system's two hours and more, since firewalls forget sooner: a server that is gone without a word is
+    // known to be after two minutes
+    keepalives_idle: Duration::from_secs(60),
+    keepalives_interval: Duration::from_secs(10),
+    keepalives_count: 6,
+};
+
 /// Why there is no usable [`Config`]; names what is at fault and never quotes a value, which may be a password.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing says where the database is.
-    #[error(
-        "no database is named: give --database (or SYNAPSE_EXPORT_DATABASE) a postgres:// URL or a key=value string, or --synapse-config Synapse's homeserver.yaml, or set PGHOST, PGDATABASE or PGSERVICE"
-    )]
+    #[error("no database is named")]
     None,
-    /// The connection string is not one.
-    #[error("the database's connection string is malformed: {0}")]
-    Malformed(String),
-    /// A key that libpq does not know either.
-    #[error("unknown connection parameter '{key}' in {place}: correct or remove it")]
-    Unknown {
-        /// The key.
-        key: String,
-        /// Where it was found.
-        place: String,
-    },
-    /// A parameter of libpq's that is not implemented.
-    #[error("the connection parameter '{key}' ({place}) is not supported{}: remove it", only(harmless))]
-    Unsupported {
-        /// The key.
-        key: &'static str,
-        /// Where it was found.
-        place: String,
-        /// The values that may stand.
-        harmless: &'static [&'static str],
-    },
-    /// A value that cannot be.
-    #[error("the connection parameter '{key}' must be {expected}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What it could be.
-        expected: &'static str,
-    },
-    /// Lists that do not match.
-    #[error("'{0}' must have one value, or as many as there are hosts")]
-    Count(&'static str),
-    /// Nothing to check certificates against.
-    #[error(
-        "sslmode verify-ca and verify-full need trusted certificates: give sslrootcert a file (or put it at ~/.postgresql/root.crt), or sslrootcert=system for the system's"
-    )]
-    NoRoots,
-    /// All the world's CAs, and any host.
-    #[error("sslrootcert=system needs sslmode=verify-full: anybody can have a certificate of a public authority")]
-    WeakMode,
-    /// A file that cannot be used.
-    #[error("cannot use {} ({key}): {problem}", path.display())]
+    /// What is said of the connection cannot be used.
+    #[error(transparent)]
+    Connection(#[from] libpq_config::Error),
+    /// No password: what stands there may be the password itself, and is not quoted.
+    #[error("cannot use the file that --password-file names: {0}")]
+    PasswordFile(String),
+    /// A file of Synapse's configuration that cannot be used.
+    #[error("cannot use {} (--synapse-config): {problem}", path.display())]
     File {
-        /// Which option or variable names it.
-        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
     },
-    /// No password: what stands there may be the password itself, and is not quoted.
-    #[error("cannot use the file that --password-file names: {0}")]
-    PasswordFile(String),
     /// Synapse's configuration does not say where its database is.
     #[error("cannot take the database from --synapse-config: {0}")]
     Homeserver(String),
     /// A small server.
-    #[error(
-        "Synapse's database is SQLite according to --synapse-config, and synapse-export reads PostgreSQL: move it with Synapse's synapse_port_db first"
-    )]
+    #[error("Synapse's database is SQLite according to --synapse-config, and synapse-export reads PostgreSQL")]
     Sqlite,
 }
 
-fn only(harmless: &[&str]) -> String {
-    if harmless.is_empty() { String::new() } else { format!(" but as {}", harmless.join(" or ")) }
+impl Error {
+    /// What helps, where the error does not say it itself.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::None => Some(
+                "give --database (or SYNAPSE_EXPORT_DATABASE) a postgres:// URL or a key=value string, or --synapse-config Synapse's homeserver.yaml, or set PGHOST, PGDATABASE or PGSERVICE",
+            ),
+            Error::Sqlite => Some("move it with Synapse's synapse_port_db first"),
+            Error::Connection(error) => error.hint(),
+            Error::PasswordFile(_) | Error::File { .. } | Error::Homeserver(_) => None,
+        }
+    }
 }
 
 impl Config {
@@ -135,24 +104,24 @@ impl Config {
     pub fn read(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let mut warnings = Vec::new();
-        let mut parameters = flags.database.map(connection_string::parse).transpose()?.unwrap_or_default();
+        let mut parameters = flags.database.map(Parameters::from_connection_string).transpose()?.unwrap_or_default();
         if let Some(path) = flags.password_file {
             let password = read_password(path)?;
-            warnings.extend(password_file::open_to_others(path));
+            warnings.extend(open_to_others(path));
             parameters.insert("password", password, "--password-file")?;
         }
         let environment = Parameters::from_environment(&env)?;
         if let Some(name) = parameters.get("service").or(environment.get("service")) {
-            let (service, path) = service::read(name, &env)?;
+            let (service, path) = Parameters::from_service(name, &env)?;
             if service.holds_password() {
-                warnings.extend(password_file::open_to_others(&path));
+                warnings.extend(open_to_others(&path));
             }
             parameters.fill(service);
         }
         parameters.fill(environment);
         if !flags.synapse_config.is_empty() {
             let (mut synapse, with_password) = homeserver::read(flags.synapse_config)?;
-            warnings.extend(with_password.iter().filter_map(|path| password_file::open_to_others(path)));
+            warnings.extend(with_password.iter().filter_map(|path| open_to_others(path)));
             // an address belongs to its host, and a password to its user
             if parameters.has("host") || parameters.has("hostaddr") {
                 synapse.remove(&["host", "hostaddr"]);
@@ -166,17 +135,9 @@ impl Config {
         {
             return Err(Error::None);
         }
-        let tls = Tls::new(&parameters, &env)?;
-        let password_file = password_file_text(&parameters, &env, &mut warnings);
-        let servers = server::servers(&parameters, password_file.as_deref(), &tls)?;
-        Ok(Config {
-            servers,
-            session: server::session(&parameters)?,
-            tls,
-            retry_for: RETRY_FOR,
-            connections: CONNECTIONS,
-            warnings,
-        })
+        let (connection, warning) = Connection::new(&parameters, &DEFAULTS, &env)?;
+        warnings.extend(warning);
+        Ok(Config { connection, retry_for: RETRY_FOR, connections: CONNECTIONS, warnings })
     }
 
     /// The same, giving up sooner or later than after [`RETRY_FOR`].
@@ -194,7 +155,7 @@ impl Config {
     /// The same, with no address tried for longer than this.
     #[must_use]
     pub fn connecting_within(mut self, limit: Duration) -> Config {
-        for server in &mut self.servers {
+        for server in &mut self.connection.servers {
             let given = server.postgres.get_connect_timeout().copied();
             server.postgres.connect_timeout(given.map_or(limit, |given| given.min(limit)));
         }
@@ -206,23 +167,6 @@ impl Config {
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
-}
-
-/// What `passfile` or `~/.pgpass` holds, if it is needed.
-fn password_file_text(
-    parameters: &Parameters,
-    env: &impl Fn(&str) -> Option<String>,
-    warnings: &mut Vec<String>,
-) -> Option<String> {
-    if parameters.get("password").is_some() {
-        return None;
-    }
-    let path = parameters.get("passfile").map(PathBuf::from);
-    let path = path.or_else(|| env("HOME").map(|home| PathBuf::from(home).join(".pgpass")))?;
-    password_file::read(&path).unwrap_or_else(|warning| {
-        warnings.push(warning);
-        None
-    })
 }
 
 /// The first line of a file that holds nothing but a password.

@@ -1,25 +1,35 @@
-//! The export: pages of the source become batches of the archive. The only place where the two meet.
+//! The export: pages of the source become batches of the archive. The only place where the two meet to write.
+//!
+//! A run ends a `first` export, if that is not done, and then makes a `later` one. It knows neither SQL nor files, draws
+//! nothing, and can be told to stop between any two rows: what it has committed stays, and the next goes on from there.
 
 pub(crate) mod anchor;
+mod bans;
 mod committing;
-mod course;
 mod duplicates;
+mod first;
 mod later;
-mod looking;
+mod missing_json;
+mod progress;
+mod sticky;
+mod un_partial_stated;
 mod waiting;
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
-use crate::source::{self, Database, Found, Heads, Row, Rows, Scope};
-use crate::stream::{Position, Stream, Walk, Watermark};
+use crate::source::{self, Database, Heads, Holder, Row, Rows};
+use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
 use committing::Committing;
-use course::Course;
+use first::First;
+use later::Later;
+use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +45,25 @@ pub enum Error {
     Stopped,
     /// The database is not the one that was exported so far.
     #[error(
-        "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more. Check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
+        "{0}. The server was restored from a backup or failed over, and gives old ids to new events, so the watermark means nothing any more"
     )]
     Reused(Reused),
+}
+
+impl Error {
+    /// What helps, where there is more to say than the error says.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Source(error) => error.hint(),
+            Error::Archive(error) => error.hint(),
+            Error::Stopped => None,
+            Error::Reused(_) => Some(
+                "check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 impl From<archive::Error> for Error {
@@ -131,7 +157,7 @@ pub async fn export(
         archive.lock().await.belong_to(server)?;
     }
     let run = archive.lock().await.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
-    let mut export = Export {
+    let mut first = Export {
         database,
         archive,
         heads,
@@ -142,11 +168,16 @@ pub async fn export(
         committing: None,
         counts: Counts::default(),
         files: 0,
-        first: false,
+        pass: PhantomData::<First>,
         read: 0,
         span: Span::default(),
     };
-    let mut result = export.run(selection).await;
+    let ended = first.run(selection).await;
+    let mut export = first.turn::<Later>();
+    let mut result = match ended {
+        Ok(()) if !export.is_stopped() => export.run(selection).await,
+        ended => ended,
+    };
     let is_cut_off = matches!(result, Err(Error::Stopped));
     if is_cut_off {
         result = Ok(());
@@ -175,9 +206,6 @@ pub async fn export(
     Ok(summary)
 }
 
-/// How many events without a place in the stream a run counts.
-const MOST_UNPLACED: u32 = 1_000;
-
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
 struct Span {
@@ -185,7 +213,7 @@ struct Span {
     all: u64,
 }
 
-struct Export<'a> {
+struct Export<'a, P> {
     database: Database,
     archive: &'a Arc<Mutex<Archive>>,
     heads: Heads,
@@ -196,91 +224,51 @@ struct Export<'a> {
     committing: Option<Committing>,
     counts: Counts,
     files: u64,
-    /// The first export is going on: each event is read once, but for the de-outliered, which wait for the index.
-    first: bool,
+    pass: PhantomData<P>,
     read: u64,
     span: Span,
 }
 
-impl Export<'_> {
-    /// Ends the first export, if it is not done, then exports what is new.
-    async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
-        // should other rooms have been selected, the first export has ended already
-        self.second_lines().await?;
-        let archive = self.archive().await?;
-        let (first, is_indexed) = (archive.catalog().first_export()?, archive.is_indexed());
-        drop(archive);
-        if let Some(first) = first {
-            let newest = self.heads;
-            if !is_indexed {
-                self.first = true;
-                self.heads = newest.at(first);
-                self.follow_rejudged().await?;
-                self.all(selection).await?;
-                if self.is_stopped() {
-                    return Ok(());
-                }
-                self.archive().await?.index()?;
-                self.second_lines().await?;
-                self.first = false;
-            }
-            // what was de-outliered since its own id was passed has been in no page, in a room's neither
-            let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-            for (stream, head) in Stream::ALL.into_iter().zip(first) {
-                if let Some(head) = head.filter(|_| !scopes.is_empty()) {
-                    self.deoutliered(&scopes, stream, head).await?;
-                }
-            }
-            if self.is_stopped() {
-                return Ok(());
-            }
-            self.archive().await?.end_first_export()?;
-            self.heads = newest;
-        }
-        self.rejudged().await?;
-        self.sticky().await?;
-        self.waiting().await?;
-        self.all(selection).await?;
-        if self.database.looks_for_missing() && !self.is_stopped() {
-            self.look_for_missing().await?;
-        }
-        self.bans(selection).await?;
-        self.unplaced(selection).await
-    }
+/// One of the two ways to read what the server has: [`First`], into an archive that has nothing yet, and [`Later`].
+trait Pass: Sized {
+    /// A batch is full once its events take so many bytes.
+    const BATCH_BYTES: usize;
+    /// About how many bytes of events are made durable at once, if they are more than a batch's. Each commit waits for the disk
+    /// a few times, and the more there is to write, the less that counts.
+    const COMMIT_BYTES: usize;
 
-    /// Names events that are in no page, and so not archived.
-    async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
-        let rooms: Vec<String> = selection.include.iter().cloned().collect();
-        let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
-        let events = events.unwrap_or_default();
-        if !events.is_empty() {
-            let counts = Counts { unplaced: events.len() as u64, ..Counts::default() };
-            let run = self.run;
-            self.archive().await?.count(run, &counts)?;
-            self.counts += counts;
-        }
-        for (lacks, event_id, room_id) in &events {
-            self.report.unplaced(event_id, room_id, lacks);
-        }
-        Ok(())
-    }
+    /// Whether the event of a row is archived by it.
+    fn takes(row: &Row) -> bool;
 
-    /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
-    async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
-        let mut rooms: Vec<String> = scopes.iter().map(|scope| scope.room_id().to_owned()).collect();
-        if scopes.contains(&Scope::Server) {
-            rooms.clear();
+    /// Reads of a stream what belongs below its watermark, or to the span up to `end` and stands elsewhere.
+    async fn read_late(
+        export: &mut Export<'_, Self>,
+        progress: &mut StreamProgress<'_>,
+        end: Option<Position>,
+    ) -> Result<(), Error>;
+}
+
+impl<'a, P: Pass> Export<'a, P> {
+    /// Goes on in another way.
+    fn turn<Q: Pass>(self) -> Export<'a, Q> {
+        let Export {
+            database, archive, heads, run, stop, report, batch, committing, counts, files, read, span, ..
+        } = self;
+        Export {
+            database,
+            archive,
+            heads,
+            run,
+            stop,
+            report,
+            batch,
+            committing,
+            counts,
+            files,
+            pass: PhantomData,
+            read,
+            span,
         }
-        let mut rows = self.database.deoutliered(rooms, stream, None, head);
-        while let Some(chunk) = self.next(&mut rows).await? {
-            for event in chunk.into_iter().filter_map(Row::event) {
-                self.batch.push(event, false);
-                if self.is_full() {
-                    self.commit().await?;
-                }
-            }
-        }
-        self.commit().await
     }
 
     /// Exports every scope and stream that the selection asks for.
@@ -288,7 +276,7 @@ impl Export<'_> {
         let (scopes, caught_up) = scopes(selection, self.archive().await?.catalog())?;
         for scope in &scopes {
             for stream in Stream::ALL {
-                let watermark = self.archive().await?.catalog().watermark(scope.room_id(), stream)?;
+                let watermark = self.archive().await?.catalog().watermark(scope.key(), stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
                 if let Some(watermark) = watermark {
@@ -302,8 +290,8 @@ impl Export<'_> {
                     self.stream(&scope, stream).await?;
                 }
             }
-            if caught_up.contains(scope.room_id()) && !self.is_stopped() {
-                self.batch.caught_up(scope.room_id());
+            if caught_up.contains(scope.key()) && !self.is_stopped() {
+                self.batch.caught_up(scope.key());
             }
         }
         self.commit().await
@@ -320,49 +308,35 @@ impl Export<'_> {
     /// Reads one stream of one scope: first what was missing, then what is new.
     async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
         let archive = self.archive().await?;
-        let watermark = archive.catalog().watermark(scope.room_id(), stream)?;
-        let remembered = archive.catalog().gaps(scope.room_id(), stream)?;
+        let watermark = archive.catalog().watermark(scope.key(), stream)?;
+        let remembered = archive.catalog().gaps(scope.key(), stream)?;
         drop(archive);
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
-        let mut course = Course { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
+        let mut progress =
+            StreamProgress { scope, stream, watermark, gaps: remembered.clone(), moved: false, remembered };
 
-        // gaps that were joined hold events that are archived already, which only the index can tell
-        if !self.first && !course.gaps.is_empty() {
-            let missing = course.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = self.database.probe(scope, stream, missing);
-            let taken = self.take(rows, &mut course, None).await;
-            if taken.is_err() || self.is_stopped() {
-                course.report_to(&mut self.batch);
-                return taken;
-            }
-            course.gaps.expire(self.heads.received_ts);
-        }
-        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
-        if let (Scope::Room(room_id), Some(end), false) = (scope, end, self.first) {
-            let rows = self.database.deoutliered(vec![room_id.clone()], stream, at, end);
-            let taken = self.take(rows, &mut course, None).await;
-            if taken.is_err() || self.is_stopped() {
-                course.report_to(&mut self.batch);
-                return taken;
-            }
+        let late = P::read_late(self, &mut progress, end).await;
+        if late.is_err() || self.is_stopped() {
+            progress.report_to(&mut self.batch);
+            return late;
         }
         let mut taken = Ok(());
         if let Some(end) = end {
             let mut walk = Walk::new(at, self.heads.received_ts);
             let rows = self.database.pages(scope, stream, at, end);
-            taken = self.take(rows, &mut course, Some(&mut walk)).await;
+            taken = self.take(rows, &mut progress, Some(&mut walk)).await;
             if taken.is_ok() && !self.is_stopped() {
-                walk.rest(end, &mut course.gaps);
-                let anchor = course.watermark.take().and_then(|watermark| watermark.anchor);
-                course.watermark = Some(Watermark { position: end, anchor });
-                course.moved = true;
-            } else if let Some(watermark) = &course.watermark {
-                walk.rest(watermark.position, &mut course.gaps);
+                walk.rest(end, &mut progress.gaps);
+                let anchor = progress.watermark.take().and_then(|watermark| watermark.anchor);
+                progress.watermark = Some(Watermark { position: end, anchor });
+                progress.moved = true;
+            } else if let Some(watermark) = &progress.watermark {
+                walk.rest(watermark.position, &mut progress.gaps);
             }
             self.span.before += end.0.saturating_sub(at.map_or(0, |at| at.0));
         }
-        course.report_to(&mut self.batch);
+        progress.report_to(&mut self.batch);
         taken
     }
 
@@ -371,41 +345,42 @@ impl Export<'_> {
     async fn take(
         &mut self,
         mut rows: Rows,
-        course: &mut Course<'_>,
+        progress: &mut StreamProgress<'_>,
         mut walk: Option<&mut Walk>,
     ) -> Result<(), Error> {
-        let start = course.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
+        let start = progress.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
         while let Some(chunk) = self.next(&mut rows).await? {
             let last = chunk.last().map(|row| (row.position, row.event_id().to_owned()));
             for row in chunk {
                 self.read += 1;
                 let late = if let Some(walk) = &mut walk {
-                    walk.step(row.position, row.received_ts, &mut course.gaps);
+                    walk.step(row.position, row.received_ts, &mut progress.gaps);
                     false
                 } else {
-                    course.gaps.fill(row.position)
+                    progress.gaps.fill(row.position)
                 };
-                match row.found {
-                    Found::Event(event) if !(self.first && row.deoutliered) => self.batch.push(event, late),
-                    Found::OutlierState(state) => self.batch.push_state(*state),
-                    Found::Event(_) | Found::Other(_) => {}
+                let is_taken = P::takes(&row);
+                match row.holder {
+                    Holder::Event(event) if is_taken => self.batch.push(event, late),
+                    Holder::OutlierState(state) => self.batch.push_state(*state),
+                    Holder::Event(_) | Holder::Other(_) => {}
                 }
             }
             if let (Some(walk), Some((position, event_id))) = (&mut walk, last) {
-                course.moved = true;
-                course.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
+                progress.moved = true;
+                progress.watermark = Some(Watermark { position, anchor: Some((position, event_id)) });
                 if self.is_full() {
-                    walk.rest(position, &mut course.gaps);
+                    walk.rest(position, &mut progress.gaps);
                 }
             }
             if self.is_full() {
-                course.report_to(&mut self.batch);
+                progress.report_to(&mut self.batch);
                 self.commit().await?;
             }
-            if let Some(watermark) = course.watermark.as_ref().filter(|_| walk.is_some()) {
+            if let Some(watermark) = progress.watermark.as_ref().filter(|_| walk.is_some()) {
                 #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
                 let part = (self.span.before + watermark.position.0 - start) as f64 / self.span.all.max(1) as f64;
-                let (stream, position) = (course.stream, watermark.position);
+                let (stream, position) = (progress.stream, watermark.position);
                 self.report.progress(Progress { part: part.min(1.0), stream, position, events: self.read });
             }
         }

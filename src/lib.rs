@@ -5,7 +5,8 @@
 //! export       the loop: pages → batch → commit; the only place where source and archive meet to write
 //! doctor       checks of both → findings with remedies; changes nothing
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
-//! config       where the database is                                    (unaware of each other)
+//! config       where the database is; libpq's part of it is the crate       (unaware of each other)
+//!              `libpq_config`, which knows nothing of ours
 //! event        an event as stored, as a line; pure
 //! stream       streams, positions, gaps; pure
 //! transcript   what was said, as markdown; pure

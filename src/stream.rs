@@ -26,6 +26,38 @@ pub enum Stream {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
 
+/// What a watermark and its gaps are of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// The whole server: all rooms, by position.
+    Server,
+    /// One room, by its id, at the cost of that room.
+    Room(String),
+}
+
+impl Scope {
+    /// The room's id; none for the server.
+    #[must_use]
+    pub fn room(&self) -> Option<&str> {
+        match self {
+            Scope::Server => None,
+            Scope::Room(room_id) => Some(room_id),
+        }
+    }
+
+    /// How an archive's catalog writes it: the room's id, or an empty text for the server.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.room().unwrap_or_default()
+    }
+
+    /// The scope that a catalog writes so.
+    #[must_use]
+    pub fn of_key(key: &str) -> Scope {
+        if key.is_empty() { Scope::Server } else { Scope::Room(key.to_owned()) }
+    }
+}
+
 impl Stream {
     /// Both streams, in the order in which they are exported.
     pub const ALL: [Stream; 2] = [Stream::Live, Stream::Backfill];

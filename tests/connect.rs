@@ -102,10 +102,13 @@ impl Server {
 
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
 
-/// Connects, or says with all causes why not.
+/// Connects, or says with all causes why not, and what helps.
 fn connect(dsn: &str, env: &[(&str, &str)]) -> Result<source::Database, String> {
     let get = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
-    let config = Config::new(Some(dsn), get).map_err(|e| e.to_string())?;
+    let config = Config::new(Some(dsn), get).map_err(|error| {
+        let hint = error.hint().map(|hint| format!("; {hint}"));
+        format!("{error}{}", hint.unwrap_or_default())
+    })?;
     RUNTIME.block_on(source::Database::connect(&config)).map_err(|error| {
         let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
         causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -135,7 +135,7 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
     for file in entries(&directory) {
         let name = file.strip_suffix(".sql").unwrap_or(&file);
         let is_missing = match name {
-            "purge_tasks" | "rejudged" | "rejudged_head" => shape == Shape::V1_60,
+            "purge_tasks" | "un_partial_stated" | "un_partial_stated_head" => shape == Shape::V1_60,
             "ban_redactions" => shape != Shape::V1_163,
             _ => false,
         };
@@ -310,7 +310,9 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
                 vec![Box::new(room_id), Box::new(user_id), Box::new(1_000_i64)]
             })
             .into(),
-        "rejudged" => vec![vec![Box::new(0_i64), Box::new(1_000_i64)], vec![Box::new(1_900_i64), Box::new(1_000_i64)]],
+        "un_partial_stated" => {
+            vec![vec![Box::new(0_i64), Box::new(1_000_i64)], vec![Box::new(1_900_i64), Box::new(1_000_i64)]]
+        }
         "rooms" => ["", "!20:here.test"]
             .map(|after| -> Vec<Box<dyn ToSql + Sync>> { vec![Box::new(after), Box::new(200_i64)] })
             .into(),

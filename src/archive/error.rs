@@ -51,7 +51,7 @@ pub enum Error {
     )]
     Full(#[source] rusqlite::Error),
     /// The catalog's own text is damaged.
-    #[error("the archive's catalog.sqlite is damaged. Restore it from a backup of the archive, or {ANEW}")]
+    #[error("the archive's catalog.sqlite is damaged")]
     Damaged(#[source] rusqlite::Error),
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
@@ -189,7 +189,7 @@ pub enum Error {
     },
     /// A file is not as the catalog knows it.
     #[error(
-        "{} {found}, but the catalog knows {committed} bytes of it. Restore it from a backup of the archive. If there is none, {ANEW}",
+        "{} {found}, but the catalog knows {committed} bytes of it",
         path.display()
     )]
     Changed {
@@ -202,7 +202,7 @@ pub enum Error {
     },
     /// A catalog says what no export writes.
     #[error(
-        "the archive's catalog.sqlite has {0}, which no synapse-export has written: somebody has altered it, or made it to do harm. Restore it from a backup of the archive, or {ANEW}"
+        "the archive's catalog.sqlite has {0}, which no synapse-export has written: somebody has altered it, or made it to do harm"
     )]
     Altered(String),
     /// A file or directory of somebody else has the name of one that is to be made.
@@ -283,6 +283,21 @@ fn failed(source: rusqlite::Error) -> Error {
 }
 
 impl Error {
+    /// What helps, where the error does not say it itself.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Damaged(_) | Error::Altered(_) => {
+                Some(format!("restore it from a backup of the archive, or {ANEW}"))
+            }
+            Error::Changed { .. } => Some(format!("restore it from a backup of the archive. If there is none, {ANEW}")),
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run this as the user whose archive it is, or give that directory to this user".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the same may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {

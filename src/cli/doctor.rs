@@ -1,4 +1,6 @@
-//! `synapse-export doctor`.
+//! `synapse-export doctor`: shows what was found, for people or as JSON.
+//!
+//! Finds nothing itself: see [`crate::doctor`].
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,7 +12,7 @@ use super::database::DatabaseArgs;
 use super::log::{harmless, visible};
 use super::output::Output;
 use super::{CatalogArgs, Outcome};
-use crate::doctor::{self, Examined, Kind};
+use crate::doctor::{self, Examined, Severity};
 
 /// Check database and archive: what is wrong, what will go wrong, and what to do about it
 #[derive(clap::Args)]
@@ -50,9 +52,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     out.flush()?;
     Ok(match examined.worst() {
-        Kind::Error => Outcome::Errors,
-        Kind::Warning => Outcome::Warnings,
-        Kind::Unknown | Kind::Fine => Outcome::Done,
+        Severity::Error => Outcome::Errors,
+        Severity::Warning => Outcome::Warnings,
+        Severity::Unknown | Severity::Fine => Outcome::Done,
     })
 }
 
@@ -60,7 +62,7 @@ fn as_json(examined: &Examined) -> String {
     let findings = examined.findings.iter().map(|finding| {
         json!({
             "check": finding.check,
-            "kind": finding.kind.name(),
+            "kind": finding.severity.name(),
             "what": finding.what,
             "remedy": finding.remedy,
         })
@@ -77,10 +79,10 @@ fn as_json(examined: &Examined) -> String {
 
 fn write_text(out: &mut impl Write, examined: &Examined) -> std::io::Result<()> {
     for finding in &examined.findings {
-        let kind = match finding.kind {
-            Kind::Error => "ERROR",
-            Kind::Warning => "WARNING",
-            Kind::Unknown | Kind::Fine => finding.kind.name(),
+        let kind = match finding.severity {
+            Severity::Error => "ERROR",
+            Severity::Warning => "WARNING",
+            Severity::Unknown | Severity::Fine => finding.severity.name(),
         };
         writeln!(out, "{kind:<8} {}: {}", finding.check, visible(&finding.what))?;
         if let Some(remedy) = &finding.remedy {

@@ -1,19 +1,21 @@
-//! `synapse-export export`.
+//! `synapse-export export`: brings an archive up to date, and then its transcripts.
+//!
+//! Names become ids here, and what was asked for a selection; how it is read and written is not known here.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
+use super::signals::{first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage};
-use crate::archive::{self, Archive, Interrupt, Selection};
+use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -120,50 +122,6 @@ async fn prepare(
     let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
-}
-
-/// Ends what takes long in an archive at the first signal.
-pub(super) fn interrupt(signal: &watch::Receiver<Option<u8>>) -> Interrupt {
-    let signal = signal.clone();
-    Interrupt::when(move || signal.borrow().is_some())
-}
-
-/// Whether it is no failure, but what was to be ended.
-pub(super) fn is_stopped(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(archive::Error::Stopped))
-}
-
-/// The first signal.
-pub(super) async fn first(mut signal: watch::Receiver<Option<u8>>) -> Option<u8> {
-    signal.wait_for(Option::is_some).await.ok().and_then(|number| *number)
-}
-
-/// Sets `stop` at the first SIGINT or SIGTERM, tells which it was and says what happens now; the second ends the process at
-/// once.
-pub(super) fn watch_signals(stop: watch::Sender<bool>, now: &'static str) -> Result<watch::Receiver<Option<u8>>> {
-    // in a thread of its own: the others may be waiting for somebody to read from a pipe
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let context = runtime.enter();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    drop(context);
-    let (which, signalled) = watch::channel(None);
-    let watching = async move {
-        loop {
-            let number = tokio::select! {
-                _ = interrupt.recv() => 2,
-                _ = terminate.recv() => 15,
-            };
-            if which.borrow().is_some() {
-                super::leftovers::remove();
-                std::process::exit(128 + i32::from(number));
-            }
-            which.send_replace(Some(number));
-            stop.send_replace(true);
-            info!("{now}; once more to stop at once");
-        }
-    };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on::<_>(watching))?;
-    Ok(signalled)
 }
 
 /// The rooms that the arguments name, by id or alias.

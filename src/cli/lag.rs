@@ -1,4 +1,6 @@
-//! How far behind a replica may be.
+//! How far behind a replica may be, and whether a logical subscriber's tables are whole.
+//!
+//! Refuses with the status that says to try again later; waits for nothing.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! `synapse-export render`.
+//! `synapse-export render`: makes transcripts that are not up to date, from the archive alone.
+//!
+//! Asks no database.
 
 use std::time::{Duration, Instant};
 
@@ -6,8 +8,8 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
-use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted, shown};
+use super::signals::{interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{self, Archive, Transcripts};
 

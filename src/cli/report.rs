@@ -10,7 +10,7 @@ use super::{lag, log};
 use crate::archive::{Archive, Selection};
 use crate::event::Damage;
 use crate::export::{Progress, Report, Summary, WAITING_NAMED};
-use crate::source::{Database, Standing};
+use crate::source::{self, Database, Standing};
 use crate::stream::Stream;
 
 /// Between two lines.
@@ -94,8 +94,8 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
         );
     }
     bans(database);
-    if let Err(problem) = database.schema().suffices_for_rejudged() {
-        warn!("what Synapse rejects after it has been archived will be shown in transcripts: {problem}");
+    if let Err(problem) = database.schema().suffices_for_un_partial_stated() {
+        warn!("what Synapse rejects after it has been archived will be shown in transcripts: {}", advised(&problem));
     }
     Ok(())
 }
@@ -103,8 +103,14 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
 /// Says that transcripts will show what bans redact, if these cannot be read.
 pub(super) fn bans(database: &Database) {
     if let Err(problem) = database.schema().suffices_for_bans() {
-        warn!("what bans have redacted will be shown in transcripts: {problem}");
+        warn!("what bans have redacted will be shown in transcripts: {}", advised(&problem));
     }
+}
+
+/// A problem, and what helps against it.
+fn advised(problem: &source::Problem) -> String {
+    let hint = problem.hint().map_or_else(String::new, |hint| format!("; {hint}"));
+    format!("{problem}{hint}")
 }
 
 /// Names an event that is in no page, and so not archived.

@@ -1,4 +1,6 @@
-//! `synapse-export room`.
+//! `synapse-export room`: one room now, as lines or as a document, to a file or a pipe.
+//!
+//! Reads the database alone, and leaves no archive behind.
 
 mod document;
 
@@ -12,15 +14,15 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::export::{first, watch_signals};
 use super::lag::InitialCopy;
 use super::log::harmless;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
+use super::signals::{first, watch_signals};
 use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
-use crate::source::{self, Bans, Database, Matches, Room, Row, Rows};
+use crate::source::{self, Bans, Database, ListedRoom, Matches, Row, Rows};
 use document::Document;
 
 /// How many warnings about events are given in full.
@@ -369,7 +371,7 @@ fn asked_for(name: &str) -> String {
 }
 
 /// A room without its name, which may be those of its members, and has no place in a log.
-fn candidate(room: &Room) -> String {
+fn candidate(room: &ListedRoom) -> String {
     let mut columns = vec![shown(&room.room_id)];
     columns.extend(room.alias.as_deref().map(shown));
     columns.push(match room.members.unwrap_or_default() {

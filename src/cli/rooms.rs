@@ -1,4 +1,6 @@
-//! `synapse-export rooms`.
+//! `synapse-export rooms`: lists the rooms that the server knows, for people or as JSON.
+//!
+//! Asks the database alone: an archive is not looked at.
 
 mod table;
 
@@ -12,11 +14,11 @@ use tracing::{error, info};
 
 use super::Outcome;
 use super::database::DatabaseArgs;
-use super::export::{first, watch_signals};
 use super::log::harmless;
 use super::output::Output;
 use super::report::Counter;
-use crate::source::{Database, Kind, Room};
+use super::signals::{first, watch_signals};
+use crate::source::{Database, ListedRoom, RoomKind};
 
 /// List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them
 #[derive(clap::Args)]
@@ -36,7 +38,7 @@ pub(super) struct Args {
     name: Option<String>,
     /// Only these: room, space or dm (direct chats)
     #[arg(long = "type", value_name = "TYPE", value_parser = kind)]
-    kind: Option<Kind>,
+    kind: Option<RoomKind>,
     /// Only rooms in which no local user is left
     #[arg(long)]
     abandoned: bool,
@@ -146,7 +148,7 @@ async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
 }
 
 /// The rooms to list, as many as are wanted.
-async fn sorted(args: &Args, database: &Database) -> Result<Vec<Room>> {
+async fn sorted(args: &Args, database: &Database) -> Result<Vec<ListedRoom>> {
     let mut counter = Counter::new("rooms read", false);
     let (mut rooms, mut read) = (Vec::new(), 0);
     let mut after = String::new();
@@ -184,7 +186,7 @@ async fn sorted(args: &Args, database: &Database) -> Result<Vec<Room>> {
 }
 
 impl Args {
-    fn wants(&self, room: &Room) -> bool {
+    fn wants(&self, room: &ListedRoom) -> bool {
         let part = self.name.as_deref().map(str::to_lowercase);
         let named = part.is_none_or(|part| {
             let mut names = [&room.name].into_iter().chain(&room.alias).chain(&room.local_aliases);
@@ -200,9 +202,9 @@ impl Args {
         matches!(self.sort, Sort::Events | Sort::Members)
     }
 
-    fn sort(&self, rooms: &mut [Room]) {
-        let by_name = |a: &Room, b: &Room| a.name.to_lowercase().cmp(&b.name.to_lowercase());
-        let by = |a: &Room, b: &Room| {
+    fn sort(&self, rooms: &mut [ListedRoom]) {
+        let by_name = |a: &ListedRoom, b: &ListedRoom| a.name.to_lowercase().cmp(&b.name.to_lowercase());
+        let by = |a: &ListedRoom, b: &ListedRoom| {
             let first = match self.sort {
                 Sort::Id => Ordering::Equal,
                 Sort::Name => by_name(a, b),
@@ -216,7 +218,7 @@ impl Args {
     }
 }
 
-fn write_json(out: &mut impl Write, rooms: &[Room]) -> std::io::Result<()> {
+fn write_json(out: &mut impl Write, rooms: &[ListedRoom]) -> std::io::Result<()> {
     for room in rooms {
         let line = json!({
             "room_id": room.room_id,
@@ -238,7 +240,7 @@ fn write_json(out: &mut impl Write, rooms: &[Room]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn kind(name: &str) -> Result<Kind, String> {
-    let kinds = [Kind::Room, Kind::Space, Kind::Direct];
+fn kind(name: &str) -> Result<RoomKind, String> {
+    let kinds = [RoomKind::Room, RoomKind::Space, RoomKind::Direct];
     kinds.into_iter().find(|kind| kind.name() == name).ok_or_else(|| "room, space or dm".to_owned())
 }

@@ -1,4 +1,6 @@
-//! `synapse-export watermark`.
+//! `synapse-export watermark`: shows how far an archive has read the server, or lets it read anew.
+//!
+//! Asks no database. A reset loses nothing that is archived.
 
 use std::io::{IsTerminal as _, Write as _};
 

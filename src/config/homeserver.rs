@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use libpq_config::Parameters;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Error;
-use super::parameters::Parameters;
 
 #[derive(Default, Deserialize)]
 struct Homeserver {
@@ -67,7 +67,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<(Parameters, Vec<PathBuf>), Erro
 }
 
 fn unusable(path: &Path, problem: String) -> Error {
-    Error::File { key: "--synapse-config", path: path.to_owned(), problem }
+    Error::File { path: path.to_owned(), problem }
 }
 
 /// The files named, and those of the directories named, in Synapse's order.

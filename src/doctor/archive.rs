@@ -1,14 +1,16 @@
 //! The archive: whether an export can write to it, what the last one left, how far it has come.
+//!
+//! Looks at it beside whoever writes to it, and reads no line's content.
 
 use std::path::{Path, PathBuf};
 
 use tokio::time::timeout;
 
-use super::{EACH, Finding, chain, day, n, named, silent};
+use super::finding::{EACH, Finding, chain, day, n, named, silent};
 use crate::archive::{Catalog, Error, LastRun, Look, foreign_owner, look};
 use crate::export::anchor;
-use crate::source::{Database, Scope};
-use crate::stream::Stream;
+use crate::source::Database;
+use crate::stream::{Scope, Stream};
 
 /// How many files are compared with the catalog, others each time.
 const FILES: i64 = 1_000;
@@ -17,7 +19,7 @@ const SCOPES: usize = 100;
 
 /// What is known of the archive.
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct ArchiveState {
     directory: Option<PathBuf>,
     look: Option<Look>,
     catalog: Option<Catalog>,
@@ -30,10 +32,10 @@ pub(super) struct State {
     findings: Vec<Finding>,
 }
 
-impl State {
+impl ArchiveState {
     /// Looks at an archive, if there is one to look at.
-    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> State {
-        let mut state = State { directory: directory.map(Path::to_owned), ..State::default() };
+    pub(super) fn of(directory: Option<&Path>, catalog: Option<&Path>) -> ArchiveState {
+        let mut state = ArchiveState { directory: directory.map(Path::to_owned), ..ArchiveState::default() };
         let Some(directory) = directory else {
             let finding = Finding::unknown("archive", "none was named, so none was looked at");
             state.findings.push(finding.remedy("give --archive DIR or SYNAPSE_EXPORT_ARCHIVE"));
@@ -233,22 +235,21 @@ async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>,
     let heads = database.heads().await.map_err(|error| chain(&error))?;
     let scopes = catalog.scopes().map_err(failed)?;
     let (mut told, mut gaps, mut ids) = (Vec::new(), 0, 0);
-    for scope in scopes.iter().take(SCOPES) {
+    for scope in scopes.iter().take(SCOPES).map(|key| Scope::of_key(key)) {
         for stream in Stream::ALL {
-            for gap in catalog.gaps(scope, stream).map_err(failed)?.iter() {
+            for gap in catalog.gaps(scope.key(), stream).map_err(failed)?.iter() {
                 gaps += 1;
                 ids += gap.last.0 - gap.first.0 + 1;
             }
-            let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
-            let of = if scope.is_empty() { Scope::Server } else { Scope::Room(scope.clone()) };
-            let reused = anchor::reused(catalog, database, &of, stream, &watermark).await;
+            let Some(watermark) = catalog.watermark(scope.key(), stream).map_err(failed)? else { continue };
+            let reused = anchor::reused(catalog, database, &scope, stream, &watermark).await;
             let reused = reused.map_err(|error| chain(&error))?;
             if let Some(reused) = reused {
                 let what = format!("{reused}: the server was restored from a backup, or it is another one");
                 let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
                 return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
             }
-            if scope.is_empty() {
+            if scope == Scope::Server {
                 let ahead = heads.of(stream).map_or(0, |head| head.0.saturating_sub(watermark.position.0));
                 told.push(format!("{stream} {}, with {} ids to come", watermark.position.0, n(ahead)));
             }
@@ -299,13 +300,7 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
 
 /// What is wrong with an archive and, where its error says it, what to do about it.
 fn unusable(error: &Error) -> Finding {
-    let told = error.to_string();
-    let (what, remedy) = match told.split_once(". Restore it ") {
-        Some((what, rest)) => (what, Some(format!("restore it {rest}"))),
-        None => (&*told, None),
-    };
-    let cause = std::error::Error::source(error).map_or_else(String::new, |cause| format!(": {}", chain(cause)));
-    Finding { remedy, ..Finding::error("archive", format!("{what}{cause}")) }
+    Finding { remedy: error.hint(), ..Finding::error("archive", chain(error)) }
 }
 
 fn milliseconds(time: &str) -> Option<i64> {
@@ -333,7 +328,7 @@ mod tests {
             error: error.map(str::to_owned),
         };
         let finding = last_run(Some(&failed(Some("no space left"))), None, None);
-        assert_eq!(finding.kind, super::super::Kind::Warning);
+        assert_eq!(finding.severity, super::super::finding::Severity::Warning);
         assert!(finding.what.contains(": failed (no space left);"), "{finding:?}");
         assert_eq!(finding.remedy.as_deref(), Some("run synapse-export export"));
         assert!(last_run(Some(&failed(None)), None, None).what.contains(": failed;"));

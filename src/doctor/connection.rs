@@ -1,87 +1,59 @@
 //! The way to the database: reachable, encrypted, as a role that only reads; primary or replica.
+//!
+//! Asks the server of itself alone, and no table of Synapse's.
 
-use tokio_postgres::error::SqlState;
-
-use super::{Finding, chain, known, n, named, span};
-use crate::source::{self, Database, Login, Pooler, PoolerRefusal, Standing};
+use super::finding::{Finding, answered, chain, n, named, span};
+use crate::source::{self, Database, Login, Pooler, Standing};
 
 /// From here on a replica counts as behind: what it lacks is for the next export, but its homeserver prunes and purges.
 const LAG: i64 = 60 * 60 * 1000;
 /// PostgreSQL's default, which is far longer than a page takes.
-const PATIENCE: i64 = 30_000;
+const PAGE_TIME: i64 = 30_000;
 
 /// Says why there is no connection.
 pub(super) fn unreachable(error: &source::Error) -> Finding {
-    Finding::error("connection", chain(error)).remedy(remedy(error))
-}
-
-/// What to do when there is no connection.
-pub(crate) fn remedy(error: &source::Error) -> &'static str {
-    let check_password = "check the password: --password-file, PGPASSWORD or ~/.pgpass; set it with: psql -c '\\password synapse_export'";
     let cause = match error {
-        source::Error::Connect { source, .. } => source.downcast_ref::<source::Refusal>(),
+        source::Error::Connect { source, .. } => source.downcast_ref::<source::ServerError>(),
         source::Error::Query { source, .. } => Some(source),
         _ => None,
     };
-    let Some(code) = cause.and_then(source::Refusal::code) else {
-        // the server asks for one, and there is none
-        if chain(error).ends_with("password missing") {
-            return check_password;
-        }
-        return "check host, port, sslmode and certificates, and that PostgreSQL listens there and lets this machine in (listen_addresses, pg_hba.conf, firewalls)";
+    let hint = match cause {
+        Some(cause) if cause.code().is_some() && error.is_transient() => "try again later",
+        Some(cause) => cause.hint(),
+        None => source::CHECK_THE_WAY,
     };
-    match cause.and_then(source::Refusal::pooler) {
-        Some(PoolerRefusal::Mode) => {
-            return "a pooler in the mode statement gives each statement another connection, so that nothing can be read as one: connect to PostgreSQL itself, or have a database with pool_mode = transaction or session in pgbouncer.ini";
-        }
-        Some(PoolerRefusal::Parameter) => {
-            return "leave it out of the connection string (options, PGOPTIONS), and set for the role what it asks for: ALTER ROLE ... SET; or connect to PostgreSQL itself";
-        }
-        Some(PoolerRefusal::Encryption) => return "the pooler wants encryption: set sslmode=require or better",
-        Some(PoolerRefusal::Login | PoolerRefusal::Database) | None => {}
-    }
-    if *code == SqlState::INVALID_PASSWORD {
-        check_password
-    } else if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
-        "check that the role exists (sql/reader_role.sql makes one), and that pg_hba.conf has a line that lets it in from here"
-    } else if *code == SqlState::UNDEFINED_DATABASE {
-        "check the database's name: it stands in Synapse's homeserver.yaml, and --synapse-config takes it from there"
-    } else if error.is_transient() {
-        "try again later"
-    } else {
-        "see what PostgreSQL's own log says about it"
-    }
+    Finding::error("connection", chain(error)).remedy(hint)
 }
 
 /// Checks the connection, the role and the server.
 pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> Option<Login> {
-    let login = known("connection", database.login(), findings).await;
+    let login = answered("connection", database.login(), findings).await;
     if let Some(login) = &login {
         findings.push(Finding::fine("connection", format!("PostgreSQL {} answers", login.server_version)));
         findings.push(tls(login));
     }
-    if let Some(found) = known("pooler", database.pooler(), findings).await {
+    if let Some(found) = answered("pooler", database.pooler(), findings).await {
         findings.push(pooler(&found));
         if !found.lost_options.is_empty() {
             findings.push(lost(&found.lost_options));
         }
     }
-    let writable = known("role", database.writable(), findings).await;
+    let writable = answered("role", database.writable(), findings).await;
     if let Some((login, writable)) = login.as_ref().zip(writable) {
         findings.push(role(login, &writable));
     }
-    let standing = known("replica", database.standing(), findings).await;
+    let standing = answered("replica", database.standing(), findings).await;
     if let Some(standing) = standing {
         findings.push(replica(standing));
         if let Standing::Replica(_) = standing {
             let names = ["max_standby_streaming_delay", "hot_standby_feedback"];
-            if let Some(settings) = known("standby settings", database.settings(&names), findings).await {
+            if let Some(settings) = answered("standby settings", database.settings(&names), findings).await {
                 let [delay, feedback] = names.map(|name| settings.get(name).map(String::as_str));
                 findings.push(standby(delay.and_then(|delay| delay.parse().ok()), feedback));
             }
         }
     }
-    if let Some(copying) = known("initial copy", database.copying(), findings).await {
+    if let Some(copying) = answered("initial copy", database.copying(), findings).await {
         findings.extend(self::copying(copying));
     }
     login
@@ -203,7 +175,7 @@ fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
     match (delay, feedback) {
         (_, Some("on")) => Finding::fine(check, "hot_standby_feedback is on: the primary keeps rows that are being read"),
         (Some(..0), _) => Finding::fine(check, "max_standby_streaming_delay is -1: the replica waits for what is being read"),
-        (Some(PATIENCE..), _) => {
+        (Some(PAGE_TIME..), _) => {
             let what = format!("the replica waits {} for what is being read; a page takes less", span(delay.unwrap_or_default()));
             Finding::fine(check, what)
         }
@@ -220,28 +192,32 @@ fn standby(delay: Option<i64>, feedback: Option<&str>) -> Finding {
 mod tests {
     use std::time::Duration;
 
-    use super::super::Kind;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]
     fn a_replica_that_is_far_behind_or_does_not_know_is_warned_of() {
         let minutes = |minutes: u64| Standing::Replica(Some(Duration::from_secs(60 * minutes)));
         for (standing, kind, said) in [
-            (Standing::Primary, Kind::Fine, "primary"),
-            (minutes(0), Kind::Fine, "all it has been sent"),
-            (minutes(59), Kind::Fine, "59 minutes behind"),
-            (minutes(60), Kind::Warning, "60 minutes behind"),
-            (Standing::Replica(None), Kind::Warning, "cannot tell"),
-            (Standing::Subscriber(None), Kind::Warning, "a logical subscriber that cannot tell"),
-            (Standing::Subscriber(Some(Duration::from_secs(3))), Kind::Fine, "a logical subscriber, 3 seconds behind"),
+            (Standing::Primary, Severity::Fine, "primary"),
+            (minutes(0), Severity::Fine, "all it has been sent"),
+            (minutes(59), Severity::Fine, "59 minutes behind"),
+            (minutes(60), Severity::Warning, "60 minutes behind"),
+            (Standing::Replica(None), Severity::Warning, "cannot tell"),
+            (Standing::Subscriber(None), Severity::Warning, "a logical subscriber that cannot tell"),
+            (
+                Standing::Subscriber(Some(Duration::from_secs(3))),
+                Severity::Fine,
+                "a logical subscriber, 3 seconds behind",
+            ),
             (
                 Standing::Subscriber(Some(Duration::from_secs(7200))),
-                Kind::Warning,
+                Severity::Warning,
                 "a logical subscriber, 2 hours behind",
             ),
         ] {
             let finding = replica(standing);
-            assert_eq!(finding.kind, kind, "{finding:?}");
+            assert_eq!(finding.severity, kind, "{finding:?}");
             assert!(finding.what.contains(said), "{finding:?}");
         }
     }
@@ -249,16 +225,16 @@ mod tests {
     #[test]
     fn a_replica_that_cancels_early_is_warned_of() {
         for (delay, feedback, kind) in [
-            (Some(30_000), Some("off"), Kind::Fine),
-            (Some(-1), Some("off"), Kind::Fine),
-            (Some(0), Some("on"), Kind::Fine),
-            (None, Some("on"), Kind::Fine),
-            (Some(0), Some("off"), Kind::Warning),
-            (Some(29_999), None, Kind::Warning),
-            (None, Some("off"), Kind::Unknown),
-            (None, None, Kind::Unknown),
+            (Some(30_000), Some("off"), Severity::Fine),
+            (Some(-1), Some("off"), Severity::Fine),
+            (Some(0), Some("on"), Severity::Fine),
+            (None, Some("on"), Severity::Fine),
+            (Some(0), Some("off"), Severity::Warning),
+            (Some(29_999), None, Severity::Warning),
+            (None, Some("off"), Severity::Unknown),
+            (None, None, Severity::Unknown),
         ] {
-            assert_eq!(standby(delay, feedback).kind, kind, "{delay:?} {feedback:?}");
+            assert_eq!(standby(delay, feedback).severity, kind, "{delay:?} {feedback:?}");
         }
     }
 
@@ -266,16 +242,16 @@ mod tests {
     fn a_pooler_is_told_as_far_as_it_shows() {
         let found = |is_there, by_transaction| Pooler { is_there, by_transaction, lost_options: Vec::new() };
         for (found, kind, said) in [
-            (found(Some(false), false), Kind::Fine, "none"),
-            (found(None, false), Kind::Unknown, "does not show"),
-            (found(Some(true), true), Kind::Fine, "for a transaction only"),
-            (found(Some(true), false), Kind::Fine, "perhaps in the mode session"),
+            (found(Some(false), false), Severity::Fine, "none"),
+            (found(None, false), Severity::Unknown, "does not show"),
+            (found(Some(true), true), Severity::Fine, "for a transaction only"),
+            (found(Some(true), false), Severity::Fine, "perhaps in the mode session"),
         ] {
             let finding = pooler(&found);
-            assert!(finding.kind == kind && finding.what.contains(said), "{finding:?}");
+            assert!(finding.severity == kind && finding.what.contains(said), "{finding:?}");
         }
         let finding = lost(&["statement_timeout".to_owned()]);
-        assert!(finding.kind == Kind::Warning && finding.what.contains("statement_timeout"), "{finding:?}");
+        assert!(finding.severity == Severity::Warning && finding.what.contains("statement_timeout"), "{finding:?}");
     }
 
     #[test]
@@ -288,13 +264,13 @@ mod tests {
             is_local,
             tls: tls.map(|protocol| (protocol.to_owned(), "a cipher".to_owned())),
         };
-        assert_eq!(tls(&login(true, None)).kind, Kind::Fine);
-        assert_eq!(tls(&login(false, None)).kind, Kind::Warning);
-        assert_eq!(tls(&Login { is_loopback: true, ..login(false, None) }).kind, Kind::Fine);
+        assert_eq!(tls(&login(true, None)).severity, Severity::Fine);
+        assert_eq!(tls(&login(false, None)).severity, Severity::Warning);
+        assert_eq!(tls(&Login { is_loopback: true, ..login(false, None) }).severity, Severity::Fine);
         let finding = tls(&login(false, Some("TLSv1.3")));
-        assert_eq!((finding.kind, &*finding.what), (Kind::Fine, "in force: TLSv1.3, a cipher"));
-        assert_eq!(role(&login(true, None), &[]).kind, Kind::Fine);
+        assert_eq!((finding.severity, &*finding.what), (Severity::Fine, "in force: TLSv1.3, a cipher"));
+        assert_eq!(role(&login(true, None), &[]).severity, Severity::Fine);
         let finding = role(&login(true, None), &["events".to_owned()]);
-        assert!(finding.kind == Kind::Warning && finding.what.contains("(events)"), "{finding:?}");
+        assert!(finding.severity == Severity::Warning && finding.what.contains("(events)"), "{finding:?}");
     }
 }

@@ -1,7 +1,10 @@
 //! What the server forgets: originals of redacted events, and what retention and purges delete.
+//!
+//! Says how much time the next export has; what is gone already it cannot tell.
 
+use super::archive;
+use super::finding::{Finding, answered, day, n, span};
 use super::synapse::hidden;
-use super::{Finding, archive, day, known, n, span};
 use crate::source::{Database, Login, PendingRedactions, Sampled, Sizes};
 
 /// How many redactions that Synapse has not acted on are counted.
@@ -19,14 +22,19 @@ const SLACK: i64 = 60 * 60 * 1000;
 pub(super) async fn check(
     database: &Database,
     login: Option<&Login>,
-    archive: &archive::State,
+    archive: &archive::ArchiveState,
     findings: &mut Vec<Finding>,
 ) {
     redactions(database, login, archive, findings).await;
     purges(database, findings).await;
 }
 
-async fn redactions(database: &Database, login: Option<&Login>, archive: &archive::State, findings: &mut Vec<Finding>) {
+async fn redactions(
+    database: &Database,
+    login: Option<&Login>,
+    archive: &archive::ArchiveState,
+    findings: &mut Vec<Finding>,
+) {
     let check = "redactions";
     let schema = database.schema();
     let columns = ["event_id", "have_censored", "received_ts"];
@@ -34,7 +42,7 @@ async fn redactions(database: &Database, login: Option<&Login>, archive: &archiv
         findings.push(hidden(check, schema, "redactions", &columns));
         return;
     }
-    let Some(indexes) = known(check, database.indexes(&["redactions"]), findings).await else { return };
+    let Some(indexes) = answered(check, database.indexes(&["redactions"]), findings).await else { return };
     if !indexes.iter().any(|index| index.is_valid && index.is_partial && index.columns == ["received_ts"]) {
         let what = "there is no valid index redactions_have_censored_ts, without which they cannot be counted";
         findings.push(Finding::unknown(check, what).remedy(
@@ -44,13 +52,13 @@ async fn redactions(database: &Database, login: Option<&Login>, archive: &archiv
     }
     let most = |most: u64| i64::try_from(most + 1).unwrap_or(i64::MAX);
     // where there is no answer to one, there is none to the others
-    let Some(pending) = known(check, database.pending_redactions(i64::MIN, most(PENDING)), findings).await else {
+    let Some(pending) = answered(check, database.pending_redactions(i64::MIN, most(PENDING)), findings).await else {
         return;
     };
-    let sampled = known(check, database.sampled_redactions(most(SAMPLED)), findings).await;
-    let sizes = known(check, database.sizes(), findings).await;
+    let sampled = answered(check, database.sampled_redactions(most(SAMPLED)), findings).await;
+    let sizes = answered(check, database.sizes(), findings).await;
     let since_last_run = match archive.last_complete {
-        Some(began) => known(check, database.pending_redactions(began, 1), findings).await,
+        Some(began) => answered(check, database.pending_redactions(began, 1), findings).await,
         None => Some(pending),
     };
     let (Some(login), Some(sampled), Some(Sizes { redactions: rows, .. })) = (login, sampled, sizes) else {
@@ -168,7 +176,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     let schema = database.schema();
     let (mut seen, before) = (Vec::new(), findings.len());
     if schema.can_read("room_retention", "max_lifetime") {
-        if let Some((policies @ 1.., shortest)) = known(check, database.retention(FEW), findings).await {
+        if let Some((policies @ 1.., shortest)) = answered(check, database.retention(FEW), findings).await {
             let shortest = shortest.map(|shortest| format!(", the shortest {}", span(shortest))).unwrap_or_default();
             seen.push(format!("{} retention policies were set in rooms{shortest}", up_to(policies)));
         }
@@ -177,7 +185,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
     }
     let columns = ["id", "action", "timestamp"];
     if columns.iter().all(|column| schema.can_read("scheduled_tasks", column)) {
-        if let Some((purges @ 1.., last)) = known(check, database.purge_tasks(FEW), findings).await {
+        if let Some((purges @ 1.., last)) = answered(check, database.purge_tasks(FEW), findings).await {
             let last = last.map(|last| format!(", the last {}", day(last))).unwrap_or_default();
             seen.push(format!("{} purges are planned, at work or over{last}", n(purges)));
         }
@@ -186,7 +194,7 @@ async fn purges(database: &Database, findings: &mut Vec<Finding>) {
         findings.push(hidden(check, schema, "scheduled_tasks", &columns));
     }
     if database.server_name().is_some()
-        && let Some(survivors @ 1..) = known(check, database.survivors(SURVIVORS), findings).await
+        && let Some(survivors @ 1..) = answered(check, database.survivors(SURVIVORS), findings).await
     {
         seen.push(format!(
             "of the {} oldest events {} are local messages that a purge left behind",
@@ -210,7 +218,7 @@ fn up_to(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::finding::Severity;
     use super::*;
 
     const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -224,32 +232,36 @@ mod tests {
         Sampled { seen: 100, censored, last: (censored > 0).then_some(NOW - days_ago * DAY) }
     }
 
-    fn check(pending: PendingRedactions, sampled: Sampled, kind: Kind, said: &str) {
+    fn check(pending: PendingRedactions, sampled: Sampled, severity: Severity, said: &str) {
         let redactions = |unarchived| Redactions { now: NOW, rows: Some(50_000), pending, sampled, unarchived };
         let finding = redactions(Some(pending)).finding();
-        assert_eq!(finding.kind, kind, "{finding:?}");
+        assert_eq!(finding.severity, severity, "{finding:?}");
         assert!(finding.what.contains(said), "{said}: {finding:?}");
-        assert_eq!(redactions(None).finding().kind, Kind::Fine, "without an archive there is none to be late for");
+        assert_eq!(
+            redactions(None).finding().severity,
+            Severity::Fine,
+            "without an archive there is none to be late for"
+        );
     }
 
     #[test]
     fn the_period_is_inferred_from_what_is_gone_and_what_is_not() {
-        check(pending(0, 0), sampled(0, 0), Kind::Fine, "none is waiting");
-        check(pending(3, 1), sampled(0, 0), Kind::Fine, "the next goes 2026-11-28 12:00 UTC");
-        check(pending(3, 1), sampled(9, 8), Kind::Fine, "by default");
-        check(pending(3, 1), sampled(9, 1), Kind::Warning, "or less; the next goes by 2026-11-22 12:00 UTC");
-        check(pending(3, 1), sampled(9, 2), Kind::Fine, "is 2 days or less; the next goes by 2026-11-23 12:00 UTC");
-        check(pending(0, 0), sampled(9, 2), Kind::Fine, "is 2 days or less");
-        check(pending(3, 20), sampled(9, 30), Kind::Fine, "between 20 days and 30 days");
-        check(pending(3, 27), sampled(9, 30), Kind::Warning, "pruned from 2026-11-25 12:00 UTC on");
-        check(pending(3, 40), sampled(0, 0), Kind::Fine, "longer, or null");
-        check(pending(3, 40), sampled(9, 30), Kind::Warning, "late with pruning");
+        check(pending(0, 0), sampled(0, 0), Severity::Fine, "none is waiting");
+        check(pending(3, 1), sampled(0, 0), Severity::Fine, "the next goes 2026-11-28 12:00 UTC");
+        check(pending(3, 1), sampled(9, 8), Severity::Fine, "by default");
+        check(pending(3, 1), sampled(9, 1), Severity::Warning, "or less; the next goes by 2026-11-22 12:00 UTC");
+        check(pending(3, 1), sampled(9, 2), Severity::Fine, "is 2 days or less; the next goes by 2026-11-23 12:00 UTC");
+        check(pending(0, 0), sampled(9, 2), Severity::Fine, "is 2 days or less");
+        check(pending(3, 20), sampled(9, 30), Severity::Fine, "between 20 days and 30 days");
+        check(pending(3, 27), sampled(9, 30), Severity::Warning, "pruned from 2026-11-25 12:00 UTC on");
+        check(pending(3, 40), sampled(0, 0), Severity::Fine, "longer, or null");
+        check(pending(3, 40), sampled(9, 30), Severity::Warning, "late with pruning");
     }
 
     #[test]
     fn originals_that_go_within_a_day_are_warned_of_unless_they_are_archived() {
-        check(pending(3, 5), sampled(9, 8), Kind::Fine, "by default");
-        check(pending(3, 7), sampled(9, 8), Kind::Warning, "pruned from 2026-11-22 12:00 UTC on");
+        check(pending(3, 5), sampled(9, 8), Severity::Fine, "by default");
+        check(pending(3, 7), sampled(9, 8), Severity::Warning, "pruned from 2026-11-22 12:00 UTC on");
         let archived = PendingRedactions { count: 1, first: Some(NOW - DAY) };
         let finding = Redactions {
             now: NOW,
@@ -258,14 +270,14 @@ mod tests {
             sampled: sampled(9, 8),
             unarchived: Some(archived),
         };
-        assert_eq!(finding.finding().kind, Kind::Fine);
+        assert_eq!(finding.finding().severity, Severity::Fine);
     }
 
     #[test]
     fn what_is_not_counted_is_said_to_be_estimated() {
         let many = Sampled { seen: SAMPLED + 1, censored: 1_500, last: Some(NOW - 8 * DAY) };
-        check(pending(3, 1), many, Kind::Fine, "about 49,997");
-        check(pending(PENDING + 1, 1), many, Kind::Fine, "more than 10,000");
-        check(pending(PENDING + 1, 1), many, Kind::Fine, "1,500 of 2,001 looked at");
+        check(pending(3, 1), many, Severity::Fine, "about 49,997");
+        check(pending(PENDING + 1, 1), many, Severity::Fine, "more than 10,000");
+        check(pending(PENDING + 1, 1), many, Severity::Fine, "1,500 of 2,001 looked at");
     }
 }

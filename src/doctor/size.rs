@@ -1,6 +1,9 @@
 //! What a full export takes: events, bytes, time; and whether there is room for it.
+//!
+//! Estimates from PostgreSQL's statistics and what was measured once; counts nothing.
 
-use super::{Finding, archive, bytes, known, n, span};
+use super::archive;
+use super::finding::{Finding, answered, bytes, n, span};
 use crate::source::{Database, Sizes};
 
 /// An archive is about twice as large as the table `event_json` without its indexes: half of it lines, the rest catalog and
@@ -21,7 +24,7 @@ pub struct Estimate {
 }
 
 pub(super) async fn estimate(database: &Database, findings: &mut Vec<Finding>) -> Option<Estimate> {
-    let sizes = known("full export", database.sizes(), findings).await?;
+    let sizes = answered("full export", database.sizes(), findings).await?;
     let (finding, estimate) = from_sizes(&sizes);
     findings.push(finding);
     estimate
@@ -62,7 +65,7 @@ fn from_sizes(sizes: &Sizes) -> (Finding, Option<Estimate>) {
 }
 
 /// Checks that what is still to be archived finds room.
-pub(super) fn room_for(estimate: Option<Estimate>, archive: &archive::State, findings: &mut Vec<Finding>) {
+pub(super) fn room_for(estimate: Option<Estimate>, archive: &archive::ArchiveState, findings: &mut Vec<Finding>) {
     let check = "disk space";
     let Some(free) = archive.free_bytes() else { return };
     let Some(estimate) = estimate.filter(|_| !archive.has_selection) else {

@@ -1,8 +1,10 @@
 //! Synapse's tables: a version that is known, columns and indexes that are there, and what Synapse is still doing to them.
+//!
+//! What is there decides, found in PostgreSQL's catalogs; a version alone never does.
 
 use std::collections::BTreeSet;
 
-use super::{Finding, known, n, named};
+use super::finding::{Finding, answered, n, named};
 use crate::source::{Database, Index, Problem, Schema};
 
 /// Versions of Synapse's tables that real servers of these releases had.
@@ -69,14 +71,14 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
         }
     }
     if schema.can_read("schema_version", "version") {
-        if let Some(version) = known("schema version", database.schema_version(), findings).await {
+        if let Some(version) = answered("schema version", database.schema_version(), findings).await {
             findings.push(self::version(version));
         }
     } else {
         findings.push(hidden("schema version", schema, "schema_version", &["version"]));
     }
     if schema.can_read("background_updates", "update_name") {
-        if let Some(pending) = known("background updates", database.background_updates(), findings).await {
+        if let Some(pending) = answered("background updates", database.background_updates(), findings).await {
             findings.push(updates(&pending));
         }
     } else {
@@ -85,7 +87,7 @@ pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) -> b
     let wanted: BTreeSet<&str> =
         INDEXES.map(|(table, ..)| table).into_iter().filter(|table| schema.has(table)).collect();
     let wanted: Vec<&str> = wanted.into_iter().collect();
-    if let Some(found) = known("indexes", database.indexes(&wanted), findings).await {
+    if let Some(found) = answered("indexes", database.indexes(&wanted), findings).await {
         indexes(&wanted, &found, findings);
     }
     suffices
@@ -110,7 +112,7 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
     if let Err(problem) = schema.suffices_for_bans() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what bans have redacted", problem));
     }
-    if let Err(problem) = schema.suffices_for_rejudged() {
+    if let Err(problem) = schema.suffices_for_un_partial_stated() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what Synapse has rejected later", problem));
     }
     let lacks: Vec<&str> =
@@ -126,13 +128,13 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
 }
 
 fn lacking(found: fn(&'static str, String) -> Finding, what: &str, problem: Problem) -> Finding {
-    match problem {
-        Problem::Missing(missing, role) => found("tables", format!("{what} needs what is not there: {missing}"))
-            .remedy(format!("check that this is Synapse's database, and that the role may use its schema: GRANT USAGE ON SCHEMA public TO {role};")),
-        Problem::Unreadable { tables, role } => found("tables", format!("{what} needs tables that the role may not read: {tables}"))
-            .remedy(format!("as the tables' owner, on the primary, run: GRANT SELECT ON {tables} TO {role};")),
-        Problem::Unexpected(what) => found("tables", format!("the database answered with other types than Synapse's: {what}")),
-    }
+    let hint = problem.hint();
+    let what = match problem {
+        Problem::Missing(missing, _) => format!("{what} needs what is not there: {missing}"),
+        Problem::Unreadable { tables, .. } => format!("{what} needs tables that the role may not read: {tables}"),
+        Problem::Unexpected(what) => format!("the database answered with other types than Synapse's: {what}"),
+    };
+    Finding { remedy: hint, ..found("tables", what) }
 }
 
 fn version(version: Option<i32>) -> Finding {
@@ -205,22 +207,22 @@ fn indexes(tables: &[&str], found: &[Index], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]
     fn a_version_is_placed_between_those_that_are_known() {
         for (number, kind, said) in [
-            (Some(69), Kind::Warning, "older"),
-            (Some(70), Kind::Fine, "as Synapse 1.60 has it"),
-            (Some(71), Kind::Fine, "between those of Synapse 1.60 and 1.90"),
-            (Some(93), Kind::Fine, "between those of Synapse 1.113 and 1.163"),
-            (Some(94), Kind::Fine, "as Synapse 1.163 has it"),
-            (Some(95), Kind::Warning, "probably fine"),
-            (None, Kind::Unknown, "empty"),
+            (Some(69), Severity::Warning, "older"),
+            (Some(70), Severity::Fine, "as Synapse 1.60 has it"),
+            (Some(71), Severity::Fine, "between those of Synapse 1.60 and 1.90"),
+            (Some(93), Severity::Fine, "between those of Synapse 1.113 and 1.163"),
+            (Some(94), Severity::Fine, "as Synapse 1.163 has it"),
+            (Some(95), Severity::Warning, "probably fine"),
+            (None, Severity::Unknown, "empty"),
         ] {
             let finding = version(number);
-            assert_eq!(finding.kind, kind, "{finding:?}");
+            assert_eq!(finding.severity, kind, "{finding:?}");
             assert!(finding.what.contains(said), "{finding:?}");
         }
     }
@@ -228,10 +230,10 @@ mod tests {
     #[test]
     fn only_updates_of_what_is_read_matter() {
         let of = |names: &[&str]| updates(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&[]).kind, Kind::Fine);
-        assert_eq!(of(&["threads_backfill", "delayed_events_idx"]).kind, Kind::Fine);
+        assert_eq!(of(&[]).severity, Severity::Fine);
+        assert_eq!(of(&["threads_backfill", "delayed_events_idx"]).severity, Severity::Fine);
         let finding = of(&["index_stream_ordering2_ts", "replace_stream_ordering_column", "threads_backfill"]);
-        assert_eq!(finding.kind, Kind::Warning);
+        assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.what.starts_with("2 of 3 pending matter"), "{finding:?}");
         assert_eq!(finding.what.matches("larger column").count(), 1, "{finding:?}");
     }

@@ -1,17 +1,19 @@
 //! Whether what should be unique is: the collation that indexes of text are ordered by, and keys that are there twice.
+//!
+//! Looks at the ends of tables only: that it finds nothing does not say that there is nothing.
 
-use super::{Finding, known, n};
+use super::finding::{Finding, answered, n};
 use crate::source::{Collation, Database};
 
 /// How many rows of a table are looked at.
 const ROWS: i64 = 5_000;
 
 pub(super) async fn check(database: &Database, findings: &mut Vec<Finding>) {
-    if let Some(collation) = known("collation", database.collation(), findings).await {
+    if let Some(collation) = answered("collation", database.collation(), findings).await {
         findings.push(self::collation(&collation));
     }
     let lists_rooms = database.schema().suffices_to_list_rooms().is_ok();
-    if let Some(keys) = known("duplicates", database.duplicates(ROWS, lists_rooms), findings).await {
+    if let Some(keys) = answered("duplicates", database.duplicates(ROWS, lists_rooms), findings).await {
         duplicates(&keys, findings);
     }
 }
@@ -57,7 +59,7 @@ fn duplicates(keys: &[(String, u64)], findings: &mut Vec<Finding>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kind;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]
@@ -67,15 +69,15 @@ mod tests {
             collation(&Collation { name: name.to_owned(), recorded: owned(recorded), actual: owned(actual) })
         };
         let changed = of("en_US.utf8", Some("2.31"), Some("2.36"));
-        assert_eq!(changed.kind, Kind::Warning);
+        assert_eq!(changed.severity, Severity::Warning);
         assert!(changed.what.contains("2.31") && changed.what.contains("2.36"), "{changed:?}");
         for (name, version) in [("en_US.utf8", Some("2.36")), ("en_US.utf8", None), ("de", Some("153.14"))] {
             let hint = of(name, version, version);
-            assert_eq!((hint.kind, hint.remedy.is_some()), (Kind::Fine, true), "{hint:?}");
+            assert_eq!((hint.severity, hint.remedy.is_some()), (Severity::Fine, true), "{hint:?}");
         }
         for name in ["C", "POSIX", "C.UTF-8", "C.utf8"] {
             let fine = of(name, None, None);
-            assert_eq!((fine.kind, fine.remedy), (Kind::Fine, None));
+            assert_eq!((fine.severity, fine.remedy), (Severity::Fine, None));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 
 use super::Error;
 use crate::archive::Catalog;
-use crate::source::{Database, Scope};
-use crate::stream::{Gaps, Position, Stream, Watermark};
+use crate::source::Database;
+use crate::stream::{Gaps, Position, Scope, Stream, Watermark};
 
 /// How many events are looked at where the one at the watermark is gone.
 const EVENTS: u32 = 1_000;
@@ -59,9 +59,9 @@ pub(crate) async fn reused(
     if stream == Stream::Backfill || !catalog.is_indexed()? {
         return Ok(None);
     }
-    let (gaps, left_out) = (catalog.gaps(scope.room_id(), stream)?, catalog.left_out()?);
-    let backfill = catalog.watermark(scope.room_id(), Stream::Backfill)?;
-    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope.room_id(), Stream::Backfill)?);
+    let (gaps, left_out) = (catalog.gaps(scope.key(), stream)?, catalog.left_out()?);
+    let backfill = catalog.watermark(scope.key(), Stream::Backfill)?;
+    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope.key(), Stream::Backfill)?);
     let since = [complete(Some(watermark), &gaps), backfill];
     for (position, found, room_id) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {

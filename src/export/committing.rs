@@ -1,4 +1,6 @@
 //! What is gathered is committed in a thread of its own, one commit at a time, while the next batch is gathered.
+//!
+//! Whoever looks at the archive settles first: what is read of it holds all that was gathered before.
 
 use std::iter;
 use std::panic::resume_unwind;
@@ -9,19 +11,8 @@ use tokio::sync::{MutexGuard, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
-use super::{Error, Export};
+use super::{Error, Export, Pass};
 use crate::archive::{self, Archive, Batch, Committed};
-
-/// A batch is full once its events take so many bytes: enough that few files are opened twice, and that a night is mostly one
-/// batch; little enough for a small computer.
-const BATCH_BYTES: usize = 16 * 1024 * 1024;
-
-/// The same of a first export, which has several of them in memory.
-const FIRST_BATCH_BYTES: usize = 10 * 1024 * 1024;
-
-/// About how many bytes of events a first export makes durable at once. Each commit waits for the disk a few times, and the
-/// more there is to write, the less that counts.
-const COMMIT_BYTES: usize = 128 * 1024 * 1024;
 
 /// A commit under way.
 pub(super) struct Committing {
@@ -31,10 +22,10 @@ pub(super) struct Committing {
     task: JoinHandle<Result<Committed, archive::Error>>,
 }
 
-impl Export<'_> {
+impl<P: Pass> Export<'_, P> {
     /// Whether it is time to commit.
     pub(super) fn is_full(&self) -> bool {
-        self.batch.bytes() >= if self.first { FIRST_BATCH_BYTES } else { BATCH_BYTES }
+        self.batch.bytes() >= P::BATCH_BYTES
     }
 
     /// Lets what is gathered be committed: while the first export goes on with what is gathered next, else by itself.
@@ -57,7 +48,7 @@ impl Export<'_> {
             None => false,
         };
         committing.bytes += bytes;
-        if !sent || !self.first || committing.bytes >= COMMIT_BYTES {
+        if !sent || committing.bytes >= P::COMMIT_BYTES {
             committing.batches = None;
         }
         self.committing = Some(committing);

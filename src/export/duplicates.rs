@@ -1,13 +1,15 @@
 //! Events of which a database has more than one row, under an index that let it.
+//!
+//! Names and counts them; which of the rows is the line is decided where they are archived.
 
 use std::collections::BTreeSet;
 
-use super::{Error, Export};
+use super::{Error, Export, Pass};
 
 /// How many places are looked at together.
 const PLACES: usize = 1_000;
 
-impl Export<'_> {
+impl<P: Pass> Export<'_, P> {
     pub(super) fn duplicates(&mut self, events: &[(String, String)]) {
         for (event_id, room_id) in events {
             self.report.duplicate(event_id, room_id);

@@ -1,108 +1,116 @@
-//! What Synapse says of archived events later: that it judges them anew, or that a ban redacts them.
+//! Each export after the first, and the end of that: what is new, what was missing and has appeared, what was de-outliered, and what
+//! Synapse judges anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::progress::StreamProgress;
+use super::{Error, Export, Pass, scopes, unless_stopped};
+use crate::archive::{Counts, Selection};
+use crate::source::Row;
+use crate::stream::{Position, Scope, Stream};
 
-use super::{Error, Export, scopes, unless_stopped};
-use crate::archive::Selection;
-use crate::stream::GAP_LIFETIME;
+/// How many events without a place in the stream a run counts.
+const MOST_UNPLACED: u32 = 1_000;
 
-/// How many of the events that Synapse has judged anew, or may have, are looked at together.
-const REJUDGED_AT_ONCE: u32 = 1_000;
-/// How many ids of new judgements are looked at again, as some may have been taken by transactions that had not committed.
-const UNCOMMITTED: i64 = 1_000;
+/// Reads into an archive whose index tells what it has.
+pub(super) enum Later {}
 
-impl Export<'_> {
-    /// Says from where on it is to be followed which events Synapse judges anew: what is read from now on is as it has been
-    /// judged by now.
-    pub(super) async fn follow_rejudged(&mut self) -> Result<(), Error> {
-        if self.archive().await?.catalog().rejudged()?.is_none()
-            && let Some(head) = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?
-        {
-            self.archive().await?.rejudged_up_to(head)?;
-        }
-        Ok(())
+impl Pass for Later {
+    // enough that few files are opened twice, and that a night is mostly one batch; little enough for a small computer
+    const BATCH_BYTES: usize = 16 * 1024 * 1024;
+    const COMMIT_BYTES: usize = 0;
+
+    fn takes(_: &Row) -> bool {
+        true
     }
 
-    /// Looks again at archived events that Synapse has rejected since, or accepted again.
-    pub(super) async fn rejudged(&mut self) -> Result<(), Error> {
-        let head = unless_stopped(&mut self.stop, self.database.rejudged_head()).await?;
-        let Some(head) = head else { return Ok(()) };
-        let followed = self.archive().await?.catalog().rejudged()?;
-        let mut after = followed.unwrap_or(0).saturating_sub(UNCOMMITTED).max(0);
-        // the archive may have events of rooms that are left out by now
-        let database = self.database.clone().without(&BTreeSet::new());
-        while after < head {
-            let rejudged = unless_stopped(&mut self.stop, database.rejudged(after, REJUDGED_AT_ONCE)).await?;
-            let Some(rejudged) = rejudged else { return Ok(()) };
-            let Some(&(last, _)) = rejudged.last() else { break };
-            // a page that is full may have ended between two of one id, which an index that should be unique let in
-            let is_full = rejudged.len() == REJUDGED_AT_ONCE as usize && last - 1 > after;
-            after = if is_full { last - 1 } else { last };
-            let archive = self.archive().await?;
-            let mut archived = BTreeMap::new();
-            for (_, event_id) in &rejudged {
-                if let Some(rejected) = archive.catalog().is_rejected(event_id)? {
-                    archived.insert(event_id.as_str(), rejected);
-                }
-            }
-            drop(archive);
-            let ids: Vec<&str> = archived.keys().copied().collect();
-            let events = unless_stopped(&mut self.stop, database.events_by_id(&ids)).await?;
-            let Some(events) = events else { return Ok(()) };
-            for event in events {
-                if archived.get(event.event_id.as_str()) != Some(&event.rejected) {
-                    self.batch.push(Box::new(event), false);
-                }
-            }
-            self.commit().await?;
-        }
-        if followed != Some(head) {
-            self.archive().await?.rejudged_up_to(head)?;
-        }
-        Ok(())
-    }
-
-    /// Looks again at sticky events that were archived as soft-failed, until they have expired: Synapse judges them anew when
-    /// the state of their room changes, and tells of it nowhere else.
-    pub(super) async fn sticky(&mut self) -> Result<(), Error> {
-        // the archive may have events of rooms that are left out by now
-        let database = self.database.clone().without(&BTreeSet::new());
-        let mut after = String::new();
-        loop {
-            let ids = self.archive().await?.catalog().sticky(&after, REJUDGED_AT_ONCE)?;
-            let Some(last) = ids.last() else { break };
-            after.clone_from(last);
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            let Some(events) = unless_stopped(&mut self.stop, database.events_by_id(&ids)).await? else {
+    async fn read_late(
+        export: &mut Export<'_, Later>,
+        progress: &mut StreamProgress<'_>,
+        end: Option<Position>,
+    ) -> Result<(), Error> {
+        let (scope, stream) = (progress.scope, progress.stream);
+        let at = progress.watermark.as_ref().map(|watermark| watermark.position);
+        // gaps that were joined hold events that are archived already, which only the index can tell
+        if !progress.gaps.is_empty() {
+            let missing = progress.remembered.iter().map(|gap| (gap.first, gap.last));
+            let rows = export.database.probe(scope, stream, missing);
+            export.take(rows, progress, None).await?;
+            if export.is_stopped() {
                 return Ok(());
-            };
-            for event in events.into_iter().filter(|event| !event.soft_failed) {
-                self.batch.push(Box::new(event), false);
             }
-            self.commit().await?;
+            progress.gaps.expire(export.heads.received_ts);
         }
-        // what was decided before it expired may be committed later, but by no transaction that lives longer than any does
-        if let Some(now) = self.heads.received_ts.filter(|_| !after.is_empty()) {
-            self.archive().await?.unstick(now.saturating_sub(GAP_LIFETIME))?;
+        // a room's pages show its own ids, those it has since it was de-outliered are asked for here
+        if let (Scope::Room(room_id), Some(end)) = (scope, end) {
+            let rows = export.database.deoutliered(vec![room_id.clone()], stream, at, end);
+            export.take(rows, progress, None).await?;
         }
         Ok(())
     }
+}
 
-    /// Lets the archive know which bans redact; by now it has them. Where that may not be read, nothing is known of it.
-    pub(super) async fn bans(&mut self, selection: &Selection) -> Result<(), Error> {
-        if self.database.schema().suffices_for_bans().is_err() {
+impl Export<'_, Later> {
+    /// Ends the first export, if that is not done, then exports what is new.
+    pub(super) async fn run(&mut self, selection: &Selection) -> Result<(), Error> {
+        self.end_first(selection).await?;
+        if self.is_stopped() {
             return Ok(());
         }
+        self.un_partial_stated().await?;
+        self.sticky().await?;
+        self.waiting().await?;
+        self.all(selection).await?;
+        if self.database.looks_for_missing() && !self.is_stopped() {
+            self.look_for_missing().await?;
+        }
+        self.bans(selection).await?;
+        self.unplaced(selection).await
+    }
+
+    /// Ends a first export that has its index: what was de-outliered since its own id was passed has been in no page, in a room's
+    /// neither.
+    async fn end_first(&mut self, selection: &Selection) -> Result<(), Error> {
+        let Some(first) = self.archive().await?.catalog().first_export()? else { return Ok(()) };
         let (scopes, _) = scopes(selection, self.archive().await?.catalog())?;
-        for scope in &scopes {
-            let mut after = None;
-            while !self.is_stopped() {
-                let bans = self.database.ban_redactions(scope, after.as_ref());
-                let Some(bans) = unless_stopped(&mut self.stop, bans).await? else { break };
-                let Some(last) = bans.last() else { break };
-                after = Some(last.clone());
-                self.archive().await?.redact_banned(&bans)?;
+        for (stream, head) in Stream::ALL.into_iter().zip(first) {
+            if let Some(head) = head.filter(|_| !scopes.is_empty()) {
+                self.deoutliered(&scopes, stream, head).await?;
             }
+        }
+        if !self.is_stopped() {
+            self.archive().await?.end_first_export()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
+    async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
+        // with the server among them, of all rooms
+        let rooms: Option<Vec<String>> = scopes.iter().map(|scope| scope.room().map(str::to_owned)).collect();
+        let mut rows = self.database.deoutliered(rooms.unwrap_or_default(), stream, None, head);
+        while let Some(chunk) = self.next(&mut rows).await? {
+            for event in chunk.into_iter().filter_map(Row::event) {
+                self.batch.push(event, false);
+                if self.is_full() {
+                    self.commit().await?;
+                }
+            }
+        }
+        self.commit().await
+    }
+
+    /// Names events that are in no page, and so not archived.
+    async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
+        let rooms: Vec<String> = selection.include.iter().cloned().collect();
+        let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
+        let events = events.unwrap_or_default();
+        if !events.is_empty() {
+            let counts = Counts { unplaced: events.len() as u64, ..Counts::default() };
+            let run = self.run;
+            self.archive().await?.count(run, &counts)?;
+            self.counts += counts;
+        }
+        for (lacks, event_id, room_id) in &events {
+            self.report.unplaced(event_id, room_id, lacks);
         }
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! Events whose PDU was not there when they were met: each run asks for them again.
+//!
+//! How long they wait before they count as damaged is the archive's to say.
 
 use std::collections::BTreeSet;
 
+use super::later::Later;
 use super::{Error, Export, WAITING_NAMED, unless_stopped};
 
 /// How many are asked for together.
 const AT_ONCE: u32 = 1_000;
 
-impl Export<'_> {
+impl Export<'_, Later> {
     /// Names the first events that wait for their PDU; how many there are.
     pub(super) async fn report_waiting(&mut self) -> Result<u64, Error> {
         let archive = self.archive.lock().await;

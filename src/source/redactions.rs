@@ -1,13 +1,14 @@
-//! Which redactions of events are in effect.
+//! Which redactions and bans are in effect on events, asked of the database itself.
+//!
+//! For what has no archive to ask: a room's dump and its state. Judges by the rules of [`crate::event`], and redacts nothing.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::types::ToSql;
-
-use super::known::Known;
-use super::{Database, Error, Scope, queries, schema};
+use super::database::Database;
+use super::error::Error;
+use super::{schema, statements};
 use crate::event::{BanRedaction, Event};
+use crate::stream::Scope;
 
 /// How many bans are read by one statement.
 const BANS: usize = 1_000;
@@ -45,7 +46,7 @@ impl Database {
         let ids: Vec<&str> = ids.into_iter().collect();
         let mut named = BTreeMap::<String, Vec<Event>>::new();
         if !ids.is_empty() {
-            for redaction in self.events(queries::redacted_by(), &ids).await? {
+            for redaction in self.events_of(statements::REDACTED_BY, &[&ids]).await? {
                 if let Some(target) = redaction.redacts.clone() {
                     named.entry(target).or_default().push(redaction);
                 }
@@ -93,19 +94,19 @@ impl Database {
             return Ok(Vec::new());
         }
         self.schema.suffices_for_bans()?;
-        let (room_id, user_id) = after.map_or((scope.room_id(), ""), |ban| (&ban.room_id, &ban.user_id));
+        let (room_id, user_id) =
+            after.map_or((scope.room().unwrap_or_default(), ""), |ban| (&ban.room_id, &ban.user_id));
         let limit = i64::try_from(BANS).unwrap_or(i64::MAX);
-        let read = |row: &tokio_postgres::Row| {
-            Ok(BanRedaction {
-                room_id: row.try_get(0)?,
-                user_id: row.try_get(1)?,
-                event_id: row.try_get(2)?,
-                // 0 ends nothing either where Synapse reads it
-                until: row.try_get::<_, Option<i64>>(3)?.filter(|until| *until != 0),
-            })
-        };
-        let mut bans = self.all(&queries::BAN_REDACTIONS, &[&room_id, &user_id, &limit], read).await?;
-        bans.retain(|ban| *scope == Scope::Server || ban.room_id == scope.room_id());
+        let bans = self.all(&statements::BAN_REDACTIONS, &[&room_id, &user_id, &limit]).await?;
+        let bans = bans.into_iter().map(|row| BanRedaction {
+            room_id: row.room_id,
+            user_id: row.user_id,
+            event_id: row.redacting_event_id,
+            // 0 ends nothing either where Synapse reads it
+            until: row.redact_end_ordering.filter(|until| *until != 0),
+        });
+        let mut bans: Vec<BanRedaction> =
+            bans.filter(|ban| scope.room().is_none_or(|room_id| ban.room_id == room_id)).collect();
         // of several rows of a user in a room the same one each time
         bans.dedup_by(|next, kept| {
             let same = (&next.room_id, &next.user_id) == (&kept.room_id, &kept.user_id);
@@ -135,39 +136,6 @@ impl Database {
                 }
             }
         }
-    }
-
-    /// Events by their ids, as far as the server has them.
-    pub async fn events_by_id(&self, ids: &[&str]) -> Result<Vec<Event>, Error> {
-        self.events(queries::by_id(), ids).await
-    }
-
-    /// Events by a statement that asks for ids.
-    async fn events(&self, statement: queries::Statement, ids: &[&str]) -> Result<Vec<Event>, Error> {
-        self.events_of(statement, &[&ids]).await
-    }
-
-    /// Events by a statement over `stored.sql` that asks for what these parameters say.
-    pub(super) async fn events_of(
-        &self,
-        statement: queries::Statement,
-        asked: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Event>, Error> {
-        let statement = self.schema.adapt(statement);
-        let failed = Error::query(statement.name);
-        let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
-        let all: [&(dyn ToSql + Sync); 2] = [&server_name, &excluded];
-        let rows = self.session.query(&statement, &[&all[..], asked].concat()).await?;
-        let mut events = BTreeMap::<String, Event>::new();
-        for row in &rows {
-            let (_, row) = queries::row(row, &Known::default(), server_name).map_err(failed)?;
-            let Some(event) = row.event() else { continue };
-            match events.entry(event.event_id.clone()) {
-                Entry::Vacant(place) => drop(place.insert(*event)),
-                Entry::Occupied(mut same) => same.get_mut().unite(*event),
-            }
-        }
-        Ok(events.into_values().collect())
     }
 }
 

@@ -5,18 +5,21 @@
 //! in private.
 
 mod about;
+mod listed;
 mod named;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio_postgres::Row as PgRow;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::warn;
 
-use super::queries::{self, Statement};
-use super::{Database, Error, schema};
-use about::{About, People, Person};
+use super::database::Database;
+use super::error::Error;
+use super::schema;
+use super::statements::{self, PeopleRow, Query, RoomsRow, StateRow};
+use about::{Described, People, Person};
+pub use listed::{ListedRoom, RoomKind};
 pub use named::Matches;
 
 /// How many rooms are read at a time.
@@ -26,85 +29,25 @@ const NAMESAKES: i64 = 5;
 /// The types of the state events that say what is listed.
 const TYPES: [&str; 4] = ["m.room.create", "m.room.name", "m.room.canonical_alias", "m.room.encryption"];
 
-/// What a room is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Anything but the others.
-    Room,
-    /// A room of rooms: its creation says so.
-    Space,
-    /// A direct chat, as far as that can be told without its users' private account data: no space, at most two people were
-    /// ever in it or invited, and either an invitation says `is_direct`, or they are two and the room has no name and no
-    /// alias.
-    Direct,
-}
-
-impl Kind {
-    /// `room`, `space` or `dm`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Room => "room",
-            Kind::Space => "space",
-            Kind::Direct => "dm",
-        }
-    }
-}
-
-/// A room as a list of rooms shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each is something to list")]
-pub struct Room {
-    /// Its id.
-    pub room_id: String,
-    /// What clients call it: its name, else its canonical alias, else after its members, else its id; at most 255
-    /// characters.
-    pub name: String,
-    /// Its canonical alias, else the first of its local ones.
-    pub alias: Option<String>,
-    /// All its local aliases, but no more than 20.
-    pub local_aliases: Vec<String>,
-    /// Its version, when the server says it.
-    pub version: Option<String>,
-    /// What it is for.
-    pub kind: Kind,
-    /// How many have joined; of a room without a current state, how many had when that was last known. None until
-    /// counted.
-    pub members: Option<u64>,
-    /// How many events its timeline has: outliers, and among them what a purge left behind, are not counted. None until
-    /// counted.
-    pub events: Option<u64>,
-    /// `origin_server_ts` of the first event of its timeline, in the order of streams.
-    pub first_activity: Option<i64>,
-    /// `origin_server_ts` of the last event of its timeline.
-    pub last_activity: Option<i64>,
-    /// Whether encryption has been turned on.
-    pub encrypted: bool,
-    /// Whether no local user is joined.
-    pub abandoned: bool,
-    /// Whether it is abandoned, and all local users who were in it have forgotten it.
-    pub forgotten: bool,
-}
-
 /// A row of `rooms.sql`.
-struct Found {
-    room: Room,
+struct Incomplete {
+    room: ListedRoom,
     has_state: bool,
     /// How many people were ever in it or invited; three stands for more.
     people: i64,
 }
 
-impl Found {
+impl Incomplete {
     /// Adds what the state and the members say, and whether somebody was invited to a direct chat.
-    fn complete(&mut self, about: About, people: &People, direct: bool) {
+    fn complete(&mut self, about: Described, people: &People, direct: bool) {
         let room = &mut self.room;
         let unnamed = about.is_nameless() && room.local_aliases.is_empty();
         room.kind = if about.space {
-            Kind::Space
+            RoomKind::Space
         } else if direct || (self.people == 2 && unnamed) {
-            Kind::Direct
+            RoomKind::Direct
         } else {
-            Kind::Room
+            RoomKind::Room
         };
         room.encrypted = about.encrypted;
         room.version = room.version.take().or(about.version);
@@ -117,28 +60,28 @@ impl Found {
     }
 }
 
-fn ids<'a>(found: &[&'a Found]) -> Vec<&'a str> {
+fn ids<'a>(found: &[&'a Incomplete]) -> Vec<&'a str> {
     found.iter().map(|found| found.room.room_id.as_str()).collect()
 }
 
 impl Database {
     /// The next rooms, by id: those whose ids come after `after`. No more are left when there is none. Not counted.
-    pub async fn rooms(&self, after: &str) -> Result<Vec<Room>, Error> {
+    pub async fn rooms(&self, after: &str) -> Result<Vec<ListedRoom>, Error> {
         self.schema.check(&schema::ROOMS)?;
-        let rows = self.session.query(&queries::ROOMS, &[&after, &PAGE_ROOMS]).await?;
-        let found = rows.iter().map(found).collect::<Result<Vec<_>, _>>();
-        let mut found = found.map_err(|source| failed(&queries::ROOMS, source))?;
-        let (with, without): (Vec<&Found>, Vec<&Found>) = found.iter().partition(|found| found.has_state);
+        let rows = self.all(&statements::ROOMS, &[&after, &PAGE_ROOMS]).await?;
+        let mut found: Vec<Incomplete> = rows.into_iter().map(Incomplete::from).collect();
+        let (with, without): (Vec<&Incomplete>, Vec<&Incomplete>) = found.iter().partition(|found| found.has_state);
         let (with, without) = (ids(&with), ids(&without));
-        let mut about = self.about(&queries::ROOMS_STATE, &with).await?;
+        let mut about = self.about(&statements::ROOMS_STATE, &with).await?;
         about.extend(self.past(&without).await?);
-        let nameless: Vec<&str> = with.into_iter().filter(|id| about.get(*id).is_none_or(About::is_nameless)).collect();
-        let mut people = self.people(&queries::ROOMS_PEOPLE, &nameless).await?;
-        people.extend(self.people(&queries::ROOMS_PAST_PEOPLE, &without).await?);
+        let nameless: Vec<&str> =
+            with.into_iter().filter(|id| about.get(*id).is_none_or(Described::is_nameless)).collect();
+        let mut people = self.people(&statements::ROOMS_PEOPLE, &nameless).await?;
+        people.extend(self.people(&statements::ROOMS_PAST_PEOPLE, &without).await?);
         for found in &mut found {
             found.people = people.get(&found.room.room_id).map_or(found.people, |people| people.all);
         }
-        let few: Vec<&Found> = found.iter().filter(|found| (1..=2).contains(&found.people)).collect();
+        let few: Vec<&Incomplete> = found.iter().filter(|found| (1..=2).contains(&found.people)).collect();
         let direct = self.direct(&ids(&few)).await?;
         for found in &mut found {
             let about = about.remove(&found.room.room_id).unwrap_or_default();
@@ -149,12 +92,11 @@ impl Database {
     }
 
     /// Counts the events and members of rooms.
-    pub async fn count(&self, rooms: &mut [Room]) -> Result<(), Error> {
+    pub async fn count(&self, rooms: &mut [ListedRoom]) -> Result<(), Error> {
         let ids: Vec<&str> = rooms.iter().map(|room| room.room_id.as_str()).collect();
-        let rows = self.rows_of(&queries::ROOMS_COUNTS, &ids, &[]).await?;
-        let counts = rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?))));
-        let counts = counts.collect::<Result<BTreeMap<String, (i64, i64)>, _>>();
-        let counts = counts.map_err(|source| failed(&queries::ROOMS_COUNTS, source))?;
+        let rows = self.rows_of(&statements::ROOMS_COUNTS, &ids, &[]).await?;
+        let counts: BTreeMap<String, (i64, i64)> =
+            rows.into_iter().map(|row| (row.room_id, (row.events, row.members))).collect();
         for room in rooms {
             let (events, members) = counts.get(&room.room_id).copied().unwrap_or_default();
             room.events = Some(events.unsigned_abs());
@@ -165,27 +107,25 @@ impl Database {
     }
 
     /// What the state of rooms says of them.
-    async fn about(&self, statement: &Statement, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
-        let mut all = BTreeMap::<String, About>::new();
-        for row in self.rows_of(statement, rooms, &[&&TYPES[..]]).await? {
-            let columns = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
-            let (room_id, kind, metadata, json) = columns().map_err(|source| failed(statement, source))?;
-            all.entry(room_id).or_default().take(kind, metadata, json);
+    async fn about(&self, query: &Query<StateRow>, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
+        let mut all = BTreeMap::<String, Described>::new();
+        for StateRow { room_id, kind, internal_metadata, json } in self.rows_of(query, rooms, &[&&TYPES[..]]).await? {
+            all.entry(room_id).or_default().take(&kind, &internal_metadata, &json);
         }
         Ok(all)
     }
 
     /// What abandoned rooms said of themselves.
-    async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, About>, Error> {
+    async fn past(&self, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
         let takes_too_long = |error: &Error| matches!(error, Error::Query { source, .. } if source.code() == Some(&SqlState::QUERY_CANCELED));
-        match self.about(&queries::ROOMS_PAST_STATE, rooms).await {
+        match self.about(&statements::ROOMS_PAST_STATE, rooms).await {
             // one room of too many events hides no other
             Err(error) if takes_too_long(&error) => {}
             all => return all,
         }
         let mut all = BTreeMap::new();
         for room_id in rooms {
-            match self.about(&queries::ROOMS_PAST_STATE, &[room_id]).await {
+            match self.about(&statements::ROOMS_PAST_STATE, &[room_id]).await {
                 Err(error) if takes_too_long(&error) => {
                     warn!(
                         room_id,
@@ -200,66 +140,55 @@ impl Database {
     }
 
     /// Who is in rooms, or was.
-    async fn people(&self, statement: &Statement, rooms: &[&str]) -> Result<BTreeMap<String, People>, Error> {
+    async fn people(&self, query: &Query<PeopleRow>, rooms: &[&str]) -> Result<BTreeMap<String, People>, Error> {
         let mut all = BTreeMap::<String, People>::new();
-        for row in self.rows_of(statement, rooms, &[&NAMESAKES]).await? {
-            let mut take = || {
-                let people = all.entry(row.try_get(0)?).or_default();
-                people.some.push(Person { user_id: row.try_get(1)?, name: row.try_get(2)?, present: row.try_get(3)? });
-                (people.present, people.joined, people.all) = (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
-                Ok(())
-            };
-            take().map_err(|source| failed(statement, source))?;
+        for row in self.rows_of(query, rooms, &[&NAMESAKES]).await? {
+            let people = all.entry(row.room_id).or_default();
+            people.some.push(Person { user_id: row.user_id, name: row.display_name, present: row.present });
+            (people.present, people.joined, people.all) = (row.all_present, row.joined, row.people);
         }
         Ok(all)
     }
 
     /// Which of these rooms were meant as direct chats by whoever invited to them.
     async fn direct(&self, rooms: &[&str]) -> Result<BTreeSet<String>, Error> {
-        let mut direct = BTreeSet::new();
-        for row in self.rows_of(&queries::ROOMS_INVITES, rooms, &[]).await? {
-            let columns = || Ok((row.try_get(0)?, row.try_get(1)?));
-            let (room_id, json) = columns().map_err(|source| failed(&queries::ROOMS_INVITES, source))?;
-            if about::is_direct(json) {
-                direct.insert(room_id);
-            }
-        }
-        Ok(direct)
+        let invites = self.rows_of(&statements::ROOMS_INVITES, rooms, &[]).await?;
+        let direct = invites.into_iter().filter(|row| about::is_direct(&row.json));
+        Ok(direct.map(|row| row.room_id).collect())
     }
 
-    async fn rows_of(
+    /// The rows of a statement that asks for these rooms, none of them without asking.
+    async fn rows_of<T>(
         &self,
-        statement: &Statement,
+        query: &Query<T>,
         rooms: &[&str],
         more: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<PgRow>, Error> {
+    ) -> Result<Vec<T>, Error> {
         if rooms.is_empty() {
             return Ok(Vec::new());
         }
         let rooms: &(dyn ToSql + Sync) = &rooms;
-        self.session.query(statement, &[&[rooms], more].concat()).await
+        self.all(query, &[&[rooms], more].concat()).await
     }
 }
 
-fn found(row: &PgRow) -> Result<Found, tokio_postgres::Error> {
-    let room = Room {
-        room_id: row.try_get(0)?,
-        name: String::new(),
-        alias: None,
-        local_aliases: row.try_get(3)?,
-        version: row.try_get(1)?,
-        kind: Kind::Room,
-        members: None,
-        events: None,
-        first_activity: row.try_get(4)?,
-        last_activity: row.try_get(5)?,
-        encrypted: false,
-        abandoned: row.try_get(7)?,
-        forgotten: row.try_get(8)?,
-    };
-    Ok(Found { room, has_state: row.try_get(2)?, people: row.try_get(6)? })
-}
-
-fn failed(statement: &Statement, source: tokio_postgres::Error) -> Error {
-    Error::query(statement.name)(source)
+impl From<RoomsRow> for Incomplete {
+    fn from(row: RoomsRow) -> Incomplete {
+        let room = ListedRoom {
+            room_id: row.room_id,
+            name: String::new(),
+            alias: None,
+            local_aliases: row.aliases,
+            version: row.room_version,
+            kind: RoomKind::Room,
+            members: None,
+            events: None,
+            first_activity: row.first_activity,
+            last_activity: row.last_activity,
+            encrypted: false,
+            abandoned: row.abandoned,
+            forgotten: row.forgotten,
+        };
+        Incomplete { room, has_state: row.current, people: row.people }
+    }
 }

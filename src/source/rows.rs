@@ -8,126 +8,62 @@
 //! others, rows have one key: they are handed on together, and those of one event are one.
 
 mod ahead;
+mod named;
 mod page;
-
-use std::sync::Arc;
+mod reader;
+mod row;
 
 use ahead::{Ids, InRoom};
-use page::{BrokenOff, Page};
-use tokio::sync::mpsc;
-use tokio_postgres::types::ToSql;
+use page::PAGE_ROWS;
+use reader::{CHUNKS_AHEAD, CHUNKS_WAITING, PageReader, Parameters};
+use row::PageKey;
 
-use super::known::Known;
-use super::queries::{self, Direction, Statement};
-use super::{Database, Error, Scope, schema};
-use crate::event::Event;
-use crate::stream::{Position, Stream};
+use super::database::Database;
+use super::error::Error;
+use super::lookups::Lookups;
+use super::{schema, statements};
+use crate::stream::{Position, Scope, Stream};
+pub use reader::Rows;
+pub use row::{Holder, Row};
 
-/// How many rows one page asks for.
-const PAGE_ROWS: i64 = 10_000;
 /// From this many ids on it pays to look up once what would be looked up for each row.
 const MANY_IDS: u64 = 100_000;
 /// How many rows one statement looks at that looks for missing ids: of a range of them no more than a page, however long it is.
 const ROWS_AT_ONCE: i64 = 100_000;
-/// How many chunks are fetched ahead over a connection, so that the database works on while a batch is committed.
-const CHUNKS_AHEAD: usize = 16;
-/// How many of them wait for their receiver where they come from several connections.
-const CHUNKS_WAITING: usize = 2;
-
-/// One id of a stream.
-#[derive(Debug)]
-pub struct Row {
-    /// Where in its stream.
-    pub position: Position,
-    /// Its id is that of its de-outliering.
-    pub deoutliered: bool,
-    /// When the server received it; none for a de-outliered event, whose time is that of its first coming.
-    pub received_ts: Option<i64>,
-    /// The event that has the id.
-    pub found: Found,
-}
-
-/// What an id stands for.
-#[derive(Debug)]
-pub enum Found {
-    /// An event that has a line in the archive.
-    Event(Box<Event>),
-    /// An outlier that has none, but tells how the room or a member is named.
-    OutlierState(Box<Event>),
-    /// Nothing that an archive takes; its event id.
-    Other(String),
-}
-
-impl Row {
-    /// The id of the event.
-    #[must_use]
-    pub fn event_id(&self) -> &str {
-        match &self.found {
-            Found::Event(event) | Found::OutlierState(event) => &event.event_id,
-            Found::Other(event_id) => event_id,
-        }
-    }
-
-    /// Takes in another row of the same event: the better text stays.
-    fn unite(&mut self, other: Row) {
-        match (&mut self.found, other.found) {
-            (Found::Event(own) | Found::OutlierState(own), Found::Event(other) | Found::OutlierState(other)) => {
-                // what comes of a second row in `ex_outlier_stream` is no second row of the event
-                if !self.deoutliered || own.line != other.line {
-                    own.unite(*other);
-                }
-            }
-            (own @ Found::Other(_), other) => *own = other,
-            (_, Found::Other(_)) => {}
-        }
-    }
-
-    /// The event, where it has a line in the archive.
-    #[must_use]
-    pub fn event(self) -> Option<Box<Event>> {
-        match self.found {
-            Found::Event(event) => Some(event),
-            Found::OutlierState(_) | Found::Other(_) => None,
-        }
-    }
-}
-
-/// Rows on their way, in chunks, until an error or an empty chunk, which says that there are no more.
-pub type Rows = mpsc::Receiver<Result<Vec<Row>, Error>>;
 
 impl Database {
     /// Reads a stretch of a stream upward, `after` (exclusive) to `through`.
     #[must_use]
     pub fn pages(&self, scope: &Scope, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let direction = match stream {
-            Stream::Live => Direction::Upward,
-            Stream::Backfill => Direction::Downward,
+        let (page, room_page) = match stream {
+            Stream::Live => (statements::PAGE_LIVE, statements::ROOM_PAGE_LIVE),
+            Stream::Backfill => (statements::PAGE_BACKFILL, statements::ROOM_PAGE_BACKFILL),
         };
         let (first, through) = (stream.after(after), stream.id(through));
         match scope {
             Scope::Server => {
-                let (reader, rows) = self.reader(CHUNKS_WAITING);
+                let (reader, rows) = PageReader::new(self, CHUNKS_WAITING);
                 let (at_once, plan) = (self.connections, Ids::new(stream, first, through));
                 reader.start(move |mut reader| async move {
                     if first.abs_diff(through) >= MANY_IDS {
                         let (rejections, versions) =
                             (reader.database.rejections().await?, reader.database.versions().await?);
-                        reader.known = Known { rejections, versions }.into();
+                        reader.lookups = Lookups { rejections, versions }.into();
                     }
-                    let statement = reader.adapt(queries::page(direction));
+                    let statement = reader.statement(page);
                     reader.read_ahead(statement, at_once, plan).await
                 });
                 rows
             }
             Scope::Room(room_id) => {
-                let (reader, rows) = self.reader(CHUNKS_AHEAD);
-                let statement = reader.adapt(queries::room_page(direction));
+                let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
+                let statement = reader.statement(room_page);
                 let room_id = room_id.clone();
                 reader.start(|reader| async move {
-                    let parameters = |after: Place| -> Parameters {
+                    let parameters = |after: PageKey| -> Parameters {
                         vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS), Box::new(room_id.clone())]
                     };
-                    reader.read(&statement, Place::at(first), parameters).await
+                    reader.read(&statement, PageKey::at(first), parameters).await
                 });
                 rows
             }
@@ -139,12 +75,12 @@ impl Database {
     /// questions meanwhile.
     #[must_use]
     pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>, asking: bool) -> Rows {
-        let (reader, rows) = self.reader(CHUNKS_WAITING);
+        let (reader, rows) = PageReader::new(self, CHUNKS_WAITING);
         let at_once = self.connections - usize::from(asking);
         let plan = InRoom::new(room_id, since, until);
         reader.start(move |mut reader| async move {
-            reader.known = Known { rejections: reader.database.rejections().await?, versions: None }.into();
-            let statement = reader.adapt(queries::room_order());
+            reader.lookups = Lookups { rejections: reader.database.rejections().await?, versions: None }.into();
+            let statement = reader.statement(statements::ROOM_ORDER);
             reader.read_ahead(statement, at_once, plan).await
         });
         rows
@@ -154,18 +90,16 @@ impl Database {
     /// none, the newest event of each type and state key.
     pub async fn room_state(&self, room_id: &str) -> Result<Rows, Error> {
         self.schema.check(&[schema::CURRENT_STATE])?;
-        let has_state = self.session.query(&queries::HAS_STATE, &[&room_id]).await?;
-        let has_state: bool = has_state.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
-        let (reader, rows) = self.reader(CHUNKS_AHEAD);
+        let has_state = self.only(&statements::HAS_STATE, &[&room_id]).await?;
+        let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
         let room_id = room_id.to_owned();
-        let statement = if has_state { queries::room_state() } else { queries::room_past_state() };
-        let statement = reader.adapt(statement);
+        let statement = reader.statement(if has_state { statements::ROOM_STATE } else { statements::ROOM_PAST_STATE });
         reader.start(|reader| async move {
-            let parameters = |after: Place| -> Parameters {
+            let parameters = |after: PageKey| -> Parameters {
                 let (kind, key) = after.state.unwrap_or_default();
                 vec![Box::new(room_id.clone()), Box::new(kind), Box::new(key), Box::new(PAGE_ROWS)]
             };
-            reader.read(&statement, Place::default(), parameters).await
+            reader.read(&statement, PageKey::default(), parameters).await
         });
         Ok(rows)
     }
@@ -173,17 +107,14 @@ impl Database {
     /// Reads what has appeared in ranges of missing positions, events that were de-outliered there among it; upward by id.
     #[must_use]
     pub fn probe(&self, scope: &Scope, stream: Stream, missing: impl Iterator<Item = (Position, Position)>) -> Rows {
-        let (reader, rows) = self.reader(CHUNKS_AHEAD);
+        let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
         let missing = disjoint(missing.map(|(first, last)| stream.ids(first, last)));
-        let (statement, room) = match scope {
-            Scope::Server => (queries::probe(), None),
-            Scope::Room(room_id) => (queries::room_probe(), Some(room_id.clone())),
-        };
-        let statement = reader.adapt(statement);
+        let room = scope.room().map(str::to_owned);
+        let statement = reader.statement(if room.is_some() { statements::ROOM_PROBE } else { statements::PROBE });
         reader.start(|reader| async move {
             let mut after = i64::MIN;
             while let Some(through) = reach(&missing, after) {
-                let parameters = |after: Place| -> Parameters {
+                let parameters = |after: PageKey| -> Parameters {
                     let (low, high) = between(&missing, after.id, through);
                     let mut parameters: Parameters = vec![Box::new(low), Box::new(high), Box::new(PAGE_ROWS)];
                     if let Some(room_id) = &room {
@@ -191,7 +122,7 @@ impl Database {
                     }
                     parameters
                 };
-                reader.read(&statement, Place::at(after), parameters).await?;
+                reader.read(&statement, PageKey::at(after), parameters).await?;
                 after = through;
             }
             Ok(())
@@ -200,32 +131,24 @@ impl Database {
     }
 
     /// Reads the events of these rooms, or of all if there are none, that were de-outliered at positions `after` one (exclusive)
-    /// to `through`; upward by id. What was de-outliered in other rooms comes as [`Found::Other`].
+    /// to `through`; upward by id. What was de-outliered in other rooms comes as [`Holder::Other`].
     #[must_use]
     pub fn deoutliered(&self, rooms: Vec<String>, stream: Stream, after: Option<Position>, through: Position) -> Rows {
-        let (reader, read) = self.reader(CHUNKS_AHEAD);
+        let (reader, read) = PageReader::new(self, CHUNKS_AHEAD);
         let (low, high) = match stream {
             Stream::Live => (stream.after(after), stream.id(through)),
             Stream::Backfill => (stream.id(through) - 1, stream.after(after) - 1),
         };
-        let statement = reader.adapt(queries::deoutliered());
+        let statement = reader.statement(statements::DEOUTLIERED);
         reader.start(move |reader| async move {
-            let parameters = |after: Place| -> Parameters {
+            let parameters = |after: PageKey| -> Parameters {
                 vec![Box::new(after.id), Box::new(high), Box::new(PAGE_ROWS), Box::new(rooms.clone())]
             };
-            reader.read(&statement, Place::at(low), parameters).await
+            reader.read(&statement, PageKey::at(low), parameters).await
         });
         read
     }
-
-    fn reader(&self, chunks: usize) -> (Reader, Rows) {
-        let (rows, receiver) = mpsc::channel(chunks);
-        (Reader { database: self.clone(), known: Arc::default(), rows }, receiver)
-    }
 }
-
-/// What a statement is run with, beside what all statements over `stored.sql` have in common.
-type Parameters = Vec<Box<dyn ToSql + Sync + Send>>;
 
 /// Ranges of ids in order, those that overlap joined.
 fn disjoint(ranges: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
@@ -256,79 +179,6 @@ fn reach(ranges: &[(i64, i64)], after: i64) -> Option<i64> {
 fn between(ranges: &[(i64, i64)], after: i64, through: i64) -> (Vec<i64>, Vec<i64>) {
     let within = |(low, high): &(i64, i64)| ((*low).max(after.saturating_add(1)), (*high).min(through));
     ranges.iter().map(within).filter(|(low, high)| low <= high).unzip()
-}
-
-/// Where a row stands: in its stream, in its room, and by type and state key if it was asked for as state.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) id: i64,
-    pub(super) topological_ordering: i64,
-    pub(super) state: Option<(String, String)>,
-}
-
-impl Place {
-    fn at(id: i64) -> Place {
-        Place { id, ..Place::default() }
-    }
-
-    /// Whether two rows stand at the same place, which a key that is unique leaves to one.
-    fn is_beside(&self, other: &Place) -> bool {
-        self.state == other.state && (self.state.is_some() || self.id == other.id)
-    }
-}
-
-/// Reads for a receiver of rows.
-struct Reader {
-    database: Database,
-    known: Arc<Known>,
-    rows: mpsc::Sender<Result<Vec<Row>, Error>>,
-}
-
-impl Reader {
-    fn adapt(&self, statement: Statement) -> Statement {
-        self.database.schema.adapt(queries::knowing(&self.known, statement))
-    }
-
-    /// Lets `reading` go on by itself until it ends or nobody listens any more.
-    fn start<F>(self, reading: impl FnOnce(Reader) -> F)
-    where
-        F: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        let (session, rows) = (self.database.session.clone(), self.rows.clone());
-        let reading = reading(self);
-        session.spawn(async move {
-            let ended = tokio::select! {
-                ended = reading => ended,
-                () = rows.closed() => return,
-            };
-            let _ = rows.send(ended.map(|()| Vec::new())).await;
-        });
-    }
-
-    /// Runs a statement over `stored.sql` page by page until there are no more rows, and hands them on. `parameters` says
-    /// how it is run after a row.
-    async fn read(
-        &self,
-        statement: &Statement,
-        mut after: Place,
-        parameters: impl Fn(Place) -> Parameters,
-    ) -> Result<(), Error> {
-        let mut patience = self.database.session.patience();
-        let mut broke_off = BrokenOff::default();
-        loop {
-            let before = after.clone();
-            match self.page(statement, &parameters(after.clone()), &mut after, &mut broke_off).await {
-                Ok(Page::Last) => return Ok(()),
-                Ok(Page::More) => patience.restore(),
-                Err(error) => {
-                    if after != before {
-                        patience.restore();
-                    }
-                    patience.wait(error).await?;
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Error;
-use super::queries::{self, Statement};
+use super::error::{Error, Problem};
 use super::session::Session;
+use super::statements::{self, Columns, Query};
 
 /// A table, and columns of it.
 pub(super) type Needed = (&'static str, &'static [&'static str]);
@@ -40,7 +40,7 @@ pub(super) const CURRENT_STATE: Needed =
 pub(super) const BAN_REDACTIONS: Needed =
     ("room_ban_redactions", &["room_id", "user_id", "redacting_event_id", "redact_end_ordering"]);
 /// What tells which events Synapse has rejected, or accepted again, after they had come; older ones have no such table.
-pub(super) const REJUDGED: Needed =
+pub(super) const UN_PARTIAL_STATED: Needed =
     ("un_partial_stated_event_stream", &["stream_id", "event_id", "rejection_status_changed"]);
 /// What only a list of rooms needs.
 pub(super) const ROOMS: [Needed; 5] = [
@@ -51,39 +51,9 @@ pub(super) const ROOMS: [Needed; 5] = [
     ("events", &["state_key"]),
 ];
 
-/// The columns that some versions lack: table, column, how `sql/` names it, and what stands in for it.
-const OPTIONAL: [(&str, &str, &str, &str); 3] = [
-    ("events", "state_key", "e.state_key", "null::text as state_key"),
-    ("events", "rejection_reason", "e.rejection_reason", "null::text as rejection_reason"),
-    ("redactions", "recheck", "d.recheck", "null::boolean"),
-];
-
 /// The tables that an export reads, where they are there.
 pub(super) fn tables_read() -> impl Iterator<Item = &'static str> {
-    NEEDED.iter().chain([&BAN_REDACTIONS, &REJUDGED]).map(|(table, _)| *table)
-}
-
-/// Why a database cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// Tables or columns are not there, with commas; and the role, quoted as SQL needs it.
-    #[error(
-        "this is no Synapse database that can be exported: it has no {0}; check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {1})"
-    )]
-    Missing(String, String),
-    /// It is there, but not for this role.
-    #[error(
-        "the role {role} may not read {tables}; as the tables' owner, run: GRANT SELECT ON {tables} TO {role}; (or sql/reader_role.sql, which grants all that is needed)"
-    )]
-    Unreadable {
-        /// The tables, with commas.
-        tables: String,
-        /// The role, quoted as SQL needs it.
-        role: String,
-    },
-    /// `stream_ordering` is no integer, or the like.
-    #[error("the database answered with other types than Synapse's: {0}")]
-    Unexpected(String),
+    NEEDED.iter().chain([&BAN_REDACTIONS, &UN_PARTIAL_STATED]).map(|(table, _)| *table)
 }
 
 /// What was found: table → column → (type, readable).
@@ -95,16 +65,15 @@ pub struct Schema {
 
 impl Schema {
     pub(super) async fn detect(session: &Session) -> Result<Schema, Error> {
-        let rows = session.query(&queries::COLUMNS, &[]).await?;
         let mut schema = Schema::default();
-        for row in &rows {
-            let get = |i| row.try_get::<_, String>(i).map_err(unexpected);
-            let (table, column, type_name) = (get(0)?, get(1)?, get(2)?);
-            let readable = row.try_get(3).map_err(unexpected)?;
-            schema.columns.entry(table).or_default().insert(column, (type_name, readable));
+        for row in session.query(&statements::COLUMNS.statement, &[]).await? {
+            let row = statements::COLUMNS.read(&row).map_err(unexpected)?;
+            let columns = schema.columns.entry(row.table_name).or_default();
+            columns.insert(row.column_name, (row.type_name, row.readable));
         }
-        let role = session.query(&queries::ROLE, &[]).await?;
-        schema.role = role.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        let role = session.query(&statements::ROLE.statement, &[]).await?;
+        let role = role.first().map(|row| statements::ROLE.read(row)).transpose().map_err(unexpected)?;
+        schema.role = role.unwrap_or_default();
         Ok(schema)
     }
 
@@ -124,8 +93,8 @@ impl Schema {
     }
 
     /// Whether it can be read which events Synapse has judged anew, where there can be any.
-    pub fn suffices_for_rejudged(&self) -> Result<(), Problem> {
-        self.check_if_there(REJUDGED)
+    pub fn suffices_for_un_partial_stated(&self) -> Result<(), Problem> {
+        self.check_if_there(UN_PARTIAL_STATED)
     }
 
     fn check_if_there(&self, table: Needed) -> Result<(), Problem> {
@@ -176,22 +145,21 @@ impl Schema {
         self.columns.get(table).and_then(|columns| columns.get(column)).is_some_and(|(_, readable)| *readable)
     }
 
-    /// A statement without the columns that this database lacks.
-    pub(super) fn adapt(&self, mut statement: Statement) -> Statement {
-        for (table, column, name, instead) in OPTIONAL {
-            if !self.can_read(table, column) {
-                statement.sql = statement.sql.replace(name, instead).into();
-            }
+    /// Which of the columns are there that some versions lack.
+    pub(super) fn columns(&self) -> Columns {
+        Columns {
+            state_key: self.can_read("events", "state_key"),
+            rejection_reason: self.can_read("events", "rejection_reason"),
+            recheck: self.can_read("redactions", "recheck"),
         }
-        statement
     }
 
     /// The statement that tells the server's name: from `users` where it may be read.
-    pub(super) fn server_name(&self) -> Option<Statement> {
+    pub(super) fn server_name(&self) -> Option<Query<Option<String>>> {
         if self.can_read("users", "name") {
-            Some(queries::SERVER_NAME)
+            Some(statements::SERVER_NAME)
         } else {
-            self.can_read("local_current_membership", "user_id").then_some(queries::SERVER_NAME_BY_MEMBERSHIP)
+            self.can_read("local_current_membership", "user_id").then_some(statements::SERVER_NAME_BY_MEMBERSHIP)
         }
     }
 }

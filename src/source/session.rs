@@ -11,34 +11,35 @@
 //! cancelled, behind a pooler by closing the connection: a request to cancel may come to somebody else's statement there.
 
 mod bounded;
+mod endpoint;
+mod failover;
 mod options;
-mod parameters;
-mod patience;
 mod process;
+mod retry;
 mod servers;
-mod succession;
-mod way;
+mod shared;
+mod typed;
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::Object;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, RowStream};
+use tokio_postgres::{Row, RowStream};
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use super::queries::{OPENING, Statement};
-use super::{Error, Heads, Refusal, tls};
+use super::error::Error;
+use super::heads::Heads;
+use super::statements::{OPENING, Statement};
 use crate::config::Config;
 use bounded::Bounding;
-use parameters::types;
-use patience::Patience;
-pub(super) use patience::passes;
+use endpoint::Begun;
+use retry::Retry;
 use servers::Servers;
-use way::Begun;
+use typed::{ROW, typed_raw};
 
 /// How long the cancelling of a statement may take.
 const CANCELLING: Duration = Duration::from_secs(5);
@@ -49,9 +50,6 @@ const PAGE: Duration = Duration::from_secs(10);
 /// How much is kept of an answer of few rows, in bytes, each row with what it takes beside its values; the longest have a pair
 /// of ids for each of 20,000 rooms, or five state events as large as events may be for each of 200, which is half of it.
 const ANSWER: usize = 128 << 20;
-const ROW: usize = 200;
-/// How much is kept of an answer of a row or two.
-const FEW: usize = 1 << 20;
 
 /// How long a second connection is waited for that tells a pooler's mode.
 const SECOND: Duration = Duration::from_secs(2);
@@ -94,10 +92,10 @@ impl Session {
         statement: &Statement,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Error> {
-        let mut patience = self.patience();
+        let mut retry = self.retry();
         loop {
             match self.try_query(statement, parameters).await {
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
                 rows => return rows,
             }
         }
@@ -137,13 +135,13 @@ impl Session {
             began,
             count: 0,
         };
-        answer.ask(&statement.sql, parameters).await?;
+        answer.ask(statement, parameters).await?;
         Ok(answer)
     }
 
     /// Bears with failures that pass.
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience::new(self)
+    pub(super) fn retry(&self) -> Retry<'_> {
+        Retry::new(&self.servers, self.retry_for)
     }
 
     /// What stands between here and PostgreSQL. Of a pooler's mode it shows in two connections: where one process answers both in
@@ -170,11 +168,11 @@ impl Session {
             Ok(Ok(())) => Ok((begun.client, begun.process)),
             Ok(Err(error)) => {
                 drop(Object::take(begun.client));
-                Err(Error::query(OPENING.name)(error))
+                Err(Error::query(OPENING.statement.name)(error))
             }
             Err(_) => {
                 drop(Object::take(begun.client));
-                Err(Error::Silent { statement: OPENING.name, seconds: self.servers.silence().as_secs() })
+                Err(Error::Silent { statement: OPENING.statement.name, seconds: self.servers.silence().as_secs() })
             }
         }
     }
@@ -192,12 +190,12 @@ impl Session {
 
     /// Only a server that has what these heads tell of may take over from here on; without any, each may.
     pub(super) fn began_at(&self, heads: Option<Heads>) {
-        self.servers.succession().began_at(heads);
+        self.servers.failover().began_at(heads);
     }
 
     /// The last event that was read, and its id.
     pub(super) fn has_read(&self, id: i64, event_id: &str) {
-        self.servers.succession().has_read(id, event_id);
+        self.servers.failover().has_read(id, event_id);
     }
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -226,9 +224,9 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    async fn ask(&mut self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
+    async fn ask(&mut self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<(), Error> {
         let Some(client) = &self.client else { return Ok(()) };
-        let asked = self.in_time(typed_raw(client, sql, parameters)).await;
+        let asked = self.in_time(typed_raw(client, statement, parameters)).await;
         self.rows = Some(Box::pin(self.passed(asked)?));
         Ok(())
     }
@@ -298,37 +296,9 @@ impl Drop for Answer {
     }
 }
 
-/// Runs a statement without a name, which is gone with the next one: see [`types`].
-async fn typed_raw(
-    client: &Client,
-    sql: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<RowStream, tokio_postgres::Error> {
-    client.query_typed_raw(sql, parameters.iter().copied().zip(types(sql))).await
-}
-
-/// The same, for few rows.
-async fn typed(
-    client: &Client,
-    sql: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let mut rows = pin!(typed_raw(client, sql, parameters).await?);
-    let (mut few, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.try_next().await? {
-        bytes += row.raw_size_bytes() + ROW;
-        // of more than these nothing is read
-        if bytes > FEW {
-            break;
-        }
-        few.push(row);
-    }
-    Ok(few)
-}
-
 /// Says which database this is, and who asks for it.
 fn target(config: &Config) -> String {
-    let postgres = config.servers.first().map(|server| &server.postgres);
+    let postgres = config.connection.servers.first().map(|server| &server.postgres);
     let named = |name: Option<&str>| name.unwrap_or_default().to_owned();
     format!(
         "database {}, user {}",

@@ -1,10 +1,15 @@
-//! What a database is to the homeserver, and how far behind it.
+//! What a database is to the homeserver, primary, replica or logical subscriber, and how far behind it.
+//!
+//! Says what the server tells of itself; how far behind is too far is for who asks.
 
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Database, Error, queries, schema, told};
+use super::database::{Database, told};
+use super::error::Error;
+use super::schema;
+use super::statements::{self, StandingRow, SubscribedRow};
 
 /// What a database is to the homeserver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,27 +33,18 @@ impl Standing {
     }
 }
 
-/// A table that logical replication fills.
-struct Subscribed {
-    table: String,
-    copying: bool,
-    behind: Option<Duration>,
-}
-
 impl Database {
     /// Whether this is a replica or a logical subscriber, and how far behind.
     pub async fn standing(&self) -> Result<Standing, Error> {
-        let row =
-            |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get::<_, Option<i64>>(1)?.map(milliseconds)));
-        match told(self.one(&queries::STANDING, &[], row).await)? {
-            Some((false, _)) => {
+        match told(self.one(&statements::STANDING, &[]).await)? {
+            Some(StandingRow { replica: false, .. }) => {
                 let subscribed = self.subscribed().await?.unwrap_or_default();
-                let behind = subscribed.iter().map(|table| table.behind).collect::<Option<Vec<_>>>();
+                let behind = subscribed.iter().map(|table| table.behind.map(milliseconds)).collect::<Option<Vec<_>>>();
                 let is_subscriber = !subscribed.is_empty();
                 let slowest = behind.and_then(|behind| behind.into_iter().max());
                 Ok(if is_subscriber { Standing::Subscriber(slowest) } else { Standing::Primary })
             }
-            Some((true, behind)) => Ok(Standing::Replica(behind)),
+            Some(StandingRow { replica: true, behind }) => Ok(Standing::Replica(behind.map(milliseconds))),
             None => Ok(Standing::Replica(None)),
         }
     }
@@ -56,18 +52,14 @@ impl Database {
     /// The tables which an export needs, and whose initial copy logical replication has yet to finish: rows of other tables may be
     /// there without theirs. None: the role may not see it.
     pub async fn copying(&self) -> Result<Option<Vec<String>>, Error> {
-        let copying = |table: Subscribed| table.copying.then_some(table.table);
+        let copying = |table: SubscribedRow| table.copying.then_some(table.name);
         Ok(self.subscribed().await?.map(|tables| tables.into_iter().filter_map(copying).collect()))
     }
 
-    async fn subscribed(&self) -> Result<Option<Vec<Subscribed>>, Error> {
+    /// The tables that logical replication fills; none: the role may not see them.
+    async fn subscribed(&self) -> Result<Option<Vec<SubscribedRow>>, Error> {
         let tables: Vec<&str> = schema::tables_read().collect();
-        let read = |row: &tokio_postgres::Row| {
-            let behind = row.try_get::<_, Option<i64>>(2)?.map(milliseconds);
-            Ok(Subscribed { table: row.try_get(0)?, copying: row.try_get(1)?, behind })
-        };
-        let answer = self.all(&queries::SUBSCRIBED, &[&tables], read).await;
-        match answer {
+        match self.all(&statements::SUBSCRIBED, &[&tables]).await {
             Err(Error::Query { source, .. }) if source.code().is_some_and(is_hidden) => Ok(None),
             answer => answer.map(Some),
         }

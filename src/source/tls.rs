@@ -1,13 +1,15 @@
 //! TLS with libpq's meaning of its certificates.
+//!
+//! Makes the connector that checks exactly what was asked for, from files that are read once; connects nowhere itself.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use libpq_config::{Identity, Roots, Tls, Verify};
 use openssl::pkey::PKey;
 use postgres_native_tls::MakeTlsConnector;
 
-use super::Error;
-use crate::config::{Identity, Roots, Tls, Verify};
+use super::error::Error;
 
 /// The connector that checks of a server's certificate exactly what was asked for.
 pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {

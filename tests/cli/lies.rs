@@ -27,11 +27,13 @@ fn startup(client: &mut TcpStream) -> std::io::Result<()> {
     client.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize - 4])
 }
 
-/// The description of these columns' types.
-fn columns(types: &[u32]) -> Vec<u8> {
-    let mut body = u16::try_from(types.len()).expect("a few").to_be_bytes().to_vec();
-    for oid in types {
-        body.extend([b"c\0\0\0\0\0\0\0", &oid.to_be_bytes()[..], &[0, 0, 255, 255, 255, 255, 0, 1]].concat());
+/// The description of columns: their names and types.
+fn columns(columns: &[(&str, u32)]) -> Vec<u8> {
+    let mut body = u16::try_from(columns.len()).expect("a few").to_be_bytes().to_vec();
+    for (name, oid) in columns {
+        body.extend(
+            [name.as_bytes(), b"\0\0\0\0\0\0\0", &oid.to_be_bytes()[..], &[0, 0, 255, 255, 255, 255, 0, 1]].concat(),
+        );
     }
     message(b'T', &body)
 }
@@ -56,13 +58,19 @@ fn serve(client: &mut TcpStream, answer: impl Fn(&mut TcpStream) -> std::io::Res
             b'Q' => client.write_all(&[message(b'C', b"BEGIN\0"), ready.clone()].concat())?,
             b'S' if asked == 0 => {
                 asked += 1;
-                // process, standby, read-only, statement_timeout
+                let names = [("process", 23), ("standby", 16), ("read_only", 16), ("statement_timeout", 20)];
                 let values: [&[u8]; 4] = [&[1; 4], &[0], &[0], &5_000_u64.to_be_bytes()];
-                let opened = [columns(&[23, 16, 16, 20]), row(&values), message(b'C', b"SELECT 1\0")];
+                let opened = [columns(&names), row(&values), message(b'C', b"SELECT 1\0")];
                 client.write_all(&[parsed.clone(), opened.concat(), ready.clone()].concat())?;
             }
             b'S' => {
-                client.write_all(&[parsed.clone(), columns(&[25, 25, 25, 16])].concat())?;
+                client.write_all(
+                    &[
+                        parsed.clone(),
+                        columns(&[("table_name", 25), ("column_name", 25), ("type_name", 25), ("readable", 16)]),
+                    ]
+                    .concat(),
+                )?;
                 return answer(client);
             }
             _ => {}

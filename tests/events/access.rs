@@ -30,7 +30,8 @@ fn dsn_of(database: &support::Database, role: &str) -> String {
 }
 
 fn error(archive: &TestArchive, dsn: &str) -> String {
-    chain(&archive.try_export(dsn).0.expect_err("this database cannot be exported"))
+    let error = archive.try_export(dsn).0.expect_err("this database cannot be exported");
+    format!("{}; {}", chain(&error), error.hint().unwrap_or_default())
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::json;
 use synapse_export::archive::{Counts, Hook, Selection};
-use synapse_export::doctor::{Kind, examine};
+use synapse_export::doctor::{Severity, examine};
 
 use crate::support::archive::{Heard, TestArchive, chain};
 use crate::support::story::{EventRow, NOON, ROOM};
@@ -202,14 +202,14 @@ fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
     for shape in SHAPES {
         let database = server(shape);
         let archive = archived_as_damaged(&database);
-        let says = |kind: Kind, part: &str| {
+        let says = |kind: Severity, part: &str| {
             let config = synapse_export::config::Config::new(Some(&database.dsn()), |_| None).unwrap();
             let examined =
                 tokio::runtime::Runtime::new().unwrap().block_on(examine(&config, Some(archive.path()), None));
             let found = examined.findings.iter().find(|it| it.check == "damaged events").unwrap();
-            assert!(found.kind == kind && found.what.contains(part), "{found:?}");
+            assert!(found.severity == kind && found.what.contains(part), "{found:?}");
         };
-        says(Kind::Warning, "7 archived events are damaged");
+        says(Severity::Warning, "7 archived events are damaged");
         let before = archive.lines();
         assert_eq!(archive.export(&database), Counts::default(), "nothing is read again by itself");
         archive.reset();
@@ -224,7 +224,7 @@ fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
         for event_id in ["$1", "$6", "$7", "$10", "$11"] {
             assert_eq!(after[event_id], before[event_id]);
         }
-        says(Kind::Warning, "1 archived events are damaged");
+        says(Severity::Warning, "1 archived events are damaged");
         archive.reset();
         assert_eq!(archive.export(&database).mended, 0);
         assert_eq!(archive.lines(), after);

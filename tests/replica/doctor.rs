@@ -1,7 +1,7 @@
 //! What `doctor` says of a replica.
 
 use synapse_export::config::Config;
-use synapse_export::doctor::{Examined, Kind, examine};
+use synapse_export::doctor::{Examined, Severity, examine};
 use tokio::runtime::Runtime;
 
 use crate::support::Cluster;
@@ -15,8 +15,8 @@ fn examined(dsn: &str) -> Examined {
 }
 
 #[track_caller]
-fn found(examined: &Examined, check: &str, kind: Kind, part: &str) -> bool {
-    examined.findings.iter().any(|it| it.check == check && it.kind == kind && it.what.contains(part))
+fn found(examined: &Examined, check: &str, kind: Severity, part: &str) -> bool {
+    examined.findings.iter().any(|it| it.check == check && it.severity == kind && it.what.contains(part))
 }
 
 #[test]
@@ -28,14 +28,14 @@ fn a_replica_is_known_by_its_lag_and_its_settings() {
     catch_up(&standby, &database);
 
     let said = examined(&database.dsn());
-    assert!(found(&said, "replica", Kind::Fine, "this is the primary"), "{said:#?}");
+    assert!(found(&said, "replica", Severity::Fine, "this is the primary"), "{said:#?}");
     assert!(said.findings.iter().all(|it| it.check != "standby settings"), "{said:#?}");
 
     wait_until("the replica has all it was sent", || {
-        found(&examined(&dsn), "replica", Kind::Fine, "a replica that has all it has been sent")
+        found(&examined(&dsn), "replica", Severity::Fine, "a replica that has all it has been sent")
     });
     let said = examined(&dsn);
-    assert!(found(&said, "standby settings", Kind::Warning, "max_standby_streaming_delay is 5000 ms"), "{said:#?}");
+    assert!(found(&said, "standby settings", Severity::Warning, "max_standby_streaming_delay is 5000 ms"), "{said:#?}");
     for (setting, part) in [
         ("max_standby_streaming_delay = '40s'", "waits 40 seconds"),
         ("max_standby_streaming_delay = -1", "waits for what is being read"),
@@ -43,18 +43,18 @@ fn a_replica_is_known_by_its_lag_and_its_settings() {
     ] {
         standby.query(name, &format!("alter system set {setting}"));
         standby.query(name, "select pg_reload_conf()");
-        wait_until(part, || found(&examined(&dsn), "standby settings", Kind::Fine, part));
+        wait_until(part, || found(&examined(&dsn), "standby settings", Severity::Fine, part));
     }
 
     standby.query(name, "select pg_wal_replay_pause()");
     wait_until("the replay pauses", || standby.query(name, "select pg_get_wal_replay_pause_state()") == "paused");
     database.execute("insert into marker values (-1)");
-    wait_until("it is behind", || found(&examined(&dsn), "replica", Kind::Fine, " seconds behind"));
+    wait_until("it is behind", || found(&examined(&dsn), "replica", Severity::Fine, " seconds behind"));
     standby.query(name, "select pg_wal_replay_resume()");
 
     // without its primary, and with nothing to replay since it started, it cannot tell
     catch_up(&standby, &database);
     restart_alone(&standby, &database);
     let said = examined(&dsn);
-    assert!(found(&said, "replica", Kind::Warning, "cannot tell how far behind"), "{said:#?}");
+    assert!(found(&said, "replica", Severity::Warning, "cannot tell how far behind"), "{said:#?}");
 }

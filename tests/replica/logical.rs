@@ -1,7 +1,7 @@
 //! Logical subscribers: in their initial copy, while they follow, and when they do not.
 
 use synapse_export::config::Config;
-use synapse_export::doctor::{Kind, examine};
+use synapse_export::doctor::{Severity, examine};
 use tokio::runtime::Runtime;
 
 use crate::support::archive::TestArchive;
@@ -31,10 +31,10 @@ fn logical() -> Cluster {
 
 /// What `doctor` says in a check.
 #[track_caller]
-fn doctor_says(dsn: &str, check: &str) -> Option<(Kind, String)> {
+fn doctor_says(dsn: &str, check: &str) -> Option<(Severity, String)> {
     let config = Config::new(Some(dsn), |_| None).unwrap();
     let examined = Runtime::new().unwrap().block_on(examine(&config, None, None));
-    examined.findings.into_iter().find(|it| it.check == check).map(|it| (it.kind, it.what))
+    examined.findings.into_iter().find(|it| it.check == check).map(|it| (it.severity, it.what))
 }
 
 /// How far the copy of a table has come.
@@ -75,7 +75,7 @@ fn a_logical_subscriber_is_exported_when_it_has_its_tables() {
         let said = Run::export(dsn, archive.path(), &[]).ends_with(75);
         assert!(said.contains("a logical subscriber that has yet to copy event_json:"), "{said}");
         let (kind, what) = doctor_says(dsn, "initial copy").unwrap();
-        assert!(kind == Kind::Warning && what.contains("has yet to copy event_json:"), "{what}");
+        assert!(kind == Severity::Warning && what.contains("has yet to copy event_json:"), "{what}");
     }
     assert!(!archive.path().exists(), "nothing was begun");
     // who may see what is redacted is not known yet either
@@ -89,7 +89,7 @@ fn a_logical_subscriber_is_exported_when_it_has_its_tables() {
     subscriber.execute("delete from event_json");
     wait_until("the last table is copied", || state(&subscriber, "event_json") == "r");
     wait_until("the subscriber is in touch", || {
-        doctor_says(&reader, "replica").is_some_and(|(kind, _)| kind == Kind::Fine)
+        doctor_says(&reader, "replica").is_some_and(|(kind, _)| kind == Severity::Fine)
     });
     for dsn in [&dsn, &reader] {
         let (_, what) = doctor_says(dsn, "replica").unwrap();
@@ -124,12 +124,12 @@ fn a_logical_subscriber_is_exported_when_it_has_its_tables() {
     let said = Run::export(&reader, archive.path(), &[]).ends_with(0);
     assert!(said.contains("reading a logical subscriber that cannot tell how far behind it is"), "{said}");
     let (kind, what) = doctor_says(&reader, "replica").unwrap();
-    assert!(kind == Kind::Warning && what.contains("cannot tell"), "{what}");
+    assert!(kind == Severity::Warning && what.contains("cannot tell"), "{what}");
 
     // nobody shows it to who may not see it
     subscriber.execute("revoke select on pg_subscription_rel from public");
     Run::export(&reader, archive.path(), &[]).ends_with(0);
-    assert_eq!(doctor_says(&reader, "initial copy").unwrap().0, Kind::Unknown);
+    assert_eq!(doctor_says(&reader, "initial copy").unwrap().0, Severity::Unknown);
     // its slot keeps the publisher's database from being dropped
     subscriber.execute("drop subscription synapse");
 }

@@ -1,4 +1,6 @@
 //! A room as one markdown document, rendered through an archive of this room alone, which is gone afterwards.
+//!
+//! The archive is in the temporary directory, for this user alone, and does not outlive the process.
 
 use std::fs::Permissions;
 use std::io::{self, Write};

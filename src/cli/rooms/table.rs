@@ -1,4 +1,6 @@
 //! Rooms as a table that fits its terminal.
+//!
+//! All that is shown may be set by anybody: it is on one line, and harmless to a terminal. Ids are never cut.
 
 use std::io::Write;
 
@@ -7,7 +9,7 @@ use indicatif::HumanCount;
 
 use crate::cli::report::shown;
 use crate::event::Day;
-use crate::source::Room;
+use crate::source::ListedRoom;
 
 /// The widest name or alias, wherever it is shown.
 const WIDEST: usize = 60;
@@ -17,7 +19,7 @@ const GAP: usize = 2;
 struct Column {
     title: &'static str,
     alignment: Alignment,
-    text: fn(&Room) -> String,
+    text: fn(&ListedRoom) -> String,
     /// How wide it has to be to be of use; wider texts are cut if need be.
     least: Option<usize>,
     /// On a narrow terminal the highest is left out first; none stays.
@@ -68,7 +70,7 @@ pub(super) fn width(terminal: &Term) -> Option<usize> {
 }
 
 /// Writes the table. Ids are never cut: they are last, and one that is too long runs over.
-pub(super) fn write(out: &mut impl Write, rooms: &[Room], width: Option<usize>) -> std::io::Result<()> {
+pub(super) fn write(out: &mut impl Write, rooms: &[ListedRoom], width: Option<usize>) -> std::io::Result<()> {
     let mut columns: Vec<(&Column, usize)> = COLUMNS.iter().map(|column| (column, column.widest(rooms))).collect();
     if let Some(width) = width {
         fit(&mut columns, width);
@@ -94,7 +96,7 @@ pub(super) fn write(out: &mut impl Write, rooms: &[Room], width: Option<usize>) 
 }
 
 impl Column {
-    fn widest(&self, rooms: &[Room]) -> usize {
+    fn widest(&self, rooms: &[ListedRoom]) -> usize {
         let widest = rooms.iter().map(|room| measure_text_width(&(self.text)(room))).max().unwrap_or_default();
         let most = if self.title == "ID" { self.least.unwrap_or(WIDEST) } else { WIDEST };
         widest.min(most).max(self.title.len())
@@ -132,11 +134,11 @@ fn cell(text: &str) -> String {
     shown(text).replace("\\'", "'").replace("\\\"", "\"")
 }
 
-fn alias(room: &Room) -> String {
+fn alias(room: &ListedRoom) -> String {
     room.alias.as_deref().map_or(String::new(), cell)
 }
 
-fn version(room: &Room) -> String {
+fn version(room: &ListedRoom) -> String {
     room.version.as_deref().map_or(String::new(), |version| cell(version).chars().take(32).collect())
 }
 
@@ -148,7 +150,7 @@ fn day(ts: Option<i64>) -> String {
     ts.map_or(String::new(), |ts| Day::of(Some(ts)).to_string())
 }
 
-fn notes(room: &Room) -> String {
+fn notes(room: &ListedRoom) -> String {
     let left = match (room.abandoned, room.forgotten) {
         (_, true) => "forgotten",
         (true, false) => "abandoned",

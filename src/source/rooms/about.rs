@@ -1,4 +1,6 @@
-//! What state events and members say of a room. Pure.
+//! What state events and members say of a room.
+//!
+//! Pure: takes texts as they are stored, of which none need be what it should be, and never fails on one.
 
 use std::borrow::Cow;
 
@@ -12,7 +14,7 @@ const LONGEST: usize = 255;
 
 /// What the state of a room says of it.
 #[derive(Debug, Default)]
-pub(super) struct About {
+pub(super) struct Described {
     pub(super) name: Option<String>,
     pub(super) canonical_alias: Option<String>,
     pub(super) version: Option<String>,
@@ -44,7 +46,7 @@ struct Content<'a> {
     is_direct: Option<&'a RawValue>,
 }
 
-impl About {
+impl Described {
     pub(super) fn is_nameless(&self) -> bool {
         self.name.is_none() && self.canonical_alias.is_none()
     }
@@ -195,7 +197,7 @@ mod tests {
     }
 
     fn name(events: &[&str]) -> Option<String> {
-        let mut about = About::default();
+        let mut about = Described::default();
         for json in events {
             about.take("m.room.name", "{}", json);
         }

@@ -1,7 +1,11 @@
 //! Finding a room by what a person calls it.
+//!
+//! Names are for whoever may set them, and several rooms may have one: it hands out all that may be meant, and chooses none.
 
-use super::Room;
-use crate::source::{Database, Error, schema};
+use super::listed::ListedRoom;
+use crate::source::database::Database;
+use crate::source::error::Error;
+use crate::source::schema;
 
 /// How many rooms that a name may mean are handed out.
 const CANDIDATES: usize = 10;
@@ -10,13 +14,13 @@ const CANDIDATES: usize = 10;
 #[derive(Debug, Default)]
 pub struct Matches {
     /// Some of them.
-    pub rooms: Vec<Room>,
+    pub rooms: Vec<ListedRoom>,
     /// How many there are.
     pub count: usize,
 }
 
 impl Matches {
-    fn add(&mut self, room: &Room) {
+    fn add(&mut self, room: &ListedRoom) {
         self.count += 1;
         if self.rooms.len() < CANDIDATES {
             self.rooms.push(room.clone());

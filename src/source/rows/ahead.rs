@@ -4,9 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{CHUNKS_AHEAD, PAGE_ROWS, Parameters, Place, Reader, Rows};
-use crate::source::Error;
-use crate::source::queries::{self, Statement};
+use super::page::PAGE_ROWS;
+use super::reader::{CHUNKS_AHEAD, PageReader, Parameters, Rows};
+use super::row::PageKey;
+use crate::source::error::Error;
+use crate::source::statements::{self, Statement};
 use crate::stream::Stream;
 
 /// How many rows a stretch has at the most where ids say so: a page that asks for more is its only one.
@@ -16,9 +18,9 @@ const LONGEST: i64 = 100 * STRETCH_ROWS;
 
 /// A part of what is to be read that can be read by itself.
 pub(super) struct Stretch {
-    first: Place,
+    first: PageKey,
     /// How its statement is run after a row.
-    parameters: Box<dyn Fn(Place) -> Parameters + Send + Sync>,
+    parameters: Box<dyn Fn(PageKey) -> Parameters + Send + Sync>,
 }
 
 /// Says where the next stretch is.
@@ -26,12 +28,12 @@ pub(super) trait Plan: Send {
     /// The next stretch, none at the end; `found` is how many rows the last one had that was read.
     fn next(
         &mut self,
-        reader: &Reader,
+        reader: &PageReader,
         found: Option<i64>,
     ) -> impl Future<Output = Result<Option<Stretch>, Error>> + Send;
 }
 
-impl Reader {
+impl PageReader {
     /// Reads stretches, `at_once` of them at a time, and hands their rows on in order.
     pub(super) async fn read_ahead(
         &self,
@@ -65,8 +67,8 @@ impl Reader {
     }
 
     fn begin(&self, statement: Arc<Statement>, stretch: Stretch) -> Rows {
-        let (reader, rows) = self.database.reader(CHUNKS_AHEAD);
-        let reader = Reader { known: Arc::clone(&self.known), ..reader };
+        let (reader, rows) = PageReader::new(&self.database, CHUNKS_AHEAD);
+        let reader = PageReader { lookups: Arc::clone(&self.lookups), ..reader };
         reader.start(|reader| async move { reader.read(&statement, stretch.first, stretch.parameters).await });
         rows
     }
@@ -101,9 +103,9 @@ impl Ids {
 }
 
 impl Plan for Ids {
-    async fn next(&mut self, _: &Reader, found: Option<i64>) -> Result<Option<Stretch>, Error> {
+    async fn next(&mut self, _: &PageReader, found: Option<i64>) -> Result<Option<Stretch>, Error> {
         Ok(self.step(found).map(|(after, through)| Stretch {
-            first: Place::at(after),
+            first: PageKey::at(after),
             parameters: Box::new(move |after| vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS)]),
         }))
     }
@@ -115,32 +117,27 @@ pub(super) struct InRoom {
     since: Option<i64>,
     until: Option<i64>,
     /// Where the next one begins; none at the end.
-    after: Option<Place>,
+    after: Option<PageKey>,
 }
 
 impl InRoom {
     pub(super) fn new(room_id: &str, since: Option<i64>, until: Option<i64>) -> InRoom {
-        let first = Place { topological_ordering: i64::MIN, ..Place::at(i64::MIN) };
+        let first = PageKey { topological_ordering: i64::MIN, ..PageKey::at(i64::MIN) };
         InRoom { room_id: room_id.to_owned(), since, until, after: Some(first) }
     }
 }
 
 impl Plan for InRoom {
-    async fn next(&mut self, reader: &Reader, _: Option<i64>) -> Result<Option<Stretch>, Error> {
+    async fn next(&mut self, reader: &PageReader, _: Option<i64>) -> Result<Option<Stretch>, Error> {
         let Some(first) = self.after.take() else { return Ok(None) };
         let (room_id, since, until) = (self.room_id.clone(), self.since, self.until);
-        let session = &reader.database.session;
-        let asked =
-            [&self.room_id as &(dyn tokio_postgres::types::ToSql + Sync), &first.topological_ordering, &first.id];
-        let statement = reader.adapt(queries::ROOM_STRETCH);
-        let found = session.query(&statement, &[&asked[..], &[&STRETCH_ROWS]].concat()).await?;
-        let mut end = (i64::MAX, i64::MAX);
-        if let Some(row) = found.first() {
-            let read = |column| row.try_get(column).map_err(Error::query(statement.name));
-            end = (read(0)?, read(1)?);
-            self.after = Some(Place { topological_ordering: end.0, ..Place::at(end.1) });
-        }
-        let parameters = move |after: Place| -> Parameters {
+        let asked: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&self.room_id, &first.topological_ordering, &first.id, &STRETCH_ROWS];
+        let end = reader.database.one(&statements::ROOM_STRETCH, &asked).await?;
+        let end = end.map(|row| PageKey { topological_ordering: row.topological_ordering, ..PageKey::at(row.id) });
+        self.after.clone_from(&end);
+        let end = end.map_or((i64::MAX, i64::MAX), |end| (end.topological_ordering, end.id));
+        let parameters = move |after: PageKey| -> Parameters {
             vec![
                 Box::new(room_id.clone()),
                 Box::new(after.topological_ordering),

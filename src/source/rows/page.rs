@@ -1,27 +1,32 @@
-//! One page: a statement is run once, and its rows go on their way in chunks.
+//! One page: a statement is run once, and its rows go on their way in chunks; and then the next.
+//!
+//! Keeps in memory a chunk and no page. Where a page breaks off, be it that it failed or took long, the next one goes on.
 
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::{Found, PAGE_ROWS, Parameters, Place, Reader, Row};
-use crate::source::Error;
-use crate::source::queries::{self, Statement};
+use super::reader::{PageReader, Parameters};
+use super::row::{Holder, PageKey, Row, row};
+use crate::source::error::Error;
+use crate::source::statements::{Statement, StoredColumns};
 
+/// How many rows one page asks for.
+pub(super) const PAGE_ROWS: i64 = 10_000;
 /// A chunk goes on its way once it has this many rows or bytes, so that a page of the largest events is never in memory
 /// whole.
 const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
 
 /// What may follow a page.
-pub(super) enum Page {
+enum Page {
     More,
     Last,
 }
 
 /// The place where a page broke off, at which there may be more than these events.
 #[derive(Default)]
-pub(super) struct BrokenOff {
-    place: Place,
+struct BrokenOff {
+    place: PageKey,
     events: Vec<String>,
 }
 
@@ -31,18 +36,18 @@ struct Chunk {
     rows: Vec<Row>,
     bytes: usize,
     /// How many come before those that stand where the last one does, and where the one before these stands.
-    before: (usize, Place),
+    before: (usize, PageKey),
     /// Where the last one stands; of none, the one before.
-    place: Place,
+    place: PageKey,
 }
 
 impl Chunk {
-    fn after(place: Place) -> Chunk {
+    fn after(place: PageKey) -> Chunk {
         Chunk { place, ..Chunk::default() }
     }
 
     /// Takes in a row. An event stands at a place once, whatever rows of it the database has there.
-    fn push(&mut self, (place, row): (Place, Row)) {
+    fn push(&mut self, (place, row): (PageKey, Row)) {
         if self.rows.is_empty() || !self.place.is_beside(&place) {
             self.before = (self.rows.len(), std::mem::replace(&mut self.place, place));
         }
@@ -50,9 +55,9 @@ impl Chunk {
         if let Some(same) = same {
             return same.unite(row);
         }
-        self.bytes += match &row.found {
-            Found::Event(event) | Found::OutlierState(event) => event.size(),
-            Found::Other(event_id) => event_id.len(),
+        self.bytes += match &row.holder {
+            Holder::Event(event) | Holder::OutlierState(event) => event.size(),
+            Holder::Other(event_id) => event_id.len(),
         };
         self.rows.push(row);
     }
@@ -79,14 +84,39 @@ impl Chunk {
     }
 }
 
-impl Reader {
+impl PageReader {
+    /// Runs a statement over `stored.sql` page by page until there are no more rows, and hands them on. `parameters` says
+    /// how it is run after a row.
+    pub(super) async fn read(
+        &self,
+        statement: &Statement,
+        mut after: PageKey,
+        parameters: impl Fn(PageKey) -> Parameters,
+    ) -> Result<(), Error> {
+        let mut retry = self.database.session.retry();
+        let mut broke_off = BrokenOff::default();
+        loop {
+            let before = after.clone();
+            match self.page(statement, &parameters(after.clone()), &mut after, &mut broke_off).await {
+                Ok(Page::Last) => return Ok(()),
+                Ok(Page::More) => retry.got_further(),
+                Err(error) => {
+                    if after != before {
+                        retry.got_further();
+                    }
+                    retry.wait(error).await?;
+                }
+            }
+        }
+    }
+
     /// Runs a statement once and hands its rows on; the next one is to begin after `last`. At the place where the one before
     /// `broke_off`, only what is new there.
-    pub(super) async fn page(
+    async fn page(
         &self,
         statement: &Statement,
         parameters: &Parameters,
-        last: &mut Place,
+        last: &mut PageKey,
         broke_off: &mut BrokenOff,
     ) -> Result<Page, Error> {
         let session = &self.database.session;
@@ -97,12 +127,13 @@ impl Reader {
         let mut answer = session.answer(statement, &all).await?;
         let deadline = Instant::now() + session.page_time();
         let mut chunk = Chunk::after(last.clone());
-        let mut count = 0;
+        let (mut count, mut columns) = (0, None);
         loop {
             match answer.next().await {
-                Ok(Some(row)) => {
+                Ok(Some(stored)) => {
                     count += 1;
-                    let row = queries::row(&row, &self.known, server_name).map_err(failed)?;
+                    let columns: &StoredColumns = columns.get_or_insert_with(|| StoredColumns::of(&stored));
+                    let row = row(&columns.read(&stored).map_err(failed)?, &self.lookups, server_name);
                     if broke_off.events.iter().any(|event_id| event_id == row.1.event_id())
                         && broke_off.place.is_beside(&row.0)
                     {
@@ -145,7 +176,7 @@ impl Reader {
         ended.map(|()| if is_last { Page::Last } else { Page::More })
     }
 
-    async fn hand_on(&self, chunk: &mut Chunk, last: &mut Place) {
+    async fn hand_on(&self, chunk: &mut Chunk, last: &mut PageKey) {
         let next = Chunk::after(chunk.place.clone());
         let Chunk { rows, place, .. } = std::mem::replace(chunk, next);
         let Some(row) = rows.last() else { return };

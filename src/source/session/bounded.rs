@@ -15,7 +15,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 
-use super::way::Failure;
+/// Why there is no connection, or no transaction on it.
+pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// All that comes before the login is done, in bytes: a few settings, and perhaps a notice.
 const LOGIN: u64 = 1 << 20;

@@ -4,8 +4,8 @@
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::super::queries::OPTION;
-use super::typed;
+use super::typed::typed;
+use crate::source::statements::OPTION;
 
 /// The settings that `options` asks for, in the order of the last `-c` or `--` of each: names in lower case.
 pub(super) fn asked_for(options: &str) -> Vec<(String, String)> {
@@ -50,8 +50,8 @@ fn words(options: &str) -> Vec<String> {
 /// Whether a setting is as asked for on a connection, in a transaction of its own.
 pub(super) async fn holds(client: &Client, name: &str, value: &str) -> Result<bool, tokio_postgres::Error> {
     client.batch_execute("begin read only").await?;
-    let holds = match typed(client, &OPTION.sql, &[&name, &value]).await {
-        Ok(rows) => rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)),
+    let holds = match typed(client, &OPTION.statement, &[&name, &value]).await {
+        Ok(rows) => rows.first().is_some_and(|row| OPTION.read(row).unwrap_or(false)),
         // it cannot be set there, or is no setting: without a pooler there would be no connection
         Err(error) if error.code().is_some_and(|code| !passes(code)) => false,
         Err(error) => return Err(error),

@@ -1,69 +1,58 @@
 //! Which server a connection goes to, when several would do: hosts, with and without encryption, primaries and standbys.
 //!
 //! Each transaction may meet another of them, behind a pooler even over the same connection: so what is asked of a server is
-//! asked when a transaction begins, see [`super::way`]. For who may take over see [`super::succession`].
+//! asked when a transaction begins, see [`super::endpoint`]. For who may take over see [`super::failover`].
 //!
 //! What libpq does and tokio-postgres does not: it knows no `allow`, no fallback of `prefer` after a failed handshake, and
 //! of `target_session_attrs` but three.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use libpq_config::SessionAttributes;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
-use super::bounded::{Bounding, Excess};
-use super::succession::Succession;
-use super::way::{Begun, Failure, Way};
-use super::{Error, options, tls};
-use crate::config::{Config, SessionAttributes};
+use super::bounded::{Bounding, Excess, Failure};
+use super::endpoint::{Begun, Endpoint, chain};
+use super::failover::Failover;
+use super::options;
+use super::shared::Shared;
+use crate::config::Config;
+use crate::source::error::Error;
+use crate::source::tls;
 
 /// A handshake that never ends, unlike a connection that is not made, is cut off after this many connect timeouts: there
 /// may be as many addresses to try before it.
 const TIMEOUTS: u32 = 3;
 /// How long an answer may be on its way when there is no connect timeout.
-const WAY: Duration = Duration::from_secs(30);
+const ON_THE_WAY: Duration = Duration::from_secs(30);
 
 /// All ways to the database, the best first.
 #[derive(Clone)]
 pub(super) struct Servers {
-    ways: Arc<[Way]>,
+    endpoints: Arc<[Endpoint]>,
     /// Why a connection was given up.
     excess: Excess,
     /// How long an answer may be on its way.
     on_the_way: Duration,
-    state: Arc<State>,
-}
-
-/// What is known of the connections made so far.
-#[derive(Default)]
-pub(super) struct State {
-    /// The way that led there last time.
-    last: AtomicUsize,
-    /// Whether any has.
-    reached: AtomicBool,
-    /// The sessions' `statement_timeout` in milliseconds.
-    pub(super) statement_timeout: AtomicU64,
-    succession: Mutex<Succession>,
-    /// What the user's `options` ask for, by name; none: it is not known yet whether that holds.
-    pub(super) options: OnceLock<BTreeMap<String, bool>>,
+    state: Arc<Shared>,
 }
 
 impl Servers {
     pub(super) fn new(config: &Config) -> Result<Servers, Error> {
-        let any_tls = config.servers.iter().any(|server| server.modes != [SslMode::Disable]);
-        let connector = any_tls.then(|| tls::connector(&config.tls)).transpose()?;
-        let sessions: &[SessionAttributes] = match config.session {
+        let any_tls = config.connection.servers.iter().any(|server| server.modes != [SslMode::Disable]);
+        let connector = any_tls.then(|| tls::connector(&config.connection.tls)).transpose()?;
+        let sessions: &[SessionAttributes] = match config.connection.session {
             SessionAttributes::PreferStandby => &[SessionAttributes::Standby, SessionAttributes::Any],
             wanted => &[wanted],
         };
         let excess = Excess::default();
-        let mut on_the_way = WAY;
-        let mut ways = Vec::new();
+        let mut on_the_way = ON_THE_WAY;
+        let mut endpoints = Vec::new();
         for session in sessions.iter().copied() {
-            for server in &config.servers {
+            for server in &config.connection.servers {
                 for (nth, mode) in server.modes.iter().enumerate() {
                     let mut postgres = server.postgres.clone();
                     let socket_directory = server.postgres.get_hosts().iter().find_map(|host| match host {
@@ -76,12 +65,12 @@ impl Servers {
                     }
                     let timeout = postgres.get_connect_timeout().map(|timeout| *timeout * TIMEOUTS);
                     let postgres_options = postgres.get_options().map(options::asked_for).unwrap_or_default();
-                    on_the_way = postgres.get_connect_timeout().copied().unwrap_or(WAY);
+                    on_the_way = postgres.get_connect_timeout().copied().unwrap_or(ON_THE_WAY);
                     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
                     let manager = Manager::from_config(postgres, bounding.clone(), recycling);
                     let pool = Pool::builder(manager).max_size(config.connections);
                     let pool = pool.create_timeout(timeout).runtime(Runtime::Tokio1).build();
-                    ways.push(Way {
+                    endpoints.push(Endpoint {
                         name: server.name.clone(),
                         socket_directory,
                         bounding,
@@ -89,13 +78,13 @@ impl Servers {
                         is_loopback: is_loopback(&server.postgres),
                         wanted: session,
                         options: postgres_options,
-                        limit: timeout.unwrap_or(WAY),
+                        limit: timeout.unwrap_or(ON_THE_WAY),
                         pool: pool.map_err(|e| Error::Tls(e.to_string()))?,
                     });
                 }
             }
         }
-        Ok(Servers { ways: ways.into(), excess, on_the_way, state: Arc::default() })
+        Ok(Servers { endpoints: endpoints.into(), excess, on_the_way, state: Arc::default() })
     }
 
     /// Whether there has been a connection.
@@ -115,12 +104,12 @@ impl Servers {
 
     /// Whether the way that was gone last leads nowhere but to this machine.
     pub(super) fn is_loopback(&self) -> bool {
-        self.ways[self.state.last.load(Ordering::Relaxed)].is_loopback
+        self.endpoints[self.state.last.load(Ordering::Relaxed)].is_loopback
     }
 
     /// Which server may take over when a connection is lost.
-    pub(super) fn succession(&self) -> MutexGuard<'_, Succession> {
-        self.state.succession()
+    pub(super) fn failover(&self) -> MutexGuard<'_, Failover> {
+        self.state.failover()
     }
 
     /// What of a server was too much, if that is why a connection has ended.
@@ -138,7 +127,7 @@ impl Servers {
     /// looked for.
     pub(super) async fn begin(&self, target: &str) -> Result<Begun, Error> {
         let last = self.state.last.load(Ordering::Relaxed);
-        let mut tried = match self.ways[last].begin(&self.state).await {
+        let mut tried = match self.endpoints[last].begin(&self.state).await {
             Ok(begun) => {
                 self.state.reached.store(true, Ordering::Relaxed);
                 return Ok(begun);
@@ -149,13 +138,13 @@ impl Servers {
         let (mut transient, mut other_past) = (false, false);
         let mut failures: Vec<(&str, Failure)> = Vec::new();
         let mut falls_back = false;
-        for (nth, way) in self.ways.iter().enumerate() {
-            if way.is_fallback && !falls_back {
+        for (nth, endpoint) in self.endpoints.iter().enumerate() {
+            if endpoint.is_fallback && !falls_back {
                 continue;
             }
             let result = match tried.take_if(|_| nth == last) {
                 Some(error) => Err(error),
-                None => way.begin(&self.state).await,
+                None => endpoint.begin(&self.state).await,
             };
             match result {
                 Ok(begun) => {
@@ -166,14 +155,15 @@ impl Servers {
                 Err(error) => {
                     falls_back = error.has_answered();
                     // a server that does not run has no socket
-                    let is_right = was_reached || way.socket_directory.as_ref().is_some_and(|it| it.is_dir());
+                    let is_right = was_reached || endpoint.socket_directory.as_ref().is_some_and(|it| it.is_dir());
                     transient |= error.is_transient(is_right, was_reached);
                     other_past |= error.is_of_another_past();
-                    if way.is_fallback {
+                    if endpoint.is_fallback {
                         // that it knows no TLS is not why it turned away who came without
-                        failures.pop_if(|(name, failure)| *name == way.name && chain(&**failure).ends_with(NO_TLS));
+                        failures
+                            .pop_if(|(name, failure)| *name == endpoint.name && chain(&**failure).ends_with(NO_TLS));
                     }
-                    failures.push((&way.name, error.cause()));
+                    failures.push((&endpoint.name, error.cause()));
                 }
             }
         }
@@ -182,17 +172,6 @@ impl Servers {
         let target = format!("{}{name}, {target}", others.collect::<String>());
         // who was promoted stays: waiting for the others would only delay the bad news
         Err(Error::Connect { target, transient: transient && !other_past, source })
-    }
-}
-
-impl State {
-    pub(super) fn statement_timeout(&self) -> Duration {
-        Duration::from_millis(self.statement_timeout.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn succession(&self) -> MutexGuard<'_, Succession> {
-        // each of its two halves is whole at any time
-        self.succession.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,10 +190,4 @@ fn is_loopback(postgres: &tokio_postgres::Config) -> bool {
         [] => postgres.get_hosts().iter().all(is_own),
         addresses => addresses.iter().all(std::net::IpAddr::is_loopback),
     }
-}
-
-/// An error and its causes on one line.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -3,8 +3,9 @@
 //! A parameter that would promise something we do not do is refused, never passed over.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use super::Error;
+use crate::{Error, connection_string, service};
 
 /// A parameter of libpq (PostgreSQL manual, "Parameter Key Words").
 struct Keyword {
@@ -72,11 +73,22 @@ const KEYWORDS: &[Keyword] = &[
 
 /// Parameters by name, from one place or from several, the more important first.
 #[derive(Default)]
-pub(super) struct Parameters(BTreeMap<&'static str, String>);
+pub struct Parameters(BTreeMap<&'static str, String>);
 
 impl Parameters {
+    /// What a connection string says: a `postgres://` URL or `key=value` pairs.
+    pub fn from_connection_string(text: &str) -> Result<Parameters, Error> {
+        connection_string::parse(text)
+    }
+
+    /// What a service of `pg_service.conf` stands for, and the file it is from: `PGSERVICEFILE` or `~/.pg_service.conf`, else
+    /// the system's.
+    pub fn from_service(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<(Parameters, PathBuf), Error> {
+        service::read(name, env)
+    }
+
     /// Takes a parameter as a user wrote it; `place` is how an error names where that was.
-    pub(super) fn insert(&mut self, name: &str, value: String, place: &str) -> Result<(), Error> {
+    pub fn insert(&mut self, name: &str, value: String, place: &str) -> Result<(), Error> {
         let keyword = KEYWORDS.iter().find(|keyword| keyword.name == name);
         let unknown = || Error::Unknown { key: name.escape_debug().to_string(), place: place.to_owned() };
         let keyword = keyword.ok_or_else(unknown)?;
@@ -90,8 +102,8 @@ impl Parameters {
         }
     }
 
-    /// What the environment's `PG*` variables say; an empty one says nothing.
-    pub(super) fn from_environment(env: &impl Fn(&str) -> Option<String>) -> Result<Parameters, Error> {
+    /// What the environment's `PG*` variables say.
+    pub fn from_environment(env: &impl Fn(&str) -> Option<String>) -> Result<Parameters, Error> {
         let mut parameters = Parameters::default();
         for keyword in KEYWORDS.iter().filter(|keyword| !keyword.variable.is_empty()) {
             if let Some(value) = env(keyword.variable) {
@@ -102,39 +114,44 @@ impl Parameters {
     }
 
     /// Adds what `other` says where these are silent.
-    pub(super) fn fill(&mut self, other: Parameters) {
+    pub fn fill(&mut self, other: Parameters) {
         for (name, value) in other.0 {
             self.0.entry(name).or_insert(value);
         }
     }
 
-    pub(super) fn remove(&mut self, names: &[&str]) {
+    /// Takes out what is said of these.
+    pub fn remove(&mut self, names: &[&str]) {
         self.0.retain(|name, _| !names.contains(name));
     }
 
     /// Whether something is said, be it that the default holds.
-    pub(super) fn has(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    pub(super) fn holds_password(&self) -> bool {
+    /// Whether a password is among them.
+    #[must_use]
+    pub fn holds_password(&self) -> bool {
         self.has("password") || self.has("sslpassword")
     }
 
     /// A parameter's value; an empty one stands for the default.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A parameter that is a whole number, of 32 bits as in libpq.
-    pub(super) fn number(&self, name: &'static str) -> Result<Option<i32>, Error> {
+    pub(crate) fn number(&self, name: &'static str) -> Result<Option<i32>, Error> {
         let expected = "a number from -2147483648 to 2147483647";
         let number = |value: &str| value.trim().parse().map_err(|_| Error::Value { key: name, expected });
         self.get(name).map(number).transpose()
     }
 
     /// A parameter that is one of a few words.
-    pub(super) fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
         name: &'static str,
         choices: &[(&str, T)],

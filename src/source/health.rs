@@ -2,11 +2,10 @@
 //! index, so that they take no longer on a large server. Says what is there, not whether that is good.
 
 use std::collections::BTreeMap;
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
 
-use super::queries::{self, Statement};
-use super::{Database, Error};
+use super::database::Database;
+use super::error::Error;
+use super::statements;
 
 /// Who we are to PostgreSQL.
 #[derive(Clone, Debug)]
@@ -88,87 +87,75 @@ pub struct Sampled {
 impl Database {
     /// Who we are to PostgreSQL.
     pub async fn login(&self) -> Result<Login, Error> {
-        let login = self.only(&queries::LOGIN, &[], |row| {
-            let is_tls: bool = row.try_get(4)?;
-            let text = |at| Ok(row.try_get::<_, Option<String>>(at)?.unwrap_or_default());
-            Ok(Login {
-                server_version: row.try_get(0)?,
-                now: row.try_get(1)?,
-                is_superuser: row.try_get(2)?,
-                is_local: row.try_get(3)?,
-                is_loopback: row.try_get(7)?,
-                tls: if is_tls { Some((text(5)?, text(6)?)) } else { None },
-            })
-        });
-        let login = login.await?;
-        Ok(Login { is_loopback: login.is_loopback && self.session.is_loopback(), ..login })
+        let row = self.only(&statements::LOGIN, &[]).await?;
+        Ok(Login {
+            server_version: row.server_version,
+            now: row.now,
+            is_superuser: row.superuser,
+            is_local: row.local,
+            is_loopback: row.loopback && self.session.is_loopback(),
+            tls: row.tls.then(|| (row.version.unwrap_or_default(), row.cipher.unwrap_or_default())),
+        })
     }
 
     /// The tables of Synapse's schema that this role could write to.
     pub async fn writable(&self) -> Result<Vec<String>, Error> {
-        self.all(&queries::WRITABLE, &[], |row| row.try_get(0)).await
+        self.all(&statements::WRITABLE, &[]).await
     }
 
     /// Settings of PostgreSQL by name, in its units; those it does not have or show are left out.
     pub async fn settings(&self, names: &[&str]) -> Result<BTreeMap<String, String>, Error> {
-        let rows = self.all(&queries::SETTINGS, &[&names], |row| Ok((row.try_get(0)?, row.try_get(1)?))).await?;
-        Ok(rows.into_iter().collect())
+        let rows = self.all(&statements::SETTINGS, &[&names]).await?;
+        Ok(rows.into_iter().map(|row| (row.name, row.setting)).collect())
     }
 
     /// By what the database orders text.
     pub async fn collation(&self) -> Result<Collation, Error> {
-        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get::<_, bool>(1)?, row.try_get(2)?));
-        let (name, told, recorded) = self.only(&queries::COLLATION, &[], read).await?;
-        let actual = if told { self.only(&queries::COLLATION_NOW, &[], |row| row.try_get(0)).await? } else { None };
-        Ok(Collation { name, recorded, actual })
+        let row = self.only(&statements::COLLATION, &[]).await?;
+        let actual = if row.told { self.only(&statements::COLLATION_NOW, &[]).await? } else { None };
+        Ok(Collation { name: row.name, recorded: row.version, actual })
     }
 
     /// Keys that should be unique, and how many of them are there more than once, as far as `most` rows of each table tell; with
     /// `of_state`, those of what tells of rooms and members too.
     pub async fn duplicates(&self, most: i64, of_state: bool) -> Result<Vec<(String, u64)>, Error> {
-        let read = |row: &Row| Ok((row.try_get(0)?, count(row, 1)?));
-        let mut keys = self.all(&queries::DUPLICATES, &[&most], read).await?;
+        let mut keys = self.all(&statements::DUPLICATES, &[&most]).await?;
         if of_state {
-            keys.extend(self.all(&queries::DUPLICATES_OF_STATE, &[&most], read).await?);
+            keys.extend(self.all(&statements::DUPLICATES_OF_STATE, &[&most]).await?);
         }
-        Ok(keys)
+        Ok(keys.into_iter().map(|row| (row.key, row.keys.unsigned_abs())).collect())
     }
 
     /// The indexes of some tables.
     pub async fn indexes(&self, tables: &[&str]) -> Result<Vec<Index>, Error> {
-        self.all(&queries::INDEXES, &[&tables], |row| {
-            Ok(Index {
-                table: row.try_get(0)?,
-                name: row.try_get(1)?,
-                is_valid: row.try_get(2)?,
-                is_partial: row.try_get(3)?,
-                columns: row.try_get(4)?,
-            })
-        })
-        .await
+        let indexes = self.all(&statements::INDEXES, &[&tables]).await?.into_iter().map(|row| Index {
+            table: row.table_name,
+            name: row.index_name,
+            is_valid: row.valid,
+            is_partial: row.partial,
+            columns: row.columns,
+        });
+        Ok(indexes.collect())
     }
 
     /// The version of Synapse's tables; none: the table is empty.
     pub async fn schema_version(&self) -> Result<Option<i32>, Error> {
-        Ok(self.all(&queries::SCHEMA_VERSION, &[], |row| row.try_get(0)).await?.pop())
+        self.one(&statements::SCHEMA_VERSION, &[]).await
     }
 
     /// What Synapse still has to do to its tables while it runs.
     pub async fn background_updates(&self) -> Result<Vec<String>, Error> {
-        self.all(&queries::BACKGROUND_UPDATES, &[], |row| row.try_get(0)).await
+        self.all(&statements::BACKGROUND_UPDATES, &[]).await
     }
 
     /// How large the tables are.
     pub async fn sizes(&self) -> Result<Sizes, Error> {
         let mut sizes = Sizes::default();
-        let rows = self.all(&queries::SIZES, &[], |row| {
-            let rows = row.try_get::<_, Option<i64>>(1)?.map(i64::unsigned_abs);
-            Ok((row.try_get::<_, String>(0)?, rows, row.try_get::<_, i64>(2)?.unsigned_abs(), row.try_get(3)?))
-        });
-        for (table, rows, bytes, outliers) in rows.await? {
-            match &*table {
-                "events" => (sizes.events, sizes.outliers) = (rows, outliers),
-                "event_json" => sizes.json_bytes = bytes,
+        for row in self.all(&statements::SIZES, &[]).await? {
+            let rows = row.rows.map(i64::unsigned_abs);
+            match &*row.table_name {
+                "events" => (sizes.events, sizes.outliers) = (rows, row.outliers),
+                "event_json" => sizes.json_bytes = row.bytes.unsigned_abs(),
                 _ => sizes.redactions = rows,
             }
         }
@@ -178,58 +165,31 @@ impl Database {
     /// The redactions received since a time (milliseconds since the epoch) whose targets Synapse has yet to prune, counted up
     /// to `most`.
     pub async fn pending_redactions(&self, since: i64, most: i64) -> Result<PendingRedactions, Error> {
-        self.only(&queries::REDACTIONS_PENDING, &[&since, &most], |row| {
-            Ok(PendingRedactions { count: count(row, 0)?, first: row.try_get(1)? })
-        })
-        .await
+        let row = self.only(&statements::REDACTIONS_PENDING, &[&since, &most]).await?;
+        Ok(PendingRedactions { count: row.pending.unsigned_abs(), first: row.first })
     }
 
     /// What became of the targets of `most` redactions.
     pub async fn sampled_redactions(&self, most: i64) -> Result<Sampled, Error> {
-        self.only(&queries::REDACTIONS_CENSORED, &[&most], |row| {
-            Ok(Sampled { seen: count(row, 0)?, censored: count(row, 1)?, last: row.try_get(2)? })
-        })
-        .await
+        let row = self.only(&statements::REDACTIONS_CENSORED, &[&most]).await?;
+        Ok(Sampled { seen: row.seen.unsigned_abs(), censored: row.censored.unsigned_abs(), last: row.last })
     }
 
     /// How many of the `most` oldest live events are local messages that a purge left behind.
     pub async fn survivors(&self, most: i64) -> Result<u64, Error> {
         let server_name: &str = &self.server_name;
-        self.only(&queries::SURVIVORS, &[&server_name, &most], |row| count(row, 0)).await
+        Ok(self.only(&statements::SURVIVORS, &[&server_name, &most]).await?.unsigned_abs())
     }
 
     /// How many retention policies that delete messages were ever set, counted up to `most`, and the shortest in milliseconds.
     pub async fn retention(&self, most: i64) -> Result<(u64, Option<i64>), Error> {
-        self.only(&queries::RETENTION, &[&most], |row| Ok((count(row, 0)?, row.try_get(1)?))).await
+        let row = self.only(&statements::RETENTION, &[&most]).await?;
+        Ok((row.policies.unsigned_abs(), row.shortest))
     }
 
     /// How many purges are among `most` of Synapse's tasks, and when it last had to do with one, milliseconds since the epoch.
     pub async fn purge_tasks(&self, most: i64) -> Result<(u64, Option<i64>), Error> {
-        self.only(&queries::PURGE_TASKS, &[&most], |row| Ok((count(row, 0)?, row.try_get(1)?))).await
+        let row = self.only(&statements::PURGE_TASKS, &[&most]).await?;
+        Ok((row.purges.unsigned_abs(), row.last))
     }
-
-    pub(super) async fn all<T>(
-        &self,
-        statement: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-        read: impl Fn(&Row) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<Vec<T>, Error> {
-        let rows = self.session.query(statement, parameters).await?;
-        let read: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(read).collect();
-        read.map_err(Error::query(statement.name))
-    }
-
-    /// The answer of a statement that always gives one row.
-    async fn only<T>(
-        &self,
-        statement: &Statement,
-        parameters: &[&(dyn ToSql + Sync)],
-        read: impl Fn(&Row) -> Result<T, tokio_postgres::Error>,
-    ) -> Result<T, Error> {
-        self.all(statement, parameters, read).await?.pop().ok_or(Error::BrokeOff)
-    }
-}
-
-fn count(row: &Row, at: usize) -> Result<u64, tokio_postgres::Error> {
-    Ok(row.try_get::<_, i64>(at)?.unsigned_abs())
 }

@@ -8,24 +8,23 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool, PoolError};
 use futures_util::future::join3;
+use libpq_config::SessionAttributes;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tracing::{debug, warn};
 
-use super::bounded::Bounding;
-use super::patience::passes;
+use super::bounded::{Bounding, Failure};
 use super::process::named_at_login;
-use super::servers::{State, chain};
-use super::{Refusal, options, succession, typed};
-use crate::config::SessionAttributes;
-use crate::source::queries::OPENING;
+use super::shared::Shared;
+use super::typed::typed;
+use super::{failover, options};
+use crate::source::server_error::{ServerError, passes};
+use crate::source::statements::OPENING;
 
 /// A standby knows no `SERIALIZABLE`, which a role or a database may have made the default.
 const BEGIN: &str = "begin isolation level read committed read only";
 const SILENT: &str = "it accepts connections and does not answer";
-
-pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What tokio-postgres says of a server that leaves a channel binding out.
 const UNBOUND: &str = "server did not use channel binding";
@@ -51,7 +50,7 @@ impl Begun {
 }
 
 /// One way to the database: a host, an encryption, a kind of session.
-pub(super) struct Way {
+pub(super) struct Endpoint {
     /// The server, as errors name it.
     pub(super) name: String,
     /// Where the server's socket is when it runs.
@@ -81,9 +80,9 @@ pub(super) enum Failed {
 }
 
 /// A connection on its way into a transaction. Whoever does not wait for that closes it.
-struct Opening(Option<Object>);
+struct ClosedUnlessBegun(Option<Object>);
 
-impl Drop for Opening {
+impl Drop for ClosedUnlessBegun {
     fn drop(&mut self) {
         drop(self.0.take().map(Object::take));
     }
@@ -104,7 +103,7 @@ impl Failed {
             Failed::Beginning(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => true,
             Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => passes(error, is_right),
             Failed::Connection(error) => matches!(error, PoolError::Timeout(_)),
-            Failed::Unfit(SILENT | succession::BEHIND) => true,
+            Failed::Unfit(SILENT | failover::BEHIND) => true,
             // behind a balancing pooler, or while one server takes over from another, the next may be of the right kind
             Failed::Unfit(_) => was_reached && !self.is_of_another_past(),
         }
@@ -112,7 +111,7 @@ impl Failed {
 
     /// Whether its server must not be read in this run at all.
     pub(super) fn is_of_another_past(&self) -> bool {
-        matches!(self, Failed::Unfit(succession::OTHER_PAST))
+        matches!(self, Failed::Unfit(failover::OTHER_PAST))
     }
 
     /// What it is to the user.
@@ -121,7 +120,7 @@ impl Failed {
             Failed::Connection(PoolError::Backend(error)) if chain(&error).ends_with(UNBOUND) => {
                 format!("{UNBOUND}, and channel_binding=require asks for it: {ABOUT_BINDING}").into()
             }
-            Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => Refusal(error).into(),
+            Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => ServerError(error).into(),
             Failed::Unfit(reason) => reason.into(),
             Failed::Connection(PoolError::Timeout(_)) => "no answer in time; see connect_timeout".into(),
             Failed::Connection(error) => error.into(),
@@ -129,13 +128,13 @@ impl Failed {
     }
 }
 
-impl Way {
+impl Endpoint {
     /// Begins a transaction on a connection of the pool's.
-    pub(super) async fn begin(&self, state: &State) -> Result<Begun, Failed> {
+    pub(super) async fn begin(&self, state: &Shared) -> Result<Begun, Failed> {
         loop {
             let client = self.pool.get().await.map_err(Failed::Connection)?;
             let is_new = Object::metrics(&client).recycle_count == 0;
-            let mut opening = Opening(Some(client));
+            let mut opening = ClosedUnlessBegun(Some(client));
             let Some(client) = &opening.0 else { continue };
             let begun = async {
                 if is_new && state.options.get().is_none() {
@@ -163,7 +162,7 @@ impl Way {
     }
 
     /// Finds out which of the user's own settings hold.
-    async fn check_options(&self, client: &Client, state: &State) -> Result<(), Failed> {
+    async fn check_options(&self, client: &Client, state: &Shared) -> Result<(), Failed> {
         let mut all = BTreeMap::new();
         for (name, value) in &self.options {
             let holds = options::holds(client, name, value).await.map_err(Failed::Beginning)?;
@@ -181,8 +180,8 @@ impl Way {
 
     /// Begins a transaction, in one round trip, unless the session is not of the kind asked for, or is on a server that may
     /// not take over; which process answers.
-    async fn open(&self, client: &Client, state: &State) -> Result<i32, Failed> {
-        let succession = state.succession().clone();
+    async fn open(&self, client: &Client, state: &Shared) -> Result<i32, Failed> {
+        let failover = state.failover().clone();
         let kept = state.options.get().into_iter().flatten().filter(|(_, holds)| **holds).map(|(name, _)| &**name);
         let kept: Vec<&str> = kept.collect();
         let mut by_log = true;
@@ -191,8 +190,8 @@ impl Way {
             let parameters: [&(dyn ToSql + Sync); 1] = [&kept];
             let (begun, opened, here) = join3(
                 client.batch_execute(BEGIN),
-                typed(client, &OPENING.sql, &parameters),
-                succession.ask(client, by_log),
+                typed(client, &OPENING.statement, &parameters),
+                failover.ask(client, by_log),
             )
             .await;
             let opened = begun.and(opened).map_err(Failed::Beginning)?;
@@ -206,20 +205,16 @@ impl Way {
             by_log = false;
             client.batch_execute("rollback").await.map_err(Failed::Beginning)?;
         };
-        let told = |opened: &tokio_postgres::Row| {
-            let timeout: i64 = opened.try_get(3)?;
-            Ok((opened.try_get(0)?, opened.try_get(1)?, opened.try_get(2)?, timeout.unsigned_abs()))
-        };
         let opened = opened.first().ok_or(Failed::Unfit(SILENT))?;
-        let (process, is_standby, is_read_only, timeout) = told(opened).map_err(Failed::Beginning)?;
-        if let Some(reason) = unfit(self.wanted, is_standby, is_read_only) {
+        let opened = OPENING.read(opened).map_err(Failed::Beginning)?;
+        if let Some(reason) = unfit(self.wanted, opened.standby, opened.read_only) {
             return Err(Failed::Unfit(reason));
         }
-        if let Some(reason) = here.and_then(|here| succession.turns_away(&here)) {
+        if let Some(reason) = here.and_then(|here| failover.turns_away(&here)) {
             return Err(Failed::Unfit(reason));
         }
-        state.statement_timeout.store(timeout, Ordering::Relaxed);
-        Ok(process)
+        state.statement_timeout.store(opened.statement_timeout.unsigned_abs(), Ordering::Relaxed);
+        Ok(opened.process)
     }
 }
 
@@ -234,4 +229,10 @@ fn unfit(wanted: SessionAttributes, is_standby: bool, is_read_only: bool) -> Opt
         S::ReadOnly if !is_read_only => Some("its sessions can write, and target_session_attrs=read-only"),
         _ => None,
     }
+}
+
+/// An error and its causes on one line.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,42 +1,63 @@
 //! The servers that a host list stands for, each with what tokio-postgres needs to reach it.
+//!
+//! Looks up no host. What libpq matches by number, hosts, addresses and ports, must be as many, or one for all.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio_postgres::config::{ChannelBinding, SslMode};
 
-use super::parameters::Parameters;
-use super::{Error, Tls, Verify, password_file};
+use crate::parameters::Parameters;
+use crate::{Error, Tls, Verify, password_file};
 
 /// Where a server's socket is when no host is given, as Debian and Red Hat build libpq.
 const SOCKET_DIRECTORY: &str = "/var/run/postgresql";
 const PORT: &str = "5432";
-/// How long one address may take when nothing is said.
-const CONNECT_TIMEOUT: i32 = 30;
+
+/// What holds where the parameters say nothing, and libpq would leave it to the system, or wait for ever.
+#[derive(Clone, Debug)]
+pub struct Defaults<'a> {
+    /// How the program is called in `pg_stat_activity`.
+    pub application_name: &'a str,
+    /// How long one address may take.
+    pub connect_timeout: Duration,
+    /// After how long without a word a server is asked whether it is there.
+    pub keepalives_idle: Duration,
+    /// After how long it is asked again.
+    pub keepalives_interval: Duration,
+    /// How often it is asked before it counts as gone.
+    pub keepalives_count: u32,
+}
 
 /// One server that may be connected to.
 #[derive(Clone)]
-pub(crate) struct Server {
+pub struct Server {
     /// As errors name it.
-    pub(crate) name: String,
+    pub name: String,
     /// Host, port, user, password and the like; not how it is encrypted.
-    pub(crate) postgres: tokio_postgres::Config,
+    pub postgres: tokio_postgres::Config,
     /// With or without encryption, in the order to be tried.
-    pub(crate) modes: &'static [SslMode],
+    pub modes: &'static [SslMode],
 }
 
 /// `target_session_attrs`: which servers will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionAttributes {
+pub enum SessionAttributes {
+    /// Each.
     Any,
+    /// Those on which a transaction may write.
     ReadWrite,
+    /// Those on which none may.
     ReadOnly,
+    /// Those that are no replica.
     Primary,
+    /// Replicas.
     Standby,
+    /// Replicas or, if there is none, each.
     PreferStandby,
 }
 
-pub(super) fn session(parameters: &Parameters) -> Result<SessionAttributes, Error> {
+pub(crate) fn session(parameters: &Parameters) -> Result<SessionAttributes, Error> {
     use SessionAttributes as S;
     let choices = [
         ("any", S::Any),
@@ -51,8 +72,13 @@ pub(super) fn session(parameters: &Parameters) -> Result<SessionAttributes, Erro
 }
 
 /// The servers in the order to be tried, each with its own password.
-pub(super) fn servers(parameters: &Parameters, password_file: Option<&str>, tls: &Tls) -> Result<Vec<Server>, Error> {
-    let mut common = common(parameters)?;
+pub(crate) fn servers(
+    parameters: &Parameters,
+    defaults: &Defaults,
+    password_file: Option<&str>,
+    tls: &Tls,
+) -> Result<Vec<Server>, Error> {
+    let mut common = common(parameters, defaults)?;
     let list = |name| parameters.get(name).map(|list| list.split(',').collect::<Vec<_>>());
     let (hosts, addresses) = (list("host"), list("hostaddr"));
     let count = hosts.as_ref().or(addresses.as_ref()).map_or(1, Vec::len);
@@ -123,7 +149,7 @@ pub(super) fn servers(parameters: &Parameters, password_file: Option<&str>, tls:
 }
 
 /// What all servers have in common.
-fn common(parameters: &Parameters) -> Result<tokio_postgres::Config, Error> {
+fn common(parameters: &Parameters, defaults: &Defaults) -> Result<tokio_postgres::Config, Error> {
     let mut postgres = tokio_postgres::Config::new();
     let user = match parameters.get("user") {
         Some(user) => user.to_owned(),
@@ -132,26 +158,30 @@ fn common(parameters: &Parameters) -> Result<tokio_postgres::Config, Error> {
         }
     };
     postgres.dbname(parameters.get("dbname").unwrap_or(&user)).user(&user);
-    let own_name = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
     let name = parameters.get("application_name").or_else(|| parameters.get("fallback_application_name"));
-    postgres.application_name(name.unwrap_or(own_name));
+    postgres.application_name(name.unwrap_or(defaults.application_name));
     if let Some(options) = parameters.get("options") {
         postgres.options(options);
     }
     let positive = |name| Ok(parameters.number(name)?.and_then(|number| u32::try_from(number).ok()).filter(|n| *n > 0));
-    let timeout = parameters.number("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT);
-    if timeout > 0 {
-        postgres.connect_timeout(Duration::from_secs(timeout.unsigned_abs().into()));
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    match parameters.number("connect_timeout")? {
+        Some(given @ 1..) => {
+            postgres.connect_timeout(seconds(given.unsigned_abs()));
+        }
+        // without an end
+        Some(_) => {}
+        None => {
+            postgres.connect_timeout(defaults.connect_timeout);
+        }
     }
     if let Some(milliseconds) = positive("tcp_user_timeout")? {
         postgres.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
     }
     postgres.keepalives(parameters.number("keepalives")? != Some(0));
-    // earlier than the system's two hours and more, since firewalls forget sooner: a server that is gone without a word is
-    // known to be after two minutes
-    postgres.keepalives_idle(Duration::from_secs(positive("keepalives_idle")?.unwrap_or(60).into()));
-    postgres.keepalives_interval(Duration::from_secs(positive("keepalives_interval")?.unwrap_or(10).into()));
-    postgres.keepalives_retries(positive("keepalives_count")?.unwrap_or(6));
+    postgres.keepalives_idle(positive("keepalives_idle")?.map_or(defaults.keepalives_idle, seconds));
+    postgres.keepalives_interval(positive("keepalives_interval")?.map_or(defaults.keepalives_interval, seconds));
+    postgres.keepalives_retries(positive("keepalives_count")?.unwrap_or(defaults.keepalives_count));
     let bindings = [
         ("disable", ChannelBinding::Disable),
         ("prefer", ChannelBinding::Prefer),

@@ -22,8 +22,9 @@
 use futures_util::future::join;
 use tokio_postgres::Client;
 
-use super::super::queries::{ANCHOR, HEADS, LOG_POSITION};
-use super::{Heads, typed};
+use super::typed::typed;
+use crate::source::heads::Heads;
+use crate::source::statements::{ANCHOR, HEADS, LOG_POSITION};
 use crate::stream::Stream;
 
 /// Why a server is turned away for now.
@@ -33,15 +34,15 @@ pub(super) const OTHER_PAST: &str = "it has another past than the server that th
 
 /// What a server must have to take over.
 #[derive(Clone, Default)]
-pub(super) struct Succession {
+pub(super) struct Failover {
     heads: Option<Heads>,
     read: Option<(i64, String)>,
 }
 
-impl Succession {
+impl Failover {
     /// The newest ids of the run that begins now; none until they are known.
     pub(super) fn began_at(&mut self, heads: Option<Heads>) {
-        *self = Succession { heads, read: None };
+        *self = Failover { heads, read: None };
     }
 
     /// An event that was read, and its id. That which is furthest along its stream is kept.
@@ -60,20 +61,19 @@ impl Succession {
     pub(super) async fn ask(&self, client: &Client, by_log: bool) -> Result<Option<Here>, tokio_postgres::Error> {
         let Some(first) = &self.heads else { return Ok(None) };
         let by_log = by_log && first.wal.is_some();
-        let position = typed(client, if by_log { &LOG_POSITION.sql } else { &HEADS.sql }, &[]);
+        let question = if by_log { LOG_POSITION.statement } else { HEADS.statement };
+        let position = typed(client, &question, &[]);
         let anchor = async {
             let Some((id, _)) = &self.read else { return Ok(Vec::new()) };
-            typed(client, &ANCHOR.sql, &[id]).await
+            typed(client, &ANCHOR.statement, &[id]).await
         };
         let (position, anchor) = join(position, anchor).await;
         let position = position?;
         let heads = match position.first() {
-            Some(row) if by_log => {
-                row.try_get::<_, Option<i64>>(0)?.map(|wal| Heads { wal: Some(wal), ..Heads::default() })
-            }
-            row => Some(row.map(Heads::from_row).transpose()?.unwrap_or_default()),
+            Some(row) if by_log => LOG_POSITION.read(row)?.map(Heads::of_log),
+            row => Some(row.map(|row| HEADS.read(row)).transpose()?.map(Heads::from).unwrap_or_default()),
         };
-        let events = anchor?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let events = anchor?.iter().map(|row| Ok(ANCHOR.read(row)?.unwrap_or_default())).collect::<Result<_, _>>()?;
         Ok(Some(Here { heads, events }))
     }
 

@@ -1,7 +1,10 @@
 //! PDUs that an index does not show though they are there: looked for in all of `event_json`, once and slowly.
+//!
+//! Only where it is asked for, and never faster than lets the server do its own work.
 
 use std::time::Instant;
 
+use super::later::Later;
 use super::{Error, Export, unless_stopped};
 
 /// How many pages of the table one statement looks at: about a megabyte.
@@ -9,7 +12,7 @@ const PAGES: i64 = 128;
 /// After how many statements it is remembered how far the search is.
 const REMEMBERED: u32 = 50;
 
-impl Export<'_> {
+impl Export<'_, Later> {
     /// Looks for the PDUs of all events that are archived without theirs. What is found is read as if it came now. Between two
     /// statements it waits as long as one took, so that the server has most of its time for others; one that is stopped
     /// is gone on with by the next.

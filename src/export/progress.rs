@@ -1,11 +1,12 @@
-//! Where one stream of one scope stands while it is read.
+//! How far one stream of one scope has come while it is read: its watermark and its gaps.
+//!
+//! Reads and writes nothing: a batch carries what has changed, together with the events that it covers.
 
 use crate::archive::{Advance, Batch};
-use crate::source::Scope;
-use crate::stream::{Gaps, Stream, Watermark};
+use crate::stream::{Gaps, Scope, Stream, Watermark};
 
 /// The watermark and the gaps of a stream of a scope, as they change.
-pub(super) struct Course<'a> {
+pub(super) struct StreamProgress<'a> {
     pub(super) scope: &'a Scope,
     pub(super) stream: Stream,
     pub(super) watermark: Option<Watermark>,
@@ -16,13 +17,13 @@ pub(super) struct Course<'a> {
     pub(super) remembered: Gaps,
 }
 
-impl Course<'_> {
+impl StreamProgress<'_> {
     /// Lets a batch carry what has changed.
     pub(super) fn report_to(&mut self, batch: &mut Batch) {
         let changed = self.gaps != self.remembered;
         if self.moved || changed {
             batch.advance(Advance {
-                scope: self.scope.room_id().to_owned(),
+                scope: self.scope.key().to_owned(),
                 stream: self.stream,
                 watermark: self.watermark.clone().filter(|_| self.moved),
                 gaps: changed.then(|| self.gaps.clone()),

@@ -1,13 +1,15 @@
 //! `pg_service.conf` (PostgreSQL manual, "The Connection Service File").
+//!
+//! A user's own file comes before the system's. Never quotes a value of it.
 
 use std::path::PathBuf;
 
-use super::Error;
-use super::parameters::Parameters;
+use crate::Error;
+use crate::parameters::Parameters;
 
 /// Reads what a service stands for: from `PGSERVICEFILE` or `~/.pg_service.conf`, else from the system's file,
 /// which is named too.
-pub(super) fn read(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<(Parameters, PathBuf), Error> {
+pub(crate) fn read(name: &str, env: &impl Fn(&str) -> Option<String>) -> Result<(Parameters, PathBuf), Error> {
     let named = env("PGSERVICEFILE").map(PathBuf::from);
     let own = env("HOME").map(|home| PathBuf::from(home).join(".pg_service.conf"));
     // without the variable libpq looks where it was built to look: on Debian and its kin that is here

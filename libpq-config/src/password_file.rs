@@ -1,11 +1,13 @@
 //! `~/.pgpass` (PostgreSQL manual, "The Password File").
+//!
+//! A file that others than its user have access to is not used. Never quotes a line of it.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Reads a password file. None: there is none. An error says why it is ignored, as libpq does: a file that others can
 /// read is no place for passwords.
-pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>, String> {
     let ignored = |problem: &str| format!("the password file {} is ignored: {problem}", path.display());
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
@@ -23,15 +25,16 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, String> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The warning about a file with a password that everybody on this machine can read. A group may: Synapse's often can.
-pub(super) fn open_to_others(path: &Path) -> Option<String> {
+/// The warning about a file with a password that everybody on this machine can read. A group may: a service's often can.
+#[must_use]
+pub fn open_to_others(path: &Path) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     let is_open = metadata.is_file() && metadata.mode() & 0o004 != 0;
     is_open.then(|| format!("others can read {}, which holds a password: run chmod o-r on it", path.display()))
 }
 
 /// The password of the first line that matches `host:port:dbname:user`.
-pub(super) fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
+pub(crate) fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
     text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
         let mut rest = line;
         for wanted in wanted {

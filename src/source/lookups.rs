@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Database, Error, queries};
+use super::database::Database;
+use super::error::Error;
+use super::statements::{self, LookedUp, Query, RejectionsRow, VersionsRow};
 
 /// How many rejections are looked at. More are looked up row by row.
 const REJECTIONS: usize = 10_000;
@@ -14,14 +16,19 @@ const ROOMS: usize = 20_000;
 
 /// What is known before rows are read.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Lookups {
     /// The rejected events of which `events` does not tell it; none when they are to be looked up.
     pub(super) rejections: Option<HashSet<String>>,
     /// The versions of all rooms; none when they are to be looked up.
     pub(super) versions: Option<HashMap<String, Option<String>>>,
 }
 
-impl Known {
+impl Lookups {
+    /// Which of it there is.
+    pub(super) fn at_hand(&self) -> LookedUp {
+        LookedUp { rejections: self.rejections.is_some(), versions: self.versions.is_some() }
+    }
+
     /// Whether an event is known to be rejected.
     pub(super) fn is_rejected(&self, event_id: &str) -> bool {
         self.rejections.as_ref().is_some_and(|rejections| !rejections.is_empty() && rejections.contains(event_id))
@@ -36,35 +43,27 @@ impl Known {
 impl Database {
     /// Looks up the rejections of which `events` does not tell.
     pub(super) async fn rejections(&self) -> Result<Option<HashSet<String>>, Error> {
-        let rows = self.some(queries::REJECTIONS, REJECTIONS).await?;
-        let untold = |(event_id, untold): (String, bool)| untold.then_some(event_id);
+        let rows = self.few(&statements::REJECTIONS.over(self.schema.columns()), REJECTIONS).await?;
+        let untold = |row: RejectionsRow| row.untold.then_some(row.event_id);
         Ok(rows.map(|rows| rows.into_iter().filter_map(untold).collect()))
     }
 
     /// Looks up the versions of rooms.
     pub(super) async fn versions(&self) -> Result<Option<HashMap<String, Option<String>>>, Error> {
-        let Some(rows) = self.some::<Option<String>>(queries::VERSIONS, ROOMS).await? else { return Ok(None) };
+        let Some(rows) = self.few(&statements::VERSIONS, ROOMS).await? else { return Ok(None) };
         let mut versions = HashMap::<String, Option<String>>::with_capacity(rows.len());
-        for (room_id, version) in rows {
+        for VersionsRow { room_id, room_version } in rows {
             // of several rows of a room the same one as in `stored.sql`
             let known = versions.entry(room_id).or_default();
-            *known = version.max(known.take());
+            *known = room_version.max(known.take());
         }
         Ok(Some(versions))
     }
 
-    /// All rows of a statement of two columns, none when there are more than `most`.
-    async fn some<T>(&self, statement: queries::Statement, most: usize) -> Result<Option<Vec<(String, T)>>, Error>
-    where
-        T: for<'a> tokio_postgres::types::FromSql<'a>,
-    {
-        let statement = self.schema.adapt(statement);
+    /// All rows of a statement, none when there are more than `most`.
+    async fn few<T>(&self, query: &Query<T>, most: usize) -> Result<Option<Vec<T>>, Error> {
         let limit = i64::try_from(most + 1).unwrap_or(i64::MAX);
-        let rows = self.session.query(&statement, &[&limit]).await?;
-        if rows.len() > most {
-            return Ok(None);
-        }
-        let pair = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?));
-        rows.iter().map(pair).collect::<Result<_, _>>().map(Some).map_err(Error::query(statement.name))
+        let rows = self.all(query, &[&limit]).await?;
+        Ok((rows.len() <= most).then_some(rows))
     }
 }

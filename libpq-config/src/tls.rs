@@ -1,25 +1,28 @@
 //! `sslmode` and the certificates, with libpq's meaning (PostgreSQL manual, "SSL Support").
+//!
+//! Says which files there are and what they are for; reads none of them.
 
 use std::path::PathBuf;
 
 use tokio_postgres::config::SslMode;
 
-use super::Error;
-use super::parameters::Parameters;
+use crate::Error;
+use crate::parameters::Parameters;
 
 /// How connections over a network are protected.
 #[derive(Clone)]
-pub(crate) struct Tls {
-    pub(crate) verify: Verify,
+pub struct Tls {
+    /// What of the server's certificate is checked.
+    pub verify: Verify,
     /// What the client shows of itself to servers that ask.
-    pub(crate) identity: Option<Identity>,
+    pub identity: Option<Identity>,
     /// With or without encryption, in the order to be tried.
-    pub(crate) modes: &'static [SslMode],
+    pub modes: &'static [SslMode],
 }
 
 /// What of the server's certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verify {
+pub enum Verify {
     /// Nothing: whoever answers is believed.
     Nothing,
     /// It comes from a trusted CA.
@@ -30,7 +33,7 @@ pub(crate) enum Verify {
 
 /// Which CAs are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Roots {
+pub enum Roots {
     /// The system's.
     System,
     /// Those in this file.
@@ -39,15 +42,17 @@ pub(crate) enum Roots {
 
 /// A client certificate.
 #[derive(Clone)]
-pub(crate) struct Identity {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
+pub struct Identity {
+    /// Its file.
+    pub certificate: PathBuf,
+    /// The file of its key.
+    pub key: PathBuf,
     /// What the key is encrypted with.
-    pub(crate) password: Option<String>,
+    pub password: Option<String>,
 }
 
 impl Tls {
-    pub(super) fn new(parameters: &Parameters, env: &impl Fn(&str) -> Option<String>) -> Result<Tls, Error> {
+    pub(crate) fn new(parameters: &Parameters, env: &impl Fn(&str) -> Option<String>) -> Result<Tls, Error> {
         let modes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"].map(|mode| (mode, mode));
         let mode = parameters.choice("sslmode", &modes, "disable, allow, prefer, require, verify-ca or verify-full")?;
         let home = env("HOME").map(|home| PathBuf::from(home).join(".postgresql"));

@@ -2,13 +2,13 @@
 //!
 //! Errors never quote a string: what is malformed may well be its password.
 
-use super::Error;
-use super::parameters::Parameters;
+use crate::Error;
+use crate::parameters::Parameters;
 
 const PLACE: &str = "the connection string";
 
 /// Reads either kind.
-pub(super) fn parse(text: &str) -> Result<Parameters, Error> {
+pub(crate) fn parse(text: &str) -> Result<Parameters, Error> {
     let rest = ["postgres://", "postgresql://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
     rest.map_or_else(|| key_values(text), url)
 }

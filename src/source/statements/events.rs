@@ -1,0 +1,23 @@
+//! What is asked about events: ids, places, rejections, bans. The events themselves are for [`super::stored`].
+//!
+//! Ids are those of streams as the database has them, negative where they were backfilled.
+
+use tokio_postgres::Row;
+
+use super::statement::{Query, Statement};
+
+queries! {
+    ANCHOR("anchor") { event_id: Option<String> }
+    PLACES("places") { PlacesRow { id: i64, event_id: String } }
+    NEWEST_BELOW("newest_below") { NewestBelowRow { id: i64, event_id: String, room_id: String } }
+    UNPLACED("unplaced") { UnplacedRow { lacks: String, event_id: String, room_id: String } }
+    ROOM_STRETCH("room_stretch") { RoomStretchRow { topological_ordering: i64, id: i64 } }
+    REJECTIONS("rejections") { RejectionsRow { event_id: String, untold: bool } }
+    VERSIONS("versions") { VersionsRow { room_id: String, room_version: Option<String> } }
+    BAN_REDACTIONS("ban_redactions") {
+        BanRedactionsRow { room_id: String, user_id: String, redacting_event_id: String, redact_end_ordering: Option<i64> }
+    }
+    UN_PARTIAL_STATED("un_partial_stated") { UnPartialStatedRow { stream_id: i64, event_id: String } }
+    UN_PARTIAL_STATED_HEAD("un_partial_stated_head") { stream_id: Option<i64> }
+    JSON_PLACES("json_places") { JsonPlacesRow { event_id: String, place: String } }
+}
