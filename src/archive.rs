@@ -21,6 +21,7 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+mod readers;
 mod rebuild;
 mod redacting;
 mod rewrite;
@@ -45,6 +46,7 @@ pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
+pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub use transcripts::{Missing, Rendered, Transcripts};
 
@@ -107,6 +109,8 @@ pub struct Archive {
     catalog: Catalog,
     hook: Option<Hook>,
     interrupt: Interrupt,
+    /// Who may read what is made.
+    readers: Readers,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
     second_lines: SecondLines,
@@ -157,12 +161,13 @@ impl Archive {
         }
         place.settle(&mut catalog)?;
         catalog.set_journal()?;
-        let indexed = catalog.is_indexed()?;
+        let (indexed, readers) = (catalog.is_indexed()?, catalog.readers()?);
         let mut archive = Archive {
             directory: directory.to_owned(),
             catalog,
             hook,
             interrupt,
+            readers,
             indexed,
             second_lines: SecondLines::default(),
             once: false,
@@ -170,6 +175,7 @@ impl Archive {
             lock,
         };
         archive.recover()?;
+        archive.go_on_giving()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {
             archive.index()?;
@@ -234,7 +240,7 @@ impl Archive {
             self.steps().at(Step::Intend)?;
         }
         self.lock.held().check()?;
-        select(&self.directory, selection)?;
+        select(&self.directory, selection, self.readers)?;
         let writing = self.catalog.write()?;
         let run = writing.begin_run()?;
         writing.select(selection)?;
@@ -323,7 +329,7 @@ fn selected(directory: &Path) -> Result<Selection, Error> {
 }
 
 /// Writes down what rooms an archive is of, unless that are all.
-fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
+fn select(directory: &Path, selection: &Selection, readers: Readers) -> Result<(), Error> {
     let path = directory.join(SELECTION);
     if *selection == Selection::default() {
         return if path.exists() { jsonl::remove(directory, SELECTION) } else { Ok(()) };
@@ -334,6 +340,7 @@ fn select(directory: &Path, selection: &Selection) -> Result<(), Error> {
     let write = || {
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         serde_json::to_writer(&mut file, selection)?;
+        readers.admit(file.as_file())?;
         file.as_file().sync_all()?;
         file.persist(&path)?;
         Ok(())

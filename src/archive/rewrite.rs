@@ -13,7 +13,7 @@ use rusqlite::params;
 use rustix::fs::OFlags;
 
 use super::writing::{Writing, signed};
-use super::{Archive, Catalog, Error, Step, Steps, catalog, inside, jsonl, layout};
+use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, inside, jsonl, layout};
 
 /// What becomes of a line.
 pub(super) enum Change {
@@ -71,7 +71,7 @@ impl Archive {
         mut change: impl FnMut(&str, &str) -> Result<Change, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Archive { directory, catalog, hook, lock, .. } = self;
+        let Archive { directory, catalog, hook, lock, readers, .. } = self;
         let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         step.at(Step::Rewrite)?;
         let mut rewrites: Vec<Rewrite> = paths.iter().map(|path| Rewrite::of(path)).collect();
@@ -88,7 +88,7 @@ impl Archive {
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
             let mut change = |line: &str| change(&rewrite.path, line);
-            let (bytes, dropped) = write_anew(directory, rewrite, length, &mut change)?;
+            let (bytes, dropped) = write_anew(directory, *readers, rewrite, length, &mut change)?;
             rewrite.bytes = Some(bytes);
             taken_out.push(dropped);
         }
@@ -201,13 +201,14 @@ impl Writing<'_> {
 /// Writes a file's lines to the new one and syncs it; its length, and how many lines were taken out.
 fn write_anew(
     archive: &Path,
+    readers: Readers,
     rewrite: &Rewrite,
     length: u64,
     change: &mut impl FnMut(&str) -> Result<Change, Error>,
 ) -> Result<(u64, u64), Error> {
     let (path, new_path) = (archive.join(&rewrite.path), archive.join(rewrite.new_path()));
     let old = inside::read(archive, &rewrite.path).map_err(Error::io("open", &path))?;
-    let new = inside::open(archive, &rewrite.new_path(), OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
+    let new = inside::create(archive, &rewrite.new_path(), OFlags::WRONLY, readers);
     let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
     let mut old = BufReader::new(old).take(length);
     let (mut text, mut line, mut bytes, mut dropped) = (Vec::new(), 0, 0, 0);

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
-use super::{ArchiveArgs, Outcome, WrongUsage};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::{self, Archive, Interrupt, Selection};
 use crate::config::Config;
 use crate::export;
@@ -29,6 +29,8 @@ pub(super) struct Args {
     database: DatabaseArgs,
     #[command(flatten)]
     archive: ArchiveArgs,
+    #[command(flatten)]
+    readers: ReadersArgs,
     /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line, and comments after "# ".
     /// Remembered for the runs to come, in place of what was selected before; a room added later is caught up from its
     /// beginning
@@ -112,6 +114,7 @@ async fn prepare(
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
     let mut archive = args.archive.open(interrupt(signal))?;
+    args.readers.apply(&mut archive)?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;
