@@ -25,6 +25,7 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+mod readers;
 mod rebuild;
 mod redacting;
 mod rewrite;
@@ -51,6 +52,7 @@ pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
+pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub use transcripts::{Missing, Rendered, Transcripts};
 
@@ -118,6 +120,8 @@ pub struct Archive {
     catalog: Catalog,
     hook: Option<Hook>,
     interrupt: Interrupt,
+    /// Who may read what is made.
+    readers: Readers,
     /// Without indexes, during the first export, nothing can be looked up.
     indexed: bool,
     second_lines: SecondLines,
@@ -192,12 +196,13 @@ impl Archive {
         place.settle(&mut catalog)?;
         anew::sweep(&place.directory())?;
         catalog.set_journal()?;
-        let indexed = catalog.is_indexed()?;
+        let (indexed, readers) = (catalog.is_indexed()?, catalog.readers()?);
         let mut archive = Archive {
             directory: directory.to_owned(),
             catalog,
             hook,
             interrupt,
+            readers,
             indexed,
             second_lines: SecondLines::default(),
             once: false,
@@ -206,6 +211,7 @@ impl Archive {
             lock,
         };
         archive.recover()?;
+        archive.go_on_giving()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {
             archive.index()?;

@@ -26,7 +26,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 use tracing::{error, info};
 
-use crate::archive::{Archive, Catalog, Interrupt, Opening};
+use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -75,6 +75,29 @@ struct CatalogArgs {
     /// on a network file system. Remembered for the runs to come
     #[arg(long = "catalog", value_name = "DIR")]
     directory: Option<PathBuf>,
+}
+
+/// Who may read it.
+#[derive(clap::Args)]
+struct ReadersArgs {
+    /// Let the group of the archive's directory read all that is in it: directories get mode 2750, files 0640, also those that are
+    /// there. Remembered for the runs to come
+    #[arg(long)]
+    group_readable: bool,
+    /// Let only its owner read it again
+    #[arg(long, conflicts_with = "group_readable")]
+    no_group_readable: bool,
+}
+
+impl ReadersArgs {
+    /// Does to an archive what was asked for.
+    fn apply(&self, archive: &mut Archive) -> Result<(), archive::Error> {
+        match (self.group_readable, self.no_group_readable) {
+            (true, _) => archive.set_readers(Readers::Group),
+            (_, true) => archive.set_readers(Readers::Owner),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl ArchiveArgs {

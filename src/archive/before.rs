@@ -9,7 +9,7 @@ use tracing::info;
 
 use super::lock::Lock;
 use super::place::Place;
-use super::{Archive, Catalog, Error, Interrupt, SecondLines};
+use super::{Archive, Catalog, Error, Interrupt, Readers, SecondLines};
 
 /// What brings one of version 7 to version 8.
 const TO_VERSION_8: &str = include_str!("catalog_upgrade.sql");
@@ -47,6 +47,7 @@ impl Archive {
             once: false,
             damaged: None,
             lost: 0,
+            readers: Readers::Owner,
             lock,
         };
         old.recover()?;

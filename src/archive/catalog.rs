@@ -1,9 +1,12 @@
 //! The SQLite database that indexes an archive; `catalog.sql` documents its tables. Knows no file but its own.
 
 mod opening;
+mod still;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -57,6 +60,22 @@ pub struct Catalog {
     /// Other hosts may have its file system too.
     is_shared: bool,
     was_put_there: bool,
+    /// What keeps an export from beginning while it is looked at as it is.
+    _still: Option<fs::File>,
+}
+
+/// How long a run waits at its end for those who look, to have them see what is only in the log.
+const WAITS_AT_THE_END: Duration = Duration::from_secs(1);
+
+impl Drop for Catalog {
+    /// Leaves nothing in the log of what this process has written, so that the one file is all of it for who copies it, or cannot
+    /// read a log. Who looks just then may keep it from that; nothing is lost, and the next run does it.
+    fn drop(&mut self) {
+        if self.guard.as_ref().is_some_and(|held| held.check().is_ok()) {
+            let _ = self.connection.busy_timeout(WAITS_AT_THE_END);
+            let _ = self.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()));
+        }
+    }
 }
 
 impl Catalog {

@@ -211,7 +211,8 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1.
+-- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
+-- `group_readable_begun` while that is being done to what is there.
 create table setting (
     name text primary key,
     value integer not null

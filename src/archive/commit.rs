@@ -47,10 +47,10 @@ impl Archive {
     }
 
     fn commit_together(&mut self, run: i64, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
-        let Archive { directory, catalog, hook, indexed, lock, .. } = self;
+        let Archive { directory, catalog, hook, indexed, lock, readers, .. } = self;
         let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         let (writing_out, asked) = mpsc::sync_channel(1);
-        let mut appending = Appending::new(directory, writing_out)?;
+        let mut appending = Appending::new(directory, *readers, writing_out)?;
         let writing = catalog.write()?;
         let committed = thread::scope(|scope| {
             // without indexes an order is a whole batch, and the one that is recorded the only one in memory for it

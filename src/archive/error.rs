@@ -108,6 +108,32 @@ pub enum Error {
         /// Whose it is, or who may write to it.
         why: String,
     },
+    /// The group cannot be let in.
+    #[error(
+        "the group of {} (gid {group}) cannot be let in: this user is no member of it, or the file system has no such permissions. Give the directory to a group that this user is a member of (chgrp), then run this again",
+        path.display()
+    )]
+    NotGiven {
+        /// The directory.
+        path: PathBuf,
+        /// Its group.
+        group: u32,
+    },
+    /// Another program has the catalog open, which must be closed for its journal to become another.
+    #[error(
+        "another program has the archive's catalog.sqlite open, and to let the group read it, all others have to close it for a moment. Close it there, then run this again"
+    )]
+    InUse(#[source] rusqlite::Error),
+    /// A run was killed in the middle of a commit, and whoever looks may not undo that.
+    #[error(
+        "a run was killed while it wrote to the archive's catalog.sqlite, and this user may not undo what it had begun. The next `synapse-export export` does, or any look by the user whose archive it is: look after that"
+    )]
+    CutOff(#[source] rusqlite::Error),
+    /// A catalog in WAL mode that is looked at by who may not write beside it.
+    #[error(
+        "the archive's catalog.sqlite has a write-ahead log, which only who may write to its directory can read. Have the archive's owner let a group read it (`synapse-export export --group-readable`), which also serves read-only mounts, or look at a copy of the archive"
+    )]
+    NeedsLog(#[source] rusqlite::Error),
     /// Somebody else writes to the archive.
     #[error("another synapse-export ({}) is writing to {}", holder, archive.display())]
     Locked {
@@ -301,7 +327,15 @@ impl Error {
     /// Whether the same may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Error::Locked { .. } | Error::LockedElsewhere { .. } | Error::LockLost(_) | Error::Busy(_))
+        matches!(
+            self,
+            Error::Locked { .. }
+                | Error::LockedElsewhere { .. }
+                | Error::LockLost(_)
+                | Error::Busy(_)
+                | Error::InUse(_)
+                | Error::CutOff(_)
+        )
     }
 
     /// Whether a catalog cannot be used that can be made anew.

@@ -4,7 +4,10 @@
 //! Each step is a transaction of its own and does nothing when it is done already, so that who is stopped or killed between two
 //! goes on with the next. From the first index on nothing is added until all are there: then the archive is indexed.
 
+use std::time::Instant;
+
 use rusqlite::Connection;
+use tracing::debug;
 
 use super::writing::Writing;
 use super::{Archive, Catalog, Error, Interrupt, Step, Steps};
@@ -47,6 +50,7 @@ impl Archive {
         if self.indexed {
             return Ok(());
         }
+        let began = Instant::now();
         let catalog = self.catalog.connection.get_interrupt_handle();
         self.interrupt.clone().during(vec![catalog], || {
             for statement in statements().take(2) {
@@ -61,6 +65,7 @@ impl Archive {
         })?;
         self.catalog.set_journal()?;
         self.indexed = true;
+        debug!(seconds = began.elapsed().as_secs_f64(), "indexes");
         self.catalog.let_state_follow(&self.directory, true)
     }
 

@@ -10,15 +10,13 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::Readers;
+
 /// Opens only to look at or to go through, where that is something else than to read.
 #[cfg(target_os = "linux")]
 const LOOK: OFlags = OFlags::PATH;
 #[cfg(not(target_os = "linux"))]
 const LOOK: OFlags = OFlags::NONBLOCK;
-
-/// Only its owner may read, write and enter what is made.
-pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
-pub(super) const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);
 
 /// A directory inside an archive, or the archive's own where `path` is empty, to do something to what it holds.
 pub(super) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
@@ -47,6 +45,12 @@ pub(super) fn open(archive: &Path, path: &str, flags: OFlags) -> io::Result<File
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no ordinary file")) }
 }
 
+/// Makes a file, which must not be there, for whoever is to read it; `flags`: how it is opened besides.
+pub(super) fn create(archive: &Path, path: &str, flags: OFlags, readers: Readers) -> io::Result<File> {
+    let file = open(archive, path, flags | OFlags::CREATE | OFlags::EXCL)?;
+    readers.admit(&file).map(|()| file)
+}
+
 /// Opens a file to read.
 pub(super) fn read(archive: &Path, path: &str) -> io::Result<File> {
     open(archive, path, OFlags::RDONLY)
@@ -68,14 +72,19 @@ pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
     }
 }
 
-/// Makes a directory, and those above it inside the archive.
-pub(super) fn make_directory(archive: &Path, path: &str) -> io::Result<()> {
+/// Makes a directory, and those above it inside the archive, for whoever is to read them.
+pub(super) fn make_directory(archive: &Path, path: &str, readers: Readers) -> io::Result<()> {
     let mut parent = directory(archive, "")?;
     for name in path.split('/') {
-        match rustix::fs::mkdirat(&parent, name, DIRECTORY_MODE) {
-            Err(error) if error != Errno::EXIST => return Err(error.into()),
-            _ => parent = step(&parent, name, LOOK | OFlags::DIRECTORY)?,
+        match rustix::fs::mkdirat(&parent, name, Readers::Owner.of_directory()) {
+            // what was opened to go through cannot be changed
+            Ok(()) if readers == Readers::Group => {
+                rustix::fs::fchmod(step(&parent, name, OFlags::RDONLY | OFlags::DIRECTORY)?, readers.of_directory())?;
+            }
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
         }
+        parent = step(&parent, name, LOOK | OFlags::DIRECTORY)?;
     }
     Ok(())
 }
@@ -131,7 +140,7 @@ fn step(directory: &impl AsFd, name: &str, flags: OFlags) -> io::Result<OwnedFd>
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(directory, name, flags, FILE_MODE).map_err(|error| {
+    rustix::fs::openat(directory, name, flags, Readers::Owner.of_file()).map_err(|error| {
         // to ask for a directory where a link is says only that it is none
         let stat = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let is_a_link = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
@@ -199,7 +208,10 @@ mod tests {
         for path in ["rooms/r/link", "rooms/away/file"] {
             assert!(length(&archive, path).unwrap_err().to_string().contains("symbolic link"), "{path}");
         }
-        assert!(remove(&archive, "rooms/away/file").is_err() && make_directory(&archive, "rooms/away/more").is_err());
+        assert!(
+            remove(&archive, "rooms/away/file").is_err()
+                && make_directory(&archive, "rooms/away/more", Readers::Group).is_err()
+        );
         assert!(names(&archive, "rooms/away").is_err());
         assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "text");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);

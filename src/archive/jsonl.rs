@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 
 use rustix::fs::OFlags;
 
-use super::{Error, Step, Steps, inside, layout};
+use super::{Error, Readers, Step, Steps, inside, layout};
 
 /// From this many files on, one sync of the whole file system is cheaper than one of each file.
 const SYNC_ALL_FROM: usize = 32;
@@ -23,6 +23,7 @@ const WRITE_OUT_BYTES: usize = 8 * 1024 * 1024;
 /// The files that one commit appends to.
 pub(super) struct Appending<'a> {
     archive: &'a Path,
+    readers: Readers,
     /// What was appended to.
     files: Vec<PathBuf>,
     /// Directories with new entries.
@@ -36,10 +37,10 @@ pub(super) struct Appending<'a> {
 }
 
 impl<'a> Appending<'a> {
-    pub(super) fn new(archive: &'a Path, writing_out: SyncSender<()>) -> Result<Self, Error> {
+    pub(super) fn new(archive: &'a Path, readers: Readers, writing_out: SyncSender<()>) -> Result<Self, Error> {
         let whole = File::open(archive).map_err(Error::io("open", archive))?;
         let (files, grown, gathered) = (Vec::new(), BTreeSet::new(), Vec::new());
-        Ok(Appending { archive, files, grown, whole, gathered, written: 0, writing_out })
+        Ok(Appending { archive, readers, files, grown, whole, gathered, written: 0, writing_out })
     }
 
     /// Appends lines to a file; without a committed length it is a new one.
@@ -56,8 +57,11 @@ impl<'a> Appending<'a> {
         if committed.is_none() {
             self.make_room(relative, &path)?;
         }
-        let new = if committed.is_none() { OFlags::CREATE | OFlags::EXCL } else { OFlags::empty() };
-        let opened = inside::open(self.archive, relative, OFlags::WRONLY | OFlags::APPEND | new);
+        let append = OFlags::WRONLY | OFlags::APPEND;
+        let opened = match committed {
+            Some(_) => inside::open(self.archive, relative, append),
+            None => inside::create(self.archive, relative, append, self.readers),
+        };
         let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let mut file = match opened {
             Ok((length, file)) if length == committed.unwrap_or(0) => file,
@@ -103,7 +107,7 @@ impl<'a> Appending<'a> {
             return Ok(());
         }
         let (relative, _) = inside::split(relative);
-        inside::make_directory(self.archive, relative).map_err(Error::io("make the directory", room))?;
+        inside::make_directory(self.archive, relative, self.readers).map_err(Error::io("make the directory", room))?;
         // those above too, even if they are there: whoever made them may have died before they were synced
         self.grown.extend([Some(room), room.parent(), Some(self.archive)].into_iter().flatten().map(Path::to_owned));
         Ok(())

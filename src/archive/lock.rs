@@ -320,6 +320,20 @@ fn kernel_lock(directory: &Path) -> Result<Option<File>, Error> {
     }
 }
 
+/// Keeps every export of this host from beginning to write to an archive for as long as the file is open; none where that cannot
+/// be had.
+pub(super) fn keep_still(directory: &Path) -> Result<Option<File>, Error> {
+    let file = File::open(directory).map_err(Error::io("open", directory))?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::Error(_)) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let holder = held_by(directory).unwrap_or_else(|| "its process is not known".to_owned());
+            Err(Error::Locked { holder, archive: directory.to_owned() })
+        }
+    }
+}
+
 /// Who writes to an archive now, as far as that can be told without writing there: by this host's clock.
 pub(super) fn held_by(directory: &Path) -> Option<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds);

@@ -38,6 +38,11 @@ pub(super) fn is_own(name: &str) -> bool {
     CATALOG.contains(&name) || OTHERS.contains(&name) || TOLD.contains(&name)
 }
 
+/// Whether a name in an archive's directory is of what its readers may read; who writes to it is not of these.
+pub(super) fn is_for_readers(name: &str) -> bool {
+    is_own(name) || TOLD.contains(&name)
+}
+
 /// Whether a name is in no one's way.
 pub(super) fn is_nobodys(name: &str) -> bool {
     name.starts_with('.') || NOBODYS.contains(&name)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECKED_AT_OPEN, Catalog, Error, inside, jsonl};
+use super::{CHECKED_AT_OPEN, Catalog, Error, Readers, inside, jsonl};
 
 /// Where it is written down.
 pub(super) const NAME: &str = ".archive.json";
@@ -105,7 +105,7 @@ impl Place {
             self.may_be_new()?;
         }
         jsonl::make_archive(&self.directory())?;
-        if self.is_new && kept.being_made { self.write(kept) } else { Ok(()) }
+        if self.is_new && kept.being_made { self.write(kept, Readers::Owner) } else { Ok(()) }
     }
 
     /// Makes sure that a catalog is this archive's, as far as it is to be known.
@@ -136,7 +136,7 @@ impl Place {
             writing.commit()?;
         }
         match &self.kept {
-            Some(kept) if self.is_new => self.write(kept),
+            Some(kept) if self.is_new => self.write(kept, catalog.readers()?),
             _ => Ok(()),
         }
     }
@@ -157,11 +157,12 @@ impl Place {
         Error::CatalogOfAnother { path: self.file(), archive: self.archive.clone() }
     }
 
-    fn write(&self, kept: &Kept) -> Result<(), Error> {
+    fn write(&self, kept: &Kept, readers: Readers) -> Result<(), Error> {
         let path = self.archive.join(NAME);
         let write = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.archive)?;
             serde_json::to_writer(&mut file, kept)?;
+            readers.admit(file.as_file())?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
             Ok(())

@@ -13,7 +13,7 @@ use rusqlite::params;
 use rustix::fs::OFlags;
 
 use super::writing::{Writing, signed};
-use super::{Archive, Catalog, Error, Step, Steps, catalog, inside, jsonl, layout};
+use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, inside, jsonl, layout};
 
 /// What becomes of a line.
 pub(super) enum Change {
@@ -71,7 +71,7 @@ impl Archive {
         mut change: impl FnMut(&str, u64, &str) -> Result<Change, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let Archive { directory, catalog, hook, lock, .. } = self;
+        let Archive { directory, catalog, hook, lock, readers, .. } = self;
         let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         step.at(Step::Rewrite)?;
         let mut rewrites: Vec<Rewrite> = paths.iter().map(|path| Rewrite::of(path)).collect();
@@ -88,7 +88,7 @@ impl Archive {
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
             let mut change = |start, line: &str| change(&rewrite.path, start, line);
-            let (bytes, of_file) = write_anew(directory, rewrite, length, &mut change)?;
+            let (bytes, of_file) = write_anew(directory, *readers, rewrite, length, &mut change)?;
             rewrite.bytes = Some(bytes);
             changes.push(of_file);
         }
@@ -237,13 +237,14 @@ struct Changed {
 /// Writes a file's lines to the new one and syncs it; its length, and what has changed, in order.
 fn write_anew(
     archive: &Path,
+    readers: Readers,
     rewrite: &Rewrite,
     length: u64,
     change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
 ) -> Result<(u64, Vec<Changed>), Error> {
     let (path, new_path) = (archive.join(&rewrite.path), archive.join(rewrite.new_path()));
     let old = inside::read(archive, &rewrite.path).map_err(Error::io("open", &path))?;
-    let new = inside::open(archive, &rewrite.new_path(), OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL);
+    let new = inside::create(archive, &rewrite.new_path(), OFlags::WRONLY, readers);
     let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
     let mut old = BufReader::new(old).take(length);
     let (mut text, mut line, mut start, mut bytes, mut changes) = (Vec::new(), 0, 0, 0, Vec::new());

@@ -110,6 +110,7 @@ impl Catalog {
             jsonl::remove(archive, name)?;
         }
         self.state = None;
+        let readers = self.readers()?;
         let writing = self.write()?;
         let (own, mut snapshot) = (writing.archive_id()?, writing.chance()?);
         if let Some(run) = before {
@@ -117,6 +118,7 @@ impl Catalog {
         }
         let failed = || Error::io("write", &path);
         let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(archive).map_err(failed())?;
+        readers.admit(new.as_file()).map_err(failed())?;
         let mut lines = Vec::new();
         let head = [("format", FORMAT.into()), ("archive", own.clone().into()), ("snapshot", snapshot.clone().into())];
         let head = head.map(|(key, value): (_, Value)| (key.to_owned(), value));

@@ -33,7 +33,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::layout::DayName;
 use super::writing::signed;
-use super::{Archive, Error, jsonl};
+use super::{Archive, Error, Readers, jsonl};
 use crate::transcript::markdown::{inline, yaml};
 use day::{Counts, Day};
 pub use missing::Missing;
@@ -59,11 +59,13 @@ struct Options {
     one_document: bool,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
+    /// Who may read what is written.
+    readers: Readers,
 }
 
 impl Options {
     fn new(show_redacted: bool) -> Options {
-        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX }
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner }
     }
 }
 
@@ -132,7 +134,7 @@ impl Archive {
             self.catalog
                 .connection
                 .query_row("select count(*) from stale where view = 'markdown'", [], |row| row.get(0))?;
-        let options = Options::new(self.catalog.shows_redacted()?);
+        let options = Options { readers: self.readers, ..Options::new(self.catalog.shows_redacted()?) };
         if !self.catalog.has_transcripts()? {
             index::is_ours(&self.directory)?;
         }
@@ -253,7 +255,7 @@ fn day(
     })?;
     let head = head(connection, stale, &counts, remembered)?;
     body.rewind().map_err(Error::io("write", &path))?;
-    replace(archive, &transcript, &mut |file| {
+    replace(archive, &transcript, options.readers, &mut |file| {
         file.write_all(head.as_bytes())?;
         io::copy(&mut body, file).map(drop)
     })?;

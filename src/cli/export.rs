@@ -14,7 +14,7 @@ use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
 use super::signals::{first, interrupt, is_stopped, watch_signals};
-use super::{ArchiveArgs, Outcome, WrongUsage};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
@@ -31,6 +31,8 @@ pub(super) struct Args {
     database: DatabaseArgs,
     #[command(flatten)]
     archive: ArchiveArgs,
+    #[command(flatten)]
+    readers: ReadersArgs,
     /// Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line, and comments after "# ".
     /// Remembered for the runs to come, in place of what was selected before; a room added later is caught up from its
     /// beginning
@@ -115,6 +117,7 @@ async fn prepare(
     args.initial_copy.check(&database).await?;
     let mut archive = args.archive.open(interrupt(signal))?;
     super::rebuild::warn_of_loss(&archive);
+    args.readers.apply(&mut archive)?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
         archive.show_redacted(show)?;

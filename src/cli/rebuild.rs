@@ -6,8 +6,8 @@ use anyhow::Result;
 use indicatif::HumanCount;
 use tracing::{info, warn};
 
-use super::export::{interrupt, watch_signals};
 use super::report::{Bar, counted};
+use super::signals::{interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{self, Archive, Told};
 

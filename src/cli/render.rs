@@ -10,7 +10,7 @@ use tracing::info;
 
 use super::report::{Bar, counted, shown};
 use super::signals::{interrupt, watch_signals};
-use super::{ArchiveArgs, Outcome};
+use super::{ArchiveArgs, Outcome, ReadersArgs};
 use crate::archive::{self, Archive, Transcripts};
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
@@ -18,6 +18,8 @@ use crate::archive::{self, Archive, Transcripts};
 pub(super) struct Args {
     #[command(flatten)]
     archive: ArchiveArgs,
+    #[command(flatten)]
+    readers: ReadersArgs,
     /// Render every transcript anew
     #[arg(long, conflicts_with_all = ["room", "day"])]
     all: bool,
@@ -41,6 +43,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,
     };
+    match (args.readers.apply(&mut archive), *signal.borrow()) {
+        (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+        (applied, _) => applied?,
+    }
     if let Some(show) = args.show_redacted {
         archive.show_redacted(show)?;
     }

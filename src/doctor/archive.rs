@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Catalog, Error, LastRun, Look, foreign_owner, look};
+use crate::archive::{Catalog, Error, LastRun, Look, Readers, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
@@ -78,12 +78,22 @@ impl ArchiveState {
             self.findings.push(finding.remedy("run synapse-export export, which makes it"));
             return;
         }
+        let opened = Catalog::open_to_read_in(directory, catalog);
+        let readers = opened.as_ref().ok().and_then(|catalog| catalog.readers().ok()).unwrap_or_default();
         let permissions = "archive's permissions";
-        self.findings.push(if look.mode.trailing_zeros() >= 6 {
-            Finding::fine(permissions, "only its owner may look into it")
-        } else {
-            Finding::warning(permissions, format!("others may look into {shown} (mode {:04o})", look.mode))
-                .remedy(format!("chmod go= {}", quoted(directory)))
+        self.findings.push(match (look.mode, readers, &opened) {
+            (0o2750, Readers::Group, Ok(catalog)) => readable(directory, catalog),
+            (mode, Readers::Owner, _) if mode.trailing_zeros() >= 6 => {
+                Finding::fine(permissions, "only its owner may look into it")
+            }
+            (mode, Readers::Group, _) => {
+                let what = format!("only its owner and its group are to look into {shown} (mode {mode:04o})");
+                Finding::warning(permissions, what).remedy(format!("chmod u=rwx,g=rxs,o= {}", quoted(directory)))
+            }
+            (mode, Readers::Owner, _) => {
+                Finding::warning(permissions, format!("others may look into {shown} (mode {mode:04o})"))
+                    .remedy(format!("chmod go= {}", quoted(directory)))
+            }
         });
         if let Some(error) = foreign_owner(directory) {
             self.findings.push(
@@ -91,7 +101,7 @@ impl ArchiveState {
                     .remedy("see to it before the next export, which refuses it"),
             );
         }
-        match Catalog::open_to_read_in(directory, catalog) {
+        match opened {
             Ok(catalog) => {
                 if let Err(error) = self.inside(directory, look, &catalog) {
                     self.findings.push(Finding::error("archive", chain(&error)));
@@ -115,7 +125,7 @@ impl ArchiveState {
                         .remedy("run synapse-export export, which brings it up to this version's, and loses nothing"),
                 );
             }
-            Err(error @ Error::LockedElsewhere { .. }) => {
+            Err(error @ (Error::Locked { .. } | Error::LockedElsewhere { .. })) => {
                 self.findings.push(Finding::unknown("archive", chain(&error)));
             }
             Err(error) => self.findings.push(unusable(&error)),
@@ -190,6 +200,20 @@ impl ArchiveState {
             Ok(Err(text)) => self.findings.push(Finding::unknown("watermark", text)),
             Err(_) => self.findings.push(silent("watermark", EACH)),
         }
+    }
+}
+
+/// Whether the group can read an archive that it is to read, as far as that is looked at.
+fn readable(directory: &Path, catalog: &Catalog) -> Finding {
+    let check = "archive's permissions";
+    match catalog.withheld(directory, FILES) {
+        Ok(withheld) if withheld.is_empty() => Finding::fine(check, "its owner and its group may look into it"),
+        Ok(withheld) => {
+            let what = format!("its group is to look into it, and cannot read these: {}", named(&withheld));
+            let remedy = format!("synapse-export render --group-readable --archive {}", quoted(directory));
+            Finding::warning(check, what).remedy(remedy)
+        }
+        Err(error) => Finding::error(check, chain(&error)),
     }
 }
 

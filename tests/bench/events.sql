@@ -1,7 +1,8 @@
--- psql -v first=1 -v last=200000 -v total=200000: events number first … last of a made-up server that has `total` at first,
+-- psql -v first=1 -v last=200000 -v total=200000 -v rooms_of=0: events number first … last of a made-up server that has `total` at first,
 -- in the tables of testdata/schema. The same numbers make the same events: 300 rooms, whose sizes follow Zipf's law, over a
 -- year; PDUs of about 1 KB; 3 % backfilled, 2 % redactions, a few outliers and rejected events; ids that were never used;
--- 15 % of event_json out of order on the disk.
+-- 15 % of event_json out of order on the disk. With rooms_of=3 the rooms that it has at first are of three events each, one after
+-- the other; what comes later comes to any of them.
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 create table if not exists made (room integer, depth bigint, n bigint, primary key (room, depth));
@@ -12,7 +13,10 @@ create function pg_temp.id(n bigint) returns text language sql immutable
 return '$' || rtrim(translate(encode(sha256(int8send(n)), 'base64'), '+/', '-_'), '=');
 
 create temp table room_of as
-select n, floor(exp(pg_temp.chance(n, 1) * ln(301)))::integer as room from generate_series(:first::bigint, :last::bigint) n;
+select n, case when :rooms_of = 0 then floor(exp(pg_temp.chance(n, 1) * ln(301)))
+               when n <= :total then 1 + (n - 1) / greatest(:rooms_of, 1)
+               else 1 + floor(pg_temp.chance(n, 1) * (:total / greatest(:rooms_of, 1))) end::integer as room
+  from generate_series(:first::bigint, :last::bigint) n;
 insert into made (room, depth, n)
 select room, row_number() over (partition by room order by n) + coalesce(deepest, 0), n
   from room_of

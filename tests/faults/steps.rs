@@ -164,7 +164,7 @@ fn lines(of: &State) -> State {
 fn is_harmless(call: &Call) -> bool {
     let call = (&*call.name, &*call.path);
     // a checkpoint, which copies what the log has; when the log is full, and at the end of the program
-    matches!(call, ("write" | "sync" | "truncate", "catalog.sqlite") | ("sync", "catalog.sqlite-wal"))
+    matches!(call, ("write" | "sync" | "truncate", "catalog.sqlite") | ("sync" | "truncate", "catalog.sqlite-wal"))
         || matches!(call, ("unlink", "catalog.sqlite-wal" | "catalog.sqlite-shm"))
         // the lock is made in another way, or taken away by the next one to need it
         || call.1.starts_with(".lock")

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::super::ours::CATALOG;
 use super::super::place::Place;
 use super::super::schema;
 use super::super::writing::Writing;
-use super::super::{Error, inside, lines, lock, network};
-use super::Catalog;
+use super::super::{Error, Readers, inside, lines, lock, network};
+use super::{Catalog, still};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
 pub const VERSION: i64 = 9;
@@ -112,16 +112,14 @@ impl Catalog {
         if path.parent().is_some_and(network::is_shared) && !lock::is_own(archive) {
             network::can_lock(&path)?;
         }
-        let open = |flags| {
-            let mut catalog = Catalog::connect(&path, flags)?;
-            catalog.bound(STEPS)?;
-            // what somebody else has put there takes no more memory than an event that is larger than any
-            catalog.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
-            Ok((catalog.version()?, catalog))
-        };
+        let open = |flags| Catalog::connect(&path, flags)?.bounded();
         let (version, catalog) = match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
             // a first export was killed within a commit, which only who may write can undo
-            Err(Error::Catalog(error)) if needs_rollback(&error) => open(OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            Err(Error::Catalog(error)) if needs_rollback(&error) => match open(OpenFlags::SQLITE_OPEN_READ_WRITE) {
+                Err(Error::Catalog(error)) if needs_rollback(&error) => return Err(Error::CutOff(error)),
+                opened => opened?,
+            },
+            Err(Error::Catalog(error)) if still::needs_log(&error) => still::open(archive, &path, error)?,
             opened => opened?,
         };
         match version {
@@ -158,7 +156,20 @@ impl Catalog {
         self.was_put_there
     }
 
+    /// Makes it safe to look at, whoever has made it; with its version.
+    pub(super) fn bounded(mut self) -> Result<(i64, Catalog), Error> {
+        self.bound(STEPS)?;
+        // what somebody else has put there takes no more memory than an event that is larger than any
+        self.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
+        Ok((self.version()?, self))
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Catalog, Error> {
+        Catalog::connect_as(path, flags, None)
+    }
+
+    /// As [`Catalog::connect`]; with what keeps it `still`, as it lies there, without a lock and without what is in its log.
+    pub(super) fn connect_as(path: &Path, flags: OpenFlags, still: Option<File>) -> Result<Catalog, Error> {
         // where the archive is may be a link, the catalog itself not; and a path that begins with `file:` is none of SQLite's
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = directory.canonicalize().map_err(Error::io("look at", directory))?;
@@ -169,7 +180,11 @@ impl Catalog {
         }
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
-        let connection = Connection::open_with_flags(&path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match still {
+            None => Connection::open_with_flags(&path, flags)?,
+            Some(_) => Connection::open_with_flags(still::uri(&path), flags | OpenFlags::SQLITE_OPEN_URI)?,
+        };
         // somebody else may have made it: SQLite's advice for such files
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -179,7 +194,7 @@ impl Catalog {
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let is_shared = path.parent().is_some_and(network::is_shared);
-        Ok(Catalog { connection, guard: None, state: None, is_shared, was_put_there: false })
+        Ok(Catalog { connection, guard: None, state: None, is_shared, was_put_there: false, _still: still })
     }
 
     /// Ends whatever takes more than so many steps, all questions together.
@@ -195,10 +210,23 @@ impl Catalog {
 
     /// Lets readers and the writer keep out of each other's way, once there are indexes. Before, events are only added: then
     /// the older kind of journal writes every page once instead of twice; its file stays from commit to commit, which spares
-    /// syncs of the directory. It is kept where other hosts may have the file system too: the other one needs their shared memory.
+    /// syncs of the directory. It is kept where other hosts may have the file system too, since the other one needs their shared
+    /// memory, and where the group may look, since the other one cannot be read by who may not write beside it.
     pub(in crate::archive) fn set_journal(&self) -> Result<(), Error> {
+        if self.readers()? == Readers::Group {
+            return self.share_journal();
+        }
         let mode = if self.is_indexed()? && !self.is_shared { "wal" } else { "persist" };
         Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
+    }
+
+    /// Gives it the older kind of journal, for which nobody else may have it open if it had the other one.
+    pub(in crate::archive) fn share_journal(&self) -> Result<(), Error> {
+        let set = self.connection.pragma_update(None, "journal_mode", "persist");
+        set.map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::InUse(error),
+            _ => error.into(),
+        })
     }
 
     fn version(&self) -> Result<i64, Error> {

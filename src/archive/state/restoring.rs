@@ -151,6 +151,12 @@ impl Restoring {
         for kind in KINDS.iter().filter(|kind| kind.name != "run") {
             kind.restore(&writing.0)?;
         }
+        // the catalog itself is not as it is to be read
+        writing.0.execute(
+            "replace into setting (name, value)
+             select 'group_readable_begun', 1 from setting where name = 'group_readable' and value",
+            [],
+        )?;
         if self.is_none {
             writing.select(&selected(archive)?)?;
         }

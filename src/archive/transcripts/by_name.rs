@@ -10,7 +10,7 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::super::writing::Writing;
-use super::super::{Catalog, Error, inside, jsonl, layout};
+use super::super::{Catalog, Error, Readers, inside, jsonl, layout};
 
 pub(super) const DIRECTORY: &str = "by-name";
 
@@ -50,13 +50,13 @@ const AT_ONCE: i64 = 1_000;
 /// Makes the links of rooms that have none since their names have changed; false if the file system has no links.
 ///
 /// The catalog has forgotten the old ones by then, so that what is cut off here is done again.
-pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error> {
+pub(super) fn link(archive: &Path, catalog: &mut Catalog, readers: Readers) -> Result<bool, Error> {
     let sql = "select exists (select 1 from room where by_name is not null and link is null)";
     if !catalog.connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
         return Ok(true);
     }
     let path = archive.join(DIRECTORY);
-    inside::make_directory(archive, DIRECTORY).map_err(Error::io("make the directory", &path))?;
+    inside::make_directory(archive, DIRECTORY, readers).map_err(Error::io("make the directory", &path))?;
     let directory = inside::directory(archive, DIRECTORY).map_err(Error::io("open", &path))?;
     let writing = catalog.write()?;
     clear(archive, &directory, &writing)?;

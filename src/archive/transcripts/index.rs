@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::layout::DayName;
 use super::super::writing::Writing;
-use super::super::{Archive, Error, inside, layout};
+use super::super::{Archive, Error, Readers, inside, layout};
 use super::phrases::topic;
 use super::replace::replace;
 use super::title::{Title, state};
@@ -72,15 +72,16 @@ pub(super) fn render(
     whole: &File,
     rendered: &mut Rendered,
 ) -> Result<(), Error> {
-    let Archive { directory, catalog, interrupt, .. } = archive;
+    let Archive { directory, catalog, interrupt, readers, .. } = archive;
+    let readers = *readers;
     let stale: Vec<String> = {
         let mut statement = catalog.connection.prepare("select room_id from room where dirty")?;
         statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
     };
     let mut portions = stale.chunks(AT_ONCE).peekable();
     while let Some(portion) = portions.next() {
-        let rooms =
-            workers.each(portion, 1, &mut |_| true, &|catalog, _, room_id| room(directory, catalog, room_id))?;
+        let rooms = workers
+            .each(portion, 1, &mut |_| true, &|catalog, _, room_id| room(directory, readers, catalog, room_id))?;
         // perhaps these are not all
         interrupt.check()?;
         let writing = catalog.write()?;
@@ -99,13 +100,13 @@ pub(super) fn render(
         let is_last = portions.peek().is_none();
         if is_last {
             // before no room is stale any more, which would say that it need not be made anew
-            write_rooms(directory, &writing.0)?;
+            write_rooms(directory, readers, &writing.0)?;
         }
         sync(directory, whole, of_rooms.chain(is_last.then(|| "index.md".to_owned())))?;
         writing.commit()?;
     }
     rendered.rooms += stale.len() as u64;
-    rendered.no_links = !by_name::link(directory, catalog)?;
+    rendered.no_links = !by_name::link(directory, catalog, readers)?;
     Ok(())
 }
 
@@ -123,14 +124,14 @@ struct Room {
 }
 
 /// Renders the index of a room.
-fn room(archive: &Path, connection: &Connection, room_id: &str) -> Result<Room, Error> {
+fn room(archive: &Path, readers: Readers, connection: &Connection, room_id: &str) -> Result<Room, Error> {
     let sql = "select directory, version, by_name from room where room_id = ?1";
     let (directory, version, by_name): (String, Option<String>, Option<String>) =
         connection.prepare_cached(sql)?.query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let directory = layout::checked_directory(room_id, &directory)?;
     let about = About::of(connection, room_id, version)?;
-    write_json(archive, &format!("rooms/{directory}/room.json"), &about)?;
-    write_index(archive, connection, &directory, &about)?;
+    write_json(archive, &format!("rooms/{directory}/room.json"), readers, &about)?;
+    write_index(archive, readers, connection, &directory, &about)?;
     let About { id, name, aliases, kind, encryption, .. } = about;
     let aliases = serde_json::to_string(&aliases).unwrap_or_default();
     Ok(Room { id, directory, name, aliases, kind, is_encrypted: encryption.is_some(), by_name })
@@ -157,15 +158,21 @@ fn update(writing: &Writing<'_>, room: &Room, renamed: &mut BTreeSet<String>) ->
     Ok(())
 }
 
-fn write_json(archive: &Path, path: &str, about: &About) -> Result<(), Error> {
-    replace(archive, path, &mut |file| {
+fn write_json(archive: &Path, path: &str, readers: Readers, about: &About) -> Result<(), Error> {
+    replace(archive, path, readers, &mut |file| {
         serde_json::to_writer_pretty(&mut *file, about)?;
         file.write_all(b"\n")
     })
 }
 
 /// A room's days, by month, the newest first.
-fn write_index(archive: &Path, connection: &Connection, room: &str, about: &About) -> Result<(), Error> {
+fn write_index(
+    archive: &Path,
+    readers: Readers,
+    connection: &Connection,
+    room: &str,
+    about: &About,
+) -> Result<(), Error> {
     let mut head = format!("# {}\n\n[all rooms](../../index.md)\n\n", inline(&about.name));
     if let Some(topic) = &about.topic {
         let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
@@ -189,7 +196,7 @@ fn write_index(archive: &Path, connection: &Connection, room: &str, about: &Abou
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([&about.id])?;
     let mut month = None;
-    replace(archive, &format!("rooms/{room}/index.md"), &mut |file| {
+    replace(archive, &format!("rooms/{room}/index.md"), readers, &mut |file| {
         file.write_all(head.as_bytes())?;
         while let Some((DayName(day), events, messages)) =
             rows.next().and_then(|row| row.map(day_of).transpose()).map_err(io::Error::other)?
@@ -228,14 +235,14 @@ pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
 }
 
 /// All rooms, by name.
-fn write_rooms(archive: &Path, connection: &Connection) -> Result<(), Error> {
+fn write_rooms(archive: &Path, readers: Readers, connection: &Connection) -> Result<(), Error> {
     let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
                       (select min(day) from file where file.room = room.room and day < 'u'),
                       (select max(day) from file where file.room = room.room and day < 'u')
                  from room where has_lines order by name collate nocase, room_id";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
-    replace(archive, "index.md", &mut |file| {
+    replace(archive, "index.md", readers, &mut |file| {
         write!(file, "{HEAD}address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n")?;
         while let Some(line) = rows.next().and_then(|row| row.map(line_of).transpose()).map_err(io::Error::other)? {
             file.write_all(line.as_bytes())?;

@@ -7,12 +7,13 @@ use std::path::Path;
 use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 
-use super::super::{Error, inside};
+use super::super::{Error, Readers, inside};
 
-/// Writes a file anew. What cannot be read from the catalog comes as the inner error.
+/// Writes a file anew, for whoever is to read it. What cannot be read from the catalog comes as the inner error.
 pub(super) fn replace(
     archive: &Path,
     path: &str,
+    readers: Readers,
     write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
     let (parent, name) = inside::split(path);
@@ -23,7 +24,7 @@ pub(super) fn replace(
         let directory = inside::directory(archive, parent)?;
         let make = || {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            rustix::fs::openat(&directory, &*beside, flags, inside::FILE_MODE)
+            rustix::fs::openat(&directory, &*beside, flags, Readers::Owner.of_file())
         };
         let file = match make() {
             Err(Errno::EXIST) => {
@@ -32,6 +33,7 @@ pub(super) fn replace(
             }
             file => file,
         }?;
+        readers.admit(&file)?;
         let mut writer = BufWriter::with_capacity(64 * 1024, File::from(file));
         let written = write(&mut writer).and_then(|()| writer.flush());
         drop(writer);
