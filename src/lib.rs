@@ -8,7 +8,7 @@
 //! config       where the database is                                    (unaware of each other)
 //! event        an event as stored, as a line; pure
 //! stream       streams, positions, gaps; pure
-//! transcript   what was said, as markdown; pure
+//! document     what was said and happened, as blocks; blocks as markdown; pure
 //! ```
 //!
 //! Imports point downward. What holds everywhere:
@@ -25,8 +25,8 @@ pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod document;
 pub mod event;
 pub mod export;
 pub mod source;
 pub mod stream;
-pub mod transcript;

@@ -33,7 +33,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::writing::signed;
 use super::{Archive, Error, jsonl, layout};
-use crate::transcript::markdown::{inline, yaml};
+use crate::document::markdown::{inline, yaml};
 use day::{Counts, Day};
 pub use missing::Missing;
 use names::Remembered;

@@ -4,9 +4,9 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, pa
 
 use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
+use crate::document::text::shortened;
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
-use crate::transcript::markdown;
 
 /// The longest name of a member that is shown, in characters.
 const LONGEST_NAME: usize = 80;
@@ -336,7 +336,7 @@ impl Adding<'_> {
 
 /// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
 pub(super) fn display_name(content: &Object<'_>) -> Option<String> {
-    let name = markdown::shortened(&content.text("displayname")?, LONGEST_NAME);
+    let name = shortened(&content.text("displayname")?, LONGEST_NAME);
     (!name.is_empty()).then_some(name)
 }
 

@@ -15,9 +15,9 @@ use super::phrases::{self, Phrase, type_of};
 use super::shown::{self, Related, Shown};
 use super::time::clock;
 use super::{Options, anchor, poll};
+use crate::document::markdown::excerpt;
+use crate::document::message::without_quote;
 use crate::event::Object;
-use crate::transcript::markdown::excerpt;
-use crate::transcript::message::without_quote;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -234,7 +234,7 @@ impl<'c, 'w> Day<'c, 'w> {
     fn unknown(&mut self, event: &Shown) -> Result<(), Error> {
         let related = Related::to(self.connection, self.room_id, &event.event_id)?;
         if let Some(body) = self.body(event)? {
-            let text = format!("{}: {}", type_of(event.kind()), crate::transcript::markdown::block(&body));
+            let text = format!("{}: {}", type_of(event.kind()), crate::document::markdown::block(&body));
             return self.say(event, &text, related);
         }
         let who = self.names.shown(event.sender.as_deref(), event.at)?;

@@ -2,10 +2,10 @@
 //! not be read.
 
 use super::anchor;
-use super::names::listed;
 use super::phrases::Phrase;
 use super::shown::Shown;
 use super::time::clock;
+use crate::document::text::listed;
 
 /// How many names a fold tells.
 const NAMED: usize = 3;

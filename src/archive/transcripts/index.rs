@@ -16,8 +16,8 @@ use super::replace::replace;
 use super::title::{Title, state};
 use super::workers::Workers;
 use super::{AT_ONCE, Rendered, by_name, sync, time};
+use crate::document::markdown::{code_cell, excerpt, inline};
 use crate::event::Object;
-use crate::transcript::markdown::{code_cell, excerpt, inline};
 
 /// How the archive's index begins, by which it is told where the catalog knows of none.
 const HEAD: &str = "# Rooms\n\n| room | ";

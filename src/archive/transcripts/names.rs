@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::super::Error;
 use super::shown::Redactors;
 use super::title::States;
-use crate::transcript::markdown::inline;
+use crate::document::markdown::inline;
 
 /// How many names are remembered before they are looked up again.
 pub(super) const REMEMBERED: usize = 5_000;
@@ -191,20 +191,4 @@ fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
         known.clear();
     }
     known.insert(key, value);
-}
-
-/// `Alice`, `Alice and Bob`, `Alice, Bob and 3 others`.
-pub(super) fn listed(names: &[String], more: u64) -> String {
-    let others = match more {
-        0 => None,
-        1 => Some("1 other".to_owned()),
-        more => Some(format!("{more} others")),
-    };
-    let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
-    all.extend(others.as_deref());
-    match all.split_last() {
-        None => String::new(),
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, before)) => format!("{} and {last}", before.join(", ")),
-    }
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use super::super::Error;
 use super::super::writing::display_name;
 use super::names::Names;
-use super::poll;
 use super::shown::Shown;
+use crate::document::markdown::{code_span, excerpt, inline};
+use crate::document::message::extensible;
 use crate::event::Object;
-use crate::transcript::markdown::{code_span, excerpt, inline};
 
 /// The longest text that is quoted from a state event, in characters.
 const LONGEST: usize = 200;
@@ -32,7 +32,7 @@ pub(super) fn type_of(kind: &str) -> String {
 pub(super) fn topic(content: &Object<'_>) -> Option<String> {
     let is_some = |text: &String| !text.trim().is_empty();
     let text = content.text("topic").map(Cow::into_owned).filter(is_some);
-    text.or_else(|| content.object("m.topic").and_then(|topic| poll::text(&topic)).filter(is_some))
+    text.or_else(|| content.object("m.topic").and_then(|topic| extensible(&topic)).filter(is_some))
 }
 
 /// Says what a state event did; of one that `is_hidden`, only what holds whatever it said.

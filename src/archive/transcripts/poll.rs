@@ -5,11 +5,12 @@ use std::ops::ControlFlow;
 
 use super::super::Error;
 use super::day::Day;
-use super::names::listed;
 use super::shown::{self, Order, Related, Shown};
 use super::time::clock_from;
+use crate::document::markdown::excerpt;
+use crate::document::message::extensible;
+use crate::document::text::listed;
 use crate::event::Object;
-use crate::transcript::markdown::excerpt;
 
 /// The most answers that a poll has.
 const ANSWERS: usize = 20;
@@ -52,11 +53,11 @@ impl Poll {
         let answers = start.items("answers").into_iter().take(ANSWERS).map(|answer| {
             let answer = Object::of(answer.get());
             let id = answer.text("m.id").or_else(|| answer.text("id")).unwrap_or_default();
-            (id.into_owned(), text(&answer).unwrap_or_default())
+            (id.into_owned(), extensible(&answer).unwrap_or_default())
         });
         let kind = start.text("kind").unwrap_or_default();
         Poll {
-            question: start.object("question").and_then(|question| text(&question)).unwrap_or_default(),
+            question: start.object("question").and_then(|question| extensible(&question)).unwrap_or_default(),
             answers: answers.collect(),
             most: usize::try_from(start.integer("max_selections").unwrap_or(1)).unwrap_or(1).max(1),
             is_disclosed: !kind.contains("undisclosed"),
@@ -71,13 +72,6 @@ impl Poll {
     pub(super) fn question_in_short(&self, chars: usize) -> String {
         format!("poll: {}", excerpt(&self.question, chars))
     }
-}
-
-/// The text of a question, an answer or a topic: an extensible event's, of either time.
-pub(super) fn text(object: &Object<'_>) -> Option<String> {
-    let blocks = object.items("m.text").into_iter().find_map(|block| Object::of(block.get()).text("body"));
-    let text = blocks.or_else(|| object.text("org.matrix.msc1767.text")).or_else(|| object.text("m.text"));
-    text.or_else(|| object.text("body")).map(std::borrow::Cow::into_owned)
 }
 
 fn or(text: String, instead: &str) -> String {

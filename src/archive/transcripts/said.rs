@@ -6,13 +6,14 @@ use std::ops::ControlFlow;
 
 use super::super::Error;
 use super::day::{DAMAGED, Day, is_message};
-use super::names::listed;
 use super::phrases::type_of;
 use super::shown::{self, Order, Related, Shown};
 use super::time::{clock, clock_from};
+use crate::document::markdown;
+use crate::document::markdown::{excerpt, inline};
+use crate::document::message::{self, Manner, Message};
+use crate::document::text::listed;
 use crate::event::Object;
-use crate::transcript::markdown::{excerpt, inline};
-use crate::transcript::message::{self, Manner};
 
 /// How much of a message is quoted, in characters.
 const QUOTED: usize = 120;
@@ -34,17 +35,17 @@ impl Day<'_, '_> {
             return self.say(event, DAMAGED, related);
         }
         let content = newest.as_ref().and_then(Shown::new_content).unwrap_or(event.content());
-        let body = message::body(event.kind(), content, is_reply(event));
+        let said = Message::of(event.kind(), content, is_reply(event));
         // whatever an edit makes of it
         let is_noise = match newest {
             Some(_) => message::is_noise(event.kind(), event.content()),
-            None => body.manner == Manner::Noise,
+            None => said.manner() == Manner::Noise,
         };
         if is_noise {
             return Ok(());
         }
         self.counts.messages += 1;
-        let text = spoken(body, event, self)?;
+        let text = spoken(&said, event, self)?;
         self.say(event, &text, related)
     }
 
@@ -72,7 +73,7 @@ impl Day<'_, '_> {
             },
         };
         let content = event.new_content().unwrap_or(event.content());
-        let text = spoken(message::body(event.kind(), content, is_reply), event, self)?;
+        let text = spoken(&Message::of(event.kind(), content, is_reply), event, self)?;
         self.say(event, &format!("*{what}*\n\n{text}"), related)
     }
 
@@ -148,12 +149,12 @@ impl Day<'_, '_> {
         let text = if event.censored {
             "*The server had removed it before it was archived.*".to_owned()
         } else if is_message(event.kind()) {
-            message::body(event.kind(), event.content(), is_reply(event)).markdown
+            markdown::blocks(&Message::of(event.kind(), event.content(), is_reply(event)))
         } else if super::poll::is_start(event.kind()) {
             super::poll::Poll::of(event.content()).question()
         } else {
             let body = Object::of(event.content()).text("body").map(message::without_quote);
-            body.map_or_else(|| type_of(event.kind()), |body| crate::transcript::markdown::block(&body))
+            body.map_or_else(|| type_of(event.kind()), |body| crate::document::markdown::block(&body))
         };
         self.block("<details><summary>redacted original</summary>")?;
         self.block(&text)?;
@@ -211,7 +212,7 @@ impl Day<'_, '_> {
                     return Ok(DAMAGED.to_owned());
                 }
                 let content = newest.and_then(Shown::new_content).unwrap_or(event.content());
-                message::excerpt(event.kind(), content, is_reply, chars)
+                markdown::in_short(&Message::of(event.kind(), content, is_reply), chars)
             }
             kind if super::poll::is_start(kind) => {
                 let newest = self.newest(event)?;
@@ -277,7 +278,7 @@ impl Day<'_, '_> {
         let text = if super::poll::is_start(event.kind()) {
             super::poll::Poll::of(content).question()
         } else {
-            message::body(event.kind(), content, is_reply).markdown
+            markdown::blocks(&Message::of(event.kind(), content, is_reply))
         };
         let time = clock_from(event.at, &self.range);
         if begins_as_paragraph(&text) {
@@ -356,14 +357,12 @@ impl Day<'_, '_> {
 }
 
 /// What a message says, as its sender says it.
-fn spoken(body: message::Body, event: &Shown, day: &mut Day<'_, '_>) -> Result<String, Error> {
-    Ok(match body.manner {
-        Manner::Emote => {
-            let name = day.names.shown(event.sender.as_deref(), event.at)?;
-            body.emote(&name)
-        }
-        _ => body.markdown,
-    })
+fn spoken(said: &Message<'_>, event: &Shown, day: &mut Day<'_, '_>) -> Result<String, Error> {
+    let name = match said.manner() {
+        Manner::Emote => day.names.shown(event.sender.as_deref(), event.at)?,
+        _ => String::new(),
+    };
+    Ok(markdown::message(said, &name))
 }
 
 /// Whether the message may begin with what it answers, for clients that know no replies. Of an edit that says what it edits.

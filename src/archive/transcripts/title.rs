@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use super::super::Error;
-use super::names::listed;
+use crate::document::text::listed;
 use crate::event::Object;
 
 /// How many members a room without a name is called by.

@@ -14,10 +14,10 @@ use tracing::warn;
 use crate::archive::{Archive, Interrupt, Opening, Selection};
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
+use crate::document::markdown::code_cell;
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
-use crate::transcript::markdown::code_cell;
 
 /// What to write.
 pub(super) struct Document<'a> {

@@ -21,7 +21,7 @@ use self::blocks::{Blocks, List};
 use self::inline::attribute;
 use self::paragraph::{Mark, Paragraph};
 use self::table::Table;
-use super::markdown;
+use super::markdown::text as markdown;
 
 /// Elements that are open at once; the specification recommends this limit. Deeper ones are as if they were not there.
 const MAX_DEPTH: usize = 100;

@@ -11,12 +11,10 @@ mod escape;
 mod tests;
 mod visible;
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use unicode_segmentation::UnicodeSegmentation as _;
-
-pub(crate) use escape::{Place, escape, is_word};
+use super::super::text::{collapse, shortened};
+pub(crate) use escape::{Position, escape, is_word};
 
 /// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
 const LONGEST_FENCE: usize = 80;
@@ -29,7 +27,7 @@ const LONGEST_FENCE: usize = 80;
 pub fn inline(text: &str) -> String {
     let text = collapse(text);
     let mut out = String::with_capacity(text.len() + 8);
-    escape(&mut out, &text, Place { line_start: true, whole_line: false, cell: true, links: false });
+    escape(&mut out, &text, Position { line_start: true, whole_line: false, cell: true, links: false });
     out
 }
 
@@ -56,7 +54,7 @@ pub fn block(text: &str) -> String {
             out.push_str(if c == '\t' { "\u{a0}\u{a0}\u{a0}\u{a0}" } else { "\u{a0}" });
         }
         let whole_line = line.len() == content.len();
-        escape(&mut out, content, Place { line_start: true, whole_line, cell: false, links: true });
+        escape(&mut out, content, Position { line_start: true, whole_line, cell: false, links: true });
     }
     out
 }
@@ -141,35 +139,6 @@ pub fn excerpt(text: &str, chars: usize) -> String {
     inline(&shortened(text, chars))
 }
 
-/// The beginning of a text, its white space collapsed: what [`excerpt`] renders.
-pub(crate) fn shortened(text: &str, chars: usize) -> String {
-    let (mut short, mut count) = (String::new(), 0);
-    for word in text.split_whitespace() {
-        if !short.is_empty() {
-            short.push(' ');
-            count += 1;
-        }
-        let start = short.len();
-        // one more than asked for tells that there is more
-        short.extend(word.chars().take((chars + 1).saturating_sub(count)));
-        count += short[start..].chars().count();
-        if count > chars {
-            break;
-        }
-    }
-    let Some((limit, _)) = short.char_indices().nth(chars) else { return short };
-    let whole = short.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= limit).last().unwrap_or(0);
-    let whole = if whole == 0 { limit } else { whole };
-    let end = match short[..whole].rfind(' ') {
-        Some(space) if short.as_bytes().get(whole) != Some(&b' ') && space * 2 > whole => space,
-        _ => whole,
-    };
-    short.truncate(end);
-    short.truncate(short.trim_end().len());
-    short.push('…');
-    short
-}
-
 /// Renders text as a double-quoted YAML scalar, which is a JSON string too. What knows no front matter reads it as markdown: so
 /// nothing in it is markup.
 #[must_use]
@@ -218,22 +187,6 @@ pub fn size(bytes: u64) -> String {
     } else {
         format!("{} {}", rounded(divisor), units[unit])
     }
-}
-
-/// Text without newlines, runs of white space, or white space around it.
-fn collapse(text: &str) -> Cow<'_, str> {
-    let text = text.trim();
-    if text.bytes().all(|b| b >= b' ' && !visible::may_hide(b)) && !text.contains("  ") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    Cow::Owned(out)
 }
 
 /// Code with the characters that hide spelled out; `lines` keeps its line breaks.

@@ -9,7 +9,7 @@ use super::visible::{hides, may_hide};
 /// Where a text stands. None of it may contain a newline.
 #[derive(Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub(crate) struct Place {
+pub(crate) struct Position {
     /// It begins a line, where blocks begin.
     pub(crate) line_start: bool,
     /// Nothing else is on its line.
@@ -37,7 +37,7 @@ const STOP: [bool; 256] = {
 };
 
 /// Appends a text to `out` so that it is read as this text.
-pub(crate) fn escape(out: &mut String, text: &str, place: Place) {
+pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
     let bytes = text.as_bytes();
     let forced = if place.line_start { block_start(text) } else { None };
     let (mut copied, mut at) = (0, 0);
@@ -101,7 +101,7 @@ pub(super) fn spell(out: &mut String, c: char) {
 }
 
 /// Where to go on after the run of bytes from `at` to `end` if it can stand as it is.
-fn literal(text: &str, at: usize, end: usize, place: Place) -> Option<usize> {
+fn literal(text: &str, at: usize, end: usize, place: Position) -> Option<usize> {
     let before = text[..at].chars().next_back();
     let after = text[end..].chars().next();
     let is_space = |c: char| matches!(c, ' ' | '\t');
@@ -152,7 +152,7 @@ pub(crate) fn is_word(c: char) -> bool {
 }
 
 /// The end of a `[WORD]` that no parser takes for a link, a footnote or a task.
-fn bracketed_word(text: &str, at: usize, place: Place) -> Option<usize> {
+fn bracketed_word(text: &str, at: usize, place: Position) -> Option<usize> {
     let bytes = text.as_bytes();
     let inner =
         bytes[at + 1..].iter().take(40).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')).count();

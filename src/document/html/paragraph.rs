@@ -3,7 +3,7 @@
 //! Marks nest. Markdown cannot express every mark everywhere; one that it cannot express is left out, its text never is.
 
 use super::emphasis::expressible;
-use crate::transcript::markdown::{self, Place, escape};
+use crate::document::markdown::text::{self as markdown, Position, escape};
 
 /// What a stretch of a paragraph is.
 #[derive(Clone, Debug, PartialEq)]
@@ -262,7 +262,7 @@ impl Writer<'_> {
         if line.starts_with(['^', '!']) && self.out.ends_with('[') {
             self.out.push('\\');
         }
-        escape(&mut self.out, line, Place { line_start, whole_line: self.plain, cell: self.cell, links });
+        escape(&mut self.out, line, Position { line_start, whole_line: self.plain, cell: self.cell, links });
     }
 
     fn open(&mut self, span: &Span) -> Written {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::paragraph::{Mark, Span};
-use crate::transcript::markdown::is_word;
+use crate::document::markdown::text::is_word;
 
 /// Which spans of a text can be expressed. They nest, outer ones come first, and none begins or ends with white space.
 pub(super) fn expressible(text: &str, spans: &[Span]) -> Vec<bool> {

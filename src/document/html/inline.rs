@@ -6,7 +6,7 @@ use html5gum::StartTag;
 
 use super::paragraph::Mark;
 use super::{Hidden, Reader, Tag};
-use crate::transcript::markdown;
+use crate::document::markdown::text as markdown;
 
 impl Reader {
     pub(super) fn mark(&mut self, tag: Tag, mark: Mark) {

@@ -1,7 +1,15 @@
-use super::{Manner, body, excerpt};
+use super::super::super::message::{Manner, Message};
+
+fn body(kind: &str, content: &str, is_reply: bool) -> String {
+    super::blocks(&Message::of(kind, content, is_reply))
+}
+
+fn excerpt(kind: &str, content: &str, is_reply: bool, chars: usize) -> String {
+    super::in_short(&Message::of(kind, content, is_reply), chars)
+}
 
 fn check(content: &str, markdown: &str) {
-    assert_eq!(body("m.room.message", content, false).markdown, markdown, "{content}");
+    assert_eq!(body("m.room.message", content, false), markdown, "{content}");
 }
 
 #[test]
@@ -23,13 +31,14 @@ fn text() {
         ("m.key.verification.request", Manner::Noise),
         ("m.image", Manner::Said),
     ] {
-        assert_eq!(body("m.room.message", &format!(r#"{{"msgtype":"{msgtype}","body":"b"}}"#), false).manner, manner);
+        let content = format!(r#"{{"msgtype":"{msgtype}","body":"b"}}"#);
+        assert_eq!(Message::of("m.room.message", &content, false).manner(), manner);
     }
 }
 
 #[test]
 fn emotes() {
-    let emote = |content: &str| body("m.room.message", content, false).emote("Carol");
+    let emote = |content: &str| super::message(&Message::of("m.room.message", content, false), "Carol");
     assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves"}"#), "***Carol** waves*");
     assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol***\n\nwaves  \nand goes");
     let html = r#"{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"<i>w</i>"}"#;
@@ -39,18 +48,18 @@ fn emotes() {
 #[test]
 fn replies() {
     let content = r#"{"msgtype":"m.text","body":"> <@b:x> first\n> second\n\nanswer\n> own"}"#;
-    assert_eq!(body("m.room.message", content, true).markdown, "answer  \n\\> own");
-    assert_eq!(body("m.room.message", r#"{"body":"> own quote\n\nx"}"#, true).markdown, "\\> own quote\n\nx");
+    assert_eq!(body("m.room.message", content, true), "answer  \n\\> own");
+    assert_eq!(body("m.room.message", r#"{"body":"> own quote\n\nx"}"#, true), "\\> own quote\n\nx");
     // what is quoted may be redacted, and is never shown for want of an answer
     let html = r#""format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>""#;
     for only in [r#"{"body":"> <@b:x> all"}"#, &format!(r#"{{"body":"all",{html}}}"#)] {
-        assert_eq!(body("m.room.message", only, true).markdown, "*(empty message)*");
+        assert_eq!(body("m.room.message", only, true), "*(empty message)*");
         assert_eq!(excerpt("m.room.message", only, true, 80), "(no text)");
     }
     let reply = r#"{"body":"> <@b:x> q\n\na","m.relates_to":{"m.in_reply_to":{"event_id":"$e"}}}"#;
     assert_eq!(excerpt("m.room.message", reply, false, 80), "a");
     let html = r#"{"body":"x","format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>a"}"#;
-    assert_eq!(body("m.room.message", html, false).markdown, "a");
+    assert_eq!(body("m.room.message", html, false), "a");
 }
 
 #[test]
@@ -76,7 +85,7 @@ fn files() {
     );
     check(r#"{"msgtype":"m.location","body":"Home","geo_uri":"geo:51.5,-0.1"}"#, "📍 Home · `geo:51.5,-0.1`");
     let sticker = r#"{"body":"Cat","url":"mxc://a.b/c","info":{}}"#;
-    assert_eq!(body("m.sticker", sticker, false).markdown, "🖼 sticker [Cat](mxc://a.b/c)");
+    assert_eq!(body("m.sticker", sticker, false), "🖼 sticker [Cat](mxc://a.b/c)");
 }
 
 #[test]
