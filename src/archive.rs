@@ -11,9 +11,9 @@ mod catalog;
 mod commit;
 mod error;
 mod indexes;
-mod inside;
+pub(crate) mod inside;
 mod interrupt;
-mod jsonl;
+pub(crate) mod jsonl;
 pub mod layout;
 mod lock;
 mod look;
@@ -21,14 +21,17 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+pub(crate) mod reading;
 mod rebuild;
 mod redacting;
+pub(crate) mod replace;
 mod rewrite;
 mod schema;
 mod search;
 mod second_lines;
 mod stale;
-mod transcripts;
+mod stale_views;
+mod view_state;
 mod waiting;
 #[cfg(test)]
 mod work;
@@ -40,13 +43,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use batch::{Advance, Batch, Committed, Counts};
+pub(crate) use catalog::anywhere;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
 pub use second_lines::SecondLines;
-pub use transcripts::{Missing, Rendered, Transcripts};
+pub(crate) use stale_views::StaleDay;
+pub use stale_views::Transcripts;
+pub(crate) use view_state::{RenderedRoom, UnlinkedRoom, ViewState};
+#[cfg(test)]
+pub(crate) use work::count_steps;
 
 use rustix::fs::OFlags;
 
@@ -287,6 +295,20 @@ impl Archive {
             writing.reset(*stream)?;
         }
         writing.commit()
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What ends long work early.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// Makes sure that no other writer has taken over.
+    pub(crate) fn check_lock(&self) -> Result<(), Error> {
+        self.lock.held().check()
     }
 
     fn steps(&mut self) -> Steps<'_> {

@@ -30,3 +30,4 @@ pub mod event;
 pub mod export;
 pub mod source;
 pub mod stream;
+pub mod views;

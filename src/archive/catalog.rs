@@ -259,7 +259,7 @@ pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>,
 }
 
 /// Somewhere among the files of lines, elsewhere each time.
-pub(super) fn anywhere() -> String {
+pub(crate) fn anywhere() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let letter = |n: u32| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(n % 52) as usize]);
     format!("rooms/{}{}", letter(now.subsec_micros()), letter(now.subsec_micros() / 52))

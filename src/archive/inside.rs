@@ -21,7 +21,7 @@ pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 pub(super) const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o700);
 
 /// A directory inside an archive, or the archive's own where `path` is empty, to do something to what it holds.
-pub(super) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
+pub(crate) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
     let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(archive, flags, Mode::empty())?;
     if path.is_empty() {
@@ -48,12 +48,12 @@ pub(super) fn open(archive: &Path, path: &str, flags: OFlags) -> io::Result<File
 }
 
 /// Opens a file to read.
-pub(super) fn read(archive: &Path, path: &str) -> io::Result<File> {
+pub(crate) fn read(archive: &Path, path: &str) -> io::Result<File> {
     open(archive, path, OFlags::RDONLY)
 }
 
 /// The length of an ordinary file in bytes; none if there is nothing.
-pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
+pub(crate) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
     match at(archive, path, LOOK) {
         Ok(file) => {
             let stat = rustix::fs::fstat(file)?;
@@ -69,7 +69,7 @@ pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
 }
 
 /// Makes a directory, and those above it inside the archive.
-pub(super) fn make_directory(archive: &Path, path: &str) -> io::Result<()> {
+pub(crate) fn make_directory(archive: &Path, path: &str) -> io::Result<()> {
     let mut parent = directory(archive, "")?;
     for name in path.split('/') {
         match rustix::fs::mkdirat(&parent, name, DIRECTORY_MODE) {

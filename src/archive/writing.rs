@@ -335,7 +335,7 @@ impl Adding<'_> {
 }
 
 /// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
-pub(super) fn display_name(content: &Object<'_>) -> Option<String> {
+pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
     let name = shortened(&content.text("displayname")?, LONGEST_NAME);
     (!name.is_empty()).then_some(name)
 }

@@ -210,6 +210,11 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Whether events of a type say something by their `body`.
+pub(crate) fn is_message(kind: &str) -> bool {
+    matches!(kind, "m.room.message" | "m.sticker")
+}
+
 /// Whether a message says nothing to people: see [`Manner::Noise`].
 #[must_use]
 pub fn is_noise(kind: &str, content: &str) -> bool {

@@ -5,12 +5,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rusqlite::params;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::super::writing::Writing;
-use super::super::{Catalog, Error, inside, jsonl, layout};
+use crate::archive::{Archive, Error, UnlinkedRoom, ViewState, inside, jsonl};
 
 pub(super) const DIRECTORY: &str = "by-name";
 
@@ -50,23 +48,22 @@ const AT_ONCE: i64 = 1_000;
 /// Makes the links of rooms that have none since their names have changed; false if the file system has no links.
 ///
 /// The catalog has forgotten the old ones by then, so that what is cut off here is done again.
-pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error> {
-    let sql = "select exists (select 1 from room where by_name is not null and link is null)";
-    if !catalog.connection.query_row(sql, [], |row| row.get::<_, bool>(0))? {
+pub(super) fn link(archive: &mut Archive) -> Result<bool, Error> {
+    if !archive.catalog().lacks_links()? {
         return Ok(true);
     }
-    let path = archive.join(DIRECTORY);
-    inside::make_directory(archive, DIRECTORY).map_err(Error::io("make the directory", &path))?;
-    let directory = inside::directory(archive, DIRECTORY).map_err(Error::io("open", &path))?;
-    let writing = catalog.write()?;
-    clear(archive, &directory, &writing)?;
+    let below = archive.directory().to_owned();
+    let path = below.join(DIRECTORY);
+    inside::make_directory(&below, DIRECTORY).map_err(Error::io("make the directory", &path))?;
+    let directory = inside::directory(&below, DIRECTORY).map_err(Error::io("open", &path))?;
+    let changes = archive.view_state()?;
+    clear(&below, &directory, &changes)?;
     let mut last = String::new();
     loop {
-        let rooms = unlinked(&writing, &last)?;
-        let Some((room_id, ..)) = rooms.last() else { break };
-        last.clone_from(room_id);
-        for (room_id, room, name, is_shared) in rooms {
-            let room = layout::checked_directory(&room_id, &room)?;
+        let rooms = changes.unlinked(&last, AT_ONCE)?;
+        let Some(room) = rooms.last() else { break };
+        last.clone_from(&room.room_id);
+        for UnlinkedRoom { room_id, directory: room, by_name: name, is_shared } in rooms {
             if safe(&name).as_ref() != Some(&name) {
                 return Err(Error::altered("the name of a room", &name));
             }
@@ -74,8 +71,8 @@ pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error>
             match make(&directory, &name, &format!("../rooms/{room}")) {
                 Ok(()) => {}
                 Err(error) if is_unsupported(&error) => {
-                    writing.0.execute("update room set link = '' where by_name is not null and link is null", [])?;
-                    writing.commit()?;
+                    changes.links_cannot_be()?;
+                    changes.commit()?;
                     let _ = fs::remove_dir(&path);
                     return Ok(false);
                 }
@@ -84,26 +81,13 @@ pub(super) fn link(archive: &Path, catalog: &mut Catalog) -> Result<bool, Error>
                 }
                 Err(error) => return Err(Error::io("make the symbolic link", &path.join(name))(error)),
             }
-            let sql = "update room set link = ?2 where room_id = ?1";
-            writing.0.prepare_cached(sql)?.execute(params![room_id, name])?;
+            changes.room_is_linked(&room_id, &name)?;
         }
     }
     jsonl::sync(&path)?;
-    jsonl::sync(archive)?;
-    writing.commit()?;
+    jsonl::sync(&below)?;
+    changes.commit()?;
     Ok(true)
-}
-
-/// Some rooms behind `last` that have a name and no link: their ids, directories, names, and whether others share these.
-fn unlinked(writing: &Writing<'_>, last: &str) -> Result<Vec<(String, String, String, bool)>, Error> {
-    let sql = "select room_id, directory, by_name,
-                      exists (select 1 from room other
-                               where other.by_name = room.by_name collate nocase and other.room_id <> room.room_id)
-                 from room where by_name is not null and link is null and room_id > ?1 order by room_id limit ?2";
-    let mut statement = writing.0.prepare_cached(sql)?;
-    let rooms =
-        statement.query_map(params![last, AT_ONCE], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
-    Ok(rooms?.collect::<Result<_, _>>()?)
 }
 
 /// Whether the file system cannot have symbolic links, which Linux says in several ways; that the user may not make one is
@@ -135,11 +119,10 @@ pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
 }
 
 /// Removes the links to rooms that are not those the catalog knows.
-fn clear(archive: &Path, directory: &OwnedFd, writing: &Writing<'_>) -> Result<(), Error> {
+fn clear(archive: &Path, directory: &OwnedFd, changes: &ViewState<'_>) -> Result<(), Error> {
     for name in jsonl::names(archive, DIRECTORY)? {
         let Some(room) = room_of(directory, &name) else { continue };
-        let sql = "select exists (select 1 from room where directory = ?1 and link = ?2)";
-        if !writing.0.prepare_cached(sql)?.query_row([&room, &name], |row| row.get::<_, bool>(0))? {
+        if !changes.is_link_to(&room, &name)? {
             let removed = rustix::fs::unlinkat(directory, &*name, AtFlags::empty());
             removed.map_err(|error| Error::io("remove", &archive.join(DIRECTORY).join(&name))(error.into()))?;
         }

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::Connection;
-
-use super::super::{Catalog, Error, Interrupt};
-use super::names::Remembered;
+use super::day::Memory;
+use crate::archive::reading::Reader;
+use crate::archive::{Catalog, Error, Interrupt};
 
 /// The most of them.
 const MOST: usize = 8;
@@ -31,13 +30,13 @@ impl<'a> Workers<'a> {
         things: &'t [T],
         neighbours: usize,
         tell: &mut dyn FnMut(usize) -> bool,
-        work: &(dyn Fn(&Connection, &mut Remembered, &'t T) -> Result<R, Error> + Sync),
+        work: &(dyn Fn(&Reader<'_>, &mut Memory, &'t T) -> Result<R, Error> + Sync),
     ) -> Result<Vec<R>, Error> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
         while self.catalogs.len() < threads.min(things.len()) {
             self.catalogs.push(Catalog::open_to_render(self.archive)?);
             #[cfg(test)]
-            self.catalogs.iter_mut().for_each(|catalog| super::super::work::count(&mut catalog.connection));
+            self.catalogs.iter_mut().for_each(crate::archive::count_steps);
         }
         let interrupt = &self.interrupt;
         let next = AtomicUsize::new(0);
@@ -45,23 +44,23 @@ impl<'a> Workers<'a> {
         let done = Mutex::new(Vec::with_capacity(things.len()));
         let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
         let thread = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
-            // one for all that is read, since to begin and to end one costs as much as a whole look
-            let reading = catalog.connection.transaction()?;
-            let mut remembered = Remembered::default();
-            while let Some(some) = things.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed)) {
-                for thing in some {
-                    if !goes_on.load(Ordering::Relaxed) || interrupt.is_told() {
-                        return Ok(());
+            catalog.read(|reader| {
+                let mut memory = Memory::default();
+                while let Some(some) = things.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed)) {
+                    for thing in some {
+                        if !goes_on.load(Ordering::Relaxed) || interrupt.is_told() {
+                            return Ok(());
+                        }
+                        let made = work(reader, &mut memory, thing)
+                            .inspect_err(|_| goes_on.store(false, Ordering::Relaxed))?;
+                        lock().push(made);
                     }
-                    let made = work(&reading, &mut remembered, thing)
-                        .inspect_err(|_| goes_on.store(false, Ordering::Relaxed))?;
-                    lock().push(made);
+                    tell(lock().len());
                 }
-                tell(lock().len());
-            }
-            Ok(())
+                Ok(())
+            })
         };
-        let handles = self.catalogs.iter().map(|catalog| catalog.connection.get_interrupt_handle()).collect();
+        let handles = self.catalogs.iter().map(Catalog::interrupt_handle).collect();
         let Some((first, others)) = self.catalogs.split_first_mut() else { return Ok(Vec::new()) };
         let all = || {
             std::thread::scope(|scope| {

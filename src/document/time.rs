@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, Utc};
 
 const YEAR_10000: i64 = 253_402_300_800_000;
 
@@ -16,33 +16,35 @@ pub(super) fn clock(at: Option<i64>) -> String {
     time(at).map_or_else(|| "--:--".to_owned(), |time| time.format("%H:%M").to_string())
 }
 
-/// `09:14` on the same day, `2026-11-20 09:14` on another.
-pub(super) fn clock_from(at: Option<i64>, day: &Range<i64>) -> String {
-    match time(at) {
-        Some(time) if !at.is_some_and(|at| day.contains(&at)) => time.format("%Y-%m-%d %H:%M").to_string(),
-        _ => clock(at),
-    }
+/// `2026-11-20 09:14`; `--:--` for a time that has no day.
+pub(super) fn day_and_clock(at: Option<i64>) -> String {
+    time(at).map_or_else(|| clock(at), |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 /// `Sunday, 22 November 2026` of `2026-11-22`; what is no date stays as it is.
-pub(super) fn long(day: &str) -> String {
+pub(crate) fn long(day: &str) -> String {
     date(day).map_or_else(|| day.to_owned(), |date| date.format("%A, %-d %B %Y").to_string())
 }
 
 /// `20 November` of `2026-11-20`, with the year if it is not that of the day it is seen from.
-pub(super) fn short(day: &str, from: &str) -> String {
+pub(crate) fn short(day: &str, from: &str) -> String {
     let format = if day.get(..4) == from.get(..4) { "%-d %B" } else { "%-d %B %Y" };
     date(day).map_or_else(|| day.to_owned(), |date| date.format(format).to_string())
 }
 
 /// The milliseconds since the epoch that a day has; for `undated` the end of time, when everything is known.
-pub(super) fn range(day: &str) -> Range<i64> {
+pub(crate) fn range(day: &str) -> Range<i64> {
     date(day).map_or(i64::MAX..i64::MAX, |date| {
         let start = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
         start..start + 24 * 60 * 60 * 1000
     })
 }
 
-pub(super) fn date(day: &str) -> Option<NaiveDate> {
+pub(crate) fn date(day: &str) -> Option<NaiveDate> {
     day.parse().ok()
+}
+
+/// Year and month of a day; none of what is no date.
+pub(crate) fn month(day: &str) -> Option<(i32, u32)> {
+    date(day).map(|date| (date.year(), date.month()))
 }

@@ -4,9 +4,12 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
+use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
 
 use super::super::Error;
+use super::Reader;
+use super::names::Remembered;
+use crate::document::page::Title;
 use crate::document::text::listed;
 use crate::event::Object;
 
@@ -15,40 +18,30 @@ const HEROES: usize = 5;
 /// How many are counted.
 const COUNTED: usize = 100;
 
-/// What a room is at a time.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Title {
-    /// Its `m.room.name`, else its canonical alias, else what its members are called, else its id.
-    pub(super) name: String,
-    /// The canonical alias first.
-    pub(super) aliases: Vec<String>,
+/// What a room is called now.
+pub(crate) fn now(reader: &Reader<'_>, room_id: &str) -> Result<Title, Error> {
+    let (name, aliases) = given(&mut |kind| state(reader, room_id, kind))?;
+    let name = match name {
+        Some(name) => name,
+        None => members(reader, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
+    };
+    Ok(Title { name, aliases })
 }
 
-impl Title {
-    /// What a room is called now.
-    pub(super) fn of(connection: &Connection, room_id: &str) -> Result<Title, Error> {
-        let (name, aliases) = given(&mut |kind| state(connection, room_id, kind))?;
-        let name = match name {
-            Some(name) => name,
-            None => members(connection, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
-        };
-        Ok(Title { name, aliases })
-    }
-
-    /// What a room is called before `end`, in milliseconds since the epoch.
-    pub(super) fn before(
-        connection: &Connection,
-        room_id: &str,
-        end: i64,
-        states: &mut States,
-    ) -> Result<Title, Error> {
-        let (name, aliases) = given(&mut |kind| states.before(connection, room_id, kind, end))?;
-        let name = match name {
-            Some(name) => name,
-            None => states.members(connection, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
-        };
-        Ok(Title { name, aliases })
-    }
+/// What a room is called before `end`, in milliseconds since the epoch.
+pub(crate) fn before(
+    reader: &Reader<'_>,
+    room_id: &str,
+    end: i64,
+    remembered: &mut Remembered,
+) -> Result<Title, Error> {
+    let states = &mut remembered.states;
+    let (name, aliases) = given(&mut |kind| states.before(reader, room_id, kind, end))?;
+    let name = match name {
+        Some(name) => name,
+        None => states.members(reader, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
+    };
+    Ok(Title { name, aliases })
 }
 
 /// The name that a room's state gives, if it does, and its aliases.
@@ -74,10 +67,10 @@ fn given(
 }
 
 /// The content of a room's newest state event of a type with an empty state key; none if it is redacted.
-pub(super) fn state(connection: &Connection, room_id: &str, kind: &str) -> Result<Option<String>, Error> {
+pub(crate) fn state(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Option<String>, Error> {
     let sql = "select content from room_state where room_id = ?1 and type = ?2
                 order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
-    let found = connection.prepare_cached(sql)?.query_row([room_id, kind], |row| row.get(0));
+    let found = reader.connection.prepare_cached(sql)?.query_row([room_id, kind], |row| row.get(0));
     Ok(found.optional()?.flatten())
 }
 
@@ -92,11 +85,11 @@ pub(super) struct States {
 
 impl States {
     /// As [`members`], which stays the same until one of them changes.
-    fn members(&mut self, connection: &Connection, room_id: &str, end: i64) -> Result<Option<String>, Error> {
+    fn members(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Option<String>, Error> {
         if let Some((_, name)) = self.members.as_ref().filter(|(ends, _)| ends.contains(&end)) {
             return Ok(name.clone());
         }
-        let Called { name, until } = members(connection, room_id, end)?;
+        let Called { name, until } = members(reader, room_id, end)?;
         self.members = Some((end..=until, name.clone()));
         Ok(name)
     }
@@ -104,28 +97,31 @@ impl States {
     /// As [`state`], of those before `end`.
     fn before(
         &mut self,
-        connection: &Connection,
+        reader: &Reader<'_>,
         room_id: &str,
         kind: &'static str,
         end: i64,
     ) -> Result<Option<String>, Error> {
         let newest = match self.newest.entry(kind) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(newest(connection, room_id, kind)?),
+            Entry::Vacant(unknown) => unknown.insert(newest(reader, room_id, kind)?),
         };
         let before = newest.partition_point(|(_, at, _)| *at < end);
         let Some((depth, at, event_id)) = before.checked_sub(1).map(|last| &newest[last]) else { return Ok(None) };
         let sql = "select content from room_state where room_id = ?1 and type = ?2 and topological_ordering = ?3
                       and origin_server_ts = ?4 and event_id = ?5";
-        Ok(connection.prepare_cached(sql)?.query_row(params![room_id, kind, depth, at, event_id], |row| row.get(0))?)
+        Ok(reader
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![room_id, kind, depth, at, event_id], |row| row.get(0))?)
     }
 }
 
 /// The state events of a type that were the newest ones when they came, the oldest first.
-fn newest(connection: &Connection, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
+fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
     let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room_id = ?1 and type = ?2
                 order by origin_server_ts, topological_ordering, event_id";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut newest: Vec<(i64, i64, String)> = Vec::new();
     for state in statement.query_map([room_id, kind], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))? {
         let state = state?;
@@ -145,23 +141,23 @@ struct Called {
 }
 
 /// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
-fn members(connection: &Connection, room_id: &str, end: i64) -> Result<Called, Error> {
+fn members(reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Called, Error> {
     // of those in the room, and of those who were: the first names, and how many
     let (mut present, mut past) = (Heroes::default(), Heroes::default());
     let sql = "select min(user_id) from membership where room_id = ?1 and user_id > ?2";
-    let mut next = connection.prepare_cached(sql)?;
+    let mut next = reader.connection.prepare_cached(sql)?;
     // how often somebody said a name does not matter
     let last =
         "select membership, displayname from membership where room_id = ?1 and user_id = ?2 and origin_server_ts < ?3";
     let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
-    let mut last_of = connection.prepare_cached(&format!("{last} {newest}"))?;
+    let mut last_of = reader.connection.prepare_cached(&format!("{last} {newest}"))?;
     // who leaves keeps the name
     let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
-    let mut name_of = connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
+    let mut name_of = reader.connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
     // when one of those that were looked at changes
     let change =
         "select min(origin_server_ts) from membership where room_id = ?1 and user_id = ?2 and origin_server_ts >= ?3";
-    let mut change = connection.prepare_cached(change)?;
+    let mut change = reader.connection.prepare_cached(change)?;
     let mut until = i64::MAX;
     let mut user_id = String::new();
     let mut users = 0;

@@ -1,22 +1,22 @@
-//! What the members of a room were called at a time, by the membership events of the room.
+//! What the members of a room were called at a time, by the membership events of the room. Remembers what it has looked up, a
+//! bounded part of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::ops::Range;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
-use super::shown::Redactors;
+use super::events::Redactors;
 use super::title::States;
-use crate::document::markdown::inline;
-
-/// How many names are remembered before they are looked up again.
-pub(super) const REMEMBERED: usize = 5_000;
+use super::{REMEMBERED, Reader};
+pub(crate) use crate::archive::writing::display_name;
+use crate::document::block::Name;
 
 /// The names in one room, for the transcript of one day.
-pub(super) struct Names<'c> {
-    connection: &'c Connection,
+pub(crate) struct MemberNames<'c> {
+    reader: &'c Reader<'c>,
     room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
@@ -27,7 +27,7 @@ pub(super) struct Names<'c> {
 
 /// Names in a room that were looked up, for the days to come.
 #[derive(Default)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     room_id: String,
     /// By user: the names, by the times since when.
     known: HashMap<String, BTreeMap<i64, Named>>,
@@ -35,8 +35,6 @@ pub(super) struct Remembered {
     names: usize,
     /// Whether nobody else in the room was ever given the name of a user.
     sole: HashMap<(String, String), bool>,
-    /// By event and length: what was said, as it is quoted.
-    in_short: HashMap<(String, usize), String>,
     /// What redacts events that are not archived.
     redactors: Redactors,
     /// What the room was called.
@@ -49,9 +47,9 @@ struct Named {
     name: Option<String>,
 }
 
-impl<'c> Names<'c> {
-    pub(super) fn new(
-        connection: &'c Connection,
+impl<'c> MemberNames<'c> {
+    pub(crate) fn new(
+        reader: &'c Reader<'c>,
         room_id: &'c str,
         day: Range<i64>,
         remembered: &'c mut Remembered,
@@ -59,30 +57,20 @@ impl<'c> Names<'c> {
         if remembered.room_id != room_id {
             *remembered = Remembered { room_id: room_id.to_owned(), ..Remembered::default() };
         }
-        Names { connection, room_id, day, remembered, bearers: HashMap::new() }
+        MemberNames { reader, room_id, day, remembered, bearers: HashMap::new() }
     }
 
-    /// A user as markdown: the display name then in force, with the user id where another member has the same name on this
-    /// day, or where the name itself looks like one; without a name the user id.
-    pub(super) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<String, Error> {
-        let Some(user_id) = user_id else { return Ok("somebody".to_owned()) };
-        let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(inline(user_id)) };
-        if (name.contains('@') && name.contains(':')) || self.is_shared(user_id, &name)? {
-            return Ok(format!("{} ({})", inline(&name), inline(user_id)));
-        }
-        Ok(inline(&name))
+    /// A user, by the display name then in force, with the user id where another member has the same name on this day, or
+    /// where the name itself looks like one; without a name the user id.
+    pub(crate) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<Name, Error> {
+        let Some(user_id) = user_id else { return Ok(Name::new("somebody", None)) };
+        let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(Name::new(user_id, None)) };
+        let is_ambiguous = name.contains('@') && name.contains(':') || self.is_shared(user_id, &name)?;
+        Ok(Name::new(&name, is_ambiguous.then_some(user_id)))
     }
 
-    /// What an event says on part of a line, if it was told lately.
-    pub(super) fn in_short(&self, key: &(String, usize)) -> Option<String> {
-        self.remembered.in_short.get(key).cloned()
-    }
-
-    pub(super) fn remember_in_short(&mut self, key: (String, usize), text: String) {
-        remember(&mut self.remembered.in_short, key, text);
-    }
-
-    pub(super) fn redactors(&mut self) -> &mut Redactors {
+    /// What redacts events that are not archived.
+    pub(crate) fn redactors(&mut self) -> &mut Redactors {
         &mut self.remembered.redactors
     }
 
@@ -95,14 +83,17 @@ impl<'c> Names<'c> {
         let sql = "select origin_server_ts, displayname from membership
                     where room_id = ?1 and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
-        let found = self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| {
+        let found = self.reader.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
         });
         let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
         let sql = "select min(origin_server_ts) from membership
                     where room_id = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
-        let until: Option<i64> =
-            self.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
+        let until: Option<i64> = self
+            .reader
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
         let Remembered { known, names, .. } = &mut *self.remembered;
         if *names >= REMEMBERED {
             known.clear();
@@ -140,7 +131,7 @@ impl<'c> Names<'c> {
               order by user_id {order} limit 1"
         );
         let parameters = params![self.room_id, name, self.day.start, self.day.end];
-        Ok(self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
+        Ok(self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
     }
 
     /// Whether nobody else in the room was ever given the name of a user, as it is with most names.
@@ -158,13 +149,13 @@ impl<'c> Names<'c> {
         let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
         let (user_id, name) = key;
         let parameters = params![self.room_id, name, user_id];
-        let sole = self.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
+        let sole = self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         remember(&mut self.remembered.sole, key.clone(), sole);
         Ok(sole)
     }
 
     /// What a user was in the room before an event, and by what name.
-    pub(super) fn before(
+    pub(crate) fn before(
         &self,
         user_id: &str,
         at: Option<i64>,
@@ -176,6 +167,7 @@ impl<'c> Names<'c> {
                       and (origin_server_ts, topological_ordering, event_id) < (?3, ?4, ?5)
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
         let found = self
+            .reader
             .connection
             .prepare_cached(sql)?
             .query_row(params![self.room_id, user_id, at.unwrap_or(0), depth, event_id], |row| {
@@ -186,7 +178,7 @@ impl<'c> Names<'c> {
 }
 
 /// Remembers what was looked up, until there is too much of it.
-fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
+pub(crate) fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
     if known.len() >= REMEMBERED {
         known.clear();
     }

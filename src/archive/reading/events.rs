@@ -1,38 +1,40 @@
-//! Events as the catalog has them, and what other events say of them.
+//! Events as the catalog has them, what other events say of them, and which redactions are in effect. Decides nothing of how
+//! they are shown.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use rusqlite::{OptionalExtension as _, Params, Row, params};
 
 use super::super::Error;
 use super::super::layout::DayName;
-use super::names::REMEMBERED;
+use super::{REMEMBERED, Reader};
+use crate::document::time;
 use crate::event::Object;
 
 /// How many edits of edits are looked behind.
-pub(super) const DEEPEST: usize = 16;
+pub(crate) const DEEPEST: usize = 16;
 
-/// An event of a room, to be shown.
+/// An event of a room, as the catalog has it.
 #[derive(Clone, Debug)]
-pub(super) struct Shown {
-    pub(super) event_id: String,
+pub(crate) struct CatalogEvent {
+    pub(crate) event_id: String,
     /// None: a damaged line, known only from the file.
-    pub(super) kind: Option<String>,
-    pub(super) state_key: Option<String>,
-    pub(super) sender: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) state_key: Option<String>,
+    pub(crate) sender: Option<String>,
     /// Milliseconds since the epoch.
-    pub(super) at: Option<i64>,
-    pub(super) depth: i64,
-    pub(super) day: String,
+    pub(crate) at: Option<i64>,
+    pub(crate) depth: i64,
+    pub(crate) day: String,
     /// JSON; none: the PDU is damaged.
-    pub(super) content: Option<String>,
-    pub(super) relates_to: Option<String>,
-    pub(super) rel_type: Option<String>,
-    pub(super) replies_to: Option<String>,
-    pub(super) redacts: Option<String>,
-    pub(super) redacted_by: Option<String>,
-    pub(super) censored: bool,
+    pub(crate) content: Option<String>,
+    pub(crate) relates_to: Option<String>,
+    pub(crate) rel_type: Option<String>,
+    pub(crate) replies_to: Option<String>,
+    pub(crate) redacts: Option<String>,
+    pub(crate) redacted_by: Option<String>,
+    pub(crate) censored: bool,
 }
 
 const COLUMNS: &str =
@@ -41,9 +43,9 @@ const COLUMNS: &str =
 /// Events that clients saw.
 const ACCEPTED: &str = "not rejected and not soft_failed";
 
-impl Shown {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Shown> {
-        Ok(Shown {
+impl CatalogEvent {
+    fn read(row: &Row<'_>) -> rusqlite::Result<CatalogEvent> {
+        Ok(CatalogEvent {
             event_id: row.get(0)?,
             kind: row.get(1)?,
             state_key: row.get(2)?,
@@ -61,27 +63,32 @@ impl Shown {
         })
     }
 
-    pub(super) fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or_default()
     }
 
-    pub(super) fn content(&self) -> &str {
+    pub(crate) fn content(&self) -> &str {
         self.content.as_deref().unwrap_or_default()
     }
 
     /// Whether it says to replace another event.
-    pub(super) fn is_edit(&self) -> bool {
+    pub(crate) fn is_edit(&self) -> bool {
         self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"
     }
 
+    /// Whether the message may begin with what it answers, for clients that know no replies. Of an edit that says what it edits.
+    pub(crate) fn is_reply(&self) -> bool {
+        self.replies_to.is_some() || self.rel_type.as_deref() == Some("m.thread")
+    }
+
     /// What an edit puts in the place of its target's content, as JSON.
-    pub(super) fn new_content(&self) -> Option<&str> {
+    pub(crate) fn new_content(&self) -> Option<&str> {
         let new = Object::of(self.content()).get("m.new_content")?.get();
         new.starts_with('{').then_some(new)
     }
 
     /// Why this edit does not change its target ("Validity of replacement events" in the client-server specification).
-    pub(super) fn flaw(&self, target: &Shown) -> Option<&'static str> {
+    pub(crate) fn flaw(&self, target: &CatalogEvent) -> Option<&'static str> {
         if self.sender != target.sender {
             Some("of somebody else’s message")
         } else if self.kind != target.kind {
@@ -99,17 +106,17 @@ impl Shown {
 }
 
 /// The events of a room's day, or of no day, in the order of their times.
-pub(super) fn each_of_day(
-    connection: &Connection,
+pub(crate) fn each_of_day(
+    reader: &Reader<'_>,
     room_id: &str,
     day: &str,
     between: &Range<i64>,
-    take: &mut dyn FnMut(Shown) -> Result<(), Error>,
+    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let order = "order by origin_server_ts, topological_ordering, event_id";
-    let range = super::time::range(day);
+    let range = time::range(day);
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
-    let spans: &[&str] = if super::time::date(day).is_some() {
+    let spans: &[&str] = if time::date(day).is_some() {
         // a damaged line that was read back has a day, that of its file, but no time
         &["origin_server_ts is null", "origin_server_ts >= ?2 and origin_server_ts < ?3"]
     } else {
@@ -121,28 +128,28 @@ pub(super) fn each_of_day(
               where room_id = ?1 and {span} and (origin_server_ts is not null or day = ?4) and {ACCEPTED} and ?2 <= ?3
               {order}"
         );
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![room_id, start, end, day])?;
         while let Some(row) = rows.next()? {
-            take(Shown::read(row)?)?;
+            take(CatalogEvent::read(row)?)?;
         }
     }
     Ok(())
 }
 
 /// An event of this room that clients saw.
-pub(super) fn event(connection: &Connection, room_id: &str, event_id: &str) -> Result<Option<Shown>, Error> {
+pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Option<CatalogEvent>, Error> {
     let sql =
         format!("select {COLUMNS} from event indexed by event_id where event_id = ?1 and room_id = ?2 and {ACCEPTED}");
-    Ok(connection.prepare_cached(&sql)?.query_row([event_id, room_id], Shown::read).optional()?)
+    Ok(reader.connection.prepare_cached(&sql)?.query_row([event_id, room_id], CatalogEvent::read).optional()?)
 }
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
 /// than are looked at.
-pub(super) fn is_redacted(
-    connection: &Connection,
+pub(crate) fn is_redacted(
+    reader: &Reader<'_>,
     room_id: &str,
-    event: &Shown,
+    event: &CatalogEvent,
     redactors: &mut Redactors,
 ) -> Result<bool, Error> {
     if event.redacted_by.is_some() {
@@ -153,7 +160,7 @@ pub(super) fn is_redacted(
     let mut sender = event.sender.clone();
     let sql = "select redacted_by is not null, sender, case when rel_type = 'm.replace' and state_key is null then relates_to end
                  from event indexed by event_id where event_id = ?1 and room_id = ?2";
-    let mut look = connection.prepare_cached(sql)?;
+    let mut look = reader.connection.prepare_cached(sql)?;
     for _ in 0..DEEPEST {
         let Some(id) = edited else { return Ok(false) };
         let found = look.query_row([&*id, room_id], |row| {
@@ -163,7 +170,7 @@ pub(super) fn is_redacted(
             Some((true, ..)) => return Ok(true),
             Some((false, by, of)) => (sender, edited) = (by, of),
             // not archived, and as if whoever edits it had sent it
-            None => return redactors.redact(connection, room_id, &id, sender.as_deref()),
+            None => return redactors.redact(reader, room_id, &id, sender.as_deref()),
         }
     }
     Ok(true)
@@ -171,13 +178,13 @@ pub(super) fn is_redacted(
 
 /// Which servers redact events that are not archived, since many may edit what was redacted by many; none: any server.
 #[derive(Default)]
-pub(super) struct Redactors(HashMap<String, HashSet<Option<String>>>);
+pub(crate) struct Redactors(HashMap<String, HashSet<Option<String>>>);
 
 impl Redactors {
     /// Whether an event of a sender is redacted, as `redaction` tells it of those that are archived.
     fn redact(
         &mut self,
-        connection: &Connection,
+        reader: &Reader<'_>,
         room_id: &str,
         event_id: &str,
         sender: Option<&str>,
@@ -188,7 +195,7 @@ impl Redactors {
                          from event indexed by event_redacts
                         where redacts = ?1 and room_id = ?2 and type = 'm.room.redaction' and not rejected
                           and (coalesce(recheck, 0) = 0 or sender is not null)";
-            let mut servers = connection.prepare_cached(sql)?;
+            let mut servers = reader.connection.prepare_cached(sql)?;
             let servers = servers.query_map([event_id, room_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
             if self.0.len() >= REMEMBERED {
                 self.0.clear();
@@ -201,22 +208,22 @@ impl Redactors {
             return Ok(true);
         }
         let sql = "select exists (select 1 from ban_redaction where room_id = ?1 and user_id = ?2 and until is null)";
-        Ok(connection.prepare_cached(sql)?.query_row(params![room_id, sender], |row| row.get(0))?)
+        Ok(reader.connection.prepare_cached(sql)?.query_row(params![room_id, sender], |row| row.get(0))?)
     }
 }
 
 /// What else there is about an event.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a kind of relation")]
-pub(super) struct Related {
-    pub(super) edits: bool,
-    pub(super) reactions: bool,
-    pub(super) thread: bool,
-    pub(super) replies: bool,
+pub(crate) struct Related {
+    pub(crate) edits: bool,
+    pub(crate) reactions: bool,
+    pub(crate) thread: bool,
+    pub(crate) replies: bool,
 }
 
 impl Related {
-    pub(super) fn to(connection: &Connection, room_id: &str, event_id: &str) -> Result<Related, Error> {
+    pub(crate) fn to(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
         let sql = format!(
             "select rel_type, replies_to is relates_to from event indexed by event_relates_to
@@ -224,7 +231,7 @@ impl Related {
              union select null, true from event indexed by event_replies_to
               where replies_to = ?1 and replies_to is not relates_to and room_id = ?2 and {ACCEPTED}"
         );
-        let mut statement = connection.prepare_cached(&sql)?;
+        let mut statement = reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query([event_id, room_id])?;
         while let Some(row) = rows.next()? {
             related.replies |= row.get::<_, bool>(1)?;
@@ -243,26 +250,26 @@ impl Related {
     }
 
     /// Whether others point to it, so that it needs a place of its own.
-    pub(super) fn is_any(self) -> bool {
+    pub(crate) fn is_any(self) -> bool {
         self.edits || self.reactions || self.thread || self.replies
     }
 }
 
 /// Which of several events comes first.
 #[derive(Clone, Copy)]
-pub(super) enum Order {
+pub(crate) enum Order {
     Oldest,
     Newest,
 }
 
 /// The events that say something of another, as `rel_type`, as long as they are not redacted.
-pub(super) fn each_related(
-    connection: &Connection,
+pub(crate) fn each_related(
+    reader: &Reader<'_>,
     room_id: &str,
     to: &str,
     rel_type: &str,
     order: Order,
-    take: &mut dyn FnMut(Shown) -> Result<ControlFlow<()>, Error>,
+    take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
     let order = match order {
         Order::Oldest => "origin_server_ts, event_id",
@@ -272,16 +279,16 @@ pub(super) fn each_related(
         "select {COLUMNS} from event indexed by event_relates_to where relates_to = ?1 and room_id = ?2 and rel_type = ?3
             and {ACCEPTED} and redacted_by is null order by {order}"
     );
-    each(connection, &sql, [to, room_id, rel_type], take)
+    each(reader, &sql, [to, room_id, rel_type], take)
 }
 
 /// The same of an event and of its edits, the oldest first: what is said of an edit is said of what it edits.
-pub(super) fn each_related_to_any(
-    connection: &Connection,
+pub(crate) fn each_related_to_any(
+    reader: &Reader<'_>,
     room_id: &str,
-    to: &Shown,
+    to: &CatalogEvent,
     rel_type: &str,
-    take: &mut dyn FnMut(Shown) -> Result<(), Error>,
+    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let sql = format!(
         "select {COLUMNS} from event indexed by event_relates_to
@@ -289,9 +296,9 @@ pub(super) fn each_related_to_any(
                                 where relates_to = ?1 and room_id = ?2 and rel_type = 'm.replace')
             and room_id = ?2 and rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
     );
-    each(connection, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
+    each(reader, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
-        let edit = edit.map(|id| event(connection, room_id, id)).transpose()?;
+        let edit = edit.map(|id| event(reader, room_id, id)).transpose()?;
         // an edit without effect has a place of its own
         if edit.is_none_or(|edit| edit.is_some_and(|edit| edit.is_edit() && edit.flaw(to).is_none())) {
             take(related)?;
@@ -301,15 +308,15 @@ pub(super) fn each_related_to_any(
 }
 
 fn each(
-    connection: &Connection,
+    reader: &Reader<'_>,
     sql: &str,
     parameters: impl Params,
-    take: &mut dyn FnMut(Shown) -> Result<ControlFlow<()>, Error>,
+    take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
-        if take(Shown::read(row)?)?.is_break() {
+        if take(CatalogEvent::read(row)?)?.is_break() {
             break;
         }
     }
