@@ -4,7 +4,8 @@
 //! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
 //! off in between. The catalog's unique event ids decide what is new, so no event has two lines; before they can, in a first
 //! export, second ones are taken out at its end. A line once written is changed in one way only, a file as a whole and with
-//! the catalog's consent (`rewrite`). Knows no database but its own.
+//! the catalog's consent (`rewrite`). What is read to be shown is read through `reading`, and what was rendered of it is kept by
+//! `view_state`; how anything is shown is none of this module's business. Knows no database but its own.
 
 mod batch;
 mod catalog;

@@ -6,6 +6,7 @@
 pub mod block;
 pub(crate) mod fold;
 pub mod html;
+pub mod line;
 pub mod markdown;
 pub mod message;
 pub mod page;

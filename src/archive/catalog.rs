@@ -231,19 +231,6 @@ impl Catalog {
     pub fn count_files(&self) -> Result<u64, Error> {
         Ok(self.connection.query_row("select count(*) from file", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
-
-    /// Whether any transcript was ever rendered.
-    pub fn has_transcripts(&self) -> Result<bool, Error> {
-        Ok(self
-            .connection
-            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
-    }
-
-    /// How many transcripts are not as the events say.
-    pub fn stale_transcripts(&self) -> Result<u64, Error> {
-        let sql = "select count(*) from file where dirty";
-        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    }
 }
 
 /// The committed length of a file, and the last run that wrote to it; none if the archive has no such file.

@@ -6,8 +6,9 @@ use rusqlite::{OptionalExtension as _, ToSql, params};
 use serde_json::json;
 
 use super::stale::Stale;
-use super::writing::{Writing, display_name};
+use super::writing::Writing;
 use super::{Archive, Error};
+use crate::document::message::display_name;
 use crate::event::{BanRedaction, Damage, Event, Object};
 
 /// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check

@@ -68,6 +68,19 @@ impl Writing<'_> {
 }
 
 impl Catalog {
+    /// Whether any transcript was ever rendered.
+    pub fn has_transcripts(&self) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
+    }
+
+    /// How many transcripts are not as the events say.
+    pub fn stale_transcripts(&self) -> Result<u64, Error> {
+        let sql = "select count(*) from file where dirty";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
     /// Whether transcripts show what redacted messages said.
     pub fn shows_redacted(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";

@@ -4,12 +4,9 @@ use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, pa
 
 use super::catalog::Selection;
 use super::{Advance, Counts, Error, layout};
-use crate::document::text::shortened;
+use crate::document::message::display_name;
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
-
-/// The longest name of a member that is shown, in characters.
-const LONGEST_NAME: usize = 80;
 
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(pub(super) Transaction<'a>);
@@ -332,12 +329,6 @@ impl Adding<'_> {
         }
         Ok(added == 1)
     }
-}
-
-/// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
-pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
-    let name = shortened(&content.text("displayname")?, LONGEST_NAME);
-    (!name.is_empty()).then_some(name)
 }
 
 /// SQLite's integers are signed; no length and no position comes near the difference.

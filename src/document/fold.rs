@@ -3,7 +3,8 @@
 
 use std::io;
 
-use super::block::{Anchor, Block, FirstNames, Line, Name, Small, Span, Unread, When, Writer};
+use super::block::{Block, Small, Unread, Writer};
+use super::line::{Anchor, FirstNames, Line, Name, Span, When};
 
 /// How many names a fold tells.
 const NAMED: usize = 3;
@@ -147,5 +148,59 @@ impl Fold {
         let unread = self.unread.take();
         let Some(unread) = unread else { return Ok(false) };
         out.write(&Block::Unread(unread)).map(|()| true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::markdown::Markdown;
+
+    fn folded(things: impl FnOnce(&mut Fold, &mut dyn Writer) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        let (mut fold, mut writer) = (Fold::default(), Markdown::to(&mut out));
+        things(&mut fold, &mut writer).and_then(|()| fold.end(&mut writer)).unwrap();
+        // no place, which is a hash
+        let text = String::from_utf8(out).unwrap();
+        let parts: Vec<&str> = text.split("<a id=\"").collect();
+        parts.iter().map(|part| part.split_once("</a>").map_or(*part, |(_, text)| text)).collect()
+    }
+
+    fn name(name: &str) -> Name {
+        Name::new(name, None)
+    }
+
+    #[test]
+    fn who_does_the_same_is_told_together() {
+        let told = folded(|fold, out| {
+            for joins in ["Ann", "Bob", "Cid", "Dan", "Eve"] {
+                fold.add(joins, Some(0), Phrase::Joined(name(joins)), out)?;
+            }
+            fold.add("$1", Some(0), Phrase::Left(name("Ann")), out)?;
+            fold.add("$2", Some(60_000), Phrase::Other(vec![Span::words("more")]), out)
+        });
+        assert_eq!(told, "<sub>00:00 · Ann, Bob, Cid and 2 others joined · Ann left · 00:01 · more</sub>\n\n");
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_counted_on_a_line_of_its_own() {
+        let told = folded(|fold, out| {
+            fold.add("$1", None, Phrase::Left(name("Ann")), out)?;
+            for sender in ["Ann", "Ann", "Bob", "Cid", "Dan"] {
+                fold.add_unread(sender, Some(0), name(sender), out)?;
+            }
+            fold.add_unread("$2", Some(60_000), name("Ann"), out)
+        });
+        let unread = "00:00 – 00:01 · 6 encrypted messages from Ann, Bob, Cid and others could not be read";
+        assert_eq!(told, format!("<sub>--:-- · Ann left</sub>\n\n<sub>{unread}</sub>\n\n"));
+    }
+
+    #[test]
+    fn no_line_grows_with_the_day() {
+        let told = folded(|fold, out| {
+            (0..10_000).try_for_each(|_| fold.add("$", Some(0), Phrase::Other(vec![Span::words("more")]), out))
+        });
+        assert!(told.lines().count() > 10 && told.lines().all(|line| line.len() < 10_000));
+        assert_eq!(told.matches("more").count(), 10_000);
     }
 }

@@ -29,27 +29,27 @@ const MAX_DEPTH: usize = 100;
 /// Renders HTML as blocks of markdown; none when there is nothing to see in it.
 #[must_use]
 pub fn from_html(html: &str) -> Option<String> {
-    let mut reader = Reader::default();
+    let mut collector = Collector::default();
     for Ok(token) in Tokenizer::new(html) {
-        reader.token(token);
+        collector.token(token);
     }
-    reader.finish();
-    if reader.visible { reader.blocks.finish() } else { None }
+    collector.finish();
+    if collector.visible { collector.blocks.finish() } else { None }
 }
 
 /// The text that HTML shows, or at least its first `chars` characters, without markup and not escaped; none when there is
 /// nothing to see.
 #[must_use]
 pub fn text(html: &str, chars: usize) -> Option<String> {
-    let mut reader = Reader { plain: Some(String::new()), ..Reader::default() };
+    let mut collector = Collector { plain: Some(String::new()), ..Collector::default() };
     for Ok(token) in Tokenizer::new(html) {
-        reader.token(token);
-        if reader.plain.as_ref().is_some_and(|text| text.len() > chars.saturating_mul(4)) {
+        collector.token(token);
+        if collector.plain.as_ref().is_some_and(|text| text.len() > chars.saturating_mul(4)) {
             break;
         }
     }
-    reader.finish();
-    reader.plain.filter(|text| !text.is_empty())
+    collector.finish();
+    collector.plain.filter(|text| !text.is_empty())
 }
 
 /// The elements that matter beyond where they begin; those that mean the same are the same.
@@ -121,7 +121,7 @@ struct Preformatted {
 }
 
 #[derive(Debug, Default)]
-struct Reader {
+struct Collector {
     blocks: Blocks,
     paragraph: Paragraph,
     open: Vec<Element>,
@@ -133,7 +133,7 @@ struct Reader {
     visible: bool,
 }
 
-impl Reader {
+impl Collector {
     fn token(&mut self, token: Token) {
         match token {
             Token::StartTag(tag) => self.start(&tag),

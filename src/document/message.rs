@@ -191,8 +191,8 @@ impl<'a> Message<'a> {
 
     /// What is told of a file.
     #[must_use]
-    pub fn file(&self) -> File {
-        File::of(self.info)
+    pub fn file(&self) -> FileInfo {
+        FileInfo::of(self.info)
     }
 
     /// At most so many characters of what it says, on one line; none where it has no text.
@@ -243,7 +243,7 @@ fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
 
 /// What `info` tells of a file.
 #[derive(Clone, Debug, Default)]
-pub struct File {
+pub struct FileInfo {
     /// Its beginning.
     pub mimetype: Option<String>,
     /// Pixels.
@@ -256,9 +256,9 @@ pub struct File {
     pub duration: Option<u64>,
 }
 
-impl File {
-    fn of(info: Option<&RawValue>) -> File {
-        let mut found = File::default();
+impl FileInfo {
+    fn of(info: Option<&RawValue>) -> FileInfo {
+        let mut found = FileInfo::default();
         for (key, value) in info.map(|info| members(info.get())).unwrap_or_default() {
             match &*key {
                 "mimetype" => found.mimetype = text(value).map(|kind| shortened(&kind, 100)),
@@ -285,6 +285,14 @@ pub fn extensible(object: &Object<'_>) -> Option<String> {
     let blocks = object.items("m.text").into_iter().find_map(|block| Object::of(block.get()).text("body"));
     let text = blocks.or_else(|| object.text("org.matrix.msc1767.text")).or_else(|| object.text("m.text"));
     text.or_else(|| object.text("body")).map(Cow::into_owned)
+}
+
+/// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
+pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
+    /// Characters.
+    const LONGEST: usize = 80;
+    let name = shortened(&content.text("displayname")?, LONGEST);
+    (!name.is_empty()).then_some(name)
 }
 
 /// A reply's text without the quote before it ("Fallbacks for rich replies", version 1.12 and before).

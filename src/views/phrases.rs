@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
-use crate::archive::reading::names::{MemberNames, display_name};
-use crate::document::block::{Line, Name, Span};
+use crate::archive::reading::names::MemberNames;
 use crate::document::fold::Phrase;
-use crate::document::message::extensible;
+use crate::document::line::{Line, Name, Span};
+use crate::document::message::{display_name, extensible};
 use crate::document::text::shortened;
 use crate::event::Object;
 

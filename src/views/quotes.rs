@@ -4,7 +4,8 @@ use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::remember;
-use crate::document::block::{Line, Quote, Root, Span, When};
+use crate::document::block::{Quote, Root};
+use crate::document::line::{Line, Span, When};
 use crate::document::message::{Message, is_message};
 use crate::document::poll::{Question, is_start};
 

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any};
-use crate::document::block::{Address, Edited, Made, Reaction, Redaction};
+use crate::document::block::{Edited, Made, Reaction};
+use crate::document::line::{Address, Redaction};
 use crate::document::text::shortened;
 use crate::event::Object;
 

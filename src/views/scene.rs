@@ -9,7 +9,7 @@ use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
-use crate::document::block::{Address, Anchor, Line, Name, When};
+use crate::document::line::{Address, Anchor, Line, Name, When};
 use crate::document::time;
 
 /// What was looked up in a room, for the days to come.

@@ -3,8 +3,9 @@
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
-use crate::document::block::{Anchor, Block, Head, Name, When, Writer};
+use crate::document::block::{Block, Head, Writer};
 use crate::document::fold::{Fold, Phrase};
+use crate::document::line::{Anchor, Name, When};
 use crate::document::page::Tally;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.

@@ -11,8 +11,7 @@ use super::super::Error;
 use super::events::Redactors;
 use super::title::States;
 use super::{REMEMBERED, Reader};
-pub(crate) use crate::archive::writing::display_name;
-use crate::document::block::Name;
+use crate::document::line::Name;
 
 /// The names in one room, for the transcript of one day.
 pub(crate) struct MemberNames<'c> {

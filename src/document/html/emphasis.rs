@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::paragraph::{Mark, Span};
+use super::paragraph::{Mark, MarkedSpan};
 use crate::document::markdown::text::is_word;
 
 /// Which spans of a text can be expressed. They nest, outer ones come first, and none begins or ends with white space.
-pub(super) fn expressible(text: &str, spans: &[Span]) -> Vec<bool> {
+pub(super) fn expressible(text: &str, spans: &[MarkedSpan]) -> Vec<bool> {
     let beside = Beside::of(text, spans);
     let mut result = vec![true; spans.len()];
     let mut ends = HashSet::new();
@@ -50,8 +50,8 @@ struct Beside {
 }
 
 impl Beside {
-    fn of(text: &str, spans: &[Span]) -> Beside {
-        let other = |a: &Span, b: &Span| !Mark::runs_into(&a.mark, &b.mark);
+    fn of(text: &str, spans: &[MarkedSpan]) -> Beside {
+        let other = |a: &MarkedSpan, b: &MarkedSpan| !Mark::runs_into(&a.mark, &b.mark);
         // a web address gets brackets
         let addresses = text.contains("://");
         let mut inner_start = vec![addresses; spans.len()];

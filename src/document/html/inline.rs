@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use html5gum::StartTag;
 
 use super::paragraph::Mark;
-use super::{Hidden, Reader, Tag};
+use super::{Collector, Hidden, Tag};
 use crate::document::markdown::text as markdown;
 
-impl Reader {
+impl Collector {
     pub(super) fn mark(&mut self, tag: Tag, mark: Mark) {
         let is_new = !self.paragraph.has(&mark) && !self.paragraph.has(&Mark::Code);
         if let Some(element) = self.push(tag)

@@ -40,7 +40,7 @@ impl Mark {
 }
 
 #[derive(Debug)]
-pub(super) struct Span {
+pub(super) struct MarkedSpan {
     pub(super) mark: Mark,
     pub(super) start: usize,
     pub(super) end: usize,
@@ -50,7 +50,7 @@ pub(super) struct Span {
 #[derive(Debug, Default)]
 pub(super) struct Paragraph {
     text: String,
-    spans: Vec<Span>,
+    spans: Vec<MarkedSpan>,
     /// The marks that are not closed, as positions in `spans`.
     open: Vec<usize>,
     last_closed: Option<usize>,
@@ -104,7 +104,7 @@ impl Paragraph {
             Some(last) if self.spans[last].mark == mark && self.spans[last].end == at => self.open.push(last),
             _ => {
                 self.open.push(self.spans.len());
-                self.spans.push(Span { mark, start: at, end: at });
+                self.spans.push(MarkedSpan { mark, start: at, end: at });
             }
         }
     }
@@ -154,7 +154,7 @@ impl Paragraph {
             code_end: None,
         };
         let expressible = expressible(&self.text, &self.spans);
-        let mut open: Vec<(&Span, Written)> = Vec::new();
+        let mut open: Vec<(&MarkedSpan, Written)> = Vec::new();
         let (mut at, mut skip) = (0, 0);
         for (span, expressible) in self.spans.iter().zip(expressible) {
             if !expressible || span.start < skip {
@@ -201,7 +201,7 @@ impl Paragraph {
 }
 
 /// Whether a mark makes text look like a line of the transcript's own: a name before a time, or small print.
-fn imitates(text: &str, span: &Span) -> bool {
+fn imitates(text: &str, span: &MarkedSpan) -> bool {
     match span.mark {
         Mark::Subscript => {
             let before = text[..span.start].trim_end_matches(|c: char| c != '\n' && c.is_whitespace());
@@ -240,7 +240,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(&mut self, range: std::ops::Range<usize>, open: &[(&Span, Written)]) {
+    fn write(&mut self, range: std::ops::Range<usize>, open: &[(&MarkedSpan, Written)]) {
         let links = !open.iter().any(|(span, _)| matches!(span.mark, Mark::Link { .. }));
         let text = self.text;
         let text = if range.end == text.len() { text[range].trim_end() } else { &text[range] };
@@ -265,7 +265,7 @@ impl Writer<'_> {
         escape(&mut self.out, line, Position { line_start, whole_line: self.plain, cell: self.cell, links });
     }
 
-    fn open(&mut self, span: &Span) -> Written {
+    fn open(&mut self, span: &MarkedSpan) -> Written {
         let content = &self.text[span.start..span.end];
         match &span.mark {
             Mark::Code => {
@@ -298,7 +298,7 @@ impl Writer<'_> {
         Written::Start
     }
 
-    fn close(&mut self, span: &Span, written: Written) {
+    fn close(&mut self, span: &MarkedSpan, written: Written) {
         match (&span.mark, written) {
             (Mark::Link { target, .. }, Written::Start) => {
                 let target = markdown::target(target).unwrap_or_default();

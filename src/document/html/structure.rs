@@ -6,9 +6,9 @@ use super::blocks::List;
 use super::inline::attribute;
 use super::paragraph::Mark;
 use super::table::Table;
-use super::{MAX_DEPTH, Reader, Tag};
+use super::{Collector, MAX_DEPTH, Tag};
 
-impl Reader {
+impl Collector {
     /// A heading is a strong line: the transcript has headings of its own.
     pub(super) fn heading(&mut self, tag: &StartTag<()>) {
         self.flush();
