@@ -112,7 +112,7 @@ fn render_into(
         let tallies = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
             Ok((stale, render_day(&directory, reader, stale, &options, memory)?))
         })?;
-        sync(&directory, &whole, tallies.iter().map(|(stale, _)| stale.transcript()))?;
+        sync(&directory, &whole, tallies.iter().map(|(stale, _)| transcript(stale)))?;
         let changes = archive.view_state()?;
         for (stale, tally) in &tallies {
             changes.day_is_rendered(stale, tally.messages)?;
@@ -179,6 +179,11 @@ fn sync(archive: &Path, whole: &File, paths: impl Iterator<Item = String>) -> Re
     jsonl::sync_files(archive, whole, &files, &directories)
 }
 
+/// The transcript of a room-day, below the archive.
+fn transcript(stale: &StaleDay) -> String {
+    format!("{}.md", stale.stem())
+}
+
 /// Renders one room-day.
 fn render_day(
     archive: &Path,
@@ -187,7 +192,7 @@ fn render_day(
     options: &Options,
     memory: &mut Memory,
 ) -> Result<Tally, Error> {
-    let transcript = stale.transcript();
+    let transcript = transcript(stale);
     let path = archive.join(&transcript);
     let directory = path.parent().unwrap_or(archive);
     let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);

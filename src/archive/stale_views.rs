@@ -28,9 +28,9 @@ pub(crate) struct StaleDay {
 }
 
 impl StaleDay {
-    /// Its transcript, below the archive.
-    pub(crate) fn transcript(&self) -> String {
-        format!("{}.md", self.path.trim_end_matches(".jsonl"))
+    /// The path that its views have, but for what they end in.
+    pub(crate) fn stem(&self) -> &str {
+        self.path.trim_end_matches(".jsonl")
     }
 
     pub(crate) fn day(&self) -> &str {

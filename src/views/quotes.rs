@@ -1,5 +1,6 @@
 //! What an event answers, and the beginning of the thread that it is in: who said it and what, in short.
 
+use super::relations::newest;
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
@@ -8,8 +9,6 @@ use crate::document::block::{Quote, Root};
 use crate::document::line::{Line, Span, When};
 use crate::document::message::{Message, is_message};
 use crate::document::poll::{Question, is_start};
-
-use super::relations::newest;
 
 /// How much of a message is quoted, in characters.
 const QUOTED: usize = 120;
