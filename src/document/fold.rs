@@ -67,7 +67,7 @@ impl Fold {
         phrase: Phrase,
         out: &mut dyn Writer,
     ) -> io::Result<()> {
-        let began = self.end_unread(out)?;
+        let is_first = self.end_unread(out)?;
         let (anchor, at) = (Anchor::of(event_id), When::here(at));
         match phrase {
             Phrase::Joined(name) => self.add_to_group(anchor, at, "joined", name, out)?,
@@ -78,7 +78,7 @@ impl Fold {
             }
         }
         // so that a day of nothing else stays readable and out of memory
-        if !began && out.is_long() { self.end_line(out) } else { Ok(()) }
+        if !is_first && out.is_long() { self.end_line(out) } else { Ok(()) }
     }
 
     fn add_to_group(
