@@ -4,8 +4,9 @@
 //! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
 //! off in between. The catalog's unique event ids decide what is new, so no event has two lines; before they can, in a first
 //! export, second ones are taken out at its end. A line once written is changed in one way only, a file as a whole and with
-//! the catalog's consent (`rewrite`). What no line says is in the catalog, and follows in the `state`, from which it is made `anew`
-//! if it is lost. Knows no database but its own.
+//! the catalog's consent (`rewrite`). What is read to be shown is read through `reading`, and what was rendered of it is kept by
+//! `view_state`; how anything is shown is none of this module's business. What no line says is in the catalog, and follows in the
+//! `state`, from which it is made `anew` if it is lost. Knows no database but its own.
 
 mod anew;
 mod batch;
@@ -14,9 +15,9 @@ mod catalog;
 mod commit;
 mod error;
 mod indexes;
-mod inside;
+pub(crate) mod inside;
 mod interrupt;
-mod jsonl;
+pub(crate) mod jsonl;
 pub mod layout;
 mod lines;
 mod lock;
@@ -26,15 +27,18 @@ mod network;
 mod ours;
 mod place;
 mod readers;
+pub(crate) mod reading;
 mod rebuild;
 mod redacting;
+pub(crate) mod replace;
 mod rewrite;
 mod schema;
 mod search;
 mod second_lines;
 mod stale;
+mod stale_views;
 mod state;
-mod transcripts;
+mod view_state;
 mod waiting;
 #[cfg(test)]
 mod work;
@@ -54,7 +58,11 @@ pub use look::{Look, look};
 pub use ours::foreign_owner;
 pub use readers::Readers;
 pub use second_lines::SecondLines;
-pub use transcripts::{Missing, Rendered, Transcripts};
+pub(crate) use stale_views::StaleDay;
+pub use stale_views::Transcripts;
+pub(crate) use view_state::{RenderedRoom, UnlinkedRoom, ViewState};
+#[cfg(test)]
+pub(crate) use work::count_steps;
 
 use rustix::fs::OFlags;
 use tracing::warn;
@@ -360,6 +368,25 @@ impl Archive {
             writing.reset(*stream)?;
         }
         writing.commit()
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Who may read what is made in it.
+    pub(crate) fn readers(&self) -> Readers {
+        self.readers
+    }
+
+    /// What ends long work early.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    /// Makes sure that no other writer has taken over.
+    pub(crate) fn check_lock(&self) -> Result<(), Error> {
+        self.lock.held().check()
     }
 
     fn steps(&mut self) -> Steps<'_> {

@@ -4,12 +4,13 @@
 //! cli          arguments, environment, terminal, exit codes
 //! export       the loop: pages → batch → commit; the only place where source and archive meet to write
 //! doctor       checks of both → findings with remedies; changes nothing
+//! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
 //!              `libpq_config`, which knows nothing of ours
 //! event        an event as stored, as a line; pure
 //! stream       streams, positions, gaps; pure
-//! transcript   what was said, as markdown; pure
+//! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
 //! ```
 //!
 //! Imports point downward. What holds everywhere:
@@ -20,14 +21,16 @@
 //!   the database has several rows of an event that differ, the line is that of the best text there was when it was archived, and
 //!   stays. The event is named, and the run that met it ends as one with damaged rows.
 //! - A line carries the stored PDU unaltered; what does not parse is kept and flagged: see [`event`].
+//! - What people read is made of documents, and these of what an archive tells through one seam: see [`views`] and [`document`].
 //! - Nothing is kept in memory that grows with the server, a room or a day.
 
 pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod document;
 pub mod event;
 pub mod export;
 pub mod source;
 pub mod stream;
-pub mod transcript;
+pub mod views;

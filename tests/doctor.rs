@@ -391,12 +391,12 @@ fn the_state_of_an_archive_is_seen_and_left() {
         doctor(&dsn, Some(path)).with(0).found("archive", "unknown", &process);
     }
     // Whoever looked lets go of the lock.
-    Archive::open(path, None).expect("it can be opened").render(&mut |_, _| true).expect("it can be rendered");
+    archive.render();
     doctor(&dsn, Some(path)).with(0);
     archive.export(&database);
     let remedy = doctor(&dsn, Some(path)).with(10).remedy("transcripts", "warning", "1 are not up to date");
     assert!(remedy.starts_with("synapse-export render"));
-    Archive::open(path, None).expect("it can be opened").render(&mut |_, _| true).expect("it can be rendered");
+    archive.render();
 
     for (gone, told) in [
         ("rooms/room@here.test/2026-11-22.md", "missing: rooms/room@here.test/2026-11-22.md"),

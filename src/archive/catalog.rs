@@ -87,7 +87,7 @@ impl Catalog {
 
     /// At most `most` files with their lengths, others each time.
     pub(super) fn some_files(&self, most: i64) -> Result<Vec<(String, u64)>, Error> {
-        let start = self.anywhere()?;
+        let start = anywhere(&self.connection)?;
         let mut found = Vec::new();
         for which in ["file >= ?1", "file < ?1"] {
             let sql = format!(
@@ -112,13 +112,6 @@ impl Catalog {
             show(&path, bytes)?;
         }
         Ok(())
-    }
-
-    /// The number of a file, another each time.
-    pub(super) fn anywhere(&self) -> Result<i64, Error> {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let last: i64 = self.connection.query_row("select coalesce(max(file), 0) from file", [], |row| row.get(0))?;
-        Ok(i64::from(now.subsec_nanos()) % (last + 1))
     }
 
     /// Up to where the first export reads either stream; none once it is done.
@@ -287,19 +280,13 @@ impl Catalog {
     pub fn count_files(&self) -> Result<u64, Error> {
         Ok(self.connection.query_row("select count(*) from file", [], |row| row.get::<_, i64>(0))?.unsigned_abs())
     }
+}
 
-    /// Whether any transcript was ever rendered.
-    pub fn has_transcripts(&self) -> Result<bool, Error> {
-        Ok(self
-            .connection
-            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
-    }
-
-    /// How many transcripts are not as the events say.
-    pub fn stale_transcripts(&self) -> Result<u64, Error> {
-        let sql = "select count(*) from stale where view = 'markdown'";
-        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
-    }
+/// The number of a file, another each time.
+pub(super) fn anywhere(connection: &Connection) -> Result<i64, Error> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let last: i64 = connection.query_row("select coalesce(max(file), 0) from file", [], |row| row.get(0))?;
+    Ok(i64::from(now.subsec_nanos()) % (last + 1))
 }
 
 /// A file of lines as the catalog knows it.

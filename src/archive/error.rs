@@ -353,12 +353,12 @@ impl Error {
     }
 
     /// Something in a catalog that cannot be of an export; what it is of, and its text.
-    pub(super) fn altered(what: &str, text: &str) -> Error {
+    pub(crate) fn altered(what: &str, text: &str) -> Error {
         let text: String = text.chars().take(SHOWN).collect();
         Error::Altered(format!("{what} {text:?}"))
     }
 
-    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
     }
 }

@@ -19,7 +19,7 @@ const LOOK: OFlags = OFlags::PATH;
 const LOOK: OFlags = OFlags::NONBLOCK;
 
 /// A directory inside an archive, or the archive's own where `path` is empty, to do something to what it holds.
-pub(super) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
+pub(crate) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
     let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(archive, flags, Mode::empty())?;
     if path.is_empty() {
@@ -52,12 +52,12 @@ pub(super) fn create(archive: &Path, path: &str, flags: OFlags, readers: Readers
 }
 
 /// Opens a file to read.
-pub(super) fn read(archive: &Path, path: &str) -> io::Result<File> {
+pub(crate) fn read(archive: &Path, path: &str) -> io::Result<File> {
     open(archive, path, OFlags::RDONLY)
 }
 
 /// The length of an ordinary file in bytes; none if there is nothing.
-pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
+pub(crate) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
     match at(archive, path, LOOK) {
         Ok(file) => {
             let stat = rustix::fs::fstat(file)?;
@@ -73,7 +73,7 @@ pub(super) fn length(archive: &Path, path: &str) -> io::Result<Option<u64>> {
 }
 
 /// Makes a directory, and those above it inside the archive, for whoever is to read them.
-pub(super) fn make_directory(archive: &Path, path: &str, readers: Readers) -> io::Result<()> {
+pub(crate) fn make_directory(archive: &Path, path: &str, readers: Readers) -> io::Result<()> {
     let mut parent = directory(archive, "")?;
     for name in path.split('/') {
         match rustix::fs::mkdirat(&parent, name, Readers::Owner.of_directory()) {

@@ -22,17 +22,17 @@ impl Interrupt {
         Interrupt(Some(Arc::new(told)))
     }
 
-    pub(super) fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         self.0.as_ref().is_some_and(|told| told())
     }
 
     /// Fails once it is told to stop.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.is_told() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Does work whose statements on these catalogs end when it is told to stop.
-    pub(super) fn during<T>(
+    pub(crate) fn during<T>(
         &self,
         catalogs: Vec<InterruptHandle>,
         work: impl FnOnce() -> Result<T, Error>,

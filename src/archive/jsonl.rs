@@ -145,7 +145,7 @@ pub(super) fn make_archive(directory: &Path) -> Result<(), Error> {
 }
 
 /// Syncs a directory's entries.
-pub(super) fn sync(directory: &Path) -> Result<(), Error> {
+pub(crate) fn sync(directory: &Path) -> Result<(), Error> {
     match File::open(directory).and_then(|file| file.sync_all()) {
         // some network file systems have nothing to sync there
         Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
@@ -186,7 +186,7 @@ fn tells_of_failure(release: &str) -> bool {
 
 /// Returns when files of the archive are on the disk, and directories with new entries. `whole` is the archive's directory,
 /// opened before they were written.
-pub(super) fn sync_files(
+pub(crate) fn sync_files(
     archive: &Path,
     whole: &File,
     files: &[PathBuf],
@@ -228,7 +228,7 @@ pub(super) fn for_each(archive: &Path, mut look: impl FnMut(&str, &str) -> Resul
 }
 
 /// The names in a directory of the archive; none if it is not there.
-pub(super) fn names(archive: &Path, path: &str) -> Result<BTreeSet<String>, Error> {
+pub(crate) fn names(archive: &Path, path: &str) -> Result<BTreeSet<String>, Error> {
     inside::names(archive, path).map_err(Error::io("list", &archive.join(path)))
 }
 

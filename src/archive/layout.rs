@@ -64,7 +64,7 @@ pub fn day_file(room_id: &str, day: Day) -> String {
 
 /// The directory of a room and the day that a path of a file of lines tells, below the archive; none if no export makes such a
 /// path. What comes out of a catalog that others may have made goes through here.
-pub(super) fn parts(path: &str) -> Option<(&str, &str)> {
+pub(crate) fn parts(path: &str) -> Option<(&str, &str)> {
     let (room, file) = path.strip_prefix("rooms/")?.split_once('/')?;
     let day = file.strip_suffix(".jsonl")?;
     (is_room_directory(room) && Day::is_name(day)).then_some((room, day))
@@ -77,13 +77,13 @@ fn is_room_directory(name: &str) -> bool {
 }
 
 /// Makes sure that a catalog puts a room where its id does.
-pub(super) fn checked_directory(room_id: &str, stored: &str) -> Result<String, Error> {
+pub(crate) fn checked_directory(room_id: &str, stored: &str) -> Result<String, Error> {
     let directory = room_directory(room_id);
     if directory == stored { Ok(directory) } else { Err(Error::altered("the directory of a room", stored)) }
 }
 
 /// A day as the catalog's text, which is a part of paths and links.
-pub(super) struct DayName(pub(super) String);
+pub(crate) struct DayName(pub(crate) String);
 
 impl FromSql for DayName {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

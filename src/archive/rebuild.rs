@@ -266,7 +266,7 @@ mod tests {
         let reply = r#"{"type":"m.room.message","content":{"body":"x","m.relates_to":{"rel_type":"m.thread","event_id":"$1"}},"origin_server_ts":1795348800000}"#;
         let directory = archive([line("$1", "not JSON"), line("$2", reply)].concat().as_bytes());
         let mut archive = Archive::open(directory.path(), None).unwrap();
-        archive.render(&mut |_, _| true).unwrap();
+        crate::views::render(&mut archive, &mut |_, _| true).unwrap();
         let transcript = fs::read_to_string(directory.path().join(FILE.replace("jsonl", "md"))).unwrap();
         for part in ["--:-- · an event that cannot be read", "[in thread: *an event that cannot be read*]"] {
             assert!(transcript.contains(part), "{transcript}");

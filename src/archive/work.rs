@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{Archive, Batch, Selection};
+use super::{Archive, Batch, Catalog, Selection};
 use crate::event::{BanRedaction, Event, Stored};
 
 /// How many of SQLite's steps are counted at once.
@@ -20,8 +20,12 @@ thread_local! {
     static STEPS: Arc<AtomicU64> = Arc::default();
 }
 
-/// Counts the steps of a connection with those of the thread that opens it.
-pub(super) fn count(connection: &mut Connection) {
+/// Counts the steps of a catalog with those of the thread that opens it.
+pub(crate) fn count_steps(catalog: &mut Catalog) {
+    count(&mut catalog.connection);
+}
+
+fn count(connection: &mut Connection) {
     let steps = STEPS.with(Arc::clone);
     let add = move || {
         steps.fetch_add(AT_ONCE.into(), Ordering::Relaxed);
@@ -150,7 +154,7 @@ fn take(archive: &mut Archive, run: i64, sent: &[Sent]) {
     }
     archive.commit(run, [batch]).unwrap();
     archive.redact_banned(&bans).unwrap();
-    archive.render(&mut |_, _| true).unwrap();
+    crate::views::render(archive, &mut |_, _| true).unwrap();
 }
 
 /// SQLite's steps to archive and render what is sent: every second event, and then the others between them.

@@ -7,12 +7,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::catalog::{Selection, key};
 use super::state::Following;
 use super::{Advance, Counts, Error, layout};
+use crate::document::message::display_name;
 use crate::event::{Event, NAMING_TYPES, Object, Word};
 use crate::stream::{Position, Stream};
-use crate::transcript::markdown;
-
-/// The longest name of a member that is shown, in characters.
-const LONGEST_NAME: usize = 80;
 
 /// A transaction that writes to the catalog.
 pub(super) struct Writing<'a>(pub(super) Transaction<'a>, Option<&'a mut Following>);
@@ -438,12 +435,6 @@ impl Writing<'_> {
         }
         Ok(())
     }
-}
-
-/// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
-pub(super) fn display_name(content: &Object<'_>) -> Option<String> {
-    let name = markdown::shortened(&content.text("displayname")?, LONGEST_NAME);
-    (!name.is_empty()).then_some(name)
 }
 
 /// SQLite's integers are signed; no length and no position comes near the difference.

@@ -19,6 +19,7 @@ use crate::archive::{Archive, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
+use crate::views;
 
 /// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
 /// million would take longer than the night's export. `render` looks for all.
@@ -91,7 +92,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let mut archive = archive.lock().await;
         if !args.no_markdown && !summary.stopped {
             tokio::task::block_in_place(|| {
-                archive.mark_missing(Some(LOOKED_FOR))?;
+                views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())
             })?;
         }

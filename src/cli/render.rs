@@ -12,6 +12,7 @@ use super::report::{Bar, counted, shown};
 use super::signals::{interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs};
 use crate::archive::{self, Archive, Transcripts};
+use crate::views;
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
 #[derive(clap::Args)]
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
         }
     }
-    archive.mark_missing(None)?;
+    views::mark_missing(&mut archive, None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<()> {
     let began = Instant::now();
     let mut bar = Bar::new();
-    let rendered = archive.render(&mut |done, all| {
+    let rendered = views::render(archive, &mut |done, all| {
         #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
         let part = done as f64 / all.max(1) as f64;
         let text = || format!("transcripts: {} of {}", HumanCount(done), counted(all, "room-day"));

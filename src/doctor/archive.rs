@@ -11,6 +11,7 @@ use crate::archive::{Catalog, Error, LastRun, Look, Readers, foreign_owner, look
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
+use crate::views;
 
 /// How many files are compared with the catalog, others each time.
 const FILES: i64 = 1_000;
@@ -230,7 +231,7 @@ fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Resul
         let what = format!("none has ever been rendered; {} can be", n(stale));
         return Ok(Finding::unknown(check, what).remedy(remedy));
     }
-    let missing = catalog.missing_transcripts(directory, usize::try_from(FILES).unwrap_or_default())?;
+    let missing = views::missing(catalog, directory, usize::try_from(FILES).unwrap_or_default())?;
     if stale > 0 {
         return Ok(Finding::warning(check, format!("{} are not up to date", n(stale))).remedy(remedy));
     }

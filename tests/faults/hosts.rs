@@ -169,7 +169,7 @@ fn a_run_whose_lock_is_taken_stops_before_its_next_step() {
         open.commit(1, [synapse_export::archive::Batch::default()]).map(drop).unwrap_err(),
         open.reset(&synapse_export::stream::Stream::ALL).unwrap_err(),
         open.end_run(1, "done", None, 0).unwrap_err(),
-        open.render(&mut |_, _| true).map(drop).unwrap_err(),
+        synapse_export::views::render(&mut open, &mut |_, _| true).map(drop).unwrap_err(),
     ];
     for error in refused {
         assert!(error.is_transient() && error.to_string().contains("is not this process's any more"), "{error:?}");

@@ -43,7 +43,7 @@ pub(super) fn check(data: &[u8]) {
     assert_eq!(archive.catalog().events().ok(), Some(count as u64));
     for show in [false, true] {
         archive.show_redacted(show).expect("it can be remembered");
-        if let Err(error) = archive.render(&mut |_, _| true) {
+        if let Err(error) = synapse_export::views::render(&mut archive, &mut |_, _| true) {
             panic!("{}", chain(&error));
         }
         if files.is_empty() {

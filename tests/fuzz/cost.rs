@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use synapse_export::document::html;
+use synapse_export::document::markdown::{block, blocks, code_block, code_span, excerpt, in_short, inline, link, yaml};
+use synapse_export::document::message::Message;
 use synapse_export::event::{Event, Object};
-use synapse_export::transcript::markdown::{block, code_block, code_span, excerpt, inline, link, yaml};
-use synapse_export::transcript::{html, message};
 
 use super::Fields;
 use super::event::stored;
@@ -39,8 +40,8 @@ pub(super) fn check(data: &[u8]) {
                 &format!(r#"{{"m.relates_to":{{"m.in_reply_to":{{}}}},"body":{quoted}}}"#),
             ] {
                 drop((
-                    message::body("m.room.message", content, true),
-                    message::excerpt("m.sticker", content, true, 80),
+                    blocks(&Message::of("m.room.message", content, true)),
+                    in_short(&Message::of("m.sticker", content, true), 80),
                 ));
             }
         }),

@@ -1,7 +1,7 @@
 //! What strangers write, as markdown.
 
-use synapse_export::transcript::html;
-use synapse_export::transcript::markdown::{block, excerpt, inline, yaml};
+use synapse_export::document::html;
+use synapse_export::document::markdown::{block, excerpt, inline, yaml};
 
 use super::oracles::{check_block, check_code, check_frame, check_inline, check_link, check_message};
 use super::{Fields, shows_marks};

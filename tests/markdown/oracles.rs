@@ -1,7 +1,7 @@
 //! What must hold of the transcript's markdown as two parsers read it, whatever the text: also for `tests/fuzz`.
 
-use synapse_export::transcript::markdown::{block, code_block, code_span, inline, link};
-use synapse_export::transcript::message::{body, excerpt};
+use synapse_export::document::markdown::{block, blocks, code_block, code_span, emote, in_short, inline, link};
+use synapse_export::document::message::Message;
 
 use super::read::read;
 
@@ -152,11 +152,12 @@ fn check_links(found: &str) -> Result<(), String> {
 
 /// A message stays in its place, as blocks, as what its sender does, and as a link's text.
 pub(crate) fn check_message(kind: &str, content: &str, is_reply: bool, name: &str) -> Result<(), String> {
-    let body = body(kind, content, is_reply);
-    ensure!(!body.markdown.is_empty(), "nothing");
-    check_frame(&body.markdown)?;
-    check_frame(&body.emote(&inline(name)))?;
-    let line = excerpt(kind, content, is_reply, 40);
+    let message = Message::of(kind, content, is_reply);
+    let body = blocks(&message);
+    ensure!(!body.is_empty(), "nothing");
+    check_frame(&body)?;
+    check_frame(&emote(&message, &inline(name)))?;
+    let line = in_short(&message, 40);
     ensure!(!line.contains('\n'), line);
     for found in read(&format!("x [{line}](https://a.b/c) y")) {
         let stays = found.starts_with("⟦p⟧ x ⟦a https://a.b/c⟧") && found.ends_with("⟦/a⟧ y ⟦/p⟧");

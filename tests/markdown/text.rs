@@ -1,7 +1,7 @@
 //! Plain text, in every place where a transcript puts it.
 
 use proptest::prelude::*;
-use synapse_export::transcript::markdown::{block, excerpt, inline, yaml};
+use synapse_export::document::markdown::{block, excerpt, inline, yaml};
 
 use crate::oracles::{check_block, check_code, check_inline, check_link};
 use crate::read::read;

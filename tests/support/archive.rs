@@ -181,7 +181,9 @@ impl TestArchive {
     #[track_caller]
     pub fn render(&self) -> u64 {
         let mut archive = self.open();
-        archive.render(&mut |_, _| true).unwrap_or_else(|error| panic!("{}", chain(&error))).days
+        synapse_export::views::render(&mut archive, &mut |_, _| true)
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
+            .days
     }
 
     /// The transcripts and indexes by their paths below the archive.

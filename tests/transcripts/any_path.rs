@@ -252,14 +252,14 @@ fn archive(events: &[Event], first: usize, size: usize, bans: &[Ban], rejudged: 
     let redact = |archive: &mut Archive, until: usize| {
         let bans: Vec<BanRedaction> = bans.iter().map(|ban| ban.redaction(events.len(), until)).collect();
         archive.redact_banned(&bans).expect("bans");
-        archive.render(&mut |_, _| true).expect("transcripts");
+        synapse_export::views::render(archive, &mut |_, _| true).expect("transcripts");
     };
     for events in events[first..].chunks(size).chain(rejudged.chunks(size)) {
         redact(&mut archive, 0);
         commit(&mut archive, events);
     }
     redact(&mut archive, 1);
-    let rendered = archive.render(&mut |_, _| true).expect("transcripts");
+    let rendered = synapse_export::views::render(&mut archive, &mut |_, _| true).expect("transcripts");
     assert_eq!(rendered.days, 0, "rendering leaves nothing to render");
     drop(archive);
     let mut files = BTreeMap::new();

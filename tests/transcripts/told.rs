@@ -34,7 +34,7 @@ fn told_all(archive: &TestArchive) -> String {
     let mut archive = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
     archive.show_redacted(true).expect("a setting");
     let mut document = Vec::new();
-    archive.document_days(ROOM, None, true, &mut document).expect("a document");
+    synapse_export::views::document_days(&archive, ROOM, None, true, &mut document).expect("a document");
     String::from_utf8(document).expect("UTF-8")
 }
 

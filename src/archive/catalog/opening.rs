@@ -142,7 +142,7 @@ impl Catalog {
     }
 
     /// As [`Catalog::open_to_read`], to render from: what that takes grows with what is there.
-    pub(in crate::archive) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
+    pub(crate) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
         let mut catalog = Catalog::open_to_read(archive)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
         lines::give_content(archive, &catalog.connection)?;

@@ -16,10 +16,11 @@ use tracing::warn;
 use crate::archive::{Archive, Interrupt, Opening, Selection};
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
+use crate::document::markdown::code_cell;
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
-use crate::transcript::markdown::code_cell;
+use crate::views;
 
 /// What to write.
 pub(super) struct Document<'a> {
@@ -61,14 +62,14 @@ impl Document<'_> {
         let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
         let archive = archive.lock().await;
-        archive.document_head(self.room_id, &mut out)?;
+        views::document_head(&archive, self.room_id, &mut out)?;
         if let Some(state) = self.state {
             // an export has said it already if bans cannot be read
             let reads_bans = !self.show_redacted && database.schema().suffices_for_bans().is_ok();
             let bans = if reads_bans { database.bans(self.room_id).await? } else { Bans::default() };
             write_state(state, database, &bans, self.show_redacted, &mut out).await?;
         }
-        archive.document_days(self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
+        views::document_days(&archive, self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
         out.flush()?;
         Ok(off)
     }

@@ -1,0 +1,185 @@
+//! What the members of a room were called at a time, by the membership events of the room. Remembers what it has looked up, a
+//! bounded part of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+use std::ops::Range;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::super::Error;
+use super::events::Redactors;
+use super::title::States;
+use super::{REMEMBERED, Reader};
+use crate::document::line::Name;
+
+/// The names in one room, for the transcript of one day.
+pub(crate) struct MemberNames<'c> {
+    reader: &'c Reader<'c>,
+    room_id: &'c str,
+    /// The day, in milliseconds since the epoch.
+    day: Range<i64>,
+    remembered: &'c mut Remembered,
+    /// By name the first and the last of those who have it at some time of the day, in the order of their ids.
+    bearers: HashMap<String, [Option<String>; 2]>,
+}
+
+/// Names in a room that were looked up, for the days to come.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    room_id: String,
+    /// By user: the names, by the times since when.
+    known: HashMap<String, BTreeMap<i64, Named>>,
+    /// How many names these are.
+    names: usize,
+    /// Whether nobody else in the room was ever given the name of a user.
+    sole: HashMap<(String, String), bool>,
+    /// What redacts events that are not archived.
+    redactors: Redactors,
+    /// What the room was called.
+    pub(super) states: States,
+}
+
+/// The name of a user, until when; none: for good.
+struct Named {
+    until: Option<i64>,
+    name: Option<String>,
+}
+
+impl<'c> MemberNames<'c> {
+    pub(crate) fn new(
+        reader: &'c Reader<'c>,
+        room_id: &'c str,
+        day: Range<i64>,
+        remembered: &'c mut Remembered,
+    ) -> Self {
+        if remembered.room_id != room_id {
+            *remembered = Remembered { room_id: room_id.to_owned(), ..Remembered::default() };
+        }
+        MemberNames { reader, room_id, day, remembered, bearers: HashMap::new() }
+    }
+
+    /// A user, by the display name then in force, with the user id where another member has the same name on this day, or
+    /// where the name itself looks like one; without a name the user id.
+    pub(crate) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<Name, Error> {
+        let Some(user_id) = user_id else { return Ok(Name::new("somebody", None)) };
+        let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(Name::new(user_id, None)) };
+        let is_ambiguous = name.contains('@') && name.contains(':') || self.is_shared(user_id, &name)?;
+        Ok(Name::new(&name, is_ambiguous.then_some(user_id)))
+    }
+
+    /// What redacts events that are not archived.
+    pub(crate) fn redactors(&mut self) -> &mut Redactors {
+        &mut self.remembered.redactors
+    }
+
+    /// The display name that a user has at a time: that of the last join or invitation until then.
+    fn in_force(&mut self, user_id: &str, at: i64) -> Result<Option<String>, Error> {
+        let known = self.remembered.known.get(user_id).and_then(|names| names.range(..=at).next_back());
+        if let Some((_, known)) = known.filter(|(_, known)| known.until.is_none_or(|until| at < until)) {
+            return Ok(known.name.clone());
+        }
+        let sql = "select origin_server_ts, displayname from membership
+                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
+                    order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
+        let found = self.reader.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+        });
+        let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
+        let sql = "select min(origin_server_ts) from membership
+                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
+        let until: Option<i64> = self
+            .reader
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
+        let Remembered { known, names, .. } = &mut *self.remembered;
+        if *names >= REMEMBERED {
+            known.clear();
+            *names = 0;
+        }
+        *names += 1;
+        known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone() });
+        Ok(name)
+    }
+
+    /// Whether another member has this name at some time of the day.
+    fn is_shared(&mut self, user_id: &str, name: &str) -> Result<bool, Error> {
+        let key = (user_id.to_owned(), name.to_owned());
+        if self.is_sole(&key)? {
+            return Ok(false);
+        }
+        let is_other = |bearer: &Option<String>| bearer.as_deref().is_some_and(|bearer| bearer != user_id);
+        if let Some(bearers) = self.bearers.get(name) {
+            return Ok(bearers.iter().any(is_other));
+        }
+        let bearers = [self.bearer(name, "")?, self.bearer(name, "desc")?];
+        let is_shared = bearers.iter().any(is_other);
+        remember(&mut self.bearers, name.to_owned(), bearers);
+        Ok(is_shared)
+    }
+
+    /// The first in an order of those who have a name at some time of the day.
+    fn bearer(&self, name: &str, order: &str) -> Result<Option<String>, Error> {
+        let sql = format!(
+            "select user_id from membership m indexed by membership_displayname
+              where room = (select room from room where room_id = ?1) and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
+                and not exists (select 1 from membership later
+                                 where later.room = m.room and later.user_id = m.user_id
+                                   and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?3)
+              order by user_id {order} limit 1"
+        );
+        let parameters = params![self.room_id, name, self.day.start, self.day.end];
+        Ok(self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
+    }
+
+    /// Whether nobody else in the room was ever given the name of a user, as it is with most names.
+    fn is_sole(&mut self, key: &(String, String)) -> Result<bool, Error> {
+        if let Some(&known) = self.remembered.sole.get(key) {
+            return Ok(known);
+        }
+        // those before and those after the user in the index, so that nothing is passed over, however often it says its name
+        let given = |user_id: &str| {
+            format!(
+                "exists (select 1 from membership indexed by membership_displayname
+                  where room = (select room from room where room_id = ?1) and displayname = ?2 and {user_id})"
+            )
+        };
+        let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
+        let (user_id, name) = key;
+        let parameters = params![self.room_id, name, user_id];
+        let sole = self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
+        remember(&mut self.remembered.sole, key.clone(), sole);
+        Ok(sole)
+    }
+
+    /// What a user was in the room before an event, and by what name.
+    pub(crate) fn before(
+        &self,
+        user_id: &str,
+        at: Option<i64>,
+        depth: i64,
+        event_id: &str,
+    ) -> Result<Option<(String, Option<String>)>, Error> {
+        let sql = "select membership, displayname from membership
+                    where room = (select room from room where room_id = ?1) and user_id = ?2
+                      and (origin_server_ts, topological_ordering, event_id) < (?3, ?4, ?5)
+                    order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
+        let found = self
+            .reader
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![self.room_id, user_id, at.unwrap_or(0), depth, event_id], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            });
+        Ok(found.optional()?)
+    }
+}
+
+/// Remembers what was looked up, until there is too much of it.
+pub(crate) fn remember<K: Eq + Hash, V>(known: &mut HashMap<K, V>, key: K, value: V) {
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(key, value);
+}

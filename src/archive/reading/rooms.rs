@@ -1,0 +1,146 @@
+//! Rooms and their days, as the catalog has them.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::super::layout::DayName;
+use super::super::{Error, catalog, layout};
+use super::Reader;
+use crate::document::page::{DayLine, RoomLine};
+
+/// The days of a room, the oldest first, `undated` last.
+pub(crate) fn days_of(reader: &Reader<'_>, room_id: &str) -> Result<BTreeSet<String>, Error> {
+    let sql = "select day from file where room = (select room from room where room_id = ?1)";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let days = statement.query_map([room_id], |row| row.get::<_, DayName>(0))?;
+    days.map(|day| Ok(day?.0)).collect()
+}
+
+/// The days of a room before and after one.
+pub(crate) fn neighbours(
+    reader: &Reader<'_>,
+    room_id: &str,
+    day: &str,
+) -> Result<(Option<String>, Option<String>), Error> {
+    let neighbour = |sql: &str| -> Result<Option<String>, Error> {
+        let mut statement = reader.connection.prepare_cached(sql)?;
+        let found: Option<DayName> = statement.query_row([room_id, day], |row| row.get(0))?;
+        Ok(found.map(|day| day.0))
+    };
+    let previous =
+        neighbour("select max(day) from file where room = (select room from room where room_id = ?1) and day < ?2")?;
+    let next =
+        neighbour("select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2")?;
+    Ok((previous, next))
+}
+
+/// Who made a room.
+pub(crate) fn creator(reader: &Reader<'_>, room_id: &str) -> Result<Option<String>, Error> {
+    let sql = "select sender from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.create'
+                order by topological_ordering limit 1";
+    let creator: Option<Option<String>> =
+        reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
+    Ok(creator.flatten())
+}
+
+/// A room's directory below `rooms/`, its version, and what it was called in `by-name/`.
+pub(crate) fn kept(reader: &Reader<'_>, room_id: &str) -> Result<(String, Option<String>, Option<String>), Error> {
+    let sql = "select directory, version, by_name from room where room_id = ?1";
+    let (directory, version, by_name): (String, Option<String>, Option<String>) = reader
+        .connection
+        .prepare_cached(sql)?
+        .query_row([room_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok((layout::checked_directory(room_id, &directory)?, version, by_name))
+}
+
+/// The days of a room, the newest first, `undated` last.
+pub(crate) fn each_day(
+    reader: &Reader<'_>,
+    room_id: &str,
+    take: &mut dyn FnMut(DayLine<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = "select day, events, messages from file where room = (select room from room where room_id = ?1)
+                order by day = 'undated', day desc";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([room_id])?;
+    while let Some(row) = rows.next()? {
+        let (day, events, messages): (DayName, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        take(DayLine { day: &day.0, messages, events })?;
+    }
+    Ok(())
+}
+
+/// All rooms, by name.
+pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> Result<(), Error>) -> Result<(), Error> {
+    let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
+                      (select min(day) from file where file.room = room.room and day < 'u'),
+                      (select max(day) from file where file.room = room.room and day < 'u')
+                 from room where has_lines order by name collate nocase, room_id";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(line_of(row)?)?;
+    }
+    Ok(())
+}
+
+fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
+    let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
+    let day = |at| Ok::<_, rusqlite::Error>(row.get::<_, Option<DayName>>(at)?.map(|day| day.0));
+    let (first_day, last_day) = (day(6)?, day(7)?);
+    let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+    let (alias, is_space) = (aliases.into_iter().next(), kind.as_deref() == Some("m.space"));
+    Ok(RoomLine { room_id, name, alias, messages, first_day, last_day, is_space, is_encrypted })
+}
+
+/// A room-day that is rendered.
+pub(crate) struct RenderedDay {
+    /// The number of its file of lines.
+    pub(crate) number: i64,
+    /// The room's directory below `rooms/`.
+    pub(crate) room: String,
+    pub(crate) day: String,
+}
+
+/// At most `most` room-days that are rendered, whose files of lines have numbers from `start` on and before `end`, in order.
+pub(crate) fn rendered_days(
+    reader: &Reader<'_>,
+    start: i64,
+    end: i64,
+    most: usize,
+    take: &mut dyn FnMut(RenderedDay) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = "select file, room_id, directory, day from file join room using (room)
+                where file >= ?1 and file < ?2
+                  and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file)
+                order by file limit ?3";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![start, end, most])?;
+    while let Some(row) = rows.next()? {
+        let (room_id, directory): (String, String) = (row.get(1)?, row.get(2)?);
+        let room = layout::checked_directory(&room_id, &directory)?;
+        take(RenderedDay { number: row.get(0)?, room, day: row.get::<_, DayName>(3)?.0 })?;
+    }
+    Ok(())
+}
+
+/// The number of a file of lines, another each time.
+pub(crate) fn anywhere(reader: &Reader<'_>) -> Result<i64, Error> {
+    catalog::anywhere(reader.connection)
+}
+
+/// The link to a room, by its directory; none if there is none, or none can be made.
+pub(crate) fn link_to(reader: &Reader<'_>, room: &str) -> Result<Option<String>, Error> {
+    let sql = "select link from room where directory = ?1";
+    let link = reader.connection.prepare_cached(sql)?.query_row([room], |row| row.get::<_, Option<String>>(0));
+    Ok(link.optional()?.flatten().filter(|link| !link.is_empty()))
+}
+
+/// Whether the index of any room is rendered.
+pub(crate) fn any_is_rendered(reader: &Reader<'_>) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from room where has_lines and not dirty)";
+    Ok(reader.connection.query_row(sql, [], |row| row.get::<_, bool>(0))?)
+}

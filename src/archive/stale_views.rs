@@ -1,0 +1,156 @@
+//! What is stale of the views: which room-days and rooms are to be rendered, as the catalog keeps it, whoever asks or tells.
+//! What makes them so when events come is said in `stale`; renders nothing.
+
+use rusqlite::params;
+
+use super::layout::DayName;
+use super::view_state::ViewState;
+use super::writing::{Writing, signed};
+use super::{Archive, Catalog, Error, layout};
+
+/// Which transcripts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transcripts {
+    /// Every one.
+    All,
+    /// Those of a room.
+    Room(String),
+    /// Those of a day, `2026-11-22` or `undated`.
+    Day(String),
+}
+
+/// A room-day whose transcript is stale.
+#[derive(Clone, Debug)]
+pub(crate) struct StaleDay {
+    /// Its file of lines, below the archive.
+    pub(crate) path: String,
+    pub(crate) room_id: String,
+    pub(crate) events: i64,
+    /// The number of its file of lines.
+    pub(super) number: i64,
+}
+
+impl StaleDay {
+    /// The path that its views have, but for what they end in.
+    pub(crate) fn stem(&self) -> &str {
+        self.path.trim_end_matches(".jsonl")
+    }
+
+    pub(crate) fn day(&self) -> &str {
+        layout::parts(&self.path).map_or("", |(_, day)| day)
+    }
+}
+
+impl Writing<'_> {
+    /// Says that transcripts have to be rendered anew; how many.
+    pub(super) fn mark(&self, which: &Transcripts) -> Result<usize, Error> {
+        let mark = "insert into stale (view, file) select 'markdown', file from file";
+        let again = "on conflict do nothing";
+        let marked = match which {
+            Transcripts::All => {
+                self.0.execute("update room set link = null", [])?;
+                self.0.execute("delete from stale where view = 'markdown'", [])?;
+                self.0.execute(mark, [])?
+            }
+            Transcripts::Room(room_id) => {
+                let of_room = "room = (select room from room where room_id = ?1)";
+                self.0.execute(&format!("{mark} where {of_room} {again}"), [room_id])?;
+                self.files_with(of_room, room_id)?
+            }
+            Transcripts::Day(day) => {
+                self.0.execute(&format!("{mark} where day = ?1 {again}"), [day])?;
+                self.files_with("day = ?1", day)?
+            }
+        };
+        self.0.execute(
+            "update room set dirty = 1 where has_lines and (?1 is null or room_id = ?1)",
+            [match which {
+                Transcripts::Room(room_id) => Some(room_id),
+                _ => None,
+            }],
+        )?;
+        Ok(marked)
+    }
+
+    fn files_with(&self, which: &str, value: &str) -> Result<usize, Error> {
+        let sql = format!("select count(*) from file where {which}");
+        let files: i64 = self.0.query_row(&sql, [value], |row| row.get(0))?;
+        Ok(usize::try_from(files).unwrap_or(usize::MAX))
+    }
+}
+
+impl Catalog {
+    /// Whether any transcript was ever rendered.
+    pub fn has_transcripts(&self) -> Result<bool, Error> {
+        Ok(self
+            .connection
+            .query_row("select exists (select 1 from room where name is not null)", [], |row| row.get(0))?)
+    }
+
+    /// How many transcripts are not as the events say.
+    pub fn stale_transcripts(&self) -> Result<u64, Error> {
+        let sql = "select count(*) from stale where view = 'markdown'";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs())
+    }
+
+    /// Whether transcripts show what redacted messages said.
+    pub fn shows_redacted(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// At most `most` of the stale room-days, room by room.
+    pub(crate) fn stale_days(&self, most: usize) -> Result<Vec<StaleDay>, Error> {
+        let sql = "select directory, day, room_id, events, stale.file
+                     from stale cross join file using (file) join room using (room)
+                    where view = 'markdown' order by room, day limit ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![signed(most as u64)], |row| {
+            let (directory, day): (String, DayName) = (row.get(0)?, row.get(1)?);
+            let path = format!("rooms/{directory}/{}.jsonl", day.0);
+            Ok((directory, StaleDay { path, room_id: row.get(2)?, events: row.get(3)?, number: row.get(4)? }))
+        })?;
+        let check = |(directory, stale): (String, StaleDay)| {
+            layout::checked_directory(&stale.room_id, &directory).map(|_| stale)
+        };
+        rows.map(|row| check(row?)).collect()
+    }
+
+    /// The rooms whose indexes are stale.
+    pub(crate) fn stale_rooms(&self) -> Result<Vec<String>, Error> {
+        let mut statement = self.connection.prepare("select room_id from room where dirty")?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether some room has no link by its name.
+    pub(crate) fn lacks_links(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from room where by_name is not null and link is null)";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, bool>(0))?)
+    }
+}
+
+impl Archive {
+    /// Says that transcripts have to be rendered anew; how many.
+    pub fn mark(&mut self, which: &Transcripts) -> Result<usize, Error> {
+        let writing = self.catalog.write()?;
+        let marked = writing.mark(which)?;
+        writing.commit()?;
+        Ok(marked)
+    }
+
+    /// Remembers whether transcripts show what redacted messages said.
+    pub fn show_redacted(&mut self, show: bool) -> Result<(), Error> {
+        if self.catalog.shows_redacted()? != show {
+            let writing = self.catalog.write()?;
+            writing.0.execute("replace into setting (name, value) values ('show_redacted', ?1)", [show])?;
+            writing.mark(&Transcripts::All)?;
+            writing.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Begins to tell the catalog what was rendered, or is gone.
+    pub(crate) fn view_state(&mut self) -> Result<ViewState<'_>, Error> {
+        Ok(ViewState(self.catalog.write()?))
+    }
+}

@@ -1,0 +1,15 @@
+//! What was said and happened, as blocks, and blocks as markdown.
+//!
+//! Pure: text in, text out; no file, no database, no clock. A document is never held as a whole: its blocks are written one
+//! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`].
+
+pub mod block;
+pub(crate) mod fold;
+pub mod html;
+pub mod line;
+pub mod markdown;
+pub mod message;
+pub mod page;
+pub(crate) mod poll;
+pub mod text;
+pub(crate) mod time;

@@ -1,0 +1,103 @@
+//! What a message says, as blocks of markdown.
+
+#[cfg(test)]
+mod tests;
+
+use super::super::html;
+use super::super::message::{FileKind, Form, Manner, Message};
+use super::text::{block, code_span, excerpt, inline, is_media, link, size};
+
+/// How much of a remote name is shown.
+const NAME: usize = 200;
+
+/// Renders what a message says, by the sender's name in markdown; never empty. Of an emote: `***Carol** waves*`.
+#[must_use]
+pub fn message(message: &Message<'_>, name_markdown: &str) -> String {
+    if message.manner() == Manner::Emote { emote(message, name_markdown) } else { blocks(message) }
+}
+
+/// Renders what a message says, in whatever manner; never empty.
+#[must_use]
+pub fn blocks(message: &Message<'_>) -> String {
+    match message.form {
+        Form::Text(_) => text(message),
+        Form::Other => {
+            let name: String = message.msgtype.as_deref().unwrap_or_default().chars().take(100).collect();
+            format!("{}\n\n*(message of type {})*", text(message), code_span(&name))
+        }
+        Form::File(kind) if message.has_caption() => format!("{}\n\n{}", file(kind, message), text(message)),
+        Form::File(kind) => file(kind, message),
+        Form::Location => location(message),
+    }
+}
+
+/// Renders the beginning of what a message says on one line, without a link, for quotes and links' texts.
+#[must_use]
+pub fn in_short(message: &Message<'_>, chars: usize) -> String {
+    message.in_short(chars).map_or_else(|| NO_TEXT.to_owned(), |text| inline(&text))
+}
+
+/// In place of what a message says that says nothing.
+pub(super) const NO_TEXT: &str = "(no text)";
+
+/// Renders an emote as such, by the sender's name in markdown.
+#[must_use]
+pub fn emote(message: &Message<'_>, name_markdown: &str) -> String {
+    let line = message.body.as_deref().map(str::trim).filter(|body| !body.is_empty() && !body.contains(['\n', '\r']));
+    match line.filter(|_| message.html().is_none()) {
+        Some(line) => format!("***{name_markdown}** {}*", inline(line)),
+        None => format!("***{name_markdown}***\n\n{}", blocks(message)),
+    }
+}
+
+fn text(message: &Message<'_>) -> String {
+    let blocks = message.html().and_then(html::from_html);
+    let blocks = blocks.or_else(|| message.unformatted().map(block));
+    match blocks {
+        None => "*(message without a readable body)*".to_owned(),
+        Some(blocks) if blocks.is_empty() => "*(empty message)*".to_owned(),
+        Some(blocks) => blocks,
+    }
+}
+
+/// Renders a file: `🖼 [lag.png](mxc://…) · image/png · 1920×1080 · 84 KB`.
+fn file(kind: FileKind, message: &Message<'_>) -> String {
+    let told = message.file();
+    let name = excerpt(message.name(), NAME);
+    let is_voice = kind == FileKind::Voice;
+    let says_voice = name.to_lowercase().contains("voice");
+    let name = match message.url.as_deref().filter(|url| is_media(url)) {
+        Some(url) => link(&name, url),
+        None => name,
+    };
+    let mut line = format!("{} {name}", kind.icon());
+    let parts = [
+        (is_voice && !says_voice).then(|| "voice message".to_owned()),
+        told.mimetype.map(|kind| inline(&kind)).filter(|kind| !is_voice && !kind.is_empty()),
+        told.width.zip(told.height).filter(|(w, h)| *w > 0 && *h > 0).map(|(w, h)| format!("{w}×{h}")),
+        told.duration.filter(|duration| *duration > 0).map(duration),
+        told.size.filter(|size| *size > 0 && !is_voice).map(size),
+    ];
+    for part in parts.into_iter().flatten() {
+        line.push_str(" · ");
+        line.push_str(&part);
+    }
+    line
+}
+
+/// Renders milliseconds: `0:07`, `1:02:03`.
+fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// Renders a place: its description, and where it is.
+fn location(message: &Message<'_>) -> String {
+    let place = message.body.as_deref().map(|body| excerpt(body, NAME)).filter(|place| !place.is_empty());
+    let place = place.unwrap_or_else(|| "location".to_owned());
+    match message.geo_uri.as_deref().map(|uri| code_span(&uri.chars().take(100).collect::<String>())) {
+        Some(uri) if !uri.is_empty() => format!("📍 {place} · {uri}"),
+        _ => format!("📍 {place}"),
+    }
+}

@@ -1,0 +1,125 @@
+use super::super::super::message::{Manner, Message};
+
+fn body(kind: &str, content: &str, is_reply: bool) -> String {
+    super::blocks(&Message::of(kind, content, is_reply))
+}
+
+fn excerpt(kind: &str, content: &str, is_reply: bool, chars: usize) -> String {
+    super::in_short(&Message::of(kind, content, is_reply), chars)
+}
+
+fn check(content: &str, markdown: &str) {
+    assert_eq!(body("m.room.message", content, false), markdown, "{content}");
+}
+
+#[test]
+fn text() {
+    check(r#"{"msgtype":"m.text","body":"a *b* c\nd"}"#, "a \\*b\\* c  \nd");
+    check(
+        r#"{"msgtype":"m.text","body":"**b**","format":"org.matrix.custom.html","formatted_body":"<b>b</b>"}"#,
+        "**b**",
+    );
+    check(r#"{"msgtype":"m.text","body":"b","format":"org.matrix.custom.html","formatted_body":"<b></b>"}"#, "b");
+    check(r#"{"msgtype":"m.text","body":"b","format":"x","formatted_body":"<i>i</i>"}"#, "b");
+    check(r#"{"body":"of old"}"#, "of old");
+    check(r#"{"msgtype":"com.example.x","body":"b"}"#, "b\n\n*(message of type `com.example.x`)*");
+    for (msgtype, manner) in [
+        ("m.text", Manner::Said),
+        ("m.notice", Manner::Notice),
+        ("m.emote", Manner::Emote),
+        ("m.server_notice", Manner::ServerNotice),
+        ("m.key.verification.request", Manner::Noise),
+        ("m.image", Manner::Said),
+    ] {
+        let content = format!(r#"{{"msgtype":"{msgtype}","body":"b"}}"#);
+        assert_eq!(Message::of("m.room.message", &content, false).manner(), manner);
+    }
+}
+
+#[test]
+fn emotes() {
+    let emote = |content: &str| super::message(&Message::of("m.room.message", content, false), "Carol");
+    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves"}"#), "***Carol** waves*");
+    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol***\n\nwaves  \nand goes");
+    let html = r#"{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"<i>w</i>"}"#;
+    assert_eq!(emote(html), "***Carol***\n\n*w*");
+}
+
+#[test]
+fn replies() {
+    let content = r#"{"msgtype":"m.text","body":"> <@b:x> first\n> second\n\nanswer\n> own"}"#;
+    assert_eq!(body("m.room.message", content, true), "answer  \n\\> own");
+    assert_eq!(body("m.room.message", r#"{"body":"> own quote\n\nx"}"#, true), "\\> own quote\n\nx");
+    // what is quoted may be redacted, and is never shown for want of an answer
+    let html = r#""format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>""#;
+    for only in [r#"{"body":"> <@b:x> all"}"#, &format!(r#"{{"body":"all",{html}}}"#)] {
+        assert_eq!(body("m.room.message", only, true), "*(empty message)*");
+        assert_eq!(excerpt("m.room.message", only, true, 80), "(no text)");
+    }
+    let reply = r#"{"body":"> <@b:x> q\n\na","m.relates_to":{"m.in_reply_to":{"event_id":"$e"}}}"#;
+    assert_eq!(excerpt("m.room.message", reply, false, 80), "a");
+    let html = r#"{"body":"x","format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>a"}"#;
+    assert_eq!(body("m.room.message", html, false), "a");
+}
+
+#[test]
+fn files() {
+    check(
+        r#"{"msgtype":"m.image","body":"lag.png","url":"mxc://example.org/Gx","info":{"mimetype":"image/png","w":1920,"h":1080,"size":84123}}"#,
+        "🖼 [lag.png](mxc://example.org/Gx) · image/png · 1920×1080 · 84 KB",
+    );
+    check(
+        r#"{"msgtype":"m.file","body":"see *this*","filename":"a_b.pdf","file":{"url":"mxc://example.org/x-_"}}"#,
+        "📎 [a_b.pdf](mxc://example.org/x-_)\n\nsee \\*this\\*",
+    );
+    check(r#"{"msgtype":"m.audio","body":"a.ogg","info":{"duration":83456.5,"size":-1}}"#, "🔊 a.ogg · 1:23");
+    check(r#"{"msgtype":"m.video","body":"a.mp4","info":{"duration":3723000}}"#, "🎬 a.mp4 · 1:02:03");
+    check(
+        r#"{"msgtype":"m.audio","body":"x.ogg","url":"mxc://a.b/c","info":{"duration":7000,"size":9},"org.matrix.msc3245.voice":{}}"#,
+        "🎤 [x.ogg](mxc://a.b/c) · voice message · 0:07",
+    );
+    check(r#"{"msgtype":"m.file","body":"x","url":"mxc://a.b/c)[x](javascript:1"}"#, "📎 x");
+    check(
+        r#"{"msgtype":"m.file","body":"x\u202e[y](z)","info":{"mimetype":"a|*b*"}}"#,
+        "📎 x\\u{202e}\\[y\\](z) · a\\|\\*b\\*",
+    );
+    check(r#"{"msgtype":"m.location","body":"Home","geo_uri":"geo:51.5,-0.1"}"#, "📍 Home · `geo:51.5,-0.1`");
+    let sticker = r#"{"body":"Cat","url":"mxc://a.b/c","info":{}}"#;
+    assert_eq!(body("m.sticker", sticker, false), "🖼 sticker [Cat](mxc://a.b/c)");
+}
+
+#[test]
+fn excerpts() {
+    let check =
+        |content: &str, line: &str| assert_eq!(excerpt("m.room.message", content, false, 20), line, "{content}");
+    check(r#"{"body":"The replica is back in sync. Two things"}"#, "The replica is back…");
+    check(r#"{"body":"**b**","format":"org.matrix.custom.html","formatted_body":"<b>b</b><p>c"}"#, "b c");
+    check(r#"{"msgtype":"m.image","body":"lag.png"}"#, "🖼 lag.png");
+    check(r#"{"msgtype":"m.text"}"#, "(no text)");
+}
+
+#[test]
+fn extensible_events() {
+    check(r#"{"m.text":[{"body":"plain"},{"mimetype":"text/html","body":"<b>html</b>"}]}"#, "**html**");
+    check(r#"{"org.matrix.msc1767.text":"plain"}"#, "plain");
+    check(r#"{"m.text":[{"body":1},2,[]]}"#, "*(message without a readable body)*");
+}
+
+#[test]
+fn hostile_contents() {
+    let none = "*(message without a readable body)*";
+    for content in
+        ["", "null", "[]", "{", "{}", r#"{"body":1}"#, r#"{"body":null,"msgtype":[]}"#, r#"{"body":"\ud800"}"#]
+    {
+        check(content, none);
+        assert_eq!(excerpt("m.room.message", content, false, 80), "(no text)");
+    }
+    check(r#"{"body":"  \n "}"#, "*(empty message)*");
+    check(r#"{"body":"first","body":"last"}"#, "last");
+    let deep = format!(
+        r#"{{"info":{}{},"body":"deep","msgtype":"m.image"}}"#,
+        r#"{"w":["#.repeat(20_000),
+        "]}".repeat(20_000)
+    );
+    check(&deep, "🖼 deep");
+}

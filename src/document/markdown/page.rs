@@ -1,0 +1,105 @@
+//! What stands around blocks, as markdown: heads of documents, indexes of days and of rooms.
+
+use std::fmt::Write as _;
+
+use super::super::page::{DayHead, DayLine, RoomFacts, RoomLine, Title};
+use super::super::time;
+use super::text::{code_cell, excerpt, inline, yaml};
+
+const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
+
+/// How the index of rooms begins, by which it is told where nothing else tells.
+pub(crate) const INDEX_BEGIN: &str = "# Rooms\n\n| room | ";
+
+/// What stands above the rooms of an index.
+pub(crate) fn index_head() -> String {
+    format!("{INDEX_BEGIN}address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n")
+}
+
+/// A room in the index, by its directory.
+pub(crate) fn index_line(room: &RoomLine, directory: &str) -> String {
+    let alias = room.alias.as_deref().map(inline).unwrap_or_default();
+    let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
+    let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
+    format!(
+        "| [{}](rooms/{}/index.md) | {alias} | {} | {} | {} | {} |\n",
+        excerpt(&room.name, 120),
+        directory.replace('%', "%25"),
+        room.messages,
+        room.first_day.as_deref().unwrap_or_default(),
+        room.last_day.as_deref().unwrap_or_default(),
+        kinds.join(", ")
+    )
+}
+
+/// What stands above the days of a room's index.
+pub(crate) fn room_head(about: &RoomFacts) -> String {
+    let mut head = format!("# {}\n\n[all rooms](../../index.md)\n\n", inline(&about.name));
+    if let Some(topic) = &about.topic {
+        let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
+    }
+    let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code_cell(&about.id));
+    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
+    let version = about.version.as_deref().map(|version| excerpt(version, 32));
+    let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
+    let creator = about.creator.as_deref().map(inline);
+    let encryption = about.encryption.as_deref().map(|algorithm| excerpt(algorithm, 40));
+    let aliases = (!aliases.is_empty()).then(|| aliases.join(", "));
+    for (name, value) in
+        [("addresses", aliases), ("version", version), ("type", kind), ("encryption", encryption), ("creator", creator)]
+    {
+        if let Some(value) = value {
+            let _ = writeln!(head, "| {name} | {value} |");
+        }
+    }
+    head
+}
+
+/// A day in a room's index, with a heading where it is of another month than the one before.
+pub(crate) fn day_line(line: &DayLine<'_>, before: Option<&str>) -> String {
+    let (date, mut out) = (time::date(line.day), String::new());
+    if before.is_none_or(|before| time::month(before) != time::month(line.day)) {
+        let heading = date.map_or_else(|| "No date".to_owned(), |date| date.format("%B %Y").to_string());
+        let _ = write!(out, "\n## {heading}\n\n| day | messages | events |\n|---|--:|--:|\n");
+    }
+    let name = date.map_or_else(|| line.day.to_owned(), |date| date.format("%A %-d").to_string());
+    let _ = writeln!(out, "| [{name}]({}.md) | {} | {} |", line.day, line.messages, line.events);
+    out
+}
+
+/// What a document about a whole room begins with.
+pub(crate) fn document_head(room_id: &str, title: &Title) -> String {
+    format!("---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", front(room_id, title), inline(&title.name))
+}
+
+/// What stands above a day's blocks.
+pub(crate) fn day_head(of: &DayHead<'_>) -> String {
+    let mut head = String::from("---\n");
+    head.push_str(&front(of.room_id, &of.title));
+    let day = of.day;
+    let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", of.events, of.tally.messages);
+    if of.tally.encrypted > 0 {
+        let _ = writeln!(head, "encrypted: {}", of.tally.encrypted);
+    }
+    for (key, neighbour) in [("previous", &of.previous), ("next", &of.next)] {
+        if let Some(neighbour) = neighbour {
+            let _ = writeln!(head, "{key}: {neighbour}.md");
+        }
+    }
+    let _ = write!(head, "generator: {GENERATOR}\n---\n\n# {} · {}\n\n", inline(&of.title.name), time::long(day));
+    if let Some(previous) = &of.previous {
+        let _ = write!(head, "[← {}]({previous}.md) · ", time::short(previous, day));
+    }
+    head.push_str("[all days](index.md)");
+    if let Some(next) = &of.next {
+        let _ = write!(head, " · [{} →]({next}.md)", time::short(next, day));
+    }
+    head.push_str("\n\n");
+    head
+}
+
+/// What front matter says of a room.
+fn front(room_id: &str, title: &Title) -> String {
+    let aliases: Vec<String> = title.aliases.iter().map(|alias| yaml(alias)).collect();
+    format!("room: {}\nname: {}\naliases: [{}]\n", yaml(room_id), yaml(&title.name), aliases.join(", "))
+}

@@ -1,0 +1,219 @@
+//! Text as markdown: the only home of escaping, through which everything remote passes.
+//!
+//! The result is for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is. It says the text and nothing else:
+//! no markup, no HTML, except that a mail address stays what GitHub makes a link of, since no escape prevents that.
+//! Characters that hide (controls, bidirectional marks, zero-width ones outside the scripts and emoji that need them) are
+//! spelled out like `\u{202e}`.
+
+mod address;
+mod escape;
+#[cfg(test)]
+mod tests;
+mod visible;
+
+use std::fmt::Write as _;
+
+use super::super::text::{collapse, shortened};
+pub(crate) use escape::{Position, escape, is_word};
+
+/// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
+const LONGEST_FENCE: usize = 80;
+
+/// Renders text on one line, for anywhere within a line: a sentence, a link's text, emphasis, a table's cell.
+///
+/// Runs of white space become one space. It contains no link, so it can be in one. Directly before a link, put a space:
+/// `!` would make it an image. In the middle of raw HTML it cannot do harm, but its backslashes show.
+#[must_use]
+pub fn inline(text: &str) -> String {
+    let text = collapse(text);
+    let mut out = String::with_capacity(text.len() + 8);
+    escape(&mut out, &text, Position { line_start: true, whole_line: false, cell: true, links: false });
+    out
+}
+
+/// Renders text as paragraphs in which each line stays a line (two spaces at its end).
+///
+/// Runs of blank lines become one; leading white space becomes no-break spaces, so that it shows. Web addresses become
+/// links to themselves.
+#[must_use]
+pub fn block(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut paragraph = false;
+    for line in lines(text) {
+        let line = line.trim_end();
+        let content = line.trim_start();
+        if content.is_empty() {
+            paragraph = false;
+            continue;
+        }
+        if !out.is_empty() {
+            out.push_str(if paragraph { "  \n" } else { "\n\n" });
+        }
+        paragraph = true;
+        for c in line[..line.len() - content.len()].chars() {
+            out.push_str(if c == '\t' { "\u{a0}\u{a0}\u{a0}\u{a0}" } else { "\u{a0}" });
+        }
+        let whole_line = line.len() == content.len();
+        escape(&mut out, content, Position { line_start: true, whole_line, cell: false, links: true });
+    }
+    out
+}
+
+/// Renders text as code within a line; empty if the text is. What cannot be code is text, as from [`inline`].
+#[must_use]
+pub fn code_span(text: &str) -> String {
+    code_in(text, false).unwrap_or_else(|| inline(text))
+}
+
+/// The same within a table's cell.
+#[must_use]
+pub fn code_cell(text: &str) -> String {
+    code_in(text, true).unwrap_or_else(|| inline(text))
+}
+
+/// A span of code, in a table's cell if so; none when that cannot be expressed.
+pub(crate) fn code_in(text: &str, cell: bool) -> Option<String> {
+    let text = spelled(&text.replace(is_newline, " "), false);
+    if text.is_empty() {
+        return Some(text);
+    }
+    let fence = longest_run(&text) + 1;
+    let splits_cell = cell && text.contains('|') && (text.contains("\\|") || text.contains("\\\\"));
+    if fence > LONGEST_FENCE || splits_cell {
+        return None;
+    }
+    let fence = "`".repeat(fence);
+    let stripped = text.starts_with(' ') && text.ends_with(' ') && text.contains(|c| c != ' ');
+    let pad = if stripped || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let text = if cell { text.replace('|', "\\|") } else { text };
+    Some(format!("{fence}{pad}{text}{pad}{fence}"))
+}
+
+/// Renders text as a block of code; a language that is none is left out.
+#[must_use]
+pub fn code_block(text: &str, language: Option<&str>) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '#' | '_' | '.' | '-');
+    let language = language.filter(|name| (1..=40).contains(&name.len()) && name.chars().all(allowed)).unwrap_or("");
+    let text = spelled(text, true);
+    let fence = "`".repeat((longest_run(&text) + 1).max(3));
+    let mut out = format!("{fence}{language}\n");
+    for line in lines(text.trim_end_matches(is_newline)) {
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.push_str(&fence);
+    out
+}
+
+/// Renders a link, or, when its target is not of the web, mail or Matrix, the text with the target as code.
+///
+/// The text is markdown without a link.
+#[must_use]
+pub fn link(text_markdown: &str, target: &str) -> String {
+    match self::target(target) {
+        Some(target) if text_markdown.is_empty() => format!("[{}]({target})", inline(&target)),
+        Some(target) => format!("[{text_markdown}]({target})"),
+        None => format!("{text_markdown} {}", code_span(&shortened(target.trim(), 200))).trim().to_owned(),
+    }
+}
+
+/// A link's target as it stands between parentheses; none when links must not point there.
+pub(crate) fn target(address: &str) -> Option<String> {
+    address::target(address)
+}
+
+/// Whether this is the address of a file on a Matrix server, `mxc://server/id`, without anything odd.
+pub(crate) fn is_media(uri: &str) -> bool {
+    address::is_media(uri)
+}
+
+/// An address between angle brackets, which is a link to itself; none when it cannot stand there.
+pub(crate) fn autolink(address: &str) -> Option<String> {
+    let found = address::at_colon(address, address.find(':')?)?;
+    (found == (0..address.len()) && address::is_plain(address)).then(|| format!("<{address}>"))
+}
+
+/// Renders the beginning of a text on one line: at most `chars` characters, then `…`, cut between words where possible.
+#[must_use]
+pub fn excerpt(text: &str, chars: usize) -> String {
+    inline(&shortened(text, chars))
+}
+
+/// Renders text as a double-quoted YAML scalar, which is a JSON string too. What knows no front matter reads it as markdown: so
+/// nothing in it is markup.
+#[must_use]
+pub fn yaml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for (at, c) in text.char_indices() {
+        match c {
+            '_' if text[..at].ends_with(char::is_alphanumeric) && text[at + 1..].starts_with(char::is_alphanumeric) => {
+                out.push(c);
+            }
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\u{10000}'.. if visible::is_format(c) => {
+                // YAML knows no surrogate pairs, JSON no longer escapes
+                out.push('\\');
+                escape::spell(&mut out, c);
+            }
+            _ if c.is_control() || visible::is_format(c) || "\u{2028}\u{2029}<>&[]*_`~|$".contains(c) => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Renders a number of bytes for reading: `84 KB`, `1.2 MB` (decimal units).
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut unit, mut divisor) = (0, 1);
+    let rounded = |divisor: u128| (u128::from(bytes) + divisor / 2) / divisor;
+    while unit + 1 < units.len() && rounded(divisor) >= 1000 {
+        unit += 1;
+        divisor *= 1000;
+    }
+    let tenths = (u128::from(bytes) * 10 + divisor / 2) / divisor;
+    if unit > 0 && tenths < 100 && !tenths.is_multiple_of(10) {
+        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+    } else {
+        format!("{} {}", rounded(divisor), units[unit])
+    }
+}
+
+/// Code with the characters that hide spelled out; `lines` keeps its line breaks.
+fn spelled(code: &str, lines: bool) -> String {
+    let mut out = String::with_capacity(code.len());
+    let mut before = None;
+    let mut rest = code.chars();
+    while let Some(c) = rest.next() {
+        let is_kept = c == '\t' || (lines && is_newline(c));
+        if !is_kept && visible::hides(c, before, rest.clone().next()) {
+            escape::spell(&mut out, c);
+        } else {
+            out.push(c);
+        }
+        before = Some(c);
+    }
+    out
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn is_newline(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).flat_map(|line| line.split(is_newline))
+}

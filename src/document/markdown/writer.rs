@@ -1,0 +1,376 @@
+//! Blocks as markdown.
+
+use std::fmt::Write as _;
+use std::io;
+
+use super::super::block::{
+    Answer, Block, Edited, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread, Writer,
+};
+use super::super::line::{Address, FirstNames, Name, Redaction, Span};
+use super::super::text::listed;
+use super::super::time;
+use super::message;
+use super::text::{block, code_span, inline};
+
+/// A line of small things longer than this is ended. Bytes.
+const LONGEST: usize = 4_000;
+
+/// Writes blocks as markdown.
+pub(crate) struct Markdown<'w> {
+    out: &'w mut dyn io::Write,
+    /// Small things of which the line is not written yet, and the time of the last one.
+    line: String,
+    clock: String,
+}
+
+impl<'w> Markdown<'w> {
+    pub(crate) fn to(out: &'w mut dyn io::Write) -> Markdown<'w> {
+        Markdown { out, line: String::new(), clock: String::new() }
+    }
+
+    /// Writes a paragraph or another block.
+    fn block(&mut self, markdown: &str) -> io::Result<()> {
+        self.out.write_all(markdown.as_bytes())?;
+        self.out.write_all(b"\n\n")
+    }
+
+    fn said(&mut self, said: &Said<'_>) -> io::Result<()> {
+        let name = name(&said.head.name);
+        let mut head = head(&said.head, &name);
+        let text = saying(&said.saying, &name);
+        let is_plain = said.head.goes_on && said.thread.is_none() && said.quote.is_none() && begins_as_paragraph(&text);
+        if let Some(thread) = &said.thread {
+            head.push_str(" · ");
+            head.push_str(&root(thread));
+        }
+        let text = match &said.edited {
+            Some(edited) if ends_as_paragraph(&text) => format!("{text} {}", mark(edited)),
+            Some(edited) => format!("{text}\n\n{}", mark(edited)),
+            None => text,
+        };
+        if is_plain {
+            return self.block(&format!("{head} · {text}"));
+        }
+        self.block(&head)?;
+        if let Some(answered) = &said.quote {
+            self.block(&quote(answered))?;
+        }
+        self.block(&text)
+    }
+
+    fn version(&mut self, at: Option<&str>, said: &Saying<'_>) -> io::Result<()> {
+        let text = saying_of_old(said);
+        match at {
+            Some(at) if begins_as_paragraph(&text) => self.block(&format!("{at} · {text}")),
+            Some(at) => self.block(at).and_then(|()| self.block(&text)),
+            None => self.block(&text),
+        }
+    }
+
+    fn small(&mut self, small: &Small) {
+        if !self.line.is_empty() {
+            self.line.push_str(" · ");
+        }
+        self.line.push_str(&anchor(small.anchor.as_str()));
+        let clock = small.at.to_string();
+        if self.clock != clock {
+            self.line.push_str(&clock);
+            self.line.push_str(" · ");
+            self.clock = clock;
+        }
+        write_line(&mut self.line, &small.what);
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        self.clock.clear();
+        let line = std::mem::take(&mut self.line);
+        self.block(&format!("<sub>{line}</sub>"))
+    }
+}
+
+impl Writer for Markdown<'_> {
+    fn write(&mut self, block: &Block<'_>) -> io::Result<()> {
+        match block {
+            Block::Day(day) => self.block(&format!("## {}", time::long(day))),
+            Block::Said(said) => self.said(said),
+            Block::Redacted(by, mark) => {
+                let markdown = format!("{} · {}", head(by, &name(&by.name)), redaction(mark));
+                self.block(&markdown)
+            }
+            Block::Folded(summary) => {
+                let summary = match summary {
+                    Summary::Original => "redacted original".to_owned(),
+                    Summary::Earlier(1) => "earlier version".to_owned(),
+                    Summary::Earlier(versions) => format!("{versions} earlier versions"),
+                };
+                self.block(&format!("<details><summary>{summary}</summary>"))
+            }
+            Block::Version(at, said) => self.version(at.map(|at| at.to_string()).as_deref(), said),
+            Block::Unfolded => self.block("</details>"),
+            Block::Made(what) => self.block(&made(what)),
+            Block::Small(what) => {
+                self.small(what);
+                Ok(())
+            }
+            Block::EndOfSmall => self.end_line(),
+            Block::Unread(what) => self.block(&unread(what)),
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.line.len() > LONGEST
+    }
+}
+
+/// A place, for links.
+fn anchor(name: &str) -> String {
+    format!("<a id=\"{name}\"></a>")
+}
+
+/// A link's target, which is made of letters, digits, `-` and `_`.
+fn address(of: &Address) -> String {
+    let anchor = of.anchor.as_str();
+    of.day.as_ref().map_or_else(|| format!("#{anchor}"), |day| format!("{day}.md#{anchor}"))
+}
+
+fn name(of: &Name) -> String {
+    match &of.user_id {
+        Some(user_id) => format!("{} ({})", inline(&of.name), inline(user_id)),
+        None => inline(&of.name),
+    }
+}
+
+fn names(of: &FirstNames) -> String {
+    let first: Vec<String> = of.first.iter().map(name).collect();
+    if of.many { format!("{} and others", first.join(", ")) } else { listed(&first, of.more) }
+}
+
+fn line(spans: &[Span]) -> String {
+    let mut out = String::new();
+    write_line(&mut out, spans);
+    out
+}
+
+fn write_line(out: &mut String, spans: &[Span]) {
+    for span in spans {
+        match span {
+            Span::Words(words) => out.push_str(words),
+            Span::Note(words) => out.extend(["*", words, "*"]),
+            Span::Text(text) => out.push_str(&inline(text)),
+            Span::NotedText(text) => out.extend(["*", &inline(text), "*"]),
+            Span::Code(text) => out.push_str(&code_span(text)),
+            Span::Name(of) => out.push_str(&name(of)),
+            Span::Names(of) => out.push_str(&names(of)),
+            Span::Link(words, to) => out.extend(["[", words, "](", &address(to), ")"]),
+            Span::Redaction(mark) => out.push_str(&redaction(mark)),
+        }
+    }
+}
+
+/// How what somebody says begins: the name, unless it stands above already, the place and the time.
+fn head(head: &Head, name: &str) -> String {
+    let place = format!("{}{}", anchor(head.anchor.as_str()), head.at);
+    if head.goes_on { place } else { format!("**{name}** · {place}") }
+}
+
+fn root(root: &Root) -> String {
+    match root {
+        Root::Elsewhere => "in a thread whose beginning is not in this archive".to_owned(),
+        Root::At(said, to) => format!("[in thread: {}]({})", line(said), address(to)),
+    }
+}
+
+fn quote(quote: &Quote) -> String {
+    let Quote::Of { name: by, day, at, said, address: to } = quote else {
+        return "> *a message that is not in this archive*".to_owned();
+    };
+    let time = day.as_ref().map_or_else(|| at.to_string(), |day| format!("{day} {at}"));
+    format!("> [{} {time}]({}): {}", name(by), address(to), line(said))
+}
+
+fn redaction(mark: &Redaction) -> String {
+    match mark {
+        Redaction::ByServer => "*[removed by the server]*".to_owned(),
+        Redaction::Unknown => "*[redacted]*".to_owned(),
+        Redaction::By { name: by, at, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", inline(reason))).unwrap_or_default();
+            format!("*[redacted by {} at {at}{reason}]*", name(by))
+        }
+    }
+}
+
+fn mark(edited: &Edited) -> String {
+    let times = if edited.times > 1 { format!(", {}×", edited.times) } else { String::new() };
+    format!("*(edited {}{times})*", edited.at)
+}
+
+/// What was said, by the name of who said it.
+fn saying(saying: &Saying<'_>, name: &str) -> String {
+    match saying {
+        Saying::Message(said) => message::message(said, name),
+        Saying::Noted(note, said) => format!("*{}*\n\n{}", line(note), message::message(said, name)),
+        Saying::Note(note) => format!("*{}*", line(note)),
+        Saying::Other(kind, text) => format!("{}: {}", line(std::slice::from_ref(kind)), block(text)),
+        Saying::Text(text) => block(text),
+        Saying::Type(kind) => line(std::slice::from_ref(kind)),
+        Saying::Poll(of) => poll(of),
+        Saying::Question(text) => question(text),
+    }
+}
+
+/// What was said once, in whatever manner.
+fn saying_of_old(said: &Saying<'_>) -> String {
+    match said {
+        Saying::Message(said) => message::blocks(said),
+        said => saying(said, ""),
+    }
+}
+
+fn question(question: &str) -> String {
+    format!("**{}**", or(question, "a poll without a question"))
+}
+
+fn or(text: &str, instead: &str) -> String {
+    let text = inline(text);
+    if text.is_empty() { instead.to_owned() } else { text }
+}
+
+fn poll(poll: &Poll) -> String {
+    let mut text = format!("**Poll** · {}", question(&poll.question));
+    if let Some(closed) = &poll.closed {
+        let _ = write!(text, " · closed {closed}");
+    }
+    let most = poll.answers.iter().map(|answer| answer.count).max().unwrap_or(0);
+    text.push_str("\n\n| | votes | |\n|---|---|---|\n");
+    for Answer { text: answer, count, names } in &poll.answers {
+        let answer = or(answer, "…");
+        let _ = match (*count, poll.is_secret) {
+            (_, true) => writeln!(text, "| {answer} | | |"),
+            (0, _) => writeln!(text, "| {answer} | 0 | |"),
+            (count, _) if count == most => {
+                writeln!(text, "| **{answer}** | **{count}** | {} |", voters(names, count))
+            }
+            (count, _) => writeln!(text, "| {answer} | {count} | {} |", voters(names, count)),
+        };
+    }
+    let _ = match (poll.voters, poll.spoiled, poll.is_secret) {
+        (count, _, true) => write!(text, "\n*{count} voted; how is not told before the poll is closed*"),
+        (_, 0, _) => Ok(()),
+        (_, spoiled, _) => write!(text, "\n*{spoiled} invalid*"),
+    };
+    text.trim_end().to_owned()
+}
+
+fn voters(first: &[Name], count: u64) -> String {
+    let others = count - first.len() as u64;
+    let first: Vec<String> = first.iter().map(name).collect();
+    if others == 0 { first.join(", ") } else { listed(&first, others) }
+}
+
+/// What others made of it: `👍 3 (Alice, Bob, Carol) · [thread: 2 replies](…)`.
+fn made(made: &Made) -> String {
+    let mut parts: Vec<String> = made.reactions.iter().map(reaction).collect();
+    parts.extend((made.other_reactions > 0).then(|| format!("{} other reactions", made.other_reactions)));
+    parts.extend(made.thread.as_ref().map(|(replies, first)| {
+        let count = if *replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
+        format!("[thread: {count}]({})", address(first))
+    }));
+    parts.join(" · ")
+}
+
+fn reaction(Reaction { key, count, names }: &Reaction) -> String {
+    let key = inline(key);
+    if *count == 1 && names.len() == 1 {
+        return format!("{key} {}", name(&names[0]));
+    }
+    format!("{key} {count} ({})", voters(names, *count))
+}
+
+fn unread(Unread { anchor: place, first, last, count, names: by }: &Unread) -> String {
+    let (first, last) = (first.to_string(), last.to_string());
+    let span = if first == last { first } else { format!("{first} – {last}") };
+    let messages = if *count == 1 { "1 encrypted message".to_owned() } else { format!("{count} encrypted messages") };
+    format!("<sub>{}{span} · {messages} from {} could not be read</sub>", anchor(place.as_str()), names(by))
+}
+
+/// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
+fn begins_as_paragraph(markdown: &str) -> bool {
+    let line = markdown.lines().next().unwrap_or_default();
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
+        || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
+    let is_rule = line.len() >= 3 && line.bytes().all(|byte| b"*-_ ".contains(&byte));
+    let is_link = ["<http", "<mailto"].iter().any(|begin| line.starts_with(begin));
+    let is_other = [">", "#", "|", "```", "~~~", "<", "    "].iter().any(|begin| line.starts_with(begin));
+    !(line.is_empty() || is_item || is_rule || is_other && !is_link)
+}
+
+/// Whether markdown of ours ends with a paragraph, so that a mark can stand behind it.
+fn ends_as_paragraph(markdown: &str) -> bool {
+    let last = markdown.rsplit("\n\n").next().unwrap_or_default();
+    begins_as_paragraph(last) && !markdown.contains("```") && !markdown.contains("~~~") && !last.starts_with(' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::block::{Edited, Quote, Saying};
+    use super::super::super::line::{Anchor, When};
+    use super::super::super::message::Message;
+    use super::*;
+
+    const PLACE: &str = "<a id=\"AAAAAAAAAAAA\"></a>00:00";
+
+    fn anchor() -> Anchor {
+        Anchor::of(&format!("${}", "A".repeat(43)))
+    }
+
+    fn said(content: &str, goes_on: bool) -> Said<'_> {
+        let head = Head { name: Name::new("Car*l*", None), goes_on, anchor: anchor(), at: When::here(Some(0)) };
+        let saying = Saying::Message(Message::of("m.room.message", content, false));
+        Said { head, thread: None, quote: None, saying, edited: None }
+    }
+
+    #[track_caller]
+    fn check(block: &Block<'_>, markdown: &str) {
+        let mut out = Vec::new();
+        Markdown::to(&mut out).write(block).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), format!("{markdown}\n\n"));
+    }
+
+    #[test]
+    fn what_is_said_stands_behind_the_time_where_that_is_read_as_one() {
+        let text = r#"{"body":"hello"}"#;
+        check(&Block::Said(said(text, true)), &format!("{PLACE} · hello"));
+        check(&Block::Said(said(text, false)), &format!("**Car\\*l\\*** · {PLACE}\n\nhello"));
+        let code = r#"{"format":"org.matrix.custom.html","formatted_body":"<pre>x</pre>"}"#;
+        check(&Block::Said(said(code, true)), &format!("{PLACE}\n\n```\nx\n```"));
+        let edited = Some(Edited { at: When::from(Some(60_000), &(86_400_000..172_800_000)), times: 2 });
+        let mark = "*(edited 1970-01-01 00:01, 2×)*";
+        check(&Block::Said(Said { edited, ..said(text, true) }), &format!("{PLACE} · hello {mark}"));
+        check(&Block::Said(Said { edited, ..said(code, true) }), &format!("{PLACE}\n\n```\nx\n```\n\n{mark}"));
+    }
+
+    #[test]
+    fn what_it_answers_stands_before_it() {
+        let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor() };
+        let (name, day) = (Name::new("Bob", Some("@b:x")), Some("1970-01-02".to_owned()));
+        let said_there = vec![Span::words("poll: "), Span::Text("[x](y)".to_owned())];
+        let quote = Quote::Of { name, day, at: When::here(None), said: said_there, address };
+        let quoted = "> [Bob (@b:x) 1970-01-02 --:--](1970-01-02.md#AAAAAAAAAAAA): poll: \\[x\\](y)";
+        let of = Said { quote: Some(quote), ..said(r#"{"body":"hello"}"#, true) };
+        check(&Block::Said(of), &format!("{PLACE}\n\n{quoted}\n\nhello"));
+    }
+
+    #[test]
+    fn what_was_made_of_it_stands_on_one_line() {
+        let reaction = |key: &str, count, names: &[&str]| {
+            let names = names.iter().map(|name| Name::new(name, None)).collect();
+            Reaction { key: key.to_owned(), count, names }
+        };
+        let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"])];
+        let thread = Some((1, Address { day: None, anchor: anchor() }));
+        let made = Made { reactions, other_reactions: 2, thread };
+        let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · 2 other reactions · [thread: 1 reply](#AAAAAAAAAAAA)";
+        check(&Block::Made(made), line);
+    }
+}

@@ -1,0 +1,92 @@
+//! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
+
+/// What a room is called at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Title {
+    /// Its `m.room.name`, else its canonical alias, else what its members are called, else its id.
+    pub name: String,
+    /// The canonical alias first.
+    pub aliases: Vec<String>,
+}
+
+/// What a day has to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages that can be read: no edits, none redacted.
+    pub messages: u64,
+    /// Encrypted events.
+    pub encrypted: u64,
+}
+
+/// What stands above a day's blocks.
+#[derive(Clone, Debug)]
+pub struct DayHead<'a> {
+    /// The room's id.
+    pub room_id: &'a str,
+    /// What it was called at the end of the day.
+    pub title: Title,
+    /// `2026-11-22`, or `undated`.
+    pub day: &'a str,
+    /// How many events it has.
+    pub events: i64,
+    /// What of them is told.
+    pub tally: Tally,
+    /// The day before that has events.
+    pub previous: Option<String>,
+    /// The next one.
+    pub next: Option<String>,
+}
+
+/// What a room is now; as `room.json` tells it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct RoomFacts {
+    /// Its id.
+    pub id: String,
+    /// Its name, as in [`Title`].
+    pub name: String,
+    /// Its addresses, as in [`Title`].
+    pub aliases: Vec<String>,
+    /// Its topic.
+    pub topic: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// `m.space`; null: an ordinary room.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The algorithm; null: not encrypted.
+    pub encryption: Option<String>,
+    /// Who made it.
+    pub creator: Option<String>,
+}
+
+/// A day in the index of a room.
+#[derive(Clone, Copy, Debug)]
+pub struct DayLine<'a> {
+    /// `2026-11-22`, or `undated`.
+    pub day: &'a str,
+    /// How many messages it has that can be read.
+    pub messages: i64,
+    /// How many events it has.
+    pub events: i64,
+}
+
+/// A room in the index of rooms.
+#[derive(Clone, Debug)]
+pub struct RoomLine {
+    /// The room's id.
+    pub room_id: String,
+    /// What it is called.
+    pub name: String,
+    /// Its first address.
+    pub alias: Option<String>,
+    /// How many messages it has that can be read.
+    pub messages: i64,
+    /// Its first day that has a date.
+    pub first_day: Option<String>,
+    /// Its last one.
+    pub last_day: Option<String>,
+    /// It is a space.
+    pub is_space: bool,
+    /// What is said in it is encrypted.
+    pub is_encrypted: bool,
+}

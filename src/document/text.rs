@@ -1,0 +1,69 @@
+//! Plain text, shortened and listed, for whatever form it gets later. Knows no markup and escapes nothing.
+
+use std::borrow::Cow;
+
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// The beginning of a text, its white space collapsed: at most `chars` characters, then `…`, cut between words
+/// where possible.
+#[must_use]
+pub fn shortened(text: &str, chars: usize) -> String {
+    let (mut short, mut count) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        if !short.is_empty() {
+            short.push(' ');
+            count += 1;
+        }
+        let start = short.len();
+        // one more than asked for tells that there is more
+        short.extend(word.chars().take((chars + 1).saturating_sub(count)));
+        count += short[start..].chars().count();
+        if count > chars {
+            break;
+        }
+    }
+    let Some((limit, _)) = short.char_indices().nth(chars) else { return short };
+    let whole = short.grapheme_indices(true).map(|(at, _)| at).take_while(|at| *at <= limit).last().unwrap_or(0);
+    let whole = if whole == 0 { limit } else { whole };
+    let end = match short[..whole].rfind(' ') {
+        Some(space) if short.as_bytes().get(whole) != Some(&b' ') && space * 2 > whole => space,
+        _ => whole,
+    };
+    short.truncate(end);
+    short.truncate(short.trim_end().len());
+    short.push('…');
+    short
+}
+
+/// Text without newlines, runs of white space, or white space around it.
+pub(crate) fn collapse(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte)) && !text.contains("  ") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    Cow::Owned(out)
+}
+
+/// `Alice`, `Alice and Bob`, `Alice, Bob and 3 others`.
+#[must_use]
+pub fn listed(names: &[String], more: u64) -> String {
+    let others = match more {
+        0 => None,
+        1 => Some("1 other".to_owned()),
+        more => Some(format!("{more} others")),
+    };
+    let mut all: Vec<&str> = names.iter().map(String::as_str).collect();
+    all.extend(others.as_deref());
+    match all.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+    }
+}

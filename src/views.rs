@@ -1,0 +1,232 @@
+//! Views of an archive that people read: each room-day as a document in markdown, and the indexes that lead to them.
+//!
+//! All of it is derived from what the seam (`archive::reading`) tells, so the same events give the same bytes, whenever and in
+//! whatever order they came. A file is written beside the one it replaces, renamed over it, and synced; then the catalog forgets
+//! that it was stale. So what is cut off is done again. Here is no SQL, and no markup: `document` has the forms.
+
+mod by_name;
+mod day;
+mod facts;
+mod index;
+mod missing;
+mod phrases;
+mod poll;
+mod quotes;
+mod relations;
+mod said;
+mod scene;
+mod telling;
+mod workers;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Seek as _, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::archive::reading::{Reader, rooms, title};
+use crate::archive::replace::replace;
+use crate::archive::{Archive, Error, Readers, StaleDay, jsonl};
+use crate::document::block::{Block, Writer as _};
+use crate::document::markdown::{self, Markdown};
+use crate::document::page::{DayHead, Tally};
+use crate::document::time;
+use day::{DayBuilder, Memory};
+pub use missing::{Missing, mark_missing, missing};
+use workers::Workers;
+
+/// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
+const AT_ONCE: usize = 2_000;
+/// How many a thread takes at a time: two that write to the same directory wait for each other.
+const NEIGHBOURS: usize = 100;
+/// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
+const IN_MEMORY: usize = 256 * 1024;
+
+/// How events are shown.
+#[derive(Clone, Debug)]
+struct Options {
+    /// Redacted messages are followed by what they said.
+    show_redacted: bool,
+    /// All days are in one document, so that links need no file.
+    one_document: bool,
+    /// Only events of this time, in milliseconds since the epoch.
+    between: Range<i64>,
+    /// Who may read what is rendered.
+    readers: Readers,
+}
+
+impl Options {
+    fn new(show_redacted: bool) -> Options {
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner }
+    }
+}
+
+/// What was rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Room-days.
+    pub days: u64,
+    /// Rooms whose index is new.
+    pub rooms: u64,
+    /// The file system has no symbolic links, so `by-name/` is not there.
+    pub no_links: bool,
+}
+
+/// Renders every transcript that is stale, and the indexes. `progress` hears how many room-days are done, and of how many; it
+/// ends the work early by returning false.
+pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<Rendered, Error> {
+    let mut rendered = Rendered::default();
+    if archive.is_indexed() {
+        let catalog = archive.catalog().interrupt_handle();
+        let interrupt = archive.interrupt().clone();
+        match interrupt.during(vec![catalog], || render_into(archive, &mut rendered, progress)) {
+            Err(Error::Stopped) => {}
+            done => done?,
+        }
+    }
+    Ok(rendered)
+}
+
+fn render_into(
+    archive: &mut Archive,
+    rendered: &mut Rendered,
+    progress: &mut dyn FnMut(u64, u64) -> bool,
+) -> Result<(), Error> {
+    let all = archive.catalog().stale_transcripts()?;
+    let options = Options { readers: archive.readers(), ..Options::new(archive.catalog().shows_redacted()?) };
+    let directory = archive.directory().to_owned();
+    if !archive.catalog().has_transcripts()? {
+        index::is_ours(&directory)?;
+    }
+    // opened before anything is written, so that it learns of every failure since
+    let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
+    let mut workers = Workers::new(&directory, archive.interrupt().clone());
+    while rendered.days < all {
+        archive.check_lock()?;
+        let stale = archive.catalog().stale_days(AT_ONCE)?;
+        if stale.is_empty() {
+            break;
+        }
+        let mut goes_on = true;
+        let mut tell = |done: usize| {
+            goes_on = progress(rendered.days + done as u64, all);
+            goes_on
+        };
+        let tallies = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
+            Ok((stale, render_day(&directory, reader, stale, &options, memory)?))
+        })?;
+        sync(&directory, &whole, tallies.iter().map(|(stale, _)| transcript(stale)))?;
+        let changes = archive.view_state()?;
+        for (stale, tally) in &tallies {
+            changes.day_is_rendered(stale, tally.messages)?;
+        }
+        changes.commit()?;
+        rendered.days += tallies.len() as u64;
+        if !goes_on {
+            return Ok(());
+        }
+        archive.interrupt().check()?;
+    }
+    archive.check_lock()?;
+    index::render(archive, &mut workers, &whole, rendered)
+}
+
+/// Writes what a document about a whole room begins with.
+pub fn document_head(archive: &Archive, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
+    let title = title::now(&archive.catalog().reader(), room_id)?;
+    out.write_all(markdown::document_head(room_id, &title).as_bytes()).map_err(Error::Transcript)
+}
+
+/// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.
+pub fn document_days(
+    archive: &Archive,
+    room_id: &str,
+    between: Option<&Range<i64>>,
+    show_redacted: bool,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let catalog = archive.catalog();
+    archive.interrupt().during(vec![catalog.interrupt_handle()], || {
+        write_days(&catalog.reader(), room_id, between, show_redacted, out)
+    })
+}
+
+fn write_days(
+    reader: &Reader<'_>,
+    room_id: &str,
+    between: Option<&Range<i64>>,
+    show_redacted: bool,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let mut options = Options { one_document: true, ..Options::new(show_redacted) };
+    let mut memory = Memory::default();
+    let mut writer = Markdown::to(out);
+    for day in &rooms::days_of(reader, room_id)? {
+        let range = time::range(day);
+        if let Some(between) = between {
+            if range.start >= between.end || range.end <= between.start {
+                continue;
+            }
+            options.between = between.clone();
+        }
+        writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
+        DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
+    }
+    Ok(())
+}
+
+/// Returns when files that were made anew are on the disk, and their names.
+fn sync(archive: &Path, whole: &File, paths: impl Iterator<Item = String>) -> Result<(), Error> {
+    let files: Vec<PathBuf> = paths.map(|path| archive.join(path)).collect();
+    let directories = files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+    jsonl::sync_files(archive, whole, &files, &directories)
+}
+
+/// The transcript of a room-day, below the archive.
+fn transcript(stale: &StaleDay) -> String {
+    format!("{}.md", stale.stem())
+}
+
+/// Renders one room-day.
+fn render_day(
+    archive: &Path,
+    reader: &Reader<'_>,
+    stale: &StaleDay,
+    options: &Options,
+    memory: &mut Memory,
+) -> Result<Tally, Error> {
+    let transcript = transcript(stale);
+    let path = archive.join(&transcript);
+    let directory = path.parent().unwrap_or(archive);
+    let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
+    let mut write = || {
+        let mut out = BufWriter::new(&mut body);
+        let mut writer = Markdown::to(&mut out);
+        let tally = DayBuilder::build(reader, &stale.room_id, stale.day(), options, memory, &mut writer)?;
+        out.flush().map_err(Error::Transcript)?;
+        Ok(tally)
+    };
+    let tally = write().map_err(|error| match error {
+        Error::Transcript(source) => Error::io("write", &path)(source),
+        error => error,
+    })?;
+    let head = markdown::day_head(&day_head(reader, stale, tally, memory)?);
+    body.rewind().map_err(Error::io("write", &path))?;
+    replace(archive, &transcript, options.readers, &mut |file| {
+        let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
+        copied.map(drop).map_err(Error::Transcript)
+    })?;
+    Ok(tally)
+}
+
+/// What stands above a day's events.
+fn day_head<'a>(
+    reader: &Reader<'_>,
+    stale: &'a StaleDay,
+    tally: Tally,
+    memory: &mut Memory,
+) -> Result<DayHead<'a>, Error> {
+    let (room_id, day, events) = (&*stale.room_id, stale.day(), stale.events);
+    let title = title::before(reader, room_id, time::range(day).end, &mut memory.remembered)?;
+    let (previous, next) = rooms::neighbours(reader, room_id, day)?;
+    Ok(DayHead { room_id, title, day, events, tally, previous, next })
+}

@@ -1,0 +1,29 @@
+//! What a room is now, by its state events.
+
+use super::phrases::topic;
+use crate::archive::Error;
+use crate::archive::reading::{Reader, rooms, title};
+use crate::document::page::{RoomFacts, Title};
+use crate::event::Object;
+
+/// What a room is now; its version as far as it is known without its creation.
+pub(super) fn facts(reader: &Reader<'_>, room_id: &str, version: Option<String>) -> Result<RoomFacts, Error> {
+    let newest = |kind: &str| title::state(reader, room_id, kind);
+    let text = |content: &Option<String>, key: &str| {
+        let text = Object::of(content.as_deref()?).text(key)?;
+        Some(text.into_owned()).filter(|text| !text.trim().is_empty())
+    };
+    let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);
+    let Title { name, aliases } = title::now(reader, room_id)?;
+    let creator = rooms::creator(reader, room_id)?;
+    Ok(RoomFacts {
+        id: room_id.to_owned(),
+        name,
+        aliases,
+        topic: newest("m.room.topic")?.as_deref().map(Object::of).as_ref().and_then(topic),
+        version: version.or_else(|| text(&create, "room_version")),
+        kind: text(&create, "type"),
+        encryption: text(&encryption, "algorithm"),
+        creator,
+    })
+}

@@ -1,0 +1,168 @@
+//! The indexes: `index.md` of the archive, `index.md` and `room.json` of each room.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use super::facts::facts;
+use super::workers::Workers;
+use super::{AT_ONCE, Rendered, by_name, sync};
+use crate::archive::reading::{Reader, rooms};
+use crate::archive::replace::replace;
+use crate::archive::{Archive, Error, Readers, RenderedRoom, inside, layout};
+use crate::document::markdown::{self, INDEX_BEGIN};
+use crate::document::page::RoomFacts;
+
+/// Renders the indexes of the rooms whose days or names have changed, the links to them, and the archive's index.
+pub(super) fn render(
+    archive: &mut Archive,
+    workers: &mut Workers<'_>,
+    whole: &File,
+    rendered: &mut Rendered,
+) -> Result<(), Error> {
+    let (directory, interrupt) = (archive.directory().to_owned(), archive.interrupt().clone());
+    let readers = archive.readers();
+    let stale = archive.catalog().stale_rooms()?;
+    let mut portions = stale.chunks(AT_ONCE).peekable();
+    while let Some(portion) = portions.next() {
+        let rooms = workers
+            .each(portion, 1, &mut |_| true, &|reader, _, room_id| room(&directory, readers, reader, room_id))?;
+        // perhaps these are not all
+        interrupt.check()?;
+        let changes = archive.view_state()?;
+        let mut renamed = BTreeSet::new();
+        for (room, before) in &rooms {
+            if before.as_ref() != Some(&room.by_name) {
+                renamed.extend(before.iter().chain([&room.by_name]).cloned());
+                changes.unlink(&room.room_id)?;
+            }
+            changes.room_is_rendered(room)?;
+        }
+        // where two rooms share a name, both get another link
+        renamed.iter().try_for_each(|name| changes.unlink_all(name))?;
+        let of_rooms = rooms
+            .iter()
+            .flat_map(|(room, _)| ["room.json", "index.md"].map(|file| format!("rooms/{}/{file}", room.directory)));
+        let is_last = portions.peek().is_none();
+        if is_last {
+            // before no room is stale any more, which would say that it need not be made anew
+            write_rooms(&directory, readers, &changes.reader())?;
+        }
+        sync(&directory, whole, of_rooms.chain(is_last.then(|| "index.md".to_owned())))?;
+        changes.commit()?;
+    }
+    rendered.rooms += stale.len() as u64;
+    rendered.no_links = !by_name::link(archive)?;
+    Ok(())
+}
+
+/// Renders the index of a room; also what it was called in `by-name/`.
+fn room(
+    archive: &Path,
+    readers: Readers,
+    reader: &Reader<'_>,
+    room_id: &str,
+) -> Result<(RenderedRoom, Option<String>), Error> {
+    let (directory, version, before) = rooms::kept(reader, room_id)?;
+    let about = facts(reader, room_id, version)?;
+    write_json(archive, readers, &format!("rooms/{directory}/room.json"), &about)?;
+    write_index(archive, readers, reader, &directory, &about)?;
+    let by_name = by_name::safe(&about.name).or_else(|| by_name::safe(&directory));
+    let room = RenderedRoom {
+        room_id: about.id,
+        directory,
+        name: about.name,
+        aliases: serde_json::to_string(&about.aliases).unwrap_or_default(),
+        kind: about.kind,
+        is_encrypted: about.encryption.is_some(),
+        by_name: by_name.unwrap_or_else(|| "room".to_owned()),
+    };
+    Ok((room, before))
+}
+
+fn write_json(archive: &Path, readers: Readers, path: &str, about: &RoomFacts) -> Result<(), Error> {
+    replace(archive, path, readers, &mut |file| {
+        let written = serde_json::to_writer_pretty(&mut *file, about).map_err(io::Error::from);
+        written.and_then(|()| file.write_all(b"\n")).map_err(Error::Transcript)
+    })
+}
+
+/// A room's days, by month, the newest first.
+fn write_index(
+    archive: &Path,
+    readers: Readers,
+    reader: &Reader<'_>,
+    room: &str,
+    about: &RoomFacts,
+) -> Result<(), Error> {
+    let head = markdown::room_head(about);
+    replace(archive, &format!("rooms/{room}/index.md"), readers, &mut |file| {
+        file.write_all(head.as_bytes()).map_err(Error::Transcript)?;
+        let mut before = None;
+        rooms::each_day(reader, &about.id, &mut |day| {
+            let line = markdown::day_line(&day, before.as_deref());
+            before = Some(day.day.to_owned());
+            file.write_all(line.as_bytes()).map_err(Error::Transcript)
+        })
+    })
+}
+
+/// Refuses an `index.md` that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
+pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
+    let path = archive.join("index.md");
+    let mut begin = Vec::new();
+    let read =
+        inside::read(archive, "index.md").and_then(|file| file.take(INDEX_BEGIN.len() as u64).read_to_end(&mut begin));
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io("read", &path)(error)),
+        // a crash of the machine leaves files without what was written to them
+        Ok(_) if begin == INDEX_BEGIN.as_bytes() || begin.iter().all(|byte| *byte == 0) => Ok(()),
+        Ok(_) => Err(Error::InTheWay(path)),
+    }
+}
+
+/// All rooms, by name.
+fn write_rooms(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<(), Error> {
+    replace(archive, "index.md", readers, &mut |file| {
+        file.write_all(markdown::index_head().as_bytes()).map_err(Error::Transcript)?;
+        rooms::each_room(reader, &mut |room| {
+            let line = markdown::index_line(&room, &layout::room_directory(&room.room_id));
+            file.write_all(line.as_bytes()).map_err(Error::Transcript)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::event::tests::stored;
+    use crate::event::{Event, Stored};
+
+    const PDU: &str = r#"{"type":"m.room.message","content":{"body":"x"},"origin_server_ts":1795348800000}"#;
+
+    #[test]
+    fn more_rooms_than_are_rendered_at_once_are_all_in_the_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let rooms = directory.path().join("rooms");
+        for number in 0..=AT_ONCE {
+            let (event_id, room_id) = (format!("${number}"), format!("!{number}:x"));
+            let stored = Stored { event_id: &event_id, room_id: &room_id, ..stored(Some(PDU)) };
+            let room = rooms.join(format!("{number}@x"));
+            fs::create_dir_all(&room).unwrap();
+            fs::write(room.join("2026-11-22.jsonl"), Event::from_stored(&stored).line + "\n").unwrap();
+        }
+        let mut archive = Archive::open(directory.path(), None).unwrap();
+        let rendered = crate::views::render(&mut archive, &mut |_, _| true).unwrap();
+        assert_eq!(rendered.rooms, AT_ONCE as u64 + 1);
+        let index = fs::read_to_string(directory.path().join("index.md")).unwrap();
+        for number in 0..=AT_ONCE {
+            assert!(index.contains(&format!("](rooms/{number}@x/index.md)")), "{number}");
+            assert!(rooms.join(format!("{number}@x/index.md")).exists(), "{number}");
+        }
+        assert_eq!(crate::views::render(&mut archive, &mut |_, _| true).unwrap(), Rendered::default());
+    }
+}

@@ -1,0 +1,119 @@
+//! Transcripts that are gone though the catalog has them rendered: somebody has deleted them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::by_name;
+use crate::archive::reading::Reader;
+use crate::archive::reading::rooms::{self, RenderedDay};
+use crate::archive::{Archive, Catalog, Error, inside, jsonl};
+
+/// How many room-days are looked at before the catalog learns of it.
+const AT_ONCE: usize = 5_000;
+
+/// What a look for transcripts found.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// How many room-days were looked at.
+    pub looked_at: usize,
+    /// The file of lines of each whose transcript is gone, below the archive.
+    pub days: Vec<String>,
+    /// Directories of rooms whose index, `room.json` or link is gone.
+    pub rooms: BTreeSet<String>,
+    /// The archive's `index.md` is gone.
+    pub index: bool,
+    /// The number of the last file of lines that was looked at.
+    last: Option<i64>,
+}
+
+impl Missing {
+    /// Whether nothing is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.days.is_empty() && self.rooms.is_empty() && !self.index
+    }
+}
+
+/// Looks for the transcripts of some room-days that are rendered, `most` at most, others each time.
+pub fn missing(catalog: &Catalog, archive: &Path, most: usize) -> Result<Missing, Error> {
+    let reader = catalog.reader();
+    let start = rooms::anywhere(&reader)?;
+    let mut missing = missing_between(&reader, archive, start, i64::MAX, most)?;
+    let before = missing_between(&reader, archive, 0, start, most - missing.looked_at)?;
+    missing.looked_at += before.looked_at;
+    missing.days.extend(before.days);
+    missing.rooms.extend(before.rooms);
+    missing.index = lacks_index(&reader, archive)?;
+    Ok(missing)
+}
+
+/// Looks for the transcripts of room-days whose files of lines have numbers from `start` on and before `end`, in their order.
+fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, most: usize) -> Result<Missing, Error> {
+    let links = inside::directory(archive, by_name::DIRECTORY).ok();
+    let mut missing = Missing::default();
+    let (mut room, mut there) = (String::new(), BTreeSet::new());
+    rooms::rendered_days(reader, start, end, most, &mut |RenderedDay { number, room: directory, day }| {
+        if directory != room {
+            directory.clone_into(&mut room);
+            there = jsonl::names(archive, &format!("rooms/{room}"))?;
+            let link = rooms::link_to(reader, &room)?;
+            let is_linked = |link: &String| {
+                links.as_ref().is_some_and(|links| by_name::room_of(links, link).as_ref() == Some(&room))
+            };
+            if !there.contains("index.md") || !there.contains("room.json") || !link.iter().all(is_linked) {
+                missing.rooms.insert(room.clone());
+            }
+        }
+        if !there.contains(&format!("{day}.md")) {
+            missing.days.push(format!("rooms/{room}/{day}.jsonl"));
+        }
+        missing.looked_at += 1;
+        missing.last = Some(number);
+        Ok(())
+    })?;
+    Ok(missing)
+}
+
+/// Whether the archive's index is gone: once a room is rendered, there is one.
+fn lacks_index(reader: &Reader<'_>, archive: &Path) -> Result<bool, Error> {
+    let path = archive.join("index.md");
+    Ok(inside::length(archive, "index.md").map_err(Error::io("look at", &path))?.is_none()
+        && rooms::any_is_rendered(reader)?)
+}
+
+/// Says that transcripts which somebody has deleted have to be rendered anew, once `most` room-days at most were looked at,
+/// others each time; without, all.
+pub fn mark_missing(archive: &mut Archive, most: Option<usize>) -> Result<(), Error> {
+    if !archive.is_indexed() {
+        return Ok(());
+    }
+    let directory = archive.directory().to_owned();
+    if let Some(most) = most {
+        let missing = missing(archive.catalog(), &directory, most)?;
+        return mark_gone(archive, &missing);
+    }
+    let mut next = 0;
+    loop {
+        let missing = missing_between(&archive.catalog().reader(), &directory, next, i64::MAX, AT_ONCE)?;
+        mark_gone(archive, &missing)?;
+        match missing.last {
+            Some(number) => next = number + 1,
+            None => break,
+        }
+    }
+    let index = lacks_index(&archive.catalog().reader(), &directory)?;
+    mark_gone(archive, &Missing { index, ..Missing::default() })
+}
+
+fn mark_gone(archive: &mut Archive, missing: &Missing) -> Result<(), Error> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let changes = archive.view_state()?;
+    missing.days.iter().try_for_each(|path| changes.day_is_gone(path))?;
+    missing.rooms.iter().try_for_each(|room| changes.room_is_gone(room))?;
+    if missing.index {
+        changes.index_is_gone()?;
+    }
+    changes.commit()
+}

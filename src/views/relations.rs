@@ -1,0 +1,125 @@
+//! What was made of an event by others: its redaction, its edits, reactions to it, its thread.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::ControlFlow;
+
+use super::scene::Scene;
+use crate::archive::Error;
+use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any};
+use crate::document::block::{Edited, Made, Reaction};
+use crate::document::line::{Address, Redaction};
+use crate::document::text::shortened;
+use crate::event::Object;
+
+/// How many different reactions are shown, and how many names with each.
+const REACTIONS: usize = 50;
+const NAMED: usize = 10;
+
+/// The redaction of an event that says nothing any more.
+pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<Redaction>, Error> {
+    let Some(by) = &event.redacted_by else {
+        return Ok((event.censored && event.content() == "{}").then_some(Redaction::ByServer));
+    };
+    let Some(redaction) = scene.event(by)? else { return Ok(Some(Redaction::Unknown)) };
+    let name = scene.sender(&redaction)?;
+    let reason = Object::of(redaction.content()).text("reason");
+    let reason = reason.filter(|reason| redaction.redacted_by.is_none() && !reason.trim().is_empty());
+    let reason = reason.map(|reason| shortened(&reason, 200));
+    Ok(Some(Redaction::By { name, at: scene.when(redaction.at), reason }))
+}
+
+/// The edit of an event that is in effect: of the valid ones the newest.
+pub(super) fn newest(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
+    let mut newest = None;
+    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Newest, &mut |edit| {
+        if edit.flaw(event).is_some() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        newest = Some(edit);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(newest)
+}
+
+/// That an event was edited, if it was.
+pub(super) fn edited(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<Edited>, Error> {
+    let (mut times, mut last) = (0_u64, None);
+    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+        if edit.flaw(event).is_none() {
+            times += 1;
+            last = edit.at;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((times > 0).then(|| Edited { at: scene.when(last), times }))
+}
+
+/// The edits of an event before the last of so many, the oldest first.
+pub(super) fn each_earlier_edit(
+    event: &CatalogEvent,
+    mut edits: u64,
+    scene: &Scene<'_>,
+    take: &mut dyn FnMut(&CatalogEvent) -> Result<(), Error>,
+) -> Result<(), Error> {
+    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+        if edit.flaw(event).is_none() {
+            edits -= 1;
+            if edits == 0 {
+                return Ok(ControlFlow::Break(()));
+            }
+            take(&edit)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+/// The reactions to an event, the most frequent first.
+pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Made, Error> {
+    let mut made = Made::default();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    // a digest of each sender and key: nobody counts twice, however many there are
+    let (mut seen, hasher) = (HashSet::new(), RandomState::new());
+    each_related_to_any(scene.reader, scene.room_id, event, "m.annotation", &mut |reaction| {
+        let relation = Object::of(reaction.content()).object("m.relates_to");
+        let key = relation.and_then(|relation| relation.text("key")).filter(|key| !key.trim().is_empty());
+        let Some(key) = key.filter(|_| reaction.kind() == "m.reaction") else {
+            return Ok(());
+        };
+        let key = shortened(&key, 40);
+        if !seen.insert(hasher.hash_one((&reaction.sender, &key))) {
+            return Ok(());
+        }
+        let place = match places.get(&key) {
+            Some(&place) => place,
+            None if made.reactions.len() == REACTIONS => {
+                made.other_reactions += 1;
+                return Ok(());
+            }
+            None => {
+                places.insert(key.clone(), made.reactions.len());
+                made.reactions.push(Reaction { key, count: 0, names: Vec::new() });
+                made.reactions.len() - 1
+            }
+        };
+        let Reaction { count, names, .. } = &mut made.reactions[place];
+        *count += 1;
+        if names.len() < NAMED {
+            names.push(scene.sender(&reaction)?);
+        }
+        Ok(())
+    })?;
+    made.reactions.sort_by_key(|reaction| std::cmp::Reverse(reaction.count));
+    Ok(made)
+}
+
+/// How many replies the thread has that an event begins, and where it goes on.
+pub(super) fn thread(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<(u64, Address)>, Error> {
+    let (mut replies, mut first) = (0_u64, None);
+    each_related_to_any(scene.reader, scene.room_id, event, "m.thread", &mut |reply| {
+        replies += 1;
+        first.get_or_insert(reply);
+        Ok(())
+    })?;
+    Ok(first.map(|first| (replies, scene.address(&first))))
+}

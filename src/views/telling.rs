@@ -1,0 +1,66 @@
+//! What of a day is written, in order: who speaks, what is folded, how much it is. Looks nothing up but names.
+
+use super::scene::Scene;
+use crate::archive::Error;
+use crate::archive::reading::events::CatalogEvent;
+use crate::document::block::{Block, Head, Writer};
+use crate::document::fold::{Fold, Phrase};
+use crate::document::line::{Anchor, Name, When};
+use crate::document::page::Tally;
+
+/// Messages of one sender within this time are told under one name. Milliseconds.
+const TOGETHER: i64 = 5 * 60 * 1000;
+
+/// A day as it is written.
+pub(super) struct Telling<'w> {
+    out: &'w mut dyn Writer,
+    /// Whose messages come one after the other: the sender, under which name, until when.
+    speaker: Option<(Option<String>, Name, i64)>,
+    fold: Fold,
+    pub(super) tally: Tally,
+}
+
+impl<'w> Telling<'w> {
+    pub(super) fn to(out: &'w mut dyn Writer) -> Telling<'w> {
+        Telling { out, speaker: None, fold: Fold::default(), tally: Tally::default() }
+    }
+
+    /// Writes a block; what is folded has to be ended before.
+    pub(super) fn block(&mut self, block: &Block<'_>) -> Result<(), Error> {
+        self.out.write(block).map_err(Error::Transcript)
+    }
+
+    /// Begins what somebody says.
+    pub(super) fn head(&mut self, event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Head, Error> {
+        self.end_fold()?;
+        let name = scene.sender(event)?;
+        let at = event.at.unwrap_or(0);
+        let goes_on = self.speaker.as_ref().is_some_and(|(sender, called, until)| {
+            *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
+        });
+        self.speaker = Some((event.sender.clone(), name.clone(), at));
+        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: When::here(event.at) })
+    }
+
+    /// What follows is under a name of its own.
+    pub(super) fn end_speaker(&mut self) {
+        self.speaker = None;
+    }
+
+    /// Writes what was folded.
+    pub(super) fn end_fold(&mut self) -> Result<(), Error> {
+        self.fold.end(self.out).map_err(Error::Transcript)
+    }
+
+    /// Adds a small thing.
+    pub(super) fn phrase(&mut self, event: &CatalogEvent, phrase: Phrase) -> Result<(), Error> {
+        self.end_speaker();
+        self.fold.add(&event.event_id, event.at, phrase, self.out).map_err(Error::Transcript)
+    }
+
+    /// Adds a message that could not be read.
+    pub(super) fn unread(&mut self, event: &CatalogEvent, name: Name) -> Result<(), Error> {
+        self.end_speaker();
+        self.fold.add_unread(&event.event_id, event.at, name, self.out).map_err(Error::Transcript)
+    }
+}

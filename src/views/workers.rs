@@ -1,0 +1,83 @@
+//! Threads that render, each with a connection to the catalog.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::day::Memory;
+use crate::archive::reading::Reader;
+use crate::archive::{Catalog, Error, Interrupt};
+
+/// The most of them.
+const MOST: usize = 8;
+
+pub(super) struct Workers<'a> {
+    archive: &'a Path,
+    catalogs: Vec<Catalog>,
+    interrupt: Interrupt,
+}
+
+impl<'a> Workers<'a> {
+    pub(super) fn new(archive: &'a Path, interrupt: Interrupt) -> Self {
+        Workers { archive, catalogs: Vec::new(), interrupt }
+    }
+
+    /// What `work` makes of each thing, in any order; a thread takes so many `neighbours` at a time. One failure ends it all.
+    /// `tell` hears how many are done, and ends it early by returning false; so it does when it is told to stop, and then what
+    /// is made may be a part.
+    pub(super) fn each<'t, T: Sync, R: Send>(
+        &mut self,
+        things: &'t [T],
+        neighbours: usize,
+        tell: &mut dyn FnMut(usize) -> bool,
+        work: &(dyn Fn(&Reader<'_>, &mut Memory, &'t T) -> Result<R, Error> + Sync),
+    ) -> Result<Vec<R>, Error> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST);
+        while self.catalogs.len() < threads.min(things.len()) {
+            self.catalogs.push(Catalog::open_to_render(self.archive)?);
+            #[cfg(test)]
+            self.catalogs.iter_mut().for_each(crate::archive::count_steps);
+        }
+        let interrupt = &self.interrupt;
+        let next = AtomicUsize::new(0);
+        let goes_on = AtomicBool::new(true);
+        let done = Mutex::new(Vec::with_capacity(things.len()));
+        let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
+            catalog.read(|reader| {
+                let mut memory = Memory::default();
+                while let Some(some) = things.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed)) {
+                    for thing in some {
+                        if !goes_on.load(Ordering::Relaxed) || interrupt.is_told() {
+                            return Ok(());
+                        }
+                        let made = work(reader, &mut memory, thing)
+                            .inspect_err(|_| goes_on.store(false, Ordering::Relaxed))?;
+                        lock().push(made);
+                    }
+                    tell(lock().len());
+                }
+                Ok(())
+            })
+        };
+        let handles = self.catalogs.iter().map(Catalog::interrupt_handle).collect();
+        let Some((first, others)) = self.catalogs.split_first_mut() else { return Ok(Vec::new()) };
+        let all = || {
+            std::thread::scope(|scope| {
+                let others: Vec<_> =
+                    others.iter_mut().map(|catalog| scope.spawn(move || thread(catalog, &mut |_| ()))).collect();
+                let mut result = thread(first, &mut |done| {
+                    if !tell(done) {
+                        goes_on.store(false, Ordering::Relaxed);
+                    }
+                });
+                for other in others {
+                    result = result.and(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                }
+                result
+            })
+        };
+        interrupt.during(handles, all)?;
+        Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
