@@ -1,6 +1,7 @@
 //! Makes an archive's catalog anew from its files and its state: beside the one that is there, whose place it takes last. Who is
 //! killed meanwhile leaves the old one, or none and the new one whole. Reads no server.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -136,10 +137,19 @@ fn begun(archive: &Path, place: &Place, snapshot: &str) -> Result<Option<Catalog
     Ok(Some(catalog))
 }
 
-/// The old catalog goes first, then its journals, which are none of the new one's.
+/// The old catalog goes first, then its journals, which are none of the new one's. Should that be all that can be done, the next
+/// run completes it.
 fn take_its_place(directory: &Path) -> Result<(), Error> {
-    CATALOG.iter().try_for_each(|name| jsonl::remove(directory, name))?;
+    for name in CATALOG {
+        match inside::remove(directory, name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &directory.join(name))(error));
+            }
+            _ => {}
+        }
+    }
+    let gone = jsonl::sync(directory);
     let renamed = inside::rename(directory, NEW, CATALOG[0]);
     renamed.map_err(Error::io("replace", &directory.join(CATALOG[0])))?;
-    jsonl::sync(directory)
+    gone.and_then(|()| jsonl::sync(directory))
 }
