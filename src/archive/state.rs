@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use rustix::fs::OFlags;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::writing::{Writing, signed};
 use super::{Catalog, Error, SELECTION, inside, jsonl};
