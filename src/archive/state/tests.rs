@@ -425,7 +425,7 @@ fn a_state_of_a_newer_format_is_left_alone() {
     let place = tempfile::tempdir().unwrap();
     drop(eventful(place.path()));
     let mut lines = Vec::new();
-    record::push(&mut lines, &Map::from_iter([("format".to_owned(), 2.into())])).unwrap();
+    record::push(&mut lines, &serde_json::Map::from_iter([("format".to_owned(), 2.into())])).unwrap();
     fs::write(place.path().join(NAME), &lines).unwrap();
     lose_catalog(place.path());
     assert!(matches!(Archive::open(place.path(), None), Err(Error::NewerState(2))));
