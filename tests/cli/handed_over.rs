@@ -84,7 +84,7 @@ fn a_path_that_no_export_makes_is_refused_and_named() {
         ("update file set day = '../../../outside/2026-11-22'", "outside"),
         ("update room set directory = '../../outside'", "the path of a file \"rooms/../../outside/"),
         ("update room set by_name = '../../outside/link', link = null, dirty = 0; delete from stale", "outside/link"),
-        ("update file set day = '](../../../../outside/notes)'", "a day \"](../"),
+        ("update file set day = '](../../../../outside/notes)'", "rooms/room@here.test/](../"),
         (
             "insert into file (room, day, bytes, events, run) select room, '2026-11-21](x)', 0, 0, 1 from room",
             "2026-11-21](x)",
