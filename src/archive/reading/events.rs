@@ -42,7 +42,12 @@ pub(crate) struct CatalogEvent {
 const COLUMNS: &str =
     "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, content(path, start, length),
     relates_to, rel_type, replies_to, redacts, redacted_by, censored";
-/// Reads the lines of events in the order in which `select * from event …` gives them, and only of those that are taken.
+/// The same, with where the line is in place of what it says.
+const PLACED: &str =
+    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, path, start, length,
+    relates_to, rel_type, replies_to, redacts, redacted_by, censored";
+
+/// Reads the lines of events, given in order as [`PLACED`], and only of those that are taken.
 fn in_order(events: &str) -> String {
     format!("with ordered as materialized ({events}) select {COLUMNS} from ordered")
 }
@@ -124,7 +129,7 @@ pub(crate) fn each_of_day(
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
     // a damaged line that was read back has a day, that of its file, but no time
     let sql = in_order(&format!(
-        "select * from event
+        "select {PLACED} from event
           where room_id = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
             and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
           order by origin_server_ts, topological_ordering, event_id"
@@ -234,6 +239,18 @@ pub(crate) struct Related {
 impl Related {
     pub(crate) fn to(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
+        let named = concat!(
+            "select exists (select 1 from relation indexed by relation_relates_to where relates_to_key = ",
+            key!("?1"),
+            " and relates_to = ?1)
+               or exists (select 1 from relation indexed by relation_replies_to where replies_to_key = ",
+            key!("?1"),
+            " and replies_to = ?1 and replies_to is not relates_to)"
+        );
+        // as with most events
+        if !reader.connection.prepare_cached(named)?.query_row([event_id], |row| row.get::<_, bool>(0))? {
+            return Ok(related);
+        }
         let key = key!("?1");
         let sql = format!(
             "select distinct iif(relates_to = ?1, rel_type, null), replies_to is ?1 from event
@@ -289,7 +306,7 @@ pub(crate) fn each_related(
     };
     let key = key!("?1");
     let sql = in_order(&format!(
-        "select * from event
+        "select {PLACED} from event
           where line in (select line from relation indexed by relation_relates_to
                           where relates_to_key = {key} and relates_to = ?1)
             and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by {order}"
@@ -313,7 +330,7 @@ pub(crate) fn each_related_to_any(
               where line in (select line from relation indexed by relation_relates_to
                               where relates_to_key = {key} and relates_to = ?1)
                 and +room_id = ?2 and +rel_type = 'm.replace')
-         select * from event
+         select {PLACED} from event
           where line in (select line from named cross join relation indexed by relation_relates_to
                           where relates_to_key = {edit_key} and relates_to = named.id)
             and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
