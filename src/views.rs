@@ -15,6 +15,7 @@ mod quotes;
 mod relations;
 mod said;
 mod scene;
+pub(crate) mod shown;
 mod telling;
 mod workers;
 
