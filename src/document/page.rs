@@ -50,6 +50,17 @@ pub struct EventHead<'a> {
     pub lines: Vec<Line>,
 }
 
+/// A part of what is shown with an event.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// What stands before it.
+    Before,
+    /// The event, or what it is told with.
+    Itself,
+    /// What comes after it.
+    After,
+}
+
 /// What a room is now; as `room.json` tells it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct RoomFacts {

@@ -2,6 +2,7 @@
 //!
 //! Says nothing of what is redacted, or quotes that, unless it is to be shown. Writes no file and no SQL.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::archive::reading::title;
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
-use crate::document::page::EventHead;
+use crate::document::page::{EventHead, Part};
 use crate::document::text::shortened;
 use crate::document::time;
 use crate::event::{self, Object};
@@ -113,10 +114,12 @@ impl Shown {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
         found.event.content = line.as_deref().ok().and_then(event::content_of_line).map(str::to_owned);
-        let text = match (line, withheld(reader, &found)?) {
-            (Err(why), _) => Text::Broken(why),
-            (Ok(_), Some(why)) if !show_redacted => Text::Withheld(why),
-            (Ok(line), _) => Text::Line(line),
+        let text = match line {
+            Err(why) => Text::Broken(why),
+            Ok(line) => match withheld(reader, &found, &line)? {
+                Some(why) if !show_redacted => Text::Withheld(why),
+                _ => Text::Line(line),
+            },
         };
         let redaction = match &found.event.redacted_by {
             Some(by) => events::event(reader, &found.room_id, by)?,
@@ -143,13 +146,20 @@ impl Shown {
         out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
         let before = beside(reader, room_id, place, Side::Before, context)?;
         let after = beside(reader, room_id, place, Side::After, context)?;
-        let mut before = before.iter().rev().map(|of| found::read(reader, of));
-        let mut after = after.iter().map(|of| found::read(reader, of));
-        let mut itself = self.told_with.iter().cloned().map(Ok);
-        let parts: [&mut dyn Iterator<Item = _>; 3] = [&mut before, &mut itself, &mut after];
-        for events in parts {
-            out.write_all(markdown::RULE.as_bytes()).map_err(Error::Transcript)?;
-            DayBuilder::passage(reader, room_id, &place.day, &options, &mut memory, &mut Markdown::to(out), events)?;
+        let before = before.iter().rev().map(|of| found::read(reader, of));
+        let after = after.iter().map(|of| found::read(reader, of));
+        let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
+            (Part::Before, Box::new(before)),
+            (Part::Itself, Box::new(self.told_with.iter().cloned().map(Ok))),
+            (Part::After, Box::new(after)),
+        ];
+        for (part, events) in parts {
+            let mut events = events.peekable();
+            if events.peek().is_some() {
+                out.write_all(markdown::part_head(part).as_bytes()).map_err(Error::Transcript)?;
+                let mut out = Markdown::to(out);
+                DayBuilder::passage(reader, room_id, &place.day, &options, &mut memory, &mut out, &mut events)?;
+            }
         }
         Ok(())
     }
@@ -241,7 +251,7 @@ fn listed(words: &'static str, of: &Listed, line: &dyn Fn(&CatalogEvent) -> Line
 }
 
 /// Why an event is not to be shown, if it is not: it is redacted, or what it edits or quotes is.
-fn withheld(reader: &Reader<'_>, found: &Found) -> Result<Option<Withheld>, Error> {
+fn withheld(reader: &Reader<'_>, found: &Found, line: &str) -> Result<Option<Withheld>, Error> {
     let Found { event, room_id, .. } = found;
     let mut redactors = Redactors::default();
     if event.redacted_by.is_some() {
@@ -250,21 +260,26 @@ fn withheld(reader: &Reader<'_>, found: &Found) -> Result<Option<Withheld>, Erro
     if events::is_redacted(reader, room_id, event, &mut redactors)? {
         return Ok(Some(Withheld::Edited));
     }
-    if !quotes(event.content()) {
-        return Ok(None);
+    let mut quoted = vec![replaced(line)];
+    if quotes(event.content()) {
+        quoted.push(event.replies_to.clone());
+        if let Some(edited) = event.relates_to.as_ref().filter(|_| event.is_edit()) {
+            quoted.push(events::event(reader, room_id, edited)?.and_then(|edited| edited.replies_to));
+        }
     }
-    let edited = match &event.relates_to {
-        Some(edited) if event.is_edit() => events::event(reader, room_id, edited)?,
-        _ => None,
-    };
-    for answered in [event.replies_to.as_ref(), edited.as_ref().and_then(|edited| edited.replies_to.as_ref())] {
-        if let Some(answered) = answered
-            && events::is_id_redacted(reader, room_id, answered, &mut redactors)?
-        {
+    for quoted in quoted.into_iter().flatten() {
+        if events::is_id_redacted(reader, room_id, &quoted, &mut redactors)? {
             return Ok(Some(Withheld::Quoted));
         }
     }
     Ok(None)
+}
+
+/// The state event whose content a server has put beside that of a line's event, which replaces it.
+fn replaced(line: &str) -> Option<String> {
+    let unsigned = Object::of(line).object("unsigned")?;
+    unsigned.get("prev_content")?;
+    unsigned.text("replaces_state").map(Cow::into_owned)
 }
 
 /// Whether a content repeats what it answers, for clients that know no replies.

@@ -74,7 +74,11 @@ fn an_event_is_shown_as_transcripts_show_it() {
     for part in [&*transcript, &format!("`{LINES}`, "), "edits: `$20` 2026-11-22 12:00", "reactions: 👍 `$21`"] {
         assert!(shown.stdout.contains(part), "{part}: {shown:#?}");
     }
-    let parts: Vec<&str> = shown.stdout.split("---\n\n").collect();
+    let parts: Vec<&str> = shown.stdout.split("\n## ").collect();
+    assert_eq!(
+        parts.iter().map(|part| part.lines().next().unwrap()).collect::<Vec<_>>()[1..],
+        ["Before", "Event", "After"]
+    );
     let [_, before_it, itself, after_it] = *parts else { panic!("{shown:#?}") };
     assert!(itself.contains("said in the end *(edited 12:00)*") && itself.contains("said at first"), "{itself}");
     assert!(itself.contains(&format!("<a id=\"{ANCHOR}\"></a>")) && itself.contains("👍 @alice:here.test"), "{itself}");
@@ -208,6 +212,15 @@ fn what_is_redacted_is_not_shown_unless_asked_for() {
     let row = EventRow { content: json!({ "reason": "not nice" }).to_string(), ..EventRow::at(13) };
     database.redaction("$10", row);
     database.event(EventRow::message(14, "after it"));
+    database.event(EventRow::state(15, "m.room.topic", "", &json!({ "topic": "the secret" })));
+    let replaced = json!({ "replaces_state": "$15", "prev_content": { "topic": "the secret" } });
+    let pdu = json!({
+        "type": "m.room.topic", "state_key": "", "sender": "@alice:here.test", "content": { "topic": "another" },
+        "origin_server_ts": NOON + 16_000, "unsigned": replaced,
+    });
+    let row = EventRow::state(16, "m.room.topic", "", &json!({}));
+    database.event(EventRow { json: Some(pdu.to_string()), ..row });
+    database.redaction("$15", EventRow::at(17));
     export(&database, archive.path(), &[]).with(0);
     for (event, why) in [("$10", "it is redacted"), ("$11", "what it edits is redacted"), ("$12", "what it quotes is")]
     {
@@ -269,6 +282,11 @@ fn a_line_that_cannot_be_read_is_said_in_words() {
     check("cannot read rooms/room@here.test");
     fs::remove_file(&lines).unwrap();
     check("cannot open ");
+    // nothing is read through a link
+    let outside = archive.path().with_file_name("outside");
+    fs::write(&outside, whole).unwrap();
+    std::os::unix::fs::symlink(outside, &lines).unwrap();
+    check("symbolic link");
 }
 
 #[test]

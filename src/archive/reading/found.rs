@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::catalog::key;
+use super::super::rebuild::LONGEST_LINE;
 use super::super::{Error, lines};
 use super::Reader;
 use super::events::{ACCEPTED, COLUMNS, CatalogEvent, columns};
@@ -57,6 +58,9 @@ impl Found {
 
     /// Reads its line; `Err`: what is wrong with it.
     pub(crate) fn read_line(&self, archive: &Path) -> Result<String, String> {
+        if self.length > LONGEST_LINE {
+            return Err("it is longer than any line can be".to_owned());
+        }
         let line = lines::read(archive, &self.path, self.start, self.length).map_err(|error| told(&error))?;
         if !(line.starts_with('{') && line.ends_with('}')) || line.contains('\n') {
             return Err("there is no line where the catalog says that it is".to_owned());

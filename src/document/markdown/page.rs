@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{DayHead, DayLine, EventHead, RoomFacts, RoomLine, Title};
+use super::super::page::{DayHead, DayLine, EventHead, Part, RoomFacts, RoomLine, Title};
 use super::super::time;
 use super::text::{code_cell, excerpt, inline, yaml};
 use super::writer::line;
@@ -99,8 +99,14 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
     head
 }
 
-/// What sets parts of a document apart.
-pub(crate) const RULE: &str = "---\n\n";
+/// What stands above a part of what is shown with an event.
+pub(crate) fn part_head(part: Part) -> &'static str {
+    match part {
+        Part::Before => "## Before\n\n",
+        Part::Itself => "## Event\n\n",
+        Part::After => "## After\n\n",
+    }
+}
 
 /// What stands above an event that is shown by itself.
 pub(crate) fn event_head(of: &EventHead<'_>) -> String {
