@@ -17,6 +17,7 @@ mod said;
 mod scene;
 pub(crate) mod shown;
 mod telling;
+mod withheld;
 mod workers;
 
 use std::fs::File;

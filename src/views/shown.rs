@@ -2,7 +2,6 @@
 //!
 //! Says nothing of what is redacted, or quotes that, unless it is to be shown. Writes no file and no SQL.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -11,9 +10,10 @@ use super::Options;
 use super::day::{DayBuilder, Memory, is_told_elsewhere};
 use super::relations::redaction;
 use super::scene::Scene;
+pub(crate) use super::withheld::Withheld;
 use crate::archive::Error;
 use crate::archive::reading::Reader;
-use crate::archive::reading::events::{self, CatalogEvent, Order, Redactors, each_related, each_related_to_any};
+use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
 use crate::archive::reading::title;
 use crate::document::block::{Block, Writer};
@@ -53,24 +53,6 @@ pub(crate) enum Text {
     Withheld(Withheld),
     /// It cannot be read; why.
     Broken(String),
-}
-
-/// Why a line is not to be shown: something is redacted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Withheld {
-    Itself,
-    Edited,
-    Quoted,
-}
-
-impl Withheld {
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Withheld::Itself => "it is redacted",
-            Withheld::Edited => "what it edits is redacted",
-            Withheld::Quoted => "what it quotes is redacted",
-        }
-    }
 }
 
 /// The first ones of those that say something of an event.
@@ -116,7 +98,7 @@ impl Shown {
         found.event.content = line.as_deref().ok().and_then(event::content_of_line).map(str::to_owned);
         let text = match line {
             Err(why) => Text::Broken(why),
-            Ok(line) => match withheld(reader, &found, &line)? {
+            Ok(line) => match Withheld::of(reader, &found, &line)? {
                 Some(why) if !show_redacted => Text::Withheld(why),
                 _ => Text::Line(line),
             },
@@ -178,7 +160,7 @@ impl Shown {
         let code = |text: &str| Span::Code(text.to_owned());
         let when = |at| Span::Text(When::from(at, &(0..0)).to_string());
         let mut what = vec![code(&event.event_id), Span::words(": "), Span::of_type(event.kind())];
-        if let Some(state_key) = &event.state_key {
+        if let Some(state_key) = event.state_key.as_ref().filter(|key| !key.is_empty()) {
             what.extend([Span::words(" of “"), Span::Text(shortened(state_key, 200)), Span::words("”")]);
         }
         what.extend(event.sender.iter().flat_map(|sender| [Span::words(" from "), code(sender)]));
@@ -205,8 +187,8 @@ impl Shown {
             lines.push([Span::Redaction(mark)].into_iter().chain(by).collect());
         }
         match text {
-            // transcripts leave out what messages quote
-            Text::Line(_) | Text::Withheld(Withheld::Quoted) => {}
+            // transcripts leave out what messages quote, and what cannot be read
+            Text::Line(_) | Text::Withheld(Withheld::Quoted | Withheld::Unknown) => {}
             Text::Withheld(why) => {
                 lines.push(vec![Span::words(why.words()), Span::words(": --show-redacted shows what it said")]);
             }
@@ -248,50 +230,6 @@ fn listed(words: &'static str, of: &Listed, line: &dyn Fn(&CatalogEvent) -> Line
     }
     all.extend((of.more || of.events.len() > NAMED).then_some(Span::words(" and others")));
     Some(all)
-}
-
-/// Why an event is not to be shown, if it is not: it is redacted, or what it edits or quotes is.
-fn withheld(reader: &Reader<'_>, found: &Found, line: &str) -> Result<Option<Withheld>, Error> {
-    let Found { event, room_id, .. } = found;
-    let mut redactors = Redactors::default();
-    if event.redacted_by.is_some() {
-        return Ok(Some(Withheld::Itself));
-    }
-    if events::is_redacted(reader, room_id, event, &mut redactors)? {
-        return Ok(Some(Withheld::Edited));
-    }
-    let mut quoted = vec![replaced(line)];
-    if quotes(event.content()) {
-        quoted.push(event.replies_to.clone());
-        if let Some(edited) = event.relates_to.as_ref().filter(|_| event.is_edit()) {
-            quoted.push(events::event(reader, room_id, edited)?.and_then(|edited| edited.replies_to));
-        }
-    }
-    for quoted in quoted.into_iter().flatten() {
-        if events::is_id_redacted(reader, room_id, &quoted, &mut redactors)? {
-            return Ok(Some(Withheld::Quoted));
-        }
-    }
-    Ok(None)
-}
-
-/// The state event whose content a server has put beside that of a line's event, which replaces it.
-fn replaced(line: &str) -> Option<String> {
-    let unsigned = Object::of(line).object("unsigned")?;
-    unsigned.get("prev_content")?;
-    unsigned.text("replaces_state").map(Cow::into_owned)
-}
-
-/// Whether a content repeats what it answers, for clients that know no replies.
-fn quotes(content: &str) -> bool {
-    let content = Object::of(content);
-    let quotes = |content: &Object<'_>| {
-        let body = content.text("body").unwrap_or_default();
-        let body = body.strip_prefix("* ").unwrap_or(&body);
-        let html = content.text("formatted_body").unwrap_or_default();
-        body.starts_with("> <") || body.starts_with("> * <") || html.to_ascii_lowercase().contains("<mx-reply")
-    };
-    quotes(&content) || content.object("m.new_content").is_some_and(|new| quotes(&new))
 }
 
 /// The event that transcripts tell an event with, or itself.
@@ -373,25 +311,4 @@ fn beside(
     });
     events.truncate(end.map_or(events.len(), |end| end + 1));
     Ok(events)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quote_before_an_answer_is_known() {
-        for (content, expected) in [
-            (r#"{"body":"> <@a:x> what\n\nwell"}"#, true),
-            (r#"{"body":"> * <@a:x> waves\n\nwell"}"#, true),
-            (r#"{"body":"* > <@a:x> what\n\nwell","m.new_content":{"body":"well"}}"#, true),
-            (r#"{"body":"* well","m.new_content":{"body":"> <@a:x> what\n\nwell"}}"#, true),
-            (r#"{"body":"well","formatted_body":"<MX-reply>what</MX-reply>well"}"#, true),
-            (r#"{"body":"> what they say\n\nwell"}"#, false),
-            ("{}", false),
-            ("", false),
-        ] {
-            assert_eq!(quotes(content), expected, "{content}");
-        }
-    }
 }

@@ -293,11 +293,15 @@ fn a_line_that_cannot_be_read_is_said_in_words() {
 fn an_event_that_the_server_has_damaged_is_shown_as_such() {
     let (database, archive) = (server(), TestArchive::new());
     database.event(EventRow { json: Some("no JSON".to_owned()), ..EventRow::at(10) });
+    database.event(EventRow { json: Some("no JSON, m.replace".to_owned()), ..EventRow::at(11) });
     export(&database, archive.path(), &[]).with(3);
     let shown = show(archive.path(), "$10", &[]).with(0).stdout;
     assert!(shown.contains("damaged: its line holds no event"), "{shown}");
     assert!(json(archive.path(), "$10", &[])["flags"]["damaged"] == true);
     assert!(show(archive.path(), "$10", &["--raw"]).with(0).stdout.contains("no JSON"));
+    // it may be an edit of what is redacted
+    assert_eq!(show(archive.path(), "$11", &["--raw"]).with(0).saying("cannot be told").stdout, "");
+    assert!(show(archive.path(), "$11", &["--raw", "--show-redacted"]).with(0).stdout.contains("m.replace"));
 }
 
 #[test]
