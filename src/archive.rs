@@ -169,7 +169,8 @@ impl Archive {
         }
         let is_there =
             inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &place.file()))?;
-        let old = if is_there.is_some_and(|bytes| bytes > 0) { Catalog::open_before(&place.file())? } else { None };
+        let old =
+            if !anew && is_there.is_some_and(|bytes| bytes > 0) { Catalog::open_before(&place.file())? } else { None };
         let is_before = old.is_some();
         if let Some((old, version)) = old {
             lock = Archive::leave_state(directory, &place, old, version, &interrupt, lock)?;

@@ -196,6 +196,8 @@ pub struct Event {
     /// What it says to be read and searched: its body, of an edit the new one, of a reaction its key; of a reply without the
     /// quote before it.
     pub said: Option<String>,
+    /// It says what is to take another event's place, be there something to be read or not.
+    pub is_edit: bool,
     /// The event that this redaction redacts.
     pub redacts: Option<String>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
@@ -244,6 +246,7 @@ impl Event {
             rel_type: None,
             replies_to: None,
             said: None,
+            is_edit: false,
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
@@ -303,6 +306,7 @@ impl Event {
             rel_type: None,
             replies_to: None,
             said: None,
+            is_edit: false,
             redacts: None,
             recheck: None,
             is_beyond_line: false,
@@ -386,6 +390,7 @@ impl Event {
             self.relates_to = owned(&content.relates_to);
             self.rel_type = content.rel_type.as_deref().map(word);
             self.replies_to = owned(&content.replies_to);
+            self.is_edit = content.is_edit(self.state_key.is_some());
             self.said = content.said(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
         }
         if let Some(duration) = pdu.sticky {

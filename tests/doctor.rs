@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::Value;
 use synapse_export::archive::Archive;
 
@@ -479,4 +480,19 @@ fn keys_that_are_there_twice_are_warned_of() {
     let said = doctor(&Reader::of(&database).dsn(), None);
     said.found("duplicates", "warning", "rooms (room_id)");
     assert_eq!(said.findings("collation").len(), 1);
+}
+
+#[test]
+fn a_line_that_is_not_where_the_catalog_says_is_named() {
+    let (database, archive) = (server(Shape::V1_163), TestArchive::new());
+    database.event(EventRow::at(1));
+    database.event(EventRow::at(2));
+    archive.export(&database);
+    doctor(&database.dsn(), Some(archive.path())).found("archive", "fine", "are where it says");
+    let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+    catalog.execute("update line set start = start - 1 where event_id = '$2'", []).unwrap();
+    drop(catalog);
+    let said = doctor(&database.dsn(), Some(archive.path()));
+    said.found("archive", "error", "$2 in rooms/");
+    assert!(said.remedy("archive", "error", "$2 in rooms/").contains("synapse-export rebuild"));
 }

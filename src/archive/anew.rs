@@ -67,9 +67,13 @@ pub(super) fn make(
 ) -> Result<u64, Error> {
     let directory = &place.directory();
     let made = fill(archive, place, interrupt, steps, told).and_then(|lost| steps.at(Step::Replace).map(|()| lost));
-    // if it stays, the next one takes it away
+    // what was only cut off the next one goes on with, or takes away
+    let is_cut_off = |error: &Error| match error {
+        Error::Io { source, .. } => source.kind() != io::ErrorKind::StorageFull,
+        error => matches!(error, Error::Stopped),
+    };
     let lost = made.inspect_err(|error| {
-        if !matches!(error, Error::Stopped | Error::Io { .. }) {
+        if !is_cut_off(error) {
             drop(sweep(directory));
         }
     })?;

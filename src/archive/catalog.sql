@@ -95,7 +95,7 @@ create table relation (
 -- what it quotes may be redacted.
 create table said (
     line integer primary key,
-    body text not null
+    body text                               -- null: an edit without a readable new one
 ) strict;
 
 -- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on, or
@@ -108,8 +108,8 @@ select line.event_id, room.room_id, line.stream_ordering, line.topological_order
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
   from line
-  left join file on file.file = line.file
-  left join room on room.room = file.room
+  join file on file.file = line.file
+  join room on room.room = file.room
   left join type on type.type = line.type
   left join user on user.user = line.sender
   left join relation on relation.line = line.line

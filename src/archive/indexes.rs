@@ -29,6 +29,12 @@ pub(super) fn statements() -> impl Iterator<Item = &'static str> {
     include_str!("indexes.sql").split_inclusive(';').filter(|statement| statement.contains("create"))
 }
 
+/// The name of the index that a statement makes.
+fn name(statement: &str) -> &str {
+    let rest = statement.split_once("if not exists ").map_or("", |(_, rest)| rest);
+    rest.split(' ').next().unwrap_or_default()
+}
+
 /// Whether nothing is missing to look an event up.
 pub(super) fn are_made(catalog: &Connection) -> Result<bool, Error> {
     has(catalog, LAST)
@@ -78,7 +84,13 @@ impl Archive {
 /// Does what is to be done once every event has one line.
 pub(super) fn put_in_order(catalog: &mut Catalog, interrupt: &Interrupt, steps: &mut Steps<'_>) -> Result<(), Error> {
     step(catalog, interrupt, steps, |writing| Ok(writing.0.execute_batch(TAKE_FIRST_MEMBERSHIP)?))?;
-    let mut missing = statements().skip(1).peekable();
+    let mut missing = Vec::new();
+    for statement in statements() {
+        if !has(&catalog.connection, name(statement))? {
+            missing.push(statement);
+        }
+    }
+    let mut missing = missing.into_iter().peekable();
     while let Some(statement) = missing.next() {
         step(catalog, interrupt, steps, |writing| {
             writing.0.execute_batch(statement)?;

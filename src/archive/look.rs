@@ -6,13 +6,15 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rusqlite::params;
 use rustix::fs::Access;
 
-use super::catalog::length;
+use super::catalog::{anywhere, length};
 use super::jsonl::names;
 use super::lock::held_by;
 use super::ours::{is_nobodys, is_own};
-use super::{Catalog, Error, check_files, layout};
+use super::{Catalog, Error, check_files, layout, lines};
+use crate::event::Event;
 
 /// How many strangers are looked for, and in how many directories.
 const STRANGERS: usize = 20;
@@ -59,6 +61,28 @@ impl Catalog {
     /// Compares some files with the catalog, `most` at most, others each time. Only between runs they agree.
     pub fn check_files(&self, archive: &Path, most: i64) -> Result<(), Error> {
         check_files(archive, self, most)
+    }
+
+    /// Events whose lines are not where the catalog says, `most` of its rows at most, others each time: event ids, paths below the
+    /// archive. Only between runs it can tell.
+    pub fn misplaced(&self, archive: &Path, most: i64) -> Result<Vec<(String, String)>, Error> {
+        let rows: i64 = self.connection.query_row("select coalesce(max(line), 0) from line", [], |row| row.get(0))?;
+        let start = (rows - most).max(0);
+        let start = if start == 0 { 0 } else { anywhere(&self.connection)? * most % (start + 1) };
+        let sql = "select event_id, path, start, length from event where line > ?1 order by line limit ?2";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query(params![start, most])?;
+        let mut misplaced = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (event_id, path): (String, String) = (row.get(0)?, row.get(1)?);
+            let [start, length] = [row.get::<_, i64>(2)?, row.get::<_, i64>(3)?].map(i64::unsigned_abs);
+            let is_there = lines::read(archive, &path, start, length)
+                .is_ok_and(|line| Event::from_line(&line, "").is_ok_and(|event| event.event_id == event_id));
+            if !is_there && misplaced.len() < STRANGERS {
+                misplaced.push((event_id, path));
+            }
+        }
+        Ok(misplaced)
     }
 
     /// Files that no export has made, below the archive: some of those in its directory, and of those that bar the way of

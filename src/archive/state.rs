@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use rustix::fs::OFlags;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::writing::{Writing, signed};
 use super::{Catalog, Error, SELECTION, inside, jsonl};
@@ -29,6 +29,8 @@ pub(super) const NAME: &str = "state.jsonl";
 const NEW: &str = ".state.";
 /// The version of its records.
 const FORMAT: u64 = 1;
+/// In its first record: it has all events that are rejected or soft-failed, whatever their lines say.
+const ALL_REFUSED: &str = "all_refused";
 /// How much a file may have grown beyond twice what it was, in bytes, before it is written anew.
 const SLACK: u64 = 1024 * 1024;
 /// How much is gathered before it is written.
@@ -122,7 +124,8 @@ impl Catalog {
         let mut lines = Vec::new();
         let head = [("format", FORMAT.into()), ("archive", own.clone().into()), ("snapshot", snapshot.clone().into())];
         let head = head.map(|(key, value): (_, Value)| (key.to_owned(), value));
-        record::push(&mut lines, &Map::from_iter(head)).map_err(failed())?;
+        let refused = before.map(|_| (ALL_REFUSED.to_owned(), true.into()));
+        record::push(&mut lines, &head.into_iter().chain(refused).collect()).map_err(failed())?;
         let mut bytes = 0;
         for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
             kind.each(&writing.0, before.is_some(), |row| {

@@ -430,7 +430,7 @@ impl Writing<'_> {
             let values = params![line, relates_to, rel_type, replies_to, redacts, recheck];
             self.0.prepare_cached(sql)?.execute(values)?;
         }
-        if let Some(said) = said {
+        if said.is_some() || event.is_edit {
             self.0.prepare_cached("insert into said (line, body) values (?1, ?2)")?.execute(params![line, said])?;
         }
         Ok(())

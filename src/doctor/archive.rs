@@ -154,6 +154,15 @@ impl ArchiveState {
                 Ok(()) => Finding::fine("archive", self.compared(catalog.count_files()?)),
                 Err(error) => unusable(&error),
             });
+            let misplaced = catalog.misplaced(directory, FILES)?;
+            if !misplaced.is_empty() {
+                let lines: Vec<String> =
+                    misplaced.iter().map(|(event_id, path)| format!("{event_id} in {path}")).collect();
+                let what = format!("lines are not where the catalog says: {}", named(&lines));
+                self.findings.push(
+                    Finding::error("archive", what).remedy("synapse-export rebuild makes the catalog anew from them"),
+                );
+            }
             let strangers = catalog.strangers(directory, FILES)?;
             if !strangers.is_empty() {
                 let what = format!("no export has made these: {}", named(&strangers));
@@ -189,7 +198,7 @@ impl ArchiveState {
     fn compared(&self, files: u64) -> String {
         let most = FILES.unsigned_abs();
         let which = if files <= most { n(files) } else { format!("{} of {}, others each time,", n(most), n(files)) };
-        let what = "each is as long as its catalog says; what is in them was not read";
+        let what = "each is as long as its catalog says, and so many of their lines are where it says; what else is in them was not read";
         format!("{} events; of its files of lines {which} were looked at: {what}", n(self.events))
     }
 

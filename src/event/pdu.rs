@@ -278,12 +278,18 @@ impl<'a> Content<'a> {
         Ok(content)
     }
 
+    /// Whether it says what is to take another event's place.
+    pub(super) fn is_edit(&self, is_state: bool) -> bool {
+        self.rel_type.as_deref() == Some("m.replace") && !is_state && self.edited.is_some()
+    }
+
     /// What an event of a type says to be read and searched: its body, of an edit the new one, of a reaction its key; of a
     /// reply without the quote that older clients put before it.
     pub(super) fn said(&self, kind: &str, is_state: bool) -> Option<String> {
-        let is_edit = self.rel_type.as_deref() == Some("m.replace") && !is_state;
-        if is_edit && let Some(new) = self.edited {
-            return Some(Object::of(new).text("body").unwrap_or_default().into_owned());
+        if self.is_edit(is_state)
+            && let Some(new) = self.edited
+        {
+            return Object::of(new).text("body").map(Cow::into_owned);
         }
         if kind == "m.reaction" {
             return self.key.as_deref().map(str::to_owned);

@@ -264,6 +264,7 @@ fn a_line_reads_back_as_the_event_it_was() {
             sender: before.sender.clone().filter(|_| !damaged),
             origin_server_ts: before.origin_server_ts.filter(|_| !damaged && !before.hex),
             recheck: None,
+            is_beyond_line: false,
             ..before
         };
         assert_eq!(after, known);

@@ -82,14 +82,14 @@ fn a_path_that_no_export_makes_is_refused_and_named() {
         ("insert into intent values ('rooms/../../outside/2026-11-22.jsonl', 3)", "outside/2026-11-22.jsonl"),
         ("insert into intent values ('rooms/room@here.test/../../../outside/2026-11-22.jsonl', 0)", "outside"),
         ("update file set day = '../../../outside/2026-11-22'", "outside"),
-        ("update room set directory = '../../outside'", "the directory of a room \"../../outside\""),
+        ("update room set directory = '../../outside'", "the path of a file \"rooms/../../outside/"),
         ("update room set by_name = '../../outside/link', link = null, dirty = 0; delete from stale", "outside/link"),
-        ("update file set day = '](../../../../outside/notes)'", "a day \"](../"),
+        ("update file set day = '](../../../../outside/notes)'", "rooms/room@here.test/](../"),
         (
             "insert into file (room, day, bytes, events, run) select room, '2026-11-21](x)', 0, 0, 1 from room",
             "2026-11-21](x)",
         ),
-        ("update room set directory = '\u{1b}]0;x\u{7}'", "the directory of a room \"\\u{1b}]0;x\\u{7}\""),
+        ("update room set directory = '\u{1b}]0;x\u{7}'", "the path of a file \"rooms/\\u{1b}]0;x\\u{7}/"),
     ] {
         let place = Place::new(&database);
         place.alter(&format!("{dirty} {deed}"));

@@ -192,7 +192,7 @@ fn archived_as_damaged(database: &Database) -> TestArchive {
 fn is_as_new(archive: &TestArchive, database: &Database) {
     let other = archive.transcripts_agree(database);
     assert_eq!(archive.lines(), other.lines());
-    let events = "select group_concat(concat_ws('|', event_id, type, state_key, content, relates_to, rel_type, redacts, recheck, \
+    let events = "select group_concat(concat_ws('|', event_id, type, state_key, body, relates_to, rel_type, redacts, recheck, \
                          redacted_by, damaged), char(10) order by event_id) from event";
     assert_eq!(archive.one(events), other.one(events));
 }

@@ -14,8 +14,8 @@ pub(crate) type State = BTreeMap<String, String>;
 
 /// What the catalog says of runs: how often and when one came by, which nothing else is to depend on. A gap that a run begins
 /// with is as young as that run.
-const OF_RUNS: [(&str, &str); 5] =
-    [("line", "run"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
+const OF_RUNS: [(&str, &str); 6] =
+    [("line", "run"), ("line", "start"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
 
 /// Everything in an archive that nobody writes to.
 pub(crate) fn state(archive: &Path) -> State {

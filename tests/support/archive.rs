@@ -242,9 +242,12 @@ impl TestArchive {
                 let text = fs::read_to_string(self.path().join(&path)).expect("a file of lines can be read");
                 assert!(text.ends_with('\n'), "{path} ends in half a line");
                 files.insert((path.clone(), text.len(), text.lines().count()));
+                let mut start = 0;
                 for line in text.split_terminator('\n') {
+                    let place = format!("{path} {start} {}", line.len());
+                    start += line.len() + 1;
                     let ids: Ids = serde_json::from_str(line).unwrap_or_else(|error| panic!("{path}: {error}: {line}"));
-                    events.insert((ids.event_id.clone(), ids.room_id, path.clone()));
+                    events.insert((ids.event_id.clone(), ids.room_id, place));
                     let line = Line { path: path.clone(), text: line.to_owned() };
                     if let Some(other) = lines.insert(ids.event_id, line.clone()) {
                         panic!("two lines for one event: {other:?} and {line:?}");
@@ -264,7 +267,7 @@ impl TestArchive {
         );
         let files = files.into_iter().map(|(path, bytes, events)| (path, bytes.to_string(), events.to_string()));
         assert_eq!(files.collect::<BTreeSet<_>>(), known, "the files and what the catalog knows of them");
-        let known = rows("select event_id, room_id, path from event");
+        let known = rows("select event_id, room_id, path || ' ' || start || ' ' || length from event");
         assert_eq!(events, known, "the lines and the events of the catalog");
         lines
     }

@@ -58,10 +58,16 @@ impl Catalog {
 
     /// Opens a catalog of a version before this one, with that; none: it is of this version, or there is none.
     pub(in crate::archive) fn open_before(path: &Path) -> Result<Option<(Catalog, i64)>, Error> {
-        let (mut catalog, version) = Catalog::open_to_write(path)?;
+        // without SQLite, which may leave something there
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+        read.map_err(Error::io("read", path))?;
+        let version =
+            head.get(60..).map_or(0, |version| version.iter().fold(0, |sum, byte| sum << 8 | i64::from(*byte)));
         if !(UPGRADED_FROM..VERSION).contains(&version) {
             return Ok(None);
         }
+        let (mut catalog, version) = Catalog::open_to_write(path)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
         Ok(Some((catalog, version)))
     }

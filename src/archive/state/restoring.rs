@@ -13,7 +13,7 @@ use tracing::warn;
 use super::super::writing::Writing;
 use super::super::{Error, inside, layout, selected};
 use super::kinds::{self, KINDS};
-use super::{FORMAT, NAME, record};
+use super::{ALL_REFUSED, FORMAT, NAME, record};
 use crate::event::{Event, Word};
 
 /// How many files of which lines are lost are named.
@@ -23,6 +23,8 @@ const NAMED: usize = 20;
 pub(in crate::archive) struct Restoring {
     /// There is none: the archive is new, or of an earlier version.
     is_none: bool,
+    /// It was left by a catalog of a version before, which has all events that are rejected or soft-failed, and no others.
+    has_all_refused: bool,
     /// Something is known of events beyond their lines.
     any_event: bool,
     /// A file of lines, and how long it was.
@@ -42,7 +44,7 @@ impl Restoring {
         let path = archive.join(NAME);
         let open = || inside::read(archive, NAME).map(BufReader::new);
         let failed = || Error::io("read", &path);
-        let mut restoring = Restoring { is_none: true, any_event: false, file: None };
+        let mut restoring = Restoring { is_none: true, has_all_refused: false, any_event: false, file: None };
         let whole = match open() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(restoring),
             opened => opened.and_then(record::whole).map_err(failed())?,
@@ -63,6 +65,7 @@ impl Restoring {
                     Some(format) if format > FORMAT => return Err(Error::NewerState(format)),
                     format => restoring.is_none = format.is_none(),
                 }
+                restoring.has_all_refused = object.contains_key(ALL_REFUSED);
             }
             // what is promised stands for itself, also behind what was damaged
             keep(catalog, &object, at >= whole)?;
@@ -104,6 +107,11 @@ impl Restoring {
             } else {
                 event.is_beyond_line = is_redaction;
             }
+        }
+        let was_refused = event.rejected || event.soft_failed;
+        let accepted = was_refused && self.has_all_refused && at < self.known(&event.room_id, day, catalog)?;
+        if accepted {
+            (event.rejected, event.soft_failed, event.is_beyond_line) = (false, false, true);
         }
         if !self.any_event {
             return Ok(());
