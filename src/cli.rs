@@ -15,6 +15,7 @@ mod render;
 mod report;
 mod room;
 mod rooms;
+mod show;
 mod signals;
 mod watermark;
 
@@ -48,6 +49,7 @@ enum Command {
     Export(export::Args),
     Room(room::Args),
     Rooms(rooms::Args),
+    Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
     Doctor(doctor::Args),
@@ -177,6 +179,7 @@ pub fn run() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
         Command::Rooms(args) => rooms::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Doctor(args) => doctor::run(&args),

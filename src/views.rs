@@ -2,7 +2,8 @@
 //!
 //! All of it is derived from what the seam (`archive::reading`) tells, so the same events give the same bytes, whenever and in
 //! whatever order they came. A file is written beside the one it replaces, renamed over it, and synced; then the catalog forgets
-//! that it was stale. So what is cut off is done again. Here is no SQL, and no markup: `document` has the forms.
+//! that it was stale. So what is cut off is done again. An event that is asked for alone is `shown`, and written to no file. Here is
+//! no SQL, and no markup: `document` has the forms.
 
 mod by_name;
 mod day;
@@ -15,7 +16,9 @@ mod quotes;
 mod relations;
 mod said;
 mod scene;
+pub(crate) mod shown;
 mod telling;
+mod withheld;
 mod workers;
 
 use std::fs::File;

@@ -24,6 +24,8 @@ mod room;
 mod rooms;
 #[path = "cli/said.rs"]
 mod said;
+#[path = "cli/show.rs"]
+mod show;
 #[path = "cli/transcripts.rs"]
 mod transcripts;
 #[path = "cli/upgrade.rs"]

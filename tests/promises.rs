@@ -40,7 +40,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 17] = [
+    let commands: [(&[&str], &[&str], bool); 20] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -53,6 +53,9 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["rooms", "--json", "--sort", "id"], database, shows),
         (&["rooms", "--sort", "events"], database, shows),
         (&["render", "--all"], &with_archive, tells_nothing),
+        (&["show", "$6"], &with_archive, shows),
+        (&["show", "$6", "--raw"], &with_archive, shows),
+        (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
         (&["watermark", "show"], &with_archive, tells_nothing),
         (&["watermark", "show", "--json"], &with_archive, tells_nothing),
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),

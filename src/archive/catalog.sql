@@ -98,7 +98,8 @@ create table said (
     body text                               -- null: an edit without a readable new one
 ) strict;
 
--- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on. One is found at once by
+-- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on, or
+-- `synapse-export show --raw ID`. One is found at once by
 -- `id_key = substr('$…', 2, 8) and event_id = '$…'`; one whose id names a server by `id_key = '$…:…'`.
 create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,

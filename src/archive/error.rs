@@ -85,6 +85,9 @@ pub enum Error {
     /// No catalog to look at.
     #[error("{} is no archive: it has no catalog.sqlite (one that is lost is made anew by `synapse-export rebuild`)", .0.display())]
     NoArchive(PathBuf),
+    /// Nothing finds an event in it yet.
+    #[error("the first export to {} is not done, and no event can be found before: try again when it is", .0.display())]
+    NotIndexed(PathBuf),
     /// The directory is no archive, and not empty.
     #[error(
         "{} is no archive, and not empty: {} in the way. Give the archive a directory of its own",
@@ -335,6 +338,7 @@ impl Error {
                 | Error::Busy(_)
                 | Error::InUse(_)
                 | Error::CutOff(_)
+                | Error::NotIndexed(_)
         )
     }
 

@@ -13,7 +13,7 @@ use super::{Counts, Error, Interrupt, Told, catalog, inside, jsonl, layout};
 use crate::event::Event;
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
-const LONGEST_LINE: u64 = 1 << 30;
+pub(super) const LONGEST_LINE: u64 = 1 << 30;
 
 /// How many second lines of events are named.
 const NAMED: u64 = 20;

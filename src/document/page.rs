@@ -1,5 +1,7 @@
 //! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
 
+use super::line::Line;
+
 /// What a room is called at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Title {
@@ -35,6 +37,28 @@ pub struct DayHead<'a> {
     pub previous: Option<String>,
     /// The next one.
     pub next: Option<String>,
+}
+
+/// What stands above an event that is shown by itself.
+#[derive(Clone, Debug)]
+pub struct EventHead<'a> {
+    /// What its room was called at the end of the day.
+    pub title: Title,
+    /// `2026-11-22`, or `undated`.
+    pub day: &'a str,
+    /// What there is to know of it.
+    pub lines: Vec<Line>,
+}
+
+/// A part of what is shown with an event.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// What stands before it.
+    Before,
+    /// The event, or what it is told with.
+    Itself,
+    /// What comes after it.
+    After,
 }
 
 /// What a room is now; as `room.json` tells it.

@@ -46,6 +46,24 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         Ok(this.out.tally)
     }
 
+    /// Writes some events of a day, which come in its order.
+    pub(super) fn passage(
+        reader: &'c Reader<'c>,
+        room_id: &'c str,
+        day: &'c str,
+        options: &'c Options,
+        memory: &'c mut Memory,
+        out: &'w mut dyn Writer,
+        events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
+    ) -> Result<(), Error> {
+        let scene = Scene::new(reader, room_id, day, options, memory);
+        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        for event in events {
+            this.event(&event?)?;
+        }
+        this.out.end_fold()
+    }
+
     fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
         if event.state_key.is_some() {
             return self.state(event);
@@ -176,8 +194,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     fn is_folded(&mut self, event: &CatalogEvent) -> Result<bool, Error> {
         let kind = event.kind();
         let has_line = is_message(kind) || is_start(kind) || kind == "m.room.encrypted";
-        let is_about_another = matches!(kind, "m.reaction" | "m.room.redaction") || is_vote(kind) || is_end(kind);
-        let is_unknown = !has_line && !is_about_another && !is_plumbing(kind);
+        let is_unknown = !has_line && !is_told_elsewhere(kind);
         Ok(event.state_key.is_some() || is_unknown && self.body(event)?.is_none())
     }
 
@@ -198,6 +215,11 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         };
         self.out.phrase(event, Phrase::Other(what))
     }
+}
+
+/// Whether events of a type are told with others, as a rule, or not at all.
+pub(super) fn is_told_elsewhere(kind: &str) -> bool {
+    matches!(kind, "m.reaction" | "m.room.redaction") || is_vote(kind) || is_end(kind) || is_plumbing(kind)
 }
 
 /// Events that say nothing to people: key verification, and what mends the graph of events.

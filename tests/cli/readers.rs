@@ -126,6 +126,8 @@ fn a_group_reads_all_of_an_archive_and_writes_nothing() {
         reader("cat", &[text(&archive.path().join("index.md"))]).with(0);
         let show = reader(PROGRAM, &["watermark", "show", "--archive", text(archive.path())]).with(0).stdout;
         assert!(show.contains("position 7"), "{show}");
+        let event = reader(PROGRAM, &["show", "$1", "--archive", text(archive.path())]).with(0).stdout;
+        assert!(event.contains("hello"), "{event}");
         if is_root() {
             for path in [archive.path().join("new"), archive.path().join("rooms/new")] {
                 reader("touch", &[text(&path)]).with(1).saying("Permission denied");

@@ -155,6 +155,16 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// As [`Catalog::open_to_read_in`], to show events from, which needs the indexes.
+    pub(crate) fn open_to_show(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
+        let catalog = Catalog::open_to_read_in(archive, directory)?;
+        if !catalog.is_indexed()? {
+            return Err(Error::NotIndexed(archive.to_owned()));
+        }
+        lines::give_content(archive, &catalog.connection)?;
+        Ok(catalog)
+    }
+
     /// Whether it has just been made, or was found in WAL mode, on a file system that other hosts may have too. There it has an
     /// older kind of journal, which is read by one and written by another in turn.
     #[must_use]

@@ -38,14 +38,21 @@ pub(crate) struct CatalogEvent {
     pub(crate) censored: bool,
 }
 
-/// The columns of the view `event` that are taken, `content` from the line.
-const COLUMNS: &str =
-    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, content(path, start, length),
-    relates_to, rel_type, replies_to, redacts, redacted_by, censored";
+/// The columns of the view `event` that are taken, with where `content` is from.
+macro_rules! columns {
+    ($content:literal) => {
+        concat!(
+            "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, ",
+            $content,
+            ", relates_to, rel_type, replies_to, redacts, redacted_by, censored"
+        )
+    };
+}
+pub(super) use columns;
+/// The same, `content` from the line.
+pub(super) const COLUMNS: &str = columns!("content(path, start, length)");
 /// The same, with where the line is in place of what it says.
-const PLACED: &str =
-    "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, path, start, length,
-    relates_to, rel_type, replies_to, redacts, redacted_by, censored";
+const PLACED: &str = columns!("path, start, length");
 
 /// Reads the lines of events, given in order as [`PLACED`], and only of those that are taken.
 fn in_order(events: &str) -> String {
@@ -53,10 +60,10 @@ fn in_order(events: &str) -> String {
 }
 
 /// Events that clients saw.
-const ACCEPTED: &str = "not rejected and not soft_failed";
+pub(super) const ACCEPTED: &str = "not rejected and not soft_failed";
 
 impl CatalogEvent {
-    fn read(row: &Row<'_>) -> rusqlite::Result<CatalogEvent> {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CatalogEvent> {
         Ok(CatalogEvent {
             event_id: row.get(0)?,
             kind: row.get(1)?,
@@ -184,6 +191,19 @@ pub(crate) fn is_redacted(
         }
     }
     Ok(true)
+}
+
+/// Whether an event that others name is redacted, be it archived or not.
+pub(crate) fn is_id_redacted(
+    reader: &Reader<'_>,
+    room_id: &str,
+    event_id: &str,
+    redactors: &mut Redactors,
+) -> Result<bool, Error> {
+    match event(reader, room_id, event_id)? {
+        Some(event) => is_redacted(reader, room_id, &event, redactors),
+        None => redactors.redact(reader, room_id, event_id, None),
+    }
 }
 
 /// Which servers redact events that are not archived, since many may edit what was redacted by many; none: any server.

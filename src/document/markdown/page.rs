@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{DayHead, DayLine, RoomFacts, RoomLine, Title};
+use super::super::page::{DayHead, DayLine, EventHead, Part, RoomFacts, RoomLine, Title};
 use super::super::time;
 use super::text::{code_cell, excerpt, inline, yaml};
+use super::writer::line;
 
 const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
@@ -95,6 +96,25 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
         let _ = write!(head, " · [{} →]({next}.md)", time::short(next, day));
     }
     head.push_str("\n\n");
+    head
+}
+
+/// What stands above a part of what is shown with an event.
+pub(crate) fn part_head(part: Part) -> &'static str {
+    match part {
+        Part::Before => "## Before\n\n",
+        Part::Itself => "## Event\n\n",
+        Part::After => "## After\n\n",
+    }
+}
+
+/// What stands above an event that is shown by itself.
+pub(crate) fn event_head(of: &EventHead<'_>) -> String {
+    let mut head = format!("# {} · {}\n\n", inline(&of.title.name), time::long(of.day));
+    for spans in &of.lines {
+        let _ = writeln!(head, "- {}", line(spans));
+    }
+    head.push('\n');
     head
 }
 

@@ -145,7 +145,8 @@ fn names(of: &FirstNames) -> String {
     if of.many { format!("{} and others", first.join(", ")) } else { listed(&first, of.more) }
 }
 
-fn line(spans: &[Span]) -> String {
+/// What stands on a line.
+pub(super) fn line(spans: &[Span]) -> String {
     let mut out = String::new();
     write_line(&mut out, spans);
     out

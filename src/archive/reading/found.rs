@@ -1,0 +1,207 @@
+//! One event with its line: found by its id or by its place in a transcript, and what stands beside it on its day. Says what is
+//! wrong with a line that is not as the catalog has it. Decides nothing of how anything is shown.
+
+use std::path::Path;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::super::catalog::key;
+use super::super::rebuild::LONGEST_LINE;
+use super::super::{Error, lines};
+use super::Reader;
+use super::events::{ACCEPTED, COLUMNS, CatalogEvent, columns};
+use crate::document::line::Anchor;
+use crate::event::Object;
+
+/// How many events are told of that have the same place.
+const AMBIGUOUS: usize = 20;
+
+/// An event, whatever clients see of it, and where its line is.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the line")]
+pub(crate) struct Found {
+    /// Its content is what its line says, once that is read.
+    pub(crate) event: CatalogEvent,
+    pub(crate) room_id: String,
+    /// Its file, below the archive.
+    pub(crate) path: String,
+    /// Where in the file the line begins, in bytes.
+    pub(crate) start: u64,
+    /// In bytes, without its newline.
+    pub(crate) length: u64,
+    pub(crate) soft_failed: bool,
+    pub(crate) rejected: bool,
+    pub(crate) outlier: bool,
+    /// The line holds no PDU.
+    pub(crate) damaged: bool,
+}
+
+impl Found {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+        Ok(Found {
+            event: CatalogEvent::read(row)?,
+            room_id: row.get(14)?,
+            path: row.get(15)?,
+            start: row.get::<_, i64>(16)?.unsigned_abs(),
+            length: row.get::<_, i64>(17)?.unsigned_abs(),
+            soft_failed: row.get(18)?,
+            rejected: row.get(19)?,
+            outlier: row.get(20)?,
+            damaged: row.get(21)?,
+        })
+    }
+
+    /// Whether clients see it.
+    pub(crate) fn is_accepted(&self) -> bool {
+        !self.soft_failed && !self.rejected
+    }
+
+    /// Reads its line; `Err`: what is wrong with it.
+    pub(crate) fn read_line(&self, archive: &Path) -> Result<String, String> {
+        if self.length > LONGEST_LINE {
+            return Err("it is longer than any line can be".to_owned());
+        }
+        let line = lines::read(archive, &self.path, self.start, self.length).map_err(|error| told(&error))?;
+        if !(line.starts_with('{') && line.ends_with('}')) || line.contains('\n') {
+            return Err("there is no line where the catalog says that it is".to_owned());
+        }
+        match Object::of(&line).text("event_id") {
+            Some(event_id) if event_id == self.event.event_id => Ok(line),
+            _ => Err("the line where the catalog says that it is is of another event".to_owned()),
+        }
+    }
+}
+
+/// An error with its causes.
+fn told(error: &Error) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The ids of the events that a text names: an event's id, also without its `$`; its anchor in a transcript, `#` before it or not;
+/// or that behind the transcript's path, without which an anchor is found only if the id is a hash.
+pub(crate) fn ids(reader: &Reader<'_>, text: &str) -> Result<Vec<String>, Error> {
+    for id in [text.to_owned(), format!("${text}")] {
+        if is_archived(reader, &id)? {
+            return Ok(vec![id]);
+        }
+    }
+    let (path, anchor) = text.rsplit_once('#').unwrap_or(("", text));
+    let by_hash = "select event_id from line where id_key = substr(?1, 1, 8) and substr(event_id, 2, 12) = ?1";
+    let mut found = at(reader, by_hash, &[anchor], anchor)?;
+    if let Some((room, day)) = room_day(path).filter(|_| found.is_empty()) {
+        let of_day = "select event_id from line
+                       where file in (select file from file join room using (room) where directory = ?1 and day = ?2)";
+        found = at(reader, of_day, &[room, day], anchor)?;
+    }
+    Ok(found)
+}
+
+/// The events of a query that have this anchor.
+fn at(reader: &Reader<'_>, sql: &str, parameters: &[&str], anchor: &str) -> Result<Vec<String>, Error> {
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(0)?;
+        if Anchor::of(&id).as_str() == anchor {
+            found.push(id);
+            if found.len() == AMBIGUOUS {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The directory of a room and the day that a transcript's path ends with.
+fn room_day(path: &str) -> Option<(&str, &str)> {
+    let (rooms, day) = path.strip_suffix(".md")?.rsplit_once('/')?;
+    Some((rooms.rsplit('/').next()?, day))
+}
+
+fn is_archived(reader: &Reader<'_>, event_id: &str) -> Result<bool, Error> {
+    let sql = concat!("select exists (select 1 from line where id_key = ", key!("?1"), " and event_id = ?1)");
+    Ok(reader.connection.prepare_cached(sql)?.query_row([event_id], |row| row.get(0))?)
+}
+
+/// An event by its id; its content is not read.
+pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>, Error> {
+    let sql = concat!(
+        "select ",
+        columns!("null"),
+        ", room_id, path, start, length, soft_failed, rejected, outlier, damaged
+           from event where id_key = ",
+        key!("?1"),
+        " and event_id = ?1 limit 1"
+    );
+    Ok(reader.connection.prepare_cached(sql)?.query_row([event_id], Found::read).optional()?)
+}
+
+/// Where one looks from an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Side {
+    Before,
+    After,
+}
+
+/// An event beside another, of which the line is not read.
+pub(crate) struct Beside {
+    line: i64,
+    pub(crate) kind: String,
+    pub(crate) is_edit: bool,
+}
+
+/// At most `most` events of a day before or after one of them, in the order of transcripts, the nearest first.
+pub(crate) fn beside(
+    reader: &Reader<'_>,
+    room_id: &str,
+    of: &CatalogEvent,
+    side: Side,
+    most: usize,
+) -> Result<Vec<Beside>, Error> {
+    let (is_beside, order) = match side {
+        Side::Before => ("<", "desc"),
+        Side::After => (">", "asc"),
+    };
+    // a damaged line without a time comes first
+    let at = format!("ifnull(origin_server_ts, {})", i64::MIN);
+    let sql = format!(
+        "select line, ifnull(type, ''), rel_type is 'm.replace' and state_key is null from event
+          where room_id = ?1 and day = ?2 and {ACCEPTED}
+            and ({at}, topological_ordering, event_id) {is_beside} (?3, ?4, ?5)
+          order by {at} {order}, topological_ordering {order}, event_id {order} limit ?6"
+    );
+    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let at = of.at.unwrap_or(i64::MIN);
+    let rows = statement.query_map(params![room_id, of.day, at, of.depth, of.event_id, most], |row| {
+        Ok(Beside { line: row.get(0)?, kind: row.get(1)?, is_edit: row.get(2)? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Reads an event that stands beside another.
+pub(crate) fn read(reader: &Reader<'_>, beside: &Beside) -> Result<CatalogEvent, Error> {
+    let sql = format!("select {COLUMNS} from event where line = ?1");
+    Ok(reader.connection.prepare_cached(&sql)?.query_row([beside.line], CatalogEvent::read)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transcript_is_named_by_what_its_path_ends_with() {
+        for (path, expected) in [
+            ("rooms/a@b/2026-11-22.md", Some(("a@b", "2026-11-22"))),
+            ("/archive/rooms/a@b/undated.md", Some(("a@b", "undated"))),
+            ("a@b/2026-11-22.md", Some(("a@b", "2026-11-22"))),
+            ("2026-11-22.md", None),
+            ("rooms/a@b/2026-11-22.jsonl", None),
+            ("", None),
+        ] {
+            assert_eq!(room_day(path), expected, "{path}");
+        }
+    }
+}

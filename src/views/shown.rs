@@ -1,0 +1,314 @@
+//! One event for who asks for it: its line, what else there is about it, and the passage of a transcript that it stands in.
+//!
+//! Says nothing of what is redacted, or quotes that, unless it is to be shown. Writes no file and no SQL.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::Options;
+use super::day::{DayBuilder, Memory, is_told_elsewhere};
+use super::relations::redaction;
+use super::scene::Scene;
+pub(crate) use super::withheld::Withheld;
+use crate::archive::Error;
+use crate::archive::reading::Reader;
+use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
+use crate::archive::reading::found::{self, Beside, Found, Side};
+use crate::archive::reading::title;
+use crate::document::block::{Block, Writer};
+use crate::document::line::{Anchor, Line, Span, When};
+use crate::document::markdown::{self, Markdown};
+use crate::document::page::{EventHead, Part};
+use crate::document::text::shortened;
+use crate::document::time;
+use crate::event::{self, Object};
+
+/// How many edits and reactions are listed, and how many of them above a passage.
+const LISTED: usize = 1_000;
+const NAMED: usize = 20;
+/// How many events are looked at, beside those that stand on their own, which others may be told with.
+const LOOKED_AT: usize = 100;
+
+/// An event, and what there is about it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) found: Found,
+    pub(crate) text: Text,
+    /// The event that transcripts tell it with, or itself; none: they do not tell it.
+    pub(crate) told_with: Option<CatalogEvent>,
+    /// The redaction or ban in effect, if it is archived.
+    pub(crate) redaction: Option<CatalogEvent>,
+    /// Its edits that are valid, the oldest first; the last one is in effect.
+    pub(crate) edits: Listed,
+    /// The reactions to it and to its edits, the oldest first.
+    pub(crate) reactions: Listed,
+}
+
+/// What its line says.
+#[derive(Debug)]
+pub(crate) enum Text {
+    Line(String),
+    /// It is not to be shown.
+    Withheld(Withheld),
+    /// It cannot be read; why.
+    Broken(String),
+}
+
+/// The first ones of those that say something of an event.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) events: Vec<CatalogEvent>,
+    /// There are others.
+    pub(crate) more: bool,
+}
+
+impl Listed {
+    fn add(&mut self, event: CatalogEvent) {
+        if self.events.len() < LISTED {
+            self.events.push(event);
+        } else {
+            self.more = true;
+        }
+    }
+}
+
+/// What a reaction says.
+pub(crate) fn reaction_key(reaction: &CatalogEvent) -> Option<String> {
+    let relation = Object::of(reaction.content()).object("m.relates_to")?;
+    Some(shortened(&relation.text("key")?, 40))
+}
+
+/// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.
+pub(crate) fn address(found: &Found, told_with: &CatalogEvent) -> String {
+    let directory = found.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    format!("{directory}/{}.md#{}", told_with.day, Anchor::of(&told_with.event_id).as_str())
+}
+
+impl Shown {
+    /// Looks an event up by its id.
+    pub(crate) fn of(
+        reader: &Reader<'_>,
+        archive: &Path,
+        event_id: &str,
+        show_redacted: bool,
+    ) -> Result<Option<Shown>, Error> {
+        let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
+        let line = found.read_line(archive);
+        found.event.content = line.as_deref().ok().and_then(event::content_of_line).map(str::to_owned);
+        let text = match line {
+            Err(why) => Text::Broken(why),
+            Ok(line) => match Withheld::of(reader, &found, &line)? {
+                Some(why) if !show_redacted => Text::Withheld(why),
+                _ => Text::Line(line),
+            },
+        };
+        let redaction = match &found.event.redacted_by {
+            Some(by) => events::event(reader, &found.room_id, by)?,
+            None => None,
+        };
+        let told_with = told_with(reader, &found, show_redacted)?;
+        let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
+        Ok(Some(Shown { found, text, told_with, redaction, edits, reactions }))
+    }
+
+    /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
+    pub(crate) fn write(
+        &self,
+        reader: &Reader<'_>,
+        context: usize,
+        show_redacted: bool,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let room_id = &*self.found.room_id;
+        let options = Options::new(show_redacted);
+        let mut memory = Memory::default();
+        let place = self.told_with.as_ref().unwrap_or(&self.found.event);
+        let head = self.head(reader, place, &options, &mut memory)?;
+        out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
+        let before = beside(reader, room_id, place, Side::Before, context)?;
+        let after = beside(reader, room_id, place, Side::After, context)?;
+        let before = before.iter().rev().map(|of| found::read(reader, of));
+        let after = after.iter().map(|of| found::read(reader, of));
+        let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
+            (Part::Before, Box::new(before)),
+            (Part::Itself, Box::new(self.told_with.iter().cloned().map(Ok))),
+            (Part::After, Box::new(after)),
+        ];
+        for (part, events) in parts {
+            let mut events = events.peekable();
+            if events.peek().is_some() {
+                out.write_all(markdown::part_head(part).as_bytes()).map_err(Error::Transcript)?;
+                let mut out = Markdown::to(out);
+                DayBuilder::passage(reader, room_id, &place.day, &options, &mut memory, &mut out, &mut events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands above its passage.
+    fn head<'a>(
+        &self,
+        reader: &Reader<'_>,
+        place: &'a CatalogEvent,
+        options: &Options,
+        memory: &mut Memory,
+    ) -> Result<EventHead<'a>, Error> {
+        let Shown { found, text, told_with, .. } = self;
+        let Found { event, room_id, path, start, length, .. } = found;
+        let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
+        let code = |text: &str| Span::Code(text.to_owned());
+        let when = |at| Span::Text(When::from(at, &(0..0)).to_string());
+        let mut what = vec![code(&event.event_id), Span::words(": "), Span::of_type(event.kind())];
+        if let Some(state_key) = event.state_key.as_ref().filter(|key| !key.is_empty()) {
+            what.extend([Span::words(" of “"), Span::Text(shortened(state_key, 200)), Span::words("”")]);
+        }
+        what.extend(event.sender.iter().flat_map(|sender| [Span::words(" from "), code(sender)]));
+        what.extend([Span::words(", "), when(event.at)]);
+        let mut lines = vec![what, vec![Span::words("room: "), code(room_id)]];
+        let is_itself = |place: &CatalogEvent| place.event_id == event.event_id;
+        lines.push(match told_with {
+            _ if !found.is_accepted() => vec![Span::words("transcripts do not tell it: clients do not see it")],
+            None => vec![Span::words("transcripts tell nothing of it")],
+            Some(place) if is_itself(place) => vec![Span::words("transcript: "), code(&address(found, place))],
+            Some(place) => vec![
+                Span::words("transcript: "),
+                code(&address(found, place)),
+                Span::words(", with "),
+                code(&place.event_id),
+            ],
+        });
+        let span = format!(", {length} bytes from byte {start} on");
+        lines.push(vec![Span::words("line: "), code(path), Span::Words(span.into())]);
+        lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
+        let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
+        if let Some(mark) = redaction(event, &mut scene)? {
+            let by = event.redacted_by.iter().flat_map(|by| [Span::words(" by "), code(by)]);
+            lines.push([Span::Redaction(mark)].into_iter().chain(by).collect());
+        }
+        match text {
+            // transcripts leave out what messages quote, and what cannot be read
+            Text::Line(_) | Text::Withheld(Withheld::Quoted | Withheld::Unknown) => {}
+            Text::Withheld(why) => {
+                lines.push(vec![Span::words(why.words()), Span::words(": --show-redacted shows what it said")]);
+            }
+            Text::Broken(why) => lines.push(vec![Span::words("its line cannot be read: "), Span::Text(why.clone())]),
+        }
+        lines.extend(listed("edits: ", &self.edits, &|edit| {
+            vec![code(&edit.event_id), Span::words(" "), when(edit.at)]
+        }));
+        lines.extend(listed("reactions: ", &self.reactions, &|reaction| {
+            let key = Span::Text(reaction_key(reaction).unwrap_or_default());
+            vec![key, Span::words(" "), code(&reaction.event_id)]
+        }));
+        Ok(EventHead { title, day: &place.day, lines })
+    }
+}
+
+/// What else is to be known of an event.
+fn flags(found: &Found) -> impl Iterator<Item = &'static str> {
+    [
+        (found.soft_failed, "soft-failed: the server had accepted it too late, or against the rules of the time"),
+        (found.rejected, "rejected: the server found it to be against the room's rules"),
+        (found.event.censored, "pruned by the server before it was archived"),
+        (found.outlier, "left behind by a purge"),
+        (found.damaged, "damaged: its line holds no event that can be read"),
+    ]
+    .into_iter()
+    .filter_map(|(holds, flag)| holds.then_some(flag))
+}
+
+/// A line of some of those that say something of an event; none if there are none.
+fn listed(words: &'static str, of: &Listed, line: &dyn Fn(&CatalogEvent) -> Line) -> Option<Line> {
+    if of.events.is_empty() {
+        return None;
+    }
+    let mut all = vec![Span::words(words)];
+    for (at, event) in of.events.iter().take(NAMED).enumerate() {
+        all.extend((at > 0).then_some(Span::words(", ")));
+        all.extend(line(event));
+    }
+    all.extend((of.more || of.events.len() > NAMED).then_some(Span::words(" and others")));
+    Some(all)
+}
+
+/// The event that transcripts tell an event with, or itself.
+fn told_with(reader: &Reader<'_>, found: &Found, show_redacted: bool) -> Result<Option<CatalogEvent>, Error> {
+    let Found { event, room_id, .. } = found;
+    let options = Options::new(show_redacted);
+    let mut memory = Memory::default();
+    let mut is_told = |event: &CatalogEvent| {
+        let (mut any, mut alone) = (Any(false), [Ok(event.clone())].into_iter());
+        DayBuilder::passage(reader, room_id, &event.day, &options, &mut memory, &mut any, &mut alone)?;
+        Ok::<_, Error>(any.0)
+    };
+    if is_told(event)? {
+        return Ok(Some(event.clone()));
+    }
+    let named = if event.kind() == "m.room.redaction" { &event.redacts } else { &event.relates_to };
+    let Some(named) = named else { return Ok(None) };
+    let mut memory = Memory::default();
+    let place = Scene::new(reader, room_id, &event.day, &options, &mut memory).named(named)?;
+    match place {
+        Some(place) if is_told(&place)? => Ok(Some(place)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether anything is written.
+struct Any(bool);
+
+impl Writer for Any {
+    fn write(&mut self, _: &Block<'_>) -> std::io::Result<()> {
+        self.0 = true;
+        Ok(())
+    }
+
+    fn is_long(&self) -> bool {
+        false
+    }
+}
+
+/// The valid edits of an event.
+fn edits(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
+    let (event, mut edits) = (&found.event, Listed::default());
+    each_related(reader, &found.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+        if edit.flaw(event).is_none() {
+            edits.add(edit);
+        }
+        Ok(if edits.more { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(edits)
+}
+
+/// The reactions to an event and to its edits.
+fn reactions(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
+    let mut reactions = Listed::default();
+    each_related_to_any(reader, &found.room_id, &found.event, "m.annotation", &mut |reaction| {
+        if reaction.kind() == "m.reaction" {
+            reactions.add(reaction);
+        }
+        Ok(())
+    })?;
+    Ok(reactions)
+}
+
+/// The events beside one, the nearest first: so many that stand on their own, and those between that are told with others.
+fn beside(
+    reader: &Reader<'_>,
+    room_id: &str,
+    of: &CatalogEvent,
+    side: Side,
+    count: usize,
+) -> Result<Vec<Beside>, Error> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let (mut events, mut left) = (found::beside(reader, room_id, of, side, count + LOOKED_AT)?, count);
+    let end = events.iter().position(|event| {
+        left -= usize::from(!event.is_edit && !is_told_elsewhere(&event.kind));
+        left == 0
+    });
+    events.truncate(end.map_or(events.len(), |end| end + 1));
+    Ok(events)
+}
