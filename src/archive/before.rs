@@ -16,7 +16,7 @@ const TO_VERSION_8: &str = include_str!("catalog_upgrade.sql");
 /// How many lines of an archive are taken in in a second, by one core of an ordinary machine.
 const LINES_A_SECOND: u64 = 60_000;
 /// What a catalog of this version takes of a disk, bytes an event.
-const BYTES_AN_EVENT: u64 = 300;
+const BYTES_AN_EVENT: u64 = 400;
 
 impl Archive {
     /// Undoes what was not finished, and writes the state from a catalog of a version before. Gives the lock back.

@@ -299,9 +299,8 @@ impl Kind {
     pub(super) fn watch(&self, catalog: &Connection) -> Result<(), Error> {
         let Kind { name, keys, .. } = self;
         let keys = keys.join(", ");
-        let create =
-            format!("create temp table if not exists noted_{name} ({keys}, primary key ({keys})) without rowid");
-        catalog.execute_batch(&create)?;
+        // not unique: in a trigger the outer statement's way with conflicts holds, not `or ignore`
+        catalog.execute_batch(&format!("create temp table if not exists noted_{name} ({keys})"))?;
         for Noted { table, columns, rows, keys } in self.noted {
             let of_rows = [("insert", "new"), ("delete", "old")].into_iter().filter(|_| *rows);
             for (event, row) in of_rows.chain([(&*format!("update of {columns}"), "new")]) {
@@ -309,7 +308,7 @@ impl Kind {
                 let trigger = format!("note_{name}_{table}_{}", &event[..6]);
                 catalog.execute_batch(&format!(
                     "create temp trigger if not exists {trigger} after {event} on main.{table}
-                     begin insert or ignore into noted_{name} {keys}; end"
+                     begin insert into noted_{name} {keys}; end"
                 ))?;
             }
         }
@@ -323,7 +322,7 @@ impl Kind {
         mut take: impl FnMut(Vec<Cell>, Option<Vec<Cell>>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let Kind { name, keys, .. } = self;
-        let mut noted = catalog.prepare_cached(&format!("select * from temp.noted_{name}"))?;
+        let mut noted = catalog.prepare_cached(&format!("select distinct * from temp.noted_{name}"))?;
         let mut noted = noted.query([])?;
         let mut any = false;
         while let Some(row) = noted.next()? {

@@ -475,3 +475,23 @@ fn whichever_step_is_the_last_the_old_catalog_is_there_or_the_new_one() {
     assert_eq!(catalog(place.path()), before);
     assert!(run > 0 && !place.path().join(".catalog.sqlite.new").exists());
 }
+
+#[test]
+fn what_changes_in_two_tables_at_once_is_noted_once() {
+    let place = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(place.path(), None).unwrap();
+    let json =
+        r#"{"type":"m.room.redaction","sender":"@a:x","content":{},"redacts":"$1","origin_server_ts":1795348800000}"#;
+    for (nth, metadata) in [r#"{"soft_failed":true}"#, r#"{"recheck_redaction":true}"#].into_iter().enumerate() {
+        let run = archive.begin_run(&Selection::default(), &[]).unwrap();
+        archive.index().unwrap();
+        let mut batch = Batch::default();
+        let of = |stored| Stored { kind: "m.room.redaction", internal_metadata: Some(metadata), ..stored };
+        batch.push(event("$redaction", json, of), false);
+        let known = archive.commit(run, [batch]).unwrap().counts.known;
+        assert_eq!(known, nth as u64);
+        archive.end_run(run, "done", None, 1).unwrap();
+    }
+    let accepted = r#""set":"event","soft_failed":0"#;
+    assert_eq!(state(place.path()).matches(accepted).count(), 1, "{}", state(place.path()));
+}
