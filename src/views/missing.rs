@@ -68,7 +68,7 @@ fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, mo
             missing.days.push(format!("rooms/{room}/{day}.jsonl"));
         }
         missing.looked_at += 1;
-        missing.last = Some(number);
+        missing.last = missing.last.max(Some(number));
         Ok(())
     })?;
     Ok(missing)

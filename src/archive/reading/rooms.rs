@@ -104,7 +104,8 @@ pub(crate) struct RenderedDay {
     pub(crate) day: String,
 }
 
-/// At most `most` room-days that are rendered, whose files of lines have numbers from `start` on and before `end`, in order.
+/// At most `most` room-days that are rendered, whose files of lines have the lowest numbers from `start` on and before `end`, room by
+/// room.
 pub(crate) fn rendered_days(
     reader: &Reader<'_>,
     start: i64,
@@ -112,10 +113,12 @@ pub(crate) fn rendered_days(
     most: usize,
     take: &mut dyn FnMut(RenderedDay) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let sql = "select file, room_id, directory, day from file join room using (room)
-                where file >= ?1 and file < ?2
-                  and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file)
-                order by file limit ?3";
+    let sql = "select file, room_id, directory, day
+                 from (select file, room, day from file
+                        where file >= ?1 and file < ?2
+                          and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file)
+                        order by file limit ?3)
+                 join room using (room) order by room, day";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![start, end, most])?;
