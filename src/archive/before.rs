@@ -13,9 +13,10 @@ use super::{Archive, Catalog, Error, Interrupt, Readers, SecondLines};
 
 /// What brings one of version 7 to version 8.
 const TO_VERSION_8: &str = include_str!("catalog_upgrade.sql");
-/// How many lines of an archive are taken in in a second, by one core of an ordinary machine.
+/// How many lines of an archive are about taken in in a second: 100,000 in 10,110 files took 1.4 s of CPU.
 const LINES_A_SECOND: u64 = 60_000;
-/// What a catalog of this version takes of a disk, bytes an event.
+/// What a catalog of this version about takes of a disk, bytes an event: 368 of 200,000, 398 of 29,881 in
+/// 17,996 files.
 const BYTES_AN_EVENT: u64 = 400;
 
 impl Archive {
