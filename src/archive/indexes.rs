@@ -9,6 +9,7 @@ use std::time::Instant;
 use rusqlite::Connection;
 use tracing::debug;
 
+use super::stale_views::MARK;
 use super::writing::Writing;
 use super::{Archive, Catalog, Error, Interrupt, Step, Steps};
 
@@ -21,8 +22,6 @@ const TAKE_FIRST_MEMBERSHIP: &str = "
     insert or ignore into membership (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given)
     select * from first_membership order by room, user_id, origin_server_ts, topological_ordering, event_id;
     delete from first_membership;";
-/// Marks every room-day as without a transcript.
-const MARK_ALL: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
 
 /// The statements of `indexes.sql`.
 pub(super) fn statements() -> impl Iterator<Item = &'static str> {
@@ -96,7 +95,7 @@ pub(super) fn put_in_order(catalog: &mut Catalog, interrupt: &Interrupt, steps: 
             writing.0.execute_batch(statement)?;
             if missing.peek().is_none() {
                 writing.redact_all()?;
-                writing.0.execute_batch(MARK_ALL)?;
+                writing.0.execute_batch(MARK)?;
                 writing.clear_intent()?;
             }
             Ok(())

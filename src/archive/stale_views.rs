@@ -8,6 +8,9 @@ use super::view_state::ViewState;
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, layout};
 
+/// Says of every file of lines that its transcript is to be rendered anew.
+pub(super) const MARK: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
+
 /// Which transcripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transcripts {
@@ -44,21 +47,19 @@ impl StaleDay {
 impl Writing<'_> {
     /// Says that transcripts have to be rendered anew; how many.
     pub(super) fn mark(&self, which: &Transcripts) -> Result<usize, Error> {
-        let mark = "insert into stale (view, file) select 'markdown', file from file";
-        let again = "on conflict do nothing";
         let marked = match which {
             Transcripts::All => {
                 self.0.execute("update room set link = null", [])?;
                 self.0.execute("delete from stale where view = 'markdown'", [])?;
-                self.0.execute(mark, [])?
+                self.0.execute(MARK, [])?
             }
             Transcripts::Room(room_id) => {
                 let of_room = "room = (select room from room where room_id = ?1)";
-                self.0.execute(&format!("{mark} where {of_room} {again}"), [room_id])?;
+                self.0.execute(&format!("{MARK} where {of_room}"), [room_id])?;
                 self.files_with(of_room, room_id)?
             }
             Transcripts::Day(day) => {
-                self.0.execute(&format!("{mark} where day = ?1 {again}"), [day])?;
+                self.0.execute(&format!("{MARK} where day = ?1"), [day])?;
                 self.files_with("day = ?1", day)?
             }
         };

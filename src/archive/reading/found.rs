@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::catalog::key;
 use super::super::rebuild::LONGEST_LINE;
-use super::super::{Error, lines};
+use super::super::{Error, lines, told};
 use super::Reader;
 use super::events::{ACCEPTED, COLUMNS, CatalogEvent, columns};
 use crate::document::line::Anchor;
@@ -70,12 +70,6 @@ impl Found {
             _ => Err("the line where the catalog says that it is is of another event".to_owned()),
         }
     }
-}
-
-/// An error with its causes.
-fn told(error: &Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The ids of the events that a text names: an event's id, also without its `$`; its anchor in a transcript, `#` before it or not;
