@@ -37,28 +37,56 @@ pub(crate) struct CatalogEvent {
     pub(crate) censored: bool,
 }
 
-/// What is taken of an event.
-pub(super) const COLUMNS: &str = "line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts,
-    line.topological_ordering, day, line.start, line.length, relation.relates_to, relation.rel_type, relation.replies_to,
-    relation.redacts, line.redacted_by, line.censored";
+/// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
+macro_rules! columns {
+    () => {
+        "line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
+         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, line.redacted_by, line.censored"
+    };
+}
+pub(super) use columns;
 
 /// Events that clients saw.
-pub(super) const ACCEPTED: &str = "not rejected and not soft_failed";
+macro_rules! accepted {
+    () => {
+        "not rejected and not soft_failed"
+    };
+}
+pub(super) use accepted;
 
-/// Events of the room of a number that relate to another in a way, as long as they are not redacted.
-const OF_TYPE: &str = "file.room = ?2 and rel_type = (select type from type where name = ?3)
-    and not rejected and not soft_failed and redacted_by is null";
+/// The events that relate to one, with its id as ?1, and are of the room ?2.
+macro_rules! related {
+    () => {
+        concat!(
+            "relation indexed by relation_relates_to cross join line using (line) cross join file using (file)
+              where relates_to_key = ",
+            key!("?1"),
+            " and relates_to = ?1 and file.room = ?2"
+        )
+    };
+}
+
+/// They do so in the way ?3, and are not redacted.
+macro_rules! in_effect {
+    () => {
+        concat!("rel_type = (select type from type where name = ?3) and redacted_by is null and ", accepted!())
+    };
+}
 
 impl CatalogEvent {
-    /// An event of a room from [`COLUMNS`], with its content.
+    /// An event of a room from [`columns`], with its content.
     pub(super) fn read(reader: &Reader<'_>, room_id: &str, row: &Row<'_>) -> Result<CatalogEvent, Error> {
-        let event = CatalogEvent::without_content(reader, row)?;
-        let content = reader.content(room_id, &event.day, row.get(7)?, row.get(8)?)?;
-        Ok(CatalogEvent { content, ..event })
+        CatalogEvent::of_day(reader, room_id, row.get::<_, DayName>(6)?.0, row)
+    }
+
+    /// The same of one whose day is known.
+    fn of_day(reader: &Reader<'_>, room_id: &str, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+        let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
+        Ok(CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? })
     }
 
     /// The same, and its line is not read.
-    pub(super) fn without_content(reader: &Reader<'_>, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+    pub(super) fn without_content(reader: &Reader<'_>, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
         let (numbers, connection) = (&reader.numbers, reader.connection);
         Ok(CatalogEvent {
             event_id: row.get(0)?,
@@ -67,7 +95,7 @@ impl CatalogEvent {
             sender: numbers.user_id(connection, row.get(3)?)?,
             at: row.get(4)?,
             depth: row.get(5)?,
-            day: row.get::<_, DayName>(6)?.0,
+            day,
             content: None,
             relates_to: row.get(9)?,
             rel_type: numbers.type_name(connection, row.get(10)?)?,
@@ -131,17 +159,20 @@ pub(crate) fn each_of_day(
     let range = time::range(day);
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
     // a damaged line that was read back has a day, that of its file, but no time
-    let sql = format!(
-        "select {COLUMNS} from file cross join line indexed by line_file on line.file = file.file
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from file cross join line indexed by line_file on line.file = file.file
            left join relation on relation.line = line.line
-          where file.room = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
-            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
-          order by origin_server_ts, topological_ordering, event_id"
+          where file.room = ?1 and day = ?2 and ?3 <= ?4
+            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4) and ",
+        accepted!(),
+        " order by origin_server_ts, topological_ordering, event_id"
     );
-    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![reader.room(room_id)?, day, start, end])?;
     while let Some(row) = rows.next()? {
-        take(CatalogEvent::read(reader, room_id, row)?)?;
+        take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
     }
     Ok(())
 }
@@ -149,14 +180,15 @@ pub(crate) fn each_of_day(
 /// An event of this room that clients saw.
 pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Option<CatalogEvent>, Error> {
     let sql = concat!(
-        "from line indexed by line_id
-           cross join file using (file)
-           left join relation on relation.line = line.line
+        "select ",
+        columns!(),
+        " from line indexed by line_id cross join file using (file) left join relation on relation.line = line.line
           where id_key = ",
         key!("?1"),
-        " and event_id = ?1 and file.room = ?2"
+        " and event_id = ?1 and file.room = ?2 and ",
+        accepted!()
     );
-    let mut statement = reader.connection.prepare_cached(&format!("select {COLUMNS} {sql} and {ACCEPTED}"))?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
     rows.next()?.map(|row| CatalogEvent::read(reader, room_id, row)).transpose()
 }
@@ -174,17 +206,20 @@ pub(crate) struct Related {
 impl Related {
     pub(crate) fn to(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
-        let (key, of_room) = (key!("?1"), format!("file.room = ?2 and {ACCEPTED}"));
-        let sql = format!(
-            "select distinct rel_type, replies_to is ?1
-               from relation indexed by relation_relates_to cross join line using (line) cross join file using (file)
-              where relates_to_key = {key} and relates_to = ?1 and {of_room}
-             union all
-             select distinct null, 1
+        let sql = concat!(
+            "select rel_type, replies_to is ?1 from ",
+            related!(),
+            " and ",
+            accepted!(),
+            " union all
+             select null, 1
                from relation indexed by relation_replies_to cross join line using (line) cross join file using (file)
-              where replies_to_key = {key} and replies_to = ?1 and replies_to is not relates_to and {of_room}"
+              where replies_to_key = ",
+            key!("?1"),
+            " and replies_to = ?1 and replies_to is not relates_to and file.room = ?2 and ",
+            accepted!()
         );
-        let mut statement = reader.connection.prepare_cached(&sql)?;
+        let mut statement = reader.connection.prepare_cached(sql)?;
         let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
         while let Some(row) = rows.next()? {
             related.replies |= row.get::<_, bool>(1)?;
@@ -224,17 +259,31 @@ pub(crate) fn each_related(
     order: Order,
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
-    let order = match order {
-        Order::Oldest => "origin_server_ts, event_id",
-        Order::Newest => "origin_server_ts desc, event_id desc",
+    let sql = match order {
+        Order::Oldest => {
+            concat!(
+                "select ",
+                columns!(),
+                " from ",
+                related!(),
+                " and ",
+                in_effect!(),
+                " order by origin_server_ts, event_id"
+            )
+        }
+        Order::Newest => {
+            concat!(
+                "select ",
+                columns!(),
+                " from ",
+                related!(),
+                " and ",
+                in_effect!(),
+                " order by origin_server_ts desc, event_id desc"
+            )
+        }
     };
-    let key = key!("?1");
-    let sql = format!(
-        "select {COLUMNS} from relation indexed by relation_relates_to
-           cross join line using (line) cross join file using (file)
-          where relates_to_key = {key} and relates_to = ?1 and {OF_TYPE} order by {order}"
-    );
-    each(reader, &sql, [to, room_id, rel_type], take)
+    each(reader, sql, [to, room_id, rel_type], take)
 }
 
 /// The same of an event and of its edits, the oldest first: what is said of an edit is said of what it edits.
@@ -245,20 +294,34 @@ pub(crate) fn each_related_to_any(
     rel_type: &str,
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (key, edit_key) = (key!("?1"), key!("named.id"));
-    let sql = format!(
-        "with named (id) as materialized (
-             select ?1 union
-             select line.event_id from relation indexed by relation_relates_to
-              cross join line using (line) cross join file using (file)
-              where relates_to_key = {key} and relates_to = ?1 and file.room = ?2
-                and rel_type = (select type from type where name = 'm.replace'))
-         select {COLUMNS} from named
-           cross join relation indexed by relation_relates_to on relates_to_key = {edit_key} and relates_to = named.id
-           cross join line using (line) cross join file using (file)
-          where {OF_TYPE} order by origin_server_ts, event_id"
+    let is_edited = concat!(
+        "select exists (select 1 from ",
+        related!(),
+        " and rel_type = (select type from type where name = 'm.replace'))"
     );
-    each(reader, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
+    let values = params![to.event_id, reader.room(room_id)?];
+    if !reader.connection.prepare_cached(is_edited)?.query_row(values, |row| row.get::<_, bool>(0))? {
+        return each_related(reader, room_id, &to.event_id, rel_type, Order::Oldest, &mut |related| {
+            take(related)?;
+            Ok(ControlFlow::Continue(()))
+        });
+    }
+    let sql = concat!(
+        "with named (id) as materialized (select ?1 union select line.event_id from ",
+        related!(),
+        " and rel_type = (select type from type where name = 'm.replace'))
+         select ",
+        columns!(),
+        " from named
+           cross join relation indexed by relation_relates_to on relates_to_key = ",
+        key!("named.id"),
+        " and relates_to = named.id
+           cross join line using (line) cross join file using (file)
+          where file.room = ?2 and ",
+        in_effect!(),
+        " order by origin_server_ts, event_id"
+    );
+    each(reader, sql, [&to.event_id, room_id, rel_type], &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
         let edit = edit.map(|id| event(reader, room_id, id)).transpose()?;
         // an edit without effect has a place of its own

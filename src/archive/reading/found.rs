@@ -6,10 +6,11 @@ use std::path::Path;
 use rusqlite::{Row, params};
 
 use super::super::catalog::key;
+use super::super::layout::DayName;
 use super::super::rebuild::LONGEST_LINE;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{ACCEPTED, COLUMNS, CatalogEvent};
+use super::events::{CatalogEvent, accepted, columns};
 use crate::document::line::Anchor;
 use crate::event::Object;
 
@@ -39,7 +40,7 @@ pub(crate) struct Found {
 impl Found {
     fn read(reader: &Reader<'_>, row: &Row<'_>) -> Result<Found, Error> {
         Ok(Found {
-            event: CatalogEvent::without_content(reader, row)?,
+            event: CatalogEvent::without_content(reader, row.get::<_, DayName>(6)?.0, row)?,
             start: row.get::<_, i64>(7)?.unsigned_abs(),
             length: row.get::<_, i64>(8)?.unsigned_abs(),
             room_id: row.get(15)?,
@@ -122,7 +123,10 @@ fn is_archived(reader: &Reader<'_>, event_id: &str) -> Result<bool, Error> {
 /// An event by its id; its content is not read.
 pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>, Error> {
     let sql = concat!(
-        "from line indexed by line_id
+        "select ",
+        columns!(),
+        ", room_id, 'rooms/' || room.directory || '/' || day || '.jsonl', soft_failed, rejected, outlier, damaged
+           from line indexed by line_id
            cross join file using (file)
            cross join room on room.room = file.room
            left join relation on relation.line = line.line
@@ -130,9 +134,7 @@ pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>,
         key!("?1"),
         " and event_id = ?1 limit 1"
     );
-    let path = "'rooms/' || room.directory || '/' || day || '.jsonl'";
-    let sql = format!("select {COLUMNS}, room_id, {path}, soft_failed, rejected, outlier, damaged {sql}");
-    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query([event_id])?;
     rows.next()?.map(|row| Found::read(reader, row)).transpose()
 }
@@ -165,9 +167,10 @@ pub(crate) fn beside(
     };
     // a damaged line without a time comes first
     let at = format!("ifnull(origin_server_ts, {})", i64::MIN);
+    let accepted = accepted!();
     let sql = format!(
         "select line, ifnull(type, ''), rel_type is 'm.replace' and state_key is null from event
-          where room_id = ?1 and day = ?2 and {ACCEPTED}
+          where room_id = ?1 and day = ?2 and {accepted}
             and ({at}, topological_ordering, event_id) {is_beside} (?3, ?4, ?5)
           order by {at} {order}, topological_ordering {order}, event_id {order} limit ?6"
     );
@@ -182,11 +185,12 @@ pub(crate) fn beside(
 
 /// Reads an event that stands beside another one in a room.
 pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &Beside) -> Result<CatalogEvent, Error> {
-    let sql = format!(
-        "select {COLUMNS} from line cross join file using (file) left join relation on relation.line = line.line
-          where line.line = ?1"
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from line cross join file using (file) left join relation on relation.line = line.line where line.line = ?1"
     );
-    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query([beside.line])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     CatalogEvent::read(reader, room_id, row)
