@@ -21,7 +21,7 @@ pub(super) struct Numbers {
 /// A room by its id.
 #[derive(Clone)]
 struct Room {
-    room_id: String,
+    id: String,
     /// None: the catalog does not know it.
     number: Option<i64>,
     /// Below `rooms/`.
@@ -44,12 +44,12 @@ impl Numbers {
 
     fn of_room<T>(&self, connection: &Connection, room_id: &str, take: impl FnOnce(&Room) -> T) -> Result<T, Error> {
         let mut last = self.room.borrow_mut();
-        if let Some(room) = last.as_ref().filter(|room| room.room_id == room_id) {
+        if let Some(room) = last.as_ref().filter(|room| room.id == room_id) {
             return Ok(take(room));
         }
         let sql = "select room from room where room_id = ?1";
         let number = connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
-        let room = Room { room_id: room_id.to_owned(), number, directory: layout::room_directory(room_id) };
+        let room = Room { id: room_id.to_owned(), number, directory: layout::room_directory(room_id) };
         Ok(take(last.insert(room)))
     }
 
