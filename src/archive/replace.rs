@@ -79,7 +79,11 @@ impl<'a> Replacement<'a> {
             && let Some(old) = &mut self.old
             && old.fill_buf().is_ok_and(<[u8]>::is_empty)
         {
-            return Ok(());
+            // what a run left that was killed is taken away all the same
+            return match rustix::fs::unlinkat(self.directory, &*beside(self.name), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
         }
         self.new_file()?.flush()?;
         Ok(rustix::fs::renameat(self.directory, &*beside(self.name), self.directory, self.name)?)
@@ -173,6 +177,7 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             // keeps its number from being given to the new one
             let (held, before) = (fs::File::open(&path).unwrap(), number());
+            fs::write(archive.path().join(".file.new"), "cut off").unwrap();
             replaced(archive.path(), &new);
             let now = fs::read_to_string(&path).unwrap();
             assert_eq!((&now, number() == before), (&new.concat(), there == now));
