@@ -26,6 +26,7 @@ use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::archive::reading::people::People;
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
 use crate::archive::{Archive, Error, Readers, StaleDay, jsonl};
@@ -115,12 +116,13 @@ fn render_into(
             goes_on
         };
         let tallies = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-            Ok((stale, render_day(&directory, reader, stale, &options, memory)?))
+            let tally = render_day(&directory, reader, stale, &options, memory)?;
+            Ok((stale, tally, std::mem::take(&mut memory.remembered.borrowed)))
         })?;
-        sync(&directory, &whole, tallies.iter().map(|(stale, _)| transcript(stale)))?;
+        sync(&directory, &whole, tallies.iter().map(|(stale, ..)| transcript(stale)))?;
         let changes = archive.view_state()?;
-        for (stale, tally) in &tallies {
-            changes.day_is_rendered(stale, tally.messages)?;
+        for (stale, tally, borrowed) in &tallies {
+            changes.day_is_rendered(stale, tally.messages, borrowed)?;
         }
         changes.commit()?;
         rendered.days += tallies.len() as u64;
@@ -161,8 +163,7 @@ fn write_days(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-    let mut memory = Memory::default();
-    let mut writer = Markdown::to(out);
+    let mut memory = Memory::of_people(room_id);
     for day in &rooms::days_of(reader, room_id)? {
         let range = time::range(day);
         if let Some(between) = between {
@@ -171,10 +172,22 @@ fn write_days(
             }
             options.between = between.clone();
         }
+        let mut writer = Markdown::to(out);
         writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
         DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
     }
-    Ok(())
+    let people = memory.remembered.people.take().unwrap_or_default();
+    write_people(&people, out).map_err(Error::Transcript)
+}
+
+/// Writes which Matrix id each name is that was shown.
+fn write_people(people: &People, out: &mut dyn Write) -> io::Result<()> {
+    let mut head = markdown::people_head().trim_start();
+    for person in people.named() {
+        out.write_all(std::mem::take(&mut head).as_bytes())?;
+        out.write_all(markdown::person_line(person).as_bytes())?;
+    }
+    if people.more { out.write_all(markdown::people_end().as_bytes()) } else { Ok(()) }
 }
 
 /// Returns when files that were made anew are on the disk, and their names.
