@@ -8,6 +8,8 @@ mod any_path;
 mod golden;
 #[path = "transcripts/names.rs"]
 mod names;
+#[path = "transcripts/order.rs"]
+mod order;
 #[path = "transcripts/real_servers.rs"]
 mod real_servers;
 #[path = "transcripts/rooms.rs"]

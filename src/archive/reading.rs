@@ -6,6 +6,7 @@
 pub(crate) mod events;
 pub(crate) mod found;
 pub(crate) mod names;
+pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod rooms;
 pub(crate) mod title;
