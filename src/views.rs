@@ -38,6 +38,8 @@ use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
 use workers::Workers;
 
+/// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
+const RENDERING: i64 = 1;
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
 /// How many a thread takes at a time: two that write to the same directory wait for each other.
@@ -90,6 +92,12 @@ pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool)
     Ok(rendered)
 }
 
+/// Says that transcripts which an older version of the rendering made have to be rendered anew, `most` at most, others each time;
+/// without, all.
+pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Error> {
+    if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
@@ -100,6 +108,7 @@ fn render_into(
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;
+        archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;

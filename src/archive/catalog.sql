@@ -54,6 +54,13 @@ create table stale (
     primary key (view, file)
 ) strict, without rowid;
 
+-- By which version of the rendering the views are made. Files from `next` on may have one that an older version made; null: none has.
+create table rendering (
+    view text primary key,                  -- markdown
+    version integer not null,
+    next integer
+) strict, without rowid;
+
 -- Which transcripts call somebody, or the room, by a name that was first given later: they are stale when that is another one.
 create table borrowed (
     file integer not null,

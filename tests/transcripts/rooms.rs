@@ -101,3 +101,44 @@ fn rooms_whose_names_look_the_same_are_told_apart() {
     let found = told(&database, &archive);
     says(&found["index.md"], &["[Old town hall](rooms/room@here.test/index.md) |", "(rooms/new@here.test/index.md) |"]);
 }
+
+#[test]
+fn what_an_older_version_rendered_is_rendered_anew_some_at_a_time() {
+    use synapse_export::archive::Archive;
+    use synapse_export::views;
+
+    let (database, archive) = (server(), TestArchive::new());
+    for id in 0..5 {
+        database.event(EventRow {
+            ts: EventRow::at(0).ts.map(|ts| ts + id * 86_400_000),
+            ..EventRow::message(10 + id, "hello")
+        });
+    }
+    let found = told(&database, &archive);
+    let mark = |most: Option<usize>| {
+        let mut archive = Archive::open(archive.path(), None).expect("an archive");
+        views::mark_old(&mut archive, most).expect("a catalog")
+    };
+    assert_eq!((mark(Some(2)), archive.render()), (0, 0), "all are of this version");
+    let change = |sql: &str| {
+        let catalog = rusqlite::Connection::open(archive.path().join("catalog.sqlite")).expect("a catalog");
+        catalog.execute(sql, []).expect("a catalog");
+    };
+    let of_old = || {
+        change("update rendering set version = 0");
+        for (path, _) in found.iter().filter(|(path, _)| path.contains("2026-")) {
+            std::fs::write(archive.path().join(path), "as it was").expect("a file");
+        }
+    };
+    of_old();
+    for (most, rendered) in [(2, 2), (2, 2), (2, 1), (2, 0)] {
+        assert_eq!((mark(Some(most)), archive.render()), (rendered, u64::try_from(rendered).expect("a few")));
+    }
+    assert_eq!(archive.transcripts(), found);
+    of_old();
+    assert_eq!((mark(Some(3)), mark(None), archive.render()), (3, 2, 5));
+    assert_eq!(archive.transcripts(), found);
+    // as if it had been written down nowhere
+    change("delete from rendering");
+    assert_eq!((mark(None), archive.render()), (5, 5));
+}

@@ -43,8 +43,10 @@ pub(crate) fn before(
         Some(name) => Some(name),
         None => states.members(reader, room_id, end)?,
     };
-    if let Some(name) = name {
-        return Ok(Title { name, aliases });
+    // whose name is taken away has none
+    let is_named = ["m.room.name", "m.room.canonical_alias"].into_iter().any(|kind| states.any_before(kind, end));
+    if name.is_some() || is_named {
+        return Ok(Title { name: name.unwrap_or_else(|| room_id.to_owned()), aliases });
     }
     // what is brought in late is dated before the room was made
     let (name, by) = states.first(reader, room_id)?;
@@ -121,6 +123,11 @@ impl States {
         let Called { name, until } = members(reader, room_id, end)?;
         self.members = Some((end..=until, name.clone()));
         Ok(name)
+    }
+
+    /// Whether there is a state of a type before `end`, which was asked for already.
+    fn any_before(&self, kind: &str, end: i64) -> bool {
+        self.newest.get(kind).and_then(|newest| newest.first()).is_some_and(|(_, at, _)| *at < end)
     }
 
     /// What a room is called before it is named: as its own order names it first, else by its members as they are now.
