@@ -27,9 +27,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
+use crate::archive::reading::people::People;
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
-use crate::archive::{Archive, Error, Readers, StaleDay, jsonl};
+use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, jsonl};
 use crate::document::block::{Block, Writer as _};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
@@ -38,6 +39,8 @@ use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
 use workers::Workers;
 
+/// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
+const RENDERING: i64 = 1;
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
 /// How many a thread takes at a time.
@@ -90,6 +93,12 @@ pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool)
     Ok(rendered)
 }
 
+/// Says that transcripts which an older version of the rendering made have to be rendered anew, `most` at most, others each time;
+/// without, all.
+pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Error> {
+    if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
@@ -99,6 +108,7 @@ fn render_into(
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;
+        archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
@@ -115,7 +125,8 @@ fn render_into(
                 goes_on
             };
             let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-                Ok((stale.clone(), render_day(&directory, reader, stale, &options, memory)?.messages))
+                let tally = render_day(&directory, reader, stale, &options, memory)?;
+                Ok((stale.clone(), tally.messages, std::mem::take(&mut memory.remembered.borrowed)))
             });
             if let Some(before) = syncing.take() {
                 before.finish(archive, rendered)?;
@@ -124,7 +135,7 @@ fn render_into(
             taken += stale.len() as u64;
             goes_on &= !archive.interrupt().is_told();
             let (directory, whole) = (&directory, &whole);
-            let paths: Vec<String> = days.iter().map(|(stale, _)| transcript(stale)).collect();
+            let paths: Vec<String> = days.iter().map(|(stale, ..)| transcript(stale)).collect();
             syncing = Some(Syncing { days, synced: scope.spawn(move || sync(directory, whole, paths.into_iter())) });
         }
         syncing.map_or(Ok(()), |last| last.finish(archive, rendered))
@@ -136,10 +147,10 @@ fn render_into(
     index::render(archive, &mut workers, &whole, rendered)
 }
 
-/// Room-days that were rendered, with how many messages they have, while they are written to the disk and the next ones are
+/// Room-days that were rendered, with how many messages they have and which names they borrow, while they are written to the disk and the next ones are
 /// rendered.
 struct Syncing<'s> {
-    days: Vec<(StaleDay, u64)>,
+    days: Vec<(StaleDay, u64, Borrowed)>,
     synced: ScopedJoinHandle<'s, Result<(), Error>>,
 }
 
@@ -148,8 +159,8 @@ impl Syncing<'_> {
     fn finish(self, archive: &mut Archive, rendered: &mut Rendered) -> Result<(), Error> {
         self.synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let changes = archive.view_state()?;
-        for (stale, messages) in &self.days {
-            changes.day_is_rendered(stale, *messages)?;
+        for (stale, messages, borrowed) in &self.days {
+            changes.day_is_rendered(stale, *messages, borrowed)?;
         }
         changes.commit()?;
         rendered.days += self.days.len() as u64;
@@ -185,8 +196,7 @@ fn write_days(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-    let mut memory = Memory::default();
-    let mut writer = Markdown::to(out);
+    let mut memory = Memory::of_people(room_id);
     for day in &rooms::days_of(reader, room_id)? {
         let range = time::range(day);
         if let Some(between) = between {
@@ -195,10 +205,22 @@ fn write_days(
             }
             options.between = between.clone();
         }
+        let mut writer = Markdown::to(out);
         writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
         DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
     }
-    Ok(())
+    let people = memory.remembered.people.take().unwrap_or_default();
+    write_people(&people, out).map_err(Error::Transcript)
+}
+
+/// Writes which Matrix id each name is that was shown.
+fn write_people(people: &People, out: &mut dyn Write) -> io::Result<()> {
+    let mut head = markdown::people_head().trim_start();
+    for person in people.named() {
+        out.write_all(std::mem::take(&mut head).as_bytes())?;
+        out.write_all(markdown::person_line(person).as_bytes())?;
+    }
+    if people.more { out.write_all(markdown::people_end().as_bytes()) } else { Ok(()) }
 }
 
 /// Returns when files that were made anew are on the disk, and their names.

@@ -1,7 +1,7 @@
 //! Events as the catalog has them, what other events say of them, and which redactions are in effect. Decides nothing of how
 //! they are shown.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use rusqlite::{Row, params};
 
@@ -9,7 +9,6 @@ use super::super::Error;
 use super::super::catalog::key;
 use super::super::layout::DayName;
 use super::Reader;
-use crate::document::time;
 use crate::event::Object;
 
 /// How many edits of edits are looked behind.
@@ -80,7 +79,12 @@ impl CatalogEvent {
     }
 
     /// The same of one whose day is known.
-    fn of_day(reader: &Reader<'_>, room_id: &str, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+    pub(super) fn of_day(
+        reader: &Reader<'_>,
+        room_id: &str,
+        day: String,
+        row: &Row<'_>,
+    ) -> Result<CatalogEvent, Error> {
         let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
         Ok(CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? })
     }
@@ -146,35 +150,6 @@ impl CatalogEvent {
             None
         }
     }
-}
-
-/// The events of a room's day, or of no day, in the order of their times.
-pub(crate) fn each_of_day(
-    reader: &Reader<'_>,
-    room_id: &str,
-    day: &str,
-    between: &Range<i64>,
-    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let range = time::range(day);
-    let (start, end) = (range.start.max(between.start), range.end.min(between.end));
-    // a damaged line that was read back has a day, that of its file, but no time
-    let sql = concat!(
-        "select ",
-        columns!(),
-        " from file cross join line indexed by line_file on line.file = file.file
-           left join relation on relation.line = line.line
-          where file.room = ?1 and day = ?2 and ?3 <= ?4
-            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4) and ",
-        accepted!(),
-        " order by origin_server_ts, topological_ordering, event_id"
-    );
-    let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![reader.room(room_id)?, day, start, end])?;
-    while let Some(row) = rows.next()? {
-        take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
-    }
-    Ok(())
 }
 
 /// An event of this room that clients saw.
