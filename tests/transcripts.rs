@@ -6,6 +6,8 @@ mod support;
 mod any_path;
 #[path = "transcripts/golden.rs"]
 mod golden;
+#[path = "transcripts/kinds.rs"]
+mod kinds;
 #[path = "transcripts/real_servers.rs"]
 mod real_servers;
 #[path = "transcripts/told.rs"]

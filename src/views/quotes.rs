@@ -22,7 +22,8 @@ pub(super) const DAMAGED: &str = "(damaged: see the line)";
 pub(super) fn quote(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<Quote>, Error> {
     let Some(id) = &event.replies_to else { return Ok(None) };
     let Some(target) = scene.named(id)? else { return Ok(Some(Quote::Elsewhere)) };
-    let name = scene.names.shown(target.sender.as_deref(), event.at)?;
+    let sender = scene.names.shown(target.sender.as_deref(), event.at)?;
+    let name = scene.said_by(sender, &target)?;
     let said = in_short(&target, QUOTED, scene)?;
     let day = (target.day != scene.day).then(|| target.day.clone());
     Ok(Some(Quote::Of { name, day, at: When::here(target.at), said, address: scene.address(&target) }))
@@ -62,8 +63,8 @@ fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Resul
                 return Ok(vec![Span::Note(DAMAGED)]);
             }
             let content = newest.and_then(CatalogEvent::new_content).unwrap_or(event.content());
-            let said = Message::of(kind, content, is_reply).in_short(chars);
-            vec![said.map_or(Span::words("(no text)"), Span::Text)]
+            let said = Message::of(kind, content, is_reply);
+            vec![said.in_short(chars).map_or(Span::Note(said.nothing()), Span::Text)]
         }
         kind if is_start(kind) => {
             let newest = newest(event, scene)?;

@@ -10,6 +10,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::document::line::{Address, Anchor, Line, Name, When};
+use crate::document::message::said_as;
 use crate::document::time;
 
 /// What was looked up in a room, for the days to come.
@@ -65,6 +66,19 @@ impl<'c> Scene<'c> {
     /// Who sent an event, as they were called then.
     pub(super) fn sender(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
         self.names.shown(event.sender.as_deref(), event.at)
+    }
+
+    /// Who says what an event says: its sender, as they were called then, and for whom.
+    pub(super) fn speaker(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
+        let sender = self.sender(event)?;
+        self.said_by(sender, event)
+    }
+
+    /// The sender of an event by a name, and for whom they say it, unless that is hidden.
+    pub(super) fn said_by(&mut self, sender: Name, event: &CatalogEvent) -> Result<Name, Error> {
+        let said_as = said_as(event.content());
+        let said_as = if said_as.is_some() && self.is_hidden(event)? { None } else { said_as };
+        Ok(Name { said_as, ..sender })
     }
 
     /// A time as this day shows it.

@@ -33,7 +33,7 @@ impl<'w> Telling<'w> {
     /// Begins what somebody says.
     pub(super) fn head(&mut self, event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Head, Error> {
         self.end_fold()?;
-        let name = scene.sender(event)?;
+        let name = scene.speaker(event)?;
         let at = event.at.unwrap_or(0);
         let goes_on = self.speaker.as_ref().is_some_and(|(sender, called, until)| {
             *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER

@@ -134,9 +134,13 @@ fn address(of: &Address) -> String {
 }
 
 fn name(of: &Name) -> String {
-    match &of.user_id {
+    let sender = match &of.user_id {
         Some(user_id) => format!("{} ({})", inline(&of.name), inline(user_id)),
         None => inline(&of.name),
+    };
+    match &of.said_as {
+        Some(said_as) => format!("{} (via {sender})", inline(said_as)),
+        None => sender,
     }
 }
 
