@@ -11,5 +11,6 @@ pub mod markdown;
 pub mod message;
 pub mod page;
 pub(crate) mod poll;
+pub(crate) mod reaction;
 pub mod text;
 pub(crate) mod time;

@@ -7,6 +7,7 @@
 
 mod by_name;
 mod day;
+mod elsewhere;
 mod facts;
 mod index;
 mod missing;

@@ -180,8 +180,8 @@ pub struct Made {
 /// A reaction.
 #[derive(Clone, Debug)]
 pub struct Reaction {
-    /// `👍`.
-    pub key: String,
+    /// `👍`; none: a custom emoji whose name nobody gives.
+    pub key: Option<String>,
     /// How many gave it.
     pub count: u64,
     /// The first of them.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::Options;
+use super::elsewhere::Elsewhere;
 use super::quotes::DAMAGED;
 use super::relations::redaction;
 pub(super) use super::scene::Memory;
@@ -20,7 +21,7 @@ use crate::document::line::{Line, Span};
 use crate::document::message::{is_message, without_quote};
 use crate::document::page::Tally;
 use crate::document::poll::{is_end, is_start, is_vote};
-use crate::document::text::shortened;
+use crate::document::reaction::Key;
 use crate::event::Object;
 
 /// Makes blocks of what happened on one day in one room.
@@ -41,7 +42,14 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     ) -> Result<Tally, Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
         let mut this = DayBuilder { scene, out: Telling::to(out) };
-        each_of_day(reader, room_id, day, &options.between, &mut |event| this.event(&event))?;
+        let mut elsewhere = Elsewhere::default();
+        each_of_day(reader, room_id, day, &options.between, &mut |event| {
+            this.event(&event)?;
+            if this.out.is_empty { elsewhere.add(&event, &mut this.scene) } else { Ok(()) }
+        })?;
+        if this.out.is_empty {
+            elsewhere.kinds().try_for_each(|of| this.out.small(&of.event_id, of.at, Phrase::Other(of.line())))?;
+        }
         this.out.end_fold()?;
         Ok(this.out.tally)
     }
@@ -88,17 +96,12 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         let mark = mark.or_else(|| is_damaged.then_some(Span::Note(DAMAGED)));
         let phrase = phrases::of_state(event, is_hidden, &mut self.scene.names)?;
         let phrase = match (phrase, mark) {
-            (Phrase::Other(mut what), Some(mark)) => {
-                what.extend([Span::words(" "), mark]);
-                Phrase::Other(what)
+            // that somebody joined or left outlives a redaction
+            (phrase, Some(mark)) if !phrase.is_bare() => {
+                Phrase::Other([phrase.alone(), vec![Span::words(" "), mark]].concat())
             }
-            (Phrase::Other(what), None) => Phrase::Other(what),
             // told alone where others point to it
-            (phrase, _) if self.scene.related(event)?.is_any() => match phrase {
-                Phrase::Joined(name) => Phrase::Other(vec![Span::Name(name), Span::words(" joined")]),
-                Phrase::Left(name) => Phrase::Other(vec![Span::Name(name), Span::words(" left")]),
-                other @ Phrase::Other(_) => other,
-            },
+            (phrase @ Phrase::Alike(..), _) if self.scene.related(event)?.is_any() => Phrase::Other(phrase.alone()),
             (phrase, _) => phrase,
         };
         self.out.phrase(event, phrase)
@@ -166,10 +169,9 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
     /// What a reaction says that is not told with its target.
     fn reaction_alone(&mut self, event: &CatalogEvent, target: Option<CatalogEvent>) -> Result<Option<Line>, Error> {
-        let relation = Object::of(event.content()).object("m.relates_to");
         let mut what = vec![Span::words(" reacted")];
-        if let Some(key) = relation.and_then(|relation| relation.text("key")) {
-            what.extend([Span::words(" "), Span::Text(shortened(&key, 40))]);
+        if let Some(key) = Key::of(event.content()) {
+            what.extend([Span::words(" "), Span::Text(key.text().into_owned())]);
         }
         match target.filter(|_| event.rel_type.as_deref() == Some("m.annotation")) {
             Some(target) => {

@@ -148,6 +148,10 @@ fn of_member(
     let is_own = event.sender.as_deref() == Some(user_id);
     let reason = content.text("reason").filter(|reason| !is_hidden && !reason.trim().is_empty());
     let reason = reason.map(|reason| [words(": "), text(&reason)]);
+    let alike = |user: Name, did: &'static str, reason: Option<[Span; 2]>| {
+        let did = [words(did)].into_iter().chain(reason.into_iter().flatten()).collect();
+        Ok(Phrase::Alike(user, did))
+    };
     let alone = |user: Name, did: &'static str| (vec![Span::Name(user), words(did)], true);
     let both = |did: &'static str| vec![Span::Name(sender.clone()), words(did), Span::Name(user.clone())];
     let (mut what, takes_reason) = match (content.text("membership").as_deref(), was) {
@@ -155,15 +159,13 @@ fn of_member(
             let (old, new) = (before.and_then(|(_, name)| name), display_name(&content));
             (renamed(event, user_id, user, old, new, is_hidden), false)
         }
-        (Some("join"), _) if reason.is_none() => return Ok(Phrase::Joined(user)),
-        (Some("join"), _) => alone(user, " joined"),
+        (Some("join"), _) => return alike(user, " joined", reason),
         (Some("invite"), _) => (both(" invited "), true),
         (Some("knock"), _) => alone(user, " asked to join"),
         (Some("ban"), _) => (both(" banned "), true),
         (Some("leave"), Some("invite")) if is_own => alone(user, " declined the invitation"),
         (Some("leave"), Some("knock")) if is_own => alone(user, " no longer asks to join"),
-        (Some("leave"), _) if is_own && reason.is_none() => return Ok(Phrase::Left(user)),
-        (Some("leave"), _) if is_own => alone(user, " left"),
+        (Some("leave"), _) if is_own => return alike(user, " left", reason),
         (Some("leave"), Some("invite")) => (both(" withdrew the invitation of "), true),
         (Some("leave"), Some("knock")) => ([both(" did not let "), vec![words(" in")]].concat(), true),
         (Some("leave"), Some("ban")) => (both(" lifted the ban on "), true),

@@ -48,7 +48,7 @@ fn in_short(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result
 }
 
 fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result<Line, Error> {
-    if event.censored || scene.is_redacted(event)? {
+    if event.is_pruned() || scene.is_redacted(event)? {
         return Ok(vec![Span::Note("redacted")]);
     }
     Ok(match event.kind() {

@@ -18,15 +18,18 @@ pub(super) struct Telling<'w> {
     speaker: Option<(Option<String>, Name, i64)>,
     fold: Fold,
     pub(super) tally: Tally,
+    /// Nothing is told yet.
+    pub(super) is_empty: bool,
 }
 
 impl<'w> Telling<'w> {
     pub(super) fn to(out: &'w mut dyn Writer) -> Telling<'w> {
-        Telling { out, speaker: None, fold: Fold::default(), tally: Tally::default() }
+        Telling { out, speaker: None, fold: Fold::default(), tally: Tally::default(), is_empty: true }
     }
 
     /// Writes a block; what is folded has to be ended before.
     pub(super) fn block(&mut self, block: &Block<'_>) -> Result<(), Error> {
+        self.is_empty = false;
         self.out.write(block).map_err(Error::Transcript)
     }
 
@@ -54,12 +57,19 @@ impl<'w> Telling<'w> {
 
     /// Adds a small thing.
     pub(super) fn phrase(&mut self, event: &CatalogEvent, phrase: Phrase) -> Result<(), Error> {
+        self.small(&event.event_id, event.at, phrase)
+    }
+
+    /// Adds a small thing that has the place of an event.
+    pub(super) fn small(&mut self, event_id: &str, at: Option<i64>, phrase: Phrase) -> Result<(), Error> {
+        self.is_empty = false;
         self.end_speaker();
-        self.fold.add(&event.event_id, event.at, phrase, self.out).map_err(Error::Transcript)
+        self.fold.add(event_id, at, phrase, self.out).map_err(Error::Transcript)
     }
 
     /// Adds a message that could not be read.
     pub(super) fn unread(&mut self, event: &CatalogEvent, name: Name) -> Result<(), Error> {
+        self.is_empty = false;
         self.end_speaker();
         self.fold.add_unread(&event.event_id, event.at, name, self.out).map_err(Error::Transcript)
     }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::told::{BOB, from, redaction, reply, says, says_not, server, told, with};
+use synapse_export::document::line::Anchor;
+
+use super::told::{BOB, edit, from, redaction, reply, says, says_not, server, told, with};
 use crate::support::archive::TestArchive;
 use crate::support::story::EventRow;
 
@@ -54,4 +56,102 @@ fn who_speaks_for_others_is_told_by_both_names() {
     says(&day, &["> [Relay bot 12:00](#", "**Relay bot** · <a", "): *redacted*"]);
     assert_eq!(day.matches("Emil").count(), 1, "{day}");
     says_not(&day, &["Which one?"]);
+}
+
+#[test]
+fn reactions_that_look_the_same_are_counted_together() {
+    let (database, archive) = (server(), TestArchive::new());
+    let reaction = |id: i64, sender: &str, key: &str, code: Option<&str>| {
+        let relation = json!({"rel_type": "m.annotation", "event_id": "$10", "key": key});
+        of("m.reaction", id, sender, &json!({"m.relates_to": relation, "shortcode": code}))
+    };
+    database.event(EventRow::message(10, "It works now."));
+    let keys = ["mxc://here.test/parrot", "mxc://here.test/ship", "👍"];
+    for (id, sender) in [(11, BOB), (21, CAROL)] {
+        database.event(reaction(id, sender, keys[0], Some(":party-parrot:").filter(|_| sender == CAROL)));
+        database.event(reaction(id + 2, sender, if sender == BOB { keys[2] } else { "👍\u{fe0f}" }, None));
+    }
+    // the same once more
+    database.event(reaction(24, BOB, "👍\u{fe0f}", None));
+    database.event(reaction(25, BOB, keys[1], None));
+    database.event(reaction(26, BOB, "👍\u{fe0f}\u{1f3fd}", None));
+    let day = told(&database, &archive);
+    says(
+        &day,
+        &["\n\n:party-parrot: 2 (@bob:here.test, @carol:here.test) · 👍 2 (@bob:here.test, @carol:here.test) · "],
+    );
+    says(&day, &[" · a custom emoji @bob:here.test"]);
+}
+
+#[test]
+fn those_who_leave_for_one_reason_are_told_together() {
+    let (database, archive) = (server(), TestArchive::new());
+    let leaves = |id: i64, user: &str, reason: &str| {
+        let content = json!({"membership": "leave", "reason": reason}).to_string();
+        EventRow { content, ..EventRow::member(id, user, "leave") }
+    };
+    let nicks: Vec<String> = (0..6).map(|nick| format!("@nick{nick}:here.test")).collect();
+    for (id, nick) in (10..).zip(&nicks) {
+        database.event(joins(id, nick, &nick[1..6]));
+        database.event(leaves(id + 10, nick, if id < 15 { "*.net *.split" } else { "bye" }));
+    }
+    let day = plain(&told(&database, &archive));
+    says(
+        &day,
+        &[
+            "nick0, nick1, nick2 and 3 others joined · nick0, nick1, nick2 and 2 others left: \\*.net \\*.split · nick5 left: bye",
+        ],
+    );
+    // one that others point to stands alone
+    database.event(reply(40, "$21"));
+    says(
+        &plain(&told(&database, &archive)),
+        &["nick0 left: \\*.net \\*.split · nick1 left: \\*.net \\*.split · nick2, nick3 and nick4 left"],
+    );
+}
+
+#[test]
+fn a_day_of_which_all_is_told_on_others_says_so() {
+    let (database, archive) = (server(), TestArchive::new());
+    let earlier = |row: EventRow| EventRow { ts: row.ts.map(|ts| ts - 86_400_000), ..row };
+    database.event(earlier(EventRow::message(10, "was said")));
+    database.event(earlier(EventRow::message(11, "wrong")));
+    database.event(edit(12, "$10", "is said"));
+    assert_eq!(
+        plain(&told(&database, &archive)),
+        format!(
+            "<sub>12:00 · 1 edit of [an earlier day’s message](2026-11-21.md#{})</sub>\n\n",
+            Anchor::of("$10").as_str()
+        )
+    );
+    let relation = json!({"rel_type": "m.annotation", "event_id": "$10", "key": "👍"});
+    database.event(of("m.reaction", 13, BOB, &json!({"m.relates_to": relation})));
+    database.event(edit(14, "$10", "is still said"));
+    database.redaction("$11", redaction(15));
+    let day = plain(&told(&database, &archive));
+    says(
+        &day,
+        &[
+            "2 edits, the first of [an earlier day’s message](2026-11-21.md#",
+            " · 1 reaction to [",
+            " · 1 redaction of [",
+        ],
+    );
+    // where there is something to read, that is enough
+    database.event(EventRow::message(16, "good morning"));
+    says_not(&told(&database, &archive), &["edits", "1 reaction", "redaction"]);
+}
+
+#[test]
+fn what_cannot_be_read_is_quoted_as_it_is_told() {
+    let (database, archive) = (server(), TestArchive::new());
+    for (id, content) in [(10, "\"{}\""), (11, "\"a text\""), (12, r#"{"msgtype":"m.text"}"#), (13, r#"{"body":" "}"#)]
+    {
+        database.event(EventRow { content: content.to_owned(), ..EventRow::at(id) });
+        database.event(reply(id + 10, &format!("${id}")));
+    }
+    let day = told(&database, &archive);
+    assert_eq!(day.matches("*(message without a readable body)*").count(), 6, "{day}");
+    assert_eq!(day.matches("*(empty message)*").count(), 2, "{day}");
+    says_not(&day, &["redacted", "no text"]);
 }

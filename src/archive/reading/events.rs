@@ -90,6 +90,11 @@ impl CatalogEvent {
         self.content.as_deref().unwrap_or_default()
     }
 
+    /// Whether the server had taken away all that it said.
+    pub(crate) fn is_pruned(&self) -> bool {
+        self.censored && self.content() == "{}"
+    }
+
     /// Whether it says to replace another event.
     pub(crate) fn is_edit(&self) -> bool {
         self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"

@@ -5,6 +5,7 @@ mod tests;
 
 use super::super::html;
 use super::super::message::{FileKind, Form, Manner, Message};
+use super::begins_as_paragraph;
 use super::text::{block, code_span, excerpt, inline, is_media, link, size};
 
 /// How much of a remote name is shown.
@@ -42,10 +43,12 @@ pub fn in_short(message: &Message<'_>, chars: usize) -> String {
 #[must_use]
 pub fn emote(message: &Message<'_>, name_markdown: &str) -> String {
     let line = message.body.as_deref().map(str::trim).filter(|body| !body.is_empty() && !body.contains(['\n', '\r']));
-    match line.filter(|_| message.html().is_none()) {
-        Some(line) => format!("***{name_markdown}** {}*", inline(line)),
-        None => format!("***{name_markdown}***\n\n{}", blocks(message)),
+    if let Some(line) = line.filter(|_| message.html().is_none()) {
+        return format!("***{name_markdown}** {}*", inline(line));
     }
+    let blocks = blocks(message);
+    let between = if begins_as_paragraph(&blocks) { " " } else { "\n\n" };
+    format!("***{name_markdown}***{between}{blocks}")
 }
 
 fn text(message: &Message<'_>) -> String {

@@ -40,9 +40,14 @@ fn text() {
 fn emotes() {
     let emote = |content: &str| super::message(&Message::of("m.room.message", content, false), "Carol");
     assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves"}"#), "***Carol** waves*");
-    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol***\n\nwaves  \nand goes");
+    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol*** waves  \nand goes");
     let html = r#"{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"<i>w</i>"}"#;
-    assert_eq!(emote(html), "***Carol***\n\n*w*");
+    assert_eq!(emote(html), "***Carol*** *w*");
+    let to = |html: &str| {
+        format!(r#"{{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"{html}"}}"#)
+    };
+    assert_eq!(emote(&to("waves at <em>everybody</em>")), "***Carol*** waves at *everybody*");
+    assert_eq!(emote(&to("<ol><li>one</li></ol>")), "***Carol***\n\n1. one");
 }
 
 #[test]
