@@ -170,7 +170,7 @@ create table first_membership (
     given text
 ) strict;
 
--- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
+-- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key; and who may do what: .power_levels.
 create table room_state (
     room integer not null,
     type text not null,
@@ -213,10 +213,10 @@ create table waiting (
 ) strict, without rowid;
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
--- `group_readable_begun` while that is being done to what is there.
+-- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
 create table setting (
     name text primary key,
-    value integer not null
+    value any not null
 ) strict, without rowid;
 
 -- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.

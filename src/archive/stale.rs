@@ -29,6 +29,8 @@ pub(super) struct Stale {
 struct OfRoom {
     /// The times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
     renamed: Option<(i64, i64)>,
+    /// Since when others may be allowed to end polls.
+    empowered: Option<i64>,
     /// By user: the first and the last time since which the name may be another.
     members: BTreeMap<String, (i64, i64)>,
     /// Events on which depends what is shown of those that name them.
@@ -106,6 +108,10 @@ impl Stale {
                 *times = (times.0.min(since), times.1.max(since));
             }
             (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => self.room(room).rename(since, i64::MAX),
+            (Some("m.room.power_levels"), Some("")) => {
+                let powers = &mut self.room(room).empowered;
+                *powers = Some(powers.map_or(since, |first| first.min(since)));
+            }
             _ => {}
         }
     }
@@ -143,6 +149,9 @@ impl Stale {
                 catalog.mark_banned(room, &stale.bans)?;
                 if let Some((since, until)) = renamed {
                     catalog.mark_renamed(room, since, until)?;
+                }
+                if let Some(since) = stale.empowered {
+                    catalog.mark_ended(room, since)?;
                 }
             }
         }
@@ -324,6 +333,27 @@ impl Writing<'_> {
               where file.room = (select room from room where room_id = ?1) and redacted_by in (select id from ban)"
         );
         self.mark_files(sql, params![room, since, until, first, last])
+    }
+
+    /// Marks the days of the polls that somebody ended since a time, and of these ends: who may do that has changed.
+    fn mark_ended(&self, room: &str, since: i64) -> Result<(), Error> {
+        let sql = concat!(
+            "with ended (file, poll) as materialized (
+                 select file.file, relates_to from file
+                  cross join line indexed by line_file on line.file = file.file
+                  cross join relation on relation.line = line.line
+                  where file.room = (select room from room where room_id = ?1) and day >= ?2
+                    and type in (select type from type where name in ('m.poll.end', 'org.matrix.msc3381.poll.end')))
+             select file from ended
+             union
+             select file.file from ended
+              cross join line indexed by line_id on id_key = ",
+            key!("poll"),
+            "    and line.event_id = poll
+              cross join file on file.file = line.file
+              where file.room = (select room from room where room_id = ?1)"
+        );
+        self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string()])
     }
 
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {

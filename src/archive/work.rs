@@ -182,7 +182,7 @@ type Shape = fn(usize, usize) -> Sent;
 /// No event of the archive.
 const ELSEWHERE: usize = usize::MAX >> 1;
 
-const SHAPES: [(&str, Shape); 24] = [
+const SHAPES: [(&str, Shape); 25] = [
     ("edits of one message", |number, _| match number {
         0 => Sent::message(0, &json!({})),
         _ => Sent::edit(number, 0),
@@ -227,6 +227,11 @@ const SHAPES: [(&str, Shape); 24] = [
         }
         _ if number % 4 < 2 => Sent { kind: "m.poll.start", ..Sent::edit(number, 0) },
         _ => Sent::about(number, "m.poll.response", "m.reference", 0).by(&user(number)),
+    }),
+    ("power levels, and ends of one poll by others", |number, _| match number {
+        0 => Sent::new(0, "m.poll.start", json!({})),
+        _ if number % 4 < 2 => Sent::state(number, "m.room.power_levels", json!({ "users": { "@a:x": number } })),
+        _ => Sent::about(number, "m.poll.end", "m.reference", 0).by(&user(number)),
     }),
     ("edits of what is elsewhere, and redactions of it", |number, _| match number {
         _ if number % 4 < 2 => Sent::edit(number, ELSEWHERE),

@@ -46,6 +46,8 @@ enum What {
     Name(&'static str),
     Alias(&'static str),
     Topic,
+    /// Who may end polls: the first user, or not.
+    Powers(usize),
     Encrypted,
     Unknown,
 }
@@ -78,6 +80,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         2 => prop_oneof![Just("Office"), Just("Garden"), Just("")].prop_map(What::Name),
         1 => prop_oneof![Just("#a:here.test"), Just("#b:here.test")].prop_map(What::Alias),
         1 => Just(What::Topic),
+        2 => (0..2_usize).prop_map(What::Powers),
         1 => Just(What::Encrypted),
         1 => Just(What::Unknown),
     ];
@@ -188,6 +191,10 @@ impl Plan {
             What::Topic => {
                 (kind, state_key) = ("m.room.topic", Some(""));
                 json!({"topic": format!("topic {number}")})
+            }
+            What::Powers(level) => {
+                (kind, state_key) = ("m.room.power_levels", Some(""));
+                json!({"users": {USERS[0]: level * 50, USERS[1]: 50}})
             }
             What::Encrypted => {
                 kind = "m.room.encrypted";

@@ -9,17 +9,18 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
 use super::events::Redactors;
+use super::powers::Powers;
 use super::title::States;
 use super::{REMEMBERED, Reader};
 use crate::document::line::Name;
 
 /// The names in one room, for the transcript of one day.
 pub(crate) struct MemberNames<'c> {
-    reader: &'c Reader<'c>,
-    room_id: &'c str,
+    pub(super) reader: &'c Reader<'c>,
+    pub(super) room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
-    remembered: &'c mut Remembered,
+    pub(super) remembered: &'c mut Remembered,
     /// By name the first and the last of those who have it at some time of the day, in the order of their ids.
     bearers: HashMap<String, [Option<String>; 2]>,
 }
@@ -38,6 +39,8 @@ pub(crate) struct Remembered {
     redactors: Redactors,
     /// What the room was called.
     pub(super) states: States,
+    /// Its power levels.
+    pub(super) powers: Powers,
 }
 
 /// The name of a user, until when; none: for good.
