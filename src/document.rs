@@ -4,6 +4,7 @@
 //! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`].
 
 pub mod block;
+pub(crate) mod call;
 pub(crate) mod fold;
 pub mod html;
 pub mod line;

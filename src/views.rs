@@ -6,6 +6,7 @@
 //! no SQL, and no markup: `document` has the forms.
 
 mod by_name;
+mod calls;
 mod day;
 mod elsewhere;
 mod facts;

@@ -11,11 +11,12 @@ use super::relations::redaction;
 pub(super) use super::scene::Memory;
 use super::scene::Scene;
 use super::telling::Telling;
-use super::{phrases, poll, said};
+use super::{calls, phrases, poll, said};
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{CatalogEvent, each_of_day};
 use crate::document::block::{Saying, Writer};
+use crate::document::call::{self, Signal};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
 use crate::document::message::{is_message, without_quote};
@@ -81,6 +82,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             "m.reaction" | "m.room.redaction" => self.about_another(event),
             kind if is_vote(kind) || is_end(kind) => self.about_another(event),
             kind if is_plumbing(kind) => Ok(()),
+            kind if is_call(kind) => self.call(event),
             kind if !is_message(kind) && !is_start(kind) => self.unknown(event),
             _ if event.is_edit() => said::edit(event, &mut self.scene, &mut self.out),
             kind if is_start(kind) => poll::poll(event, &mut self.scene, &mut self.out),
@@ -94,7 +96,17 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         let is_damaged = event.content.is_none();
         let is_hidden = event.censored || is_damaged || mark.is_some() && !self.scene.options.show_redacted;
         let mark = mark.or_else(|| is_damaged.then_some(Span::Note(DAMAGED)));
-        let phrase = phrases::of_state(event, is_hidden, &mut self.scene.names)?;
+        let phrase = if call::is_membership(event.kind()) {
+            let Some(phrase) = calls::membership(event, is_hidden, &mut self.scene)? else { return Ok(()) };
+            phrase
+        } else {
+            phrases::of_state(event, is_hidden, &mut self.scene.names)?
+        };
+        self.small(event, phrase, mark)
+    }
+
+    /// Adds a small thing, with the mark that belongs to it.
+    fn small(&mut self, event: &CatalogEvent, phrase: Phrase, mark: Option<Span>) -> Result<(), Error> {
         let phrase = match (phrase, mark) {
             // that somebody joined or left outlives a redaction
             (phrase, Some(mark)) if !phrase.is_bare() => {
@@ -105,6 +117,25 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             (phrase, _) => phrase,
         };
         self.out.phrase(event, phrase)
+    }
+
+    /// An event of a call, unless it is told where that began.
+    fn call(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        let mark = redaction(event, &mut self.scene)?.map(Span::Redaction);
+        let phrase = if let Some(signal) = Signal::of(event.kind()) {
+            calls::signal(event, signal, &mut self.scene)?.map(Phrase::Other)
+        } else if event.redacted_by.is_some() {
+            None
+        } else if call::is_decline(event.kind()) {
+            let name = self.scene.sender(event)?;
+            Some(Phrase::Alike(name, vec![Span::words(" declined the call")]))
+        } else {
+            calls::membership(event, event.content.is_none(), &mut self.scene)?
+        };
+        match phrase {
+            Some(phrase) => self.small(event, phrase, mark),
+            None => Ok(()),
+        }
     }
 
     /// An event that cannot be read: counted, and shown alone where others point to it.
@@ -221,10 +252,19 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
 /// Whether events of a type are told with others, as a rule, or not at all.
 pub(super) fn is_told_elsewhere(kind: &str) -> bool {
-    matches!(kind, "m.reaction" | "m.room.redaction") || is_vote(kind) || is_end(kind) || is_plumbing(kind)
+    matches!(kind, "m.reaction" | "m.room.redaction")
+        || is_vote(kind)
+        || is_end(kind)
+        || is_plumbing(kind)
+        || Signal::of(kind).is_some_and(|signal| signal != Signal::Invite)
 }
 
-/// Events that say nothing to people: key verification, and what mends the graph of events.
+/// Events that say nothing to people: key verification, what brings calls about, and what mends the graph of events.
 fn is_plumbing(kind: &str) -> bool {
-    kind.starts_with("m.key.verification.") || kind == "org.matrix.dummy_event"
+    kind.starts_with("m.key.verification.") || kind == "org.matrix.dummy_event" || call::is_plumbing(kind)
+}
+
+/// Events of calls that people want to know of.
+fn is_call(kind: &str) -> bool {
+    Signal::of(kind).is_some() || call::is_membership(kind) || call::is_decline(kind)
 }

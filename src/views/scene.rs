@@ -9,6 +9,7 @@ use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
+use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
 use crate::document::message::said_as;
 use crate::document::time;
@@ -34,6 +35,8 @@ pub(super) struct Scene<'c> {
     pub(super) names: MemberNames<'c>,
     /// By event and length: what was said, as it is quoted, since many may answer what was edited many times.
     pub(super) in_short: &'c mut HashMap<(String, usize), Line>,
+    /// The calls of the day; none: not looked up yet.
+    pub(super) calls: Option<Calls>,
 }
 
 impl<'c> Scene<'c> {
@@ -50,7 +53,7 @@ impl<'c> Scene<'c> {
         let range = time::range(day);
         let Memory { in_short, remembered, .. } = memory;
         let names = MemberNames::new(reader, room_id, range.clone(), remembered);
-        Scene { reader, room_id, day, range, options, names, in_short }
+        Scene { reader, room_id, day, range, options, names, in_short, calls: None }
     }
 
     /// An event of this room that clients saw.

@@ -155,3 +155,75 @@ fn what_cannot_be_read_is_quoted_as_it_is_told() {
     assert_eq!(day.matches("*(empty message)*").count(), 2, "{day}");
     says_not(&day, &["redacted", "no text"]);
 }
+
+/// An event of a call.
+fn call(id: i64, signal: &str, sender: &str, call: &str, more: &Value) -> EventRow {
+    let mut content = json!({"call_id": call, "party_id": "A", "version": "1"});
+    content.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    of(&format!("m.call.{signal}"), id, sender, &content)
+}
+
+#[test]
+fn a_call_is_one_line() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(joins(1, ALICE, "Alice"));
+    database.event(joins(2, BOB, "Bob"));
+    let none = json!({});
+    let later = |minutes: i64, row: EventRow| EventRow { ts: row.ts.map(|ts| ts + 60_000 * minutes), ..row };
+    database.event(call(10, "invite", ALICE, "c1", &json!({"offer": {"sdp": "v=0\r\nm=audio 9\r\n"}})));
+    database.event(call(11, "candidates", ALICE, "c1", &none));
+    database.event(call(12, "answer", BOB, "c1", &none));
+    database.event(call(13, "select_answer", ALICE, "c1", &none));
+    database.event(call(14, "candidates", BOB, "c1", &none));
+    database.event(call(15, "negotiate", BOB, "c1", &none));
+    let day = told(&database, &archive);
+    says(&plain(&day), &["· Alice called, Bob answered</sub>"]);
+    database.event(later(7, call(16, "hangup", ALICE, "c1", &json!({"reason": "user_hangup"}))));
+    database.event(later(7, EventRow::message(17, "Thanks for the call.")));
+    database
+        .event(later(8, call(18, "invite", BOB, "c2", &json!({"offer": {"sdp": "v=0\r\nm=audio\r\nm=video 9\r\n"}}))));
+    database.event(later(8, call(19, "hangup", BOB, "c2", &json!({"reason": "invite_timeout"}))));
+    database.event(later(8, call(20, "invite", BOB, "c3", &json!({"invitee": ALICE}))));
+    database.event(later(8, call(21, "reject", ALICE, "c3", &none)));
+    // of a call that began on another day, if it ever did
+    database.event(later(9, call(22, "hangup", ALICE, "c4", &none)));
+    let day = told(&database, &archive);
+    let plain = plain(&day);
+    says(&plain, &["Alice called, Bob answered, and they talked for 7 min</sub>", "Thanks for the call."]);
+    says(
+        &plain,
+        &["Bob called by video, nobody answered · Bob called Alice, Alice declined · 12:09 · Alice ended a call</sub>"],
+    );
+    says_not(&day, &["m.call"]);
+
+    // an answer that is redacted is none
+    database.redaction("$12", redaction(30));
+    says(&self::plain(&told(&database, &archive)), &["Alice called, nobody answered"]);
+    database.redaction("$18", redaction(31));
+    says(&self::plain(&told(&database, &archive)), &["Bob called *[redacted by Alice at 12:00: wrong room]*"]);
+}
+
+#[test]
+fn who_joins_or_leaves_a_call_is_told() {
+    let (database, archive) = (server(), TestArchive::new());
+    let member = |id: i64, user: &str, content: &Value| {
+        let key = format!("_{user}_DEVICE");
+        from(user, EventRow::state(id, "org.matrix.msc3401.call.member", &key, content))
+    };
+    let there = json!({"application": "m.call", "call_id": "", "device_id": "DEVICE", "expires": 14_400_000});
+    database.event(member(10, ALICE, &there));
+    database.event(of("org.matrix.msc4075.rtc.notification", 11, ALICE, &json!({"notification_type": "ring"})));
+    database.event(member(12, BOB, &there));
+    let mut still = there.clone();
+    still["created_ts"] = json!(EventRow::at(-600).ts);
+    database.event(member(13, BOB, &still));
+    database.event(of("org.matrix.msc4310.rtc.decline", 14, CAROL, &json!({})));
+    database.event(member(15, ALICE, &json!({})));
+    database.event(member(16, BOB, &json!({})));
+    let day = told(&database, &archive);
+    let names = ["@alice:here.test and @bob:here.test joined the call", "@carol:here.test declined the call"];
+    says(
+        &plain(&day),
+        &[&format!("{} · {} · @alice:here.test and @bob:here.test left the call</sub>", names[0], names[1])],
+    );
+}

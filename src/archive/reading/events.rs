@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
+use serde_json::json;
 
 use super::super::Error;
 use super::super::catalog::key;
@@ -152,6 +153,25 @@ pub(crate) fn each_of_day(
         take(CatalogEvent::read(row)?)?;
     }
     Ok(())
+}
+
+/// The events of a room's day, or of no day, that are of some types and not redacted, in the order of their times.
+pub(crate) fn each_of_kinds(
+    reader: &Reader<'_>,
+    room_id: &str,
+    day: &str,
+    kinds: &[&str],
+    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = in_order(&format!(
+        "select {PLACED} from event
+          where room_id = ?1 and day = ?2 and type in (select value from json_each(?3)) and {ACCEPTED} and redacted_by is null
+          order by origin_server_ts, topological_ordering, event_id"
+    ));
+    each(reader, &sql, params![room_id, day, json!(kinds).to_string()], &mut |event| {
+        take(event)?;
+        Ok(ControlFlow::Continue(()))
+    })
 }
 
 /// An event of this room that clients saw.
