@@ -151,7 +151,7 @@ impl Stale {
                     catalog.mark_renamed(room, since, until)?;
                 }
                 if let Some(since) = stale.empowered {
-                    catalog.mark_ended(room, since)?;
+                    catalog.mark_empowered(room, since)?;
                 }
             }
         }
@@ -335,8 +335,9 @@ impl Writing<'_> {
         self.mark_files(sql, params![room, since, until, first, last])
     }
 
-    /// Marks the days of the polls that somebody ended since a time, and of these ends: who may do that has changed.
-    fn mark_ended(&self, room: &str, since: i64) -> Result<(), Error> {
+    /// Marks the days of the polls that somebody ended since a time, and of these ends: who may do that has changed; and those of
+    /// later power levels, which tell what they change.
+    fn mark_empowered(&self, room: &str, since: i64) -> Result<(), Error> {
         let sql = concat!(
             "with ended (file, poll) as materialized (
                  select file.file, relates_to from file
@@ -351,9 +352,17 @@ impl Writing<'_> {
             key!("poll"),
             "    and line.event_id = poll
               cross join file on file.file = line.file
-              where file.room = (select room from room where room_id = ?1)"
+              where file.room = (select room from room where room_id = ?1)
+             union
+             select file.file from room_state
+              cross join line indexed by line_id on id_key = ",
+            key!("room_state.event_id"),
+            "    and line.event_id = room_state.event_id
+              cross join file on file.file = line.file
+              where room_state.room = (select room from room where room_id = ?1) and room_state.type = 'm.room.power_levels'
+                and room_state.origin_server_ts >= ?3"
         );
-        self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string()])
+        self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string(), since])
     }
 
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {

@@ -100,15 +100,16 @@ pub(crate) struct Call {
     /// Who answered, and when.
     pub(crate) answered: Option<(String, Option<i64>)>,
     pub(crate) declined: Option<(String, Option<i64>)>,
-    /// When it ended, if it did.
-    pub(crate) ended: Option<Option<i64>>,
+    pub(crate) is_over: bool,
+    /// When it ended.
+    pub(crate) ended: Option<i64>,
 }
 
 impl Call {
     /// How long they talked, in milliseconds.
     pub(crate) fn talked(&self) -> Option<i64> {
         let (_, since) = self.answered.as_ref()?;
-        Some(self.ended.flatten()?.saturating_sub((*since)?).max(0))
+        Some(self.ended?.saturating_sub((*since)?).max(0))
     }
 }
 
@@ -127,7 +128,7 @@ impl Calls {
             }
             return;
         }
-        let Some(call) = self.0.get_mut(&id).filter(|call| call.ended.is_none()) else { return };
+        let Some(call) = self.0.get_mut(&id).filter(|call| !call.is_over) else { return };
         let is_caller = call.caller == sender;
         let is_open = call.answered.is_none() && call.declined.is_none();
         let by = || Some((sender.to_owned(), at));
@@ -137,10 +138,10 @@ impl Calls {
             // before there was another way to decline
             Signal::Hangup if is_open && !is_caller => {
                 call.declined = by();
-                call.ended = Some(at);
+                (call.is_over, call.ended) = (true, at);
             }
             Signal::Hangup if is_caller || call.answered.as_ref().is_some_and(|(answering, _)| answering == sender) => {
-                call.ended = Some(at);
+                (call.is_over, call.ended) = (true, at);
             }
             _ => {}
         }
@@ -195,14 +196,11 @@ mod tests {
             (Hangup, "b"),
             (Hangup, "a"),
         ]);
-        assert_eq!(
-            (answered.answered.clone(), answered.ended),
-            (Some(("b".to_owned(), Some(2_000))), Some(Some(5_000)))
-        );
+        assert_eq!((answered.answered.clone(), answered.ended), (Some(("b".to_owned(), Some(2_000))), Some(5_000)));
         assert_eq!((answered.talked(), answered.declined), (Some(3_000), None));
         let missed = call(&[(Invite, "a"), (Invite, "b"), (Reject, "a"), (Hangup, "a"), (Answer, "b")]);
         assert_eq!((missed.invite, missed.caller), ("$0".to_owned(), "a".to_owned()));
-        assert_eq!((missed.answered, missed.declined, missed.ended), (None, None, Some(Some(3_000))));
+        assert_eq!((missed.answered, missed.declined, missed.ended), (None, None, Some(3_000)));
         for declined in [call(&[(Invite, "a"), (Reject, "b"), (Answer, "b")]), call(&[(Invite, "a"), (Hangup, "b")])] {
             assert_eq!((declined.declined, declined.answered), (Some(("b".to_owned(), Some(1_000))), None));
         }

@@ -2,6 +2,7 @@
 //!
 //! [`writer`] takes blocks, `page` what stands around them; both escape through `text` all that is not ours.
 
+mod live;
 mod message;
 mod page;
 pub(crate) mod text;
@@ -13,6 +14,8 @@ pub(crate) use page::{
 };
 pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
 pub(crate) use writer::Markdown;
+#[cfg(test)]
+pub(crate) use writer::line;
 
 /// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
 pub(in crate::document) fn begins_as_paragraph(markdown: &str) -> bool {

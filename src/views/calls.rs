@@ -60,7 +60,7 @@ fn invite(event: &CatalogEvent, call: Option<Call>, scene: &mut Scene<'_>) -> Re
     let (who, did) = match (&call.answered, &call.declined) {
         (Some(answered), _) => (Some(answered), " answered"),
         (None, Some(declined)) => (Some(declined), " declined"),
-        (None, None) if call.ended.is_some() => (None, "nobody answered"),
+        (None, None) if call.is_over => (None, "nobody answered"),
         (None, None) => return Ok(what),
     };
     what.push(Span::words(", "));

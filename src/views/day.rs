@@ -11,10 +11,11 @@ use super::relations::redaction;
 pub(super) use super::scene::Memory;
 use super::scene::Scene;
 use super::telling::Telling;
-use super::{calls, phrases, poll, said};
+use super::{beacon, calls, phrases, poll, said};
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{CatalogEvent, each_of_day};
+use crate::document::beacon::{is_info, is_position};
 use crate::document::block::{Saying, Writer};
 use crate::document::call::{self, Signal};
 use crate::document::fold::Phrase;
@@ -80,7 +81,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         match event.kind() {
             "m.room.encrypted" => self.encrypted(event),
             "m.reaction" | "m.room.redaction" => self.about_another(event),
-            kind if is_vote(kind) || is_end(kind) => self.about_another(event),
+            kind if is_vote(kind) || is_end(kind) || is_position(kind) => self.about_another(event),
             kind if is_plumbing(kind) => Ok(()),
             kind if is_call(kind) => self.call(event),
             kind if !is_message(kind) && !is_start(kind) => self.unknown(event),
@@ -92,6 +93,9 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
     /// A change of the room or its members, with the mark of its redaction.
     fn state(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        if beacon::begins(event) {
+            return beacon::live(event, &mut self.scene, &mut self.out);
+        }
         let mark = redaction(event, &mut self.scene)?.map(Span::Redaction);
         let is_damaged = event.content.is_none();
         let is_hidden = event.censored || is_damaged || mark.is_some() && !self.scene.options.show_redacted;
@@ -170,6 +174,12 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             self.redaction_in_vain(target, id.is_some())?
         } else if event.kind() == "m.reaction" {
             self.reaction_alone(event, target)?
+        } else if is_position(event.kind()) {
+            match target.filter(|target| is_info(target.kind()) && target.state_key.is_some()) {
+                Some(target) if beacon::is_of(event, &target) => None,
+                Some(_) => Some(vec![Span::words(" sent a position for the live location of somebody else")]),
+                None => Some(vec![Span::words(" sent a position of a live location that is not in this archive")]),
+            }
         } else {
             let is_end = is_end(event.kind());
             match target.filter(|target| is_start(target.kind())) {
@@ -228,7 +238,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         let kind = event.kind();
         let has_line = is_message(kind) || is_start(kind) || kind == "m.room.encrypted";
         let is_unknown = !has_line && !is_told_elsewhere(kind);
-        Ok(event.state_key.is_some() || is_unknown && self.body(event)?.is_none())
+        Ok(event.state_key.is_some() && !beacon::begins(event) || is_unknown && self.body(event)?.is_none())
     }
 
     /// An event of a type that this program does not know: named, and its text for those who do not know it either.
@@ -255,6 +265,7 @@ pub(super) fn is_told_elsewhere(kind: &str) -> bool {
     matches!(kind, "m.reaction" | "m.room.redaction")
         || is_vote(kind)
         || is_end(kind)
+        || is_position(kind)
         || is_plumbing(kind)
         || Signal::of(kind).is_some_and(|signal| signal != Signal::Invite)
 }

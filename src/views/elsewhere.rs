@@ -1,15 +1,16 @@
-//! What a day has of edits, reactions, votes and redactions that are told with their targets on other days, in a few words: for a
+//! What a day has of edits, reactions, votes, redactions and positions that are told with their targets on other days, in a few words: for a
 //! day that has nothing else to tell.
 
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
+use crate::document::beacon::is_position;
 use crate::document::line::{Address, Line, Span};
 use crate::document::poll::{is_end, is_vote};
 
 /// What is told on other days.
 #[derive(Default)]
-pub(super) struct Elsewhere([Option<Kind>; 4]);
+pub(super) struct Elsewhere([Option<Kind>; 5]);
 
 /// The events of a kind: the first of them, how many there are, and the target of the first.
 pub(super) struct Kind {
@@ -49,7 +50,13 @@ const REDACTIONS: Words = Words {
     earlier: "an earlier day’s event",
     other: "another day’s event",
 };
-const ALL: [&Words; 4] = [&EDITS, &REACTIONS, &VOTES, &REDACTIONS];
+const POSITIONS: Words = Words {
+    one: " position of ",
+    several: " positions, the first of ",
+    earlier: "an earlier day’s live location",
+    other: "another day’s live location",
+};
+const ALL: [&Words; 5] = [&EDITS, &REACTIONS, &VOTES, &REDACTIONS, &POSITIONS];
 
 impl Elsewhere {
     /// Takes in an event of which the day tells nothing.
@@ -59,6 +66,7 @@ impl Elsewhere {
             "m.reaction" => 1,
             kind if is_vote(kind) || is_end(kind) => 2,
             "m.room.redaction" => 3,
+            kind if is_position(kind) => 4,
             _ => return Ok(()),
         };
         if event.redacted_by.is_some() {

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::{beacon, rules, settings};
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::MemberNames;
+use crate::document::beacon::is_info;
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Name, Span};
 use crate::document::message::{display_name, extensible};
@@ -25,7 +27,8 @@ fn words(words: &'static str) -> Span {
     Span::words(words)
 }
 
-fn text(text: &str) -> Span {
+/// Anybody's text, shortened.
+pub(super) fn text(text: &str) -> Span {
     Span::Text(shortened(text, LONGEST))
 }
 
@@ -36,13 +39,21 @@ pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut Member
         return of_member(event, state_key, is_hidden, names);
     }
     let mut what = vec![Span::Name(names.shown(event.sender.as_deref(), event.at)?), words(" ")];
-    what.extend(done(event.kind(), state_key, event.content(), is_hidden));
+    what.extend(match (event.kind(), state_key) {
+        ("m.room.power_levels", "") if !is_hidden => rules::powers(event, names)?,
+        (kind, state_key) => done(kind, state_key, event.content(), is_hidden),
+    });
     Ok(Phrase::Other(what))
 }
 
 /// What somebody did by a state event other than a membership.
 fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
+    let event = content;
     let content = Object::of(if is_hidden { "{}" } else { content });
+    let elsewhere = rules::policy(kind, state_key, &content, is_hidden);
+    if let Some(what) = elsewhere.or_else(|| settings::done(kind, state_key, &content, is_hidden)) {
+        return what;
+    }
     let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|given| text(&given));
     let code = |key: &str| content.text(key).map(|id| Span::Code(id.into_owned()));
     let one = |what: &'static str| vec![words(what)];
@@ -69,6 +80,7 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         },
         ("m.room.canonical_alias", "") => match given("alias") {
             Some(alias) => vec![words("made "), alias, words(" the room’s address")],
+            None if !is_hidden && content.texts("alt_aliases").is_empty() => one("took the room’s address away"),
             None => one("changed the room’s addresses"),
         },
         ("m.room.tombstone", "") => {
@@ -93,6 +105,8 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         ("m.space.parent", parent) if content.get("via").is_some() => {
             vec![words("made "), Span::Code(parent.to_owned()), words(" the room’s space")]
         }
+        ("m.room.server_acl", "") if !is_hidden => rules::servers(&content),
+        (kind, _) if is_info(kind) => beacon::phrase(event, is_hidden),
         (kind, "") => match set(kind, &content, is_hidden) {
             Some(what) => one(what),
             None => vec![words("set "), Span::of_type(kind)],

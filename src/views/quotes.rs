@@ -5,6 +5,7 @@ use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::remember;
+use crate::document::beacon::{Info, is_info};
 use crate::document::block::{Quote, Root};
 use crate::document::line::{Line, Span, When};
 use crate::document::message::{Message, is_message};
@@ -71,6 +72,7 @@ fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Resul
             let content = newest.as_ref().and_then(CatalogEvent::new_content).unwrap_or(event.content());
             vec![Span::words("poll: "), Span::Text(Question::of(content).in_short(chars))]
         }
+        kind if is_info(kind) => vec![Span::Text(Info::of(event.content()).in_short(chars))],
         "m.room.encrypted" => vec![Span::Note("an encrypted message")],
         kind if kind.trim().is_empty() => vec![Span::Note("an event that cannot be read")],
         kind => vec![Span::NotedText(kind.to_owned())],

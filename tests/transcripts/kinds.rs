@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use synapse_export::document::line::Anchor;
 
-use super::told::{BOB, edit, from, redaction, reply, says, says_not, server, told, with};
+use super::told::{BOB, DAY, edit, from, links_lead_somewhere, redaction, reply, says, says_not, server, told, with};
 use crate::support::archive::TestArchive;
 use crate::support::story::EventRow;
 
@@ -159,7 +159,8 @@ fn what_cannot_be_read_is_quoted_as_it_is_told() {
 /// An event of a call.
 fn call(id: i64, signal: &str, sender: &str, call: &str, more: &Value) -> EventRow {
     let mut content = json!({"call_id": call, "party_id": "A", "version": "1"});
-    content.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let more = more.as_object().expect("an object").clone();
+    content.as_object_mut().expect("an object").extend(more);
     of(&format!("m.call.{signal}"), id, sender, &content)
 }
 
@@ -226,4 +227,145 @@ fn who_joins_or_leaves_a_call_is_told() {
         &plain(&day),
         &[&format!("{} · {} · @alice:here.test and @bob:here.test left the call</sub>", names[0], names[1])],
     );
+}
+
+#[test]
+fn a_live_location_is_told_with_its_positions_where_it_began() {
+    let (database, archive) = (server(), TestArchive::new());
+    let info = |id: i64, live: bool| {
+        let content = json!({"description": "Alice’s hike", "live": live, "timeout": 900_000});
+        EventRow::state(id, "org.matrix.msc3672.beacon_info", ALICE, &content)
+    };
+    let position = |id: i64, kind: &str, sender: &str, of_event: &str, description: &str| {
+        let location = json!({"uri": format!("geo:47.{id},11"), "description": description});
+        let relation = json!({"rel_type": "m.reference", "event_id": of_event});
+        of(kind, id, sender, &json!({"m.relates_to": relation, "org.matrix.msc3488.location": location}))
+    };
+    let unstable = "org.matrix.msc3672.beacon";
+    let earlier = |row: EventRow| EventRow { ts: row.ts.map(|ts| ts - 86_400_000), ..row };
+    database.event(info(10, true));
+    database.event(position(11, unstable, ALICE, "$10", ""));
+    database.event(position(12, "m.beacon", ALICE, "$10", "on the ridge"));
+    database.event(info(13, false));
+    database.event(position(14, "m.beacon", BOB, "$10", ""));
+    database.event(position(15, "m.beacon", BOB, "$nowhere", ""));
+    database.event(reply(16, "$10"));
+    let head = "📍 live location: Alice’s hike · for 15 min · 2 positions";
+    let day = told(&database, &archive);
+    let first = plain(&day);
+    says(
+        &first,
+        &[&format!(
+            "**@alice:here.test** · 12:00\n\n{head}\n\n- 12:00 · `geo:47.11,11`\n- 12:00 · on the ridge · `geo:47.12,11`"
+        )],
+    );
+    says(
+        &first,
+        &[
+            "@alice:here.test stopped sharing their live location · @bob:here.test sent a position for the live location of",
+        ],
+    );
+    says(
+        &first,
+        &["@bob:here.test sent a position of a live location that is not in this archive", "): 📍 Alice’s hike"],
+    );
+    says_not(&day, &["msc3672", "m.beacon"]);
+    links_lead_somewhere(&day);
+
+    let relation = json!({"rel_type": "m.annotation", "event_id": "$10", "key": "👍"});
+    database.event(of("m.reaction", 17, BOB, &json!({"m.relates_to": relation})));
+    database.redaction("$12", redaction(18));
+    // a position of another day stands where the sharing began
+    database.event(earlier(info(20, true)));
+    database.event(position(21, unstable, ALICE, "$20", ""));
+    let second = plain(&told(&database, &archive));
+    says(&second, &["· 1 position\n\n- 12:00 · `geo:47.11,11`\n\n👍 @bob:here.test"]);
+    says(&archive.transcripts()[&DAY.replace("22.md", "21.md")], &["\n\n- 2026-11-22 12:00 · `geo:47.21,11`"]);
+    database.redaction("$10", redaction(22));
+    let third = told(&database, &archive);
+    says_not(&third, &["hike", "geo:47.11", "shared"]);
+    says(&third, &["@alice:here.test changed their live location *[redacted by @alice:here.test", "): *redacted*"]);
+}
+
+#[test]
+fn who_may_do_what_and_who_is_kept_out_is_told() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(joins(10, ALICE, "Alice"));
+    database.event(joins(11, BOB, "Bob"));
+    let levels = |id: i64, content: &Value| EventRow::state(id, "m.room.power_levels", "", content);
+    database.event(levels(12, &json!({"users": {ALICE: 100}, "ban": 50})));
+    database.event(levels(13, &json!({"users": {ALICE: 100, BOB: 50}, "ban": 50})));
+    database.event(levels(14, &json!({"users": {ALICE: 100, BOB: 100}, "ban": 60, "events": {"m.room.name": 75}})));
+    database.event(levels(15, &json!({"users": {ALICE: 100}, "ban": 60, "events": {"m.room.name": 75}})));
+    let rule = |id: i64, content: &Value| EventRow::state(id, "m.policy.rule.server", "rule:evil", content);
+    database.event(rule(16, &json!({"entity": "evil.example", "recommendation": "m.ban", "reason": "spam"})));
+    database.event(rule(17, &json!({})));
+    let acl = json!({"allow": ["*"], "deny": ["evil.example"]});
+    database.event(EventRow::state(18, "m.room.server_acl", "", &acl));
+    let day = plain(&told(&database, &archive));
+    let bob = "Alice changed who may do what: Bob 100 (50 before), `ban` 60 (50 before), `m.room.name` 75";
+    says(&day, &["Alice changed who may do what: Alice 100 · Alice changed who may do what: Bob 50", bob]);
+    says(&day, &["Alice changed who may do what: Bob like all others (100 before)"]);
+    says(
+        &day,
+        &[
+            "Alice banned the server `evil.example` by the rule “rule:evil”: spam · Alice took back the rule “rule:evil” about servers",
+        ],
+    );
+    says(&day, &["Alice changed which servers may take part: all but `evil.example`"]);
+
+    // what changes is another thing where something comes late
+    let later = |row: EventRow| EventRow { ts: row.ts.map(|ts| ts + 86_400_000), ..row };
+    database.event(later(levels(30, &json!({"users": {ALICE: 100, BOB: 30}}))));
+    told(&database, &archive);
+    let next = DAY.replace("22.md", "23.md");
+    says(&archive.transcripts()[&next], &["Bob 30, `ban` like all others (60 before), `m.room.name`"]);
+    database.event(levels(31, &json!({"users": {ALICE: 100, BOB: 10}})));
+    told(&database, &archive);
+    says(&archive.transcripts()[&next], &["changed who may do what: Bob 30 (10 before)</sub>"]);
+
+    for id in [14, 16, 18] {
+        database.redaction(&format!("${id}"), redaction(40 + id));
+    }
+    let day = plain(&told(&database, &archive));
+    says(
+        &day,
+        &[
+            "Alice changed who may do what *[red",
+            "changed the rule “rule:evil” about servers *[red",
+            "may take part *[red",
+        ],
+    );
+    says_not(&day, &["evil.example", "`m.room.name` 75"]);
+}
+
+#[test]
+fn other_changes_of_a_room_are_told_in_words() {
+    let (database, archive) = (server(), TestArchive::new());
+    let states = [
+        (
+            "m.room.aliases",
+            "here.test",
+            json!({"aliases": ["#one:x", "#two:x"]}),
+            "made #one:x, #two:x the room’s addresses at here.test",
+        ),
+        ("m.room.aliases", "here.test", json!({}), "took away the room’s addresses at here.test"),
+        ("m.room.canonical_alias", "", json!({}), "took the room’s address away"),
+        ("m.room.retention", "", json!({"max_lifetime": 86_400_000}), "changed how long messages are kept: 24 h"),
+        ("im.vector.modular.widgets", "jitsi", json!({"type": "jitsi", "name": "Jitsi"}), "added the widget “Jitsi”"),
+        ("im.vector.modular.widgets", "jitsi", json!({}), "took a widget away"),
+        (
+            "uk.half-shot.bridge",
+            "x",
+            json!({"protocol": {"id": "telegram", "displayname": "Telegram"}, "channel": {"id": "Chess"}}),
+            "connected the room with Telegram: “Chess”",
+        ),
+        ("im.ponies.room_emotes", "", json!({}), "changed the room’s emoji"),
+    ];
+    for (id, (kind, key, content, _)) in (10..).zip(&states) {
+        database.event(EventRow::state(id, kind, key, content));
+    }
+    let day = plain(&told(&database, &archive));
+    let told: Vec<String> = states.iter().map(|(.., words)| format!("@alice:here.test {words}")).collect();
+    says(&day, &[&told.join(" · ")]);
 }

@@ -4,8 +4,10 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
+use super::events::CatalogEvent;
 use super::names::MemberNames;
 use super::{Reader, rooms, title};
+use crate::document::powers::level_of;
 use crate::event::Object;
 
 /// The power that redacts, where the power levels do not say.
@@ -31,14 +33,33 @@ impl MemberNames<'_> {
     }
 }
 
+impl MemberNames<'_> {
+    /// The power levels of the room before an event, as JSON, as far as the archive has them.
+    pub(crate) fn power_levels_before(&mut self, event: &CatalogEvent) -> Result<Option<String>, Error> {
+        let (reader, room_id) = (self.reader, self.room_id);
+        let before = (event.at.unwrap_or(0), event.depth, &*event.event_id);
+        self.remembered.powers.last(reader, room_id, |since, depth, event_id| (since, depth, event_id) < before)
+    }
+}
+
 impl Powers {
     /// The power levels at a time, also if they are redacted: that leaves what is asked for.
     fn at(&mut self, reader: &Reader<'_>, room_id: &str, at: i64) -> Result<Option<String>, Error> {
+        self.last(reader, room_id, |since, _, _| since <= at)
+    }
+
+    /// The last of those that came first in the order of their times, depths and ids.
+    fn last(
+        &mut self,
+        reader: &Reader<'_>,
+        room_id: &str,
+        comes_first: impl Fn(i64, i64, &str) -> bool,
+    ) -> Result<Option<String>, Error> {
         let newest = match &mut self.newest {
             Some(newest) => newest,
             unknown => unknown.insert(title::newest(reader, room_id, "m.room.power_levels")?),
         };
-        let until = newest.partition_point(|(_, since, _)| *since <= at);
+        let until = newest.partition_point(|(depth, since, event_id)| comes_first(*since, *depth, event_id));
         let Some((depth, since, event_id)) = until.checked_sub(1).map(|last| &newest[last]) else { return Ok(None) };
         let sql = "select given from room_state
                     where room = (select room from room where room_id = ?1) and type = 'm.room.power_levels'
@@ -64,17 +85,9 @@ fn is_creator(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<bool,
 /// Whether the content of `m.room.power_levels` lets a user redact what others sent.
 fn may_redact(levels: &str, user_id: &str) -> bool {
     let levels = Object::of(levels);
-    let own = levels.object("users").and_then(|users| level(&users, user_id));
-    let power = own.or_else(|| level(&levels, "users_default")).unwrap_or(0);
-    power >= level(&levels, "redact").unwrap_or(REDACTS)
-}
-
-/// A level, which older versions of rooms allow to be a string, or a fraction.
-fn level(of: &Object<'_>, key: &str) -> Option<i64> {
-    let text =
-        of.text(key).map_or_else(|| of.get(key).map(|value| value.get().to_owned()), |text| Some(text.into_owned()))?;
-    let whole = text.trim().split('.').next()?;
-    whole.trim_start_matches('+').parse().ok()
+    let own = levels.object("users").and_then(|users| level_of(&users, user_id));
+    let power = own.or_else(|| level_of(&levels, "users_default")).unwrap_or(0);
+    power >= level_of(&levels, "redact").unwrap_or(REDACTS)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::super::reaction::CUSTOM;
 use super::super::text::listed;
 use super::super::time;
 use super::text::{block, code_span, inline};
-use super::{begins_as_paragraph, message};
+use super::{begins_as_paragraph, live, message};
 
 /// A line of small things longer than this is ended. Bytes.
 const LONGEST: usize = 4_000;
@@ -157,7 +157,7 @@ fn names(of: &FirstNames) -> String {
 }
 
 /// What stands on a line.
-pub(super) fn line(spans: &[Span]) -> String {
+pub(crate) fn line(spans: &[Span]) -> String {
     let mut out = String::new();
     write_line(&mut out, spans);
     out
@@ -225,6 +225,7 @@ fn saying(saying: &Saying<'_>, name: &str) -> String {
         Saying::Other(kind, text) => format!("{}: {}", line(std::slice::from_ref(kind)), block(text)),
         Saying::Text(text) => block(text),
         Saying::Type(kind) => line(std::slice::from_ref(kind)),
+        Saying::LiveLocation(of) => live::location(of),
         Saying::Poll(of) => poll(of),
         Saying::Question(text) => question(text),
     }
