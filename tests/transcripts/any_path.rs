@@ -43,11 +43,8 @@ enum What {
     Vote(usize),
     End(usize),
     Member(&'static str, usize),
-    Name(&'static str),
-    Alias(&'static str),
-    Topic,
-    /// Who may end polls: the first user, or not.
-    Powers(usize),
+    /// A change of the room.
+    Room(&'static str, Value),
     Encrypted,
     Unknown,
 }
@@ -59,6 +56,18 @@ enum Outcome {
     SoftFailed,
     /// Only fetched around a join.
     Outlier,
+}
+
+fn room_state() -> impl Strategy<Value = (&'static str, Value)> {
+    let names = prop_oneof![Just("Office"), Just("Garden"), Just("")];
+    let aliases = prop_oneof![Just("#a:here.test"), Just("#b:here.test")];
+    prop_oneof![
+        2 => names.prop_map(|name| ("m.room.name", json!({"name": name}))),
+        1 => aliases.prop_map(|alias| ("m.room.canonical_alias", json!({"alias": alias}))),
+        1 => (0..9_usize).prop_map(|topic| ("m.room.topic", json!({"topic": format!("topic {topic}")}))),
+        // who may end polls: the first user, or not
+        2 => (0..2_usize).prop_map(|one| ("m.room.power_levels", json!({"users": {USERS[0]: one * 50, USERS[1]: 50}}))),
+    ]
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -77,10 +86,7 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => other.prop_map(What::End),
         6 => (prop_oneof![3 => Just("join"), 1 => Just("leave"), 1 => Just("invite"), 1 => Just("ban")], 0..5_usize)
             .prop_map(|(membership, name)| What::Member(membership, name)),
-        2 => prop_oneof![Just("Office"), Just("Garden"), Just("")].prop_map(What::Name),
-        1 => prop_oneof![Just("#a:here.test"), Just("#b:here.test")].prop_map(What::Alias),
-        1 => Just(What::Topic),
-        2 => (0..2_usize).prop_map(What::Powers),
+        6 => room_state().prop_map(|(kind, content)| What::Room(kind, content)),
         1 => Just(What::Encrypted),
         1 => Just(What::Unknown),
     ];
@@ -180,21 +186,9 @@ impl Plan {
                 }
                 content
             }
-            What::Name(name) => {
-                (kind, state_key) = ("m.room.name", Some(""));
-                json!({"name": name})
-            }
-            What::Alias(alias) => {
-                (kind, state_key) = ("m.room.canonical_alias", Some(""));
-                json!({"alias": alias})
-            }
-            What::Topic => {
-                (kind, state_key) = ("m.room.topic", Some(""));
-                json!({"topic": format!("topic {number}")})
-            }
-            What::Powers(level) => {
-                (kind, state_key) = ("m.room.power_levels", Some(""));
-                json!({"users": {USERS[0]: level * 50, USERS[1]: 50}})
+            What::Room(what, content) => {
+                (kind, state_key) = (what, Some(""));
+                content.clone()
             }
             What::Encrypted => {
                 kind = "m.room.encrypted";
