@@ -197,6 +197,11 @@ fn a_call_is_one_line() {
     );
     says_not(&day, &["m.call"]);
 
+    // by a clock that is slow
+    database.event(call(24, "invite", ALICE, "c5", &none));
+    database.event(EventRow { ts: EventRow::at(-170).ts, ..call(25, "answer", BOB, "c5", &none) });
+    says(&self::plain(&told(&database, &archive)), &["Alice called, Bob answered</sub>"]);
+
     // an answer that is redacted is none
     database.redaction("$12", redaction(30));
     says(&self::plain(&told(&database, &archive)), &["Alice called, nobody answered"]);

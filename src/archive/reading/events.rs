@@ -155,7 +155,7 @@ pub(crate) fn each_of_day(
     Ok(())
 }
 
-/// The events of a room's day, or of no day, that are of some types and not redacted, in the order of their times.
+/// The events of a room's day, or of no day, that are of some types and not redacted, each after what it follows in the room.
 pub(crate) fn each_of_kinds(
     reader: &Reader<'_>,
     room_id: &str,
@@ -166,7 +166,7 @@ pub(crate) fn each_of_kinds(
     let sql = in_order(&format!(
         "select {PLACED} from event
           where room_id = ?1 and day = ?2 and type in (select value from json_each(?3)) and {ACCEPTED} and redacted_by is null
-          order by origin_server_ts, topological_ordering, event_id"
+          order by topological_ordering, origin_server_ts, event_id"
     ));
     each(reader, &sql, params![room_id, day, json!(kinds).to_string()], &mut |event| {
         take(event)?;
