@@ -11,6 +11,7 @@
 mod anew;
 mod batch;
 mod before;
+mod borrowed;
 mod catalog;
 mod commit;
 mod error;
@@ -20,6 +21,7 @@ mod interrupt;
 pub(crate) mod jsonl;
 pub mod layout;
 mod lines;
+mod linked;
 mod lock;
 mod look;
 mod mending;

@@ -31,6 +31,7 @@ use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::archive::reading::people::People;
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
 use crate::archive::{Archive, Error, Readers, StaleDay, jsonl};
@@ -42,6 +43,8 @@ use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
 use workers::Workers;
 
+/// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
+const RENDERING: i64 = 1;
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
 /// How many a thread takes at a time: two that write to the same directory wait for each other.
@@ -94,6 +97,12 @@ pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool)
     Ok(rendered)
 }
 
+/// Says that transcripts which an older version of the rendering made have to be rendered anew, `most` at most, others each time;
+/// without, all.
+pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Error> {
+    if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
@@ -104,6 +113,7 @@ fn render_into(
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;
+        archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
@@ -120,12 +130,13 @@ fn render_into(
             goes_on
         };
         let tallies = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-            Ok((stale, render_day(&directory, reader, stale, &options, memory)?))
+            let tally = render_day(&directory, reader, stale, &options, memory)?;
+            Ok((stale, tally, std::mem::take(&mut memory.remembered.borrowed)))
         })?;
-        sync(&directory, &whole, tallies.iter().map(|(stale, _)| transcript(stale)))?;
+        sync(&directory, &whole, tallies.iter().map(|(stale, ..)| transcript(stale)))?;
         let changes = archive.view_state()?;
-        for (stale, tally) in &tallies {
-            changes.day_is_rendered(stale, tally.messages)?;
+        for (stale, tally, borrowed) in &tallies {
+            changes.day_is_rendered(stale, tally.messages, borrowed)?;
         }
         changes.commit()?;
         rendered.days += tallies.len() as u64;
@@ -166,8 +177,7 @@ fn write_days(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-    let mut memory = Memory::default();
-    let mut writer = Markdown::to(out);
+    let mut memory = Memory::of_people(room_id);
     for day in &rooms::days_of(reader, room_id)? {
         let range = time::range(day);
         if let Some(between) = between {
@@ -176,10 +186,22 @@ fn write_days(
             }
             options.between = between.clone();
         }
+        let mut writer = Markdown::to(out);
         writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
         DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
     }
-    Ok(())
+    let people = memory.remembered.people.take().unwrap_or_default();
+    write_people(&people, out).map_err(Error::Transcript)
+}
+
+/// Writes which Matrix id each name is that was shown.
+fn write_people(people: &People, out: &mut dyn Write) -> io::Result<()> {
+    let mut head = markdown::people_head().trim_start();
+    for person in people.named() {
+        out.write_all(std::mem::take(&mut head).as_bytes())?;
+        out.write_all(markdown::person_line(person).as_bytes())?;
+    }
+    if people.more { out.write_all(markdown::people_end().as_bytes()) } else { Ok(()) }
 }
 
 /// Returns when files that were made anew are on the disk, and their names.

@@ -7,6 +7,8 @@
 pub(crate) mod events;
 pub(crate) mod found;
 pub(crate) mod names;
+pub(crate) mod order;
+pub(crate) mod people;
 pub(crate) mod powers;
 pub(crate) mod rooms;
 pub(crate) mod title;

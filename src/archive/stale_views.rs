@@ -1,7 +1,7 @@
 //! What is stale of the views: which room-days and rooms are to be rendered, as the catalog keeps it, whoever asks or tells.
 //! What makes them so when events come is said in `stale`; renders nothing.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::layout::DayName;
 use super::view_state::ViewState;
@@ -136,6 +136,35 @@ impl Archive {
         let marked = writing.mark(which)?;
         writing.commit()?;
         Ok(marked)
+    }
+
+    /// Says that transcripts which another version of the rendering made have to be rendered anew, `most` at most, others each
+    /// time until none is left; without, all. How many.
+    pub(crate) fn mark_old(&mut self, version: i64, most: Option<usize>) -> Result<usize, Error> {
+        let sql = "select version, next from rendering where view = 'markdown'";
+        let known = self.catalog.connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
+        let next: Option<i64> = match known.optional()? {
+            Some((known, next)) if known == version => next,
+            None if !self.catalog.has_transcripts()? => None,
+            _ => Some(0),
+        };
+        let writing = self.catalog.write()?;
+        let (mut marked, mut last) = (0, None);
+        if let Some(next) = next {
+            let most = most.map_or(i64::MAX, |most| signed(most as u64));
+            let mut some = writing.0.prepare("select file from file where file >= ?1 order by file limit ?2")?;
+            let mut some = some.query(params![next, most])?;
+            while let Some(row) = some.next()? {
+                let file: i64 = row.get(0)?;
+                writing.file_is_stale(file)?;
+                marked += 1;
+                last = (marked == most).then_some(file + 1);
+            }
+        }
+        let sql = "replace into rendering (view, version, next) values ('markdown', ?1, ?2)";
+        writing.0.execute(sql, params![version, last])?;
+        writing.commit()?;
+        Ok(usize::try_from(marked).unwrap_or(usize::MAX))
     }
 
     /// Remembers whether transcripts show what redacted messages said.

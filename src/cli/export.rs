@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio::sync::{Mutex, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
-use super::report::{self, Terminal};
+use super::report::{self, Terminal, counted};
 use super::signals::{first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::{Archive, Selection};
@@ -24,6 +24,8 @@ use crate::views;
 /// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
 /// million would take longer than the night's export. `render` looks for all.
 const LOOKED_FOR: usize = 5_000;
+/// How many transcripts that an older version has rendered are made anew after each run.
+const RENDERED_ANEW: usize = 2_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
@@ -93,6 +95,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if !args.no_markdown && !summary.stopped {
             tokio::task::block_in_place(|| {
                 views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
+                let old = views::mark_old(&mut archive, Some(RENDERED_ANEW))?;
+                if old > 0 {
+                    info!(days = old, "{} that an older version rendered", counted(old as u64, "room-day"));
+                }
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())
             })?;
         }

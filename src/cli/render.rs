@@ -69,6 +69,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
     }
     views::mark_missing(&mut archive, None)?;
+    views::mark_old(&mut archive, None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))

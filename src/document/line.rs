@@ -35,8 +35,26 @@ pub enum Span {
     Names(FirstNames),
     /// Words of ours that lead to an event.
     Link(&'static str, Address),
+    /// Another room.
+    Room(RoomLink),
     /// That something is redacted.
     Redaction(Redaction),
+}
+
+/// A room that is named in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomLink {
+    /// Its id.
+    pub room_id: String,
+    /// Its directory beside that of the document, if the archive has it.
+    pub directory: Option<String>,
+}
+
+impl RoomLink {
+    /// A room of which nothing is known.
+    pub(crate) fn unknown(room_id: String) -> RoomLink {
+        RoomLink { room_id, directory: None }
+    }
 }
 
 impl Span {

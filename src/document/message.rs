@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::html;
-use super::text::shortened;
+use super::text::{looks, shortened};
 use crate::event::Object;
 use crate::event::object::{members, text};
 pub use extensible::extensible;
@@ -292,7 +292,7 @@ pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
     /// Characters.
     const LONGEST: usize = 80;
     let name = shortened(&content.text("displayname")?, LONGEST);
-    (!name.is_empty()).then_some(name)
+    (!looks(&name).is_empty()).then_some(name)
 }
 
 /// A reply's text without the quote before it ("Fallbacks for rich replies", version 1.12 and before).

@@ -1,6 +1,8 @@
 //! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
 
-use super::line::Line;
+use serde::{Serialize as _, Serializer};
+
+use super::line::{Line, RoomLink};
 
 /// What a room is called at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +83,30 @@ pub struct RoomFacts {
     pub encryption: Option<String>,
     /// Who made it.
     pub creator: Option<String>,
+    /// The room that it came from.
+    #[serde(serialize_with = "id_of")]
+    pub predecessor: Option<RoomLink>,
+    /// The rooms that it goes on in.
+    #[serde(serialize_with = "ids_of")]
+    pub successors: Vec<RoomLink>,
+}
+
+#[allow(clippy::ref_option, reason = "as serde calls it")]
+fn id_of<S: Serializer>(room: &Option<RoomLink>, serializer: S) -> Result<S::Ok, S::Error> {
+    room.as_ref().map(|room| &room.room_id).serialize(serializer)
+}
+
+fn ids_of<S: Serializer>(rooms: &[RoomLink], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rooms.iter().map(|room| &room.room_id))
+}
+
+/// A name that somebody has or had in a room.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    /// The display name.
+    pub name: String,
+    /// Whose it is.
+    pub user_id: String,
 }
 
 /// A day in the index of a room.
@@ -101,6 +127,8 @@ pub struct RoomLine {
     pub room_id: String,
     /// What it is called.
     pub name: String,
+    /// Another one has a name that looks like it.
+    pub shares_name: bool,
     /// Its first address.
     pub alias: Option<String>,
     /// How many messages it has that can be read.

@@ -8,7 +8,7 @@ use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::MemberNames;
 use crate::document::beacon::is_info;
 use crate::document::fold::Phrase;
-use crate::document::line::{Line, Name, Span};
+use crate::document::line::{Line, Name, RoomLink, Span};
 use crate::document::message::{display_name, extensible};
 use crate::document::text::shortened;
 use crate::event::Object;
@@ -39,10 +39,16 @@ pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut Member
         return of_member(event, state_key, is_hidden, names);
     }
     let mut what = vec![Span::Name(names.shown(event.sender.as_deref(), event.at)?), words(" ")];
-    what.extend(match (event.kind(), state_key) {
+    let done = match (event.kind(), state_key) {
         ("m.room.power_levels", "") if !is_hidden => rules::powers(event, names)?,
         (kind, state_key) => done(kind, state_key, event.content(), is_hidden),
-    });
+    };
+    for mut span in done {
+        if let Span::Room(room) = &mut span {
+            *room = names.room(&room.room_id)?;
+        }
+        what.push(span);
+    }
     Ok(Phrase::Other(what))
 }
 
@@ -55,7 +61,6 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         return what;
     }
     let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|given| text(&given));
-    let code = |key: &str| content.text(key).map(|id| Span::Code(id.into_owned()));
     let one = |what: &'static str| vec![words(what)];
     match (kind, state_key) {
         ("m.room.create", "") => {
@@ -64,7 +69,7 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
                 what.extend([words(" (version "), Span::Text(shortened(&version, 32)), words(")")]);
             }
             if let Some(before) = content.object("predecessor").and_then(|before| before.text("room_id")) {
-                what.extend([words(", in the place of "), Span::Code(before.into_owned())]);
+                what.extend([words(", in the place of "), Span::Room(RoomLink::unknown(before.into_owned()))]);
             }
             what
         }
@@ -85,7 +90,8 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         },
         ("m.room.tombstone", "") => {
             let mut what = one("closed the room");
-            what.extend(code("replacement_room").into_iter().flat_map(|next| [words(", which goes on in "), next]));
+            let next = content.text("replacement_room").map(|id| Span::Room(RoomLink::unknown(id.into_owned())));
+            what.extend(next.into_iter().flat_map(|next| [words(", which goes on in "), next]));
             what.extend(given("body").into_iter().flat_map(|why| [words(": "), why]));
             what
         }

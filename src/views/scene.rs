@@ -9,6 +9,7 @@ use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
+use crate::archive::reading::people::People;
 use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
 use crate::document::message::said_as;
@@ -21,6 +22,15 @@ pub(super) struct Memory {
     /// By event and length: what was said, as it is quoted.
     in_short: HashMap<(String, usize), Line>,
     pub(super) remembered: Remembered,
+}
+
+impl Memory {
+    /// For a room of which is to be known who was called what.
+    pub(super) fn of_people(room_id: &str) -> Memory {
+        let mut memory = Memory { room_id: room_id.to_owned(), ..Memory::default() };
+        memory.remembered.people = Some(People::default());
+        memory
+    }
 }
 
 /// A day, and what is looked up for it.

@@ -326,7 +326,7 @@ fn an_event_is_shown_beside_an_export() {
 fn nothing_is_shown_before_a_first_export_is_done() {
     let (_database, archive) = told();
     let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
-    catalog.execute_batch("drop index line_id; drop index line_file; drop index membership_displayname").unwrap();
+    catalog.execute_batch("drop index line_id; drop index line_file; drop index membership_alike").unwrap();
     show(archive.path(), ANCHOR, &[]).with(75).saying("first export");
 }
 

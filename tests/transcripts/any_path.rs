@@ -25,6 +25,8 @@ struct Plan {
     sender: usize,
     /// Hours since [`START`].
     hour: i64,
+    /// Brought in late, so that the room's own order has it elsewhere than its time.
+    is_late: bool,
     what: What,
     outcome: Outcome,
 }
@@ -111,9 +113,11 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Outcome::SoftFailed),
         1 => Just(Outcome::Outlier),
     ];
-    (0..3_usize, -30..120_i64, what, outcome).prop_map(|(sender, hour, what, outcome)| Plan {
+    let is_late = prop::bool::weighted(0.3);
+    (0..3_usize, -30..120_i64, is_late, what, outcome).prop_map(|(sender, hour, is_late, what, outcome)| Plan {
         sender,
         hour,
+        is_late,
         what,
         outcome,
     })
@@ -194,7 +198,7 @@ impl Plan {
             What::Member(membership, name) => {
                 kind = "m.room.member";
                 state_key = Some(sender);
-                let names = ["Alice", "Bob", "A. Lice", " Bob"];
+                let names = ["Alice", "Bob", "A. Lice", " Bob\u{200b}"];
                 let mut content = json!({"membership": membership});
                 if let Some(name) = names.get(*name).filter(|_| matches!(*membership, "join" | "invite")) {
                     content["displayname"] = (*name).into();
@@ -237,9 +241,9 @@ impl Plan {
             sender: Some(sender),
             state_key,
             stream_ordering: number + 1,
-            topological_ordering: self.hour + 100,
+            topological_ordering: if self.is_late { number * 5 } else { self.hour + 100 },
             origin_server_ts: Some(at),
-            received_ts: Some(at),
+            received_ts: Some(if self.is_late { at + 2 * HOUR } else { at }),
             room_version: Some("10"),
             outlier: self.outcome == Outcome::Outlier,
             rejected: self.outcome == Outcome::Rejected,

@@ -2,7 +2,7 @@
 //! they are shown.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use rusqlite::{OptionalExtension as _, Params, Row, params};
 use serde_json::json;
@@ -11,7 +11,6 @@ use super::super::Error;
 use super::super::catalog::key;
 use super::super::layout::DayName;
 use super::{REMEMBERED, Reader};
-use crate::document::time;
 use crate::event::Object;
 
 /// How many edits of edits are looked behind.
@@ -128,31 +127,6 @@ impl CatalogEvent {
             None
         }
     }
-}
-
-/// The events of a room's day, or of no day, in the order of their times.
-pub(crate) fn each_of_day(
-    reader: &Reader<'_>,
-    room_id: &str,
-    day: &str,
-    between: &Range<i64>,
-    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let range = time::range(day);
-    let (start, end) = (range.start.max(between.start), range.end.min(between.end));
-    // a damaged line that was read back has a day, that of its file, but no time
-    let sql = in_order(&format!(
-        "select {PLACED} from event
-          where room_id = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
-            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
-          order by origin_server_ts, topological_ordering, event_id"
-    ));
-    let mut statement = reader.connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![room_id, day, start, end])?;
-    while let Some(row) = rows.next()? {
-        take(CatalogEvent::read(row)?)?;
-    }
-    Ok(())
 }
 
 /// The events of a room's day, or of no day, that are of some types and not redacted, each after what it follows in the room.

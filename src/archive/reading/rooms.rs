@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::super::layout::DayName;
 use super::super::{Error, catalog, layout};
 use super::Reader;
+use crate::document::line::RoomLink;
 use crate::document::page::{DayLine, RoomLine};
 
 /// The days of a room, the oldest first, `undated` last.
@@ -44,6 +45,42 @@ pub(crate) fn creator(reader: &Reader<'_>, room_id: &str) -> Result<Option<Strin
     Ok(creator.flatten())
 }
 
+/// How many rooms may go on from one.
+const NEXT: i64 = 5;
+
+/// The room that one came from, as its creation says.
+pub(crate) fn predecessor(reader: &Reader<'_>, room_id: &str) -> Result<Option<String>, Error> {
+    let sql = "select other from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.create'
+                order by topological_ordering limit 1";
+    Ok(reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// The room that one goes on in, as its tombstone says; where that is redacted, those that say that they came from it. None
+/// unless it has one.
+pub(crate) fn successors(reader: &Reader<'_>, room_id: &str) -> Result<Vec<String>, Error> {
+    let sql = "select other from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.tombstone'
+                order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
+    let tombstone: Option<Option<String>> =
+        reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
+    match tombstone {
+        None => Ok(Vec::new()),
+        Some(Some(next)) => Ok(vec![next]),
+        Some(None) => {
+            let sql = "select distinct room_id from room_state join room using (room)
+                        where other = ?1 and room_state.type = 'm.room.create' order by room_id limit ?2";
+            let mut statement = reader.connection.prepare_cached(sql)?;
+            Ok(statement.query_map(params![room_id, NEXT], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+/// A room as what links to it needs it: its directory below `rooms/` is known if the archive has it.
+pub(crate) fn linked(reader: &Reader<'_>, room_id: &str) -> Result<RoomLink, Error> {
+    let sql = "select exists (select 1 from room where room_id = ?1 and has_lines)";
+    let is_there = reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get::<_, bool>(0))?;
+    Ok(RoomLink { room_id: room_id.to_owned(), directory: is_there.then(|| layout::room_directory(room_id)) })
+}
+
 /// A room's directory below `rooms/`, its version, and what it was called in `by-name/`.
 pub(crate) fn kept(reader: &Reader<'_>, room_id: &str) -> Result<(String, Option<String>, Option<String>), Error> {
     let sql = "select directory, version, by_name from room where room_id = ?1";
@@ -75,7 +112,9 @@ pub(crate) fn each_day(
 pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> Result<(), Error>) -> Result<(), Error> {
     let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
                       (select min(day) from file where file.room = room.room and day < 'u'),
-                      (select max(day) from file where file.room = room.room and day < 'u')
+                      (select max(day) from file where file.room = room.room and day < 'u'),
+                      exists (select 1 from room other
+                               where other.alike = room.alike and other.room_id <> room.room_id and other.has_lines)
                  from room where has_lines order by name collate nocase, room_id";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -92,7 +131,8 @@ fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
     let (first_day, last_day) = (day(6)?, day(7)?);
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let (alias, is_space) = (aliases.into_iter().next(), kind.as_deref() == Some("m.space"));
-    Ok(RoomLine { room_id, name, alias, messages, first_day, last_day, is_space, is_encrypted })
+    let shares_name = row.get(8)?;
+    Ok(RoomLine { room_id, name, shares_name, alias, messages, first_day, last_day, is_space, is_encrypted })
 }
 
 /// A room-day that is rendered.

@@ -5,8 +5,9 @@ mod tests;
 
 use super::super::html;
 use super::super::message::{FileKind, Form, Manner, Message};
+use super::super::text::shortened;
 use super::begins_as_paragraph;
-use super::text::{block, code_span, excerpt, inline, is_media, link, size};
+use super::text::{block, code_span, excerpt, inline, inline_name, is_media, link, size};
 
 /// How much of a remote name is shown.
 const NAME: usize = 200;
@@ -66,7 +67,7 @@ fn gallery(message: &Message<'_>) -> String {
 /// Renders a file: `🖼 [lag.png](mxc://…) · image/png · 1920×1080 · 84 KB`.
 fn file(kind: FileKind, message: &Message<'_>) -> String {
     let told = message.file();
-    let name = excerpt(message.name(), NAME);
+    let name = inline_name(&shortened(message.name(), NAME));
     let is_voice = kind == FileKind::Voice;
     let says_voice = name.to_lowercase().contains("voice");
     let name = match message.url.as_deref().filter(|url| is_media(url)) {

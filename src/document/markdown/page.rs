@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{DayHead, DayLine, EventHead, Part, RoomFacts, RoomLine, Title};
+use super::super::page::{DayHead, DayLine, EventHead, Part, Person, RoomFacts, RoomLine, Title};
 use super::super::time;
-use super::text::{code_cell, excerpt, inline, yaml};
-use super::writer::line;
+use super::text::{code_cell, excerpt, inline, inline_name, yaml};
+use super::writer::{line, room_link};
 
 const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
@@ -19,11 +19,12 @@ pub(crate) fn index_head() -> String {
 
 /// A room in the index, by its directory.
 pub(crate) fn index_line(room: &RoomLine, directory: &str) -> String {
-    let alias = room.alias.as_deref().map(inline).unwrap_or_default();
+    let apart = if room.shares_name { format!(" {}", code_cell(&room.room_id)) } else { String::new() };
+    let alias = room.alias.as_deref().map(inline_name).unwrap_or_default();
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "| [{}](rooms/{}/index.md) | {alias} | {} | {} | {} | {} |\n",
+        "| [{}](rooms/{}/index.md){apart} | {alias} | {} | {} | {} | {} |\n",
         excerpt(&room.name, 120),
         directory.replace('%', "%25"),
         room.messages,
@@ -40,15 +41,23 @@ pub(crate) fn room_head(about: &RoomFacts) -> String {
         let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
     }
     let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code_cell(&about.id));
-    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
+    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline_name(alias)).collect();
     let version = about.version.as_deref().map(|version| excerpt(version, 32));
     let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
-    let creator = about.creator.as_deref().map(inline);
+    let creator = about.creator.as_deref().map(inline_name);
     let encryption = about.encryption.as_deref().map(|algorithm| excerpt(algorithm, 40));
     let aliases = (!aliases.is_empty()).then(|| aliases.join(", "));
-    for (name, value) in
-        [("addresses", aliases), ("version", version), ("type", kind), ("encryption", encryption), ("creator", creator)]
-    {
+    let predecessor = about.predecessor.as_ref().map(|room| room_link(room, true));
+    let successors: Vec<String> = about.successors.iter().map(|room| room_link(room, true)).collect();
+    for (name, value) in [
+        ("addresses", aliases),
+        ("version", version),
+        ("type", kind),
+        ("encryption", encryption),
+        ("creator", creator),
+        ("came from", predecessor),
+        ("goes on in", (!successors.is_empty()).then(|| successors.join(", "))),
+    ] {
         if let Some(value) = value {
             let _ = writeln!(head, "| {name} | {value} |");
         }
@@ -66,6 +75,21 @@ pub(crate) fn day_line(line: &DayLine<'_>, before: Option<&str>) -> String {
     let name = date.map_or_else(|| line.day.to_owned(), |date| date.format("%A %-d").to_string());
     let _ = writeln!(out, "| [{name}]({}.md) | {} | {} |", line.day, line.messages, line.events);
     out
+}
+
+/// What stands above the names that people have.
+pub(crate) fn people_head() -> &'static str {
+    "\n## People\n\n| name | Matrix id |\n|---|---|\n"
+}
+
+/// A name, and whose it is.
+pub(crate) fn person_line(person: &Person) -> String {
+    format!("| {} | {} |\n", inline(&person.name), code_cell(&person.user_id))
+}
+
+/// What stands below names where there are more of them.
+pub(crate) fn people_end() -> &'static str {
+    "\nand others\n"
 }
 
 /// What a document about a whole room begins with.

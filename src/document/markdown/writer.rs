@@ -6,12 +6,12 @@ use std::io;
 use super::super::block::{
     Answer, Block, Edited, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread, Writer,
 };
-use super::super::line::{Address, FirstNames, Name, Redaction, Span};
+use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
 use super::super::message::Manner;
 use super::super::reaction::CUSTOM;
 use super::super::text::listed;
 use super::super::time;
-use super::text::{block, code_span, inline};
+use super::text::{block, code_cell, code_span, inline, inline_name};
 use super::{begins_as_paragraph, live, message};
 
 /// A line of small things longer than this is ended. Bytes.
@@ -142,7 +142,9 @@ fn address(of: &Address) -> String {
 
 fn name(of: &Name) -> String {
     let sender = match &of.user_id {
-        Some(user_id) => format!("{} ({})", inline(&of.name), inline(user_id)),
+        Some(user_id) => format!("{} ({})", inline(&of.name), inline_name(user_id)),
+        // a user id, unless it is shown too
+        None if of.name.starts_with('@') => inline_name(&of.name),
         None => inline(&of.name),
     };
     match &of.said_as {
@@ -174,8 +176,18 @@ fn write_line(out: &mut String, spans: &[Span]) {
             Span::Name(of) => out.push_str(&name(of)),
             Span::Names(of) => out.push_str(&names(of)),
             Span::Link(words, to) => out.extend(["[", words, "](", &address(to), ")"]),
+            Span::Room(room) => out.push_str(&room_link(room, false)),
             Span::Redaction(mark) => out.push_str(&redaction(mark)),
         }
+    }
+}
+
+/// A room's id, which leads to its index if the archive has it; in a table's cell if so.
+pub(super) fn room_link(room: &RoomLink, cell: bool) -> String {
+    let id = if cell { code_cell(&room.room_id) } else { code_span(&room.room_id) };
+    match &room.directory {
+        Some(directory) => format!("[{id}](../{}/index.md)", directory.replace('%', "%25")),
+        None => id,
     }
 }
 
