@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Rows, params};
 
 use super::super::Error;
 use super::super::catalog::key;
@@ -14,8 +14,8 @@ use super::Reader;
 use super::events::{ACCEPTED, CatalogEvent, columns};
 use crate::document::time;
 
-/// An event that was received within this time of when it was sent is live. Milliseconds.
-const LIVE: i64 = 15 * 60 * 1000;
+/// Whether an event was received within a quarter of an hour of when it was sent.
+const LIVE: &str = "coalesce(received_ts - origin_server_ts between -900000 and 900000, 0)";
 /// How many events wait at once for those that they name.
 const MOST: usize = 100_000;
 
@@ -54,46 +54,91 @@ pub(super) fn each(
         Read::Lines => (columns!("content(path, start, length)"), None),
         Read::With(event_id) => (columns!("null"), Some(event_id)),
     };
-    let placed = columns!("path, start, length");
-    // a damaged line that was read back has a day, that of its file, but no time
-    let sql = format!(
-        "with today as (
-             select {placed}, line, stream_ordering, {} as is_live from event
-              where room_id = ?1 and day = ?2 and ({ACCEPTED} or event_id = ?5) and ?3 <= ?4
-                and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)),
-         ordered as materialized (
-             select *, iif(is_live, max(origin_server_ts) filter (where is_live)
-                                        over (order by topological_ordering, stream_ordering, event_id
-                                              rows between unbounded preceding and current row),
-                           origin_server_ts) as place
-               from today order by place, topological_ordering, stream_ordering, event_id)
-         select {content}, line, stream_ordering, is_live, place from ordered",
-        is_live()
-    );
-    let mut statement = reader.connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![room_id, day, between.start, between.end, with])?;
+    let parameters = params![room_id, day, between.start, between.end, with];
+    let of = |is_live: bool| reader.connection.prepare_cached(&sql(content, is_live));
+    let (mut live, mut others) = (of(true)?, of(false)?);
+    let mut live = Sorted::new(live.query(parameters)?, true)?;
+    let mut others = Sorted::new(others.query(parameters)?, false)?;
     let mut told =
         Told { reader, room_id, day, between, content, last: None, last_live: None, waiting: Waiting::default(), take };
-    while let Some(row) = rows.next()? {
-        let (line, event) = (row.get(14)?, CatalogEvent::read(row)?);
-        let own = Own { depth: event.depth, stream: row.get(15)?, event_id: event.event_id.clone() };
-        if row.get::<_, bool>(16)? {
-            told.last_live = Some(own.clone());
+    loop {
+        let is_live = match (&live.next, &others.next) {
+            (None, None) => return told.rest(),
+            (Some(live), Some(other)) => live.place < other.place,
+            (live, _) => live.is_some(),
+        };
+        let Some(Next { place, line, event }) = (if is_live { live.take()? } else { others.take()? }) else { continue };
+        if is_live {
+            told.last_live = Some(place.1.clone());
         }
-        told.last = Some((row.get(17)?, own));
+        told.last = Some(place);
         if told.come(line, event)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
-    told.rest()
+}
+
+/// What is live of a day in the room's own order, or what is not, by time.
+fn sql(content: &str, is_live: bool) -> String {
+    let order = if is_live { "" } else { "origin_server_ts, " };
+    // sorted by number, so that nothing is looked up for what is passed over; a damaged line that was read back has a day, that of
+    // its file, but no time
+    format!(
+        "with ordered as materialized (
+             select line from line
+              where file = (select file from file where room = (select room from room where room_id = ?1) and day = ?2)
+                and ({ACCEPTED} or event_id = ?5) and ?3 <= ?4
+                and (origin_server_ts is null or ?2 = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
+                and {LIVE} = {}
+              order by {order}topological_ordering, stream_ordering, event_id)
+         select {content}, line, stream_ordering from ordered cross join event using (line)",
+        u8::from(is_live)
+    )
+}
+
+/// A part of a day, in order.
+struct Sorted<'s> {
+    rows: Rows<'s>,
+    is_live: bool,
+    /// The latest time of what was live so far: nothing behind it stands before it.
+    latest: Option<i64>,
+    next: Option<Next>,
+}
+
+/// An event and its place in the day.
+struct Next {
+    place: Place,
+    line: i64,
+    event: CatalogEvent,
+}
+
+/// By time, and where that is the same, or is held up, in the room's own order.
+type Place = (Option<i64>, Own);
+
+impl<'s> Sorted<'s> {
+    fn new(rows: Rows<'s>, is_live: bool) -> Result<Sorted<'s>, Error> {
+        let mut sorted = Sorted { rows, is_live, latest: None, next: None };
+        sorted.take()?;
+        Ok(sorted)
+    }
+
+    /// Takes the next event out.
+    fn take(&mut self) -> Result<Option<Next>, Error> {
+        let next = match self.rows.next()? {
+            None => None,
+            Some(row) => {
+                let (line, event) = (row.get(14)?, CatalogEvent::read(row)?);
+                let own = Own { depth: event.depth, stream: row.get(15)?, event_id: event.event_id.clone() };
+                self.latest = if self.is_live { self.latest.max(event.at) } else { event.at };
+                Some(Next { place: (self.latest, own), line, event })
+            }
+        };
+        Ok(std::mem::replace(&mut self.next, next))
+    }
 }
 
 /// Takes an event and the number of its line.
 pub(super) type Take<'t> = &'t mut dyn FnMut(i64, CatalogEvent) -> Result<ControlFlow<()>, Error>;
-
-fn is_live() -> String {
-    format!("coalesce(received_ts - origin_server_ts between -{LIVE} and {LIVE}, 0)")
-}
 
 /// A place in the room's own order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +156,7 @@ struct Told<'r, 't> {
     between: Range<i64>,
     content: &'static str,
     /// The last event that has come, with its place by time, and the last one that is live.
-    last: Option<(Option<i64>, Own)>,
+    last: Option<Place>,
     last_live: Option<Own>,
     waiting: Waiting,
     take: Take<'t>,
@@ -163,10 +208,9 @@ impl Told<'_, '_> {
     /// Whether an event is of this day, and its turn has not come.
     fn is_to_come(&self, event_id: &str) -> Result<bool, Error> {
         let sql = format!(
-            "select origin_server_ts, topological_ordering, stream_ordering, {} from event
+            "select origin_server_ts, topological_ordering, stream_ordering, {LIVE} from event
               where id_key = {} and event_id = ?1 and +room_id = ?2 and +day = ?3 and {ACCEPTED}
                 and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?4 and origin_server_ts < ?5)",
-            is_live(),
             key!("?1")
         );
         let mut look = self.reader.connection.prepare_cached(&sql)?;
