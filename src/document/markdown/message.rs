@@ -37,7 +37,7 @@ pub fn blocks(message: &Message<'_>) -> String {
 /// Renders the beginning of what a message says on one line, without a link, for quotes and links' texts.
 #[must_use]
 pub fn in_short(message: &Message<'_>, chars: usize) -> String {
-    message.in_short(chars).map_or_else(|| format!("*{}*", message.nothing()), |text| inline(&text))
+    message.in_short(chars).map_or_else(|| message.nothing().to_owned(), |text| inline(&text))
 }
 
 /// Renders an emote as such, by the sender's name in markdown.

@@ -59,7 +59,7 @@ fn replies() {
     let html = r#""format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>""#;
     for only in [r#"{"body":"> <@b:x> all"}"#, &format!(r#"{{"body":"all",{html}}}"#)] {
         assert_eq!(body("m.room.message", only, true), "*(empty message)*");
-        assert_eq!(excerpt("m.room.message", only, true, 80), "*(empty message)*");
+        assert_eq!(excerpt("m.room.message", only, true, 80), "(empty message)");
     }
     let reply = r#"{"body":"> <@b:x> q\n\na","m.relates_to":{"m.in_reply_to":{"event_id":"$e"}}}"#;
     assert_eq!(excerpt("m.room.message", reply, false, 80), "a");
@@ -113,7 +113,7 @@ fn excerpts() {
     check(r#"{"body":"The replica is back in sync. Two things"}"#, "The replica is back…");
     check(r#"{"body":"**b**","format":"org.matrix.custom.html","formatted_body":"<b>b</b><p>c"}"#, "b c");
     check(r#"{"msgtype":"m.image","body":"lag.png"}"#, "🖼 lag.png");
-    check(r#"{"msgtype":"m.text"}"#, "*(message without a readable body)*");
+    check(r#"{"msgtype":"m.text"}"#, "(message without a readable body)");
     // what is said of a file says more than its name
     check(r#"{"msgtype":"m.image","body":"On the <ridge>","filename":"lag.png"}"#, "🖼 On the &lt;ridge>");
     let html = r#","format":"org.matrix.custom.html","formatted_body":"At <b>dawn</b>""#;
@@ -202,7 +202,7 @@ fn hostile_contents() {
         ["", "null", "[]", "{", "{}", r#"{"body":1}"#, r#"{"body":null,"msgtype":[]}"#, r#"{"body":"\ud800"}"#]
     {
         check(content, none);
-        assert_eq!(excerpt("m.room.message", content, false, 80), none);
+        assert_eq!(excerpt("m.room.message", content, false, 80), none.trim_matches('*'));
     }
     check(r#"{"body":"  \n "}"#, "*(empty message)*");
     check(r#"{"body":"first","body":"last"}"#, "last");
