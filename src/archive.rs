@@ -38,6 +38,7 @@ mod rewrite;
 mod schema;
 mod search;
 mod second_lines;
+mod setting;
 mod stale;
 mod stale_views;
 mod state;

@@ -10,6 +10,7 @@ mod duplicates;
 mod first;
 mod later;
 mod missing_json;
+mod powers;
 mod progress;
 mod sticky;
 mod un_partial_stated;

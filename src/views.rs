@@ -5,8 +5,11 @@
 //! that it was stale. So what is cut off is done again. An event that is asked for alone is `shown`, and written to no file. Here is
 //! no SQL, and no markup: `document` has the forms.
 
+mod beacon;
 mod by_name;
+mod calls;
 mod day;
+mod elsewhere;
 mod facts;
 mod index;
 mod missing;
@@ -14,8 +17,10 @@ mod phrases;
 mod poll;
 mod quotes;
 mod relations;
+mod rules;
 mod said;
 mod scene;
+mod settings;
 pub(crate) mod shown;
 mod telling;
 mod withheld;

@@ -320,7 +320,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             vec![vec![rooms(), Box::new(vec!["m.room.name", "m.room.create", "m.room.encryption"])]]
         }
         "rooms_people" | "rooms_past_people" => vec![vec![rooms(), Box::new(5_i64)]],
-        "rooms_invites" | "rooms_counts" => vec![vec![rooms()]],
+        "rooms_invites" | "rooms_counts" | "power_levels" => vec![vec![rooms()]],
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]

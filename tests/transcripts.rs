@@ -6,6 +6,8 @@ mod support;
 mod any_path;
 #[path = "transcripts/golden.rs"]
 mod golden;
+#[path = "transcripts/kinds.rs"]
+mod kinds;
 #[path = "transcripts/names.rs"]
 mod names;
 #[path = "transcripts/order.rs"]

@@ -194,7 +194,7 @@ create table first_membership (
 ) strict;
 
 -- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key;
--- and which room it came from, or goes on in: .create, .tombstone.
+-- which room it came from, or goes on in: .create, .tombstone; and who may do what: .power_levels.
 create table room_state (
     room integer not null,
     type text not null,
@@ -243,10 +243,10 @@ create table waiting (
 ) strict, without rowid;
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
--- `group_readable_begun` while that is being done to what is there.
+-- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
 create table setting (
     name text primary key,
-    value integer not null
+    value any not null
 ) strict, without rowid;
 
 -- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.

@@ -32,6 +32,8 @@ pub(super) struct Stale {
 struct OfRoom {
     /// The times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
     renamed: Option<(i64, i64)>,
+    /// Since when others may be allowed to end polls.
+    empowered: Option<i64>,
     /// The lowest place in the room's own order of what may name it.
     depth: Option<i64>,
     /// By user: what may be another of the names.
@@ -133,6 +135,10 @@ impl Stale {
                 room.rename(since, i64::MAX);
                 room.depth = Some(room.depth.map_or(depth, |lowest| lowest.min(depth)));
             }
+            (Some("m.room.power_levels"), Some("")) => {
+                let powers = &mut self.room(room).empowered;
+                *powers = Some(powers.map_or(since, |first| first.min(since)));
+            }
             _ => {}
         }
     }
@@ -171,6 +177,9 @@ impl Stale {
                 if let Some((since, until)) = renamed {
                     catalog.mark_renamed(room, since, until)?;
                     catalog.mark_borrowers(room, &stale.members, stale.depth)?;
+                }
+                if let Some(since) = stale.empowered {
+                    catalog.mark_empowered(room, since)?;
                 }
             }
         }
@@ -353,6 +362,36 @@ impl Writing<'_> {
               where file.room = (select room from room where room_id = ?1) and redacted_by in (select id from ban)"
         );
         self.mark_files(sql, params![room, since, until, first, last])
+    }
+
+    /// Marks the days of the polls that somebody ended since a time, and of these ends: who may do that has changed; and those of
+    /// later power levels, which tell what they change.
+    fn mark_empowered(&self, room: &str, since: i64) -> Result<(), Error> {
+        let sql = concat!(
+            "with ended (file, poll) as materialized (
+                 select file.file, relates_to from file
+                  cross join line indexed by line_file on line.file = file.file
+                  cross join relation on relation.line = line.line
+                  where file.room = (select room from room where room_id = ?1) and day >= ?2
+                    and type in (select type from type where name in ('m.poll.end', 'org.matrix.msc3381.poll.end')))
+             select file from ended
+             union
+             select file.file from ended
+              cross join line indexed by line_id on id_key = ",
+            key!("poll"),
+            "    and line.event_id = poll
+              cross join file on file.file = line.file
+              where file.room = (select room from room where room_id = ?1)
+             union
+             select file.file from room_state
+              cross join line indexed by line_id on id_key = ",
+            key!("room_state.event_id"),
+            "    and line.event_id = room_state.event_id
+              cross join file on file.file = line.file
+              where room_state.room = (select room from room where room_id = ?1) and room_state.type = 'm.room.power_levels'
+                and room_state.origin_server_ts >= ?3"
+        );
+        self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string(), since])
     }
 
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {

@@ -96,8 +96,7 @@ impl Catalog {
 
     /// Whether transcripts show what redacted messages said.
     pub fn shows_redacted(&self) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        self.is_set("show_redacted")
     }
 
     /// Puts the room-days that are stale by now in order, room by room, for [`Catalog::stale_days`]; how many.
@@ -184,7 +183,7 @@ impl Archive {
     pub fn show_redacted(&mut self, show: bool) -> Result<(), Error> {
         if self.catalog.shows_redacted()? != show {
             let writing = self.catalog.write()?;
-            writing.0.execute("replace into setting (name, value) values ('show_redacted', ?1)", [show])?;
+            writing.set("show_redacted", show)?;
             writing.mark(&Transcripts::All)?;
             writing.commit()?;
         }

@@ -191,7 +191,7 @@ type Shape = fn(usize, usize) -> Sent;
 /// No event of the archive.
 const ELSEWHERE: usize = usize::MAX >> 1;
 
-const SHAPES: [(&str, Shape); 32] = [
+const SHAPES: [(&str, Shape); 39] = [
     ("edits of one message", |number, _| match number {
         0 => Sent::message(0, &json!({})),
         _ => Sent::edit(number, 0),
@@ -236,6 +236,35 @@ const SHAPES: [(&str, Shape); 32] = [
         }
         _ if number % 4 < 2 => Sent { kind: "m.poll.start", ..Sent::edit(number, 0) },
         _ => Sent::about(number, "m.poll.response", "m.reference", 0).by(&user(number)),
+    }),
+    ("power levels, and ends of one poll by others", |number, _| match number {
+        0 => Sent::new(0, "m.poll.start", json!({})),
+        _ if number % 4 < 2 => Sent::state(number, "m.room.power_levels", json!({ "users": { "@a:x": number } })),
+        _ => Sent::about(number, "m.poll.end", "m.reference", 0).by(&user(number)),
+    }),
+    ("power levels, a day each", |number, _| {
+        Sent::state(number, "m.room.power_levels", json!({ "users": { "@a:x": number } })).days(number)
+    }),
+    ("calls", |number, _| match number % 4 {
+        0 | 1 => Sent::new(number, "m.call.invite", json!({ "call_id": format!("c{number}") })),
+        _ => Sent::new(number, "m.call.answer", json!({ "call_id": format!("c{}", number - 2) })).by("@b:x"),
+    }),
+    ("answers to one call, a day each", |number, _| match number {
+        0 => Sent::new(0, "m.call.invite", json!({ "call_id": "c" })),
+        _ => Sent::new(number, "m.call.answer", json!({ "call_id": "c" })).by("@b:x").days(number),
+    }),
+    ("positions of one live location, a day each", |number, _| match number {
+        0 => Sent::state(0, "m.beacon_info", json!({ "live": true })),
+        _ => Sent::about(number, "m.beacon", "m.reference", 0).days(number),
+    }),
+    ("live locations, and positions", |number, _| match number % 4 {
+        0 | 1 => Sent::state(number, "m.beacon_info", json!({ "live": true })),
+        _ => Sent::about(number, "m.beacon", "m.reference", number - 2),
+    }),
+    ("edits of one message on another day, and reactions", |number, _| match number {
+        0 => Sent::message(0, &json!({})),
+        _ if number % 4 < 2 => Sent::edit(number, 0).days(1),
+        _ => Sent::about(number, "m.reaction", "m.annotation", 0).days(1),
     }),
     ("edits of what is elsewhere, and redactions of it", |number, _| match number {
         _ if number % 4 < 2 => Sent::edit(number, ELSEWHERE),

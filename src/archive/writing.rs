@@ -180,7 +180,8 @@ impl<'a> Writing<'a> {
             let head = signed(head.map_or(0, |head| head.0));
             self.0.execute("insert into first_export (stream, head) values (?1, ?2)", params![stream.name(), head])?;
         }
-        Ok(())
+        // they come with all else
+        self.set(super::setting::POWER_LEVELS, true)
     }
 
     /// The first export is done.

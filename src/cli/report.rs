@@ -97,6 +97,11 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
     if let Err(problem) = database.schema().suffices_for_un_partial_stated() {
         warn!("what Synapse rejects after it has been archived will be shown in transcripts: {}", advised(&problem));
     }
+    if let Err(problem) = database.schema().suffices_for_power_levels()
+        && !archive.catalog().has_power_levels()?
+    {
+        warn!("polls that moderators have ended may stay open in transcripts: {}", advised(&problem));
+    }
     Ok(())
 }
 

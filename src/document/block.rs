@@ -114,6 +114,8 @@ pub enum Saying<'a> {
     Text(String),
     /// An event's type.
     Type(Span),
+    /// A live location that begins.
+    LiveLocation(LiveLocation),
     /// A poll.
     Poll(Poll),
     /// A poll's question; may be empty.
@@ -136,6 +138,30 @@ pub enum Summary {
     Original,
     /// What something said before it was edited, so many times.
     Earlier(u64),
+}
+
+/// A live location.
+#[derive(Clone, Debug)]
+pub struct LiveLocation {
+    /// What it is of.
+    pub description: Option<String>,
+    /// For how long it is shared, in milliseconds.
+    pub timeout: Option<i64>,
+    /// The first of its positions, and the last.
+    pub positions: Vec<Position>,
+    /// How many there are between these.
+    pub more: u64,
+}
+
+/// Where somebody was.
+#[derive(Clone, Debug)]
+pub struct Position {
+    /// When they said so.
+    pub at: When,
+    /// `geo:47.1,11.1;u=10`.
+    pub uri: Option<String>,
+    /// What they call it.
+    pub description: Option<String>,
 }
 
 /// A poll with its votes.
@@ -180,8 +206,8 @@ pub struct Made {
 /// A reaction.
 #[derive(Clone, Debug)]
 pub struct Reaction {
-    /// `👍`.
-    pub key: String,
+    /// `👍`; none: a custom emoji whose name nobody gives.
+    pub key: Option<String>,
     /// How many gave it.
     pub count: u64,
     /// The first of them.

@@ -76,13 +76,16 @@ pub struct Name {
     pub name: String,
     /// The user id, where the name alone could be somebody else's.
     pub user_id: Option<String>,
+    /// For whom they say it: a name that they may choose as they like.
+    pub said_as: Option<String>,
 }
 
 impl Name {
     /// A name as it is shown, its white space collapsed.
     #[must_use]
     pub fn new(name: &str, user_id: Option<&str>) -> Name {
-        Name { name: collapse(name).into_owned(), user_id: user_id.map(|id| collapse(id).into_owned()) }
+        let user_id = user_id.map(|id| collapse(id).into_owned());
+        Name { name: collapse(name).into_owned(), user_id, said_as: None }
     }
 }
 

@@ -21,6 +21,17 @@ pub(super) fn day_and_clock(at: Option<i64>) -> String {
     time(at).map_or_else(|| clock(at), |time| time.format("%Y-%m-%d %H:%M").to_string())
 }
 
+/// `42 s`, `7 min`, `1 h 12 min` of milliseconds; what is left of the last unit is left out.
+pub(crate) fn span(milliseconds: i64) -> String {
+    let seconds = milliseconds / 1000;
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// `Sunday, 22 November 2026` of `2026-11-22`; what is no date stays as it is.
 pub(crate) fn long(day: &str) -> String {
     date(day).map_or_else(|| day.to_owned(), |date| date.format("%A, %-d %B %Y").to_string())

@@ -63,6 +63,7 @@ impl Export<'_, Later> {
             self.look_for_missing().await?;
         }
         self.bans(selection).await?;
+        self.power_levels().await?;
         self.unplaced(selection).await
     }
 

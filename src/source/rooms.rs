@@ -7,6 +7,7 @@
 mod about;
 mod listed;
 mod named;
+mod powers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,9 @@ use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
+use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
+use crate::document::message::said_as;
 use crate::document::time;
 
 /// What was looked up in a room, for the days to come.
@@ -44,6 +46,8 @@ pub(super) struct Scene<'c> {
     pub(super) names: MemberNames<'c>,
     /// By event and length: what was said, as it is quoted, since many may answer what was edited many times.
     pub(super) in_short: &'c mut HashMap<(String, usize), Line>,
+    /// The calls of the day; none: not looked up yet.
+    pub(super) calls: Option<Calls>,
 }
 
 impl<'c> Scene<'c> {
@@ -60,7 +64,7 @@ impl<'c> Scene<'c> {
         let range = time::range(day);
         let Memory { in_short, remembered, .. } = memory;
         let names = MemberNames::new(reader, room_id, range.clone(), remembered);
-        Scene { reader, room_id, day, range, options, names, in_short }
+        Scene { reader, room_id, day, range, options, names, in_short, calls: None }
     }
 
     /// An event of this room that clients saw.
@@ -76,6 +80,19 @@ impl<'c> Scene<'c> {
     /// Who sent an event, as they were called then.
     pub(super) fn sender(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
         self.names.shown(event.sender.as_deref(), event.at)
+    }
+
+    /// Who says what an event says: its sender, as they were called then, and for whom.
+    pub(super) fn speaker(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
+        let sender = self.sender(event)?;
+        self.said_by(sender, event)
+    }
+
+    /// The sender of an event by a name, and for whom they say it, unless that is hidden.
+    pub(super) fn said_by(&mut self, sender: Name, event: &CatalogEvent) -> Result<Name, Error> {
+        let said_as = said_as(event.content());
+        let said_as = if said_as.is_some() && self.is_hidden(event)? { None } else { said_as };
+        Ok(Name { said_as, ..sender })
     }
 
     /// A time as this day shows it.

@@ -20,9 +20,10 @@ use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{EventHead, Part};
+use crate::document::reaction::Key;
 use crate::document::text::shortened;
 use crate::document::time;
-use crate::event::{self, Object};
+use crate::event;
 
 /// How many edits and reactions are listed, and how many of them above a passage.
 const LISTED: usize = 1_000;
@@ -75,8 +76,7 @@ impl Listed {
 
 /// What a reaction says.
 pub(crate) fn reaction_key(reaction: &CatalogEvent) -> Option<String> {
-    let relation = Object::of(reaction.content()).object("m.relates_to")?;
-    Some(shortened(&relation.text("key")?, 40))
+    Some(Key::of(reaction.content())?.text().into_owned())
 }
 
 /// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Database;
 use crate::support::archive::TestArchive;
@@ -217,4 +217,58 @@ fn a_poll_that_another_closes_stays_open_and_who_did_it_is_told() {
             && day.contains("@mod:here.test closed the poll of somebody else, as moderators may"),
         "{day}"
     );
+}
+
+#[test]
+fn who_has_the_power_to_redact_may_close_a_poll() {
+    let (database, archive) = (server(), TestArchive::new());
+    // a room that was joined over federation: its power levels are outliers, of which the second ones were allowed by the first
+    let levels = |id: i64, content: Value, allowed_by: Value| {
+        let row = EventRow { outlier: true, ..EventRow::state(id, "m.room.power_levels", "", &content) };
+        let pdu = json!({"type": row.event_type, "state_key": "", "content": content, "auth_events": allowed_by,
+            "sender": row.sender, "room_id": ROOM, "origin_server_ts": row.ts, "depth": row.depth});
+        database.event(EventRow { json: Some(pdu.to_string()), ..row });
+    };
+    levels(10, json!({"users": {"@mod:here.test": 50}}), json!([]));
+    levels(20, json!({"users": {"@mod:here.test": 50}, "redact": 51}), json!(["$10", "$elsewhere"]));
+    database.execute(&format!(
+        "insert into current_state_events (event_id, room_id, type, state_key) values ('$20', '{ROOM}', 'm.room.power_levels', '')"
+    ));
+    let poll = json!({"m.poll": {"question": {"m.text": [{"body": "When?"}]}, "kind": "m.disclosed", "max_selections": 1,
+        "answers": [{"m.id": "a", "m.text": [{"body": "Now"}]}]}});
+    for id in [12, 13, 14] {
+        let content = poll.to_string();
+        database.event(EventRow { event_type: "m.poll.start".to_owned(), content, ..EventRow::at(id) });
+    }
+    for (id, sender, of) in [(15, "mod", "$12"), (16, "bob", "$13"), (25, "mod", "$14")] {
+        let content = json!({"m.relates_to": {"rel_type": "m.reference", "event_id": of}}).to_string();
+        let sender = format!("@{sender}:here.test");
+        database.event(EventRow { event_type: "m.poll.end".to_owned(), content, sender, ..EventRow::at(id) });
+    }
+    let check = || {
+        let day = read(&archive, DAY);
+        assert_eq!(day.matches(" · closed 12:00").count(), 1, "{day}");
+        for by in ["bob", "mod"] {
+            assert!(day.contains(&format!("@{by}:here.test closed the poll of somebody else")), "{by}: {day}");
+        }
+        day
+    };
+    export(&database, archive.path(), &[]).with(0);
+    let day = check();
+
+    // an archive of an earlier version, which has passed them by
+    let catalog = rusqlite::Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+    let forget =
+        "delete from room_state where type = 'm.room.power_levels'; delete from setting where name = 'power_levels'";
+    catalog.execute_batch(forget).unwrap();
+    drop(catalog);
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(archive.one("select count(*) from room_state where type = 'm.room.power_levels'"), "2");
+    assert_eq!(check(), day);
+
+    // the state has them, also where the catalog is lost
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", text(archive.path())]).with(0);
+    assert_eq!(archive.one("select count(*) from room_state where type = 'm.room.power_levels'"), "2");
+    assert_eq!(archive.one("select value from setting where name = 'power_levels'"), "1");
 }

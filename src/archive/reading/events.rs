@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use rusqlite::{Row, params};
+use serde_json::json;
 
 use super::super::Error;
 use super::super::catalog::key;
@@ -118,6 +119,11 @@ impl CatalogEvent {
         self.content.as_deref().unwrap_or_default()
     }
 
+    /// Whether the server had taken away all that it said.
+    pub(crate) fn is_pruned(&self) -> bool {
+        self.censored && self.content() == "{}"
+    }
+
     /// Whether it says to replace another event.
     pub(crate) fn is_edit(&self) -> bool {
         self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"
@@ -150,6 +156,33 @@ impl CatalogEvent {
             None
         }
     }
+}
+
+/// The events of a room's day, or of no day, that are of some types and not redacted, each after what it follows in the room.
+pub(crate) fn each_of_kinds(
+    reader: &Reader<'_>,
+    room_id: &str,
+    day: &str,
+    kinds: &[&str],
+    take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from file cross join line indexed by line_file on line.file = file.file
+           left join relation on relation.line = line.line
+          where file.room = ?1 and day = ?2
+            and line.type in (select type from type where name in (select value from json_each(?3)))
+            and redacted_by is null and ",
+        accepted!(),
+        " order by line.topological_ordering, line.origin_server_ts, line.event_id"
+    );
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![reader.room(room_id)?, day, json!(kinds).to_string()])?;
+    while let Some(row) = rows.next()? {
+        take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
+    }
+    Ok(())
 }
 
 /// An event of this room that clients saw.

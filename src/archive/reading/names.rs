@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::super::Error;
 use super::super::borrowed::Borrowed;
 use super::people::People;
+use super::powers::Powers;
 use super::redactions::Redactors;
 use super::rooms::linked;
 use super::title::States;
@@ -19,11 +20,11 @@ use crate::document::text::looks;
 
 /// The names in one room, for the transcript of one day.
 pub(crate) struct MemberNames<'c> {
-    reader: &'c Reader<'c>,
-    room_id: &'c str,
+    pub(super) reader: &'c Reader<'c>,
+    pub(super) room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
-    remembered: &'c mut Remembered,
+    pub(super) remembered: &'c mut Remembered,
     /// By name, as it looks, the first and the last of those who have it at some time of the day, in the order of their ids.
     bearers: HashMap<String, [Option<String>; 2]>,
 }
@@ -46,6 +47,8 @@ pub(crate) struct Remembered {
     redactors: Redactors,
     /// What the room was called.
     pub(super) states: States,
+    /// Its power levels.
+    pub(super) powers: Powers,
 }
 
 /// The name of a user, until when; none: for good.

@@ -178,7 +178,7 @@ impl States {
 }
 
 /// The state events of a type that were the newest ones when they came, the oldest first.
-fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
+pub(super) fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
     let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room = ?1 and type = ?2
                 order by origin_server_ts, topological_ordering, event_id";
     let mut statement = reader.connection.prepare_cached(sql)?;

@@ -7,10 +7,12 @@ use super::super::block::{
     Answer, Block, Edited, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread, Writer,
 };
 use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
+use super::super::message::Manner;
+use super::super::reaction::CUSTOM;
 use super::super::text::listed;
 use super::super::time;
-use super::message;
 use super::text::{block, code_cell, code_span, inline, inline_name};
+use super::{begins_as_paragraph, live, message};
 
 /// A line of small things longer than this is ended. Bytes.
 const LONGEST: usize = 4_000;
@@ -42,6 +44,11 @@ impl<'w> Markdown<'w> {
         if let Some(thread) = &said.thread {
             head.push_str(" · ");
             head.push_str(&root(thread));
+        }
+        if let Some(manner) = manner(&said.saying) {
+            head.push_str(" · *");
+            head.push_str(manner);
+            head.push('*');
         }
         let text = match &said.edited {
             Some(edited) if ends_as_paragraph(&text) => format!("{text} {}", mark(edited)),
@@ -134,11 +141,15 @@ fn address(of: &Address) -> String {
 }
 
 fn name(of: &Name) -> String {
-    match &of.user_id {
+    let sender = match &of.user_id {
         Some(user_id) => format!("{} ({})", inline(&of.name), inline_name(user_id)),
         // a user id, unless it is shown too
         None if of.name.starts_with('@') => inline_name(&of.name),
         None => inline(&of.name),
+    };
+    match &of.said_as {
+        Some(said_as) => format!("{} (via {sender})", inline(said_as)),
+        None => sender,
     }
 }
 
@@ -148,7 +159,7 @@ fn names(of: &FirstNames) -> String {
 }
 
 /// What stands on a line.
-pub(super) fn line(spans: &[Span]) -> String {
+pub(crate) fn line(spans: &[Span]) -> String {
     let mut out = String::new();
     write_line(&mut out, spans);
     out
@@ -226,8 +237,19 @@ fn saying(saying: &Saying<'_>, name: &str) -> String {
         Saying::Other(kind, text) => format!("{}: {}", line(std::slice::from_ref(kind)), block(text)),
         Saying::Text(text) => block(text),
         Saying::Type(kind) => line(std::slice::from_ref(kind)),
+        Saying::LiveLocation(of) => live::location(of),
         Saying::Poll(of) => poll(of),
         Saying::Question(text) => question(text),
+    }
+}
+
+/// How something is said that is not said by people.
+fn manner(saying: &Saying<'_>) -> Option<&'static str> {
+    let (Saying::Message(said) | Saying::Noted(_, said)) = saying else { return None };
+    match said.manner() {
+        Manner::Notice => Some("notice"),
+        Manner::ServerNotice => Some("notice of the server"),
+        Manner::Said | Manner::Emote | Manner::Noise => None,
     }
 }
 
@@ -292,7 +314,7 @@ fn made(made: &Made) -> String {
 }
 
 fn reaction(Reaction { key, count, names }: &Reaction) -> String {
-    let key = inline(key);
+    let key = key.as_deref().map_or_else(|| CUSTOM.to_owned(), inline);
     if *count == 1 && names.len() == 1 {
         return format!("{key} {}", name(&names[0]));
     }
@@ -304,18 +326,6 @@ fn unread(Unread { anchor: place, first, last, count, names: by }: &Unread) -> S
     let span = if first == last { first } else { format!("{first} – {last}") };
     let messages = if *count == 1 { "1 encrypted message".to_owned() } else { format!("{count} encrypted messages") };
     format!("<sub>{}{span} · {messages} from {} could not be read</sub>", anchor(place.as_str()), names(by))
-}
-
-/// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
-fn begins_as_paragraph(markdown: &str) -> bool {
-    let line = markdown.lines().next().unwrap_or_default();
-    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
-        || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
-    let is_rule = line.len() >= 3 && line.bytes().all(|byte| b"*-_ ".contains(&byte));
-    let is_link = ["<http", "<mailto"].iter().any(|begin| line.starts_with(begin));
-    let is_other = [">", "#", "|", "```", "~~~", "<", "    "].iter().any(|begin| line.starts_with(begin));
-    !(line.is_empty() || is_item || is_rule || is_other && !is_link)
 }
 
 /// Whether markdown of ours ends with a paragraph, so that a mark can stand behind it.
@@ -355,6 +365,9 @@ mod tests {
         let text = r#"{"body":"hello"}"#;
         check(&Block::Said(said(text, true)), &format!("{PLACE} · hello"));
         check(&Block::Said(said(text, false)), &format!("**Car\\*l\\*** · {PLACE}\n\nhello"));
+        let notice = r#"{"msgtype":"m.notice","body":"hello"}"#;
+        check(&Block::Said(said(notice, true)), &format!("{PLACE} · *notice* · hello"));
+        check(&Block::Said(said(notice, false)), &format!("**Car\\*l\\*** · {PLACE} · *notice*\n\nhello"));
         let code = r#"{"format":"org.matrix.custom.html","formatted_body":"<pre>x</pre>"}"#;
         check(&Block::Said(said(code, true)), &format!("{PLACE}\n\n```\nx\n```"));
         let edited = Some(Edited { at: When::from(Some(60_000), &(86_400_000..172_800_000)), times: 2 });
@@ -378,12 +391,12 @@ mod tests {
     fn what_was_made_of_it_stands_on_one_line() {
         let reaction = |key: &str, count, names: &[&str]| {
             let names = names.iter().map(|name| Name::new(name, None)).collect();
-            Reaction { key: key.to_owned(), count, names }
+            Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
         };
-        let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"])];
+        let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
         let thread = Some((1, Address { day: None, anchor: anchor() }));
         let made = Made { reactions, other_reactions: 2, thread };
-        let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · 2 other reactions · [thread: 1 reply](#AAAAAAAAAAAA)";
-        check(&Block::Made(made), line);
+        let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";
+        check(&Block::Made(made), &format!("{line} · [thread: 1 reply](#AAAAAAAAAAAA)"));
     }
 }

@@ -9,6 +9,7 @@ use super::statement::{Query, Statement};
 queries! {
     ALIAS("alias") { room_id: Option<String> }
     ROOM("room") { known: bool }
+    POWER_LEVELS("power_levels") { event_id: String }
     HAS_STATE("has_state") { has_state: bool }
     ROOMS("rooms") {
         RoomsRow {
