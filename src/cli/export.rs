@@ -13,7 +13,7 @@ use tracing::warn;
 use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::report::{self, Terminal};
-use super::signals::{first, interrupt, is_stopped, watch_signals};
+use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::{Archive, Selection};
 use crate::config::Config;
@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
-        let signal = watch_signals(stop, "finishing the batch")?;
+        let now = Now::is("stopping before anything is read");
+        let signal = watch_signals(stop, now.clone())?;
         let mut report = Terminal::new(args.look_for_missing);
         let prepared = tokio::select! {
             prepared = prepare(args, &config, &named, &signal) => match (prepared, *signal.borrow()) {
@@ -78,6 +79,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             },
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
+        now.becomes("finishing the batch");
         let (database, archive, selection) = prepared;
         let archive = Arc::new(Mutex::new(archive));
         let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
@@ -91,6 +93,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let summary = summary?;
         let mut archive = archive.lock().await;
         if !args.no_markdown && !summary.stopped {
+            now.becomes("finishing the transcripts at hand");
             tokio::task::block_in_place(|| {
                 views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())

@@ -9,8 +9,10 @@ use indicatif::HumanCount;
 use tracing::info;
 
 use super::report::{Bar, counted, shown};
-use super::signals::{interrupt, watch_signals};
+use super::room::meant;
+use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs};
+use crate::archive::reading::rooms;
 use crate::archive::{self, Archive, Transcripts};
 use crate::views;
 
@@ -24,7 +26,8 @@ pub(super) struct Args {
     /// Render every transcript anew
     #[arg(long, conflicts_with_all = ["room", "day"])]
     all: bool,
-    /// Render those of this room anew; by its id (!…)
+    /// Render those of this room anew: its id (!…), an alias (#…), its name, or a part of one of them that no other room of the
+    /// archive has
     #[arg(long, value_name = "ROOM", conflicts_with = "day")]
     room: Option<String>,
     /// Render those of this day anew: YYYY-MM-DD, or `undated`
@@ -37,7 +40,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = watch_signals(stop, "stopping")?;
+    let signal = watch_signals(stop, Now::is("stopping"))?;
     // as a look only: no archive is made where there is none
     args.archive.find()?;
     let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
@@ -52,7 +55,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         archive.show_redacted(show)?;
     }
     let which = match (&args.room, &args.day) {
-        (Some(room), _) => Some(Transcripts::Room(room.clone())),
+        (Some(room), _) => Some(Transcripts::Room(find(&archive, room)?)),
         (_, Some(day)) => Some(Transcripts::Day(day.clone())),
         _ => args.all.then_some(Transcripts::All),
     };
@@ -60,18 +63,25 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         && archive.mark(&which)? == 0
         && which != Transcripts::All
     {
-        match (&args.room, &args.day) {
-            (Some(room), _) => bail!(
-                "the archive has nothing of a room {}: --room takes an id (!…), which the room's room.json has, and index.md links to",
-                shown(room)
-            ),
-            (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
-        }
+        bail!("the archive has no such room-day: {}", shown(args.day.as_deref().unwrap_or_default()));
     }
     views::mark_missing(&mut archive, None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+}
+
+/// The id of the one room of the archive that a user means.
+fn find(archive: &Archive, name: &str) -> Result<String> {
+    let candidate = |(room_id, name): &(String, String), with_name: bool| {
+        let name = if with_name { format!("  \"{}\"", shown(name)) } else { String::new() };
+        format!("{}{name}", shown(room_id))
+    };
+    let found = rooms::called(&archive.catalog().reader(), name)?;
+    match meant(name, found, "index.md tells them apart", candidate)? {
+        Some((room_id, _)) => Ok(room_id),
+        None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),
+    }
 }
 
 /// Renders what is stale, and tells how it goes.

@@ -5,7 +5,7 @@
 mod document;
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -18,13 +18,16 @@ use super::lag::InitialCopy;
 use super::log::harmless;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
-use super::signals::{first, watch_signals};
+use super::signals::{Now, first, watch_signals};
 use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
-use crate::source::{self, Bans, Database, ListedRoom, Matches, Row, Rows};
+use crate::naming::Matches;
+use crate::source::{self, Bans, Database, ListedRoom, Row, Rows};
 use document::Document;
 
+/// In place of what is not there.
+const EMPTY_PERIOD: &str = "there is nothing of the period that was asked for";
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
 /// How many events without a place in the stream are counted.
@@ -67,6 +70,13 @@ pub(super) struct Args {
     initial_copy: InitialCopy,
 }
 
+impl Args {
+    /// Whether only a period is asked for.
+    fn is_bounded(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+}
+
 /// What a dump looks like.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -86,13 +96,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
+    let mut is_connected = false;
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
-        let signal = watch_signals(stop, "stopping")?;
+        let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
             database = Database::connect(&config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
+        is_connected = true;
         let ended = dump(args, &database, out, signal, stopped).await;
         // what was being read is cancelled
         database.close().await;
@@ -101,6 +113,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Outcome::Signalled(_) = outcome {
         match &args.output {
             Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
+            _ if !is_connected => info!("stopped while connecting: nothing was written"),
             _ => info!("stopped: the dump is cut off"),
         }
     }
@@ -110,6 +123,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Refuses options that would do nothing.
 fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    if args.since.zip(args.until).is_some_and(|(since, until)| since >= until) {
+        return refused("--since is not before --until: no event can be of that period");
+    }
     match args.format {
         Format::Markdown if args.honour_redactions => refused(
             "--honour-redactions is for JSON lines: --format markdown leaves out what was redacted in any case, unless --show-redacted",
@@ -178,9 +194,9 @@ async fn document(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let bounded = args.since.is_some() || args.until.is_some();
     let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-    let document = Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state };
+    let document =
+        Document { room_id, between: args.is_bounded().then_some(between), show_redacted: args.show_redacted, state };
     let written = document.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
     let off = written?;
@@ -259,6 +275,9 @@ impl Dump<'_> {
             counted(events, "event"),
             shown(room_id)
         );
+        if events == 0 && args.is_bounded() {
+            info!("{EMPTY_PERIOD}");
+        }
         Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })
     }
 
@@ -335,27 +354,20 @@ fn plain(events: &[Box<Event>]) -> String {
 
 /// The id of the one room that a user means.
 async fn find(database: &Database, name: &str) -> Result<String> {
-    let exact = match database.room_id(name).await {
-        Err(source::Error::UnknownAlias(_)) if database.knows_names() => None,
-        Err(source::Error::UnknownRoom(_)) if !name.starts_with('!') => None,
-        other => Some(other?),
+    let unknown = match database.room_id(name).await {
+        Err(error @ (source::Error::UnknownAlias(_) | source::Error::UnknownRoom(_))) => error,
+        other => return Ok(other?),
     };
-    if let Some(room_id) = exact {
-        return Ok(room_id);
+    let is_id = name.starts_with('!');
+    if !database.knows_names() && (is_id || name.starts_with('#')) {
+        return Err(unknown.into());
     }
-    let Matches { mut rooms, count } = database.rooms_called(name).await?;
-    if count > 1 {
-        let mut lines = vec![format!(
-            "{count} rooms are called {}; name one by its id (`synapse-export rooms --name …` tells them apart):",
-            shown(name)
-        )];
-        lines.extend(rooms.iter().map(candidate));
-        if count > rooms.len() {
-            lines.push(format!("and {} more", count - rooms.len()));
-        }
-        bail!(lines.join("\n  "));
+    let found = database.rooms_called(name).await?;
+    if found.count == 0 && is_id {
+        return Err(unknown.into());
     }
-    match rooms.pop() {
+    let room = meant(name, found, "`synapse-export rooms --name …` tells them apart", candidate)?;
+    match room {
         Some(room) => Ok(room.room_id),
         None => bail!(
             "no room is called {}, or has that in its name or an alias; `synapse-export rooms` lists them all",
@@ -364,15 +376,37 @@ async fn find(database: &Database, name: &str) -> Result<String> {
     }
 }
 
+/// The one room that is meant, if there is one; with several it says which, and what `helps`.
+pub(super) fn meant<T>(
+    name: &str,
+    found: Matches<T>,
+    helps: &str,
+    candidate: fn(&T, bool) -> String,
+) -> Result<Option<T>> {
+    let Matches { mut rooms, count, .. } = found;
+    if count > 1 {
+        let mut lines = vec![format!("{count} rooms are called {}; name one by its id ({helps}):", shown(name))];
+        // they may be those of members: for somebody who looks, and for no log
+        let with_names = std::io::stderr().is_terminal();
+        lines.extend(rooms.iter().map(|room| candidate(room, with_names)));
+        if count > rooms.len() {
+            lines.push(format!("and {} more", count - rooms.len()));
+        }
+        bail!(lines.join("\n  "));
+    }
+    Ok(rooms.pop())
+}
+
 /// What was asked for, unless it looks like a connection string that stands in a room's place.
 fn asked_for(name: &str) -> String {
     let is_secret = name.contains("://") || name.contains('=') && name.to_lowercase().contains("password");
     if is_secret { "what stands in its place".to_owned() } else { shown(name) }
 }
 
-/// A room without its name, which may be those of its members, and has no place in a log.
-fn candidate(room: &ListedRoom) -> String {
+/// A room among others, its name with it or not.
+fn candidate(room: &ListedRoom, with_name: bool) -> String {
     let mut columns = vec![shown(&room.room_id)];
+    columns.extend(with_name.then(|| format!("\"{}\"", shown(&room.name))));
     columns.extend(room.alias.as_deref().map(shown));
     columns.push(match room.members.unwrap_or_default() {
         1 => "1 member".to_owned(),
@@ -394,4 +428,33 @@ fn time(text: &str) -> Result<i64, String> {
     let time = DateTime::parse_from_rfc3339(text);
     time.map(|time| time.timestamp_millis())
         .map_err(|_| "a date like 2026-11-22 or a time like 2026-11-22T09:30:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::RoomKind;
+
+    #[test]
+    fn who_looks_is_told_names_and_a_log_is_not() {
+        let room = ListedRoom {
+            room_id: "!a:x".to_owned(),
+            name: "Alice and \u{1b}Bob".to_owned(),
+            alias: Some("#a:x".to_owned()),
+            local_aliases: Vec::new(),
+            version: None,
+            kind: RoomKind::Room,
+            members: Some(2),
+            events: None,
+            first_activity: None,
+            last_activity: None,
+            last_received: None,
+            encrypted: false,
+            abandoned: false,
+            forgotten: false,
+            left_out: false,
+        };
+        assert_eq!(candidate(&room, false), "!a:x  #a:x  2 members");
+        assert_eq!(candidate(&room, true), r#"!a:x  "Alice and \u{1b}Bob"  #a:x  2 members"#);
+    }
 }

@@ -61,6 +61,15 @@ fn a_span_of_time_and_a_file() {
     assert_eq!(ids(&room(&database, &[ROOM, "--since", "2026-11-23"]).with(0).stdout), [""; 0]);
     assert_eq!(ids(&room(&database, &[ROOM, "--until", "2026-11-23"]).with(0).stdout).len(), 5);
     room(&database, &[ROOM, "--until", "yesterday"]).with(2).saying("a date like");
+    for until in ["2026-11-22", "2026-11-23"] {
+        room(&database, &[ROOM, "--since", "2026-11-23", "--until", until])
+            .with(2)
+            .saying("--since is not before --until");
+    }
+    room(&database, &[ROOM, "--since", "2026-11-23"])
+        .with(0)
+        .saying("0 events")
+        .saying("nothing of the period that was asked for");
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("room.jsonl");
@@ -194,9 +203,14 @@ fn a_room_is_found_by_what_it_is_called() {
     assert_eq!(found("#help:here.test"), ["$20", "$21"]);
     assert_eq!(found("#he"), ["$20", "$21"]);
     assert_eq!(found("#far:far.test"), ["$30", "$31", "$60"], "an alias of another server");
+    database.execute("insert into room_aliases (room_alias, room_id) values ('#ops2-board:here.test', '!a:here.test')");
+    assert_eq!(found("#ops2"), ["$10", "$11"], "a part of one");
+    database.execute("insert into room_aliases (room_alias, room_id) values ('#ops2:here.test', '!b:here.test')");
+    assert_eq!(found("#ops2"), ["$20", "$21"], "an alias, although it is a part of another");
+    assert_eq!(found("!d:her"), ["$40", "$41"], "the beginning of an id");
 
     let said = room(&database, &["kitchen"]).with(1).saying("2 rooms are called kitchen");
-    assert!(said.stderr.contains("!a:here.test  1 member"), "{}", said.stderr);
+    assert!(said.stderr.contains("!a:here.test  #ops2-board:here.test  1 member"), "{}", said.stderr);
     assert!(said.stderr.contains("!b:here.test  #help:here.test  1 member"), "{}", said.stderr);
     assert!(!said.stderr.contains("Kitchen"), "{}", said.stderr);
     assert_eq!(said.stdout, "");

@@ -94,14 +94,14 @@ fn render_needs_no_database() {
     let day = read(&archive, DAY);
     render(archive.path(), &["--quiet"]).with(0);
 
-    for more in [&["--all"][..], &["--room", ROOM], &["--day", "2026-11-22"]] {
+    for more in [&["--all"][..], &["--room", ROOM], &["--room", "old OFF"], &["--day", "2026-11-22"]] {
         fs::write(archive.path().join(DAY), "damaged").unwrap();
         render(archive.path(), more).with(0).saying("rendered 1 room-day");
         assert_eq!(read(&archive, DAY), day, "{more:?}");
     }
     render(archive.path(), &["--room", "!none:here.test"])
         .with(1)
-        .saying("nothing of a room !none:here.test: --room takes an id");
+        .saying("nothing of a room !none:here.test: index.md lists");
     render(archive.path(), &["--day", "2026-11-21"]).with(1).saying("no such room-day: 2026-11-21");
     render(archive.path(), &["--day", "yesterday"]).with(2).saying("a date like");
     render(archive.path(), &["--day", "2026-11-22", "--all"]).with(2);
