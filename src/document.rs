@@ -12,4 +12,4 @@ pub mod message;
 pub mod page;
 pub(crate) mod poll;
 pub mod text;
-pub(crate) mod time;
+pub mod time;

@@ -212,7 +212,7 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
+-- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name. Whether the group may read the archive: `group_readable`, 0 or 1, and
 -- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
 create table setting (
     name text primary key,

@@ -8,12 +8,13 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
+use super::meant::meant;
 use super::report::{Bar, counted, shown};
-use super::room::meant;
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs};
 use crate::archive::reading::rooms;
 use crate::archive::{self, Archive, Transcripts};
+use crate::document::time::Zone;
 use crate::views;
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
@@ -36,6 +37,9 @@ pub(super) struct Args {
     /// Show what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
+    /// Show times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Zone>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
@@ -53,6 +57,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     if let Some(show) = args.show_redacted {
         archive.show_redacted(show)?;
+    }
+    if let Some(zone) = args.timezone {
+        archive.set_zone(zone)?;
     }
     let which = match (&args.room, &args.day) {
         (Some(room), _) => Some(Transcripts::Room(find(&archive, room)?)),

@@ -3,28 +3,32 @@
 //! Reads the database alone, and leaves no archive behind.
 
 mod document;
+mod moment;
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use anyhow::Result;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::lag::InitialCopy;
 use super::log::harmless;
+use super::meant::find;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::signals::{Now, first, watch_signals};
 use super::{Outcome, WrongUsage};
+use crate::document::time::Zone;
 use crate::event::{Event, Redaction};
 use crate::export;
-use crate::naming::Matches;
-use crate::source::{self, Bans, Database, ListedRoom, Row, Rows};
-use document::Document;
+use crate::source::{self, Bans, Database, Row, Rows};
+use crate::views::Asked;
+use document::{Document, Written};
+use moment::Moment;
 
 /// In place of what is not there.
 const EMPTY_PERIOD: &str = "there is nothing of the period that was asked for";
@@ -42,12 +46,15 @@ pub(super) struct Args {
     /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
     #[arg(value_parser = not_blank)]
     room: String,
-    /// Only events sent at or after this time: a date (UTC), or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<i64>,
+    /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
     /// Only events sent before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<i64>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// The time zone of the dates that --since and --until name, and of a document's times: an IANA name like Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: Zone,
     /// As JSON lines, or as one markdown document
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
@@ -71,9 +78,11 @@ pub(super) struct Args {
 }
 
 impl Args {
-    /// Whether only a period is asked for.
-    fn is_bounded(&self) -> bool {
-        self.since.is_some() || self.until.is_some()
+    /// The period that is asked for, in milliseconds since the epoch; none: all times.
+    fn period(&self) -> Option<Range<i64>> {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(self.timezone));
+        let is_bounded = self.since.is_some() || self.until.is_some();
+        is_bounded.then(|| at(self.since).unwrap_or(i64::MIN)..at(self.until).unwrap_or(i64::MAX))
     }
 }
 
@@ -123,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Refuses options that would do nothing.
 fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
-    if args.since.zip(args.until).is_some_and(|(since, until)| since >= until) {
+    if args.period().is_some_and(|period| period.is_empty()) {
         return refused("--since is not before --until: no event can be of that period");
     }
     match args.format {
@@ -194,13 +203,25 @@ async fn document(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-    let document =
-        Document { room_id, between: args.is_bounded().then_some(between), show_redacted: args.show_redacted, state };
-    let written = document.write(database, &mut counter, stopped, &mut out).await;
+    let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
+    let written = Document { asked, state }.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
-    let off = written?;
+    let Written { told, off } = written?;
     out.finish()?;
+    info!(
+        room_id,
+        events = told.events,
+        messages = told.messages,
+        days = told.days,
+        "{} of {}: {} on {}",
+        counted(told.events, "event"),
+        shown(room_id),
+        counted(told.messages, "message"),
+        counted(told.days, "day")
+    );
+    if told.events == 0 && args.period().is_some() {
+        info!("{EMPTY_PERIOD}");
+    }
     Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
@@ -246,7 +267,9 @@ impl Dump<'_> {
             self.write(rows).await?;
         }
         let state_lines = self.lines;
-        self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(args.timezone));
+        let (since, until) = (at(args.since), at(args.until));
+        self.write(self.database.room(room_id, since, until, args.honour_redactions)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
@@ -275,7 +298,7 @@ impl Dump<'_> {
             counted(events, "event"),
             shown(room_id)
         );
-        if events == 0 && args.is_bounded() {
+        if events == 0 && args.period().is_some() {
             info!("{EMPTY_PERIOD}");
         }
         Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })
@@ -352,109 +375,7 @@ fn plain(events: &[Box<Event>]) -> String {
     lines
 }
 
-/// The id of the one room that a user means.
-async fn find(database: &Database, name: &str) -> Result<String> {
-    let unknown = match database.room_id(name).await {
-        Err(error @ (source::Error::UnknownAlias(_) | source::Error::UnknownRoom(_))) => error,
-        other => return Ok(other?),
-    };
-    let is_id = name.starts_with('!');
-    if !database.knows_names() && (is_id || name.starts_with('#')) {
-        return Err(unknown.into());
-    }
-    let found = database.rooms_called(name).await?;
-    if found.count == 0 && is_id {
-        return Err(unknown.into());
-    }
-    let room = meant(name, found, "`synapse-export rooms --name …` tells them apart", candidate)?;
-    match room {
-        Some(room) => Ok(room.room_id),
-        None => bail!(
-            "no room is called {}, or has that in its name or an alias; `synapse-export rooms` lists them all",
-            asked_for(name)
-        ),
-    }
-}
-
-/// The one room that is meant, if there is one; with several it says which, and what `helps`.
-pub(super) fn meant<T>(
-    name: &str,
-    found: Matches<T>,
-    helps: &str,
-    candidate: fn(&T, bool) -> String,
-) -> Result<Option<T>> {
-    let Matches { mut rooms, count, .. } = found;
-    if count > 1 {
-        let mut lines = vec![format!("{count} rooms are called {}; name one by its id ({helps}):", shown(name))];
-        // they may be those of members: for somebody who looks, and for no log
-        let with_names = std::io::stderr().is_terminal();
-        lines.extend(rooms.iter().map(|room| candidate(room, with_names)));
-        if count > rooms.len() {
-            lines.push(format!("and {} more", count - rooms.len()));
-        }
-        bail!(lines.join("\n  "));
-    }
-    Ok(rooms.pop())
-}
-
-/// What was asked for, unless it looks like a connection string that stands in a room's place.
-fn asked_for(name: &str) -> String {
-    let is_secret = name.contains("://") || name.contains('=') && name.to_lowercase().contains("password");
-    if is_secret { "what stands in its place".to_owned() } else { shown(name) }
-}
-
-/// A room among others, its name with it or not.
-fn candidate(room: &ListedRoom, with_name: bool) -> String {
-    let mut columns = vec![shown(&room.room_id)];
-    columns.extend(with_name.then(|| format!("\"{}\"", shown(&room.name))));
-    columns.extend(room.alias.as_deref().map(shown));
-    columns.push(match room.members.unwrap_or_default() {
-        1 => "1 member".to_owned(),
-        members => format!("{members} members"),
-    });
-    columns.join("  ")
-}
-
 fn not_blank(name: &str) -> Result<String, String> {
     let is_blank = name.trim().is_empty();
     (!is_blank).then(|| name.to_owned()).ok_or_else(|| "a room's id, alias or name, or a part of it".to_owned())
-}
-
-/// Reads a date, which means its beginning in UTC, or a time with its zone; milliseconds since the epoch.
-fn time(text: &str) -> Result<i64, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
-    }
-    let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| time.timestamp_millis())
-        .map_err(|_| "a date like 2026-11-22 or a time like 2026-11-22T09:30:00Z".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::RoomKind;
-
-    #[test]
-    fn who_looks_is_told_names_and_a_log_is_not() {
-        let room = ListedRoom {
-            room_id: "!a:x".to_owned(),
-            name: "Alice and \u{1b}Bob".to_owned(),
-            alias: Some("#a:x".to_owned()),
-            local_aliases: Vec::new(),
-            version: None,
-            kind: RoomKind::Room,
-            members: Some(2),
-            events: None,
-            first_activity: None,
-            last_activity: None,
-            last_received: None,
-            encrypted: false,
-            abandoned: false,
-            forgotten: false,
-            left_out: false,
-        };
-        assert_eq!(candidate(&room, false), "!a:x  #a:x  2 members");
-        assert_eq!(candidate(&room, true), r#"!a:x  "Alice and \u{1b}Bob"  #a:x  2 members"#);
-    }
 }

@@ -14,7 +14,7 @@ use super::{phrases, poll, said};
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{CatalogEvent, each_of_day};
-use crate::document::block::{Saying, Writer};
+use crate::document::block::{Block, Saying, Writer};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
 use crate::document::message::{is_message, without_quote};
@@ -40,7 +40,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         out: &'w mut dyn Writer,
     ) -> Result<Tally, Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
         each_of_day(reader, room_id, day, &options.between, &mut |event| this.event(&event))?;
         this.out.end_fold()?;
         Ok(this.out.tally)
@@ -57,7 +57,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
     ) -> Result<(), Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
         for event in events {
             this.event(&event?)?;
         }
@@ -65,6 +65,11 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     }
 
     fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        if let Some(date) = self.scene.turn_to(event.at) {
+            self.out.end_fold()?;
+            self.out.end_speaker();
+            self.out.block(&Block::Date(date))?;
+        }
         if event.state_key.is_some() {
             return self.state(event);
         }
