@@ -67,9 +67,12 @@ pub(super) struct Args {
     state: bool,
     /// Leave out what has been redacted, as clients do, for a dump to hand on: redacted events are pruned by their room
     /// version's rules and get `unsigned.redacted_because`, edits of redacted events are pruned too, and copies of other events
-    /// in `unsigned` are left out. What a reply quotes in its own text stays
+    /// in `unsigned` are left out. So is what users said whom the server has erased. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
+    /// With --honour-redactions: go on where it may not be read whom the server has erased; what they said stays
+    #[arg(long, requires = "honour_redactions")]
+    ignore_erased: bool,
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -159,6 +162,9 @@ async fn dump(
         let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
+        if args.honour_redactions {
+            knows_erased(args, database)?;
+        }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
         anyhow::Ok((room_id, bans, state))
@@ -182,6 +188,7 @@ async fn dump(
         counter,
         lines: 0,
         redacted: 0,
+        erased: 0,
         damaged: 0,
         duplicates: 0,
         warnings: 0,
@@ -190,6 +197,17 @@ async fn dump(
         ended = dump.all(args, &room_id, state) => ended,
         Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
     }
+}
+
+/// Refuses to leave in what erased users said because it cannot be told whose that is, unless it is wanted so.
+fn knows_erased(args: &Args, database: &Database) -> Result<()> {
+    let Err(problem) = database.schema().suffices_for_erased() else { return Ok(()) };
+    if args.ignore_erased {
+        warn!("what erased users said stays: {problem}");
+        return Ok(());
+    }
+    let what = "what erased users said cannot be left out (--ignore-erased goes on, and leaves it in)";
+    Err(anyhow::Error::from(source::Error::Schema(problem)).context(what))
 }
 
 /// Writes a room as one document.
@@ -234,6 +252,8 @@ struct Dump<'a> {
     counter: Counter,
     lines: u64,
     redacted: u64,
+    /// Lines that are left of what erased users sent.
+    erased: u64,
     damaged: u64,
     duplicates: u64,
     warnings: u64,
@@ -285,13 +305,17 @@ impl Dump<'_> {
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
         let (redactions, damaged) = (self.redacted, self.damaged);
-        let redacted =
-            if args.honour_redactions { format!(", {} redacted", counted(redactions, "line")) } else { String::new() };
+        let redacted = if args.honour_redactions {
+            format!(", {} redacted, {} of erased users", counted(redactions, "line"), self.erased)
+        } else {
+            String::new()
+        };
         info!(
             room_id,
             events,
             state_lines,
             redacted = redactions,
+            erased = self.erased,
             damaged,
             duplicates = self.duplicates,
             "{} of {}{state}{redacted}",
@@ -345,15 +369,26 @@ impl Dump<'_> {
     async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
+        let knows_erased = self.database.schema().suffices_for_erased().is_ok();
+        let senders =
+            events.iter().map(Box::as_ref).chain(redactions.values()).filter_map(|event| event.sender.as_deref());
+        let erased = if knows_erased { self.database.erased(&senders.collect()).await? } else { BTreeSet::new() };
+        let is_erased = |event: &Event| event.sender.as_ref().is_some_and(|sender| erased.contains(sender));
         let redaction = |event: &Event| {
             let event = redactions.get(&event.event_id)?;
-            Some(Redaction { event, redacted: of_redactions.contains_key(&event.event_id) })
+            let redacted = of_redactions.contains_key(&event.event_id) || is_erased(event);
+            Some(Redaction { event, redacted })
         };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
         for event in events {
             let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
-            let honoured = event.honouring(redaction);
+            let honoured = if redaction.is_none() && is_erased(event) {
+                self.erased += 1;
+                event.honouring_erasure()
+            } else {
+                event.honouring(redaction)
+            };
             warnings.extend(honoured.warning.map(|warning| (event, warning)));
             lines.push_str(&honoured.line);
             lines.push('\n');

@@ -118,6 +118,15 @@ impl Database {
         Ok(bans)
     }
 
+    /// Which of some users the server has erased.
+    pub async fn erased(&self, users: &BTreeSet<&str>) -> Result<BTreeSet<String>, Error> {
+        if users.is_empty() || !self.schema.has(schema::ERASED.0) {
+            return Ok(BTreeSet::new());
+        }
+        let users: Vec<&str> = users.iter().copied().collect();
+        Ok(self.all(&statements::ERASED, &[&users]).await?.into_iter().collect())
+    }
+
     /// The bans of a room that redact.
     pub async fn bans(&self, room_id: &str) -> Result<Bans, Error> {
         let scope = Scope::Room(room_id.to_owned());

@@ -539,3 +539,46 @@ fn an_event_with_several_rows_is_dumped_once() {
     assert_eq!(archive.lines().len(), 5);
     export(&database, archive.path(), &[]).with(0);
 }
+
+#[test]
+fn what_erased_users_said_is_left_out_of_a_dump_that_is_handed_on() {
+    let database = server();
+    let gone = |row: EventRow| EventRow { sender: "@gone:here.test".to_owned(), ..row };
+    database.event(gone(EventRow::message(10, "personal")));
+    let topic = json!({"topic": "personal topic"});
+    database.event(gone(EventRow::state(11, "m.room.topic", "", &topic)));
+    database.event(gone(EventRow {
+        json: Some(r#"{"content":{"body":"personal \ud800"}}"#.to_owned()),
+        ..EventRow::at(12)
+    }));
+    database.event(EventRow::message(13, "hello"));
+    database
+        .redaction("$13", gone(EventRow { content: r#"{"reason":"personal reason"}"#.to_owned(), ..EventRow::at(14) }));
+    assert!(honoured(&database, 3).0.stdout.contains("personal"));
+    database.execute("insert into erased_users values ('@gone:here.test'), ('@other:here.test')");
+    let (dumped, lines) = honoured(&database, 3);
+    assert!(!dumped.stdout.contains("personal"), "{}", dumped.stdout);
+    assert_eq!(lines.len(), 10, "none is missing");
+    assert_eq!((&lines["$10"]["content"], &lines["$10"]["synapse"]["redacted"]), (&json!({}), &json!(true)));
+    assert_eq!(lines["$1"]["content"]["body"], "hello");
+    let dumped = dumped.saying("10 events").saying("1 line redacted, 4 of erased users");
+    drop(dumped);
+
+    let role = format!("erased_{}", database.query_one_text("select current_database()"));
+    database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", &role));
+    let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+    let dump = |more: &[&str]| run(&[&["room", ROOM, "--database", &dsn, "--honour-redactions"], more].concat());
+    assert!(!dump(&[]).with(3).stdout.contains("personal"));
+    // as it was granted before
+    database.execute(&format!(
+        "revoke select on erased_users from {role}; revoke select (user_id) on erased_users from {role}"
+    ));
+    let refused =
+        dump(&[]).with(1).saying(&format!("GRANT SELECT ON erased_users TO {role};")).saying("--ignore-erased");
+    assert_eq!(refused.stdout, "");
+    assert!(dump(&["--ignore-erased"]).with(3).saying("what erased users said stays").stdout.contains("personal"));
+    // nothing else needs it
+    run(&["room", ROOM, "--database", &dsn]).with(3);
+    run(&["room", ROOM, "--database", &dsn, "--ignore-erased"]).with(2);
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
+}
