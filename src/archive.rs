@@ -13,6 +13,7 @@ mod batch;
 mod before;
 mod catalog;
 mod commit;
+mod erased;
 mod error;
 mod indexes;
 pub(crate) mod inside;

@@ -322,6 +322,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             vec![vec![rooms(), Box::new(vec!["m.room.name", "m.room.create", "m.room.encryption"])]]
         }
         "rooms_people" | "rooms_past_people" => vec![vec![rooms(), Box::new(5_i64)]],
+        "erased_after" => vec![vec![Box::new("@4:here.test"), Box::new(1_000_i64)]],
         "erased" => vec![vec![Box::new(vec!["@7:here.test", "@nobody:here.test"])]],
         "rooms_invites" | "rooms_counts" | "power_levels" => vec![vec![rooms()]],
         "anchor" => vec![vec![Box::new(7_i64)], vec![Box::new(-7_i64)]],

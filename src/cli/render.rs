@@ -11,7 +11,7 @@ use tracing::info;
 use super::meant::meant;
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
-use super::{ArchiveArgs, Outcome, ReadersArgs};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::reading::rooms;
 use crate::archive::{self, Archive, Transcripts};
 use crate::document::time::Zone;
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (applied, _) => applied?,
     }
     if let Some(show) = args.show_redacted {
-        archive.show_redacted(show)?;
+        show_redacted(&mut archive, show)?;
     }
     if let Some(zone) = args.timezone {
         archive.set_zone(zone)?;
@@ -76,6 +76,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+}
+
+/// Why an archive does not both show what was redacted and hide what erased users said.
+pub(super) const NOT_BOTH: &str = "does not go with what is remembered: what is redacted is shown (--show-redacted), or what erased users said hidden (--hide-erased)";
+
+/// Remembers whether transcripts show what redacted messages said.
+pub(super) fn show_redacted(archive: &mut Archive, show: bool) -> Result<()> {
+    if show && archive.catalog().hides_erased()? {
+        return Err(WrongUsage(format!("--show-redacted {NOT_BOTH}")).into());
+    }
+    Ok(archive.show_redacted(show)?)
 }
 
 /// The id of the one room of the archive that a user means.

@@ -126,7 +126,7 @@ pub(super) fn bans(database: &Database) {
 }
 
 /// A problem, and what helps against it.
-fn advised(problem: &source::Problem) -> String {
+pub(super) fn advised(problem: &source::Problem) -> String {
     let hint = problem.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     format!("{problem}{hint}")
 }

@@ -377,3 +377,69 @@ fn times_are_of_the_zone_that_is_asked_for_and_days_of_utc() {
         "{document}"
     );
 }
+
+#[test]
+fn what_erased_users_said_is_hidden_where_that_is_wanted() {
+    let (database, archive) = (server(), TestArchive::new());
+    let gone = |row: EventRow| EventRow { sender: "@gone:here.test".to_owned(), ..row };
+    let joined = json!({"membership": "join", "displayname": "Personal Name"});
+    database.event(gone(EventRow::state(10, "m.room.member", "@gone:here.test", &joined)));
+    database.event(gone(EventRow::message(11, "personal")));
+    let reply = json!({"msgtype": "m.text", "body": "yes", "m.relates_to": {"m.in_reply_to": {"event_id": "$11"}}});
+    let later = Some(NOON + 86_400_000);
+    database.event(EventRow { ts: later, content: reply.to_string(), ..EventRow::at(12) });
+    let reacted = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "personal"}});
+    database.event(gone(EventRow {
+        event_type: "m.reaction".to_owned(),
+        content: reacted.to_string(),
+        ..EventRow::at(13)
+    }));
+    let days = || format!("{}{}", read(&archive, DAY), read(&archive, "rooms/room@here.test/2026-11-23.md"));
+    let tells = || days().to_lowercase().matches("personal").count();
+    export(&database, archive.path(), &[]).with(0);
+    let before = days();
+    let told = tells();
+    assert!(told > 6, "{before}");
+    database.execute("insert into erased_users values ('@gone:here.test'), ('@other:here.test')");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(days(), before, "it was not asked for");
+
+    export(&database, archive.path(), &["--hide-erased"]).with(0);
+    assert_eq!(tells(), 0, "{}", days());
+    assert!(days().contains("*[redacted]*") && days().contains("hello"), "{}", days());
+    assert_eq!(archive.one("select count(*) from message where body = 'personal'"), "0");
+    // it is remembered, also where the catalog is lost, and by what comes late
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", text(archive.path())]).with(0);
+    render(archive.path(), &["--all"]).with(0);
+    database.event(gone(EventRow::message(14, "personal too")));
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), 0, "{}", days());
+    export(&database, archive.path(), &["--show-redacted"]).with(2).saying("--hide-erased");
+    render(archive.path(), &["--show-redacted"]).with(2).saying("--hide-erased");
+
+    // where it may not be read, nothing is rendered by an oversight
+    let role = format!("hiding_{}", database.query_one_text("select current_database()"));
+    database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", &role));
+    database.execute(&format!("revoke select on erased_users from {role}"));
+    let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+    let as_role =
+        |more: &[&str]| run(&[&["export", "--database", &dsn, "--archive", text(archive.path())], more].concat());
+    database.event(EventRow::message(20, "news"));
+    let grant = format!("GRANT SELECT ON erased_users TO {role};");
+    as_role(&[]).with(3).saying("transcripts are not rendered").saying(&grant);
+    assert!(!days().contains("news"));
+    as_role(&["--hide-erased"]).with(1).saying(&grant).saying("--ignore-erased");
+    as_role(&["--ignore-erased"]).with(0).saying("are not hidden");
+    assert!(days().contains("news") && tells() == 0, "{}", days());
+    // who is erased no more is told again
+    database.execute("delete from erased_users");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), told + 1, "{}", days());
+    database.execute("insert into erased_users values ('@gone:here.test')");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), 0);
+    export(&database, archive.path(), &["--hide-erased=false"]).with(0);
+    assert_eq!(tells(), told + 1, "{}", days());
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
+}

@@ -35,6 +35,8 @@ pub(crate) struct Remembered {
     names: usize,
     /// Whether nobody else in the room was ever given the name of a user.
     sole: HashMap<(String, String), bool>,
+    /// Whether what a user said is hidden.
+    erased: HashMap<String, bool>,
     /// What redacts events that are not archived.
     redactors: Redactors,
     /// What the room was called.
@@ -66,6 +68,9 @@ impl<'c> MemberNames<'c> {
     /// where the name itself looks like one; without a name the user id.
     pub(crate) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<Name, Error> {
         let Some(user_id) = user_id else { return Ok(Name::new("somebody", None)) };
+        if self.is_erased(user_id)? {
+            return Ok(Name::new(user_id, None));
+        }
         let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(Name::new(user_id, None)) };
         let is_ambiguous = name.contains('@') && name.contains(':') || self.is_shared(user_id, &name)?;
         Ok(Name::new(&name, is_ambiguous.then_some(user_id)))
@@ -74,6 +79,16 @@ impl<'c> MemberNames<'c> {
     /// What redacts events that are not archived.
     pub(crate) fn redactors(&mut self) -> &mut Redactors {
         &mut self.remembered.redactors
+    }
+
+    /// Whether what a user said is hidden, and with that the name.
+    fn is_erased(&mut self, user_id: &str) -> Result<bool, Error> {
+        if let Some(&known) = self.remembered.erased.get(user_id) {
+            return Ok(known);
+        }
+        let erased = is_erased(self.reader, user_id)?;
+        remember(&mut self.remembered.erased, user_id.to_owned(), erased);
+        Ok(erased)
     }
 
     /// The display name that a user has at a time: that of the last join or invitation until then.
@@ -177,6 +192,12 @@ impl<'c> MemberNames<'c> {
             });
         Ok(found.optional()?)
     }
+}
+
+/// Whether what a user said is hidden, since the server has erased them.
+pub(super) fn is_erased(reader: &Reader<'_>, user_id: &str) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from erased where user_id = ?1)";
+    Ok(reader.connection.prepare_cached(sql)?.query_row([user_id], |row| row.get(0))?)
 }
 
 /// Remembers what was looked up, until there is too much of it.

@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
 
 use super::super::Error;
 use super::Reader;
-use super::names::Remembered;
+use super::names::{Remembered, is_erased};
 use crate::document::page::Title;
 use crate::document::text::listed;
 use crate::event::Object;
@@ -174,6 +174,7 @@ fn members(reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Called, Error
             None if !is_present => look(&mut name_of)?.and_then(|(_, name)| name),
             given => given,
         };
+        let name = if is_erased(reader, &user_id)? { None } else { name };
         let heroes = if is_present { &mut present } else { &mut past };
         heroes.add(name.unwrap_or_else(|| user_id.clone()));
         users += 1;

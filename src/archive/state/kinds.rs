@@ -72,6 +72,7 @@ macro_rules! has_no_line {
 pub(super) const KINDS: &[Kind] = &[
     plain!("server", ["name"], [], "name", true),
     plain!("setting", ["name"], ["value"], "name, value", true),
+    plain!("erased", ["user_id"], [], "user_id", true),
     plain!("selection", ["room_id"], ["mode"], "room_id, mode", true),
     plain!("left_out", ["room_id"], [], "room_id"),
     plain!("first_export", ["stream"], ["head"], "stream, head"),
