@@ -28,6 +28,7 @@ const LOOKED_FOR: usize = 5_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
