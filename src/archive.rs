@@ -8,6 +8,7 @@
 //! `view_state`; how anything is shown is none of this module's business. What no line says is in the catalog, and follows in the
 //! `state`, from which it is made `anew` if it is lost. Knows no database but its own.
 
+mod adding;
 mod anew;
 mod batch;
 mod before;
@@ -203,7 +204,7 @@ impl Archive {
             }
         };
         catalog.guard = Some(lock.held());
-        lines::give_content(directory, &catalog.connection)?;
+        catalog.lines = Some(lines::Lines::of(directory));
         place.settle(&mut catalog)?;
         anew::sweep(&place.directory())?;
         catalog.set_journal()?;

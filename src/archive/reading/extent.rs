@@ -6,7 +6,9 @@ use rusqlite::params;
 
 use super::super::Error;
 use super::Reader;
-use super::events::ACCEPTED;
+use super::events::accepted;
+
+const ACCEPTED: &str = accepted!();
 
 /// What there is of a room in a period.
 #[derive(Debug, Default)]
