@@ -15,6 +15,7 @@ mod before;
 mod borrowed;
 mod catalog;
 mod commit;
+mod erased;
 mod error;
 mod indexes;
 pub(crate) mod inside;

@@ -16,4 +16,4 @@ pub(crate) mod poll;
 pub(crate) mod powers;
 pub(crate) mod reaction;
 pub mod text;
-pub(crate) mod time;
+pub mod time;

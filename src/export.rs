@@ -7,6 +7,7 @@ pub(crate) mod anchor;
 mod bans;
 mod committing;
 mod duplicates;
+mod erased;
 mod first;
 mod later;
 mod missing_json;

@@ -9,6 +9,7 @@
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
 //!              `libpq_config`, which knows nothing of ours
 //! event        an event as stored, as a line; pure
+//! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
 //! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
 //! ```
@@ -31,6 +32,7 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod naming;
 pub mod source;
 pub mod stream;
 pub mod views;

@@ -23,6 +23,7 @@ mod scene;
 mod settings;
 pub(crate) mod shown;
 mod telling;
+mod whole;
 mod withheld;
 mod workers;
 
@@ -32,16 +33,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
-use crate::archive::reading::people::People;
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
 use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, jsonl};
-use crate::document::block::{Block, Writer as _};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
-use crate::document::time;
+use crate::document::time::{self, Zone};
 use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
+pub use whole::{Asked, Told, document_cover, document_days};
 use workers::Workers;
 
 /// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
@@ -64,11 +64,19 @@ struct Options {
     between: Range<i64>,
     /// Who may read what is rendered.
     readers: Readers,
+    /// Of what times are shown.
+    zone: Zone,
 }
 
 impl Options {
     fn new(show_redacted: bool) -> Options {
-        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner }
+        Options {
+            show_redacted,
+            one_document: false,
+            between: i64::MIN..i64::MAX,
+            readers: Readers::Owner,
+            zone: Zone::default(),
+        }
     }
 }
 
@@ -109,7 +117,8 @@ fn render_into(
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
-    let options = Options { readers: archive.readers(), ..Options::new(archive.catalog().shows_redacted()?) };
+    let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
+    let options = Options { readers, zone, ..Options::new(archive.catalog().shows_redacted()?) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;
@@ -173,61 +182,6 @@ impl Syncing<'_> {
     }
 }
 
-/// Writes what a document about a whole room begins with.
-pub fn document_head(archive: &Archive, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
-    let title = title::now(&archive.catalog().reader(), room_id)?;
-    out.write_all(markdown::document_head(room_id, &title).as_bytes()).map_err(Error::Transcript)
-}
-
-/// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.
-pub fn document_days(
-    archive: &Archive,
-    room_id: &str,
-    between: Option<&Range<i64>>,
-    show_redacted: bool,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let catalog = archive.catalog();
-    archive.interrupt().during(vec![catalog.interrupt_handle()], || {
-        write_days(&catalog.reader(), room_id, between, show_redacted, out)
-    })
-}
-
-fn write_days(
-    reader: &Reader<'_>,
-    room_id: &str,
-    between: Option<&Range<i64>>,
-    show_redacted: bool,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-    let mut memory = Memory::of_people(room_id);
-    for day in &rooms::days_of(reader, room_id)? {
-        let range = time::range(day);
-        if let Some(between) = between {
-            if range.start >= between.end || range.end <= between.start {
-                continue;
-            }
-            options.between = between.clone();
-        }
-        let mut writer = Markdown::to(out);
-        writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
-        DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
-    }
-    let people = memory.remembered.people.take().unwrap_or_default();
-    write_people(&people, out).map_err(Error::Transcript)
-}
-
-/// Writes which Matrix id each name is that was shown.
-fn write_people(people: &People, out: &mut dyn Write) -> io::Result<()> {
-    let mut head = markdown::people_head().trim_start();
-    for person in people.named() {
-        out.write_all(std::mem::take(&mut head).as_bytes())?;
-        out.write_all(markdown::person_line(person).as_bytes())?;
-    }
-    if people.more { out.write_all(markdown::people_end().as_bytes()) } else { Ok(()) }
-}
-
 /// Returns when files that were made anew are on the disk, and their names.
 fn sync(archive: &Path, whole: &File, paths: impl Iterator<Item = String>) -> Result<(), Error> {
     let files: Vec<PathBuf> = paths.map(|path| archive.join(path)).collect();
@@ -263,7 +217,7 @@ fn render_day(
         Error::Transcript(source) => Error::io("write", &path)(source),
         error => error,
     })?;
-    let head = markdown::day_head(&day_head(reader, stale, tally, memory)?);
+    let head = markdown::day_head(&day_head(reader, stale, tally, options.zone, memory)?);
     body.rewind().map_err(Error::io("write", &path))?;
     replace(archive, &transcript, options.readers, &mut |file| {
         let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
@@ -277,10 +231,11 @@ fn day_head<'a>(
     reader: &Reader<'_>,
     stale: &'a StaleDay,
     tally: Tally,
+    zone: Zone,
     memory: &mut Memory,
 ) -> Result<DayHead<'a>, Error> {
     let (room_id, day, events) = (&*stale.room_id, stale.day(), stale.events);
     let title = title::before(reader, room_id, time::range(day).end, &mut memory.remembered)?;
     let (previous, next) = rooms::neighbours(reader, room_id, day)?;
-    Ok(DayHead { room_id, title, day, events, tally, previous, next })
+    Ok(DayHead { room_id, title, day, events, tally, previous, next, zone })
 }

@@ -124,7 +124,10 @@ create table said (
 create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
        user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, relation.relates_to,
-       rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck, line.redacted_by, line.censored,
+       rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
+       coalesce(line.redacted_by, case when type.name is not 'm.room.create'
+                                       then (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
+       line.censored,
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
   from line
@@ -223,6 +226,11 @@ create table ban_redaction (
     primary key (room_id, user_id)
 ) strict, without rowid;
 
+-- Users whom the server has erased, where what they said is hidden: `redacted_by` of the view `event` is 'erased' then.
+create table erased (
+    user_id text primary key
+) strict, without rowid;
+
 -- How far it is followed which events Synapse has judged anew (its un_partial_stated_event_stream); at most one row.
 create table rejudged (
     position integer not null
@@ -242,7 +250,7 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
+-- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
 -- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
 create table setting (
     name text primary key,

@@ -5,6 +5,7 @@
 //! All SQL that showing needs is here. Writes nothing, and knows nothing of blocks, markdown or what is stale.
 
 pub(crate) mod events;
+pub(crate) mod extent;
 pub(crate) mod found;
 pub(crate) mod names;
 mod numbers;

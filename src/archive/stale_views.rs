@@ -7,6 +7,9 @@ use super::layout::DayName;
 use super::view_state::ViewState;
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, layout};
+use crate::document::time::Zone;
+
+const TIMEZONE: &str = "timezone";
 
 /// Says of every file of lines that its transcript is to be rendered anew.
 pub(super) const MARK: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
@@ -99,6 +102,14 @@ impl Catalog {
         self.is_set("show_redacted")
     }
 
+    /// The time zone that transcripts show times of.
+    pub fn zone(&self) -> Result<Zone, Error> {
+        match self.setting::<String>(TIMEZONE)? {
+            Some(name) => name.parse().map_err(|_| Error::Altered(format!("a time zone {name:?}"))),
+            None => Ok(Zone::default()),
+        }
+    }
+
     /// Puts the room-days that are stale by now in order, room by room, for [`Catalog::stale_days`]; how many.
     pub(crate) fn order_stale_days(&self) -> Result<u64, Error> {
         self.connection.execute_batch(
@@ -184,6 +195,17 @@ impl Archive {
         if self.catalog.shows_redacted()? != show {
             let writing = self.catalog.write()?;
             writing.set("show_redacted", show)?;
+            writing.mark(&Transcripts::All)?;
+            writing.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the time zone that transcripts show times of.
+    pub fn set_zone(&mut self, zone: Zone) -> Result<(), Error> {
+        if self.catalog.zone()? != zone {
+            let writing = self.catalog.write()?;
+            writing.set(TIMEZONE, zone.to_string())?;
             writing.mark(&Transcripts::All)?;
             writing.commit()?;
         }

@@ -6,6 +6,7 @@ use std::io;
 
 use super::line::{Address, Anchor, FirstNames, Line, Name, Redaction, Span, When};
 use super::message::Message;
+use super::time::LocalDate;
 
 /// Writes blocks in some form, one by one; nobody holds them all.
 pub trait Writer {
@@ -22,6 +23,8 @@ pub trait Writer {
 pub enum Block<'a> {
     /// A day begins, in a document of several: `2026-11-22` or `undated`.
     Day(&'a str),
+    /// What comes is of another date than what came, or of another offset, where times are shown.
+    Date(LocalDate),
     /// Somebody said something.
     Said(Said<'a>),
     /// Somebody said something, which is redacted.

@@ -5,6 +5,7 @@ use std::io;
 
 use super::block::{Block, Small, Unread, Writer};
 use super::line::{Anchor, FirstNames, Line, Name, Span, When};
+use super::time::Zone;
 
 /// How many names a fold tells.
 const NAMED: usize = 3;
@@ -39,6 +40,7 @@ pub(crate) struct Fold {
     in_line: bool,
     group: Option<Group>,
     unread: Option<Unread>,
+    zone: Zone,
 }
 
 /// Several who did the same.
@@ -72,6 +74,11 @@ impl FirstNames {
 }
 
 impl Fold {
+    /// With the times of a zone.
+    pub(crate) fn within(zone: Zone) -> Fold {
+        Fold { zone, ..Fold::default() }
+    }
+
     /// Adds a small thing.
     pub(crate) fn add(
         &mut self,
@@ -81,7 +88,7 @@ impl Fold {
         out: &mut dyn Writer,
     ) -> io::Result<()> {
         let is_first = self.end_unread(out)?;
-        let (anchor, at) = (Anchor::of(event_id), When::here(at));
+        let (anchor, at) = (Anchor::of(event_id), When::here(at, self.zone));
         match phrase {
             Phrase::Alike(name, did) => self.add_to_group(anchor, at, did, name, out)?,
             Phrase::Other(what) => {
@@ -118,7 +125,7 @@ impl Fold {
         out: &mut dyn Writer,
     ) -> io::Result<()> {
         self.end_line(out)?;
-        let at = When::here(at);
+        let at = When::here(at, self.zone);
         let unread = self.unread.get_or_insert_with(|| Unread {
             anchor: Anchor::of(event_id),
             first: at,

@@ -2,16 +2,18 @@
 //!
 //! [`writer`] takes blocks, `page` what stands around them; both escape through `text` all that is not ours.
 
+mod cover;
 mod live;
 mod message;
 mod page;
 pub(crate) mod text;
 mod writer;
 
+pub(crate) use cover::cover;
 pub use message::{blocks, emote, in_short, message};
 pub(crate) use page::{
-    INDEX_BEGIN, day_head, day_line, document_head, event_head, index_head, index_line, part_head, people_end,
-    people_head, person_line, room_head,
+    INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end, people_head,
+    person_line, room_head,
 };
 pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
 pub(crate) use writer::Markdown;

@@ -64,6 +64,7 @@ impl Export<'_, Later> {
         }
         self.bans(selection).await?;
         self.power_levels().await?;
+        self.erased().await?;
         self.unplaced(selection).await
     }
 

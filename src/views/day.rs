@@ -17,7 +17,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::order::each_of_day;
 use crate::document::beacon::{is_info, is_position};
-use crate::document::block::{Saying, Writer};
+use crate::document::block::{Block, Saying, Writer};
 use crate::document::call::{self, Signal};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
@@ -44,7 +44,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         out: &'w mut dyn Writer,
     ) -> Result<Tally, Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
         let mut elsewhere = Elsewhere::default();
         each_of_day(reader, room_id, day, &options.between, &mut |event| {
             this.event(&event)?;
@@ -68,7 +68,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
     ) -> Result<(), Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
         for event in events {
             this.event(&event?)?;
         }
@@ -76,6 +76,11 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     }
 
     fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        if let Some(date) = self.scene.turn_to(event.at) {
+            self.out.end_fold()?;
+            self.out.end_speaker();
+            self.out.block(&Block::Date(date))?;
+        }
         if event.state_key.is_some() {
             return self.state(event);
         }

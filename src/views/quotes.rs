@@ -7,7 +7,7 @@ use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::remember;
 use crate::document::beacon::{Info, is_info};
 use crate::document::block::{Quote, Root};
-use crate::document::line::{Line, Span, When};
+use crate::document::line::{Line, Span};
 use crate::document::message::{Message, is_message};
 use crate::document::poll::{Question, is_start};
 
@@ -26,8 +26,8 @@ pub(super) fn quote(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Optio
     let sender = scene.names.shown(target.sender.as_deref(), event.at)?;
     let name = scene.said_by(sender, &target)?;
     let said = in_short(&target, QUOTED, scene)?;
-    let day = (target.day != scene.day).then(|| target.day.clone());
-    Ok(Some(Quote::Of { name, day, at: When::here(target.at), said, address: scene.address(&target) }))
+    let day = scene.other_day(&target);
+    Ok(Some(Quote::Of { name, day, at: scene.here(target.at), said, address: scene.address(&target) }))
 }
 
 /// The beginning of the thread that an event is in.

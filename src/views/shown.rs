@@ -22,7 +22,7 @@ use crate::document::markdown::{self, Markdown};
 use crate::document::page::{EventHead, Part};
 use crate::document::reaction::Key;
 use crate::document::text::shortened;
-use crate::document::time;
+use crate::document::time::{self, Zone};
 use crate::event;
 
 /// How many edits and reactions are listed, and how many of them above a passage.
@@ -118,10 +118,11 @@ impl Shown {
         reader: &Reader<'_>,
         context: usize,
         show_redacted: bool,
+        zone: Zone,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
         let room_id = &*self.found.room_id;
-        let options = Options::new(show_redacted);
+        let options = Options { zone, ..Options::new(show_redacted) };
         let mut memory = Memory::default();
         let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let head = self.head(reader, place, &options, &mut memory)?;
@@ -158,7 +159,7 @@ impl Shown {
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
-        let when = |at| Span::Text(When::from(at, &(0..0)).to_string());
+        let when = |at| Span::Text(When::from(at, None, options.zone).to_string());
         let mut what = vec![code(&event.event_id), Span::words(": "), Span::of_type(event.kind())];
         if let Some(state_key) = event.state_key.as_ref().filter(|key| !key.is_empty()) {
             what.extend([Span::words(" of “"), Span::Text(shortened(state_key, 200)), Span::words("”")]);
@@ -201,7 +202,7 @@ impl Shown {
             let key = Span::Text(reaction_key(reaction).unwrap_or_default());
             vec![key, Span::words(" "), code(&reaction.event_id)]
         }));
-        Ok(EventHead { title, day: &place.day, lines })
+        Ok(EventHead { title, day: &place.day, lines, zone: options.zone })
     }
 }
 

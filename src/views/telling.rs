@@ -5,8 +5,9 @@ use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::document::block::{Block, Head, Writer};
 use crate::document::fold::{Fold, Phrase};
-use crate::document::line::{Anchor, Name, When};
+use crate::document::line::{Anchor, Name};
 use crate::document::page::Tally;
+use crate::document::time::Zone;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -23,8 +24,9 @@ pub(super) struct Telling<'w> {
 }
 
 impl<'w> Telling<'w> {
-    pub(super) fn to(out: &'w mut dyn Writer) -> Telling<'w> {
-        Telling { out, speaker: None, fold: Fold::default(), tally: Tally::default(), is_empty: true }
+    /// Times are those of a zone.
+    pub(super) fn to(out: &'w mut dyn Writer, zone: Zone) -> Telling<'w> {
+        Telling { out, speaker: None, fold: Fold::within(zone), tally: Tally::default(), is_empty: true }
     }
 
     /// Writes a block; what is folded has to be ended before.
@@ -42,7 +44,7 @@ impl<'w> Telling<'w> {
             *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
         });
         self.speaker = Some((event.sender.clone(), name.clone(), at));
-        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: When::here(event.at) })
+        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: scene.here(event.at) })
     }
 
     /// What follows is under a name of its own.

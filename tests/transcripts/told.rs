@@ -35,7 +35,13 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
     let mut archive = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
     archive.show_redacted(true).expect("a setting");
     let mut document = Vec::new();
-    synapse_export::views::document_days(&archive, ROOM, None, true, &mut document).expect("a document");
+    let asked = synapse_export::views::Asked {
+        room_id: ROOM,
+        period: None,
+        show_redacted: true,
+        zone: "UTC".parse().expect("a zone"),
+    };
+    synapse_export::views::document_days(&archive, &asked, &mut document).expect("a document");
     String::from_utf8(document).expect("UTF-8")
 }
 

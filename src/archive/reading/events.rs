@@ -37,11 +37,23 @@ pub(crate) struct CatalogEvent {
     pub(crate) censored: bool,
 }
 
+/// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
+macro_rules! redacted_by {
+    () => {
+        "coalesce(line.redacted_by, case when exists (select 1 from erased)
+                                          and line.type is not (select type from type where name = 'm.room.create')
+                                         then (select 'erased' from user join erased using (user_id)
+                                                where user.user = line.sender) end)"
+    };
+}
+pub(super) use redacted_by;
+
 /// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
 macro_rules! columns {
     () => {
-        "line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
-         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, line.redacted_by, line.censored"
+        concat!("line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
+         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, ", redacted_by!(), ", line.censored"
+        )
     };
 }
 pub(super) use columns;
@@ -69,7 +81,7 @@ macro_rules! related {
 /// They do so in the way ?3, and are not redacted.
 macro_rules! in_effect {
     () => {
-        concat!("rel_type = (select type from type where name = ?3) and redacted_by is null and ", accepted!())
+        concat!("rel_type = (select type from type where name = ?3) and ", redacted_by!(), " is null and ", accepted!())
     };
 }
 
@@ -173,7 +185,9 @@ pub(crate) fn each_of_kinds(
            left join relation on relation.line = line.line
           where file.room = ?1 and day = ?2
             and line.type in (select type from type where name in (select value from json_each(?3)))
-            and redacted_by is null and ",
+            and ",
+        redacted_by!(),
+        " is null and ",
         accepted!(),
         " order by line.topological_ordering, line.origin_server_ts, line.event_id"
     );

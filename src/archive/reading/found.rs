@@ -12,7 +12,7 @@ use super::super::layout::DayName;
 use super::super::rebuild::LONGEST_LINE;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{CatalogEvent, columns};
+use super::events::{CatalogEvent, columns, redacted_by};
 use super::order::{self, Read};
 use crate::document::line::Anchor;
 use crate::event::Object;

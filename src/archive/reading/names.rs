@@ -43,6 +43,8 @@ pub(crate) struct Remembered {
     pub(crate) borrowed: Borrowed,
     /// Who is called what in what was told, if that is to be known.
     pub(crate) people: Option<People>,
+    /// Whether what a user said is hidden.
+    erased: HashMap<String, bool>,
     /// What redacts events that are not archived.
     redactors: Redactors,
     /// What the room was called.
@@ -77,6 +79,9 @@ impl<'c> MemberNames<'c> {
     /// where the name itself looks like one; without a name the user id.
     pub(crate) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<Name, Error> {
         let Some(user_id) = user_id else { return Ok(Name::new("somebody", None)) };
+        if self.is_erased(user_id)? {
+            return Ok(Name::new(user_id, None));
+        }
         let (name, is_borrowed) = self.in_force(user_id, at.unwrap_or(i64::MAX))?;
         let alike = name.as_deref().map(looks);
         if is_borrowed {
@@ -98,6 +103,16 @@ impl<'c> MemberNames<'c> {
     /// What redacts events that are not archived.
     pub(crate) fn redactors(&mut self) -> &mut Redactors {
         &mut self.remembered.redactors
+    }
+
+    /// Whether what a user said is hidden, and with that the name.
+    fn is_erased(&mut self, user_id: &str) -> Result<bool, Error> {
+        if let Some(&known) = self.remembered.erased.get(user_id) {
+            return Ok(known);
+        }
+        let erased = is_erased(self.reader, user_id)?;
+        remember(&mut self.remembered.erased, user_id.to_owned(), erased);
+        Ok(erased)
     }
 
     /// The display name that a user has at a time: that of the last join or invitation until then, else the first one that the
@@ -221,11 +236,12 @@ impl<'c> MemberNames<'c> {
 /// The first name that a room's own order gives to a user, with its depth.
 fn first(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<Option<(i64, String)>, Error> {
     let sql = "select topological_ordering, displayname from membership indexed by membership_order
-                where room = (select room from room where room_id = ?1) and user_id = ?2
+                where room = ?1 and user_id = ?2
                   and displayname is not null and membership in ('join', 'invite', 'knock')
                 order by topological_ordering, origin_server_ts, event_id limit 1";
     let mut statement = reader.connection.prepare_cached(sql)?;
-    Ok(statement.query_row([room_id, user_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    let found = statement.query_row(params![reader.room(room_id)?, user_id], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
 }
 
 /// Whether a change of what a user is called at a time and a depth may be one of the first name there is, by either.
@@ -240,9 +256,16 @@ pub(in crate::archive) fn is_first(
         return Ok(true);
     }
     let sql = "select not exists (select 1 from membership
-                where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts < ?3
+                where room = ?1 and user_id = ?2 and origin_server_ts < ?3
                   and membership in ('join', 'invite', 'knock'))";
-    Ok(reader.connection.prepare_cached(sql)?.query_row(params![room_id, user_id, at], |row| row.get(0))?)
+    let parameters = params![reader.room(room_id)?, user_id, at];
+    Ok(reader.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+}
+
+/// Whether what a user said is hidden, since the server has erased them.
+pub(super) fn is_erased(reader: &Reader<'_>, user_id: &str) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from erased where user_id = ?1)";
+    Ok(reader.connection.prepare_cached(sql)?.query_row([user_id], |row| row.get(0))?)
 }
 
 /// Remembers what was looked up, until there is too much of it.

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, Rows, params};
 use super::super::Error;
 use super::super::catalog::key;
 use super::Reader;
-use super::events::{CatalogEvent, accepted, columns};
+use super::events::{CatalogEvent, accepted, columns, redacted_by};
 use crate::document::time;
 
 /// Whether an event was received within a quarter of an hour of when it was sent.

@@ -9,6 +9,7 @@ use super::super::{Error, catalog, layout};
 use super::Reader;
 use crate::document::line::RoomLink;
 use crate::document::page::{DayLine, RoomLine};
+use crate::naming::{Called, Matches};
 
 /// The days of a room, the oldest first, `undated` last.
 pub(crate) fn days_of(reader: &Reader<'_>, room_id: &str) -> Result<BTreeSet<String>, Error> {
@@ -165,6 +166,22 @@ pub(crate) fn rendered_days(
         take(RenderedDay { number: row.get(0)?, room, day: row.get::<_, DayName>(3)?.0 })?;
     }
     Ok(())
+}
+
+/// The rooms that a text may mean, by id and name; what a room is called is known once it is rendered.
+pub(crate) fn called(reader: &Reader<'_>, text: &str) -> Result<Matches<(String, String)>, Error> {
+    let mut found = Matches::default();
+    let sql = "select room_id, coalesce(name, room_id), aliases from room where has_lines order by room_id";
+    let mut statement = reader.connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (room_id, name, aliases): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let aliases = aliases.iter().map(String::as_str).collect();
+        let called = Called { room_id: &room_id, name: Some(&name), aliases };
+        found.add(text, &called, || (room_id.clone(), name.clone()));
+    }
+    Ok(found)
 }
 
 /// The number of a file of lines, another each time.

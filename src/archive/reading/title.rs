@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::{Error, borrowed};
-use super::names::Remembered;
+use super::names::{Remembered, is_erased};
 use super::{REMEMBERED, Reader};
 use crate::document::page::Title;
 use crate::document::text::{listed, looks};
@@ -304,6 +304,7 @@ impl Member {
             }
             given => given,
         };
+        let name = if is_erased(reader, &user_id)? { None } else { name };
         let was = Some((is_present, name.unwrap_or_else(|| user_id.clone())));
         Ok(Member { user_id, ends: at.saturating_add(1)..=change, was })
     }

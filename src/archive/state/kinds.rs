@@ -72,6 +72,11 @@ macro_rules! has_no_line {
 pub(super) const KINDS: &[Kind] = &[
     plain!("server", ["name"], [], "name", true),
     plain!("setting", ["name"], ["value"], "name, value", true),
+    Kind {
+        // it knew of none
+        before: Some("select null as user_id where false"),
+        ..plain!("erased", ["user_id"], [], "user_id", true)
+    },
     plain!("selection", ["room_id"], ["mode"], "room_id, mode", true),
     plain!("left_out", ["room_id"], [], "room_id"),
     plain!("first_export", ["stream"], ["head"], "stream, head"),

@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn a_live_location_is_a_list() {
         let at = |minute: i64, description: &str| Position {
-            at: When::here(Some(60_000 * minute)),
+            at: When::here(Some(60_000 * minute), time::Zone::default()),
             uri: Some("geo:1,2`".to_owned()),
             description: Some(description.to_owned()).filter(|text| !text.is_empty()),
         };

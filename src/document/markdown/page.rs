@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::super::page::{DayHead, DayLine, EventHead, Part, Person, RoomFacts, RoomLine, Title};
-use super::super::time;
+use super::super::time::{self, Zone};
 use super::text::{code_cell, excerpt, inline, inline_name, yaml};
 use super::writer::{line, room_link};
 
-const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
+pub(super) const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
 /// How the index of rooms begins, by which it is told where nothing else tells.
 pub(crate) const INDEX_BEGIN: &str = "# Rooms\n\n| room | ";
@@ -92,17 +92,12 @@ pub(crate) fn people_end() -> &'static str {
     "\nand others\n"
 }
 
-/// What a document about a whole room begins with.
-pub(crate) fn document_head(room_id: &str, title: &Title) -> String {
-    format!("---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", front(room_id, title), inline(&title.name))
-}
-
 /// What stands above a day's blocks.
 pub(crate) fn day_head(of: &DayHead<'_>) -> String {
     let mut head = String::from("---\n");
     head.push_str(&front(of.room_id, &of.title));
     let day = of.day;
-    let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", of.events, of.tally.messages);
+    let _ = write!(head, "day: {day}\ntimezone: {}\nevents: {}\nmessages: {}\n", of.zone, of.events, of.tally.messages);
     if of.tally.encrypted > 0 {
         let _ = writeln!(head, "encrypted: {}", of.tally.encrypted);
     }
@@ -120,6 +115,7 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
         let _ = write!(head, " · [{} →]({next}.md)", time::short(next, day));
     }
     head.push_str("\n\n");
+    head.push_str(&times(of.zone));
     head
 }
 
@@ -139,11 +135,21 @@ pub(crate) fn event_head(of: &EventHead<'_>) -> String {
         let _ = writeln!(head, "- {}", line(spans));
     }
     head.push('\n');
+    head.push_str(&times(of.zone));
     head
 }
 
+/// Of what times are, where they are not of the zone that days are of.
+pub(super) fn times(zone: Zone) -> String {
+    if zone.is_utc() {
+        String::new()
+    } else {
+        format!("*Times are of {}, days of UTC.*\n\n", inline(&zone.to_string()))
+    }
+}
+
 /// What front matter says of a room.
-fn front(room_id: &str, title: &Title) -> String {
+pub(super) fn front(room_id: &str, title: &Title) -> String {
     let aliases: Vec<String> = title.aliases.iter().map(|alias| yaml(alias)).collect();
     format!("room: {}\nname: {}\naliases: [{}]\n", yaml(room_id), yaml(&title.name), aliases.join(", "))
 }

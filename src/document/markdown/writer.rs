@@ -99,6 +99,7 @@ impl Writer for Markdown<'_> {
     fn write(&mut self, block: &Block<'_>) -> io::Result<()> {
         match block {
             Block::Day(day) => self.block(&format!("## {}", time::long(day))),
+            Block::Date(date) => self.block(&format!("<sub>**{}** · {}</sub>", time::long(&date.day()), date.offset())),
             Block::Said(said) => self.said(said),
             Block::Redacted(by, mark) => {
                 let markdown = format!("{} · {}", head(by, &name(&by.name)), redaction(mark));
@@ -339,6 +340,7 @@ mod tests {
     use super::super::super::block::{Edited, Quote, Saying};
     use super::super::super::line::{Anchor, When};
     use super::super::super::message::Message;
+    use super::super::super::time::Zone;
     use super::*;
 
     const PLACE: &str = "<a id=\"AAAAAAAAAAAA\"></a>00:00";
@@ -348,7 +350,12 @@ mod tests {
     }
 
     fn said(content: &str, goes_on: bool) -> Said<'_> {
-        let head = Head { name: Name::new("Car*l*", None), goes_on, anchor: anchor(), at: When::here(Some(0)) };
+        let head = Head {
+            name: Name::new("Car*l*", None),
+            goes_on,
+            anchor: anchor(),
+            at: When::here(Some(0), Zone::default()),
+        };
         let saying = Saying::Message(Message::of("m.room.message", content, false));
         Said { head, thread: None, quote: None, saying, edited: None }
     }
@@ -370,7 +377,7 @@ mod tests {
         check(&Block::Said(said(notice, false)), &format!("**Car\\*l\\*** · {PLACE} · *notice*\n\nhello"));
         let code = r#"{"format":"org.matrix.custom.html","formatted_body":"<pre>x</pre>"}"#;
         check(&Block::Said(said(code, true)), &format!("{PLACE}\n\n```\nx\n```"));
-        let edited = Some(Edited { at: When::from(Some(60_000), &(86_400_000..172_800_000)), times: 2 });
+        let edited = Some(Edited { at: When::from(Some(60_000), None, Zone::default()), times: 2 });
         let mark = "*(edited 1970-01-01 00:01, 2×)*";
         check(&Block::Said(Said { edited, ..said(text, true) }), &format!("{PLACE} · hello {mark}"));
         check(&Block::Said(Said { edited, ..said(code, true) }), &format!("{PLACE}\n\n```\nx\n```\n\n{mark}"));
@@ -381,7 +388,7 @@ mod tests {
         let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor() };
         let (name, day) = (Name::new("Bob", Some("@b:x")), Some("1970-01-02".to_owned()));
         let said_there = vec![Span::words("poll: "), Span::Text("[x](y)".to_owned())];
-        let quote = Quote::Of { name, day, at: When::here(None), said: said_there, address };
+        let quote = Quote::Of { name, day, at: When::here(None, Zone::default()), said: said_there, address };
         let quoted = "> [Bob (@b:x) 1970-01-02 --:--](1970-01-02.md#AAAAAAAAAAAA): poll: \\[x\\](y)";
         let of = Said { quote: Some(quote), ..said(r#"{"body":"hello"}"#, true) };
         check(&Block::Said(of), &format!("{PLACE}\n\n{quoted}\n\nhello"));

@@ -19,6 +19,7 @@ queries! {
             aliases: Vec<String>,
             first_activity: Option<i64>,
             last_activity: Option<i64>,
+            last_received: Option<i64>,
             people: i64,
             abandoned: bool,
             forgotten: bool,
