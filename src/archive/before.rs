@@ -13,6 +13,8 @@ use super::{Archive, Catalog, Error, Interrupt, Readers, SecondLines};
 
 /// What brings one of version 7 to version 8.
 const TO_VERSION_8: &str = include_str!("catalog_upgrade.sql");
+/// What one of version 9 lacks.
+const OF_VERSION_9: &str = include_str!("catalog_upgrade_9.sql");
 /// How many lines of an archive are about taken in in a second: 100,000 in 10,110 files took 1.4 s of CPU.
 const LINES_A_SECOND: u64 = 60_000;
 /// What a catalog of this version about takes of a disk, bytes an event: 368 of 200,000, 398 of 29,881 in
@@ -35,6 +37,11 @@ impl Archive {
             let upgrade = old.connection.unchecked_transaction()?;
             upgrade.execute_batch(TO_VERSION_8)?;
             upgrade.pragma_update(None, "user_version", 8)?;
+            upgrade.commit()?;
+        }
+        if version == 9 {
+            let upgrade = old.connection.unchecked_transaction()?;
+            upgrade.execute_batch(OF_VERSION_9)?;
             upgrade.commit()?;
         }
         place.check(&old)?;
@@ -78,12 +85,12 @@ fn tell(old: &Connection, version: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses one that has more than tables, indexes and the view `message`: who hands over an archive may have put something else
+/// Refuses one that has more than tables, indexes and the views `event` and `message`: who hands over an archive may have put something else
 /// there.
 fn check(old: &Connection) -> Result<(), Error> {
     old.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     let sql = "select type, name from sqlite_schema
-                where type not in ('table', 'index') and (type, name) <> ('view', 'message')
+                where type not in ('table', 'index') and (type, name) not in (values ('view', 'event'), ('view', 'message'))
                    or type = 'table' and sql like 'create virtual%'";
     let mut statement = old.prepare(sql)?;
     let mut others = statement.query([])?;

@@ -135,10 +135,10 @@ impl Catalog {
         Ok(any.then_some(heads))
     }
 
-    /// Whether it is of a version before this one.
-    pub(super) fn is_before(&self) -> Result<bool, Error> {
+    /// Whether it is of a version before 9, which had events by their ids and files by their paths.
+    pub(super) fn is_before_9(&self) -> Result<bool, Error> {
         let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(version < VERSION)
+        Ok(version < 9)
     }
 
     /// Whether the indexes are there, without which nothing tells that an event is archived already.
@@ -318,7 +318,7 @@ pub(super) fn length(connection: &Connection, path: &str) -> Result<Option<u64>,
     Ok(file(connection, path)?.map(|file| file.bytes))
 }
 
-/// The same, also of a catalog of version 8, which has files by their paths.
+/// The same, also of a catalog before version 9, which has files by their paths.
 pub(super) fn length_by_path(connection: &Connection, path: &str, is_before: bool) -> Result<Option<u64>, Error> {
     if !is_before {
         return length(connection, path);

@@ -139,7 +139,7 @@ impl Archive {
         writing.clear_intent()?;
         writing.intend(intent.iter().map(|(path, length)| (path.as_str(), *length)))?;
         writing.commit()?;
-        let is_before = self.catalog.is_before()?;
+        let is_before = self.catalog.is_before_9()?;
         let writing = self.catalog.write()?;
         for (path, length) in &intent {
             if path == EVERY_FILE {

@@ -112,7 +112,7 @@ impl Catalog {
             jsonl::remove(archive, name)?;
         }
         self.state = None;
-        let readers = self.readers()?;
+        let (readers, is_before_9) = (self.readers()?, self.is_before_9()?);
         let writing = self.write()?;
         let (own, mut snapshot) = (writing.archive_id()?, writing.chance()?);
         if let Some(run) = before {
@@ -124,11 +124,11 @@ impl Catalog {
         let mut lines = Vec::new();
         let head = [("format", FORMAT.into()), ("archive", own.clone().into()), ("snapshot", snapshot.clone().into())];
         let head = head.map(|(key, value): (_, Value)| (key.to_owned(), value));
-        let refused = before.map(|_| (ALL_REFUSED.to_owned(), true.into()));
+        let refused = is_before_9.then(|| (ALL_REFUSED.to_owned(), true.into()));
         record::push(&mut lines, &head.into_iter().chain(refused).collect()).map_err(failed())?;
         let mut bytes = 0;
         for kind in KINDS.iter().filter(|kind| indexed || kind.is_promise) {
-            kind.each(&writing.0, before.is_some(), |row| {
+            kind.each(&writing.0, is_before_9, |row| {
                 push_set(&mut lines, kind, row).map_err(failed())?;
                 if lines.len() >= WRITE_BYTES {
                     new.write_all(&lines).map_err(failed())?;

@@ -29,7 +29,7 @@ fn put_back_to_7(catalog: &Connection) {
     }
 }
 
-/// Puts an archive's catalog back to version 7 or 8, with what that version knew, and takes away its state.
+/// Puts an archive's catalog back to version 7, 8 or 9, with what that version knew, and takes away its state.
 fn put_back(archive: &TestArchive, version: i64) {
     let (path, now) = (archive.path().join("catalog.sqlite"), archive.path().join("now.sqlite"));
     Connection::open(&path)
@@ -39,8 +39,38 @@ fn put_back(archive: &TestArchive, version: i64) {
     fs::rename(&path, &now).expect("there is a catalog");
     fs::remove_file(archive.path().join("state.jsonl")).expect("there is a state");
     let catalog = Connection::open(&path).expect("the test's own place");
-    catalog.execute_batch(include_str!("../../testdata/catalog-8.sql")).expect("the test's own place");
     catalog.execute("attach ?1 as now", [text(&now)]).expect("the test's own place");
+    if version == 9 {
+        put_back_to_9(&catalog);
+    } else {
+        put_back_to_8(&catalog);
+    }
+    catalog.execute_batch("detach now").expect("the test's own place");
+    fs::remove_file(now).expect("the test's own place");
+    if version == 7 {
+        put_back_to_7(&catalog);
+    }
+    catalog.pragma_update(None, "application_id", 0x5379_7870).expect("the test's own place");
+    catalog.pragma_update(None, "user_version", version).expect("the test's own place");
+}
+
+/// Takes from the catalog that is attached as `now` what version 9 had of it.
+fn put_back_to_9(catalog: &Connection) {
+    catalog.execute_batch(include_str!("../../testdata/catalog-9.sql")).expect("the test's own place");
+    let sql = "select t.name, group_concat(c.name) from main.sqlite_schema t join pragma_table_info(t.name, 'main') c
+                where t.type = 'table' and t.name <> 'state' group by t.name";
+    let mut tables = catalog.prepare(sql).expect("SQLite knows its tables");
+    let mut rows = tables.query([]).expect("they can be listed");
+    while let Some(row) = rows.next().expect("they can be read") {
+        let [table, columns] = [0, 1].map(|column| row.get::<_, String>(column).expect("it is text"));
+        let sql = format!("insert into main.{table} ({columns}) select {columns} from now.{table}");
+        catalog.execute_batch(&sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// The same of version 8.
+fn put_back_to_8(catalog: &Connection) {
+    catalog.execute_batch(include_str!("../../testdata/catalog-8.sql")).expect("the test's own place");
     catalog
         .execute_batch(
             "insert into main.event (event_id, room_id, stream_ordering, topological_ordering, type, state_key, sender,
@@ -72,13 +102,6 @@ fn put_back(archive: &TestArchive, version: i64) {
             .execute_batch(&format!("insert into main.{table} select * from now.{table}"))
             .expect("the test's own place");
     }
-    catalog.execute_batch("detach now").expect("the test's own place");
-    fs::remove_file(now).expect("the test's own place");
-    if version == 7 {
-        put_back_to_7(&catalog);
-    }
-    catalog.pragma_update(None, "application_id", 0x5379_7870).expect("the test's own place");
-    catalog.pragma_update(None, "user_version", version).expect("the test's own place");
 }
 
 /// All that an archive's catalog says of events, but for which run archived them.
@@ -141,7 +164,7 @@ fn the_next_export_brings_it_up_to_date_and_loses_nothing() {
     export(&database, archive.path(), &[]).with(0).saying("0 new events").saying("the archive has 7 events");
     assert_eq!((archive.lines(), archive.transcripts()), (lines, transcripts));
     assert_eq!((archive.one(state), events(&archive)), before);
-    assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
+    assert_eq!(archive.one("select user_version from pragma_user_version"), "10");
     run(&["watermark", "show", "--archive", path]).with(0);
 
     // a new one is of the same tables
@@ -153,29 +176,34 @@ fn the_next_export_brings_it_up_to_date_and_loses_nothing() {
 #[test]
 fn so_does_whatever_else_may_write_to_it() {
     let database = server();
-    for arguments in [&["render"][..], &["watermark", "reset", "--yes"]] {
+    for (version, arguments) in [(8, &["render"][..]), (8, &["watermark", "reset", "--yes"]), (9, &["render"])] {
         let archive = TestArchive::new();
         export(&database, archive.path(), &[]).with(0);
-        put_back(&archive, 8);
+        put_back(&archive, version);
         run(&[arguments, &["--archive", text(archive.path())]].concat()).with(0);
-        assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
+        assert_eq!(archive.one("select user_version from pragma_user_version"), "10");
         export(&database, archive.path(), &[]).with(0);
         assert_eq!(archive.lines().len(), 5);
     }
     // a run was killed in the middle of a batch
-    let archive = TestArchive::new();
-    export(&database, archive.path(), &[]).with(0);
-    let lines = archive.lines();
-    put_back(&archive, 8);
-    let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
-    catalog.execute("insert into intent select path, bytes from file", []).unwrap();
-    drop(catalog);
-    let file = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
-    let mut text = std::fs::read_to_string(&file).unwrap();
-    text.push_str(r#"{"event_id":"#);
-    std::fs::write(&file, text).unwrap();
-    export(&database, archive.path(), &[]).with(0);
-    assert_eq!(archive.lines(), lines);
+    for (version, committed) in [
+        (8, "select path, bytes from file"),
+        (9, "select 'rooms/' || directory || '/' || day || '.jsonl', bytes from file join room using (room)"),
+    ] {
+        let archive = TestArchive::new();
+        export(&database, archive.path(), &[]).with(0);
+        let lines = archive.lines();
+        put_back(&archive, version);
+        let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+        catalog.execute(&format!("insert into intent {committed}"), []).unwrap();
+        drop(catalog);
+        let file = archive.path().join("rooms/room@here.test/2026-11-22.jsonl");
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        text.push_str(r#"{"event_id":"#);
+        std::fs::write(&file, text).unwrap();
+        export(&database, archive.path(), &[]).with(0);
+        assert_eq!(archive.lines(), lines);
+    }
 }
 
 #[test]
@@ -186,7 +214,7 @@ fn whoever_is_stopped_on_the_way_loses_nothing() {
     let told = TestArchive::new();
     export(&database, told.path(), &[]).with(0);
     let expected = (told.lines(), events(&told), told.one("select position || anchor from watermark"));
-    for version in [7, 8] {
+    for version in [7, 8, 9] {
         for failing in 0.. {
             let archive = TestArchive::new();
             export(&database, archive.path(), &["--no-markdown"]).with(0);
@@ -202,7 +230,7 @@ fn whoever_is_stopped_on_the_way_loses_nothing() {
             drop(Archive::open(archive.path(), None).unwrap());
             let found = (archive.lines(), events(&archive), archive.one("select position || anchor from watermark"));
             assert_eq!(found, expected, "step {failing}");
-            assert_eq!(archive.one("select user_version from pragma_user_version"), "9");
+            assert_eq!(archive.one("select user_version from pragma_user_version"), "10");
             if is_done {
                 assert!(failing > 5, "there are more steps");
                 break;

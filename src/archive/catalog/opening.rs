@@ -21,7 +21,7 @@ use super::super::{Error, Readers, inside, lock, network};
 use super::{Catalog, still};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
-pub const VERSION: i64 = 9;
+pub const VERSION: i64 = 10;
 /// The oldest version from which this one is made.
 const UPGRADED_FROM: i64 = 7;
 /// "Syxp", in `pragma application_id`.

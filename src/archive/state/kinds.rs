@@ -16,7 +16,7 @@ pub(super) struct Kind {
     pub(super) values: &'static [&'static str],
     /// The catalog's rows of it: keys, then values.
     rows: &'static str,
-    /// The same of a catalog of version 8, where that has it in other tables.
+    /// The same of a catalog before version 9, where that has it in other tables.
     before: Option<&'static str>,
     /// Tables whose changes change it.
     noted: &'static [Noted],
@@ -284,14 +284,14 @@ impl Kind {
         self.keys.iter().chain(self.values).copied()
     }
 
-    /// Every row of the catalog, one after the other; `is_before`: of one of version 8.
+    /// Every row of the catalog, one after the other; `is_before_9`: of one before version 9.
     pub(super) fn each(
         &self,
         catalog: &Connection,
-        is_before: bool,
+        is_before_9: bool,
         mut take: impl FnMut(Vec<Cell>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let rows = self.before.filter(|_| is_before).unwrap_or(self.rows);
+        let rows = self.before.filter(|_| is_before_9).unwrap_or(self.rows);
         let mut statement = catalog.prepare(rows)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {

@@ -1,0 +1,13 @@
+-- What a catalog of version 9 lacks for its state to be written, in one transaction. A view of ours in place of those that are there:
+-- who hands over an archive may have put something else in theirs.
+drop view if exists message;
+drop view if exists event;
+create view event as
+select line.event_id, type.name as type, line.state_key, user.user_id as sender, line.origin_server_ts, relation.redacts,
+       relation.recheck, line.rejected, line.soft_failed, line.id_key
+  from line
+  left join type on type.type = line.type
+  left join user on user.user = line.sender
+  left join relation on relation.line = line.line;
+create table if not exists erased (user_id text primary key) strict, without rowid;
+create index if not exists line_id on line (id_key);
