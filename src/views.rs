@@ -8,6 +8,7 @@
 mod by_name;
 mod day;
 mod facts;
+pub(crate) mod found;
 mod index;
 mod missing;
 mod phrases;

@@ -24,6 +24,8 @@ mod room;
 mod rooms;
 #[path = "cli/said.rs"]
 mod said;
+#[path = "cli/search.rs"]
+mod search;
 #[path = "cli/show.rs"]
 mod show;
 #[path = "cli/transcripts.rs"]

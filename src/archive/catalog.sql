@@ -92,10 +92,12 @@ create table relation (
 ) strict;
 
 -- What events say to be read and searched: their body, of an edit the new one, of a reaction its key. Of a reply without the quote that older clients put before the answer ("> <@user> …", up to an empty line):
--- what it quotes may be redacted.
+-- what it quotes may be redacted. Of a poll its question and answers, of m.room.topic the topic, of m.room.name the name.
 create table said (
     line integer primary key,
-    body text                               -- null: an edit without a readable new one
+    body text,                              -- null: an edit without a readable new one
+    has text                                -- what else there is in it, as words: link, image, video, file, audio, poll, and the ids
+                                            -- of those whom it mentions; @room: everybody
 ) strict;
 
 -- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on, or
@@ -116,33 +118,53 @@ select line.event_id, room.room_id, line.stream_ordering, line.topological_order
   left join type rel on rel.type = relation.rel_type
   left join said on said.line = line.line;
 
--- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each.
+-- What was said, as clients show it: messages, stickers and polls that are not redacted, with the last valid edit of each. `rowid`: the line
+-- that says it, of what is edited the edit's, as the table `search` has it.
 create view message as
+select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type, said.body, null as edited_by,
+       told.rel_type, told.relates_to, told.replies_to, said.has, told.line as rowid
+  from event told
+  left join said on said.line = told.line
+ where told.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and told.state_key is null
+   and told.rel_type is not 'm.replace'
+   and told.redacted_by is null and not told.rejected and not told.soft_failed
+   and not exists (select 1
+                     from relation r
+                     join line edit on edit.line = r.line
+                     join line target on target.line = told.line
+                     join said new on new.line = r.line
+                     join file f on f.file = edit.file
+                     join file g on g.file = target.file
+                    where r.relates_to_key = told.id_key and r.relates_to = told.event_id and f.room = g.room
+                      and r.rel_type = (select type from type where name = 'm.replace')
+                      and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
+                      and edit.redacted_by is null and not edit.rejected and not edit.soft_failed)
+union all
 select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type,
-       case when edit.line is null then told.body
-            when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
+       case when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
             when instr(new.body, char(10) || char(10)) = 0 then ''
             else substr(new.body, instr(new.body, char(10) || char(10)) + 2) end as body,
-       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to
-  from (select event.*,
-               (select edit.line
-                  from relation r
-                  join line edit on edit.line = r.line
-                  join line target on target.line = event.line
-                  join said on said.line = r.line
-                  join file f on f.file = edit.file
-                  join file g on g.file = target.file
-                 where r.relates_to_key = event.id_key and r.relates_to = event.event_id and f.room = g.room
-                   and r.rel_type = (select type from type where name = 'm.replace')
-                   and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
-                   and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
-                 order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
-          from event
-         where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
-           and event.rel_type is not 'm.replace'
-           and event.redacted_by is null and not event.rejected and not event.soft_failed) told
-  left join line edit on edit.line = told.edit
-  left join said new on new.line = told.edit;
+       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to, new.has, edit.line as rowid
+  from event told
+  join relation by on by.relates_to_key = told.id_key and by.relates_to = told.event_id
+       and by.rel_type = (select type from type where name = 'm.replace')
+  join said new on new.line = by.line
+  join line edit on edit.line = by.line
+ where told.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and told.state_key is null
+   and told.rel_type is not 'm.replace'
+   and told.redacted_by is null and not told.rejected and not told.soft_failed
+   and edit.line = (select edit.line
+                      from relation r
+                      join line edit on edit.line = r.line
+                      join line target on target.line = told.line
+                      join said on said.line = r.line
+                      join file f on f.file = edit.file
+                      join file g on g.file = target.file
+                     where r.relates_to_key = told.id_key and r.relates_to = told.event_id and f.room = g.room
+                       and r.rel_type = (select type from type where name = 'm.replace')
+                       and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
+                       and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
+                     order by edit.origin_server_ts desc, edit.event_id desc limit 1);
 
 -- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
 -- (outliers), which have no line.

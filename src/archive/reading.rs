@@ -7,6 +7,7 @@ pub(crate) mod events;
 pub(crate) mod found;
 pub(crate) mod names;
 pub(crate) mod rooms;
+pub(crate) mod search;
 pub(crate) mod title;
 
 use rusqlite::{Connection, InterruptHandle};

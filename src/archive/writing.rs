@@ -9,6 +9,7 @@ use super::state::Following;
 use super::{Advance, Counts, Error, layout};
 use crate::document::message::display_name;
 use crate::event::{Event, NAMING_TYPES, Object, Word};
+use crate::search::said;
 use crate::stream::{Position, Stream};
 
 /// A transaction that writes to the catalog.
@@ -423,15 +424,18 @@ impl Adding<'_> {
 impl Writing<'_> {
     /// Adds what an event says of others, and to be read and searched.
     pub(super) fn relate(&self, line: i64, event: &Event, rel_type: Option<i64>) -> Result<(), Error> {
-        let Event { relates_to, replies_to, redacts, recheck, said, .. } = event;
+        let Event { relates_to, replies_to, redacts, recheck, .. } = event;
         let names_others = relates_to.is_some() || replies_to.is_some() || redacts.is_some();
         if names_others || rel_type.is_some() || recheck.is_some() {
             let sql = "insert into relation (line, relates_to, rel_type, replies_to, redacts, recheck) values (?1, ?2, ?3, ?4, ?5, ?6)";
             let values = params![line, relates_to, rel_type, replies_to, redacts, recheck];
             self.0.prepare_cached(sql)?.execute(values)?;
         }
-        if said.is_some() || event.is_edit {
-            self.0.prepare_cached("insert into said (line, body) values (?1, ?2)")?.execute(params![line, said])?;
+        let text = said::text(event);
+        if text.is_some() || event.is_edit {
+            let has = said::has(event, text.as_deref());
+            let sql = "insert into said (line, body, has) values (?1, ?2, ?3)";
+            self.0.prepare_cached(sql)?.execute(params![line, text, has])?;
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ const LOOKED_FOR: usize = 5_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -48,6 +49,9 @@ pub(super) struct Args {
     /// Render no transcripts: they wait for the next export without this, or for `synapse-export render`
     #[arg(long)]
     no_markdown: bool,
+    /// Leave the index of `search` as it is: it waits for the next export without this, or for `synapse-export search --update`
+    #[arg(long)]
+    no_search: bool,
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
@@ -95,6 +99,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())
             })?;
+        }
+        if !args.no_search && !summary.stopped && signal.borrow().is_none() {
+            tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
