@@ -105,7 +105,7 @@ create table said (
 -- `id_key = substr('$…', 2, 8) and event_id = '$…'`; one whose id names a server by `id_key = '$…:…'`.
 create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
-       user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, relation.relates_to,
+       user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, said.has, relation.relates_to,
        rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck, line.redacted_by, line.censored,
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
@@ -118,53 +118,43 @@ select line.event_id, room.room_id, line.stream_ordering, line.topological_order
   left join type rel on rel.type = relation.rel_type
   left join said on said.line = line.line;
 
--- What was said, as clients show it: messages, stickers and polls that are not redacted, with the last valid edit of each. `rowid`: the line
--- that says it, of what is edited the edit's, as the table `search` has it.
+-- What was said, as clients show it: messages, stickers and polls that are not redacted, with the last valid edit of each. `line` is its
+-- line, `said_line` that which says so: of what is edited the edit's.
 create view message as
-select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type, said.body, null as edited_by,
-       told.rel_type, told.relates_to, told.replies_to, said.has, told.line as rowid
-  from event told
-  left join said on said.line = told.line
- where told.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and told.state_key is null
-   and told.rel_type is not 'm.replace'
-   and told.redacted_by is null and not told.rejected and not told.soft_failed
-   and not exists (select 1
-                     from relation r
-                     join line edit on edit.line = r.line
-                     join line target on target.line = told.line
-                     join said new on new.line = r.line
-                     join file f on f.file = edit.file
-                     join file g on g.file = target.file
-                    where r.relates_to_key = told.id_key and r.relates_to = told.event_id and f.room = g.room
-                      and r.rel_type = (select type from type where name = 'm.replace')
-                      and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
-                      and edit.redacted_by is null and not edit.rejected and not edit.soft_failed)
-union all
 select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type,
-       case when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
+       case when edit.line is null then told.body
+            when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
             when instr(new.body, char(10) || char(10)) = 0 then ''
             else substr(new.body, instr(new.body, char(10) || char(10)) + 2) end as body,
-       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to, new.has, edit.line as rowid
-  from event told
-  join relation by on by.relates_to_key = told.id_key and by.relates_to = told.event_id
-       and by.rel_type = (select type from type where name = 'm.replace')
-  join said new on new.line = by.line
-  join line edit on edit.line = by.line
- where told.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and told.state_key is null
-   and told.rel_type is not 'm.replace'
-   and told.redacted_by is null and not told.rejected and not told.soft_failed
-   and edit.line = (select edit.line
-                      from relation r
-                      join line edit on edit.line = r.line
-                      join line target on target.line = told.line
-                      join said on said.line = r.line
-                      join file f on f.file = edit.file
-                      join file g on g.file = target.file
-                     where r.relates_to_key = told.id_key and r.relates_to = told.event_id and f.room = g.room
-                       and r.rel_type = (select type from type where name = 'm.replace')
-                       and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
-                       and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
-                     order by edit.origin_server_ts desc, edit.event_id desc limit 1);
+       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to,
+       case when edit.line is null then told.has else new.has end as has, told.line, coalesce(told.edit, told.line) as said_line
+  from (select event.*,
+               (select edit.line
+                  from relation r
+                  join line edit on edit.line = r.line
+                  join line target on target.line = event.line
+                  join said on said.line = r.line
+                  join file f on f.file = edit.file
+                  join file g on g.file = target.file
+                 where r.relates_to_key = event.id_key and r.relates_to = event.event_id and f.room = g.room
+                   and r.rel_type = (select type from type where name = 'm.replace')
+                   and edit.sender = target.sender and edit.type = target.type and edit.state_key is null
+                   and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
+                 order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
+          from event
+         where event.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and event.state_key is null
+           and event.rel_type is not 'm.replace'
+           and event.redacted_by is null and not event.rejected and not event.soft_failed) told
+  left join line edit on edit.line = told.edit
+  left join said new on new.line = told.edit;
+
+-- The same, as the table `search` finds it: `rowid` is the line that says it.
+create view found as
+select message.*, said.line as rowid
+  from said
+  left join relation r on r.line = said.line and r.rel_type = (select type from type where name = 'm.replace')
+  left join line target on target.id_key = r.relates_to_key and target.event_id = r.relates_to
+  join message on message.line = coalesce(target.line, said.line) and message.said_line = said.line;
 
 -- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
 -- (outliers), which have no line.

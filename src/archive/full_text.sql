@@ -38,7 +38,7 @@ begin
     insert or ignore into search_changed (line) values (new.line);
 end;
 
--- The index: of `said` the texts, cut into words and folded as `synapse-export search` does it. It has no texts of its own; those of `message`
--- are found by `rowid in (select rowid from search where search match '…')`.
-create virtual table search using fts5 (body, has, content="message", columnsize=0,
+-- The index: of `said` the texts, cut into words and folded as `synapse-export search` does it. It has no texts of its own: those of the view
+-- `found` are found by `rowid in (select rowid from search where search match '…')`.
+create virtual table search using fts5 (body, has, content="found", columnsize=0,
     tokenize="unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'");
