@@ -8,6 +8,7 @@
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
 //!              `libpq_config`, which knows nothing of ours
+//! search       queries, words, where they stand in texts; pure
 //! event        an event as stored, as a line; pure
 //! stream       streams, positions, gaps; pure
 //! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
