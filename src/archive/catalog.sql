@@ -119,13 +119,18 @@ select line.event_id, room.room_id, line.stream_ordering, line.topological_order
   left join said on said.line = line.line;
 
 -- What was said, as clients show it: messages, stickers and polls that are not redacted, with the last valid edit of each. `line` is its
--- line, `said_line` that which says so: of what is edited the edit's.
+-- line, `said_line` that which says so: of what is edited the edit's. (Without `glob`, `not like`, `is not 'text'` and `char`, which DuckDB
+-- cannot read.)
 create view message as
 select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type,
        case when edit.line is null then told.body
-            when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
-            when instr(new.body, char(10) || char(10)) = 0 then ''
-            else substr(new.body, instr(new.body, char(10) || char(10)) + 2) end as body,
+            when told.replies_to is null or substr(new.body, 1, 3) <> '> <' and substr(new.body, 1, 5) <> '> * <' then new.body
+            when instr(new.body, '
+
+') = 0 then ''
+            else substr(new.body, instr(new.body, '
+
+') + 2) end as body,
        edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to,
        case when edit.line is null then told.has else new.has end as has, told.line, coalesce(told.edit, told.line) as said_line
   from (select event.*,
@@ -143,7 +148,7 @@ select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender
                  order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
           from event
          where event.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and event.state_key is null
-           and event.rel_type is not 'm.replace'
+           and coalesce(event.rel_type, '') <> 'm.replace'
            and event.redacted_by is null and not event.rejected and not event.soft_failed) told
   left join line edit on edit.line = told.edit
   left join said new on new.line = told.edit;
