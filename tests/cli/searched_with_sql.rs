@@ -17,9 +17,10 @@ fn asked(archive: &TestArchive, queries: &[String]) -> Vec<Value> {
         catalog = sqlite3.connect('file:' + sys.argv[1] + '?mode=ro', uri=True)\n\
         print(json.dumps([catalog.execute(query).fetchall() for query in sys.argv[2:]]))";
     let catalog = archive.path().join("catalog.sqlite");
-    let ended = Command::new("python3").args(["-c", SCRIPT]).arg(catalog).args(queries).output().unwrap();
+    let ended =
+        Command::new("python3").args(["-c", SCRIPT]).arg(catalog).args(queries).output().expect("python3 can be run");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-    serde_json::from_slice(&ended.stdout).unwrap()
+    serde_json::from_slice(&ended.stdout).expect("it writes JSON")
 }
 
 #[test]
