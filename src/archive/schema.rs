@@ -139,7 +139,7 @@ mod tests {
             ("create trigger t after insert on run begin delete from line; end", "trigger \"t\""),
             ("drop table file; create view file as select 'rooms' as path, 1 as bytes", "view \"file\""),
             ("create virtual table words using fts5 (word)", "table \"words"),
-            ("create virtual table search using fts5 (body, has, content=\"event\")", "virtual table \"search"),
+            ("create virtual table search using fts5 (body, has, content=\"event\")", "table \"search"),
             ("create trigger search_line after update on line begin delete from line; end", "trigger \"search_line"),
             ("drop table file; create virtual table file using fts5 (path, bytes)", "table \"file"),
             ("create index more on run (hex(zeroblob(100000000)))", "index \"more\""),
