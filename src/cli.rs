@@ -9,6 +9,7 @@ mod export;
 mod lag;
 mod leftovers;
 mod log;
+mod meant;
 mod output;
 mod rebuild;
 mod render;

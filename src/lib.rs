@@ -10,6 +10,7 @@
 //!              `libpq_config`, which knows nothing of ours
 //! search       queries, words, where they stand in texts; pure
 //! event        an event as stored, as a line; pure
+//! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
 //! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
 //! ```
@@ -32,6 +33,7 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod naming;
 pub mod search;
 pub mod source;
 pub mod stream;

@@ -3,28 +3,35 @@
 //! Reads the database alone, and leaves no archive behind.
 
 mod document;
+mod moment;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use anyhow::Result;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::lag::InitialCopy;
 use super::log::harmless;
+use super::meant::find;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
-use super::signals::{first, watch_signals};
+use super::signals::{Now, first, watch_signals};
 use super::{Outcome, WrongUsage};
+use crate::document::time::Zone;
 use crate::event::{Event, Redaction};
 use crate::export;
-use crate::source::{self, Bans, Database, ListedRoom, Matches, Row, Rows};
-use document::Document;
+use crate::source::{self, Bans, Database, Row, Rows};
+use crate::views::Asked;
+use document::{Document, Written};
+use moment::Moment;
 
+/// In place of what is not there.
+const EMPTY_PERIOD: &str = "there is nothing of the period that was asked for";
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
 /// How many events without a place in the stream are counted.
@@ -39,12 +46,15 @@ pub(super) struct Args {
     /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
     #[arg(value_parser = not_blank)]
     room: String,
-    /// Only events sent at or after this time: a date (UTC), or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<i64>,
+    /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
     /// Only events sent before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<i64>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// The time zone of the dates that --since and --until name, and of a document's times: an IANA name like Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: Zone,
     /// As JSON lines, or as one markdown document
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
@@ -57,14 +67,26 @@ pub(super) struct Args {
     state: bool,
     /// Leave out what has been redacted, as clients do, for a dump to hand on: redacted events are pruned by their room
     /// version's rules and get `unsigned.redacted_because`, edits of redacted events are pruned too, and copies of other events
-    /// in `unsigned` are left out. What a reply quotes in its own text stays
+    /// in `unsigned` are left out. So is what users said whom the server has erased. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
+    /// With --honour-redactions: go on where it may not be read whom the server has erased; what they said stays
+    #[arg(long, requires = "honour_redactions")]
+    ignore_erased: bool,
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     initial_copy: InitialCopy,
+}
+
+impl Args {
+    /// The period that is asked for, in milliseconds since the epoch; none: all times.
+    fn period(&self) -> Option<Range<i64>> {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(self.timezone));
+        let is_bounded = self.since.is_some() || self.until.is_some();
+        is_bounded.then(|| at(self.since).unwrap_or(i64::MIN)..at(self.until).unwrap_or(i64::MAX))
+    }
 }
 
 /// What a dump looks like.
@@ -86,13 +108,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
+    let mut is_connected = false;
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
-        let signal = watch_signals(stop, "stopping")?;
+        let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
             database = Database::connect(&config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
+        is_connected = true;
         let ended = dump(args, &database, out, signal, stopped).await;
         // what was being read is cancelled
         database.close().await;
@@ -101,6 +125,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Outcome::Signalled(_) = outcome {
         match &args.output {
             Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
+            _ if !is_connected => info!("stopped while connecting: nothing was written"),
             _ => info!("stopped: the dump is cut off"),
         }
     }
@@ -110,6 +135,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Refuses options that would do nothing.
 fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    if args.period().is_some_and(|period| period.is_empty()) {
+        return refused("--since is not before --until: no event can be of that period");
+    }
     match args.format {
         Format::Markdown if args.honour_redactions => refused(
             "--honour-redactions is for JSON lines: --format markdown leaves out what was redacted in any case, unless --show-redacted",
@@ -134,6 +162,9 @@ async fn dump(
         let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
+        if args.honour_redactions {
+            knows_erased(args, database)?;
+        }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
         anyhow::Ok((room_id, bans, state))
@@ -157,6 +188,7 @@ async fn dump(
         counter,
         lines: 0,
         redacted: 0,
+        erased: 0,
         damaged: 0,
         duplicates: 0,
         warnings: 0,
@@ -165,6 +197,17 @@ async fn dump(
         ended = dump.all(args, &room_id, state) => ended,
         Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
     }
+}
+
+/// Refuses to leave in what erased users said because it cannot be told whose that is, unless it is wanted so.
+fn knows_erased(args: &Args, database: &Database) -> Result<()> {
+    let Err(problem) = database.schema().suffices_for_erased() else { return Ok(()) };
+    if args.ignore_erased {
+        warn!("what erased users said stays: {problem}");
+        return Ok(());
+    }
+    let what = "what erased users said cannot be left out (--ignore-erased goes on, and leaves it in)";
+    Err(anyhow::Error::from(source::Error::Schema(problem)).context(what))
 }
 
 /// Writes a room as one document.
@@ -178,13 +221,25 @@ async fn document(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let bounded = args.since.is_some() || args.until.is_some();
-    let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-    let document = Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state };
-    let written = document.write(database, &mut counter, stopped, &mut out).await;
+    let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
+    let written = Document { asked, state }.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
-    let off = written?;
+    let Written { told, off } = written?;
     out.finish()?;
+    info!(
+        room_id,
+        events = told.events,
+        messages = told.messages,
+        days = told.days,
+        "{} of {}: {} on {}",
+        counted(told.events, "event"),
+        shown(room_id),
+        counted(told.messages, "message"),
+        counted(told.days, "day")
+    );
+    if told.events == 0 && args.period().is_some() {
+        info!("{EMPTY_PERIOD}");
+    }
     Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
@@ -197,6 +252,8 @@ struct Dump<'a> {
     counter: Counter,
     lines: u64,
     redacted: u64,
+    /// Lines that are left of what erased users sent.
+    erased: u64,
     damaged: u64,
     duplicates: u64,
     warnings: u64,
@@ -230,7 +287,9 @@ impl Dump<'_> {
             self.write(rows).await?;
         }
         let state_lines = self.lines;
-        self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(args.timezone));
+        let (since, until) = (at(args.since), at(args.until));
+        self.write(self.database.room(room_id, since, until, args.honour_redactions)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
@@ -246,19 +305,26 @@ impl Dump<'_> {
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
         let (redactions, damaged) = (self.redacted, self.damaged);
-        let redacted =
-            if args.honour_redactions { format!(", {} redacted", counted(redactions, "line")) } else { String::new() };
+        let redacted = if args.honour_redactions {
+            format!(", {} redacted, {} of erased users", counted(redactions, "line"), self.erased)
+        } else {
+            String::new()
+        };
         info!(
             room_id,
             events,
             state_lines,
             redacted = redactions,
+            erased = self.erased,
             damaged,
             duplicates = self.duplicates,
             "{} of {}{state}{redacted}",
             counted(events, "event"),
             shown(room_id)
         );
+        if events == 0 && args.period().is_some() {
+            info!("{EMPTY_PERIOD}");
+        }
         Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })
     }
 
@@ -303,15 +369,26 @@ impl Dump<'_> {
     async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
+        let knows_erased = self.database.schema().suffices_for_erased().is_ok();
+        let senders =
+            events.iter().map(Box::as_ref).chain(redactions.values()).filter_map(|event| event.sender.as_deref());
+        let erased = if knows_erased { self.database.erased(&senders.collect()).await? } else { BTreeSet::new() };
+        let is_erased = |event: &Event| event.sender.as_ref().is_some_and(|sender| erased.contains(sender));
         let redaction = |event: &Event| {
             let event = redactions.get(&event.event_id)?;
-            Some(Redaction { event, redacted: of_redactions.contains_key(&event.event_id) })
+            let redacted = of_redactions.contains_key(&event.event_id) || is_erased(event);
+            Some(Redaction { event, redacted })
         };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
         for event in events {
             let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
-            let honoured = event.honouring(redaction);
+            let honoured = if redaction.is_none() && is_erased(event) {
+                self.erased += 1;
+                event.honouring_erasure()
+            } else {
+                event.honouring(redaction)
+            };
             warnings.extend(honoured.warning.map(|warning| (event, warning)));
             lines.push_str(&honoured.line);
             lines.push('\n');
@@ -333,65 +410,7 @@ fn plain(events: &[Box<Event>]) -> String {
     lines
 }
 
-/// The id of the one room that a user means.
-async fn find(database: &Database, name: &str) -> Result<String> {
-    let exact = match database.room_id(name).await {
-        Err(source::Error::UnknownAlias(_)) if database.knows_names() => None,
-        Err(source::Error::UnknownRoom(_)) if !name.starts_with('!') => None,
-        other => Some(other?),
-    };
-    if let Some(room_id) = exact {
-        return Ok(room_id);
-    }
-    let Matches { mut rooms, count } = database.rooms_called(name).await?;
-    if count > 1 {
-        let mut lines = vec![format!(
-            "{count} rooms are called {}; name one by its id (`synapse-export rooms --name …` tells them apart):",
-            shown(name)
-        )];
-        lines.extend(rooms.iter().map(candidate));
-        if count > rooms.len() {
-            lines.push(format!("and {} more", count - rooms.len()));
-        }
-        bail!(lines.join("\n  "));
-    }
-    match rooms.pop() {
-        Some(room) => Ok(room.room_id),
-        None => bail!(
-            "no room is called {}, or has that in its name or an alias; `synapse-export rooms` lists them all",
-            asked_for(name)
-        ),
-    }
-}
-
-/// What was asked for, unless it looks like a connection string that stands in a room's place.
-fn asked_for(name: &str) -> String {
-    let is_secret = name.contains("://") || name.contains('=') && name.to_lowercase().contains("password");
-    if is_secret { "what stands in its place".to_owned() } else { shown(name) }
-}
-
-/// A room without its name, which may be those of its members, and has no place in a log.
-fn candidate(room: &ListedRoom) -> String {
-    let mut columns = vec![shown(&room.room_id)];
-    columns.extend(room.alias.as_deref().map(shown));
-    columns.push(match room.members.unwrap_or_default() {
-        1 => "1 member".to_owned(),
-        members => format!("{members} members"),
-    });
-    columns.join("  ")
-}
-
 fn not_blank(name: &str) -> Result<String, String> {
     let is_blank = name.trim().is_empty();
     (!is_blank).then(|| name.to_owned()).ok_or_else(|| "a room's id, alias or name, or a part of it".to_owned())
-}
-
-/// Reads a date, which means its beginning in UTC, or a time with its zone; milliseconds since the epoch.
-fn time(text: &str) -> Result<i64, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
-    }
-    let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| time.timestamp_millis())
-        .map_err(|_| "a date like 2026-11-22 or a time like 2026-11-22T09:30:00Z".to_owned())
 }

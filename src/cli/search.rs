@@ -12,13 +12,14 @@ use tracing::{error, info, warn};
 use super::log::{self, harmless, readable};
 use super::output::Output;
 use super::report::Bar;
-use super::signals::{interrupt, watch_signals};
+use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, report};
 use crate::archive::reading::Reader;
 use crate::archive::reading::search::names::{self, Named};
 use crate::archive::reading::search::{Options, Search, Test};
 use crate::archive::{self, Archive, Catalog, SearchStanding};
 use crate::document::line::When;
+use crate::document::time::Zone;
 use crate::search::parser::{self, Reading, Wrong};
 use crate::search::query::{Condition, Query, Written};
 use crate::views::found::{Told, by_relevance, tell};
@@ -72,8 +73,8 @@ pub(super) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Operators, each also an option: from:alice, in:ops (an id, a name, or a part of one), before:2026-11-22, after:yesterday, on:7d (dates, \
-in UTC), has:link (image, video, file, audio, poll, reaction, edit, thread), is:reply (thread, redacted, edited, encrypted), mentions:bob. \
+Operators, each also an option: from:alice, in:ops (an id, a name, or a part of one), before:2026-11-22, after:yesterday, on:7d (dates \
+of the archive's time zone), has:link (image, video, file, audio, poll, reaction, edit, thread), is:reply (thread, redacted, edited, encrypted), mentions:bob. \
 What must not be comes behind NOT, or behind - (after a --, lest it be taken for an option).
 
 An argument with spaces in it is a phrase, unless it has something else to say: search 'quick brown' finds these words one after the \
@@ -153,7 +154,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if texts.iter().all(|text| text.trim().is_empty()) {
         return Err(WrongUsage("nothing is asked for: name words, or a condition such as from:alice".to_owned()).into());
     }
-    let reading = Reading { now: Utc::now(), substring: args.substring };
+    let mut catalog = Catalog::open_to_search(&args.archive.archive, args.archive.catalog.directory.as_deref())?;
+    let zone = catalog.zone()?;
+    let reading = Reading { now: zone.local(Utc::now()), substring: args.substring };
     let mut parsed = Vec::new();
     for text in &texts {
         match parser::parse(text, &reading) {
@@ -161,7 +164,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Err(wrong) => return Ok(refuse(text, &wrong)),
         }
     }
-    let mut catalog = Catalog::open_to_search(&args.archive.archive, args.archive.catalog.directory.as_deref())?;
     let standing = catalog.search_standing()?;
     let found = catalog.read(|reader| {
         let mut queries = Vec::new();
@@ -171,7 +173,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 Err(wrong) => return Ok(Found::Wrong(text, wrong)),
             }
         }
-        find(args, reader, &Query::all(queries))
+        find(args, reader, zone, &Query::all(queries))
     })?;
     let outcome = match found {
         Found::Wrong(text, wrong) => return Ok(refuse(text, &wrong)),
@@ -187,7 +189,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             if count == 0 { Outcome::Nothing } else { Outcome::Done }
         }
         Found::These(told, passages, more) => {
-            write(args, &told, &passages)?;
+            write(args, zone, &told, &passages)?;
             match (told.last(), more) {
                 (None, _) => info!("nothing is found"),
                 (Some(last), true) if args.sort == Sort::Newest => {
@@ -211,7 +213,7 @@ enum Found<'t> {
     NotThere(String),
 }
 
-fn find<'t>(args: &Args, reader: &Reader<'_>, query: &Query<Test>) -> Result<Found<'t>, archive::Error> {
+fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -> Result<Found<'t>, archive::Error> {
     let options = Options { edits: args.edits, show_redacted: args.show_redacted, substring: args.substring };
     let search = Search::new(reader, query, options);
     if args.count {
@@ -242,7 +244,7 @@ fn find<'t>(args: &Args, reader: &Reader<'_>, query: &Query<Test>) -> Result<Fou
             let mut passage = Vec::new();
             let shown = Shown::of(reader, &args.archive.archive, &told.hit.event_id, args.show_redacted)?;
             if let Some(shown) = shown {
-                shown.write_around(reader, context.into(), args.show_redacted, &mut passage)?;
+                shown.write_around(reader, context.into(), args.show_redacted, zone, &mut passage)?;
             }
             passages.push(passage);
         }
@@ -330,7 +332,7 @@ fn tell_standing(standing: SearchStanding, is_substring: bool) {
     }
 }
 
-fn write(args: &Args, told: &[Told], passages: &[Vec<u8>]) -> Result<()> {
+fn write(args: &Args, zone: Zone, told: &[Told], passages: &[Vec<u8>]) -> Result<()> {
     let mut out = Output::stdout();
     let is_bold = out.is_terminal() && console::colors_enabled();
     let mut passages = passages.iter();
@@ -340,7 +342,7 @@ fn write(args: &Args, told: &[Told], passages: &[Vec<u8>]) -> Result<()> {
             continue;
         }
         let Told { hit, room, sender, transcript, .. } = told;
-        let when = When::from(hit.at, &(0..0)).to_string();
+        let when = When::from(hit.at, None, zone).to_string();
         let marks = [
             (hit.is_earlier, "said before it was edited"),
             (hit.edited_by.is_some() && !hit.is_earlier, "edited"),
@@ -430,7 +432,7 @@ impl<'a> Json<'a> {
 /// Brings the index up to date, or switches it on or off.
 fn keep_index(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = watch_signals(stop, "stopping")?;
+    let signal = watch_signals(stop, Now::is("stopping"))?;
     args.archive.find()?;
     let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),

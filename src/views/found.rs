@@ -44,7 +44,7 @@ pub(crate) fn tell(
         let Some((room, remembered)) = rooms.get_mut(&hit.room_id) else { continue };
         let mut names = MemberNames::new(reader, &hit.room_id, time::range(&hit.day), remembered);
         let sender = match names.shown(hit.sender.as_deref(), hit.at)? {
-            Name { name, user_id: Some(user_id) } => format!("{name} ({user_id})"),
+            Name { name, user_id: Some(user_id), .. } => format!("{name} ({user_id})"),
             Name { name, .. } => name,
         };
         let body = hit.body.as_deref().unwrap_or_default();

@@ -70,7 +70,7 @@ struct CheckedLine {
 
 const COLUMNS: &str =
     "line.line, line.event_id, file.room, type.name, line.state_key, line.sender, line.origin_server_ts,
-    line.redacted_by is not null, not line.rejected and not line.soft_failed, said.body, said.has,
+    line.redacted_by is not null or exists (select 1 from erased where erased.user_id = (select user_id from user where user.user = line.sender)), not line.rejected and not line.soft_failed, said.body, said.has,
     rel.name is 'm.replace' and line.state_key is null and type.name is not 'm.room.encrypted', rel.name is 'm.thread',
     relation.relates_to, relation.replies_to is not null, file.day
   from line cross join file on file.file = line.file
