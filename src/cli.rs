@@ -16,6 +16,7 @@ mod render;
 mod report;
 mod room;
 mod rooms;
+mod search;
 mod show;
 mod signals;
 mod watermark;
@@ -42,7 +43,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done · 1 failed · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
+Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
 is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: an export keeps what it has read";
 
 #[derive(Subcommand)]
@@ -50,6 +51,7 @@ enum Command {
     Export(export::Args),
     Room(room::Args),
     Rooms(rooms::Args),
+    Search(search::Args),
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
@@ -148,6 +150,8 @@ impl ArchiveArgs {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
+    /// Nothing was found.
+    Nothing,
     Damaged,
     Refused,
     /// What `doctor` found.
@@ -180,6 +184,7 @@ pub fn run() -> ExitCode {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
         Command::Rooms(args) => rooms::run(&args),
+        Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
@@ -188,6 +193,7 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Nothing) => ExitCode::FAILURE,
         Ok(Outcome::Damaged) => ExitCode::from(3),
         Ok(Outcome::Refused) => ExitCode::from(2),
         Ok(Outcome::Warnings) => ExitCode::from(10),

@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
+mod having;
 pub(crate) mod hex;
 mod line;
 pub(crate) mod object;
@@ -217,6 +218,8 @@ pub struct Event {
     /// What it says to be read and searched: its body, of an edit the new one, of a reaction its key; of a reply without the
     /// quote before it.
     pub said: Option<String>,
+    /// What else a message has to be searched for: `image`, `video`, `file` or `audio`, and whom it mentions; of an edit what is new.
+    pub has: Option<String>,
     /// It says what is to take another event's place, be there something to be read or not.
     pub is_edit: bool,
     /// The event that this redaction redacts.
@@ -267,6 +270,7 @@ impl Event {
             rel_type: None,
             replies_to: None,
             said: None,
+            has: None,
             is_edit: false,
             redacts: stored.redacts.map(str::to_owned),
             recheck: (stored.kind == "m.room.redaction")
@@ -327,6 +331,7 @@ impl Event {
             rel_type: None,
             replies_to: None,
             said: None,
+            has: None,
             is_edit: false,
             redacts: None,
             recheck: None,
@@ -412,6 +417,7 @@ impl Event {
             self.rel_type = content.rel_type.as_deref().map(word);
             self.replies_to = owned(&content.replies_to);
             self.is_edit = content.is_edit(self.state_key.is_some());
+            self.has = content.has(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
             self.said = content.said(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
         }
         if let Some(duration) = pdu.sticky {

@@ -8,6 +8,7 @@
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
 //!              `libpq_config`, which knows nothing of ours
+//! search       queries, words, where they stand in texts; pure
 //! event        an event as stored, as a line; pure
 //! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
@@ -33,6 +34,7 @@ pub mod document;
 pub mod event;
 pub mod export;
 pub mod naming;
+pub mod search;
 pub mod source;
 pub mod stream;
 pub mod views;

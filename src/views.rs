@@ -11,6 +11,7 @@ mod calls;
 mod day;
 mod elsewhere;
 mod facts;
+pub(crate) mod found;
 mod index;
 mod missing;
 mod phrases;

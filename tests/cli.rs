@@ -24,6 +24,10 @@ mod room;
 mod rooms;
 #[path = "cli/said.rs"]
 mod said;
+#[path = "cli/search.rs"]
+mod search;
+#[path = "cli/searched_with_sql.rs"]
+mod searched_with_sql;
 #[path = "cli/show.rs"]
 mod show;
 #[path = "cli/transcripts.rs"]

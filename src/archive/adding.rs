@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, params};
 use super::Error;
 use super::writing::{Writing, signed};
 use crate::event::{Event, Word};
+use crate::search::said;
 
 const LINE: &str = "
     insert into line (event_id, file, start, length, stream_ordering, topological_ordering, type, state_key, sender,
@@ -123,18 +124,19 @@ impl<'w> Relating<'w> {
     pub(super) fn new(writing: &'w Writing<'_>) -> Result<Self, Error> {
         let relation = "insert into relation (line, relates_to, rel_type, replies_to, redacts, recheck)
                         values (?1, ?2, ?3, ?4, ?5, ?6)";
-        let said = "insert into said (line, body) values (?1, ?2)";
+        let said = "insert into said (line, body, has) values (?1, ?2, ?3)";
         Ok(Relating { relation: writing.0.prepare_cached(relation)?, said: writing.0.prepare_cached(said)? })
     }
 
     pub(super) fn relate(&mut self, line: i64, event: &Event, rel_type: Option<i64>) -> Result<(), Error> {
-        let Event { relates_to, replies_to, redacts, recheck, said, .. } = event;
+        let Event { relates_to, replies_to, redacts, recheck, .. } = event;
         let names_others = relates_to.is_some() || replies_to.is_some() || redacts.is_some();
         if names_others || rel_type.is_some() || recheck.is_some() {
             self.relation.execute(params![line, relates_to, rel_type, replies_to, redacts, recheck])?;
         }
-        if said.is_some() || event.is_edit {
-            self.said.execute(params![line, said])?;
+        let text = said::text(event);
+        if text.is_some() || event.is_edit {
+            self.said.execute(params![line, text, said::has(event, text.as_deref())])?;
         }
         Ok(())
     }

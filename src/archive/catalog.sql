@@ -112,10 +112,12 @@ create table relation (
 ) strict;
 
 -- What events say to be read and searched: their body, of an edit the new one, of a reaction its key. Of a reply without the quote that older clients put before the answer ("> <@user> …", up to an empty line):
--- what it quotes may be redacted.
+-- what it quotes may be redacted. Of a poll its question and answers, of m.room.topic the topic, of m.room.name the name.
 create table said (
     line integer primary key,
-    body text                               -- null: an edit without a readable new one
+    body text,                              -- null: an edit without a readable new one
+    has text                                -- what else there is in it, as words: link, image, video, file, audio, poll, and the ids
+                                            -- of those whom it mentions; @room: everybody
 ) strict;
 
 -- Archived events, readable. Their content is in their lines: `length` bytes of `path` from `start` on, or
@@ -123,7 +125,7 @@ create table said (
 -- `id_key = substr('$…', 2, 8) and event_id = '$…'`; one whose id names a server by `id_key = '$…:…'`.
 create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
-       user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, relation.relates_to,
+       user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, said.has, relation.relates_to,
        rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
        coalesce(line.redacted_by, case when type.name is not 'm.room.create'
                                        then (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
@@ -139,14 +141,21 @@ select line.event_id, room.room_id, line.stream_ordering, line.topological_order
   left join type rel on rel.type = relation.rel_type
   left join said on said.line = line.line;
 
--- What was said, as clients show it: messages and stickers that are not redacted, with the last valid edit of each.
+-- What was said, as clients show it: messages, stickers and polls that are not redacted, with the last valid edit of each. `line` is its
+-- line, `said_line` that which says so: of what is edited the edit's. (Without `glob`, `not like`, `is not 'text'` and `char`, which DuckDB
+-- cannot read.)
 create view message as
 select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender, told.type,
        case when edit.line is null then told.body
-            when told.replies_to is null or new.body not glob '> <*' and new.body not glob '> [*] <*' then new.body
-            when instr(new.body, char(10) || char(10)) = 0 then ''
-            else substr(new.body, instr(new.body, char(10) || char(10)) + 2) end as body,
-       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to
+            when told.replies_to is null or substr(new.body, 1, 3) <> '> <' and substr(new.body, 1, 5) <> '> * <' then new.body
+            when instr(new.body, '
+
+') = 0 then ''
+            else substr(new.body, instr(new.body, '
+
+') + 2) end as body,
+       edit.event_id as edited_by, told.rel_type, told.relates_to, told.replies_to,
+       case when edit.line is null then told.has else new.has end as has, told.line, coalesce(told.edit, told.line) as said_line
   from (select event.*,
                (select edit.line
                   from relation r
@@ -161,11 +170,19 @@ select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender
                    and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
                  order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
           from event
-         where event.type in ('m.room.message', 'm.sticker') and event.state_key is null
-           and event.rel_type is not 'm.replace'
+         where event.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and event.state_key is null
+           and coalesce(event.rel_type, '') <> 'm.replace'
            and event.redacted_by is null and not event.rejected and not event.soft_failed) told
   left join line edit on edit.line = told.edit
   left join said new on new.line = told.edit;
+
+-- The same, as the table `search` finds it: `rowid` is the line that says it.
+create view found as
+select message.*, said.line as rowid
+  from said
+  left join relation r on r.line = said.line and r.rel_type = (select type from type where name = 'm.replace')
+  left join line target on target.id_key = r.relates_to_key and target.event_id = r.relates_to
+  join message on message.line = coalesce(target.line, said.line) and message.said_line = said.line;
 
 -- Who was called what and when: every m.room.member event that clients saw, and those that the server fetched around a join
 -- (outliers), which have no line.

@@ -14,6 +14,7 @@ pub(crate) mod people;
 pub(crate) mod powers;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
+pub(crate) mod search;
 pub(crate) mod title;
 
 use rusqlite::{Connection, InterruptHandle};

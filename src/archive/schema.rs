@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::Error;
-use super::indexes;
+use super::{Error, full_text, indexes};
 
 /// Tables of SQLite's own, which `analyze` makes.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
 /// Refuses a catalog whose schema is not ours, and names what is not: everything is as `catalog.sql` has it; of the indexes that
-/// are made later, any may be missing.
+/// are made later, and of full-text search, any may be missing.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     let ours = Connection::open_in_memory()?;
     ours.execute_batch(include_str!("catalog.sql"))?;
     let without = objects(&ours)?;
     indexes::statements().try_for_each(|index| ours.execute_batch(index))?;
+    ours.execute_batch(full_text::TABLES)?;
     let ours = objects(&ours)?;
     let found = objects(connection)?;
     for (named, definition) in &found {
@@ -127,6 +127,8 @@ mod tests {
             connection.execute_batch(index).unwrap();
             check(&connection).unwrap();
         }
+        connection.execute_batch(full_text::TABLES).unwrap();
+        check(&connection).unwrap();
         connection.execute_batch("analyze").unwrap();
         check(&connection).unwrap();
     }
@@ -137,6 +139,8 @@ mod tests {
             ("create trigger t after insert on run begin delete from line; end", "trigger \"t\""),
             ("drop table file; create view file as select 'rooms' as path, 1 as bytes", "view \"file\""),
             ("create virtual table words using fts5 (word)", "table \"words"),
+            ("create virtual table search using fts5 (body, has, content=\"event\")", "table \"search"),
+            ("create trigger search_line after update on line begin delete from line; end", "trigger \"search_line"),
             ("drop table file; create virtual table file using fts5 (path, bytes)", "table \"file"),
             ("create index more on run (hex(zeroblob(100000000)))", "index \"more\""),
             ("alter table run add column more text as (hex(zeroblob(100000000)))", "table \"run\""),

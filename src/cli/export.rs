@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// Render no transcripts: they wait for the next export without this, or for `synapse-export render`
     #[arg(long)]
     no_markdown: bool,
+    /// Leave the index of `search` as it is: it waits for the next export without this, or for `synapse-export search --update`
+    #[arg(long)]
+    no_search: bool,
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
@@ -114,6 +117,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 }
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())
             })?;
+        }
+        if !args.no_search && !summary.stopped && signal.borrow().is_none() {
+            tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),

@@ -192,6 +192,40 @@ pub(super) fn visible(text: &str) -> String {
     visible
 }
 
+/// Text of people as a terminal may see it: what controls it or turns the direction of writing is escaped; signs that belong to
+/// letters stay.
+pub(super) fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{200c}' | '\u{200d}' | '\u{200e}' | '\u{200f}' => readable.push(c),
+            '\u{202a}'..='\u{202e}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{61c}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e001f}' => readable.extend(c.escape_unicode()),
+            c if c.is_control() => readable.extend(c.escape_default()),
+            c => readable.push(c),
+        }
+    }
+    readable
+}
+
+/// Shows people a text with a part of it marked, in bytes.
+pub(super) fn mark(text: &str, part: &std::ops::Range<usize>) {
+    if !is_for_people() {
+        return;
+    }
+    let width = |text: &str| console::measure_text_width(&readable(text));
+    let (start, end) = (part.start.min(text.len()), part.end.min(text.len()));
+    let (before, marked) = (width(&text[..start]), text.get(start..end).map_or(1, width).max(1));
+    let line = format!("  {}\n  {}{}", readable(text), " ".repeat(before), "^".repeat(marked));
+    BARS.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
+}
+
 /// A JSON text whose strings show a terminal nothing that would change how it writes.
 pub(super) fn harmless(json: &str) -> String {
     let mut text = String::with_capacity(json.len());

@@ -23,7 +23,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping"))?;
     let began = Instant::now();
-    let archive = match (args.archive.rebuild(interrupt(&signal)), *signal.borrow()) {
+    let mut archive = match (args.archive.rebuild(interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,
     };
@@ -38,6 +38,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         began.elapsed().as_secs_f64()
     );
     warn_of_loss(&archive);
+    super::search::update(&mut archive, false, &|| signal.borrow().is_none())?;
+    if let Some(number) = *signal.borrow() {
+        return Ok(Outcome::Signalled(number));
+    }
     Ok(if archive.lost() > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 

@@ -287,6 +287,13 @@ fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
     }
 }
 
+/// A topic, as a string or as MSC3765 has it.
+pub(crate) fn topic(content: &Object<'_>) -> Option<String> {
+    let is_some = |text: &String| !text.trim().is_empty();
+    let text = content.text("topic").map(Cow::into_owned).filter(is_some);
+    text.or_else(|| content.object("m.topic").and_then(|topic| extensible(&topic)).filter(is_some))
+}
+
 /// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
 pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
     /// Characters.

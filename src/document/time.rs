@@ -45,6 +45,11 @@ impl Zone {
         time.map(|time| time.with_timezone(&self.0))
     }
 
+    /// A time as it is there.
+    pub(crate) fn local(self, time: DateTime<chrono::Utc>) -> DateTime<Tz> {
+        time.with_timezone(&self.0)
+    }
+
     /// The date and the offset at a time, if it is one that has a day.
     pub(crate) fn date(self, at: Option<i64>) -> Option<LocalDate> {
         self.time(at).map(|time| LocalDate { date: time.date_naive(), offset: time.offset().fix() })

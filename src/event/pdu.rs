@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use super::having::Having;
 use super::object::{Object, members, text};
 use super::scan::{self, Fault, Scanner};
 
@@ -75,6 +76,7 @@ pub(super) struct Content<'a> {
     body: Option<&'a str>,
     /// `m.new_content`, if it is an object.
     edited: Option<&'a str>,
+    having: Having<'a>,
     keys: Keys,
 }
 
@@ -262,6 +264,9 @@ impl<'a> Content<'a> {
                     "m.relates_to" => content.look_into_relation(value),
                     "redacts" => content.redacts = scan::text(value),
                     "body" => content.body = Some(value),
+                    "msgtype" => content.having.msgtype = Some(value),
+                    "formatted_body" => content.having.formatted_body = Some(value),
+                    "m.mentions" => content.having.mentions = Some(value),
                     "m.new_content" => content.edited = Some(value).filter(|value| value.starts_with('{')),
                     _ => {}
                 }
@@ -301,6 +306,22 @@ impl<'a> Content<'a> {
             Some((_, answer)) => answer.to_owned(),
             None => String::new(),
         })
+    }
+
+    /// What a message has beside its text: see [`Having`].
+    pub(super) fn has(&self, kind: &str, is_state: bool) -> Option<String> {
+        if kind != "m.room.message" || is_state {
+            return None;
+        }
+        match self.edited.filter(|_| self.is_edit(is_state)) {
+            None => self.having.words(),
+            Some(new) => {
+                let new = Object::of(new);
+                let value = |key| new.get(key).map(RawValue::get);
+                let (msgtype, formatted_body) = (value("msgtype"), value("formatted_body"));
+                Having { msgtype, formatted_body, mentions: value("m.mentions") }.words()
+            }
+        }
     }
 
     /// Takes the relation, or else the reply, that `m.relates_to` is. What a thread's events reply to only for clients that

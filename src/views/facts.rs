@@ -1,8 +1,8 @@
 //! What a room is now, by its state events.
 
-use super::phrases::topic;
 use crate::archive::Error;
 use crate::archive::reading::{Reader, rooms, title};
+use crate::document::message::topic;
 use crate::document::page::{RoomFacts, Title};
 use crate::event::Object;
 

@@ -1,7 +1,5 @@
 //! What happened in a room beside the messages, in a few words.
 
-use std::borrow::Cow;
-
 use super::{beacon, rules, settings};
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
@@ -9,19 +7,12 @@ use crate::archive::reading::names::MemberNames;
 use crate::document::beacon::is_info;
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Name, RoomLink, Span};
-use crate::document::message::{display_name, extensible};
+use crate::document::message::{display_name, topic};
 use crate::document::text::shortened;
 use crate::event::Object;
 
 /// The longest text that is quoted from a state event, in characters.
 const LONGEST: usize = 200;
-
-/// The topic that a content gives: as text, or as clients write it that know more (MSC3765).
-pub(super) fn topic(content: &Object<'_>) -> Option<String> {
-    let is_some = |text: &String| !text.trim().is_empty();
-    let text = content.text("topic").map(Cow::into_owned).filter(is_some);
-    text.or_else(|| content.object("m.topic").and_then(|topic| extensible(&topic)).filter(is_some))
-}
 
 fn words(words: &'static str) -> Span {
     Span::words(words)

@@ -121,12 +121,25 @@ impl Shown {
         zone: Zone,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let room_id = &*self.found.room_id;
         let options = Options { zone, ..Options::new(show_redacted) };
         let mut memory = Memory::default();
         let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let head = self.head(reader, place, &options, &mut memory)?;
         out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
+        self.write_passage(reader, context, &options, &mut memory, out)
+    }
+
+    /// Writes what transcripts tell of it, and of so many events of its day before and after.
+    fn write_passage(
+        &self,
+        reader: &Reader<'_>,
+        context: usize,
+        options: &Options,
+        memory: &mut Memory,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let room_id = &*self.found.room_id;
+        let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let before = beside(reader, room_id, place, Side::Before, context)?;
         let after = beside(reader, room_id, place, Side::After, context)?;
         let before = before.iter().rev().map(|of| found::read(reader, room_id, of));
@@ -141,10 +154,23 @@ impl Shown {
             if events.peek().is_some() {
                 out.write_all(markdown::part_head(part).as_bytes()).map_err(Error::Transcript)?;
                 let mut out = Markdown::to(out);
-                DayBuilder::passage(reader, room_id, &place.day, &options, &mut memory, &mut out, &mut events)?;
+                DayBuilder::passage(reader, room_id, &place.day, options, memory, &mut out, &mut events)?;
             }
         }
         Ok(())
+    }
+
+    /// Writes it with so many events of its day before and after, as a transcript shows them.
+    pub(crate) fn write_around(
+        &self,
+        reader: &Reader<'_>,
+        context: usize,
+        show_redacted: bool,
+        zone: Zone,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let options = Options { zone, ..Options::new(show_redacted) };
+        self.write_passage(reader, context, &options, &mut Memory::default(), out)
     }
 
     /// What stands above its passage.

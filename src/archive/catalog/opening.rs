@@ -168,6 +168,13 @@ impl Catalog {
         Ok(catalog)
     }
 
+    /// As [`Catalog::open_to_show`], to search in: what that takes grows with what is there.
+    pub(crate) fn open_to_search(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
+        let mut catalog = Catalog::open_to_show(archive, directory)?;
+        catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
+        Ok(catalog)
+    }
+
     /// Whether it has just been made, or was found in WAL mode, on a file system that other hosts may have too. There it has an
     /// older kind of journal, which is read by one and written by another in turn.
     #[must_use]

@@ -1,0 +1,365 @@
+//! Whether a line is a hit: by what the catalog knows of it now, of what it edits and of what edits it.
+
+use std::collections::HashMap;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::super::super::catalog::key;
+use super::super::super::full_text::searched;
+use super::super::super::layout::DayName;
+use super::super::super::{Error, layout};
+use super::super::Reader;
+use super::{Options, Test};
+use crate::document::poll;
+use crate::search::matching::Text;
+use crate::search::query::{Has, Is, Part, Query};
+
+/// Where a hit stands in the order of hits, of which the greatest is the newest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// Milliseconds since the epoch.
+    pub(crate) at: i64,
+    /// The event that says it: of what is edited, the edit.
+    pub(crate) said_by: String,
+    line: i64,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    pub(crate) key: Key,
+    pub(crate) event_id: String,
+    pub(crate) room_id: String,
+    pub(crate) sender: Option<String>,
+    /// Milliseconds since the epoch.
+    pub(crate) at: Option<i64>,
+    pub(crate) kind: String,
+    /// The day of its transcript.
+    pub(crate) day: String,
+    /// The room's directory below `rooms/`.
+    pub(crate) directory: String,
+    /// What it says; none: nothing that can be read.
+    pub(crate) body: Option<String>,
+    /// The edit that says so.
+    pub(crate) edited_by: Option<String>,
+    /// An edit has replaced it.
+    pub(crate) is_earlier: bool,
+    pub(crate) is_redacted: bool,
+}
+
+/// A line, as the catalog has it.
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the line")]
+struct CheckedLine {
+    line: i64,
+    event_id: String,
+    room: i64,
+    kind: Option<String>,
+    state_key: Option<String>,
+    sender: Option<i64>,
+    at: Option<i64>,
+    is_redacted: bool,
+    is_accepted: bool,
+    body: Option<String>,
+    has: Option<String>,
+    is_edit: bool,
+    is_threaded: bool,
+    relates_to: Option<String>,
+    is_reply: bool,
+    day: String,
+}
+
+const COLUMNS: &str =
+    "line.line, line.event_id, file.room, type.name, line.state_key, line.sender, line.origin_server_ts,
+    line.redacted_by is not null or exists (select 1 from erased where erased.user_id = (select user_id from user where user.user = line.sender)), not line.rejected and not line.soft_failed, said.body, said.has,
+    rel.name is 'm.replace' and line.state_key is null and type.name is not 'm.room.encrypted', rel.name is 'm.thread',
+    relation.relates_to, relation.replies_to is not null, file.day
+  from line cross join file on file.file = line.file
+  left join type on type.type = line.type
+  left join said on said.line = line.line
+  left join relation on relation.line = line.line
+  left join type rel on rel.type = relation.rel_type";
+
+impl CheckedLine {
+    fn read(row: &Row<'_>) -> rusqlite::Result<CheckedLine> {
+        Ok(CheckedLine {
+            line: row.get(0)?,
+            event_id: row.get(1)?,
+            room: row.get(2)?,
+            kind: row.get(3)?,
+            state_key: row.get(4)?,
+            sender: row.get(5)?,
+            at: row.get(6)?,
+            is_redacted: row.get(7)?,
+            is_accepted: row.get(8)?,
+            body: row.get(9)?,
+            has: row.get(10)?,
+            is_edit: row.get(11)?,
+            is_threaded: row.get(12)?,
+            relates_to: row.get(13)?,
+            is_reply: row.get(14)?,
+            day: row.get::<_, DayName>(15)?.0,
+        })
+    }
+
+    fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it is of a kind that is searched.
+    fn is_searched(&self) -> bool {
+        match self.kind() {
+            "m.room.message" | "m.sticker" | "m.room.encrypted" => self.state_key.is_none(),
+            "m.room.topic" | "m.room.name" => self.state_key.as_deref() == Some(""),
+            kind => poll::is_start(kind) && self.state_key.is_none(),
+        }
+    }
+}
+
+/// How many messages are remembered by their newest edits.
+const EDITED: usize = 100_000;
+
+/// Looks at lines one by one.
+pub(super) struct Checker<'r> {
+    reader: &'r Reader<'r>,
+    query: &'r Query<Test>,
+    options: Options,
+    wants_redacted: bool,
+    /// The query asks what is said, and not only how and when.
+    asks_for_content: bool,
+    /// By the lines of messages: the newest valid edit, if there is one.
+    edits: HashMap<i64, Option<i64>>,
+}
+
+/// A line that says something, and what it says it of.
+struct Found {
+    said: CheckedLine,
+    /// What it edits.
+    edited: Option<CheckedLine>,
+    is_earlier: bool,
+    is_edited: bool,
+}
+
+impl Found {
+    fn message(&self) -> &CheckedLine {
+        self.edited.as_ref().unwrap_or(&self.said)
+    }
+
+    fn key(&self) -> Key {
+        // an edit that claims to be older than what it edits does not move it
+        let at = self.message().at.unwrap_or(i64::MIN).min(self.said.at.unwrap_or(i64::MIN));
+        Key { at, said_by: self.said.event_id.clone(), line: self.said.line }
+    }
+}
+
+impl<'r> Checker<'r> {
+    pub(super) fn new(reader: &'r Reader<'r>, query: &'r Query<Test>, options: Options) -> Checker<'r> {
+        let (mut wants_redacted, mut asks_for_content) = (options.show_redacted, false);
+        query.each_part(true, &mut |part, _| {
+            wants_redacted |= matches!(part, Part::Is(Test::Is(Is::Redacted)));
+            asks_for_content |= match part {
+                Part::Words(_) | Part::Is(Test::Mentions(_)) => true,
+                Part::Is(Test::Has(has)) => has.is_told_by_itself(),
+                Part::Is(_) => false,
+            };
+        });
+        Checker { reader, query, options, wants_redacted, asks_for_content, edits: HashMap::new() }
+    }
+
+    /// Whether a line is a hit, and where it stands in their order. `is_matched`: the index has found the words in it.
+    pub(super) fn check(&mut self, line: i64, is_matched: bool) -> Result<Option<Key>, Error> {
+        let Some(found) = self.find(line)? else { return Ok(None) };
+        let is_hit = self.holds(&found, is_matched)?;
+        Ok(is_hit.then(|| found.key()))
+    }
+
+    /// What a hit says.
+    pub(super) fn hit(&mut self, key: &Key) -> Result<Hit, Error> {
+        let found = self.find(key.line)?.ok_or_else(|| Error::altered("the line of", &key.said_by))?;
+        let message = found.message();
+        let sql =
+            "select room.room_id, room.directory, (select user_id from user where user = ?2) from room where room = ?1";
+        let (room_id, directory, sender): (String, String, Option<String>) = self
+            .reader
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![message.room, message.sender], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let is_redacted = message.is_redacted || found.said.is_redacted;
+        let body = found.said.body.clone().filter(|_| !is_redacted || self.options.show_redacted);
+        Ok(Hit {
+            key: key.clone(),
+            event_id: message.event_id.clone(),
+            directory: layout::checked_directory(&room_id, &directory)?,
+            room_id,
+            sender,
+            at: message.at,
+            kind: message.kind().to_owned(),
+            day: message.day.clone(),
+            body: body.map(|body| searched(body, found.said.is_edit)),
+            edited_by: found.edited.as_ref().map(|_| found.said.event_id.clone()),
+            is_earlier: found.is_earlier,
+            is_redacted,
+        })
+    }
+
+    /// Where an event stands in the order of hits.
+    pub(super) fn key_of(&mut self, event_id: &str) -> Result<Option<Key>, Error> {
+        let Some(row) = self.row_of(event_id, None)? else { return Ok(None) };
+        let line = match self.newest_edit(&row)? {
+            Some(edit) if !row.is_edit => edit,
+            _ => row.line,
+        };
+        let Some(said) = self.row(line)? else { return Ok(None) };
+        let edited = if said.is_edit { self.edited(&said)? } else { None };
+        Ok(Some(Found { said, edited, is_earlier: false, is_edited: false }.key()))
+    }
+
+    /// A line that says something to be found, whatever the query asks for.
+    fn find(&mut self, line: i64) -> Result<Option<Found>, Error> {
+        let Some(said) = self.row(line)? else { return Ok(None) };
+        let is_shown =
+            |row: &CheckedLine| row.is_accepted && row.is_searched() && (!row.is_redacted || self.wants_redacted);
+        if !is_shown(&said) {
+            return Ok(None);
+        }
+        let (mut is_earlier, mut edited) = (false, None);
+        let newest;
+        if said.is_edit {
+            let Some(message) = self.edited(&said)? else { return Ok(None) };
+            let is_valid = is_shown(&message)
+                && !message.is_edit
+                && message.state_key.is_none()
+                && said.body.is_some()
+                && message.sender == said.sender
+                && message.kind == said.kind;
+            if !is_valid {
+                return Ok(None);
+            }
+            newest = self.newest_edit(&message)?;
+            is_earlier = newest != Some(said.line);
+            edited = Some(message);
+        } else {
+            newest = self.newest_edit(&said)?;
+            is_earlier |= newest.is_some();
+        }
+        if is_earlier && !self.options.edits {
+            // what a redacted edit said is found like what is redacted, and not as an earlier one
+            let is_redacted_edit = said.is_edit && said.is_redacted;
+            if !is_redacted_edit {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Found { said, edited, is_earlier, is_edited: newest.is_some() }))
+    }
+
+    fn holds(&self, found: &Found, is_matched: bool) -> Result<bool, Error> {
+        let (message, said) = (found.message(), &found.said);
+        let is_redacted = message.is_redacted || said.is_redacted;
+        // nothing of a text that must not be shown tells whether it has a word
+        if is_redacted && !self.options.show_redacted && self.asks_for_content {
+            return Ok(false);
+        }
+        let body = said.body.as_ref();
+        if body.is_none() && self.query.has_words() {
+            return Ok(false);
+        }
+        let body = body.map(|body| searched(body.clone(), said.is_edit)).unwrap_or_default();
+        let mut cut = None;
+        let mut part_holds = |part: Part<'_, Test>| match part {
+            Part::Words(phrase) => {
+                let text = cut
+                    .get_or_insert_with(|| if self.options.substring { Text::whole(&body) } else { Text::of(&body) });
+                Ok(text.has(phrase))
+            }
+            Part::Is(test) => self.passes(test, found),
+        };
+        for part in self.query.parts().iter().filter(|part| !(is_matched && part.has_words())) {
+            if !part.holds(&mut part_holds)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn passes(&self, test: &Test, found: &Found) -> Result<bool, Error> {
+        let (message, said) = (found.message(), &found.said);
+        Ok(match test {
+            Test::From(users) => message.sender.is_some_and(|sender| users.contains(&sender)),
+            Test::In(rooms) => rooms.contains(&message.room),
+            Test::At(range) => message.at.is_some_and(|at| range.contains(&at)),
+            Test::Has(Has::Reaction) => self.is_related(message, "m.annotation")?,
+            Test::Has(Has::Thread) => self.is_related(message, "m.thread")?,
+            Test::Has(Has::Edit) | Test::Is(Is::Edited) => found.is_edited,
+            Test::Has(has) => is_word(said.has.as_deref(), has.name()),
+            Test::Is(Is::Reply) => message.is_reply,
+            Test::Is(Is::Thread) => message.is_threaded,
+            Test::Is(Is::Redacted) => message.is_redacted || said.is_redacted,
+            Test::Is(Is::Encrypted) => message.kind() == "m.room.encrypted",
+            Test::Mentions(users) => users.iter().any(|user| is_word(said.has.as_deref(), user)),
+        })
+    }
+
+    fn row(&self, line: i64) -> Result<Option<CheckedLine>, Error> {
+        let sql = format!("select {COLUMNS} where line.line = ?1");
+        Ok(self.reader.connection.prepare_cached(&sql)?.query_row([line], CheckedLine::read).optional()?)
+    }
+
+    fn row_of(&self, event_id: &str, room: Option<i64>) -> Result<Option<CheckedLine>, Error> {
+        let sql = format!(
+            "select {COLUMNS} where line.id_key = {} and line.event_id = ?1 and (?2 is null or file.room = ?2)",
+            key!("?1")
+        );
+        let found = self.reader.connection.prepare_cached(&sql)?.query_row(params![event_id, room], CheckedLine::read);
+        Ok(found.optional()?)
+    }
+
+    /// What an edit names.
+    fn edited(&self, edit: &CheckedLine) -> Result<Option<CheckedLine>, Error> {
+        edit.relates_to.as_deref().map_or(Ok(None), |id| self.row_of(id, Some(edit.room)))
+    }
+
+    /// The line of the newest valid edit of a message.
+    fn newest_edit(&mut self, message: &CheckedLine) -> Result<Option<i64>, Error> {
+        if let Some(known) = self.edits.get(&message.line) {
+            return Ok(*known);
+        }
+        let sql = concat!(
+            "select edit.line from relation r indexed by relation_relates_to
+               cross join line edit on edit.line = r.line
+               cross join said on said.line = r.line
+               cross join file on file.file = edit.file
+              where r.relates_to_key = ",
+            key!("?1"),
+            "   and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = 'm.replace')
+                and edit.sender is ?3 and edit.type = (select type from line where line = ?4) and edit.state_key is null
+                and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
+              order by edit.origin_server_ts desc, edit.event_id desc limit 1"
+        );
+        let values = params![message.event_id, message.room, message.sender, message.line];
+        let newest = self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+        if self.edits.len() >= EDITED {
+            self.edits.clear();
+        }
+        self.edits.insert(message.line, newest);
+        Ok(newest)
+    }
+
+    /// Whether other events say something of a message, or of an edit of it.
+    fn is_related(&self, message: &CheckedLine, rel_type: &str) -> Result<bool, Error> {
+        let sql = concat!(
+            "select exists (
+                select 1 from relation r indexed by relation_relates_to
+                 cross join line on line.line = r.line
+                 cross join file on file.file = line.file
+                 where r.relates_to_key = ",
+            key!("?1"),
+            "      and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = ?3)
+                   and line.redacted_by is null and not line.rejected and not line.soft_failed)"
+        );
+        let values = params![message.event_id, message.room, rel_type];
+        Ok(self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
+    }
+}
+
+fn is_word(words: Option<&str>, word: &str) -> bool {
+    words.is_some_and(|words| words.split(' ').any(|one| one == word))
+}

@@ -1,0 +1,469 @@
+//! `synapse-export search`: finds what was said in an archive.
+//!
+//! Asks no database. Changes nothing, but for the index of words with `--update` and `--index`.
+
+use std::io::Write as _;
+
+use anyhow::{Result, bail};
+use chrono::Utc;
+use serde::Serialize;
+use tracing::{error, info, warn};
+
+use super::log::{self, harmless, readable};
+use super::output::Output;
+use super::report::Bar;
+use super::signals::{Now, interrupt, watch_signals};
+use super::{ArchiveArgs, Outcome, WrongUsage, report};
+use crate::archive::reading::Reader;
+use crate::archive::reading::search::names::{self, Named};
+use crate::archive::reading::search::{Options, Search, Test};
+use crate::archive::{self, Archive, Catalog, SearchStanding};
+use crate::document::line::When;
+use crate::document::time::Zone;
+use crate::search::parser::{self, Reading, Wrong};
+use crate::search::query::{Condition, Query, Written};
+use crate::views::found::{Told, by_relevance, tell};
+use crate::views::shown::Shown;
+
+/// Find what was said in an archive: words, "phrases", beginnings*, who, where, when; from the archive alone
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
+pub(super) struct Args {
+    /// What to find: words, all of which a message has; `"phrases"`, `beginning*`, `AND`, `OR`, `NOT`, parentheses, and the operators below
+    #[arg(value_name = "WORDS")]
+    words: Vec<String>,
+    #[command(flatten)]
+    archive: ArchiveArgs,
+    #[command(flatten)]
+    conditions: Conditions,
+    /// Also what messages said before they were edited
+    #[arg(long)]
+    edits: bool,
+    /// Also what redacted messages said
+    #[arg(long)]
+    show_redacted: bool,
+    /// WORDS are parts of words, of any characters: every text is read
+    #[arg(long)]
+    substring: bool,
+    /// What comes first: the newest, or of the newest 5,000 those that have the words more often and closer together
+    #[arg(long, value_name = "BY", default_value = "newest")]
+    sort: Sort,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    limit: u32,
+    /// Only what comes behind the result with this event id: the next page
+    #[arg(long, value_name = "EVENT", allow_hyphen_values = true)]
+    after_result: Option<String>,
+    /// With so many events of its day before and after each
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=100), conflicts_with_all = ["json", "count"])]
+    context: Option<u16>,
+    /// Only how many there are
+    #[arg(long, conflicts_with_all = ["limit", "after_result", "sort"])]
+    count: bool,
+    /// A JSON object on each line
+    #[arg(long)]
+    json: bool,
+    /// Bring the index up to date, and find nothing
+    #[arg(long, conflicts_with_all = ["words", "index"])]
+    update: bool,
+    /// Keep an index for this archive, or none: then nothing of it is left on the disk, and every text is read. Remembered
+    #[arg(long, value_name = "on|off", conflicts_with = "words")]
+    index: Option<Switch>,
+}
+
+const AFTER_HELP: &str = "\
+Operators, each also an option: from:alice, in:ops (an id, a name, or a part of one), before:2026-11-22, after:yesterday, on:7d (dates \
+of the archive's time zone), has:link (image, video, file, audio, poll, reaction, edit, thread), is:reply (thread, redacted, edited, encrypted), mentions:bob. \
+What must not be comes behind NOT, or behind - (after a --, lest it be taken for an option).
+
+An argument with spaces in it is a phrase, unless it has something else to say: search 'quick brown' finds these words one after the \
+other. Accents and upper case make no difference. Exit status 1: nothing is found.";
+
+/// How many of the newest are put in order of relevance.
+const RANKED: usize = 5_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Sort {
+    Newest,
+    Relevance,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+/// The operators as options.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Conditions")]
+struct Conditions {
+    /// Sent by: an id, a name, a part of one
+    #[arg(long, value_name = "USER")]
+    from: Vec<String>,
+    /// In a room: an id, an alias, a name, a part of one
+    #[arg(long = "in", value_name = "ROOM")]
+    within: Vec<String>,
+    /// Before a date: 2026-11-22, 2026-11, yesterday, 7d
+    #[arg(long, value_name = "DATE")]
+    before: Vec<String>,
+    /// After a date
+    #[arg(long, value_name = "DATE")]
+    after: Vec<String>,
+    /// On a date
+    #[arg(long, value_name = "DATE")]
+    on: Vec<String>,
+    /// With a link, image, video, file, audio, poll, reaction, edit or thread
+    #[arg(long, value_name = "WHAT")]
+    has: Vec<String>,
+    /// A reply, in a thread, redacted, edited or encrypted
+    #[arg(long, value_name = "WHAT")]
+    is: Vec<String>,
+    /// That mentions somebody
+    #[arg(long, value_name = "USER")]
+    mentions: Vec<String>,
+}
+
+impl Conditions {
+    /// As they would be written in a query.
+    fn written(&self) -> Vec<String> {
+        let all = [
+            ("from", &self.from),
+            ("in", &self.within),
+            ("before", &self.before),
+            ("after", &self.after),
+            ("on", &self.on),
+            ("has", &self.has),
+            ("is", &self.is),
+            ("mentions", &self.mentions),
+        ];
+        let each = all.into_iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        each.map(|(name, value)| format!("{name}:\"{}\"", value.replace('"', " "))).collect()
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<Outcome> {
+    if args.update || args.index.is_some() {
+        return keep_index(args);
+    }
+    let mut texts = args.conditions.written();
+    if !args.words.is_empty() {
+        texts.insert(0, parser::joined(&args.words));
+    }
+    if texts.iter().all(|text| text.trim().is_empty()) {
+        return Err(WrongUsage("nothing is asked for: name words, or a condition such as from:alice".to_owned()).into());
+    }
+    let mut catalog = Catalog::open_to_search(&args.archive.archive, args.archive.catalog.directory.as_deref())?;
+    let zone = catalog.zone()?;
+    let reading = Reading { now: zone.local(Utc::now()), substring: args.substring };
+    let mut parsed = Vec::new();
+    for text in &texts {
+        match parser::parse(text, &reading) {
+            Ok(query) => parsed.push((text, query)),
+            Err(wrong) => return Ok(refuse(text, &wrong)),
+        }
+    }
+    let standing = catalog.search_standing()?;
+    let found = catalog.read(|reader| {
+        let mut queries = Vec::new();
+        for (text, query) in parsed {
+            match resolve(reader, query)? {
+                Ok(query) => queries.push(query),
+                Err(wrong) => return Ok(Found::Wrong(text, wrong)),
+            }
+        }
+        find(args, reader, zone, &Query::all(queries))
+    })?;
+    let outcome = match found {
+        Found::Wrong(text, wrong) => return Ok(refuse(text, &wrong)),
+        Found::NotThere(id) => bail!("the archive has no event {}", report::shown(&id)),
+        Found::Count(count) => {
+            let mut out = Output::stdout();
+            if args.json {
+                writeln!(out, "{{\"count\":{count}}}")?;
+            } else {
+                writeln!(out, "{count}")?;
+            }
+            out.flush()?;
+            if count == 0 { Outcome::Nothing } else { Outcome::Done }
+        }
+        Found::These(told, passages, more) => {
+            write(args, zone, &told, &passages)?;
+            match (told.last(), more) {
+                (None, _) => info!("nothing is found"),
+                (Some(last), true) if args.sort == Sort::Newest => {
+                    info!("there are more: --after-result '{}' shows them", report::shown(&last.hit.key.said_by));
+                }
+                (_, true) => info!("there are more: --limit shows them"),
+                _ => {}
+            }
+            if told.is_empty() { Outcome::Nothing } else { Outcome::Done }
+        }
+    };
+    tell_standing(standing, args.substring);
+    Ok(outcome)
+}
+
+/// What came of a search.
+enum Found<'t> {
+    These(Vec<Told>, Vec<Vec<u8>>, bool),
+    Count(u64),
+    Wrong(&'t String, Wrong),
+    NotThere(String),
+}
+
+fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -> Result<Found<'t>, archive::Error> {
+    let options = Options { edits: args.edits, show_redacted: args.show_redacted, substring: args.substring };
+    let search = Search::new(reader, query, options);
+    if args.count {
+        return Ok(Found::Count(search.count()?));
+    }
+    let after = match &args.after_result {
+        None => None,
+        Some(id) => match search.key_of(id)? {
+            None => return Ok(Found::NotThere(id.clone())),
+            after => after,
+        },
+    };
+    let limit = args.limit as usize;
+    let most = if args.sort == Sort::Newest { limit + 1 } else { RANKED.max(limit + 1) };
+    let mut hits = search.newest(most, after.as_ref())?;
+    if args.sort == Sort::Relevance {
+        if hits.len() == most {
+            info!("the newest {most} are put in order of relevance, and there are more");
+        }
+        hits = by_relevance(hits, query, args.substring);
+    }
+    let more = hits.len() > limit;
+    hits.truncate(limit);
+    let told = tell(reader, hits, query, args.substring)?;
+    let mut passages = Vec::new();
+    if let Some(context) = args.context {
+        for told in &told {
+            let mut passage = Vec::new();
+            let shown = Shown::of(reader, &args.archive.archive, &told.hit.event_id, args.show_redacted)?;
+            if let Some(shown) = shown {
+                shown.write_around(reader, context.into(), args.show_redacted, zone, &mut passage)?;
+            }
+            passages.push(passage);
+        }
+    }
+    Ok(Found::These(told, passages, more))
+}
+
+/// Finds out whom and what the names in a query mean.
+fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Test>, Wrong>, archive::Error> {
+    let mut failed = None;
+    let resolved = query.resolve(&mut |written: Written| {
+        let Written { condition, at } = written;
+        let wrong = |what: String| Wrong { what, at: at.clone() };
+        let look = || -> Result<Result<Test, Wrong>, archive::Error> {
+            Ok(match &condition {
+                Condition::From(name) => match one(names::user(reader, name)?, "nobody", "people", name) {
+                    Ok(user) => Ok(Test::From(names::number_of(reader, &user)?.into_iter().collect())),
+                    Err(what) => Err(wrong(what)),
+                },
+                Condition::Mentions(name) if matches!(&**name, "@room" | "room") => {
+                    Ok(Test::Mentions(vec!["@room".to_owned()]))
+                }
+                Condition::Mentions(name) => {
+                    let user = one(names::user(reader, name)?, "nobody", "people", name);
+                    user.map(|user| Test::Mentions(vec![user])).map_err(wrong)
+                }
+                Condition::In(name) => {
+                    let room = one(names::room(reader, name)?, "no room", "rooms", name);
+                    room.map(|room| Test::In(vec![room.number])).map_err(wrong)
+                }
+                Condition::At(range) => Ok(Test::At(range.clone())),
+                Condition::Has(has) => Ok(Test::Has(*has)),
+                Condition::Is(is) => Ok(Test::Is(*is)),
+            })
+        };
+        look().unwrap_or_else(|error| {
+            failed = Some(error);
+            Err(wrong(String::new()))
+        })
+    });
+    failed.map_or(Ok(resolved), Err)
+}
+
+/// The only one that a name means, or why there is none.
+fn one<T>(named: Named<T>, nobody: &str, kind: &str, name: &str) -> Result<T, String> {
+    let name = readable(name);
+    match named {
+        Named::One(one) => Ok(one),
+        Named::Nobody => Err(format!("the archive has {nobody} with {name:?} for an id, a name or a part of one")),
+        Named::Several(fitting, more) => {
+            let fitting: Vec<String> = fitting.iter().map(|one| readable(one)).collect();
+            let more = if more { " and others" } else { "" };
+            Err(format!("several {kind} fit {name:?}: {}{more}; name one by its id", fitting.join(", ")))
+        }
+    }
+}
+
+/// Says what is wrong with a query, and marks its place.
+fn refuse(text: &str, wrong: &Wrong) -> Outcome {
+    error!(exit = 2, "the query is not understood: {}", wrong.what);
+    log::mark(text, &wrong.at);
+    Outcome::Refused
+}
+
+/// Says how far the index is, where that matters.
+fn tell_standing(standing: SearchStanding, is_substring: bool) {
+    match standing {
+        SearchStanding::Whole => {}
+        _ if is_substring => {}
+        SearchStanding::Off => info!("the archive has no index (--index on makes one): every text was read"),
+        SearchStanding::Behind { lines, of } if lines == of => {
+            info!(
+                "the archive has no index yet, and every text was read: an export makes one, or synapse-export search --update"
+            );
+        }
+        SearchStanding::Behind { lines, of } if lines <= Search::BEHIND => info!(
+            lines,
+            "the index lacks {lines} of {of} events, which were read instead; synapse-export search --update brings it up to date"
+        ),
+        SearchStanding::Behind { lines, of } => warn!(
+            lines,
+            "the index lacks {lines} of {of} events, of which only the last {} were read: something may not be found until synapse-export search --update has brought it up to date",
+            Search::BEHIND
+        ),
+    }
+}
+
+fn write(args: &Args, zone: Zone, told: &[Told], passages: &[Vec<u8>]) -> Result<()> {
+    let mut out = Output::stdout();
+    let is_bold = out.is_terminal() && console::colors_enabled();
+    let mut passages = passages.iter();
+    for told in told {
+        if args.json {
+            writeln!(out, "{}", harmless(&serde_json::to_string(&Json::of(told))?))?;
+            continue;
+        }
+        let Told { hit, room, sender, transcript, .. } = told;
+        let when = When::from(hit.at, None, zone).to_string();
+        let marks = [
+            (hit.is_earlier, "said before it was edited"),
+            (hit.edited_by.is_some() && !hit.is_earlier, "edited"),
+            (hit.is_redacted, "redacted"),
+        ];
+        let marks = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| (*mark).to_owned());
+        let head: Vec<String> = [when, readable(room), readable(sender)].into_iter().chain(marks).collect();
+        writeln!(out, "{}", head.join(" · "))?;
+        let text = match &hit.body {
+            Some(_) => highlighted(told, is_bold),
+            None if hit.kind == "m.room.encrypted" => "(encrypted)".to_owned(),
+            None if hit.is_redacted => "(redacted)".to_owned(),
+            None => "(no text)".to_owned(),
+        };
+        writeln!(out, "  {text}\n  {}  {}", readable(transcript), readable(&hit.event_id))?;
+        if let Some(passage) = passages.next() {
+            writeln!(out)?;
+            out.write_all(passage)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A snippet with what was found in bold.
+fn highlighted(told: &Told, is_bold: bool) -> String {
+    let (text, mut shown, mut at) = (&told.snippet.text, String::new(), 0);
+    for hit in &told.snippet.hits {
+        shown.push_str(&readable(&text[at..hit.start]));
+        let found = readable(&text[hit.clone()]);
+        if is_bold {
+            shown.push_str(&console::style(found).bold().force_styling(true).to_string());
+        } else {
+            shown.push_str(&found);
+        }
+        at = hit.end;
+    }
+    shown + &readable(&text[at..])
+}
+
+/// A result as JSON tells it.
+#[derive(Serialize)]
+struct Json<'a> {
+    event_id: &'a str,
+    room_id: &'a str,
+    room: &'a str,
+    sender: Option<&'a str>,
+    sender_name: &'a str,
+    origin_server_ts: Option<i64>,
+    day: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    body: Option<&'a str>,
+    snippet: &'a str,
+    /// Characters of the snippet, from and to before.
+    hits: Vec<[usize; 2]>,
+    transcript: &'a str,
+    edited_by: Option<&'a str>,
+    earlier: bool,
+    redacted: bool,
+}
+
+impl<'a> Json<'a> {
+    fn of(told: &'a Told) -> Json<'a> {
+        let Told { hit, room, sender, snippet, transcript } = told;
+        let characters = |end: usize| snippet.text[..end].chars().count();
+        Json {
+            event_id: &hit.event_id,
+            room_id: &hit.room_id,
+            room,
+            sender: hit.sender.as_deref(),
+            sender_name: sender,
+            origin_server_ts: hit.at,
+            day: &hit.day,
+            kind: &hit.kind,
+            body: hit.body.as_deref(),
+            snippet: &snippet.text,
+            hits: snippet.hits.iter().map(|hit| [characters(hit.start), characters(hit.end)]).collect(),
+            transcript,
+            edited_by: hit.edited_by.as_deref(),
+            earlier: hit.is_earlier,
+            redacted: hit.is_redacted,
+        }
+    }
+}
+
+/// Brings the index up to date, or switches it on or off.
+fn keep_index(args: &Args) -> Result<Outcome> {
+    let (stop, _stopped) = tokio::sync::watch::channel(false);
+    let signal = watch_signals(stop, Now::is("stopping"))?;
+    args.archive.find()?;
+    let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
+        (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+        (archive, _) => archive?,
+    };
+    if let Some(switch) = args.index {
+        archive.set_search(switch == Switch::On)?;
+    }
+    update(&mut archive, false, &|| signal.borrow().is_none())?;
+    let number = *signal.borrow();
+    if let (None, SearchStanding::Off) = (number, archive.catalog().search_standing()?) {
+        if args.update {
+            bail!("the archive has no index, as it was switched off: --index on makes one");
+        }
+        info!("the archive has no index any more");
+    }
+    Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+}
+
+/// Brings the index up to date, and tells how it goes.
+pub(super) fn update(archive: &mut Archive, at_most_a_minute: bool, goes_on: &dyn Fn() -> bool) -> Result<()> {
+    let mut bar = None;
+    let updated = archive.update_search(at_most_a_minute, &mut |done, all| {
+        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+        let part = done as f64 / all.max(1) as f64;
+        let text = || format!("search: {done} of {all} events");
+        bar.get_or_insert_with(Bar::new).show(part, text, |line| info!(part, events = done, "{line}"));
+        goes_on()
+    });
+    if let Some(bar) = &mut bar {
+        bar.end();
+    }
+    Ok(updated?)
+}
