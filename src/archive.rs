@@ -26,6 +26,7 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+mod plaintexts;
 mod readers;
 pub(crate) mod reading;
 mod rebuild;
@@ -56,6 +57,7 @@ pub use error::Error;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
+pub use plaintexts::{Plaintext, Plaintexts};
 pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub(crate) use stale_views::StaleDay;
@@ -261,6 +263,11 @@ impl Archive {
     #[must_use]
     pub fn for_once(self) -> Archive {
         Archive { once: true, ..self }
+    }
+
+    /// Lets what is read of it be what encrypted events say.
+    pub fn read_with(&mut self, plaintexts: Plaintexts) {
+        self.catalog.plaintexts = Some(plaintexts);
     }
 
     /// Whether the catalog can tell what is archived already.

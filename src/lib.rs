@@ -31,6 +31,7 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod keys;
 pub mod source;
 pub mod stream;
 pub mod views;

@@ -135,8 +135,12 @@ fn render_into(
 
 /// Writes what a document about a whole room begins with.
 pub fn document_head(archive: &Archive, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
-    let title = title::now(&archive.catalog().reader(), room_id)?;
-    out.write_all(markdown::document_head(room_id, &title).as_bytes()).map_err(Error::Transcript)
+    let reader = archive.catalog().reader();
+    let mut head = markdown::document_head(room_id, &title::now(&reader, room_id)?);
+    if reader.decrypts() {
+        head.push_str(markdown::ENCRYPTED_HEAD);
+    }
+    out.write_all(head.as_bytes()).map_err(Error::Transcript)
 }
 
 /// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.

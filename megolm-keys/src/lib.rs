@@ -25,4 +25,11 @@ pub use encrypted::{Encrypted, MEGOLM};
 pub use owner::{Fit, Owner};
 pub use payload::Payload;
 pub use refusal::Refusal;
+
+/// A Curve25519 key, as it is written in base64.
+#[must_use]
+pub fn curve25519(text: &str) -> Option<[u8; 32]> {
+    base64_text::key(text).map(|key| *key)
+}
+
 pub use session::{Kept, Session, Sessions, Unusable, Vouched};

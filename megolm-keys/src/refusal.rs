@@ -18,6 +18,8 @@ pub enum Refusal {
     Withheld(String),
     /// The session is there, and cannot be opened: another key, or it is damaged.
     Locked,
+    /// The session is there, and damaged.
+    SessionDamaged,
     /// Its session is another room's.
     OtherRoom,
     /// The event, or what it encrypts, is not as it should be.
@@ -41,6 +43,7 @@ impl Refusal {
             Refusal::StartsLater { .. } => "session_starts_later",
             Refusal::Withheld(_) => "withheld",
             Refusal::Locked => "session_cannot_be_opened",
+            Refusal::SessionDamaged => "session_damaged",
             Refusal::OtherRoom => "session_of_another_room",
             Refusal::Damaged(_) => "damaged",
             Refusal::Replay(_) => "replay",
@@ -53,14 +56,8 @@ impl Refusal {
     /// Whether a session that comes later may open it.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Refusal::NoSession
-                | Refusal::StartsLater { .. }
-                | Refusal::Withheld(_)
-                | Refusal::Locked
-                | Refusal::OtherRoom
-        )
+        use Refusal::{Locked, NoSession, OtherRoom, SessionDamaged, StartsLater, Withheld};
+        matches!(self, NoSession | StartsLater { .. } | Withheld(_) | Locked | SessionDamaged | OtherRoom)
     }
 
     /// That of an algorithm with this name, which a stranger chose.
@@ -84,6 +81,7 @@ impl fmt::Display for Refusal {
             }
             Refusal::Withheld(code) => write!(f, "the session is withheld ({})", code.escape_debug()),
             Refusal::Locked => f.write_str("the session cannot be opened: another key, or damaged"),
+            Refusal::SessionDamaged => f.write_str("the session is damaged where it is kept"),
             Refusal::OtherRoom => f.write_str("the session is another room's"),
             Refusal::Damaged(what) => write!(f, "damaged: {what}"),
             Refusal::Replay(of) => write!(f, "a replay of {}", of.escape_debug()),

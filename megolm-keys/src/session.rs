@@ -48,6 +48,7 @@ pub struct Session {
     inner: InboundGroupSession,
     sender_key: Option<[u8; 32]>,
     vouched: Vouched,
+    source: usize,
 }
 
 impl Session {
@@ -62,7 +63,7 @@ impl Session {
             return Err(Unusable::OtherId);
         }
         let sender_key = sender_key.and_then(crate::base64_text::key).map(|key| *key);
-        Ok(Session { inner, sender_key, vouched })
+        Ok(Session { inner, sender_key, vouched, source: 0 })
     }
 
     /// Its id.
@@ -89,6 +90,18 @@ impl Session {
         self.vouched
     }
 
+    /// The same, as it is from a source that is known by a number.
+    #[must_use]
+    pub fn of_source(self, source: usize) -> Session {
+        Session { source, ..self }
+    }
+
+    /// The source of what it knows first.
+    #[must_use]
+    pub fn source(&self) -> usize {
+        self.source
+    }
+
     /// The same in few bytes, to be kept.
     #[must_use]
     pub fn keep(&self) -> Kept {
@@ -99,6 +112,9 @@ impl Session {
     /// Unites it with another one, if that is the same at another index.
     fn unite(&mut self, other: &mut Session) -> bool {
         let Some(merged) = self.inner.merge(&mut other.inner) else { return false };
+        if other.first_index() < self.first_index() {
+            self.source = other.source;
+        }
         self.inner = merged;
         if other.vouched > self.vouched {
             self.vouched = other.vouched;
@@ -140,7 +156,7 @@ impl Kept {
     pub fn open(&self) -> Result<Session, Unusable> {
         let exported = ExportedSessionKey::from_bytes(&self.exported).map_err(|_| Unusable::Damaged)?;
         let inner = InboundGroupSession::import(&exported, SessionConfig::version_1());
-        Ok(Session { inner, sender_key: self.sender_key, vouched: self.vouched })
+        Ok(Session { inner, sender_key: self.sender_key, vouched: self.vouched, source: 0 })
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) mod title;
 
 use rusqlite::{Connection, InterruptHandle};
 
-use super::{Catalog, Error};
+use super::{Catalog, Error, Plaintexts};
 
 /// How much is remembered of a kind before it is looked up again.
 pub(crate) const REMEMBERED: usize = 5_000;
@@ -19,25 +19,34 @@ pub(crate) const REMEMBERED: usize = 5_000;
 /// A read-only view of an archive.
 pub(crate) struct Reader<'c> {
     connection: &'c Connection,
+    /// What encrypted events say, if that is to be told.
+    plaintexts: Option<&'c Plaintexts>,
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection) -> Reader<'c> {
-        Reader { connection }
+        Reader { connection, plaintexts: None }
+    }
+}
+
+impl Reader<'_> {
+    /// Whether it tells what encrypted events say.
+    pub(crate) fn decrypts(&self) -> bool {
+        self.plaintexts.is_some()
     }
 }
 
 impl Catalog {
     /// The archive as it is from one statement to the next.
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.connection)
+        Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&self.connection) }
     }
 
     /// The archive as it is at one time, for as long as `work` reads it: to begin and to end a statement alone costs as much as a
     /// whole look.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let reading = self.connection.transaction()?;
-        work(&Reader::new(&reading))
+        work(&Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&reading) })
     }
 
     /// What ends its statements early.

@@ -2,6 +2,7 @@
 //!
 //! Reads the database alone, and leaves no archive behind.
 
+mod decrypting;
 mod document;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
+use super::keys::{self, KeyArgs};
 use super::lag::InitialCopy;
 use super::log::harmless;
 use super::output::Output;
@@ -23,6 +25,7 @@ use super::{Outcome, WrongUsage};
 use crate::event::{Event, Redaction};
 use crate::export;
 use crate::source::{self, Bans, Database, ListedRoom, Matches, Row, Rows};
+use decrypting::Decrypting;
 use document::Document;
 
 /// How many warnings about events are given in full.
@@ -60,6 +63,13 @@ pub(super) struct Args {
     /// in `unsigned` are left out. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
+    /// Decrypt what can be, by the keys that the options below name. In JSON lines `type` and `content` are the decrypted ones, those that
+    /// are stored stand under `synapse.encrypted`; of what cannot be read `synapse.undecryptable` says why. In a markdown document what
+    /// was encrypted has a mark. The room is read more than once
+    #[arg(long)]
+    decrypt: bool,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -93,7 +103,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             database = Database::connect(&config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
-        let ended = dump(args, &database, out, signal, stopped).await;
+        let ended = Box::pin(dump(args, &database, out, signal, stopped)).await;
         // what was being read is cancelled
         database.close().await;
         ended
@@ -110,6 +120,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Refuses options that would do nothing.
 fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    if args.decrypt {
+        args.keys.check()?;
+    } else if args.keys.names_any() {
+        return refused("sources of keys are named, and nothing is decrypted without --decrypt");
+    }
     match args.format {
         Format::Markdown if args.honour_redactions => refused(
             "--honour-redactions is for JSON lines: --format markdown leaves out what was redacted in any case, unless --show-redacted",
@@ -135,16 +150,18 @@ async fn dump(
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
+        let decrypting =
+            if args.decrypt { Some(Decrypting::begin(&args.keys, database, &room_id).await?) } else { None };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
-        anyhow::Ok((room_id, bans, state))
+        anyhow::Ok((room_id, bans, decrypting, state))
     };
-    let (room_id, bans, state) = tokio::select! {
+    let (room_id, bans, decrypting, state) = tokio::select! {
         begun = begun => begun?,
         Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
     };
     let counter = Counter::new("events read", out.is_terminal());
     if args.format == Format::Markdown {
-        let ended = document(args, database, &room_id, state, out, counter, stopped).await;
+        let ended = document(args, database, &room_id, (state, decrypting), out, counter, stopped).await;
         // a signal that comes when all is written changes nothing
         let number = signal.borrow().filter(|_| ended.is_err());
         return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
@@ -153,6 +170,7 @@ async fn dump(
         database,
         honour_redactions: args.honour_redactions,
         bans,
+        decrypting,
         out,
         counter,
         lines: 0,
@@ -172,7 +190,7 @@ async fn document(
     args: &Args,
     database: &Database,
     room_id: &str,
-    state: Option<Rows>,
+    (state, decrypting): (Option<Rows>, Option<Decrypting>),
     mut out: Output,
     mut counter: Counter,
     stopped: export::Stop,
@@ -180,7 +198,8 @@ async fn document(
     report::bans(database);
     let bounded = args.since.is_some() || args.until.is_some();
     let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-    let document = Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state };
+    let document =
+        Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state, decrypting };
     let written = document.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
     let off = written?;
@@ -193,6 +212,7 @@ struct Dump<'a> {
     database: &'a Database,
     honour_redactions: bool,
     bans: Bans,
+    decrypting: Option<Decrypting>,
     out: Output,
     counter: Counter,
     lines: u64,
@@ -230,7 +250,8 @@ impl Dump<'_> {
             self.write(rows).await?;
         }
         let state_lines = self.lines;
-        self.write(self.database.room(room_id, args.since, args.until, args.honour_redactions)).await?;
+        let asks = args.honour_redactions || self.decrypting.is_some();
+        self.write(self.database.room(room_id, args.since, args.until, asks)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
@@ -242,6 +263,9 @@ impl Dump<'_> {
         self.out.finish()?;
         if self.warnings > WARNINGS {
             warn!("{} more of these", self.warnings - WARNINGS);
+        }
+        if let Some(decrypting) = &self.decrypting {
+            keys::report(room_id, decrypting.numbers());
         }
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
@@ -278,7 +302,12 @@ impl Dump<'_> {
                 }
                 is_first
             });
-            let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
+            let shown = match &mut self.decrypting {
+                Some(decrypting) => decrypting.events(&events).await?,
+                None => Vec::new(),
+            };
+            let shown = if shown.is_empty() { &events } else { &shown };
+            let lines = if self.honour_redactions { self.honoured(&events, shown).await? } else { plain(shown) };
             for event in &events {
                 if let Some(damage) = &event.damage {
                     self.damaged += 1;
@@ -300,7 +329,8 @@ impl Dump<'_> {
         }
     }
 
-    async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
+    /// The lines of events as they are `shown`, of those that are redacted what their redaction leaves of what is stored.
+    async fn honoured(&mut self, events: &[Box<Event>], shown: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
         let redaction = |event: &Event| {
@@ -308,10 +338,10 @@ impl Dump<'_> {
             Some(Redaction { event, redacted: of_redactions.contains_key(&event.event_id) })
         };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
-        for event in events {
+        for (event, shown) in events.iter().zip(shown) {
             let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
-            let honoured = event.honouring(redaction);
+            let honoured = if redaction.is_some() { event.honouring(redaction) } else { shown.honouring(None) };
             warnings.extend(honoured.warning.map(|warning| (event, warning)));
             lines.push_str(&honoured.line);
             lines.push('\n');
@@ -334,7 +364,7 @@ fn plain(events: &[Box<Event>]) -> String {
 }
 
 /// The id of the one room that a user means.
-async fn find(database: &Database, name: &str) -> Result<String> {
+pub(super) async fn find(database: &Database, name: &str) -> Result<String> {
     let exact = match database.room_id(name).await {
         Err(source::Error::UnknownAlias(_)) if database.knows_names() => None,
         Err(source::Error::UnknownRoom(_)) if !name.starts_with('!') => None,

@@ -210,7 +210,15 @@ impl Catalog {
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let is_shared = path.parent().is_some_and(network::is_shared);
-        Ok(Catalog { connection, guard: None, state: None, is_shared, was_put_there: false, _still: still })
+        Ok(Catalog {
+            connection,
+            guard: None,
+            state: None,
+            is_shared,
+            was_put_there: false,
+            plaintexts: None,
+            _still: still,
+        })
     }
 
     /// Ends whatever takes more than so many steps, all questions together.

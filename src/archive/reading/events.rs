@@ -36,6 +36,15 @@ pub(crate) struct CatalogEvent {
     pub(crate) redacts: Option<String>,
     pub(crate) redacted_by: Option<String>,
     pub(crate) censored: bool,
+    /// It was encrypted, and this is what it says.
+    pub(crate) encrypted: Option<Encrypted>,
+}
+
+/// How what an event says was encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encrypted {
+    /// Whether its session is vouched for.
+    pub(crate) authenticated: bool,
 }
 
 /// The columns of the view `event` that are taken, with where `content` is from.
@@ -79,7 +88,18 @@ impl CatalogEvent {
             redacts: row.get(11)?,
             redacted_by: row.get(12)?,
             censored: row.get(13)?,
+            encrypted: None,
         })
+    }
+
+    /// The same event with what it says, if that is known and to be told.
+    fn decrypted(mut self, reader: &Reader<'_>) -> Result<CatalogEvent, Error> {
+        let Some(plaintexts) = reader.plaintexts.filter(|_| self.kind() == "m.room.encrypted") else { return Ok(self) };
+        if let Some(plaintext) = plaintexts.get(&self.event_id)? {
+            self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            (self.kind, self.content) = (Some(plaintext.kind), Some(plaintext.content));
+        }
+        Ok(self)
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -112,6 +132,9 @@ impl CatalogEvent {
             Some("of somebody else’s message")
         } else if self.kind != target.kind {
             Some("of another type")
+        } else if self.encrypted.is_none() && target.encrypted.is_some() {
+            // whoever has the server could have made it
+            Some("in clear of an encrypted message")
         } else if target.state_key.is_some() {
             Some("of a state event")
         } else if target.is_edit() {
@@ -144,7 +167,7 @@ pub(crate) fn each_of_day(
     let mut statement = reader.connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params![room_id, day, start, end])?;
     while let Some(row) = rows.next()? {
-        take(CatalogEvent::read(row)?)?;
+        take(CatalogEvent::read(row)?.decrypted(reader)?)?;
     }
     Ok(())
 }
@@ -154,7 +177,9 @@ pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Resul
     let key = key!("?1");
     let sql =
         format!("select {COLUMNS} from event where id_key = {key} and event_id = ?1 and +room_id = ?2 and {ACCEPTED}");
-    Ok(reader.connection.prepare_cached(&sql)?.query_row([event_id, room_id], CatalogEvent::read).optional()?)
+    let found =
+        reader.connection.prepare_cached(&sql)?.query_row([event_id, room_id], CatalogEvent::read).optional()?;
+    found.map(|event| event.decrypted(reader)).transpose()
 }
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
@@ -375,7 +400,7 @@ fn each(
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
-        if take(CatalogEvent::read(row)?)?.is_break() {
+        if take(CatalogEvent::read(row)?.decrypted(reader)?)?.is_break() {
             break;
         }
     }

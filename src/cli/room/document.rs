@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
-use crate::archive::{Archive, Interrupt, Opening, Selection};
+use super::decrypting::Decrypting;
+use crate::archive::{Archive, Interrupt, Opening, Plaintexts, Selection};
+use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
 use crate::document::markdown::code_cell;
@@ -30,6 +32,8 @@ pub(super) struct Document<'a> {
     pub(super) show_redacted: bool,
     /// The room's state as it is now, to be put in front.
     pub(super) state: Option<Rows>,
+    /// What decrypts it.
+    pub(super) decrypting: Option<Decrypting>,
 }
 
 impl Document<'_> {
@@ -61,7 +65,13 @@ impl Document<'_> {
         export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
         let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
-        let archive = archive.lock().await;
+        let mut archive = archive.lock().await;
+        if let Some(mut decrypting) = self.decrypting {
+            let plaintexts = Plaintexts::new(temporary.0.path())?;
+            Box::pin(decrypting.all(database, self.room_id, &plaintexts, &out.stopped)).await?;
+            keys::report(self.room_id, decrypting.numbers());
+            archive.read_with(plaintexts);
+        }
         views::document_head(&archive, self.room_id, &mut out)?;
         if let Some(state) = self.state {
             // an export has said it already if bans cannot be read

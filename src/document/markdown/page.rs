@@ -73,6 +73,10 @@ pub(crate) fn document_head(room_id: &str, title: &Title) -> String {
     format!("---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", front(room_id, title), inline(&title.name))
 }
 
+/// What a document says of its marks, if it has what was encrypted.
+pub(crate) const ENCRYPTED_HEAD: &str = "🔒: it was encrypted. 🔒?: it was, and its key comes from where anybody with the server may \
+have put it: who sent it is not authenticated.\n\n";
+
 /// What stands above a day's blocks.
 pub(crate) fn day_head(of: &DayHead<'_>) -> String {
     let mut head = String::from("---\n");
