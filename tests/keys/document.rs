@@ -34,7 +34,7 @@ fn what_was_encrypted_is_told_with_its_edits_replies_and_reactions() {
     assert!(line("typo of a person").contains("edited"), "{document}");
     assert!(document.contains("tpyo of a person") && document.contains("earlier version"), "{document}");
     assert!(document.contains("in clear of an encrypted message"), "{document}");
-    assert!(line("🎉").contains("alicep7h84"), "{document}");
+    assert!(line("🎉").contains("Alicep7h84"), "{document}");
     assert!(line("> [").contains("Hello from Signal"), "{document}");
     assert!(document.contains("could not be read"), "{document}");
     // the bridge vouches for its sessions, and a backup for none
