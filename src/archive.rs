@@ -8,6 +8,7 @@
 //! `view_state`; how anything is shown is none of this module's business. What no line says is in the catalog, and follows in the
 //! `state`, from which it is made `anew` if it is lost. Knows no database but its own.
 
+mod adding;
 mod anew;
 mod batch;
 mod before;

@@ -8,10 +8,13 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, mpsc};
 use std::{iter, thread};
 
+use foldhash::fast::RandomState;
+
+use super::adding::Adding;
 use super::batch::{Batch, Committed, Taken};
 use super::jsonl::{self, Appending};
 use super::stale::Stale;
-use super::writing::{Adding, Writing};
+use super::writing::Writing;
 use super::{Archive, Counts, Error, Step, Steps, catalog, layout};
 use crate::event::{Day, Event};
 
@@ -71,7 +74,7 @@ impl Archive {
                 step.at(Step::Sync)?;
                 appending.sync()
             });
-            let adding = writing.adding(run, *indexed);
+            let adding = Adding::new(&writing, run, *indexed)?;
             let mut recording = Recording { writing: &writing, adding, run, indexed: *indexed, files };
             let recorded = recording.all(batches);
             drop(recording);
@@ -174,7 +177,7 @@ struct FileOf {
 
 impl From<Batch> for ByFile {
     fn from(batch: Batch) -> ByFile {
-        let mut days: HashMap<(&str, Day), Vec<usize>> = HashMap::new();
+        let mut days: HashMap<(&str, Day), Vec<usize>, RandomState> = HashMap::default();
         for (at, (event, _)) in batch.events.iter().enumerate() {
             days.entry((&event.room_id, event.day)).or_default().push(at);
         }
@@ -207,8 +210,8 @@ impl ByFile {
 }
 
 /// The first redaction that names an event, of those in a batch, by the event's id.
-fn redactions(events: &[Taken]) -> HashMap<&str, &Event> {
-    let mut redactions: HashMap<&str, &Event> = HashMap::new();
+fn redactions(events: &[Taken]) -> HashMap<&str, &Event, RandomState> {
+    let mut redactions: HashMap<&str, &Event, RandomState> = HashMap::default();
     for (event, _) in events {
         if let Some(target) = &event.redacts {
             let first = redactions.entry(target).or_insert(event);
@@ -298,20 +301,22 @@ impl Recording<'_> {
         let is_any_waiting = writing.is_any_waiting()?;
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
         // without indexes what can be told of redactions is told at once, so that few events are written again with indexes
-        let redactions = if self.indexed { HashMap::new() } else { redactions(events) };
+        let redactions = if self.indexed { HashMap::default() } else { redactions(events) };
         for (nth, FileOf { day, known, events: of_file, .. }) in files.iter().enumerate() {
             let mut lines = Vec::new();
-            let mut file = known.map(|known| known.number);
+            let file = known.map_or_else(|| self.adding.next_file(), |known| known.number);
             let mut bytes = known.map_or(0, |known| known.bytes);
+            let mut is_recorded = known.is_some();
             for &at in of_file {
                 let (event, late) = &events[at];
                 let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
                 let is_new = !self.indexed || !writing.has_event(&event.event_id)?;
                 if is_new {
-                    let file = match file {
-                        Some(file) => file,
-                        None => *file.insert(writing.new_file(event, day, self.run)?),
-                    };
+                    // what looks events up joins their files
+                    if self.indexed && !is_recorded {
+                        self.adding.new_file(day, 0, 0, event)?;
+                        is_recorded = true;
+                    }
                     self.adding.add(event, file, bytes, redacted_by.map(|redaction| &*redaction.event_id))?;
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
@@ -345,13 +350,18 @@ impl Recording<'_> {
                     committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
                 }
             }
-            let (Some(&first), Some(file)) = (lines.first(), file) else { continue };
-            writing.file(file, bytes, lines.len() as u64, &events[first].0, self.run)?;
+            let Some(&first) = lines.first() else { continue };
+            let (first, added) = (&events[first].0, lines.len() as u64);
+            if is_recorded {
+                self.adding.grown_file(file, bytes, added, first)?;
+            } else {
+                self.adding.new_file(day, bytes, added, first)?;
+            }
             committed.files += u64::from(known.map(|known| known.run) != Some(self.run));
             if self.indexed {
                 writing.file_is_stale(file)?;
                 if known.is_none() {
-                    stale.neighbours(&events[first].0.room_id, day, writing)?;
+                    stale.neighbours(&first.room_id, day, writing)?;
                 }
                 self.append(batch, Some((nth, lines)));
             }

@@ -40,15 +40,28 @@ pub(crate) fn directory(archive: &Path, path: &str) -> io::Result<OwnedFd> {
 
 /// Opens a file, which must be an ordinary one; one that is made is for its owner alone.
 pub(super) fn open(archive: &Path, path: &str, flags: OFlags) -> io::Result<File> {
+    let (parent, name) = split(path);
+    Ok(open_in(&directory(archive, parent)?, name, flags)?.0)
+}
+
+/// The same in a directory that is open; how long it is, too, in bytes.
+pub(super) fn open_in(directory: &impl AsFd, name: &str, flags: OFlags) -> io::Result<(File, u64)> {
     // else to open a pipe would wait for somebody at its other end
-    let file = File::from(at(archive, path, flags | OFlags::NONBLOCK | OFlags::NOCTTY)?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no ordinary file")) }
+    let file = File::from(step(directory, name, flags | OFlags::NONBLOCK | OFlags::NOCTTY)?);
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(io::Error::other("it is no ordinary file")) }
+}
+
+/// Makes a file in a directory that is open, which must not have it, for whoever is to read it; `flags`: how it is opened besides.
+pub(super) fn create_in(directory: &impl AsFd, name: &str, flags: OFlags, readers: Readers) -> io::Result<File> {
+    let (file, _) = open_in(directory, name, flags | OFlags::CREATE | OFlags::EXCL)?;
+    readers.admit(&file).map(|()| file)
 }
 
 /// Makes a file, which must not be there, for whoever is to read it; `flags`: how it is opened besides.
 pub(super) fn create(archive: &Path, path: &str, flags: OFlags, readers: Readers) -> io::Result<File> {
-    let file = open(archive, path, flags | OFlags::CREATE | OFlags::EXCL)?;
-    readers.admit(&file).map(|()| file)
+    let (parent, name) = split(path);
+    create_in(&directory(archive, parent)?, name, flags, readers)
 }
 
 /// Opens a file to read.

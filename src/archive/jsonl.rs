@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -24,6 +25,8 @@ const WRITE_OUT_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Appending<'a> {
     archive: &'a Path,
     readers: Readers,
+    /// The directory of the last file, by its path below the archive.
+    room: Option<(String, OwnedFd)>,
     /// What was appended to.
     files: Vec<PathBuf>,
     /// Directories with new entries.
@@ -40,7 +43,7 @@ impl<'a> Appending<'a> {
     pub(super) fn new(archive: &'a Path, readers: Readers, writing_out: SyncSender<()>) -> Result<Self, Error> {
         let whole = File::open(archive).map_err(Error::io("open", archive))?;
         let (files, grown, gathered) = (Vec::new(), BTreeSet::new(), Vec::new());
-        Ok(Appending { archive, readers, files, grown, whole, gathered, written: 0, writing_out })
+        Ok(Appending { archive, readers, room: None, files, grown, whole, gathered, written: 0, writing_out })
     }
 
     /// Appends lines to a file; without a committed length it is a new one.
@@ -57,18 +60,18 @@ impl<'a> Appending<'a> {
         if committed.is_none() {
             self.make_room(relative, &path)?;
         }
-        let append = OFlags::WRONLY | OFlags::APPEND;
-        let opened = match committed {
-            Some(_) => inside::open(self.archive, relative, append),
-            None => inside::create(self.archive, relative, append, self.readers),
-        };
-        let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (append, readers) = (OFlags::WRONLY | OFlags::APPEND, self.readers);
+        let (room, name) = inside::split(relative);
+        let opened = self.room(room).and_then(|room| match committed {
+            Some(_) => inside::open_in(room, name, append),
+            None => inside::create_in(room, name, append, readers).map(|file| (file, 0)),
+        });
         let mut file = match opened {
-            Ok((length, file)) if length == committed.unwrap_or(0) => file,
+            Ok((file, length)) if length == committed.unwrap_or(0) => file,
             opened => {
                 // it is not as the catalog knows it, or cannot be opened
                 check(self.archive, relative, committed)?;
-                opened.map_err(Error::io("open", &path))?.1
+                opened.map_err(Error::io("open", &path))?.0
             }
         };
         let half = lines.len() / 2;
@@ -89,6 +92,15 @@ impl<'a> Appending<'a> {
         self.write(&mut file, &path)?;
         self.files.push(path);
         Ok(())
+    }
+
+    /// A room's directory, open: the files of one come one after the other.
+    fn room(&mut self, path: &str) -> io::Result<&OwnedFd> {
+        let room = match self.room.take() {
+            Some((last, room)) if last == path => (last, room),
+            _ => (path.to_owned(), inside::directory(self.archive, path)?),
+        };
+        Ok(&self.room.insert(room).1)
     }
 
     fn write(&mut self, file: &mut File, path: &Path) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::adding::Relating;
 use super::catalog::key;
 use super::commit::follow;
 use super::rewrite::Change;
@@ -105,7 +106,7 @@ impl Writing<'_> {
             self.0.prepare_cached("delete from relation where line = ?1")?.execute([line])?;
             self.0.prepare_cached("delete from said where line = ?1")?.execute([line])?;
             let rel_type = event.rel_type.as_deref().map(|name| self.type_of(name)).transpose()?;
-            self.relate(line, event, rel_type)?;
+            Relating::new(self)?.relate(line, event, rel_type)?;
             if event.is_beyond_line {
                 self.beyond_line(&event.event_id)?;
             }

@@ -7,6 +7,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use tracing::warn;
 
+use super::adding::Adding;
 use super::state::Restoring;
 use super::writing::Writing;
 use super::{Counts, Error, Interrupt, Told, catalog, inside, jsonl, layout};
@@ -73,10 +74,10 @@ fn take_all(
         writing.begin_run()?
     };
     let (mut second, mut files, mut bytes) = (0, 0, 0);
-    let mut counts = Counts::default();
+    let (mut counts, mut adding) = (Counts::default(), Adding::new(writing, run, false)?);
     jsonl::for_each(archive, |name, day| {
         if catalog::file(&writing.0, name)?.is_none() {
-            second += take_file(archive, name, day, run, state, writing, &mut counts, interrupt, looks)?;
+            second += take_file(archive, name, day, state, writing, &mut adding, &mut counts, interrupt, looks)?;
             files += 1;
             bytes += catalog::length(&writing.0, name)?.unwrap_or(0);
             if files >= FILES || bytes >= BYTES {
@@ -103,16 +104,15 @@ fn take_file(
     archive: &Path,
     name: &str,
     day: &str,
-    run: i64,
     state: &mut Restoring,
     writing: &Writing<'_>,
+    adding: &mut Adding<'_>,
     counts: &mut Counts,
     interrupt: &Interrupt,
     looks: bool,
 ) -> Result<u64, Error> {
     let path = archive.join(name);
-    let mut adding = writing.adding(run, false);
-    let (mut file, mut first) = (None, None);
+    let (file, mut first) = (adding.next_file(), None);
     let mut reader = BufReader::new(inside::read(archive, name).map_err(Error::io("open", &path))?);
     let (mut bytes, mut events, mut second, mut text) = (0, 0, 0, Vec::new());
     loop {
@@ -152,10 +152,6 @@ fn take_file(
         state.complete(&mut event, day, bytes, &writing.0)?;
         let is_new = !looks || !writing.has_event(&event.event_id)?;
         if is_new {
-            let file = match file {
-                Some(file) => file,
-                None => *file.insert(writing.new_file(&event, day, run)?),
-            };
             adding.add(&event, file, bytes, None)?;
             *counts += as_its_line;
             events += 1;
@@ -178,8 +174,7 @@ fn take_file(
         }
     }
     let Some(event) = first else { return jsonl::remove(archive, name).map(|()| second) };
-    let file = file.map_or_else(|| writing.new_file(&event, day, run), Ok)?;
-    writing.file(file, bytes, events, &event, run)?;
+    adding.new_file(day, bytes, events, &event)?;
     Ok(second)
 }
 

@@ -1,14 +1,12 @@
 //! What changes in a catalog, in transactions.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::catalog::{Selection, key};
 use super::state::Following;
 use super::{Advance, Counts, Error, layout};
 use crate::document::message::display_name;
-use crate::event::{Event, NAMING_TYPES, Object, Word};
+use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
 
 /// A transaction that writes to the catalog.
@@ -54,11 +52,6 @@ impl<'a> Writing<'a> {
     pub(super) fn clear_intent(&self) -> Result<(), Error> {
         self.0.prepare_cached("delete from intent")?.execute([])?;
         Ok(())
-    }
-
-    /// What adds events to the catalog, as a part of `run`, be it `indexed` yet or not.
-    pub(super) fn adding(&self, run: i64, indexed: bool) -> Adding<'_> {
-        Adding { writing: self, users: HashMap::new(), types: HashMap::new(), run, indexed }
     }
 
     /// The number of a user, who has one from now on.
@@ -202,22 +195,6 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// The number of the file that an event's line is in, which is new and still without lines.
-    pub(super) fn new_file(&self, event: &Event, day: &str, run: i64) -> Result<i64, Error> {
-        let room = self.room(event)?;
-        let sql = "insert into file (room, day, bytes, events, run) values (?1, ?2, 0, 0, ?3)";
-        self.0.prepare_cached(sql)?.execute(params![room, day, run])?;
-        Ok(self.0.last_insert_rowid())
-    }
-
-    /// Records a file's new length, and a room's version once that is known.
-    pub(super) fn file(&self, file: i64, bytes: u64, new_events: u64, event: &Event, run: i64) -> Result<(), Error> {
-        self.room(event)?;
-        let sql = "update file set bytes = ?2, events = events + ?3, run = ?4 where file = ?1";
-        self.0.prepare_cached(sql)?.execute(params![file, signed(bytes), signed(new_events), run])?;
-        Ok(())
-    }
-
     /// No view of a file is as the events say any more.
     pub(super) fn file_is_stale(&self, file: i64) -> Result<(), Error> {
         self.0.prepare_cached("insert or ignore into stale (view, file) values ('markdown', ?1)")?.execute([file])?;
@@ -335,104 +312,6 @@ impl<'a> Writing<'a> {
     pub(super) fn end_run(&self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
         let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
         self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
-        Ok(())
-    }
-}
-
-/// Adds events to the catalog.
-pub(super) struct Adding<'w> {
-    writing: &'w Writing<'w>,
-    /// The numbers of users and types that were met.
-    users: HashMap<String, i64>,
-    types: HashMap<Word, i64>,
-    run: i64,
-    indexed: bool,
-}
-
-/// How many numbers are remembered.
-const REMEMBERED: usize = 20_000;
-
-impl Adding<'_> {
-    /// Adds an event that the archive does not have, whose line begins at `start` in a file. `redacted_by`: a redaction that
-    /// is in effect, if it is known already.
-    pub(super) fn add(&mut self, event: &Event, file: i64, start: u64, redacted_by: Option<&str>) -> Result<(), Error> {
-        let sql = "insert into line (event_id, file, start, length, stream_ordering, topological_ordering, type, state_key, sender,
-                   origin_server_ts, received_ts, redacted_by, censored, soft_failed, rejected, outlier, damaged, run)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
-        let kind = event.kind.as_ref().map(|kind| self.type_of(kind)).transpose()?;
-        let sender = event.sender.as_ref().map(|sender| self.user(sender)).transpose()?;
-        let connection = &self.writing.0;
-        connection.prepare_cached(sql)?.execute(params![
-            event.event_id,
-            file,
-            signed(start),
-            signed(event.line.len() as u64),
-            event.stream_ordering,
-            event.topological_ordering,
-            kind,
-            event.state_key,
-            sender,
-            event.origin_server_ts,
-            event.received_ts,
-            redacted_by,
-            event.censored,
-            event.soft_failed,
-            event.rejected,
-            event.outlier,
-            event.damage.is_some(),
-            self.run,
-        ])?;
-        let line = connection.last_insert_rowid();
-        let rel_type = event.rel_type.as_ref().map(|name| self.type_of(name)).transpose()?;
-        self.writing.relate(line, event, rel_type)?;
-        self.writing.stick(event)?;
-        if event.is_beyond_line {
-            self.writing.beyond_line(&event.event_id)?;
-        }
-        if event.is_accepted() {
-            self.writing.add_name(event, self.indexed)?;
-        }
-        Ok(())
-    }
-
-    fn user(&mut self, user_id: &str) -> Result<i64, Error> {
-        if let Some(user) = self.users.get(user_id) {
-            return Ok(*user);
-        }
-        let user = self.writing.user(user_id)?;
-        if self.users.len() >= REMEMBERED {
-            self.users.clear();
-        }
-        self.users.insert(user_id.to_owned(), user);
-        Ok(user)
-    }
-
-    fn type_of(&mut self, name: &Word) -> Result<i64, Error> {
-        if let Some(number) = self.types.get(name) {
-            return Ok(*number);
-        }
-        let number = self.writing.type_of(name)?;
-        if self.types.len() >= REMEMBERED {
-            self.types.clear();
-        }
-        self.types.insert(name.clone(), number);
-        Ok(number)
-    }
-}
-
-impl Writing<'_> {
-    /// Adds what an event says of others, and to be read and searched.
-    pub(super) fn relate(&self, line: i64, event: &Event, rel_type: Option<i64>) -> Result<(), Error> {
-        let Event { relates_to, replies_to, redacts, recheck, said, .. } = event;
-        let names_others = relates_to.is_some() || replies_to.is_some() || redacts.is_some();
-        if names_others || rel_type.is_some() || recheck.is_some() {
-            let sql = "insert into relation (line, relates_to, rel_type, replies_to, redacts, recheck) values (?1, ?2, ?3, ?4, ?5, ?6)";
-            let values = params![line, relates_to, rel_type, replies_to, redacts, recheck];
-            self.0.prepare_cached(sql)?.execute(values)?;
-        }
-        if said.is_some() || event.is_edit {
-            self.0.prepare_cached("insert into said (line, body) values (?1, ?2)")?.execute(params![line, said])?;
-        }
         Ok(())
     }
 }
