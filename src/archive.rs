@@ -204,7 +204,7 @@ impl Archive {
             }
         };
         catalog.guard = Some(lock.held());
-        lines::give_content(directory, &catalog.connection)?;
+        catalog.lines = Some(lines::Lines::of(directory));
         place.settle(&mut catalog)?;
         anew::sweep(&place.directory())?;
         catalog.set_journal()?;

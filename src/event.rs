@@ -80,7 +80,20 @@ impl Day {
     /// Whether a text is how a day is written.
     #[must_use]
     pub fn is_name(text: &str) -> bool {
-        Day(text.parse().ok()).to_string() == text
+        // each day that comes out of a catalog is asked for: those of four digits without parsing and writing them
+        match text.as_bytes() {
+            [year @ .., b'-', _, _, b'-', _, _] if year.len() == 4 && year.iter().all(u8::is_ascii_digit) => {
+                let number = |at: std::ops::Range<usize>| {
+                    text.get(at).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u32>().ok()
+                };
+                let date = || {
+                    let year = i32::try_from(number(0..4)?).ok()?;
+                    chrono::NaiveDate::from_ymd_opt(year, number(5..7)?, number(8..10)?)
+                };
+                date().is_some()
+            }
+            _ => Day(text.parse().ok()).to_string() == text,
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
@@ -39,8 +40,8 @@ use workers::Workers;
 
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
-/// How many a thread takes at a time: two that write to the same directory wait for each other.
-const NEIGHBOURS: usize = 100;
+/// How many a thread takes at a time.
+const NEIGHBOURS: usize = 25;
 /// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
 const IN_MEMORY: usize = 256 * 1024;
 
@@ -94,7 +95,6 @@ fn render_into(
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
-    let all = archive.catalog().stale_transcripts()?;
     let options = Options { readers: archive.readers(), ..Options::new(archive.catalog().shows_redacted()?) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
@@ -103,34 +103,58 @@ fn render_into(
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
     let mut workers = Workers::new(&directory, archive.interrupt().clone());
-    while rendered.days < all {
-        archive.check_lock()?;
-        let stale = archive.catalog().stale_days(AT_ONCE)?;
-        if stale.is_empty() {
-            break;
+    let all = archive.catalog().order_stale_days()?;
+    let (mut taken, mut goes_on) = (0, true);
+    std::thread::scope(|scope| {
+        let mut syncing: Option<Syncing<'_>> = None;
+        while taken < all && goes_on {
+            archive.check_lock()?;
+            let stale = archive.catalog().stale_days(taken, AT_ONCE)?;
+            let mut tell = |done: usize| {
+                goes_on = progress(taken + done as u64, all);
+                goes_on
+            };
+            let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
+                Ok((stale.clone(), render_day(&directory, reader, stale, &options, memory)?.messages))
+            });
+            if let Some(before) = syncing.take() {
+                before.finish(archive, rendered)?;
+            }
+            let days = made?;
+            taken += stale.len() as u64;
+            goes_on &= !archive.interrupt().is_told();
+            let (directory, whole) = (&directory, &whole);
+            let paths: Vec<String> = days.iter().map(|(stale, _)| transcript(stale)).collect();
+            syncing = Some(Syncing { days, synced: scope.spawn(move || sync(directory, whole, paths.into_iter())) });
         }
-        let mut goes_on = true;
-        let mut tell = |done: usize| {
-            goes_on = progress(rendered.days + done as u64, all);
-            goes_on
-        };
-        let tallies = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-            Ok((stale, render_day(&directory, reader, stale, &options, memory)?))
-        })?;
-        sync(&directory, &whole, tallies.iter().map(|(stale, _)| transcript(stale)))?;
-        let changes = archive.view_state()?;
-        for (stale, tally) in &tallies {
-            changes.day_is_rendered(stale, tally.messages)?;
-        }
-        changes.commit()?;
-        rendered.days += tallies.len() as u64;
-        if !goes_on {
-            return Ok(());
-        }
-        archive.interrupt().check()?;
+        syncing.map_or(Ok(()), |last| last.finish(archive, rendered))
+    })?;
+    if !goes_on {
+        return archive.interrupt().check();
     }
     archive.check_lock()?;
     index::render(archive, &mut workers, &whole, rendered)
+}
+
+/// Room-days that were rendered, with how many messages they have, while they are written to the disk and the next ones are
+/// rendered.
+struct Syncing<'s> {
+    days: Vec<(StaleDay, u64)>,
+    synced: ScopedJoinHandle<'s, Result<(), Error>>,
+}
+
+impl Syncing<'_> {
+    /// Tells the catalog of them once they are on the disk.
+    fn finish(self, archive: &mut Archive, rendered: &mut Rendered) -> Result<(), Error> {
+        self.synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        let changes = archive.view_state()?;
+        for (stale, messages) in &self.days {
+            changes.day_is_rendered(stale, *messages)?;
+        }
+        changes.commit()?;
+        rendered.days += self.days.len() as u64;
+        Ok(())
+    }
 }
 
 /// Writes what a document about a whole room begins with.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::lines::Lines;
 use super::lock::Held;
 use super::plaintexts::Plaintexts;
 use super::state::Following;
@@ -58,6 +59,8 @@ pub struct Catalog {
     pub(super) guard: Option<Arc<Held>>,
     /// What follows it, if it is that of an archive which is open to be written to.
     pub(super) state: Option<Following>,
+    /// The lines that it is an index of, if they are read.
+    pub(super) lines: Option<Lines>,
     /// Other hosts may have its file system too.
     is_shared: bool,
     was_put_there: bool,

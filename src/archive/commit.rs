@@ -296,7 +296,7 @@ impl Recording<'_> {
     /// Adds a batch; unless that was done before, has the lines of what is new appended.
     fn batch(&mut self, batch: &Arc<ByFile>) -> Result<Committed, Error> {
         let writing = self.writing;
-        let ByFile { batch: Batch { events, missing, gone, states, advances, caught_up, .. }, files } = &**batch;
+        let ByFile { batch: Batch { events, states, .. }, files } = &**batch;
         let mut committed = Committed::default();
         let is_any_waiting = writing.is_any_waiting()?;
         let (mut new, mut renamed, mut stale) = (Vec::new(), Vec::new(), Stale::default());
@@ -344,12 +344,6 @@ impl Recording<'_> {
                     }
                 }
             }
-            for event in of_file.iter().map(|&at| &events[at].0).filter(|event| event.duplicate) {
-                if writing.duplicate(&event.event_id, self.run)? {
-                    committed.counts.duplicates += 1;
-                    committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
-                }
-            }
             let Some(&first) = lines.first() else { continue };
             let (first, added) = (&events[first].0, lines.len() as u64);
             if is_recorded {
@@ -364,6 +358,12 @@ impl Recording<'_> {
                     stale.neighbours(&first.room_id, day, writing)?;
                 }
                 self.append(batch, Some((nth, lines)));
+            }
+        }
+        for (event, _) in events.iter().filter(|(event, _)| event.duplicate) {
+            if writing.duplicate(&event.event_id, self.run)? {
+                committed.counts.duplicates += 1;
+                committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
             }
         }
         let mut outliers = follow(new, &mut stale, writing)?;
@@ -383,6 +383,13 @@ impl Recording<'_> {
             writing.redact_outliers(room_id, &event_ids, &mut stale)?;
         }
         stale.mark(writing)?;
+        self.progress(&batch.batch, &mut committed)?;
+        Ok(committed)
+    }
+
+    /// Records what a batch says beside its events: what waits or is gone, and how far streams and rooms have come.
+    fn progress(&self, batch: &Batch, committed: &mut Committed) -> Result<(), Error> {
+        let (writing, Batch { missing, gone, advances, caught_up, .. }) = (self.writing, batch);
         for (event, _) in missing {
             writing.wait_for(event, self.run)?;
         }
@@ -398,6 +405,6 @@ impl Recording<'_> {
         for room_id in caught_up {
             writing.caught_up(room_id)?;
         }
-        Ok(committed)
+        Ok(())
     }
 }

@@ -1,14 +1,12 @@
 //! Lines read where the catalog says they are. Changes nothing, and says what is not as the catalog has it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
-use rusqlite::Connection;
-use rusqlite::functions::FunctionFlags;
 use tracing::warn;
 
 use super::{Error, inside, layout};
@@ -60,21 +58,23 @@ const WHOLE: u64 = 256 * 1024;
 /// How many files are held.
 const HELD: usize = 16;
 
-/// Gives a catalog's connection the function `content(path, start, length)`: the JSON text of an event's `content` as its line
-/// has it; null where the line has no PDU, or is not where the catalog says, which is logged.
-pub(super) fn give_content(archive: &Path, connection: &Connection) -> Result<(), Error> {
-    let held = Mutex::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() });
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
-    connection.create_scalar_function("content", 3, flags, move |of| {
-        let (path, start, length) = (of.get_raw(0).as_str()?, of.get::<i64>(1)?, of.get::<i64>(2)?);
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = held.content(path, start.unsigned_abs(), length.unsigned_abs());
-        Ok(content.unwrap_or_else(|error| {
+/// The lines of an archive, to be read where its catalog says they are.
+pub(super) struct Lines(RefCell<HeldFiles>);
+
+impl Lines {
+    pub(super) fn of(archive: &Path) -> Lines {
+        Lines(RefCell::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() }))
+    }
+
+    /// The JSON text of an event's `content` as its line has it: `length` bytes of a file below the archive from `start` on. None
+    /// where the line has no PDU, or is not where the catalog says, which is logged.
+    pub(super) fn content(&self, path: &str, start: u64, length: u64) -> Option<String> {
+        let mut held = self.0.borrow_mut();
+        held.content(path, start, length).unwrap_or_else(|error| {
             warn!("the line at byte {start} of {} cannot be read: {error}", held.archive.join(path).display());
             None
-        }))
-    })?;
-    Ok(())
+        })
+    }
 }
 
 /// Files that were read from lately, the last one last.
@@ -108,7 +108,11 @@ impl HeldFiles {
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.
     fn hold(&mut self, path: &str) -> Result<&Held, Error> {
-        let file = if let Some(at) = self.files.iter().position(|(held, _)| held == path) {
+        let last = self.files.len().saturating_sub(1);
+        let file = if let Some(at) = self.files.iter().rposition(|(held, _)| held == path) {
+            if at == last {
+                return Ok(&self.files[last].1);
+            }
             self.files.remove(at)
         } else {
             let file = Open::new(&self.archive, path)?;

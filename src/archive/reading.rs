@@ -6,12 +6,16 @@
 pub(crate) mod events;
 pub(crate) mod found;
 pub(crate) mod names;
+mod numbers;
+pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod title;
 
 use rusqlite::{Connection, InterruptHandle};
 
+use super::lines::Lines;
 use super::{Catalog, Error, Plaintexts};
+use numbers::Numbers;
 
 /// How much is remembered of a kind before it is looked up again.
 pub(crate) const REMEMBERED: usize = 5_000;
@@ -19,34 +23,47 @@ pub(crate) const REMEMBERED: usize = 5_000;
 /// A read-only view of an archive.
 pub(crate) struct Reader<'c> {
     connection: &'c Connection,
+    /// None: no lines are read.
+    lines: Option<&'c Lines>,
+    numbers: Numbers,
     /// What encrypted events say, if that is to be told.
     plaintexts: Option<&'c Plaintexts>,
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn new(connection: &'c Connection) -> Reader<'c> {
-        Reader { connection, plaintexts: None }
+    pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
+        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None }
     }
-}
 
-impl Reader<'_> {
     /// Whether it tells what encrypted events say.
     pub(crate) fn decrypts(&self) -> bool {
         self.plaintexts.is_some()
+    }
+
+    /// The number of a room; where the catalog does not know the room, what is equal to no number.
+    fn room(&self, room_id: &str) -> Result<Option<i64>, Error> {
+        self.numbers.room(self.connection, room_id)
+    }
+
+    /// The JSON text of an event's `content` as its line has it; none if the line has no PDU, or is not where the catalog says.
+    fn content(&self, room_id: &str, day: &str, start: i64, length: i64) -> Result<Option<String>, Error> {
+        let Some(lines) = self.lines else { return Ok(None) };
+        let path = self.numbers.path(self.connection, room_id, day)?;
+        Ok(lines.content(&path, start.unsigned_abs(), length.unsigned_abs()))
     }
 }
 
 impl Catalog {
     /// The archive as it is from one statement to the next.
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&self.connection) }
+        Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&self.connection, self.lines.as_ref()) }
     }
 
     /// The archive as it is at one time, for as long as `work` reads it: to begin and to end a statement alone costs as much as a
     /// whole look.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let reading = self.connection.transaction()?;
-        work(&Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&reading) })
+        work(&Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&reading, self.lines.as_ref()) })
     }
 
     /// What ends its statements early.

@@ -1,16 +1,17 @@
-//! Makes a file of our own anew, so that readers see either the old or the new one. Never writes through a link.
+//! Makes a file of our own anew, so that readers see either the old or the new one. Never writes through a link, and nothing where
+//! the file says it already.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Error, Readers, inside};
 
-/// Writes a file anew, for whoever is to read it.
+/// Writes a file anew, for whoever is to read it; one that says the same, and may be read by the same, stays as it is.
 pub(crate) fn replace(
     archive: &Path,
     path: &str,
@@ -18,25 +19,110 @@ pub(crate) fn replace(
     write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (parent, name) = inside::split(path);
-    // nobody else makes names in that directory, so this one needs not be a secret: what has it was left by a run that was
-    // killed, and is taken away, never opened
-    let beside = format!(".{name}.new");
     let mut attempt = || -> Result<(), Error> {
         let directory = inside::directory(archive, parent).map_err(Error::Transcript)?;
-        let file = make(&directory, &beside, readers).map_err(Error::Transcript)?;
-        let mut writer = BufWriter::with_capacity(64 * 1024, file);
-        let written = write(&mut writer).and_then(|()| writer.flush().map_err(Error::Transcript));
-        drop(writer);
-        let name = || rustix::fs::renameat(&directory, &*beside, &directory, name);
-        written.and_then(|()| name().map_err(|error| Error::Transcript(error.into()))).inspect_err(|_| {
+        let mut writer = Replacement::of(&directory, name, readers);
+        write(&mut writer).and_then(|()| writer.finish().map_err(Error::Transcript)).inspect_err(|_| {
             // above all on a full disk
-            let _ = rustix::fs::unlinkat(&directory, &*beside, AtFlags::empty());
+            let _ = rustix::fs::unlinkat(&directory, &*beside(name), AtFlags::empty());
         })
     };
     attempt().map_err(|error| match error {
         Error::Transcript(source) => Error::io("write", &archive.join(path))(source),
         error => error,
     })
+}
+
+/// What a new file is called until it takes its place. Nobody else makes names in that directory, so this one needs not be a
+/// secret: what has it was left by a run that was killed, and is taken away, never opened.
+fn beside(name: &str) -> String {
+    format!(".{name}.new")
+}
+
+/// What is to take a file's place, which is written from where it begins to differ from the file.
+struct Replacement<'a> {
+    directory: &'a OwnedFd,
+    name: &'a str,
+    readers: Readers,
+    /// The file, as far as it was compared; none: there is none that could stay.
+    old: Option<BufReader<File>>,
+    /// How much of it was the same, in bytes.
+    same: u64,
+    new: Option<BufWriter<File>>,
+}
+
+impl<'a> Replacement<'a> {
+    fn of(directory: &'a OwnedFd, name: &'a str, readers: Readers) -> Replacement<'a> {
+        let old = old(directory, name, readers).map(|old| BufReader::with_capacity(16 * 1024, old));
+        Replacement { directory, name, readers, old, same: 0, new: None }
+    }
+
+    /// The new file, with what was the same in it.
+    fn new_file(&mut self) -> io::Result<&mut BufWriter<File>> {
+        if self.new.is_none() {
+            let file = make(self.directory, &beside(self.name), self.readers)?;
+            let mut new = BufWriter::with_capacity(64 * 1024, file);
+            if let Some(mut old) = self.old.take() {
+                old.rewind()?;
+                if io::copy(&mut old.take(self.same), &mut new)? < self.same {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+            self.new = Some(new);
+        }
+        self.new.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Puts it in the file's place, unless that says it already.
+    fn finish(&mut self) -> io::Result<()> {
+        if self.new.is_none()
+            && let Some(old) = &mut self.old
+            && old.fill_buf().is_ok_and(<[u8]>::is_empty)
+        {
+            // what a run left that was killed is taken away all the same
+            return match rustix::fs::unlinkat(self.directory, &*beside(self.name), AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+        }
+        self.new_file()?.flush()?;
+        Ok(rustix::fs::renameat(self.directory, &*beside(self.name), self.directory, self.name)?)
+    }
+}
+
+impl Write for Replacement<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if self.new.is_none()
+            && let Some(old) = &mut self.old
+            // what cannot be read is not the same
+            && let Ok(there) = old.fill_buf()
+        {
+            let length = there.len().min(text.len());
+            if length > 0 && there[..length] == text[..length] {
+                old.consume(length);
+                self.same += length as u64;
+                return Ok(length);
+            }
+        }
+        self.new_file()?.write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.new.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+/// The file that is there, if it is one as we make it, which may stay.
+fn old(directory: &OwnedFd, name: &str, readers: Readers) -> Option<File> {
+    // to ask for a pipe would wait for somebody at its other end
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok()?;
+    let stat = rustix::fs::fstat(&file).ok()?;
+    let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+        && stat.st_uid == rustix::process::geteuid().as_raw()
+        && Mode::from_raw_mode(stat.st_mode) == readers.of_file();
+    let is_of_group = || rustix::fs::fstat(directory).is_ok_and(|directory| directory.st_gid == stat.st_gid);
+    (is_ours && (readers == Readers::Owner || is_of_group())).then(|| File::from(file))
 }
 
 fn make(directory: &OwnedFd, name: &str, readers: Readers) -> io::Result<File> {
@@ -53,4 +139,67 @@ fn make(directory: &OwnedFd, name: &str, readers: Readers) -> io::Result<File> {
     }?;
     readers.admit(&file)?;
     Ok(File::from(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::*;
+
+    fn replaced(archive: &Path, parts: &[&str]) {
+        replace(archive, "file", Readers::Owner, &mut |file| {
+            parts.iter().try_for_each(|part| file.write_all(part.as_bytes())).map_err(Error::Transcript)
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_file_that_says_the_same_stays_and_any_other_is_made_anew() {
+        let archive = tempfile::tempdir().unwrap();
+        let path = archive.path().join("file");
+        let long = "x".repeat(40_000);
+        let number = || fs::metadata(&path).unwrap().ino();
+        for (there, new) in [
+            ("", vec![]),
+            ("abc", vec!["ab", "c"]),
+            (&long, vec![&long[..20_000], "", &long[20_000..]]),
+            ("", vec!["a"]),
+            ("abc", vec!["ab"]),
+            ("abc", vec!["ab", "cd"]),
+            ("abc", vec!["xbc"]),
+            (&long, vec![&long[..39_999], "y"]),
+            (&long, vec![&long, "y"]),
+            (&long, vec![]),
+        ] {
+            fs::write(&path, there).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            // keeps its number from being given to the new one
+            let (held, before) = (fs::File::open(&path).unwrap(), number());
+            fs::write(archive.path().join(".file.new"), "cut off").unwrap();
+            replaced(archive.path(), &new);
+            let now = fs::read_to_string(&path).unwrap();
+            assert_eq!((&now, number() == before), (&new.concat(), there == now));
+            drop(held);
+        }
+        assert_eq!(fs::read_dir(archive.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_does_not_stay() {
+        let archive = tempfile::tempdir().unwrap();
+        let path = archive.path().join("file");
+        for mode in [0o644, 0o640, 0o400] {
+            fs::write(&path, "a").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            replaced(archive.path(), &["a"]);
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        }
+        // nor a link to one
+        fs::rename(&path, archive.path().join("other")).unwrap();
+        std::os::unix::fs::symlink("other", &path).unwrap();
+        replaced(archive.path(), &["a"]);
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+    }
 }

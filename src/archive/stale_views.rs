@@ -100,13 +100,25 @@ impl Catalog {
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
     }
 
-    /// At most `most` of the stale room-days, room by room.
-    pub(crate) fn stale_days(&self, most: usize) -> Result<Vec<StaleDay>, Error> {
-        let sql = "select directory, day, room_id, events, stale.file
-                     from stale cross join file using (file) join room using (room)
-                    where view = 'markdown' order by room, day limit ?1";
+    /// Puts the room-days that are stale by now in order, room by room, for [`Catalog::stale_days`]; how many.
+    pub(crate) fn order_stale_days(&self) -> Result<u64, Error> {
+        self.connection.execute_batch(
+            "drop table if exists temp.to_render;
+             create temp table to_render (place integer primary key, file integer not null);",
+        )?;
+        let sql = "insert into temp.to_render (file)
+                   select stale.file from stale cross join file using (file) join room using (room)
+                    where view = 'markdown' order by room, day";
+        Ok(self.connection.execute(sql, [])? as u64)
+    }
+
+    /// At most `most` of the stale room-days in their order, behind the first `taken`.
+    pub(crate) fn stale_days(&self, taken: u64, most: usize) -> Result<Vec<StaleDay>, Error> {
+        let sql = "select directory, day, room_id, events, file
+                     from temp.to_render cross join file using (file) join room using (room)
+                    where place > ?1 order by place limit ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![signed(most as u64)], |row| {
+        let rows = statement.query_map(params![signed(taken), signed(most as u64)], |row| {
             let (directory, day): (String, DayName) = (row.get(0)?, row.get(1)?);
             let path = format!("rooms/{directory}/{}.jsonl", day.0);
             Ok((directory, StaleDay { path, room_id: row.get(2)?, events: row.get(3)?, number: row.get(4)? }))

@@ -14,7 +14,7 @@ pub(crate) struct ViewState<'a>(pub(super) Writing<'a>);
 impl ViewState<'_> {
     /// What the archive is with these changes.
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.0.0)
+        Reader::new(&self.0.0, None)
     }
 
     pub(crate) fn commit(self) -> Result<(), Error> {

@@ -168,6 +168,34 @@ fn the_content_is_a_part_of_the_line() {
 }
 
 #[test]
+fn what_is_no_name_of_a_day_is_told() {
+    for name in ["2026-11-22", "1970-01-01", "2024-02-29", "9999-12-31", "0000-01-01", "undated"] {
+        assert!(Day::is_name(name), "{name}");
+    }
+    for text in [
+        "",
+        "2026",
+        "2026-13-01",
+        "2026-00-01",
+        "2026-02-29",
+        "2026-11-31",
+        "2026-11-00",
+        "2026-1-1",
+        "2026-11-2",
+        "2026-11-+2",
+        "2026-11-2é",
+        "2026-11-22 ",
+        " 2026-11-22",
+        "+026-11-22",
+        "２026-11-22",
+        "2026/11/22",
+        "Undated",
+    ] {
+        assert!(!Day::is_name(text), "{text}");
+    }
+}
+
+#[test]
 fn days_are_utc_and_absurd_times_have_none() {
     for (ts, day) in [
         (Some(0), "1970-01-01"),

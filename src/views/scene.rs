@@ -9,6 +9,7 @@ use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
+use crate::archive::reading::redactions;
 use crate::document::line::{Address, Anchor, Line, Name, When};
 use crate::document::time;
 
@@ -79,7 +80,7 @@ impl<'c> Scene<'c> {
 
     /// Whether an event is redacted, or what it edits.
     pub(super) fn is_redacted(&mut self, event: &CatalogEvent) -> Result<bool, Error> {
-        events::is_redacted(self.reader, self.room_id, event, self.names.redactors())
+        redactions::is_redacted(self.reader, self.room_id, event, self.names.redactors())
     }
 
     /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.

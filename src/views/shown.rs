@@ -128,8 +128,8 @@ impl Shown {
         out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
         let before = beside(reader, room_id, place, Side::Before, context)?;
         let after = beside(reader, room_id, place, Side::After, context)?;
-        let before = before.iter().rev().map(|of| found::read(reader, of));
-        let after = after.iter().map(|of| found::read(reader, of));
+        let before = before.iter().rev().map(|of| found::read(reader, room_id, of));
+        let after = after.iter().map(|of| found::read(reader, room_id, of));
         let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
             (Part::Before, Box::new(before)),
             (Part::Itself, Box::new(self.told_with.iter().cloned().map(Ok))),

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::archive::Error;
 use crate::archive::reading::Reader;
-use crate::archive::reading::events::{self, Redactors};
+use crate::archive::reading::events;
 use crate::archive::reading::found::Found;
+use crate::archive::reading::redactions::{self, Redactors};
 use crate::event::Object;
 
 /// Why a line is not to be shown: something is redacted.
@@ -29,7 +30,7 @@ impl Withheld {
         if event.redacted_by.is_some() {
             return Ok(Some(Withheld::Itself));
         }
-        if events::is_redacted(reader, room_id, event, &mut redactors)? {
+        if redactions::is_redacted(reader, room_id, event, &mut redactors)? {
             return Ok(Some(Withheld::Edited));
         }
         if found.damaged && REPEATS.iter().any(|word| line.contains(word)) {
@@ -43,7 +44,7 @@ impl Withheld {
             }
         }
         for quoted in quoted.into_iter().flatten() {
-            if events::is_id_redacted(reader, room_id, &quoted, &mut redactors)? {
+            if redactions::is_id_redacted(reader, room_id, &quoted, &mut redactors)? {
                 return Ok(Some(Withheld::Quoted));
             }
         }

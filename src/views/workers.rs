@@ -22,7 +22,8 @@ impl<'a> Workers<'a> {
         Workers { archive, catalogs: Vec::new(), interrupt }
     }
 
-    /// What `work` makes of each thing, in any order; a thread takes so many `neighbours` at a time. One failure ends it all.
+    /// What `work` makes of each thing, in any order. Each thread has a part of them, takes so many `neighbours` at a time, and
+    /// helps others when it is done: two that write to the same directory wait for each other. One failure ends it all.
     /// `tell` hears how many are done, and ends it early by returning false; so it does when it is told to stop, and then what
     /// is made may be a part.
     pub(super) fn each<'t, T: Sync, R: Send>(
@@ -39,14 +40,21 @@ impl<'a> Workers<'a> {
             self.catalogs.iter_mut().for_each(crate::archive::count_steps);
         }
         let interrupt = &self.interrupt;
-        let next = AtomicUsize::new(0);
+        let part = things.len().div_ceil(self.catalogs.len().max(1)).next_multiple_of(neighbours).max(1);
+        let parts: Vec<_> = things.chunks(part).map(|part| (part, AtomicUsize::new(0))).collect();
+        let next = |own: usize| {
+            let from = |(part, next): &(&'t [T], AtomicUsize)| {
+                part.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed))
+            };
+            (0..parts.len()).find_map(|further| from(&parts[(own + further) % parts.len()]))
+        };
         let goes_on = AtomicBool::new(true);
         let done = Mutex::new(Vec::with_capacity(things.len()));
         let lock = || done.lock().unwrap_or_else(PoisonError::into_inner);
-        let thread = &|catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
+        let thread = &|own: usize, catalog: &mut Catalog, tell: &mut dyn FnMut(usize)| -> Result<(), Error> {
             catalog.read(|reader| {
                 let mut memory = Memory::default();
-                while let Some(some) = things.chunks(neighbours).nth(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(some) = next(own) {
                     for thing in some {
                         if !goes_on.load(Ordering::Relaxed) || interrupt.is_told() {
                             return Ok(());
@@ -64,9 +72,9 @@ impl<'a> Workers<'a> {
         let Some((first, others)) = self.catalogs.split_first_mut() else { return Ok(Vec::new()) };
         let all = || {
             std::thread::scope(|scope| {
-                let others: Vec<_> =
-                    others.iter_mut().map(|catalog| scope.spawn(move || thread(catalog, &mut |_| ()))).collect();
-                let mut result = thread(first, &mut |done| {
+                let spawn = |(own, catalog)| scope.spawn(move || thread(own, catalog, &mut |_| ()));
+                let others: Vec<_> = (1..).zip(others.iter_mut()).map(spawn).collect();
+                let mut result = thread(0, first, &mut |done| {
                     if !tell(done) {
                         goes_on.store(false, Ordering::Relaxed);
                     }

@@ -10,11 +10,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::super::lines::Lines;
 use super::super::ours::CATALOG;
 use super::super::place::Place;
 use super::super::schema;
 use super::super::writing::Writing;
-use super::super::{Error, Readers, inside, lines, lock, network};
+use super::super::{Error, Readers, inside, lock, network};
 use super::{Catalog, still};
 
 /// The version of `catalog.sql`, kept in `pragma user_version`.
@@ -151,17 +152,17 @@ impl Catalog {
     pub(crate) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
         let mut catalog = Catalog::open_to_read(archive)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
-        lines::give_content(archive, &catalog.connection)?;
+        catalog.lines = Some(Lines::of(archive));
         Ok(catalog)
     }
 
     /// As [`Catalog::open_to_read_in`], to show events from, which needs the indexes.
     pub(crate) fn open_to_show(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
-        let catalog = Catalog::open_to_read_in(archive, directory)?;
+        let mut catalog = Catalog::open_to_read_in(archive, directory)?;
         if !catalog.is_indexed()? {
             return Err(Error::NotIndexed(archive.to_owned()));
         }
-        lines::give_content(archive, &catalog.connection)?;
+        catalog.lines = Some(Lines::of(archive));
         Ok(catalog)
     }
 
@@ -214,6 +215,7 @@ impl Catalog {
             connection,
             guard: None,
             state: None,
+            lines: None,
             is_shared,
             was_put_there: false,
             plaintexts: None,

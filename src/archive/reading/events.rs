@@ -1,15 +1,14 @@
 //! Events as the catalog has them, what other events say of them, and which redactions are in effect. Decides nothing of how
 //! they are shown.
 
-use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
-use rusqlite::{OptionalExtension as _, Params, Row, params};
+use rusqlite::{Row, params};
 
 use super::super::Error;
 use super::super::catalog::key;
 use super::super::layout::DayName;
-use super::{REMEMBERED, Reader};
+use super::Reader;
 use crate::document::time;
 use crate::event::Object;
 
@@ -47,49 +46,52 @@ pub(crate) struct Encrypted {
     pub(crate) authenticated: bool,
 }
 
-/// The columns of the view `event` that are taken, with where `content` is from.
+/// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
 macro_rules! columns {
-    ($content:literal) => {
-        concat!(
-            "event_id, type, state_key, sender, origin_server_ts, topological_ordering, day, ",
-            $content,
-            ", relates_to, rel_type, replies_to, redacts, redacted_by, censored"
-        )
+    () => {
+        "line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
+         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, line.redacted_by, line.censored"
     };
 }
 pub(super) use columns;
-/// The same, `content` from the line.
-pub(super) const COLUMNS: &str = columns!("content(path, start, length)");
-/// The same, with where the line is in place of what it says.
-const PLACED: &str = columns!("path, start, length");
-
-/// Reads the lines of events, given in order as [`PLACED`], and only of those that are taken.
-fn in_order(events: &str) -> String {
-    format!("with ordered as materialized ({events}) select {COLUMNS} from ordered")
-}
 
 /// Events that clients saw.
-pub(super) const ACCEPTED: &str = "not rejected and not soft_failed";
+macro_rules! accepted {
+    () => {
+        "not rejected and not soft_failed"
+    };
+}
+pub(super) use accepted;
+
+/// The events that relate to one, with its id as ?1, and are of the room ?2.
+macro_rules! related {
+    () => {
+        concat!(
+            "relation indexed by relation_relates_to cross join line using (line) cross join file using (file)
+              where relates_to_key = ",
+            key!("?1"),
+            " and relates_to = ?1 and file.room = ?2"
+        )
+    };
+}
+
+/// They do so in the way ?3, and are not redacted.
+macro_rules! in_effect {
+    () => {
+        concat!("rel_type = (select type from type where name = ?3) and redacted_by is null and ", accepted!())
+    };
+}
 
 impl CatalogEvent {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<CatalogEvent> {
-        Ok(CatalogEvent {
-            event_id: row.get(0)?,
-            kind: row.get(1)?,
-            state_key: row.get(2)?,
-            sender: row.get(3)?,
-            at: row.get(4)?,
-            depth: row.get(5)?,
-            day: row.get::<_, DayName>(6)?.0,
-            content: row.get(7)?,
-            relates_to: row.get(8)?,
-            rel_type: row.get(9)?,
-            replies_to: row.get(10)?,
-            redacts: row.get(11)?,
-            redacted_by: row.get(12)?,
-            censored: row.get(13)?,
-            encrypted: None,
-        })
+    /// An event of a room from [`columns`], with its content.
+    pub(super) fn read(reader: &Reader<'_>, room_id: &str, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+        CatalogEvent::of_day(reader, room_id, row.get::<_, DayName>(6)?.0, row)
+    }
+
+    /// The same of one whose day is known.
+    fn of_day(reader: &Reader<'_>, room_id: &str, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+        let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
+        CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
     }
 
     /// The same event with what it says, if that is known and to be told.
@@ -100,6 +102,28 @@ impl CatalogEvent {
             (self.kind, self.content) = (Some(plaintext.kind), Some(plaintext.content));
         }
         Ok(self)
+    }
+
+    /// The same, and its line is not read.
+    pub(super) fn without_content(reader: &Reader<'_>, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+        let (numbers, connection) = (&reader.numbers, reader.connection);
+        Ok(CatalogEvent {
+            event_id: row.get(0)?,
+            kind: numbers.type_name(connection, row.get(1)?)?,
+            state_key: row.get(2)?,
+            sender: numbers.user_id(connection, row.get(3)?)?,
+            at: row.get(4)?,
+            depth: row.get(5)?,
+            day,
+            content: None,
+            relates_to: row.get(9)?,
+            rel_type: numbers.type_name(connection, row.get(10)?)?,
+            replies_to: row.get(11)?,
+            redacts: row.get(12)?,
+            redacted_by: row.get(13)?,
+            censored: row.get(14)?,
+            encrypted: None,
+        })
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -158,117 +182,38 @@ pub(crate) fn each_of_day(
     let range = time::range(day);
     let (start, end) = (range.start.max(between.start), range.end.min(between.end));
     // a damaged line that was read back has a day, that of its file, but no time
-    let sql = in_order(&format!(
-        "select {PLACED} from event
-          where room_id = ?1 and day = ?2 and {ACCEPTED} and ?3 <= ?4
-            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4)
-          order by origin_server_ts, topological_ordering, event_id"
-    ));
-    let mut statement = reader.connection.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![room_id, day, start, end])?;
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from file cross join line indexed by line_file on line.file = file.file
+           left join relation on relation.line = line.line
+          where file.room = ?1 and day = ?2 and ?3 <= ?4
+            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4) and ",
+        accepted!(),
+        " order by origin_server_ts, topological_ordering, event_id"
+    );
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![reader.room(room_id)?, day, start, end])?;
     while let Some(row) = rows.next()? {
-        take(CatalogEvent::read(row)?.decrypted(reader)?)?;
+        take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
     }
     Ok(())
 }
 
 /// An event of this room that clients saw.
 pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Option<CatalogEvent>, Error> {
-    let key = key!("?1");
-    let sql =
-        format!("select {COLUMNS} from event where id_key = {key} and event_id = ?1 and +room_id = ?2 and {ACCEPTED}");
-    let found =
-        reader.connection.prepare_cached(&sql)?.query_row([event_id, room_id], CatalogEvent::read).optional()?;
-    found.map(|event| event.decrypted(reader)).transpose()
-}
-
-/// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
-/// than are looked at.
-pub(crate) fn is_redacted(
-    reader: &Reader<'_>,
-    room_id: &str,
-    event: &CatalogEvent,
-    redactors: &mut Redactors,
-) -> Result<bool, Error> {
-    if event.redacted_by.is_some() {
-        return Ok(true);
-    }
-    let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
-    let mut edited = event.relates_to.clone().filter(|_| is_edit);
-    let mut sender = event.sender.clone();
     let sql = concat!(
-        "select redacted_by is not null, sender, case when rel_type = 'm.replace' and state_key is null then relates_to end
-           from event where id_key = ",
+        "select ",
+        columns!(),
+        " from line indexed by line_id cross join file using (file) left join relation on relation.line = line.line
+          where id_key = ",
         key!("?1"),
-        " and event_id = ?1 and +room_id = ?2"
+        " and event_id = ?1 and file.room = ?2 and ",
+        accepted!()
     );
-    let mut look = reader.connection.prepare_cached(sql)?;
-    for _ in 0..DEEPEST {
-        let Some(id) = edited else { return Ok(false) };
-        let found = look.query_row([&*id, room_id], |row| {
-            Ok((row.get::<_, bool>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
-        });
-        match found.optional()? {
-            Some((true, ..)) => return Ok(true),
-            Some((false, by, of)) => (sender, edited) = (by, of),
-            // not archived, and as if whoever edits it had sent it
-            None => return redactors.redact(reader, room_id, &id, sender.as_deref()),
-        }
-    }
-    Ok(true)
-}
-
-/// Whether an event that others name is redacted, be it archived or not.
-pub(crate) fn is_id_redacted(
-    reader: &Reader<'_>,
-    room_id: &str,
-    event_id: &str,
-    redactors: &mut Redactors,
-) -> Result<bool, Error> {
-    match event(reader, room_id, event_id)? {
-        Some(event) => is_redacted(reader, room_id, &event, redactors),
-        None => redactors.redact(reader, room_id, event_id, None),
-    }
-}
-
-/// Which servers redact events that are not archived, since many may edit what was redacted by many; none: any server.
-#[derive(Default)]
-pub(crate) struct Redactors(HashMap<String, HashSet<Option<String>>>);
-
-impl Redactors {
-    /// Whether an event of a sender is redacted, as `redaction` tells it of those that are archived.
-    fn redact(
-        &mut self,
-        reader: &Reader<'_>,
-        room_id: &str,
-        event_id: &str,
-        sender: Option<&str>,
-    ) -> Result<bool, Error> {
-        if !self.0.contains_key(event_id) {
-            let sql = concat!(
-                "select distinct case when coalesce(recheck, 0) <> 0 then substr(sender, instr(sender, ':') + 1) end
-                   from event
-                  where line in (select line from relation indexed by relation_redacts where redacts_key = ",
-                key!("?1"),
-                " and redacts = ?1)
-                    and +room_id = ?2 and +type = 'm.room.redaction' and not rejected
-                    and (coalesce(recheck, 0) = 0 or sender is not null)"
-            );
-            let mut servers = reader.connection.prepare_cached(sql)?;
-            let servers = servers.query_map([event_id, room_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            if self.0.len() >= REMEMBERED {
-                self.0.clear();
-            }
-            self.0.insert(event_id.to_owned(), servers);
-        }
-        let servers = &self.0[event_id];
-        let server = sender.map(|sender| sender.split_once(':').map_or(sender, |(_, server)| server).to_owned());
-        if servers.contains(&None) || server.is_some() && servers.contains(&server) {
-            return Ok(true);
-        }
-        let sql = "select exists (select 1 from ban_redaction where room_id = ?1 and user_id = ?2 and until is null)";
-        Ok(reader.connection.prepare_cached(sql)?.query_row(params![room_id, sender], |row| row.get(0))?)
-    }
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
+    rows.next()?.map(|row| CatalogEvent::read(reader, room_id, row)).transpose()
 }
 
 /// What else there is about an event.
@@ -284,32 +229,24 @@ pub(crate) struct Related {
 impl Related {
     pub(crate) fn to(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Related, Error> {
         let mut related = Related::default();
-        let named = concat!(
-            "select exists (select 1 from relation indexed by relation_relates_to where relates_to_key = ",
+        let sql = concat!(
+            "select rel_type, replies_to is ?1 from ",
+            related!(),
+            " and ",
+            accepted!(),
+            " union all
+             select null, 1
+               from relation indexed by relation_replies_to cross join line using (line) cross join file using (file)
+              where replies_to_key = ",
             key!("?1"),
-            " and relates_to = ?1)
-               or exists (select 1 from relation indexed by relation_replies_to where replies_to_key = ",
-            key!("?1"),
-            " and replies_to = ?1 and replies_to is not relates_to)"
+            " and replies_to = ?1 and replies_to is not relates_to and file.room = ?2 and ",
+            accepted!()
         );
-        // as with most events
-        if !reader.connection.prepare_cached(named)?.query_row([event_id], |row| row.get::<_, bool>(0))? {
-            return Ok(related);
-        }
-        let key = key!("?1");
-        let sql = format!(
-            "select distinct iif(relates_to = ?1, rel_type, null), replies_to is ?1 from event
-              where line in (select line from relation indexed by relation_relates_to
-                              where relates_to_key = {key} and relates_to = ?1
-                             union all select line from relation indexed by relation_replies_to
-                              where replies_to_key = {key} and replies_to = ?1 and replies_to is not relates_to)
-                and +room_id = ?2 and {ACCEPTED}"
-        );
-        let mut statement = reader.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query([event_id, room_id])?;
+        let mut statement = reader.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
         while let Some(row) = rows.next()? {
             related.replies |= row.get::<_, bool>(1)?;
-            match row.get::<_, Option<String>>(0)?.as_deref() {
+            match reader.numbers.type_name(reader.connection, row.get(0)?)?.as_deref() {
                 Some("m.replace") => related.edits = true,
                 Some("m.annotation") => related.reactions = true,
                 Some("m.thread") => related.thread = true,
@@ -345,18 +282,31 @@ pub(crate) fn each_related(
     order: Order,
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
-    let order = match order {
-        Order::Oldest => "origin_server_ts, event_id",
-        Order::Newest => "origin_server_ts desc, event_id desc",
+    let sql = match order {
+        Order::Oldest => {
+            concat!(
+                "select ",
+                columns!(),
+                " from ",
+                related!(),
+                " and ",
+                in_effect!(),
+                " order by origin_server_ts, event_id"
+            )
+        }
+        Order::Newest => {
+            concat!(
+                "select ",
+                columns!(),
+                " from ",
+                related!(),
+                " and ",
+                in_effect!(),
+                " order by origin_server_ts desc, event_id desc"
+            )
+        }
     };
-    let key = key!("?1");
-    let sql = in_order(&format!(
-        "select {PLACED} from event
-          where line in (select line from relation indexed by relation_relates_to
-                          where relates_to_key = {key} and relates_to = ?1)
-            and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by {order}"
-    ));
-    each(reader, &sql, [to, room_id, rel_type], take)
+    each(reader, sql, [to, room_id, rel_type], take)
 }
 
 /// The same of an event and of its edits, the oldest first: what is said of an edit is said of what it edits.
@@ -367,20 +317,34 @@ pub(crate) fn each_related_to_any(
     rel_type: &str,
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (key, edit_key) = (key!("?1"), key!("named.id"));
-    let sql = in_order(&format!(
-        "with named (id) as materialized (
-             select ?1 union
-             select event_id from event
-              where line in (select line from relation indexed by relation_relates_to
-                              where relates_to_key = {key} and relates_to = ?1)
-                and +room_id = ?2 and +rel_type = 'm.replace')
-         select {PLACED} from event
-          where line in (select line from named cross join relation indexed by relation_relates_to
-                          where relates_to_key = {edit_key} and relates_to = named.id)
-            and +room_id = ?2 and +rel_type = ?3 and {ACCEPTED} and redacted_by is null order by origin_server_ts, event_id"
-    ));
-    each(reader, &sql, [&to.event_id, room_id, rel_type], &mut |related| {
+    let is_edited = concat!(
+        "select exists (select 1 from ",
+        related!(),
+        " and rel_type = (select type from type where name = 'm.replace'))"
+    );
+    let values = params![to.event_id, reader.room(room_id)?];
+    if !reader.connection.prepare_cached(is_edited)?.query_row(values, |row| row.get::<_, bool>(0))? {
+        return each_related(reader, room_id, &to.event_id, rel_type, Order::Oldest, &mut |related| {
+            take(related)?;
+            Ok(ControlFlow::Continue(()))
+        });
+    }
+    let sql = concat!(
+        "with named (id) as materialized (select ?1 union select line.event_id from ",
+        related!(),
+        " and rel_type = (select type from type where name = 'm.replace'))
+         select ",
+        columns!(),
+        " from named
+           cross join relation indexed by relation_relates_to on relates_to_key = ",
+        key!("named.id"),
+        " and relates_to = named.id
+           cross join line using (line) cross join file using (file)
+          where file.room = ?2 and ",
+        in_effect!(),
+        " order by origin_server_ts, event_id"
+    );
+    each(reader, sql, [&to.event_id, room_id, rel_type], &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
         let edit = edit.map(|id| event(reader, room_id, id)).transpose()?;
         // an edit without effect has a place of its own
@@ -394,13 +358,13 @@ pub(crate) fn each_related_to_any(
 fn each(
     reader: &Reader<'_>,
     sql: &str,
-    parameters: impl Params,
+    [to, room_id, rel_type]: [&str; 3],
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(parameters)?;
+    let mut rows = statement.query(params![to, reader.room(room_id)?, rel_type])?;
     while let Some(row) = rows.next()? {
-        if take(CatalogEvent::read(row)?.decrypted(reader)?)?.is_break() {
+        if take(CatalogEvent::read(reader, room_id, row)?)?.is_break() {
             break;
         }
     }

@@ -3,13 +3,14 @@
 
 use std::path::Path;
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
 use super::super::catalog::key;
+use super::super::layout::DayName;
 use super::super::rebuild::LONGEST_LINE;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{ACCEPTED, COLUMNS, CatalogEvent, columns};
+use super::events::{CatalogEvent, accepted, columns};
 use crate::document::line::Anchor;
 use crate::event::Object;
 
@@ -37,17 +38,17 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Found> {
+    fn read(reader: &Reader<'_>, row: &Row<'_>) -> Result<Found, Error> {
         Ok(Found {
-            event: CatalogEvent::read(row)?,
-            room_id: row.get(14)?,
-            path: row.get(15)?,
-            start: row.get::<_, i64>(16)?.unsigned_abs(),
-            length: row.get::<_, i64>(17)?.unsigned_abs(),
-            soft_failed: row.get(18)?,
-            rejected: row.get(19)?,
-            outlier: row.get(20)?,
-            damaged: row.get(21)?,
+            event: CatalogEvent::without_content(reader, row.get::<_, DayName>(6)?.0, row)?,
+            start: row.get::<_, i64>(7)?.unsigned_abs(),
+            length: row.get::<_, i64>(8)?.unsigned_abs(),
+            room_id: row.get(15)?,
+            path: row.get(16)?,
+            soft_failed: row.get(17)?,
+            rejected: row.get(18)?,
+            outlier: row.get(19)?,
+            damaged: row.get(20)?,
         })
     }
 
@@ -123,13 +124,19 @@ fn is_archived(reader: &Reader<'_>, event_id: &str) -> Result<bool, Error> {
 pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>, Error> {
     let sql = concat!(
         "select ",
-        columns!("null"),
-        ", room_id, path, start, length, soft_failed, rejected, outlier, damaged
-           from event where id_key = ",
+        columns!(),
+        ", room_id, 'rooms/' || room.directory || '/' || day || '.jsonl', soft_failed, rejected, outlier, damaged
+           from line indexed by line_id
+           cross join file using (file)
+           cross join room on room.room = file.room
+           left join relation on relation.line = line.line
+          where id_key = ",
         key!("?1"),
         " and event_id = ?1 limit 1"
     );
-    Ok(reader.connection.prepare_cached(sql)?.query_row([event_id], Found::read).optional()?)
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([event_id])?;
+    rows.next()?.map(|row| Found::read(reader, row)).transpose()
 }
 
 /// Where one looks from an event.
@@ -160,9 +167,10 @@ pub(crate) fn beside(
     };
     // a damaged line without a time comes first
     let at = format!("ifnull(origin_server_ts, {})", i64::MIN);
+    let accepted = accepted!();
     let sql = format!(
         "select line, ifnull(type, ''), rel_type is 'm.replace' and state_key is null from event
-          where room_id = ?1 and day = ?2 and {ACCEPTED}
+          where room_id = ?1 and day = ?2 and {accepted}
             and ({at}, topological_ordering, event_id) {is_beside} (?3, ?4, ?5)
           order by {at} {order}, topological_ordering {order}, event_id {order} limit ?6"
     );
@@ -175,10 +183,17 @@ pub(crate) fn beside(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Reads an event that stands beside another.
-pub(crate) fn read(reader: &Reader<'_>, beside: &Beside) -> Result<CatalogEvent, Error> {
-    let sql = format!("select {COLUMNS} from event where line = ?1");
-    Ok(reader.connection.prepare_cached(&sql)?.query_row([beside.line], CatalogEvent::read)?)
+/// Reads an event that stands beside another one in a room.
+pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &Beside) -> Result<CatalogEvent, Error> {
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from line cross join file using (file) left join relation on relation.line = line.line where line.line = ?1"
+    );
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([beside.line])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    CatalogEvent::read(reader, room_id, row)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
-use super::events::Redactors;
+use super::redactions::Redactors;
 use super::title::States;
 use super::{REMEMBERED, Reader};
 use crate::document::line::Name;
@@ -80,19 +80,19 @@ impl<'c> MemberNames<'c> {
             return Ok(known.name.clone());
         }
         let sql = "select origin_server_ts, displayname from membership
-                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
+                    where room = ?1 and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
-        let found = self.reader.connection.prepare_cached(sql)?.query_row(params![self.room_id, user_id, at], |row| {
+        let found = self.reader.connection.prepare_cached(sql)?.query_row(params![self.room()?, user_id, at], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
         });
         let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
         let sql = "select min(origin_server_ts) from membership
-                    where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
+                    where room = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         let until: Option<i64> = self
             .reader
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.room_id, user_id, at], |row| row.get(0))?;
+            .query_row(params![self.room()?, user_id, at], |row| row.get(0))?;
         let Remembered { known, names, .. } = &mut *self.remembered;
         if *names >= REMEMBERED {
             known.clear();
@@ -101,6 +101,10 @@ impl<'c> MemberNames<'c> {
         *names += 1;
         known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone() });
         Ok(name)
+    }
+
+    fn room(&self) -> Result<Option<i64>, Error> {
+        self.reader.room(self.room_id)
     }
 
     /// Whether another member has this name at some time of the day.
@@ -123,13 +127,13 @@ impl<'c> MemberNames<'c> {
     fn bearer(&self, name: &str, order: &str) -> Result<Option<String>, Error> {
         let sql = format!(
             "select user_id from membership m indexed by membership_displayname
-              where room = (select room from room where room_id = ?1) and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
+              where room = ?1 and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
                 and not exists (select 1 from membership later
                                  where later.room = m.room and later.user_id = m.user_id
                                    and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?3)
               order by user_id {order} limit 1"
         );
-        let parameters = params![self.room_id, name, self.day.start, self.day.end];
+        let parameters = params![self.room()?, name, self.day.start, self.day.end];
         Ok(self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
     }
 
@@ -142,12 +146,12 @@ impl<'c> MemberNames<'c> {
         let given = |user_id: &str| {
             format!(
                 "exists (select 1 from membership indexed by membership_displayname
-                  where room = (select room from room where room_id = ?1) and displayname = ?2 and {user_id})"
+                  where room = ?1 and displayname = ?2 and {user_id})"
             )
         };
         let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
         let (user_id, name) = key;
-        let parameters = params![self.room_id, name, user_id];
+        let parameters = params![self.room()?, name, user_id];
         let sole = self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         remember(&mut self.remembered.sole, key.clone(), sole);
         Ok(sole)
@@ -162,14 +166,14 @@ impl<'c> MemberNames<'c> {
         event_id: &str,
     ) -> Result<Option<(String, Option<String>)>, Error> {
         let sql = "select membership, displayname from membership
-                    where room = (select room from room where room_id = ?1) and user_id = ?2
+                    where room = ?1 and user_id = ?2
                       and (origin_server_ts, topological_ordering, event_id) < (?3, ?4, ?5)
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
         let found = self
             .reader
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.room_id, user_id, at.unwrap_or(0), depth, event_id], |row| {
+            .query_row(params![self.room()?, user_id, at.unwrap_or(0), depth, event_id], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             });
         Ok(found.optional()?)

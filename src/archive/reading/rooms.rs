@@ -11,9 +11,9 @@ use crate::document::page::{DayLine, RoomLine};
 
 /// The days of a room, the oldest first, `undated` last.
 pub(crate) fn days_of(reader: &Reader<'_>, room_id: &str) -> Result<BTreeSet<String>, Error> {
-    let sql = "select day from file where room = (select room from room where room_id = ?1)";
+    let sql = "select day from file where room = ?1";
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let days = statement.query_map([room_id], |row| row.get::<_, DayName>(0))?;
+    let days = statement.query_map([reader.room(room_id)?], |row| row.get::<_, DayName>(0))?;
     days.map(|day| Ok(day?.0)).collect()
 }
 
@@ -23,24 +23,18 @@ pub(crate) fn neighbours(
     room_id: &str,
     day: &str,
 ) -> Result<(Option<String>, Option<String>), Error> {
-    let neighbour = |sql: &str| -> Result<Option<String>, Error> {
-        let mut statement = reader.connection.prepare_cached(sql)?;
-        let found: Option<DayName> = statement.query_row([room_id, day], |row| row.get(0))?;
-        Ok(found.map(|day| day.0))
-    };
-    let previous =
-        neighbour("select max(day) from file where room = (select room from room where room_id = ?1) and day < ?2")?;
-    let next =
-        neighbour("select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2")?;
-    Ok((previous, next))
+    let sql = "select (select max(day) from file where room = ?1 and day < ?2),
+                      (select min(day) from file where room = ?1 and day > ?2)";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    Ok(statement.query_row(params![reader.room(room_id)?, day], |row| Ok((day_of(row, 0)?, day_of(row, 1)?)))?)
 }
 
 /// Who made a room.
 pub(crate) fn creator(reader: &Reader<'_>, room_id: &str) -> Result<Option<String>, Error> {
-    let sql = "select sender from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.create'
+    let sql = "select sender from room_state where room = ?1 and type = 'm.room.create'
                 order by topological_ordering limit 1";
     let creator: Option<Option<String>> =
-        reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
+        reader.connection.prepare_cached(sql)?.query_row([reader.room(room_id)?], |row| row.get(0)).optional()?;
     Ok(creator.flatten())
 }
 
@@ -60,10 +54,10 @@ pub(crate) fn each_day(
     room_id: &str,
     take: &mut dyn FnMut(DayLine<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let sql = "select day, events, messages from file where room = (select room from room where room_id = ?1)
+    let sql = "select day, events, messages from file where room = ?1
                 order by day = 'undated', day desc";
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query([room_id])?;
+    let mut rows = statement.query([reader.room(room_id)?])?;
     while let Some(row) = rows.next()? {
         let (day, events, messages): (DayName, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         take(DayLine { day: &day.0, messages, events })?;
@@ -85,11 +79,14 @@ pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> R
     Ok(())
 }
 
+fn day_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
+    Ok(row.get::<_, Option<DayName>>(at)?.map(|day| day.0))
+}
+
 fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
     let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let day = |at| Ok::<_, rusqlite::Error>(row.get::<_, Option<DayName>>(at)?.map(|day| day.0));
-    let (first_day, last_day) = (day(6)?, day(7)?);
+    let (first_day, last_day) = (day_of(row, 6)?, day_of(row, 7)?);
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let (alias, is_space) = (aliases.into_iter().next(), kind.as_deref() == Some("m.space"));
     Ok(RoomLine { room_id, name, alias, messages, first_day, last_day, is_space, is_encrypted })

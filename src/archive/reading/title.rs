@@ -4,11 +4,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use rusqlite::{CachedStatement, OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::Error;
-use super::Reader;
 use super::names::Remembered;
+use super::{REMEMBERED, Reader};
 use crate::document::page::Title;
 use crate::document::text::listed;
 use crate::event::Object;
@@ -23,7 +23,7 @@ pub(crate) fn now(reader: &Reader<'_>, room_id: &str) -> Result<Title, Error> {
     let (name, aliases) = given(&mut |kind| state(reader, room_id, kind))?;
     let name = match name {
         Some(name) => name,
-        None => members(reader, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
+        None => Members::default().called(reader, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
     };
     Ok(Title { name, aliases })
 }
@@ -68,29 +68,38 @@ fn given(
 
 /// The content of a room's newest state event of a type with an empty state key; none if it is redacted.
 pub(crate) fn state(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Option<String>, Error> {
-    let sql = "select content from room_state where room = (select room from room where room_id = ?1) and type = ?2
+    let sql = "select content from room_state where room = ?1 and type = ?2
                 order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
-    let found = reader.connection.prepare_cached(sql)?.query_row([room_id, kind], |row| row.get(0));
+    let found =
+        reader.connection.prepare_cached(sql)?.query_row(params![reader.room(room_id)?, kind], |row| row.get(0));
     Ok(found.optional()?.flatten())
 }
 
 /// What a room was called, for the days to come.
 #[derive(Default)]
 pub(super) struct States {
-    /// By type: since when which state event of a room was the newest, as (depth, time, event id).
-    newest: HashMap<&'static str, Vec<(i64, i64, String)>>,
+    newest: HashMap<&'static str, Newest>,
     /// What its members called it last, and before which times that is so.
-    members: Option<(RangeInclusive<i64>, Option<String>)>,
+    called: Option<(RangeInclusive<i64>, Option<String>)>,
+    members: Members,
+}
+
+/// The state events of a type.
+struct Newest {
+    /// Since when which one was the newest, as (depth, time, event id).
+    events: Vec<(i64, i64, String)>,
+    /// The content of one of them, the last that was asked for.
+    content: Option<(usize, Option<String>)>,
 }
 
 impl States {
-    /// As [`members`], which stays the same until one of them changes.
+    /// What a room is called by its members before `end`, which stays the same until one of them changes.
     fn members(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Option<String>, Error> {
-        if let Some((_, name)) = self.members.as_ref().filter(|(ends, _)| ends.contains(&end)) {
+        if let Some((_, name)) = self.called.as_ref().filter(|(ends, _)| ends.contains(&end)) {
             return Ok(name.clone());
         }
-        let Called { name, until } = members(reader, room_id, end)?;
-        self.members = Some((end..=until, name.clone()));
+        let Called { name, until } = self.members.called(reader, room_id, end)?;
+        self.called = Some((end..=until, name.clone()));
         Ok(name)
     }
 
@@ -104,26 +113,31 @@ impl States {
     ) -> Result<Option<String>, Error> {
         let newest = match self.newest.entry(kind) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => unknown.insert(newest(reader, room_id, kind)?),
+            Entry::Vacant(unknown) => unknown.insert(Newest { events: newest(reader, room_id, kind)?, content: None }),
         };
-        let before = newest.partition_point(|(_, at, _)| *at < end);
-        let Some((depth, at, event_id)) = before.checked_sub(1).map(|last| &newest[last]) else { return Ok(None) };
-        let sql = "select content from room_state where room = (select room from room where room_id = ?1) and type = ?2 and topological_ordering = ?3
+        let before = newest.events.partition_point(|(_, at, _)| *at < end);
+        let Some(last) = before.checked_sub(1) else { return Ok(None) };
+        if let Some((_, content)) = newest.content.as_ref().filter(|(known, _)| *known == last) {
+            return Ok(content.clone());
+        }
+        let (depth, at, event_id) = &newest.events[last];
+        let sql = "select content from room_state where room = ?1 and type = ?2 and topological_ordering = ?3
                       and origin_server_ts = ?4 and event_id = ?5";
-        Ok(reader
-            .connection
-            .prepare_cached(sql)?
-            .query_row(params![room_id, kind, depth, at, event_id], |row| row.get(0))?)
+        let values = params![reader.room(room_id)?, kind, depth, at, event_id];
+        let content = reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+        Ok(newest.content.insert((last, content)).1.clone())
     }
 }
 
 /// The state events of a type that were the newest ones when they came, the oldest first.
 fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
-    let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room = (select room from room where room_id = ?1) and type = ?2
+    let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room = ?1 and type = ?2
                 order by origin_server_ts, topological_ordering, event_id";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut newest: Vec<(i64, i64, String)> = Vec::new();
-    for state in statement.query_map([room_id, kind], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))? {
+    for state in
+        statement.query_map(params![reader.room(room_id)?, kind], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+    {
         let state = state?;
         if newest.last().is_none_or(|last| *last < state) {
             newest.push(state);
@@ -140,53 +154,111 @@ struct Called {
     until: i64,
 }
 
-/// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
-fn members(reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Called, Error> {
-    // of those in the room, and of those who were: the first names, and how many
-    let (mut present, mut past) = (Heroes::default(), Heroes::default());
-    let sql =
-        "select min(user_id) from membership where room = (select room from room where room_id = ?1) and user_id > ?2";
-    let mut next = reader.connection.prepare_cached(sql)?;
-    // how often somebody said a name does not matter
-    let last = "select membership, displayname from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts < ?3";
-    let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
-    let mut last_of = reader.connection.prepare_cached(&format!("{last} {newest}"))?;
-    // who leaves keeps the name
-    let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
-    let mut name_of = reader.connection.prepare_cached(&format!("{last} and {gives_name} {newest}"))?;
-    // when one of those that were looked at changes
-    let change = "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1) and user_id = ?2 and origin_server_ts >= ?3";
-    let mut change = reader.connection.prepare_cached(change)?;
-    let mut until = i64::MAX;
-    let mut user_id = String::new();
-    let mut users = 0;
-    while let Some(user) = next.query_row([room_id, &user_id], |row| row.get::<_, Option<String>>(0))? {
-        user_id = user;
-        let look = |statement: &mut CachedStatement<'_>| {
-            let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?));
-            statement.query_row(params![room_id, user_id, end], read).optional()
+/// The members of a room in the order of their ids, as far as they were looked up.
+#[derive(Default)]
+struct Members {
+    known: Vec<Member>,
+    /// There are no others.
+    is_all: bool,
+}
+
+/// A member at a time.
+struct Member {
+    user_id: String,
+    /// Before which times it is so, in milliseconds since the epoch.
+    ends: RangeInclusive<i64>,
+    /// Whether they are in the room, and what they are called; none: they were not there yet.
+    was: Option<(bool, String)>,
+}
+
+impl Members {
+    /// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
+    fn called(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Called, Error> {
+        // of those in the room, and of those who were: the first names, and how many
+        let (mut present, mut past) = (Heroes::default(), Heroes::default());
+        let room = reader.room(room_id)?;
+        let next = "select min(user_id) from membership where room = ?1 and user_id > ?2";
+        let mut next = reader.connection.prepare_cached(next)?;
+        let mut until = i64::MAX;
+        let mut users = 0;
+        // one behind those that are remembered
+        let mut beyond: Option<Member> = None;
+        for at in 0.. {
+            let member = match self.known.get_mut(at) {
+                Some(member) => {
+                    if !member.ends.contains(&end) {
+                        *member = Member::look(reader, room, std::mem::take(&mut member.user_id), end)?;
+                    }
+                    &*member
+                }
+                None if self.is_all => break,
+                None => {
+                    let last = beyond.as_ref().or(self.known.last()).map_or("", |member| &*member.user_id);
+                    let Some(user_id) = next.query_row(params![room, last], |row| row.get::<_, Option<String>>(0))?
+                    else {
+                        self.is_all = beyond.is_none();
+                        break;
+                    };
+                    let member = Member::look(reader, room, user_id, end)?;
+                    if at < REMEMBERED {
+                        self.known.push(member);
+                        &self.known[at]
+                    } else {
+                        beyond.insert(member)
+                    }
+                }
+            };
+            until = until.min(*member.ends.end());
+            let Some((is_present, name)) = &member.was else { continue };
+            let heroes = if *is_present { &mut present } else { &mut past };
+            heroes.add(name);
+            users += 1;
+            if users >= COUNTED && !present.names.is_empty() {
+                return Ok(Called { name: Some(format!("{} and others", present.names.join(", "))), until });
+            }
+        }
+        let name = match (present.text(), past.text()) {
+            (Some(names), _) => Some(names),
+            (None, Some(names)) => Some(format!("Empty room (was {names})")),
+            (None, None) => None,
         };
-        let changed = change.query_row(params![room_id, user_id, end], |row| row.get::<_, Option<i64>>(0))?;
-        until = until.min(changed.unwrap_or(i64::MAX));
-        let Some((membership, given)) = look(&mut last_of)? else { continue };
+        Ok(Called { name, until })
+    }
+}
+
+impl Member {
+    /// Looks up what a user was in a room before `end`.
+    fn look(reader: &Reader<'_>, room: Option<i64>, user_id: String, end: i64) -> Result<Member, Error> {
+        // when that changes
+        let change = "select min(origin_server_ts) from membership
+                       where room = ?1 and user_id = ?2 and origin_server_ts >= ?3";
+        let mut change = reader.connection.prepare_cached(change)?;
+        let change: Option<i64> = change.query_row(params![room, user_id, end], |row| row.get(0))?;
+        let change = change.unwrap_or(i64::MAX);
+        // how often somebody said a name does not matter
+        let last = "select membership, displayname, origin_server_ts from membership
+                     where room = ?1 and user_id = ?2 and origin_server_ts < ?3";
+        let newest = "order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
+        let look = |sql: &str| {
+            let read =
+                |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(2)?));
+            reader.connection.prepare_cached(sql)?.query_row(params![room, user_id, end], read).optional()
+        };
+        let Some((membership, given, at)) = look(&format!("{last} {newest}"))? else {
+            return Ok(Member { user_id, ends: i64::MIN..=change, was: None });
+        };
         let is_present = matches!(&*membership, "join" | "invite" | "knock");
         let name = match given {
-            None if !is_present => look(&mut name_of)?.and_then(|(_, name)| name),
+            // who leaves keeps the name
+            None if !is_present => {
+                let gives_name = "(displayname is not null or membership in ('join', 'invite', 'knock'))";
+                look(&format!("{last} and {gives_name} {newest}"))?.and_then(|(_, name, _)| name)
+            }
             given => given,
         };
-        let heroes = if is_present { &mut present } else { &mut past };
-        heroes.add(name.unwrap_or_else(|| user_id.clone()));
-        users += 1;
-        if users >= COUNTED && !present.names.is_empty() {
-            return Ok(Called { name: Some(format!("{} and others", present.names.join(", "))), until });
-        }
+        let was = Some((is_present, name.unwrap_or_else(|| user_id.clone())));
+        Ok(Member { user_id, ends: at.saturating_add(1)..=change, was })
     }
-    let name = match (present.text(), past.text()) {
-        (Some(names), _) => Some(names),
-        (None, Some(names)) => Some(format!("Empty room (was {names})")),
-        (None, None) => None,
-    };
-    Ok(Called { name, until })
 }
 
 #[derive(Default)]
@@ -196,9 +268,9 @@ struct Heroes {
 }
 
 impl Heroes {
-    fn add(&mut self, name: String) {
+    fn add(&mut self, name: &str) {
         if self.names.len() < HEROES {
-            self.names.push(name);
+            self.names.push(name.to_owned());
         } else {
             self.more += 1;
         }
