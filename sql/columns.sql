@@ -7,7 +7,7 @@ select c.relname::text as table_name, a.attname::text as column_name, t.typname:
  where c.oid = any (array[to_regclass('events'), to_regclass('event_json'), to_regclass('ex_outlier_stream'),
                           to_regclass('rejections'), to_regclass('redactions'), to_regclass('rooms'),
                           to_regclass('room_aliases'), to_regclass('room_ban_redactions'),
-                          to_regclass('un_partial_stated_event_stream'), to_regclass('users'),
+                          to_regclass('un_partial_stated_event_stream'), to_regclass('users'), to_regclass('erased_users'),
                           to_regclass('local_current_membership'), to_regclass('current_state_events'),
                           to_regclass('room_memberships'), to_regclass('schema_version'), to_regclass('background_updates'),
                           to_regclass('room_retention'), to_regclass('scheduled_tasks'),

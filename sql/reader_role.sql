@@ -24,6 +24,7 @@ grant select on events, event_json, ex_outlier_stream, rejections, redactions, r
 select 'grant select on room_ban_redactions to synapse_export' where to_regclass('room_ban_redactions') is not null \gexec
 select 'grant select on un_partial_stated_event_stream to synapse_export' where to_regclass('un_partial_stated_event_stream') is not null \gexec
 grant select (name) on users to synapse_export;
+select 'grant select (user_id) on erased_users to synapse_export' where to_regclass('erased_users') is not null \gexec
 grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
 grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;
 grant select (event_id, room_id, user_id, membership, display_name, forgotten) on room_memberships to synapse_export;

@@ -3,7 +3,7 @@
 -- the type of members is a range leaves no plan that reads more than its own; index rooms_pkey, events_room_stream,
 -- local_current_membership_room_idx, room_aliases_id, room_memberships_event_id_key
 select p.room_id, (select max(r.room_version) from rooms r where r.room_id = p.room_id) as room_version, s.current, a.aliases,
-       first.origin_server_ts as first_activity, last.origin_server_ts as last_activity, s.people, m.abandoned,
+       first.origin_server_ts as first_activity, last.origin_server_ts as last_activity, last.received_ts as last_received, s.people, m.abandoned,
        m.abandoned and coalesce((select bool_and((select max(k.forgotten) from room_memberships k where k.event_id = l.event_id) = 1)
                                    from local_current_membership l
                                   where l.room_id = p.room_id), false) as forgotten
@@ -26,7 +26,7 @@ select p.room_id, (select max(r.room_version) from rooms r where r.room_id = p.r
                       where (e.room_id, e.stream_ordering) >= (p.room_id, -9223372036854775808) and e.outlier is not true
                       order by e.room_id, e.stream_ordering
                       limit 1) first on first.room_id = p.room_id
-  left join lateral (select e.room_id, e.origin_server_ts
+  left join lateral (select e.room_id, e.origin_server_ts, e.received_ts
                        from events e
                       where (e.room_id, e.stream_ordering) <= (p.room_id, 9223372036854775807) and e.outlier is not true
                       order by e.room_id desc, e.stream_ordering desc

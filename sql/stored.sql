@@ -23,7 +23,8 @@ select p.id, p.deoutliered, p.event_id, p.stream_ordering, p.topological_orderin
  cross join lateral (
        select p.room_id <> all ($2::text[])
           and (t.timeline or p.type in ('m.room.member', 'm.room.name', 'm.room.canonical_alias', 'm.room.topic',
-                                        'm.room.create', 'm.room.encryption')), t.timeline) w (wanted, timeline)
+                                        'm.room.create', 'm.room.encryption',
+                                        'm.room.power_levels')), t.timeline) w (wanted, timeline)
   left join lateral (
        select j.internal_metadata, j.json
          from event_json j

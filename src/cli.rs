@@ -10,6 +10,7 @@ mod keys;
 mod lag;
 mod leftovers;
 mod log;
+mod meant;
 mod output;
 mod rebuild;
 mod render;

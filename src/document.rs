@@ -3,7 +3,9 @@
 //! Pure: text in, text out; no file, no database, no clock. A document is never held as a whole: its blocks are written one
 //! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`].
 
+pub(crate) mod beacon;
 pub mod block;
+pub(crate) mod call;
 pub(crate) mod fold;
 pub mod html;
 pub mod line;
@@ -11,5 +13,7 @@ pub mod markdown;
 pub mod message;
 pub mod page;
 pub(crate) mod poll;
+pub(crate) mod powers;
+pub(crate) mod reaction;
 pub mod text;
-pub(crate) mod time;
+pub mod time;

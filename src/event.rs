@@ -25,9 +25,17 @@ pub use redacted::{BanRedaction, Honoured, Redaction};
 
 use crate::stream::Stream;
 
-/// The types of state events from which rooms and members have their names, and what else an index of rooms tells.
-pub const NAMING_TYPES: [&str; 6] =
-    ["m.room.member", "m.room.name", "m.room.canonical_alias", "m.room.topic", "m.room.create", "m.room.encryption"];
+/// The types of state events from which rooms and members have their names, and what else an index of rooms tells; and who may do
+/// what.
+pub const NAMING_TYPES: [&str; 7] = [
+    "m.room.member",
+    "m.room.name",
+    "m.room.canonical_alias",
+    "m.room.topic",
+    "m.room.create",
+    "m.room.encryption",
+    "m.room.power_levels",
+];
 
 /// A word of Matrix's vocabulary, or a stranger's.
 pub type Word = Cow<'static, str>;

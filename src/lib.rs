@@ -11,6 +11,7 @@
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
 //!              `libpq_config`, which knows nothing of ours
 //! event        an event as stored, as a line; pure
+//! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
 //! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
 //! ```
@@ -34,6 +35,7 @@ pub mod document;
 pub mod event;
 pub mod export;
 pub mod keys;
+pub mod naming;
 pub mod source;
 pub mod stream;
 pub mod views;

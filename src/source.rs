@@ -47,7 +47,7 @@ pub use health::{Collation, Index, Login, PendingRedactions, Sampled, Sizes};
 pub use keys::{BackupVersion, Device, RoomSessions};
 pub use pooler::PoolerRefusal;
 pub use redactions::Bans;
-pub use rooms::{ListedRoom, Matches, RoomKind};
+pub use rooms::{ListedRoom, RoomKind};
 pub use rows::{Holder, Row, Rows};
 pub use schema::Schema;
 pub use server_error::{CHECK_THE_WAY, ServerError};

@@ -5,8 +5,11 @@
 //! that it was stale. So what is cut off is done again. An event that is asked for alone is `shown`, and written to no file. Here is
 //! no SQL, and no markup: `document` has the forms.
 
+mod beacon;
 mod by_name;
+mod calls;
 mod day;
+mod elsewhere;
 mod facts;
 mod index;
 mod missing;
@@ -14,10 +17,13 @@ mod phrases;
 mod poll;
 mod quotes;
 mod relations;
+mod rules;
 mod said;
 mod scene;
+mod settings;
 pub(crate) mod shown;
 mod telling;
+mod whole;
 mod withheld;
 mod workers;
 
@@ -29,15 +35,17 @@ use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
-use crate::archive::{Archive, Error, Readers, StaleDay, jsonl};
-use crate::document::block::{Block, Writer as _};
+use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, jsonl};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
-use crate::document::time;
+use crate::document::time::{self, Zone};
 use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
+pub use whole::{Asked, Told, document_cover, document_days};
 use workers::Workers;
 
+/// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
+const RENDERING: i64 = 1;
 /// How many room-days, or rooms' indexes, are rendered before the catalog learns of it.
 const AT_ONCE: usize = 2_000;
 /// How many a thread takes at a time.
@@ -56,11 +64,19 @@ struct Options {
     between: Range<i64>,
     /// Who may read what is rendered.
     readers: Readers,
+    /// Of what times are shown.
+    zone: Zone,
 }
 
 impl Options {
     fn new(show_redacted: bool) -> Options {
-        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner }
+        Options {
+            show_redacted,
+            one_document: false,
+            between: i64::MIN..i64::MAX,
+            readers: Readers::Owner,
+            zone: Zone::default(),
+        }
     }
 }
 
@@ -90,15 +106,23 @@ pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool)
     Ok(rendered)
 }
 
+/// Says that transcripts which an older version of the rendering made have to be rendered anew, `most` at most, others each time;
+/// without, all.
+pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Error> {
+    if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
-    let options = Options { readers: archive.readers(), ..Options::new(archive.catalog().shows_redacted()?) };
+    let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
+    let options = Options { readers, zone, ..Options::new(archive.catalog().shows_redacted()?) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;
+        archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
@@ -115,7 +139,8 @@ fn render_into(
                 goes_on
             };
             let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-                Ok((stale.clone(), render_day(&directory, reader, stale, &options, memory)?.messages))
+                let tally = render_day(&directory, reader, stale, &options, memory)?;
+                Ok((stale.clone(), tally.messages, std::mem::take(&mut memory.remembered.borrowed)))
             });
             if let Some(before) = syncing.take() {
                 before.finish(archive, rendered)?;
@@ -124,7 +149,7 @@ fn render_into(
             taken += stale.len() as u64;
             goes_on &= !archive.interrupt().is_told();
             let (directory, whole) = (&directory, &whole);
-            let paths: Vec<String> = days.iter().map(|(stale, _)| transcript(stale)).collect();
+            let paths: Vec<String> = days.iter().map(|(stale, ..)| transcript(stale)).collect();
             syncing = Some(Syncing { days, synced: scope.spawn(move || sync(directory, whole, paths.into_iter())) });
         }
         syncing.map_or(Ok(()), |last| last.finish(archive, rendered))
@@ -136,10 +161,10 @@ fn render_into(
     index::render(archive, &mut workers, &whole, rendered)
 }
 
-/// Room-days that were rendered, with how many messages they have, while they are written to the disk and the next ones are
+/// Room-days that were rendered, with how many messages they have and which names they borrow, while they are written to the disk and the next ones are
 /// rendered.
 struct Syncing<'s> {
-    days: Vec<(StaleDay, u64)>,
+    days: Vec<(StaleDay, u64, Borrowed)>,
     synced: ScopedJoinHandle<'s, Result<(), Error>>,
 }
 
@@ -148,61 +173,13 @@ impl Syncing<'_> {
     fn finish(self, archive: &mut Archive, rendered: &mut Rendered) -> Result<(), Error> {
         self.synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let changes = archive.view_state()?;
-        for (stale, messages) in &self.days {
-            changes.day_is_rendered(stale, *messages)?;
+        for (stale, messages, borrowed) in &self.days {
+            changes.day_is_rendered(stale, *messages, borrowed)?;
         }
         changes.commit()?;
         rendered.days += self.days.len() as u64;
         Ok(())
     }
-}
-
-/// Writes what a document about a whole room begins with.
-pub fn document_head(archive: &Archive, room_id: &str, out: &mut dyn Write) -> Result<(), Error> {
-    let reader = archive.catalog().reader();
-    let mut head = markdown::document_head(room_id, &title::now(&reader, room_id)?);
-    if reader.decrypts() {
-        head.push_str(markdown::ENCRYPTED_HEAD);
-    }
-    out.write_all(head.as_bytes()).map_err(Error::Transcript)
-}
-
-/// Writes what happened in a room, day by day; `between` two times in milliseconds since the epoch, or ever.
-pub fn document_days(
-    archive: &Archive,
-    room_id: &str,
-    between: Option<&Range<i64>>,
-    show_redacted: bool,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let catalog = archive.catalog();
-    archive.interrupt().during(vec![catalog.interrupt_handle()], || {
-        write_days(&catalog.reader(), room_id, between, show_redacted, out)
-    })
-}
-
-fn write_days(
-    reader: &Reader<'_>,
-    room_id: &str,
-    between: Option<&Range<i64>>,
-    show_redacted: bool,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let mut options = Options { one_document: true, ..Options::new(show_redacted) };
-    let mut memory = Memory::default();
-    let mut writer = Markdown::to(out);
-    for day in &rooms::days_of(reader, room_id)? {
-        let range = time::range(day);
-        if let Some(between) = between {
-            if range.start >= between.end || range.end <= between.start {
-                continue;
-            }
-            options.between = between.clone();
-        }
-        writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
-        DayBuilder::build(reader, room_id, day, &options, &mut memory, &mut writer)?;
-    }
-    Ok(())
 }
 
 /// Returns when files that were made anew are on the disk, and their names.
@@ -240,7 +217,7 @@ fn render_day(
         Error::Transcript(source) => Error::io("write", &path)(source),
         error => error,
     })?;
-    let head = markdown::day_head(&day_head(reader, stale, tally, memory)?);
+    let head = markdown::day_head(&day_head(reader, stale, tally, options.zone, memory)?);
     body.rewind().map_err(Error::io("write", &path))?;
     replace(archive, &transcript, options.readers, &mut |file| {
         let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
@@ -254,10 +231,11 @@ fn day_head<'a>(
     reader: &Reader<'_>,
     stale: &'a StaleDay,
     tally: Tally,
+    zone: Zone,
     memory: &mut Memory,
 ) -> Result<DayHead<'a>, Error> {
     let (room_id, day, events) = (&*stale.room_id, stale.day(), stale.events);
     let title = title::before(reader, room_id, time::range(day).end, &mut memory.remembered)?;
     let (previous, next) = rooms::neighbours(reader, room_id, day)?;
-    Ok(DayHead { room_id, title, day, events, tally, previous, next })
+    Ok(DayHead { room_id, title, day, events, tally, previous, next, zone })
 }

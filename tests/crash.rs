@@ -166,7 +166,7 @@ fn look(catalog: &Connection, archive: &Path) -> rusqlite::Result<Phase> {
     if holds("exists (select 1 from intent where path <> '')")? || is_longer_than_committed(catalog, archive)? {
         return Ok(Phase::Appending);
     }
-    if !has("membership_displayname")? {
+    if !has("membership_alike")? {
         return Ok(if has("line_id")? { Phase::Indexing } else { Phase::Other });
     }
     Ok(if holds("exists (select 1 from stale)")? { Phase::Rendering } else { Phase::Other })

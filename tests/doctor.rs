@@ -209,6 +209,7 @@ fn what_a_role_may_not_read_is_named_with_a_grant_that_helps() {
     for (table, what) in [
         ("room_ban_redactions", "what bans have redacted"),
         ("un_partial_stated_event_stream", "what Synapse has rejected later"),
+        ("erased_users", "what erased users said"),
     ] {
         database.execute(&format!("revoke select on {table} from {role}"));
         let remedy = doctor(&dsn, None).with(10).remedy("tables", "warning", what);

@@ -318,7 +318,7 @@ impl Story<'_> {
     fn check_catalog(&self, done: bool) -> Result<(), TestCaseError> {
         let catalog = self.catalog()?;
         let indexed: bool =
-            one(&catalog, "select exists (select 1 from sqlite_schema where name = 'membership_displayname')")?;
+            one(&catalog, "select exists (select 1 from sqlite_schema where name = 'membership_alike')")?;
         let sql = "select event_id, redacted_by, recheck, stream_ordering, rejected, soft_failed from event";
         let mut statement = catalog.prepare(sql).map_err(failure)?;
         let mut events: BTreeMap<String, Known> = BTreeMap::new();

@@ -6,7 +6,15 @@ mod support;
 mod any_path;
 #[path = "transcripts/golden.rs"]
 mod golden;
+#[path = "transcripts/kinds.rs"]
+mod kinds;
+#[path = "transcripts/names.rs"]
+mod names;
+#[path = "transcripts/order.rs"]
+mod order;
 #[path = "transcripts/real_servers.rs"]
 mod real_servers;
+#[path = "transcripts/rooms.rs"]
+mod rooms;
 #[path = "transcripts/told.rs"]
 mod told;

@@ -6,6 +6,8 @@ use crate::Error;
 use crate::parameters::Parameters;
 
 const PLACE: &str = "the connection string";
+/// How a URL's password has what would end it.
+const IN_A_PASSWORD: &str = "%40 for @ and %2F for /";
 
 /// Reads either kind.
 pub(crate) fn parse(text: &str) -> Result<Parameters, Error> {
@@ -74,8 +76,15 @@ fn url(text: &str) -> Result<Parameters, Error> {
         }
         rest = &text[end + 1..];
     }
-    // an @ that is left over may be one of the password's
+    // an @ that is left over may be one of the password's, and what is wrong behind it be a part of that
     let mut after_password = rest.contains('@');
+    let wrong = move |problem: &str| {
+        malformed(&if after_password {
+            format!("{problem}; in a password, write {IN_A_PASSWORD}")
+        } else {
+            problem.to_owned()
+        })
+    };
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (places, dbname) = rest.split_once('/').unwrap_or((rest, ""));
     if dbname.contains('@') {
@@ -89,15 +98,13 @@ fn url(text: &str) -> Result<Parameters, Error> {
     let mut ports = Vec::new();
     for place in places.split(',') {
         let (host, port) = match place.strip_prefix('[') {
-            Some(rest) => rest.split_once(']').ok_or_else(|| malformed("a [ in its host has no ]"))?,
+            Some(rest) => rest.split_once(']').ok_or_else(|| wrong("a [ in its host has no ]"))?,
             None => place.split_at(place.find(':').unwrap_or(place.len())),
         };
         hosts.push(host);
         ports.push(match port {
             "" => "",
-            port => {
-                port.strip_prefix(':').ok_or_else(|| malformed("there is something between a host and its port"))?
-            }
+            port => port.strip_prefix(':').ok_or_else(|| wrong("there is something between a host and its port"))?,
         });
     }
     // several empty ones are the default for each, whatever the environment says
@@ -110,7 +117,7 @@ fn url(text: &str) -> Result<Parameters, Error> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let pair = pair.split_once('=').filter(|(_, value)| !value.contains('='));
         let (key, value) = pair.ok_or_else(|| {
-            malformed("a parameter after its ? has no value, or two; write key=value, and %3D for another =")
+            wrong("a parameter after its ? has no value, or two; write key=value, and %3D for another =")
         })?;
         match (decode(key)?.as_str(), value) {
             // as libpq does, for URLs written for JDBC

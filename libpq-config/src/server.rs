@@ -111,7 +111,7 @@ pub(crate) fn servers(
         let number = port.trim().parse().ok().filter(|port| *port != 0);
         postgres.port(number.ok_or(Error::Value {
             key: "port",
-            expected: "a number from 1 to 65535 (in a URL's password, write %2F for / and %3A for :)",
+            expected: "a number from 1 to 65535 (in a URL's password, write %40 for @, %2F for / and %3A for :)",
         })?);
         if !address.is_empty() {
             let address: IpAddr =

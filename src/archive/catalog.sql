@@ -15,12 +15,14 @@ create table room (
     type text,                              -- m.space, …
     encrypted integer not null default 0,
     messages integer not null default 0,
+    alike text,                             -- the name as it looks
     by_name text,                           -- the name made safe for by-name/
     link text,                              -- its symlink in by-name/, with its directory where two rooms share a name;
                                             -- null: still to be made, '': the file system has none
     dirty integer not null default 1        -- its index.md is not as the rows here say
 ) strict;
 create index room_by_name on room (by_name collate nocase);
+create index room_alike on room (alike);
 create index room_dirty on room (room_id) where dirty;
 
 create table user (
@@ -51,6 +53,24 @@ create table stale (
     file integer not null,
     primary key (view, file)
 ) strict, without rowid;
+
+-- By which version of the rendering the views are made. Files from `next` on may have one that an older version made; null: none has.
+create table rendering (
+    view text primary key,                  -- markdown
+    version integer not null,
+    next integer
+) strict, without rowid;
+
+-- Which transcripts call somebody, or the room, by a name that was first given later: they are stale when that is another one.
+create table borrowed (
+    file integer not null,
+    room integer not null,
+    user_id text not null,                  -- '': the room; '*': others too
+    alike text not null,                    -- as in `membership`; '': none; of the room 'members' where it is called by them
+    primary key (file, user_id)
+) strict, without rowid;
+create index borrowed_user on borrowed (room, user_id);
+create index borrowed_alike on borrowed (room, alike);
 
 -- One row per archived event: where its line is, what finds it, and its flags.
 create table line (
@@ -104,7 +124,10 @@ create table said (
 create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
        user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, relation.relates_to,
-       rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck, line.redacted_by, line.censored,
+       rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
+       coalesce(line.redacted_by, case when type.name is not 'm.room.create'
+                                       then (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
+       line.censored,
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
   from line
@@ -154,8 +177,10 @@ create table membership (
     event_id text not null,
     membership text not null,               -- join, invite, knock, leave, ban
     given text,                             -- the name: white space collapsed, 80 characters; null: none
+    looks text,                             -- the same without what nobody sees, where that is something else
     redacted integer not null default 0,
     displayname text as (case when not redacted then given end),
+    alike text as (case when not redacted then coalesce(looks, given) end),
     primary key (room, user_id, origin_server_ts, topological_ordering, event_id)
 ) strict, without rowid;
 
@@ -167,10 +192,12 @@ create table first_membership (
     topological_ordering integer not null,
     event_id text not null,
     membership text not null,
-    given text
+    given text,
+    looks text
 ) strict;
 
--- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key.
+-- As `membership`, what the room was called: m.room.name, .canonical_alias, .topic, .create, .encryption with an empty state key;
+-- which room it came from, or goes on in: .create, .tombstone; and who may do what: .power_levels.
 create table room_state (
     room integer not null,
     type text not null,
@@ -181,8 +208,14 @@ create table room_state (
     given text,                             -- JSON
     redacted integer not null default 0,
     content text as (case when not redacted then given end),
+    other text as (case when redacted or not json_valid(given) then null
+                        when type = 'm.room.create' and json_type(given, '$.predecessor.room_id') = 'text'
+                        then json_extract(given, '$.predecessor.room_id')
+                        when type = 'm.room.tombstone' and json_type(given, '$.replacement_room') = 'text'
+                        then json_extract(given, '$.replacement_room') end),
     primary key (room, type, topological_ordering, origin_server_ts, event_id)
 ) strict, without rowid;
+create index room_state_other on room_state (other) where other is not null;
 
 -- Bans and kicks that redact all that a user has sent to a room, without redactions (Synapse's room_ban_redactions).
 create table ban_redaction (
@@ -191,6 +224,11 @@ create table ban_redaction (
     event_id text not null,                 -- the ban or kick
     until integer,                          -- only events of a lower stream_ordering; null: all
     primary key (room_id, user_id)
+) strict, without rowid;
+
+-- Users whom the server has erased, where what they said is hidden: `redacted_by` of the view `event` is 'erased' then.
+create table erased (
+    user_id text primary key
 ) strict, without rowid;
 
 -- How far it is followed which events Synapse has judged anew (its un_partial_stated_event_stream); at most one row.
@@ -212,11 +250,11 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
--- `group_readable_begun` while that is being done to what is there.
+-- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
+-- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
 create table setting (
     name text primary key,
-    value integer not null
+    value any not null
 ) strict, without rowid;
 
 -- The archive that this is the catalog of, by its .archive.json, when the catalog is kept elsewhere; at most one row.

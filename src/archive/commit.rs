@@ -399,9 +399,7 @@ impl Recording<'_> {
                 committed.gone.push((event_id.clone(), room_id));
             }
         }
-        for advance in advances {
-            writing.advance(advance, self.run)?;
-        }
+        advances.iter().try_for_each(|advance| writing.advance(advance, self.run))?;
         for room_id in caught_up {
             writing.caught_up(room_id)?;
         }

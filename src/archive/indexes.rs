@@ -16,10 +16,10 @@ use super::{Archive, Catalog, Error, Interrupt, Step, Steps};
 /// Says by being there that the indexes are being made.
 const FIRST: &str = "line_id";
 /// Says by being there that they are all made.
-const LAST: &str = "membership_displayname";
+const LAST: &str = "membership_alike";
 /// Moves to its place, in order, what a first export has added to `membership`.
 const TAKE_FIRST_MEMBERSHIP: &str = "
-    insert or ignore into membership (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given)
+    insert or ignore into membership (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given, looks)
     select * from first_membership order by room, user_id, origin_server_ts, topological_ordering, event_id;
     delete from first_membership;";
 

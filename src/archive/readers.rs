@@ -5,7 +5,6 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rusqlite::OptionalExtension as _;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -42,7 +41,7 @@ impl Readers {
 impl Catalog {
     /// Who may read the archive, as it is remembered.
     pub fn readers(&self) -> Result<Readers, Error> {
-        Ok(if self.setting("group_readable")? { Readers::Group } else { Readers::Owner })
+        Ok(if self.is_set("group_readable")? { Readers::Group } else { Readers::Owner })
     }
 
     /// What the archive's group cannot read though it is to: of the catalog, of what lies in the archive's directory, and of `most` files of
@@ -56,11 +55,6 @@ impl Catalog {
         }
         Ok(withheld)
     }
-
-    fn setting(&self, name: &str) -> Result<bool, Error> {
-        let sql = "select value <> 0 from setting where name = ?1";
-        Ok(self.connection.query_row(sql, [name], |row| row.get(0)).optional()?.unwrap_or_default())
-    }
 }
 
 impl Archive {
@@ -71,8 +65,8 @@ impl Archive {
             self.catalog.share_journal()?;
         }
         let writing = self.catalog.write()?;
-        let sql = "replace into setting (name, value) values ('group_readable', ?1), ('group_readable_begun', 1)";
-        writing.0.execute(sql, [readers == Readers::Group])?;
+        writing.set("group_readable", readers == Readers::Group)?;
+        writing.set("group_readable_begun", true)?;
         writing.commit()?;
         self.readers = readers;
         self.give_all()
@@ -80,7 +74,7 @@ impl Archive {
 
     /// Goes on with what a run has begun that was killed.
     pub(super) fn go_on_giving(&mut self) -> Result<(), Error> {
-        if self.catalog.setting("group_readable_begun")? { self.give_all() } else { Ok(()) }
+        if self.catalog.is_set("group_readable_begun")? { self.give_all() } else { Ok(()) }
     }
 
     fn give_all(&mut self) -> Result<(), Error> {

@@ -1,12 +1,17 @@
 //! The seam through which an archive is read: its rooms and their days, a day's events in order, an event by its id, what
-//! relates to it, its line, what is in effect of edits and redactions, what members and rooms were called.
+//! relates to it, its line, what is in effect of edits and redactions, what members and rooms were called, who had
+//! the power for what.
 //!
 //! All SQL that showing needs is here. Writes nothing, and knows nothing of blocks, markdown or what is stale.
 
 pub(crate) mod events;
+pub(crate) mod extent;
 pub(crate) mod found;
 pub(crate) mod names;
 mod numbers;
+pub(crate) mod order;
+pub(crate) mod people;
+pub(crate) mod powers;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod title;

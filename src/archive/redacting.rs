@@ -266,13 +266,13 @@ impl Writing<'_> {
         let of_members = format!(
             "update membership as target set redacted = 1
               where {members} and displayname is not null and {outlier} and {} is not null
-             returning (select room_id from room where room.room = membership.room), 'm.room.member', user_id, origin_server_ts",
+             returning (select room_id from room where room.room = membership.room), 'm.room.member', user_id, origin_server_ts, topological_ordering",
             redaction("target.room", sender, "-1")
         );
         let of_rooms = format!(
             "update room_state as target set redacted = 1
               where {rooms} and content is not null and type is not 'm.room.create' and {outlier} and {} is not null
-             returning (select room_id from room where room.room = room_state.room), type, '', origin_server_ts",
+             returning (select room_id from room where room.room = room_state.room), type, '', origin_server_ts, topological_ordering",
             redaction("target.room", "target.sender", "-1")
         );
         for sql in [of_members, of_rooms] {
@@ -280,7 +280,7 @@ impl Writing<'_> {
             let mut rows = statement.query(parameters)?;
             while let Some(row) = rows.next()? {
                 let (room_id, kind, state_key): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                stale.name(&room_id, Some(&kind), Some(&state_key), row.get(3)?);
+                stale.name(&room_id, Some(&kind), Some(&state_key), row.get(3)?, row.get(4)?);
                 self.room_is_stale(&room_id)?;
             }
         }

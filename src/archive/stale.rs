@@ -9,9 +9,12 @@ use rusqlite::{OptionalExtension as _, Params, params};
 use serde_json::json;
 
 use super::Error;
+use super::borrowed::Renamed;
 use super::catalog::key;
 use super::writing::Writing;
-use crate::event::{Day, Event};
+use crate::document::message::display_name;
+use crate::document::text::looks;
+use crate::event::{Day, Event, Object};
 
 /// Gathers what is stale in the rooms of a batch.
 ///
@@ -29,8 +32,12 @@ pub(super) struct Stale {
 struct OfRoom {
     /// The times, in milliseconds since the epoch, between which somebody's name or the room's may be another.
     renamed: Option<(i64, i64)>,
-    /// By user: the first and the last time since which the name may be another.
-    members: BTreeMap<String, (i64, i64)>,
+    /// Since when others may be allowed to end polls.
+    empowered: Option<i64>,
+    /// The lowest place in the room's own order of what may name it.
+    depth: Option<i64>,
+    /// By user: what may be another of the names.
+    members: BTreeMap<String, Renamed>,
     /// Events on which depends what is shown of those that name them.
     named: BTreeSet<String>,
     /// Events that may be redacted, or no more.
@@ -52,6 +59,7 @@ struct Target {
     kind: Option<String>,
     state_key: Option<String>,
     origin_server_ts: Option<i64>,
+    depth: i64,
     relates_to: Option<String>,
     rel_type: Option<String>,
     redacts: Option<String>,
@@ -93,19 +101,44 @@ impl Stale {
 
     /// Takes in a change of who is called what by an event.
     pub(super) fn name_of(&mut self, event: &Event) {
-        let Event { room_id, kind, state_key, origin_server_ts, .. } = event;
-        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts);
+        let Event { room_id, kind, state_key, origin_server_ts, topological_ordering, .. } = event;
+        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *topological_ordering);
+        if let (Some("m.room.member"), Some(user_id)) = (kind.as_deref(), state_key)
+            && let Some(name) = event.content().map(Object::of).as_ref().and_then(display_name)
+        {
+            let renamed = self.room(room_id).members.get_mut(user_id);
+            if let Some(renamed) = renamed {
+                renamed.names.insert(looks(&name));
+            }
+        }
     }
 
-    /// Takes in a change of who is called what since a time, if such an event makes one.
-    pub(super) fn name(&mut self, room: &str, kind: Option<&str>, state_key: Option<&str>, since: Option<i64>) {
+    /// Takes in a change of who is called what since a time, by an event of a depth, if such an event makes one.
+    pub(super) fn name(
+        &mut self,
+        room: &str,
+        kind: Option<&str>,
+        state_key: Option<&str>,
+        since: Option<i64>,
+        depth: i64,
+    ) {
         let since = since.unwrap_or(0);
         match (kind, state_key) {
             (Some("m.room.member"), Some(user_id)) => {
-                let times = self.room(room).members.entry(user_id.to_owned()).or_insert((since, since));
-                *times = (times.0.min(since), times.1.max(since));
+                let new = || Renamed { first: since, last: since, depth, names: BTreeSet::new() };
+                let renamed = self.room(room).members.entry(user_id.to_owned()).or_insert_with(new);
+                (renamed.first, renamed.last) = (renamed.first.min(since), renamed.last.max(since));
+                renamed.depth = renamed.depth.min(depth);
             }
-            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => self.room(room).rename(since, i64::MAX),
+            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => {
+                let room = self.room(room);
+                room.rename(since, i64::MAX);
+                room.depth = Some(room.depth.map_or(depth, |lowest| lowest.min(depth)));
+            }
+            (Some("m.room.power_levels"), Some("")) => {
+                let powers = &mut self.room(room).empowered;
+                *powers = Some(powers.map_or(since, |first| first.min(since)));
+            }
             _ => {}
         }
     }
@@ -129,7 +162,7 @@ impl Stale {
         }
         for (room, stale) in &self.rooms {
             let mut renamed = stale.renamed;
-            for (user_id, &(first, last)) in &stale.members {
+            for (user_id, &Renamed { first, last, .. }) in &stale.members {
                 let until = catalog.next_name(room, user_id, last)?.unwrap_or(i64::MAX);
                 let (since, before) = renamed.unwrap_or((first, until));
                 renamed = Some((since.min(first), before.max(until)));
@@ -143,6 +176,10 @@ impl Stale {
                 catalog.mark_banned(room, &stale.bans)?;
                 if let Some((since, until)) = renamed {
                     catalog.mark_renamed(room, since, until)?;
+                    catalog.mark_borrowers(room, &stale.members, stale.depth)?;
+                }
+                if let Some(since) = stale.empowered {
+                    catalog.mark_empowered(room, since)?;
                 }
             }
         }
@@ -177,7 +214,8 @@ impl Stale {
         if target.kind.as_deref() == Some("m.room.member") {
             self.room(room).bans.insert(id.to_owned());
         }
-        self.name(room, target.kind.as_deref(), target.state_key.as_deref(), target.origin_server_ts);
+        let Target { kind, state_key, origin_server_ts, depth, .. } = &target;
+        self.name(room, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *depth);
         Ok(())
     }
 
@@ -235,7 +273,7 @@ const REFERRERS: &str = concat!(
 );
 
 impl Writing<'_> {
-    fn mark_day(&self, room: &str, day: &str) -> Result<(), Error> {
+    pub(super) fn mark_day(&self, room: &str, day: &str) -> Result<(), Error> {
         self.mark_files(
             "select file from file where room = (select room from room where room_id = ?1) and day = ?2",
             [room, day],
@@ -243,7 +281,7 @@ impl Writing<'_> {
     }
 
     /// Marks the files that a statement gives.
-    fn mark_files(&self, sql: &str, parameters: impl Params) -> Result<(), Error> {
+    pub(super) fn mark_files(&self, sql: &str, parameters: impl Params) -> Result<(), Error> {
         let sql = format!("insert or ignore into stale (view, file) select 'markdown', file from ({sql})");
         self.0.prepare_cached(&sql)?.execute(parameters)?;
         Ok(())
@@ -326,9 +364,40 @@ impl Writing<'_> {
         self.mark_files(sql, params![room, since, until, first, last])
     }
 
+    /// Marks the days of the polls that somebody ended since a time, and of these ends: who may do that has changed; and those of
+    /// later power levels, which tell what they change.
+    fn mark_empowered(&self, room: &str, since: i64) -> Result<(), Error> {
+        let sql = concat!(
+            "with ended (file, poll) as materialized (
+                 select file.file, relates_to from file
+                  cross join line indexed by line_file on line.file = file.file
+                  cross join relation on relation.line = line.line
+                  where file.room = (select room from room where room_id = ?1) and day >= ?2
+                    and type in (select type from type where name in ('m.poll.end', 'org.matrix.msc3381.poll.end')))
+             select file from ended
+             union
+             select file.file from ended
+              cross join line indexed by line_id on id_key = ",
+            key!("poll"),
+            "    and line.event_id = poll
+              cross join file on file.file = line.file
+              where file.room = (select room from room where room_id = ?1)
+             union
+             select file.file from room_state
+              cross join line indexed by line_id on id_key = ",
+            key!("room_state.event_id"),
+            "    and line.event_id = room_state.event_id
+              cross join file on file.file = line.file
+              where room_state.room = (select room from room where room_id = ?1) and room_state.type = 'm.room.power_levels'
+                and room_state.origin_server_ts >= ?3"
+        );
+        self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string(), since])
+    }
+
     fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
         let sql = concat!(
-            "select day, type, state_key, origin_server_ts, relates_to, rel_type, redacts from event where id_key = ",
+            "select day, type, state_key, origin_server_ts, topological_ordering, relates_to, rel_type, redacts
+               from event where id_key = ",
             key!("?1"),
             " and event_id = ?1 and +room_id = ?2"
         );
@@ -338,9 +407,10 @@ impl Writing<'_> {
                 kind: row.get(1)?,
                 state_key: row.get(2)?,
                 origin_server_ts: row.get(3)?,
-                relates_to: row.get(4)?,
-                rel_type: row.get(5)?,
-                redacts: row.get(6)?,
+                depth: row.get(4)?,
+                relates_to: row.get(5)?,
+                rel_type: row.get(6)?,
+                redacts: row.get(7)?,
             })
         });
         Ok(found.optional()?)

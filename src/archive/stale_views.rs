@@ -1,12 +1,15 @@
 //! What is stale of the views: which room-days and rooms are to be rendered, as the catalog keeps it, whoever asks or tells.
 //! What makes them so when events come is said in `stale`; renders nothing.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 
 use super::layout::DayName;
 use super::view_state::ViewState;
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, layout};
+use crate::document::time::Zone;
+
+const TIMEZONE: &str = "timezone";
 
 /// Says of every file of lines that its transcript is to be rendered anew.
 pub(super) const MARK: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
@@ -96,8 +99,15 @@ impl Catalog {
 
     /// Whether transcripts show what redacted messages said.
     pub fn shows_redacted(&self) -> Result<bool, Error> {
-        let sql = "select exists (select 1 from setting where name = 'show_redacted' and value)";
-        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+        self.is_set("show_redacted")
+    }
+
+    /// The time zone that transcripts show times of.
+    pub fn zone(&self) -> Result<Zone, Error> {
+        match self.setting::<String>(TIMEZONE)? {
+            Some(name) => name.parse().map_err(|_| Error::Altered(format!("a time zone {name:?}"))),
+            None => Ok(Zone::default()),
+        }
     }
 
     /// Puts the room-days that are stale by now in order, room by room, for [`Catalog::stale_days`]; how many.
@@ -151,11 +161,51 @@ impl Archive {
         Ok(marked)
     }
 
+    /// Says that transcripts which another version of the rendering made have to be rendered anew, `most` at most, others each
+    /// time until none is left; without, all. How many.
+    pub(crate) fn mark_old(&mut self, version: i64, most: Option<usize>) -> Result<usize, Error> {
+        let sql = "select version, next from rendering where view = 'markdown'";
+        let known = self.catalog.connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
+        let next: Option<i64> = match known.optional()? {
+            Some((known, next)) if known == version => next,
+            None if !self.catalog.has_transcripts()? => None,
+            _ => Some(0),
+        };
+        let writing = self.catalog.write()?;
+        let (mut marked, mut last) = (0, None);
+        if let Some(next) = next {
+            let most = most.map_or(i64::MAX, |most| signed(most as u64));
+            let mut some = writing.0.prepare("select file from file where file >= ?1 order by file limit ?2")?;
+            let mut some = some.query(params![next, most])?;
+            while let Some(row) = some.next()? {
+                let file: i64 = row.get(0)?;
+                writing.file_is_stale(file)?;
+                marked += 1;
+                last = (marked == most).then_some(file + 1);
+            }
+        }
+        let sql = "replace into rendering (view, version, next) values ('markdown', ?1, ?2)";
+        writing.0.execute(sql, params![version, last])?;
+        writing.commit()?;
+        Ok(usize::try_from(marked).unwrap_or(usize::MAX))
+    }
+
     /// Remembers whether transcripts show what redacted messages said.
     pub fn show_redacted(&mut self, show: bool) -> Result<(), Error> {
         if self.catalog.shows_redacted()? != show {
             let writing = self.catalog.write()?;
-            writing.0.execute("replace into setting (name, value) values ('show_redacted', ?1)", [show])?;
+            writing.set("show_redacted", show)?;
+            writing.mark(&Transcripts::All)?;
+            writing.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the time zone that transcripts show times of.
+    pub fn set_zone(&mut self, zone: Zone) -> Result<(), Error> {
+        if self.catalog.zone()? != zone {
+            let writing = self.catalog.write()?;
+            writing.set(TIMEZONE, zone.to_string())?;
             writing.mark(&Transcripts::All)?;
             writing.commit()?;
         }

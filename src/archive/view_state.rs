@@ -3,10 +3,12 @@
 
 use rusqlite::params;
 
+use super::borrowed::Borrowed;
 use super::reading::Reader;
 use super::stale_views::StaleDay;
 use super::writing::{Writing, signed};
 use super::{Error, catalog, layout};
+use crate::document::text::looks;
 
 /// What the catalog keeps of the views, to be changed under the writer's lock; dropped, it leaves everything as it was.
 pub(crate) struct ViewState<'a>(pub(super) Writing<'a>);
@@ -21,19 +23,20 @@ impl ViewState<'_> {
         self.0.commit()
     }
 
-    /// A room-day is rendered, and has so many messages.
-    pub(crate) fn day_is_rendered(&self, day: &StaleDay, messages: u64) -> Result<(), Error> {
+    /// A room-day is rendered, has so many messages, and borrows these names.
+    pub(crate) fn day_is_rendered(&self, day: &StaleDay, messages: u64, borrowed: &Borrowed) -> Result<(), Error> {
         let sql = "update file set messages = ?2 where file = ?1";
         self.0.0.prepare_cached(sql)?.execute(params![day.number, signed(messages)])?;
         let sql = "delete from stale where view = 'markdown' and file = ?1";
         self.0.0.prepare_cached(sql)?.execute([day.number])?;
+        self.0.borrow_names(day.number, borrowed)?;
         self.0.room_is_stale(&day.room_id)
     }
 
     /// A room's index is rendered.
     pub(crate) fn room_is_rendered(&self, room: &RenderedRoom) -> Result<(), Error> {
         let sql =
-            "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, dirty = 0, messages =
+            "update room set name = ?2, aliases = ?3, type = ?4, encrypted = ?5, by_name = ?6, alike = ?7, dirty = 0, messages =
                (select coalesce(sum(messages), 0) from file where file.room = room.room) where room_id = ?1";
         self.0.0.prepare_cached(sql)?.execute(params![
             room.room_id,
@@ -42,6 +45,7 @@ impl ViewState<'_> {
             room.kind,
             room.is_encrypted,
             room.by_name,
+            looks(&room.name),
         ])?;
         Ok(())
     }

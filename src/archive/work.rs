@@ -48,14 +48,17 @@ struct Sent {
     soft_failed: bool,
     /// It redacts all of whom it bans.
     bans: bool,
+    /// How much later the server received it, in milliseconds.
+    delay: i64,
 }
 
 impl Sent {
     fn new(number: usize, kind: &'static str, content: Value) -> Sent {
         let at = START + i64::try_from(number % 80_000).unwrap() * 1000;
         let (room, sender) = (ROOM.to_owned(), "@a:x".to_owned());
-        let (state_key, redacts, recheck, soft_failed, bans) = (None, None, false, false, false);
-        Sent { number, room, kind, sender, state_key, at, content, redacts, recheck, soft_failed, bans }
+        let (state_key, redacts) = (None, None);
+        let (recheck, soft_failed, bans, delay) = (false, false, false, 0);
+        Sent { number, room, kind, sender, state_key, at, content, redacts, recheck, soft_failed, bans, delay }
     }
 
     fn message(number: usize, relation: &Value) -> Sent {
@@ -105,6 +108,12 @@ impl Sent {
         Sent { at: self.at + i64::try_from(days).unwrap() * DAY, ..self }
     }
 
+    /// So many days, or seconds, earlier, and brought in late.
+    fn late(self, days: usize, seconds: usize) -> Sent {
+        let [days, seconds] = [days, seconds].map(|count| i64::try_from(count).unwrap());
+        Sent { at: self.at - days * DAY - seconds * 1000, delay: DAY, ..self }
+    }
+
     fn event(&self) -> Event {
         let Sent { kind, sender, state_key, at, content, .. } = self;
         let pdu = json!({ "type": kind, "sender": sender, "state_key": state_key, "origin_server_ts": at, "content": content });
@@ -118,7 +127,7 @@ impl Sent {
             stream_ordering: position,
             topological_ordering: position,
             origin_server_ts: Some(*at),
-            received_ts: Some(*at),
+            received_ts: Some(*at + self.delay),
             room_version: Some("11"),
             outlier: false,
             rejected: false,
@@ -182,7 +191,7 @@ type Shape = fn(usize, usize) -> Sent;
 /// No event of the archive.
 const ELSEWHERE: usize = usize::MAX >> 1;
 
-const SHAPES: [(&str, Shape); 24] = [
+const SHAPES: [(&str, Shape); 39] = [
     ("edits of one message", |number, _| match number {
         0 => Sent::message(0, &json!({})),
         _ => Sent::edit(number, 0),
@@ -227,6 +236,35 @@ const SHAPES: [(&str, Shape); 24] = [
         }
         _ if number % 4 < 2 => Sent { kind: "m.poll.start", ..Sent::edit(number, 0) },
         _ => Sent::about(number, "m.poll.response", "m.reference", 0).by(&user(number)),
+    }),
+    ("power levels, and ends of one poll by others", |number, _| match number {
+        0 => Sent::new(0, "m.poll.start", json!({})),
+        _ if number % 4 < 2 => Sent::state(number, "m.room.power_levels", json!({ "users": { "@a:x": number } })),
+        _ => Sent::about(number, "m.poll.end", "m.reference", 0).by(&user(number)),
+    }),
+    ("power levels, a day each", |number, _| {
+        Sent::state(number, "m.room.power_levels", json!({ "users": { "@a:x": number } })).days(number)
+    }),
+    ("calls", |number, _| match number % 4 {
+        0 | 1 => Sent::new(number, "m.call.invite", json!({ "call_id": format!("c{number}") })),
+        _ => Sent::new(number, "m.call.answer", json!({ "call_id": format!("c{}", number - 2) })).by("@b:x"),
+    }),
+    ("answers to one call, a day each", |number, _| match number {
+        0 => Sent::new(0, "m.call.invite", json!({ "call_id": "c" })),
+        _ => Sent::new(number, "m.call.answer", json!({ "call_id": "c" })).by("@b:x").days(number),
+    }),
+    ("positions of one live location, a day each", |number, _| match number {
+        0 => Sent::state(0, "m.beacon_info", json!({ "live": true })),
+        _ => Sent::about(number, "m.beacon", "m.reference", 0).days(number),
+    }),
+    ("live locations, and positions", |number, _| match number % 4 {
+        0 | 1 => Sent::state(number, "m.beacon_info", json!({ "live": true })),
+        _ => Sent::about(number, "m.beacon", "m.reference", number - 2),
+    }),
+    ("edits of one message on another day, and reactions", |number, _| match number {
+        0 => Sent::message(0, &json!({})),
+        _ if number % 4 < 2 => Sent::edit(number, 0).days(1),
+        _ => Sent::about(number, "m.reaction", "m.annotation", 0).days(1),
     }),
     ("edits of what is elsewhere, and redactions of it", |number, _| match number {
         _ if number % 4 < 2 => Sent::edit(number, ELSEWHERE),
@@ -285,6 +323,43 @@ const SHAPES: [(&str, Shape); 24] = [
         ..Sent::state(number, "m.room.canonical_alias", json!({ "alias": "#a:x" }))
     }),
     ("words, a day each", |number, _| Sent::message(number, &json!({})).days(number)),
+    ("words that are received in any order", |number, _| match number % 4 {
+        0 | 1 => Sent::message(number, &json!({})),
+        _ => Sent::message(number, &json!({})).late(0, number * 7 % 50),
+    }),
+    ("answers to one message that are dated before it", |number, _| match number {
+        0 => Sent::message(900, &json!({})),
+        _ => Sent::reply(number, 900).late(0, 0),
+    }),
+    ("answers that are dated before one another", |number, _| match number {
+        0 => Sent::message(900, &json!({})),
+        1 => Sent::reply(1, 900).late(0, 1),
+        _ => Sent::reply(number, number - 1).late(0, 2 * number),
+    }),
+    ("names of one user, and words from before these, a day each", |number, _| match number % 4 {
+        0 | 1 => Sent::member(number, "@a:x", "join", &format!("A{number}")),
+        _ => Sent::message(number, &json!({})).late(number + 1, 0),
+    }),
+    ("names of many, and their words from before these", |number, _| match number % 4 {
+        0 | 1 => Sent::member(number, &user(number), "join", "Ann"),
+        _ => Sent::message(number, &json!({})).by(&user(number - 2)).late(3, 0),
+    }),
+    ("names of one room, and words from before these, a day each", |number, _| match number % 4 {
+        0 | 1 => Sent::state(number, "m.room.name", json!({ "name": format!("A{number}") })),
+        _ => Sent::message(number, &json!({})).late(number + 1, 0),
+    }),
+    ("rooms that go on in one another", |number, _| {
+        let content = json!({ "predecessor": { "room_id": format!("!{}:x", number / 2) }, "replacement_room": "!2:x" });
+        let kind = if number % 2 == 0 { "m.room.create" } else { "m.room.tombstone" };
+        Sent { room: format!("!{}:x", number / 2 + number % 2), ..Sent::state(number, kind, content) }
+    }),
+    ("rooms that go on in one, which comes last", |number, count| match number + 1 {
+        last if last == count => Sent { room: "!2:x".to_owned(), ..Sent::message(number, &json!({})) },
+        _ => Sent {
+            room: format!("!{}:y", number / 2),
+            ..Sent::state(number, "m.room.tombstone", json!({ "replacement_room": "!2:x" }))
+        },
+    }),
 ];
 
 #[test]

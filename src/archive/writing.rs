@@ -6,6 +6,7 @@ use super::catalog::{Selection, key};
 use super::state::Following;
 use super::{Advance, Counts, Error, layout};
 use crate::document::message::display_name;
+use crate::document::text::looks;
 use crate::event::{Event, NAMING_TYPES, Object};
 use crate::stream::{Position, Stream};
 
@@ -108,17 +109,22 @@ impl<'a> Writing<'a> {
             let table = if indexed { "membership" } else { "first_membership" };
             let sql = format!(
                 "insert or ignore into {table} (room, user_id, origin_server_ts, topological_ordering, event_id, membership,
-                 given) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                 given, looks) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             );
             let (room, name) = (self.room_of(&event.room_id)?, display_name(&member));
-            let values = params![room, state_key, at, depth, event.event_id, membership, name];
+            let looks = name.as_deref().map(looks).filter(|looks| name.as_ref() != Some(looks));
+            let values = params![room, state_key, at, depth, event.event_id, membership, name, looks];
             self.0.prepare_cached(&sql)?.execute(values)?
-        } else if NAMING_TYPES.contains(&kind) && state_key.is_empty() {
+        } else if (NAMING_TYPES.contains(&kind) || kind == "m.room.tombstone") && state_key.is_empty() {
             let sql = "insert or ignore into room_state (room, type, origin_server_ts, topological_ordering, event_id, sender,
                        given) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let room = self.room_of(&event.room_id)?;
             let values = params![room, kind, at, depth, event.event_id, event.sender, content];
-            self.0.prepare_cached(sql)?.execute(values)?
+            let added = self.0.prepare_cached(sql)?.execute(values)?;
+            if kind == "m.room.create" {
+                self.predecessor_is_stale(event)?;
+            }
+            added
         } else {
             0
         };
@@ -137,6 +143,9 @@ impl<'a> Writing<'a> {
         let member = self.0.prepare_cached(sql)?.execute(params![room_id, state_key, since, event_id])?;
         let sql = "delete from room_state where room = (select room from room where room_id = ?1) and type = ?2
                       and topological_ordering = ?3 and event_id = ?4";
+        if kind.as_deref() == Some("m.room.create") {
+            self.predecessor_is_stale(event)?;
+        }
         let room = self.0.prepare_cached(sql)?.execute(params![room_id, kind, topological_ordering, event_id])?;
         Ok(member + room > 0)
     }
@@ -144,7 +153,7 @@ impl<'a> Writing<'a> {
     /// Forgets all events, to begin anew.
     pub(super) fn empty(&self) -> Result<(), Error> {
         Ok(self.0.execute_batch(
-            "delete from line; delete from relation; delete from said; delete from room; delete from file; delete from stale;
+            "delete from line; delete from relation; delete from said; delete from room; delete from file; delete from stale; delete from borrowed;
              delete from first_membership; delete from membership; delete from room_state; delete from sticky;
              delete from run; delete from beyond_line;",
         )?)
@@ -171,7 +180,8 @@ impl<'a> Writing<'a> {
             let head = signed(head.map_or(0, |head| head.0));
             self.0.execute("insert into first_export (stream, head) values (?1, ?2)", params![stream.name(), head])?;
         }
-        Ok(())
+        // they come with all else
+        self.set(super::setting::POWER_LEVELS, true)
     }
 
     /// The first export is done.
@@ -183,6 +193,10 @@ impl<'a> Writing<'a> {
     /// Records that a room has lines, and its version once that is known; its number.
     pub(super) fn room(&self, event: &Event) -> Result<i64, Error> {
         let room = self.room_of(&event.room_id)?;
+        let is_new = "select not has_lines from room where room = ?1";
+        if self.0.prepare_cached(is_new)?.query_row([room], |row| row.get::<_, bool>(0))? {
+            self.mark_linked(&event.room_id)?;
+        }
         let sql = "update room set dirty = max(dirty, not has_lines), has_lines = 1, version = coalesce(version, ?2)
                     where room = ?1 and (not has_lines or version is null and ?2 is not null)";
         self.0.prepare_cached(sql)?.execute(params![room, event.room_version])?;

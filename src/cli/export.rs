@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio::sync::{Mutex, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::lag::{self, InitialCopy, duration};
-use super::report::{self, Terminal};
-use super::signals::{first, interrupt, is_stopped, watch_signals};
+use super::render::NOT_BOTH;
+use super::report::{self, Terminal, counted};
+use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::{Archive, Selection};
 use crate::config::Config;
@@ -24,9 +25,12 @@ use crate::views;
 /// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
 /// million would take longer than the night's export. `render` looks for all.
 const LOOKED_FOR: usize = 5_000;
+/// How many transcripts that an older version has rendered are made anew after each run.
+const RENDERED_ANEW: usize = 2_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -51,6 +55,13 @@ pub(super) struct Args {
     /// Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
+    /// Hide in transcripts what users said whom the server has erased, as what is redacted; lines keep it. Remembered for the runs to
+    /// come; not with --show-redacted
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    hide_erased: Option<bool>,
+    /// With what --hide-erased has remembered: render transcripts also where it may not be read whom the server has erased
+    #[arg(long)]
+    ignore_erased: bool,
     /// End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot
     /// tell: 30s, 5m, 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -69,7 +80,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, signalled) = watch::channel(false);
-        let signal = watch_signals(stop, "finishing the batch")?;
+        let now = Now::is("stopping before anything is read");
+        let signal = watch_signals(stop, now.clone())?;
         let mut report = Terminal::new(args.look_for_missing);
         let prepared = tokio::select! {
             prepared = prepare(args, &config, &named, &signal) => match (prepared, *signal.borrow()) {
@@ -78,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             },
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
+        now.becomes("finishing the batch");
         let (database, archive, selection) = prepared;
         let archive = Arc::new(Mutex::new(archive));
         let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
@@ -90,15 +103,21 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         let summary = summary?;
         let mut archive = archive.lock().await;
-        if !args.no_markdown && !summary.stopped {
+        let knows_erased = knows_erased(args, &database, &archive)?;
+        if !args.no_markdown && !summary.stopped && knows_erased {
+            now.becomes("finishing the transcripts at hand");
             tokio::task::block_in_place(|| {
                 views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
+                let old = views::mark_old(&mut archive, Some(RENDERED_ANEW))?;
+                if old > 0 {
+                    info!(days = old, "{} that an older version rendered", counted(old as u64, "room-day"));
+                }
                 super::render::stale(&mut archive, &|| signal.borrow().is_none())
             })?;
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() || archive.lost() > 0 => Outcome::Damaged,
+            _ if summary.is_off() || archive.lost() > 0 || !knows_erased => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
@@ -121,11 +140,40 @@ async fn prepare(
     args.readers.apply(&mut archive)?;
     if let Some(show) = args.show_redacted {
         // at once: a wish to hide holds also when this run fails
-        archive.show_redacted(show)?;
+        super::render::show_redacted(&mut archive, show)?;
+    }
+    if let Some(hide) = args.hide_erased {
+        if hide && archive.catalog().shows_redacted()? {
+            return Err(WrongUsage(format!("--hide-erased {NOT_BOTH}")).into());
+        }
+        if hide && !args.ignore_erased {
+            database.schema().suffices_for_erased().map_err(source::Error::Schema).context(
+                "what erased users said cannot be hidden (--ignore-erased goes on, with those that are known by now)",
+            )?;
+        }
+        archive.hide_erased(hide)?;
     }
     let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
+}
+
+/// Whether transcripts may be rendered: not where what erased users said is hidden and it cannot be read who they are, unless it is
+/// wanted so.
+fn knows_erased(args: &Args, database: &Database, archive: &Archive) -> Result<bool> {
+    let Err(problem) = database.schema().suffices_for_erased() else { return Ok(true) };
+    if !archive.catalog().hides_erased()? {
+        return Ok(true);
+    }
+    let problem = report::advised(&problem);
+    if args.ignore_erased {
+        warn!("users whom the server has erased since it could be read are not hidden: {problem}");
+    } else {
+        warn!(
+            "transcripts are not rendered, as it cannot be told whom they hide (--ignore-erased renders them): {problem}"
+        );
+    }
+    Ok(args.ignore_erased)
 }
 
 /// The rooms that the arguments name, by id or alias.

@@ -16,10 +16,10 @@ pub(super) use args::KeyArgs;
 
 use super::Outcome;
 use super::database::DatabaseArgs;
+use super::meant::find;
 use super::output::Output;
 use super::report::{Counter, counted, shown};
-use super::room::find;
-use super::signals::{first, watch_signals};
+use super::signals::{Now, first, watch_signals};
 use crate::event::Event;
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
@@ -52,7 +52,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, _stopped) = watch::channel(false);
-        let signal = watch_signals(stop, "stopping")?;
+        let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
             database = Database::connect(&config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),

@@ -7,7 +7,7 @@ use indicatif::HumanCount;
 use tracing::{info, warn};
 
 use super::report::{Bar, counted};
-use super::signals::{interrupt, watch_signals};
+use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{self, Archive, Told};
 
@@ -21,7 +21,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = watch_signals(stop, "stopping")?;
+    let signal = watch_signals(stop, Now::is("stopping"))?;
     let began = Instant::now();
     let archive = match (args.archive.rebuild(interrupt(&signal)), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),

@@ -8,10 +8,13 @@ use anyhow::{Result, bail};
 use indicatif::HumanCount;
 use tracing::info;
 
+use super::meant::meant;
 use super::report::{Bar, counted, shown};
-use super::signals::{interrupt, watch_signals};
-use super::{ArchiveArgs, Outcome, ReadersArgs};
+use super::signals::{Now, interrupt, watch_signals};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
+use crate::archive::reading::rooms;
 use crate::archive::{self, Archive, Transcripts};
+use crate::document::time::Zone;
 use crate::views;
 
 /// Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database
@@ -24,7 +27,8 @@ pub(super) struct Args {
     /// Render every transcript anew
     #[arg(long, conflicts_with_all = ["room", "day"])]
     all: bool,
-    /// Render those of this room anew; by its id (!…)
+    /// Render those of this room anew: its id (!…), an alias (#…), its name, or a part of one of them that no other room of the
+    /// archive has
     #[arg(long, value_name = "ROOM", conflicts_with = "day")]
     room: Option<String>,
     /// Render those of this day anew: YYYY-MM-DD, or `undated`
@@ -33,11 +37,14 @@ pub(super) struct Args {
     /// Show what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
+    /// Show times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Zone>,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = watch_signals(stop, "stopping")?;
+    let signal = watch_signals(stop, Now::is("stopping"))?;
     // as a look only: no archive is made where there is none
     args.archive.find()?;
     let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
@@ -49,10 +56,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (applied, _) => applied?,
     }
     if let Some(show) = args.show_redacted {
-        archive.show_redacted(show)?;
+        show_redacted(&mut archive, show)?;
+    }
+    if let Some(zone) = args.timezone {
+        archive.set_zone(zone)?;
     }
     let which = match (&args.room, &args.day) {
-        (Some(room), _) => Some(Transcripts::Room(room.clone())),
+        (Some(room), _) => Some(Transcripts::Room(find(&archive, room)?)),
         (_, Some(day)) => Some(Transcripts::Day(day.clone())),
         _ => args.all.then_some(Transcripts::All),
     };
@@ -60,18 +70,37 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         && archive.mark(&which)? == 0
         && which != Transcripts::All
     {
-        match (&args.room, &args.day) {
-            (Some(room), _) => bail!(
-                "the archive has nothing of a room {}: --room takes an id (!…), which the room's room.json has, and index.md links to",
-                shown(room)
-            ),
-            (_, day) => bail!("the archive has no such room-day: {}", shown(day.as_deref().unwrap_or_default())),
-        }
+        bail!("the archive has no such room-day: {}", shown(args.day.as_deref().unwrap_or_default()));
     }
     views::mark_missing(&mut archive, None)?;
+    views::mark_old(&mut archive, None)?;
     stale(&mut archive, &|| signal.borrow().is_none())?;
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+}
+
+/// Why an archive does not both show what was redacted and hide what erased users said.
+pub(super) const NOT_BOTH: &str = "does not go with what is remembered: what is redacted is shown (--show-redacted), or what erased users said hidden (--hide-erased)";
+
+/// Remembers whether transcripts show what redacted messages said.
+pub(super) fn show_redacted(archive: &mut Archive, show: bool) -> Result<()> {
+    if show && archive.catalog().hides_erased()? {
+        return Err(WrongUsage(format!("--show-redacted {NOT_BOTH}")).into());
+    }
+    Ok(archive.show_redacted(show)?)
+}
+
+/// The id of the one room of the archive that a user means.
+fn find(archive: &Archive, name: &str) -> Result<String> {
+    let candidate = |(room_id, name): &(String, String), with_name: bool| {
+        let name = if with_name { format!("  \"{}\"", shown(name)) } else { String::new() };
+        format!("{}{name}", shown(room_id))
+    };
+    let found = rooms::called(&archive.catalog().reader(), name)?;
+    match meant(name, found, "index.md tells them apart", candidate)? {
+        Some((room_id, _)) => Ok(room_id),
+        None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),
+    }
 }
 
 /// Renders what is stale, and tells how it goes.

@@ -68,14 +68,27 @@ impl Bar {
     }
 }
 
-/// Says what is about to be exported.
-pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, selection: &Selection) -> Result<()> {
-    let rooms = match (selection.include.len(), selection.exclude.len()) {
+/// What is exported, in short.
+pub(super) fn selected(selection: &Selection) -> String {
+    match (selection.include.len(), selection.exclude.len()) {
         (0, 0) => "all rooms".to_owned(),
         (0, excluded) => format!("all rooms but {excluded}"),
-        (included, _) => counted(included as u64, "selected room"),
-    };
+        (included, 0) => counted(included as u64, "selected room"),
+        (included, excluded) => format!("{} but {excluded}", counted(included as u64, "selected room")),
+    }
+}
+
+/// Says what is about to be exported.
+pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, selection: &Selection) -> Result<()> {
+    let rooms = selected(selection);
     let known = archive.catalog().events()?;
+    let before = archive.catalog().selection()?;
+    if before != *selection && known > 0 {
+        info!(
+            "the selection has changed: now {rooms}, before {}; `synapse-export rooms --selected` lists them",
+            selected(&before)
+        );
+    }
     let server = shown(database.server_name().unwrap_or("a server whose name is not known"));
     let behind = standing.behind();
     let replica = behind.map_or_else(String::new, |_| format!("; reading {}", lag::shown(standing)));
@@ -97,6 +110,11 @@ pub(super) fn begin(database: &Database, standing: Standing, archive: &Archive, 
     if let Err(problem) = database.schema().suffices_for_un_partial_stated() {
         warn!("what Synapse rejects after it has been archived will be shown in transcripts: {}", advised(&problem));
     }
+    if let Err(problem) = database.schema().suffices_for_power_levels()
+        && !archive.catalog().has_power_levels()?
+    {
+        warn!("polls that moderators have ended may stay open in transcripts: {}", advised(&problem));
+    }
     Ok(())
 }
 
@@ -108,7 +126,7 @@ pub(super) fn bans(database: &Database) {
 }
 
 /// A problem, and what helps against it.
-fn advised(problem: &source::Problem) -> String {
+pub(super) fn advised(problem: &source::Problem) -> String {
     let hint = problem.hint().map_or_else(String::new, |hint| format!("; {hint}"));
     format!("{problem}{hint}")
 }

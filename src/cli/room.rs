@@ -4,14 +4,14 @@
 
 mod decrypting;
 mod document;
-mod find;
+mod moment;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, NaiveTime};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -19,17 +19,22 @@ use super::database::DatabaseArgs;
 use super::keys::{self, KeyArgs};
 use super::lag::InitialCopy;
 use super::log::harmless;
+use super::meant::find;
 use super::output::Output;
 use super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
-use super::signals::{first, watch_signals};
+use super::signals::{Now, first, watch_signals};
 use super::{Outcome, WrongUsage};
+use crate::document::time::Zone;
 use crate::event::{Event, Redaction};
 use crate::export;
 use crate::source::{self, Bans, Database, Row, Rows};
+use crate::views::Asked;
 use decrypting::Decrypting;
-use document::Document;
-pub(super) use find::find;
+use document::{Document, Written};
+use moment::Moment;
 
+/// In place of what is not there.
+const EMPTY_PERIOD: &str = "there is nothing of the period that was asked for";
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
 /// How many events without a place in the stream are counted.
@@ -44,12 +49,15 @@ pub(super) struct Args {
     /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
     #[arg(value_parser = not_blank)]
     room: String,
-    /// Only events sent at or after this time: a date (UTC), or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<i64>,
+    /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
     /// Only events sent before this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<i64>,
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// The time zone of the dates that --since and --until name, and of a document's times: an IANA name like Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    timezone: Zone,
     /// As JSON lines, or as one markdown document
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
@@ -62,7 +70,7 @@ pub(super) struct Args {
     state: bool,
     /// Leave out what has been redacted, as clients do, for a dump to hand on: redacted events are pruned by their room
     /// version's rules and get `unsigned.redacted_because`, edits of redacted events are pruned too, and copies of other events
-    /// in `unsigned` are left out. What a reply quotes in its own text stays
+    /// in `unsigned` are left out. So is what users said whom the server has erased. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
     /// Decrypt what can be, by the keys that the options below name. In JSON lines `type` and `content` are the decrypted ones, those that
@@ -72,11 +80,23 @@ pub(super) struct Args {
     decrypt: bool,
     #[command(flatten)]
     keys: KeyArgs,
+    /// With --honour-redactions: go on where it may not be read whom the server has erased; what they said stays
+    #[arg(long, requires = "honour_redactions")]
+    ignore_erased: bool,
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
     initial_copy: InitialCopy,
+}
+
+impl Args {
+    /// The period that is asked for, in milliseconds since the epoch; none: all times.
+    fn period(&self) -> Option<Range<i64>> {
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(self.timezone));
+        let is_bounded = self.since.is_some() || self.until.is_some();
+        is_bounded.then(|| at(self.since).unwrap_or(i64::MIN)..at(self.until).unwrap_or(i64::MAX))
+    }
 }
 
 /// What a dump looks like.
@@ -98,13 +118,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
+    let mut is_connected = false;
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
-        let signal = watch_signals(stop, "stopping")?;
+        let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
             database = Database::connect(&config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
+        is_connected = true;
         let ended = Box::pin(dump(args, &database, out, signal, stopped)).await;
         // what was being read is cancelled
         database.close().await;
@@ -113,6 +135,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if let Outcome::Signalled(_) = outcome {
         match &args.output {
             Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
+            _ if !is_connected => info!("stopped while connecting: nothing was written"),
             _ => info!("stopped: the dump is cut off"),
         }
     }
@@ -126,6 +149,9 @@ fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
         args.keys.check()?;
     } else if args.keys.names_any() {
         return refused("sources of keys are named, and nothing is decrypted without --decrypt");
+    }
+    if args.period().is_some_and(|period| period.is_empty()) {
+        return refused("--since is not before --until: no event can be of that period");
     }
     match args.format {
         Format::Markdown if args.honour_redactions => refused(
@@ -151,6 +177,9 @@ async fn dump(
         let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
+        if args.honour_redactions {
+            knows_erased(args, database)?;
+        }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let decrypting =
             if args.decrypt { Some(Decrypting::begin(&args.keys, database, &room_id).await?) } else { None };
@@ -177,6 +206,7 @@ async fn dump(
         counter,
         lines: 0,
         redacted: 0,
+        erased: 0,
         damaged: 0,
         duplicates: 0,
         warnings: 0,
@@ -185,6 +215,17 @@ async fn dump(
         ended = dump.all(args, &room_id, state) => ended,
         Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
     }
+}
+
+/// Refuses to leave in what erased users said because it cannot be told whose that is, unless it is wanted so.
+fn knows_erased(args: &Args, database: &Database) -> Result<()> {
+    let Err(problem) = database.schema().suffices_for_erased() else { return Ok(()) };
+    if args.ignore_erased {
+        warn!("what erased users said stays: {problem}");
+        return Ok(());
+    }
+    let what = "what erased users said cannot be left out (--ignore-erased goes on, and leaves it in)";
+    Err(anyhow::Error::from(source::Error::Schema(problem)).context(what))
 }
 
 /// Writes a room as one document.
@@ -198,14 +239,25 @@ async fn document(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let bounded = args.since.is_some() || args.until.is_some();
-    let between = args.since.unwrap_or(i64::MIN)..args.until.unwrap_or(i64::MAX);
-    let document =
-        Document { room_id, between: bounded.then_some(between), show_redacted: args.show_redacted, state, decrypting };
-    let written = document.write(database, &mut counter, stopped, &mut out).await;
+    let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
+    let written = Document { asked, state, decrypting }.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
-    let off = written?;
+    let Written { told, off } = written?;
     out.finish()?;
+    info!(
+        room_id,
+        events = told.events,
+        messages = told.messages,
+        days = told.days,
+        "{} of {}: {} on {}",
+        counted(told.events, "event"),
+        shown(room_id),
+        counted(told.messages, "message"),
+        counted(told.days, "day")
+    );
+    if told.events == 0 && args.period().is_some() {
+        info!("{EMPTY_PERIOD}");
+    }
     Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
@@ -219,6 +271,8 @@ struct Dump<'a> {
     counter: Counter,
     lines: u64,
     redacted: u64,
+    /// Lines that are left of what erased users sent.
+    erased: u64,
     damaged: u64,
     duplicates: u64,
     warnings: u64,
@@ -253,7 +307,9 @@ impl Dump<'_> {
         }
         let state_lines = self.lines;
         let asks = args.honour_redactions || self.decrypting.is_some();
-        self.write(self.database.room(room_id, args.since, args.until, asks)).await?;
+        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(args.timezone));
+        let (since, until) = (at(args.since), at(args.until));
+        self.write(self.database.room(room_id, since, until, asks)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
@@ -272,19 +328,26 @@ impl Dump<'_> {
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
         let (redactions, damaged) = (self.redacted, self.damaged);
-        let redacted =
-            if args.honour_redactions { format!(", {} redacted", counted(redactions, "line")) } else { String::new() };
+        let redacted = if args.honour_redactions {
+            format!(", {} redacted, {} of erased users", counted(redactions, "line"), self.erased)
+        } else {
+            String::new()
+        };
         info!(
             room_id,
             events,
             state_lines,
             redacted = redactions,
+            erased = self.erased,
             damaged,
             duplicates = self.duplicates,
             "{} of {}{state}{redacted}",
             counted(events, "event"),
             shown(room_id)
         );
+        if events == 0 && args.period().is_some() {
+            info!("{EMPTY_PERIOD}");
+        }
         Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })
     }
 
@@ -335,15 +398,28 @@ impl Dump<'_> {
     async fn honoured(&mut self, events: &[Box<Event>], shown: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
+        let knows_erased = self.database.schema().suffices_for_erased().is_ok();
+        let senders =
+            events.iter().map(Box::as_ref).chain(redactions.values()).filter_map(|event| event.sender.as_deref());
+        let erased = if knows_erased { self.database.erased(&senders.collect()).await? } else { BTreeSet::new() };
+        let is_erased = |event: &Event| event.sender.as_ref().is_some_and(|sender| erased.contains(sender));
         let redaction = |event: &Event| {
             let event = redactions.get(&event.event_id)?;
-            Some(Redaction { event, redacted: of_redactions.contains_key(&event.event_id) })
+            let redacted = of_redactions.contains_key(&event.event_id) || is_erased(event);
+            Some(Redaction { event, redacted })
         };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
         for (event, shown) in events.iter().zip(shown) {
             let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
-            let honoured = if redaction.is_some() { event.honouring(redaction) } else { shown.honouring(None) };
+            let honoured = if redaction.is_none() && is_erased(event) {
+                self.erased += 1;
+                event.honouring_erasure()
+            } else if redaction.is_none() {
+                shown.honouring(None)
+            } else {
+                event.honouring(redaction)
+            };
             warnings.extend(honoured.warning.map(|warning| (event, warning)));
             lines.push_str(&honoured.line);
             lines.push('\n');
@@ -368,14 +444,4 @@ fn plain(events: &[Box<Event>]) -> String {
 fn not_blank(name: &str) -> Result<String, String> {
     let is_blank = name.trim().is_empty();
     (!is_blank).then(|| name.to_owned()).ok_or_else(|| "a room's id, alias or name, or a part of it".to_owned())
-}
-
-/// Reads a date, which means its beginning in UTC, or a time with its zone; milliseconds since the epoch.
-fn time(text: &str) -> Result<i64, String> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
-    }
-    let time = DateTime::parse_from_rfc3339(text);
-    time.map(|time| time.timestamp_millis())
-        .map_err(|_| "a date like 2026-11-22 or a time like 2026-11-22T09:30:00Z".to_owned())
 }

@@ -1,11 +1,12 @@
 //! `synapse-export rooms`: lists the rooms that the server knows, for people or as JSON.
 //!
-//! Asks the database alone: an archive is not looked at.
+//! Asks the database alone: of an archive it looks only at what its exports take, where that is asked for.
 
 mod table;
 
 use std::cmp::Ordering;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
@@ -16,8 +17,9 @@ use super::Outcome;
 use super::database::DatabaseArgs;
 use super::log::harmless;
 use super::output::Output;
-use super::report::Counter;
-use super::signals::{first, watch_signals};
+use super::report::{self, Counter};
+use super::signals::{Now, first, watch_signals};
+use crate::archive::{Catalog, Selection};
 use crate::source::{Database, ListedRoom, RoomKind};
 
 /// List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them
@@ -27,7 +29,8 @@ use crate::source::{Database, ListedRoom, RoomKind};
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// What comes first: names by alphabet, the most events or members, the latest activity, or ids by alphabet
+    /// What comes first: names by alphabet, the most events or members, the latest activity as the server
+    /// received it, or ids by alphabet
     #[arg(long, value_name = "BY", default_value = "name")]
     sort: Sort,
     /// The other way round
@@ -45,6 +48,13 @@ pub(super) struct Args {
     /// Only encrypted rooms
     #[arg(long)]
     encrypted: bool,
+    /// Only those that the exports of --archive take, as --room and --exclude-room have selected them; with those that are left out by
+    /// their ids, which are marked
+    #[arg(long, requires = "archive")]
+    selected: bool,
+    /// The archive for --selected; nothing is written to it
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
+    archive: Option<PathBuf>,
     /// Only the first so many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -81,36 +91,43 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         error!(exit = 2, "--sort events and --sort members need the counts that --no-counts leaves out");
         return Ok(Outcome::Refused);
     }
+    let selection = match &args.archive {
+        Some(archive) if args.selected => Some(Catalog::open_to_read(archive)?.selection()?),
+        _ => None,
+    };
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, _stopped) = watch::channel(false);
-        let signal = watch_signals(stop, "stopping")?;
-        let stopped = |number| {
-            info!("stopped: the list is not whole");
+        let signal = watch_signals(stop, Now::is("stopping"))?;
+        let stopped = |number, what: &str| {
+            info!("stopped{what}");
             Ok(Outcome::Signalled(number))
         };
         let database = tokio::select! {
             database = Database::connect(&config) => database?,
-            Some(number) = first(signal.clone()) => return stopped(number),
+            Some(number) = first(signal.clone()) => return stopped(number, " while connecting: nothing was listed"),
         };
         let ended = tokio::select! {
-            listed = list(args, &database) => listed.map(|()| Outcome::Done),
-            Some(number) = first(signal) => stopped(number),
+            listed = list(args, selection.as_ref(), &database) => listed.map(|()| Outcome::Done),
+            Some(number) = first(signal) => stopped(number, ": the list is not whole"),
         };
         database.close().await;
         ended
     })
 }
 
-async fn list(args: &Args, database: &Database) -> Result<()> {
+async fn list(args: &Args, selection: Option<&Selection>, database: &Database) -> Result<()> {
     // in the order in which they are read, rooms need not wait for each other
     if args.json && args.sort == Sort::Id && !args.reverse {
-        return write_as_read(args, database).await;
+        return write_as_read(args, selection, database).await;
     }
-    let rooms = sorted(args, database).await?;
+    let rooms = sorted(args, selection, database).await?;
     if rooms.is_empty() {
         info!("there are no such rooms");
+    }
+    if let Some(selection) = selection {
+        info!("exports take {}", report::selected(selection));
     }
     let mut out = Output::stdout();
     if args.json {
@@ -121,7 +138,7 @@ async fn list(args: &Args, database: &Database) -> Result<()> {
     Ok(out.flush()?)
 }
 
-async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
+async fn write_as_read(args: &Args, selection: Option<&Selection>, database: &Database) -> Result<()> {
     let mut out = Output::stdout();
     let mut counter = Counter::new("rooms read", out.is_terminal());
     let (mut left, mut read) = (args.limit.unwrap_or(usize::MAX), 0);
@@ -131,7 +148,7 @@ async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
         let Some(last) = rooms.last() else { break };
         after.clone_from(&last.room_id);
         read += rooms.len() as u64;
-        rooms.retain(|room| args.wants(room));
+        rooms.retain_mut(|room| is_selected(room, selection) && args.wants(room));
         rooms.truncate(left);
         left -= rooms.len();
         for rooms in rooms.chunks_mut(COUNTED) {
@@ -148,7 +165,7 @@ async fn write_as_read(args: &Args, database: &Database) -> Result<()> {
 }
 
 /// The rooms to list, as many as are wanted.
-async fn sorted(args: &Args, database: &Database) -> Result<Vec<ListedRoom>> {
+async fn sorted(args: &Args, selection: Option<&Selection>, database: &Database) -> Result<Vec<ListedRoom>> {
     let mut counter = Counter::new("rooms read", false);
     let (mut rooms, mut read) = (Vec::new(), 0);
     let mut after = String::new();
@@ -157,7 +174,7 @@ async fn sorted(args: &Args, database: &Database) -> Result<Vec<ListedRoom>> {
         let Some(last) = page.last() else { break };
         after.clone_from(&last.room_id);
         read += page.len() as u64;
-        page.retain(|room| args.wants(room));
+        page.retain_mut(|room| is_selected(room, selection) && args.wants(room));
         if args.sorts_by_count() {
             for rooms in page.chunks_mut(COUNTED) {
                 database.count(rooms).await?;
@@ -205,17 +222,26 @@ impl Args {
     fn sort(&self, rooms: &mut [ListedRoom]) {
         let by_name = |a: &ListedRoom, b: &ListedRoom| a.name.to_lowercase().cmp(&b.name.to_lowercase());
         let by = |a: &ListedRoom, b: &ListedRoom| {
+            // by the server's clock: when something was sent is what its sender says
+            let last = |room: &ListedRoom| room.last_received.or(room.last_activity);
             let first = match self.sort {
                 Sort::Id => Ordering::Equal,
                 Sort::Name => by_name(a, b),
                 Sort::Events => b.events.cmp(&a.events).then_with(|| by_name(a, b)),
                 Sort::Members => b.members.cmp(&a.members).then_with(|| by_name(a, b)),
-                Sort::Activity => b.last_activity.cmp(&a.last_activity).then_with(|| by_name(a, b)),
+                Sort::Activity => last(b).cmp(&last(a)).then_with(|| by_name(a, b)),
             };
             first.then_with(|| a.room_id.cmp(&b.room_id))
         };
         rooms.sort_by(|a, b| if self.reverse { by(b, a) } else { by(a, b) });
     }
+}
+
+/// Whether a selection names a room, or takes it; with a mark if it leaves it out.
+fn is_selected(room: &mut ListedRoom, selection: Option<&Selection>) -> bool {
+    let Some(Selection { include, exclude }) = selection else { return true };
+    room.left_out = exclude.contains(&room.room_id);
+    room.left_out || include.is_empty() || include.contains(&room.room_id)
 }
 
 fn write_json(out: &mut impl Write, rooms: &[ListedRoom]) -> std::io::Result<()> {
@@ -231,9 +257,11 @@ fn write_json(out: &mut impl Write, rooms: &[ListedRoom]) -> std::io::Result<()>
             "events": room.events,
             "first_activity": room.first_activity,
             "last_activity": room.last_activity,
+            "last_received": room.last_received,
             "encrypted": room.encrypted,
             "abandoned": room.abandoned,
             "forgotten": room.forgotten,
+            "left_out": room.left_out,
         });
         writeln!(out, "{}", harmless(&line.to_string()))?;
     }

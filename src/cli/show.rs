@@ -87,12 +87,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Looks the event up, and makes the passage that is to be shown, if one is: who reads that slowly is not to hold an export up.
 fn look(args: &Args, archive: &Path, catalog: &mut Catalog) -> Result<(Shown, SpooledTempFile)> {
     let mut passage = tempfile::spooled_tempfile(IN_MEMORY);
+    let zone = catalog.zone()?;
     let found = catalog.read(|reader| {
         let ids = found::ids(reader, &args.event)?;
         let [event_id] = &*ids else { return Ok(Err(ids)) };
         let shown = Shown::of(reader, archive, event_id, args.show_redacted)?;
         if let Some(shown) = shown.as_ref().filter(|_| !args.raw && !args.json) {
-            shown.write(reader, args.context.into(), args.show_redacted, &mut passage)?;
+            shown.write(reader, args.context.into(), args.show_redacted, zone, &mut passage)?;
         }
         Ok(shown.ok_or_else(Vec::new))
     })?;

@@ -1,6 +1,8 @@
 //! SIGINT and SIGTERM: the first ends what is under way where it loses nothing, the second ends the process. The only code that hears
 //! them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -24,9 +26,28 @@ pub(super) async fn first(mut signal: watch::Receiver<Option<u8>>) -> Option<u8>
     signal.wait_for(Option::is_some).await.ok().and_then(|number| *number)
 }
 
+/// What a signal does to a run at a time, for who sends one.
+#[derive(Clone)]
+pub(super) struct Now(Arc<Mutex<&'static str>>);
+
+impl Now {
+    pub(super) fn is(what: &'static str) -> Now {
+        Now(Arc::new(Mutex::new(what)))
+    }
+
+    /// From now on it does something else.
+    pub(super) fn becomes(&self, what: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn what(&self) -> &'static str {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Sets `stop` at the first SIGINT or SIGTERM, tells which it was and says what happens now; the second ends the process at
 /// once.
-pub(super) fn watch_signals(stop: watch::Sender<bool>, now: &'static str) -> Result<watch::Receiver<Option<u8>>> {
+pub(super) fn watch_signals(stop: watch::Sender<bool>, now: Now) -> Result<watch::Receiver<Option<u8>>> {
     // in a thread of its own: the others may be waiting for somebody to read from a pipe
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let context = runtime.enter();
@@ -45,7 +66,7 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>, now: &'static str) -> Res
             }
             which.send_replace(Some(number));
             stop.send_replace(true);
-            info!("{now}; once more to stop at once");
+            info!("{}; once more to stop at once", now.what());
         }
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on::<_>(watching))?;

@@ -115,6 +115,9 @@ fn tables(schema: &Schema, findings: &mut Vec<Finding>) {
     if let Err(problem) = schema.suffices_for_un_partial_stated() {
         findings.push(lacking(Finding::warning, "hiding in transcripts what Synapse has rejected later", problem));
     }
+    if let Err(problem) = schema.suffices_for_erased() {
+        findings.push(lacking(Finding::warning, "leaving out what erased users said", problem));
+    }
     let lacks: Vec<&str> =
         ["state_key", "rejection_reason"].into_iter().filter(|column| !schema.can_read("events", column)).collect();
     if !lacks.is_empty() {

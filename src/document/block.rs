@@ -6,6 +6,7 @@ use std::io;
 
 use super::line::{Address, Anchor, FirstNames, Line, Name, Redaction, Span, When};
 use super::message::Message;
+use super::time::LocalDate;
 
 /// Writes blocks in some form, one by one; nobody holds them all.
 pub trait Writer {
@@ -22,6 +23,8 @@ pub trait Writer {
 pub enum Block<'a> {
     /// A day begins, in a document of several: `2026-11-22` or `undated`.
     Day(&'a str),
+    /// What comes is of another date than what came, or of another offset, where times are shown.
+    Date(LocalDate),
     /// Somebody said something.
     Said(Said<'a>),
     /// Somebody said something, which is redacted.
@@ -125,6 +128,8 @@ pub enum Saying<'a> {
     Text(String),
     /// An event's type.
     Type(Span),
+    /// A live location that begins.
+    LiveLocation(LiveLocation),
     /// A poll.
     Poll(Poll),
     /// A poll's question; may be empty.
@@ -147,6 +152,30 @@ pub enum Summary {
     Original,
     /// What something said before it was edited, so many times.
     Earlier(u64),
+}
+
+/// A live location.
+#[derive(Clone, Debug)]
+pub struct LiveLocation {
+    /// What it is of.
+    pub description: Option<String>,
+    /// For how long it is shared, in milliseconds.
+    pub timeout: Option<i64>,
+    /// The first of its positions, and the last.
+    pub positions: Vec<Position>,
+    /// How many there are between these.
+    pub more: u64,
+}
+
+/// Where somebody was.
+#[derive(Clone, Debug)]
+pub struct Position {
+    /// When they said so.
+    pub at: When,
+    /// `geo:47.1,11.1;u=10`.
+    pub uri: Option<String>,
+    /// What they call it.
+    pub description: Option<String>,
 }
 
 /// A poll with its votes.
@@ -191,8 +220,8 @@ pub struct Made {
 /// A reaction.
 #[derive(Clone, Debug)]
 pub struct Reaction {
-    /// `👍`.
-    pub key: String,
+    /// `👍`; none: a custom emoji whose name nobody gives.
+    pub key: Option<String>,
     /// How many gave it.
     pub count: u64,
     /// The first of them.

@@ -5,18 +5,32 @@ use std::io;
 
 use super::block::{Block, Small, Unread, Writer};
 use super::line::{Anchor, FirstNames, Line, Name, Span, When};
+use super::time::Zone;
 
 /// How many names a fold tells.
 const NAMED: usize = 3;
 
-/// A small thing in a few words; runs of joins and of leaves are told together.
+/// A small thing in a few words.
 pub(crate) enum Phrase {
-    /// Who joined.
-    Joined(Name),
-    /// Who left.
-    Left(Name),
+    /// Who did what many do, such as joining; those in a row who did just the same are told together.
+    Alike(Name, Line),
     /// Anything else.
     Other(Line),
+}
+
+impl Phrase {
+    /// Whether it says nothing but who did what many do.
+    pub(crate) fn is_bare(&self) -> bool {
+        matches!(self, Phrase::Alike(_, did) if did.len() == 1)
+    }
+
+    /// The same, to be told alone.
+    pub(crate) fn alone(self) -> Line {
+        match self {
+            Phrase::Alike(name, did) => [vec![Span::Name(name)], did].concat(),
+            Phrase::Other(what) => what,
+        }
+    }
 }
 
 /// What is not written yet.
@@ -26,14 +40,15 @@ pub(crate) struct Fold {
     in_line: bool,
     group: Option<Group>,
     unread: Option<Unread>,
+    zone: Zone,
 }
 
 /// Several who did the same.
 struct Group {
     anchor: Anchor,
     at: When,
-    verb: &'static str,
     names: FirstNames,
+    did: Line,
 }
 
 impl FirstNames {
@@ -59,6 +74,11 @@ impl FirstNames {
 }
 
 impl Fold {
+    /// With the times of a zone.
+    pub(crate) fn within(zone: Zone) -> Fold {
+        Fold { zone, ..Fold::default() }
+    }
+
     /// Adds a small thing.
     pub(crate) fn add(
         &mut self,
@@ -68,10 +88,9 @@ impl Fold {
         out: &mut dyn Writer,
     ) -> io::Result<()> {
         let is_first = self.end_unread(out)?;
-        let (anchor, at) = (Anchor::of(event_id), When::here(at));
+        let (anchor, at) = (Anchor::of(event_id), When::here(at, self.zone));
         match phrase {
-            Phrase::Joined(name) => self.add_to_group(anchor, at, "joined", name, out)?,
-            Phrase::Left(name) => self.add_to_group(anchor, at, "left", name, out)?,
+            Phrase::Alike(name, did) => self.add_to_group(anchor, at, did, name, out)?,
             Phrase::Other(what) => {
                 self.end_group(out)?;
                 self.push(Small { anchor, at, what }, out)?;
@@ -85,14 +104,14 @@ impl Fold {
         &mut self,
         anchor: Anchor,
         at: When,
-        verb: &'static str,
+        did: Line,
         name: Name,
         out: &mut dyn Writer,
     ) -> io::Result<()> {
-        if self.group.as_ref().is_none_or(|group| group.verb != verb) {
+        if self.group.as_ref().is_none_or(|group| group.did != did) {
             self.end_group(out)?;
         }
-        let group = self.group.get_or_insert_with(|| Group { anchor, at, verb, names: FirstNames::default() });
+        let group = self.group.get_or_insert_with(|| Group { anchor, at, names: FirstNames::default(), did });
         group.names.push(name);
         Ok(())
     }
@@ -106,7 +125,7 @@ impl Fold {
         out: &mut dyn Writer,
     ) -> io::Result<()> {
         self.end_line(out)?;
-        let at = When::here(at);
+        let at = When::here(at, self.zone);
         let unread = self.unread.get_or_insert_with(|| Unread {
             anchor: Anchor::of(event_id),
             first: at,
@@ -133,8 +152,8 @@ impl Fold {
     }
 
     fn end_group(&mut self, out: &mut dyn Writer) -> io::Result<()> {
-        let Some(Group { anchor, at, verb, names }) = self.group.take() else { return Ok(()) };
-        let what = vec![Span::Names(names), Span::words(" "), Span::words(verb)];
+        let Some(Group { anchor, at, names, did }) = self.group.take() else { return Ok(()) };
+        let what = [vec![Span::Names(names)], did].concat();
         self.push(Small { anchor, at, what }, out)
     }
 
@@ -174,18 +193,25 @@ mod tests {
     fn who_does_the_same_is_told_together() {
         let told = folded(|fold, out| {
             for joins in ["Ann", "Bob", "Cid", "Dan", "Eve"] {
-                fold.add(joins, Some(0), Phrase::Joined(name(joins)), out)?;
+                fold.add(joins, Some(0), Phrase::Alike(name(joins), vec![Span::words(" joined")]), out)?;
             }
-            fold.add("$1", Some(0), Phrase::Left(name("Ann")), out)?;
+            let split = || vec![Span::words(" left: "), Span::Text("*.net".to_owned())];
+            for leaves in ["Ann", "Bob"] {
+                fold.add("$1", Some(0), Phrase::Alike(name(leaves), split()), out)?;
+            }
+            fold.add("$1", Some(0), Phrase::Alike(name("Cid"), vec![Span::words(" left")]), out)?;
             fold.add("$2", Some(60_000), Phrase::Other(vec![Span::words("more")]), out)
         });
-        assert_eq!(told, "<sub>00:00 · Ann, Bob, Cid and 2 others joined · Ann left · 00:01 · more</sub>\n\n");
+        assert_eq!(
+            told,
+            "<sub>00:00 · Ann, Bob, Cid and 2 others joined · Ann and Bob left: \\*.net · Cid left · 00:01 · more</sub>\n\n"
+        );
     }
 
     #[test]
     fn what_could_not_be_read_is_counted_on_a_line_of_its_own() {
         let told = folded(|fold, out| {
-            fold.add("$1", None, Phrase::Left(name("Ann")), out)?;
+            fold.add("$1", None, Phrase::Alike(name("Ann"), vec![Span::words(" left")]), out)?;
             for sender in ["Ann", "Ann", "Bob", "Cid", "Dan"] {
                 fold.add_unread(sender, Some(0), name(sender), out)?;
             }

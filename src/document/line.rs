@@ -4,14 +4,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use super::text::collapse;
-use super::time;
+use super::time::{LocalDate, Zone};
 
 /// A text on one line.
 pub type Line = Vec<Span>;
@@ -35,8 +34,26 @@ pub enum Span {
     Names(FirstNames),
     /// Words of ours that lead to an event.
     Link(&'static str, Address),
+    /// Another room.
+    Room(RoomLink),
     /// That something is redacted.
     Redaction(Redaction),
+}
+
+/// A room that is named in another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomLink {
+    /// Its id.
+    pub room_id: String,
+    /// Its directory beside that of the document, if the archive has it.
+    pub directory: Option<String>,
+}
+
+impl RoomLink {
+    /// A room of which nothing is known.
+    pub(crate) fn unknown(room_id: String) -> RoomLink {
+        RoomLink { room_id, directory: None }
+    }
 }
 
 impl Span {
@@ -58,13 +75,16 @@ pub struct Name {
     pub name: String,
     /// The user id, where the name alone could be somebody else's.
     pub user_id: Option<String>,
+    /// For whom they say it: a name that they may choose as they like.
+    pub said_as: Option<String>,
 }
 
 impl Name {
     /// A name as it is shown, its white space collapsed.
     #[must_use]
     pub fn new(name: &str, user_id: Option<&str>) -> Name {
-        Name { name: collapse(name).into_owned(), user_id: user_id.map(|id| collapse(id).into_owned()) }
+        let user_id = user_id.map(|id| collapse(id).into_owned());
+        Name { name: collapse(name).into_owned(), user_id, said_as: None }
     }
 }
 
@@ -112,31 +132,35 @@ pub struct Address {
     pub anchor: Anchor,
 }
 
-/// A time as it is shown, in UTC: `09:14`, or `2026-11-20 09:14` on another day than the document's.
+/// A time as it is shown: `09:14`, or `2026-11-20 09:14` on another date than it is seen from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     /// Milliseconds since the epoch.
     at: Option<i64>,
+    zone: Zone,
     is_elsewhere: bool,
 }
 
 impl When {
-    /// A time of the document's day.
+    /// A time of the date that it is seen from.
     #[must_use]
-    pub fn here(at: Option<i64>) -> When {
-        When { at, is_elsewhere: false }
+    pub fn here(at: Option<i64>, zone: Zone) -> When {
+        When { at, zone, is_elsewhere: false }
     }
 
-    /// A time as it is seen from a day, in milliseconds since the epoch.
+    /// A time as it is seen from a date; none: one that is not known.
     #[must_use]
-    pub fn from(at: Option<i64>, day: &Range<i64>) -> When {
-        When { at, is_elsewhere: !at.is_some_and(|at| day.contains(&at)) }
+    pub fn from(at: Option<i64>, date: Option<LocalDate>, zone: Zone) -> When {
+        let own = zone.date(at);
+        let is_here = own.zip(date).is_some_and(|(own, date)| own.is_same_date(date));
+        When { at, zone, is_elsewhere: !is_here }
     }
 }
 
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&if self.is_elsewhere { time::day_and_clock(self.at) } else { time::clock(self.at) })
+        let When { at, zone, .. } = *self;
+        f.write_str(&if self.is_elsewhere { zone.day_and_clock(at) } else { zone.clock(at) })
     }
 }
 

@@ -2,15 +2,32 @@
 //!
 //! [`writer`] takes blocks, `page` what stands around them; both escape through `text` all that is not ours.
 
+mod cover;
+mod live;
 mod message;
 mod page;
 pub(crate) mod text;
 mod writer;
 
+pub(crate) use cover::cover;
 pub use message::{blocks, emote, in_short, message};
 pub(crate) use page::{
-    ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, document_head, event_head, index_head, index_line, part_head,
-    room_head,
+    ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end,
+    people_head, person_line, room_head,
 };
 pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
 pub(crate) use writer::Markdown;
+#[cfg(test)]
+pub(crate) use writer::line;
+
+/// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
+pub(in crate::document) fn begins_as_paragraph(markdown: &str) -> bool {
+    let line = markdown.lines().next().unwrap_or_default();
+    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
+        || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
+    let is_rule = line.len() >= 3 && line.bytes().all(|byte| b"*-_ ".contains(&byte));
+    let is_link = ["<http", "<mailto"].iter().any(|begin| line.starts_with(begin));
+    let is_other = [">", "#", "|", "```", "~~~", "<", "    "].iter().any(|begin| line.starts_with(begin));
+    !(line.is_empty() || is_item || is_rule || is_other && !is_link)
+}

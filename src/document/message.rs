@@ -1,17 +1,25 @@
-//! What a message says: of `m.room.message` by its `msgtype`, and of `m.sticker` (client-server specification, "Instant
-//! Messaging"), as it is: plain text, Matrix HTML, a file, a place.
+//! What a message says: of `m.room.message` by its `msgtype`, of `m.sticker` (client-server specification, "Instant
+//! Messaging"), and of extensible events, as it is: plain text, Matrix HTML, files, a place.
 //!
 //! A content may be anything: each value that is not of its type is as if it were not there. Knows no sender and no other
 //! event, no markup and no escaping; edits and replies are for the caller to put together.
+
+mod extensible;
+mod file;
+mod profile;
 
 use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
 use super::html;
-use super::text::shortened;
+use super::text::{looks, shortened};
 use crate::event::Object;
 use crate::event::object::{members, text};
+pub use extensible::extensible;
+use extensible::{Blocks, File};
+pub use file::{FileInfo, FileKind};
+pub(crate) use profile::said_as;
 
 /// How something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,37 +43,12 @@ pub enum Form {
     Text(Manner),
     /// A file, with its text as a caption if it is one.
     File(FileKind),
+    /// Several files (MSC4274), with its text as a caption.
+    Gallery,
     /// A place.
     Location,
     /// Text of an unknown `msgtype`.
     Other,
-}
-
-/// What kind of file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they say what they are")]
-pub enum FileKind {
-    Image,
-    File,
-    Audio,
-    Video,
-    Voice,
-    Sticker,
-}
-
-impl FileKind {
-    /// What stands before its name.
-    #[must_use]
-    pub fn icon(self) -> &'static str {
-        match self {
-            FileKind::Image => "🖼",
-            FileKind::File => "📎",
-            FileKind::Audio => "🔊",
-            FileKind::Video => "🎬",
-            FileKind::Voice => "🎤",
-            FileKind::Sticker => "🖼 sticker",
-        }
-    }
 }
 
 /// What a message says: the members that matter of its content, where they are of the right type.
@@ -82,17 +65,42 @@ pub struct Message<'a> {
     filename: Option<Cow<'a, str>>,
     /// Of a file, perhaps not even an address.
     pub(super) url: Option<Cow<'a, str>>,
-    info: Option<&'a RawValue>,
+    info: FileInfo,
     pub(super) geo_uri: Option<Cow<'a, str>>,
     is_voice: bool,
+    /// Of a gallery, its files.
+    pub(super) items: Vec<Message<'a>>,
 }
 
 impl<'a> Message<'a> {
     /// What the content of an event of this type says, or the `m.new_content` of an edit.
     ///
-    /// Of a reply, the quote that older clients put before the answer is left out.
+    /// Of a reply, the quote that older clients put before the answer is left out; of what is said by a profile of its own, the
+    /// name that stands before the text for clients that know none.
     #[must_use]
-    pub fn of(kind: &str, content: &'a str, mut is_reply: bool) -> Message<'a> {
+    pub fn of(kind: &str, content: &'a str, is_reply: bool) -> Message<'a> {
+        let mut items = None;
+        let mut found = Message::part(kind, content, is_reply, "msgtype", &mut items);
+        let is_gallery = matches!(found.msgtype.as_deref(), Some("m.gallery" | "dm.filament.gallery"));
+        if let Some(items) = items.filter(|_| is_gallery && kind == "m.room.message") {
+            let items: Vec<&RawValue> = serde_json::from_str(items.get()).unwrap_or_default();
+            let items = items.into_iter().filter(|item| item.get().starts_with('{'));
+            found.items = items.map(|item| Message::part(kind, item.get(), false, "itemtype", &mut None)).collect();
+            if !found.items.is_empty() {
+                found.form = Form::Gallery;
+            }
+        }
+        found
+    }
+
+    /// A message, or one of the files of a gallery, whose type has this key.
+    fn part(
+        kind: &str,
+        content: &'a str,
+        mut is_reply: bool,
+        type_key: &str,
+        items: &mut Option<&'a RawValue>,
+    ) -> Message<'a> {
         let mut found = Message {
             form: Form::Text(Manner::Said),
             msgtype: None,
@@ -101,58 +109,71 @@ impl<'a> Message<'a> {
             formatted_body: None,
             filename: None,
             url: None,
-            info: None,
+            info: FileInfo::default(),
             geo_uri: None,
             is_voice: false,
+            items: Vec::new(),
         };
-        let (mut file, mut extensible) = (None, None);
+        let (mut file, mut blocks, mut profile) = (None, Blocks::default(), None);
         for (key, value) in members(content) {
             match &*key {
-                "msgtype" => found.msgtype = text(value),
                 "body" => found.body = text(value),
                 "format" => found.is_html = text(value).is_some_and(|format| format == "org.matrix.custom.html"),
                 "formatted_body" => found.formatted_body = text(value),
                 "filename" => found.filename = text(value),
                 "url" => found.url = text(value),
-                "info" => found.info = Some(value),
+                "info" => {
+                    found.info = FileInfo::default();
+                    found.info.take(value, 1);
+                }
                 "geo_uri" => found.geo_uri = text(value),
                 "file" => file = members(value.get()).into_iter().rfind(|(key, _)| key == "url").map(|(_, url)| url),
-                "m.text" | "org.matrix.msc1767.text" | "org.matrix.msc1767.message" => extensible = Some(value),
                 "m.voice" | "org.matrix.msc3245.voice" | "org.matrix.msc3245.voice.v2" => found.is_voice = true,
                 "m.relates_to" => is_reply |= members(value.get()).iter().any(|(key, _)| key == "m.in_reply_to"),
-                _ => {}
+                "itemtypes" => *items = Some(value),
+                key if key == type_key => found.msgtype = text(value),
+                key if profile::is_key(key) => profile = profile::fallback(value),
+                key => blocks.take(key, value),
             }
         }
         found.url = found.url.or_else(|| file.and_then(text));
-        if found.body.is_none() {
-            found.take_extensible(extensible);
-        }
+        found.form = form(kind, found.msgtype.as_deref(), found.is_voice);
+        found.take_blocks(&blocks);
         if is_reply {
             found.body = found.body.map(without_quote);
         }
-        found.form = form(kind, found.msgtype.as_deref(), found.is_voice);
+        if let Some(name) = profile {
+            found.body = found.body.map(|body| profile::without_name(body, &name));
+            found.formatted_body = found.formatted_body.map(|html| profile::without_fallback(&html).into());
+        }
         found
     }
 
-    /// Takes the text that MSC1767 has in place of `body`: a string, or a list of the same text in several formats.
-    fn take_extensible(&mut self, value: Option<&'a RawValue>) {
-        let Some(value) = value else { return };
-        self.body = text(value);
-        let formats: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
-        for format in formats {
-            let (mut body, mut is_html) = (None, false);
-            for (key, value) in members(format.get()) {
-                match &*key {
-                    "body" => body = text(value),
-                    "mimetype" => is_html = text(value).is_some_and(|kind| kind == "text/html"),
-                    _ => {}
-                }
+    /// Takes what extensible events have in the place of `body`, `url` and the rest.
+    fn take_blocks(&mut self, blocks: &Blocks<'a>) {
+        let mut texts = blocks.texts();
+        if let Some(File { url, name, info }) = blocks.file().filter(|_| self.url.is_none()) {
+            (self.url, self.info) = (url, info);
+            if self.body.is_none() && matches!(self.form, Form::File(_)) {
+                // the text is for those who know no files
+                let name = name.or_else(|| texts.plain.take());
+                texts = blocks.caption();
+                self.filename = self.filename.take().or(name);
             }
-            let place = if is_html { &mut self.formatted_body } else { &mut self.body };
-            if place.is_none() {
-                *place = body;
-                self.is_html |= is_html;
+        }
+        let (uri, description) = blocks.place();
+        self.geo_uri = self.geo_uri.take().or(uri);
+        if self.form == Form::Location && description.is_some() {
+            self.body = description;
+        }
+        if self.body.is_none() {
+            self.body = texts.plain;
+            if self.formatted_body.is_none() && texts.html.is_some() {
+                (self.formatted_body, self.is_html) = (texts.html, true);
             }
+        }
+        if blocks.is_automated && self.form == Form::Text(Manner::Said) {
+            self.form = Form::Text(Manner::Notice);
         }
     }
 
@@ -191,28 +212,50 @@ impl<'a> Message<'a> {
 
     /// What is told of a file.
     #[must_use]
-    pub fn file(&self) -> FileInfo {
-        FileInfo::of(self.info)
+    pub fn file(&self) -> &FileInfo {
+        &self.info
     }
 
     /// At most so many characters of what it says, on one line; none where it has no text.
     #[must_use]
     pub fn in_short(&self, chars: usize) -> Option<String> {
-        match self.form {
-            Form::File(kind) => Some(shortened(&format!("{} {}", kind.icon(), self.name()), chars)),
-            Form::Location => Some(shortened(&format!("📍 {}", self.body.as_deref().unwrap_or_default()), chars)),
-            Form::Text(_) | Form::Other => {
-                let html = self.html().and_then(|html| html::text(html, chars));
-                let text = html.as_deref().or(self.unformatted()).unwrap_or_default();
-                (!text.trim().is_empty()).then(|| shortened(text, chars))
+        let short = match self.form {
+            Form::File(kind) => {
+                let caption = self.words(chars).filter(|_| self.has_caption());
+                format!("{} {}", kind.icon(), caption.as_deref().unwrap_or_else(|| self.name()))
             }
-        }
+            Form::Gallery => match self.words(chars) {
+                Some(caption) => format!("{} {caption}", FileKind::Image.icon()),
+                None => return self.items.first()?.in_short(chars),
+            },
+            Form::Location => format!("📍 {}", self.body.as_deref().unwrap_or_default()),
+            Form::Text(_) | Form::Other => self.words(chars)?,
+        };
+        Some(shortened(&short, chars))
+    }
+
+    /// What stands in place of the text of a message that has none.
+    #[must_use]
+    pub fn nothing(&self) -> &'static str {
+        if self.unformatted().is_none() { "(message without a readable body)" } else { "(empty message)" }
+    }
+
+    /// Whether there is any text of its own, or any caption.
+    pub(super) fn has_text(&self) -> bool {
+        self.words(1).is_some()
+    }
+
+    /// The text without its markup, or at least its first characters.
+    fn words(&self, chars: usize) -> Option<String> {
+        let html = self.html().and_then(|html| html::text(html, chars));
+        let text = html.or_else(|| self.unformatted().map(str::to_owned)).unwrap_or_default();
+        Some(text).filter(|text| !text.trim().is_empty())
     }
 }
 
 /// Whether events of a type say something by their `body`.
 pub(crate) fn is_message(kind: &str) -> bool {
-    matches!(kind, "m.room.message" | "m.sticker")
+    matches!(kind, "m.room.message" | "m.sticker") || extensible::form(kind).is_some()
 }
 
 /// Whether a message says nothing to people: see [`Manner::Noise`].
@@ -225,6 +268,9 @@ fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
     let file = |kind| Form::File(if is_voice { FileKind::Voice } else { kind });
     if kind == "m.sticker" {
         return file(FileKind::Sticker);
+    }
+    if let Some(form) = extensible::form(kind) {
+        return form;
     }
     match msgtype {
         None | Some("m.text") => Form::Text(Manner::Said),
@@ -241,58 +287,12 @@ fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
     }
 }
 
-/// What `info` tells of a file.
-#[derive(Clone, Debug, Default)]
-pub struct FileInfo {
-    /// Its beginning.
-    pub mimetype: Option<String>,
-    /// Pixels.
-    pub width: Option<u64>,
-    /// Pixels.
-    pub height: Option<u64>,
-    /// Bytes.
-    pub size: Option<u64>,
-    /// Milliseconds.
-    pub duration: Option<u64>,
-}
-
-impl FileInfo {
-    fn of(info: Option<&RawValue>) -> FileInfo {
-        let mut found = FileInfo::default();
-        for (key, value) in info.map(|info| members(info.get())).unwrap_or_default() {
-            match &*key {
-                "mimetype" => found.mimetype = text(value).map(|kind| shortened(&kind, 100)),
-                "w" => found.width = number(value),
-                "h" => found.height = number(value),
-                "size" => found.size = number(value),
-                "duration" => found.duration = number(value),
-                _ => {}
-            }
-        }
-        found
-    }
-}
-
-/// A whole number that is not negative; the fraction of one that has one is left out.
-fn number(value: &RawValue) -> Option<u64> {
-    let (whole, fraction) = value.get().split_once('.').unwrap_or((value.get(), ""));
-    whole.parse().ok().filter(|_| fraction.bytes().all(|b| b.is_ascii_digit()))
-}
-
-/// The text of a poll's question, of its answers, of a topic: an extensible event's, of either time.
-#[must_use]
-pub fn extensible(object: &Object<'_>) -> Option<String> {
-    let blocks = object.items("m.text").into_iter().find_map(|block| Object::of(block.get()).text("body"));
-    let text = blocks.or_else(|| object.text("org.matrix.msc1767.text")).or_else(|| object.text("m.text"));
-    text.or_else(|| object.text("body")).map(Cow::into_owned)
-}
-
 /// The name that a member's content gives, as it is shown: so it can be told whether another one looks the same.
 pub(crate) fn display_name(content: &Object<'_>) -> Option<String> {
     /// Characters.
     const LONGEST: usize = 80;
     let name = shortened(&content.text("displayname")?, LONGEST);
-    (!name.is_empty()).then_some(name)
+    (!looks(&name).is_empty()).then_some(name)
 }
 
 /// A reply's text without the quote before it ("Fallbacks for rich replies", version 1.12 and before).

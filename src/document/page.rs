@@ -1,6 +1,11 @@
 //! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
 
-use super::line::Line;
+use std::ops::Range;
+
+use serde::{Serialize as _, Serializer};
+
+use super::line::{Line, RoomLink};
+use super::time::Zone;
 
 /// What a room is called at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +42,45 @@ pub struct DayHead<'a> {
     pub previous: Option<String>,
     /// The next one.
     pub next: Option<String>,
+    /// Of what its times are.
+    pub zone: Zone,
+}
+
+/// What stands before the days of a room in one document.
+#[derive(Clone, Debug)]
+pub struct Cover<'a> {
+    /// The room's id.
+    pub room_id: &'a str,
+    /// What it is called.
+    pub title: Title,
+    /// Its version.
+    pub version: Option<String>,
+    /// What was asked for, in milliseconds since the epoch; none: all times.
+    pub period: Option<Range<i64>>,
+    /// When the first and the last event are of, of those found.
+    pub span: Option<(i64, i64)>,
+    /// Who sent them, who sent the most first: name and id.
+    pub people: Vec<(String, String)>,
+    /// How many others did.
+    pub more_people: u64,
+    /// How many events there are.
+    pub events: u64,
+    /// What of them is told.
+    pub tally: Tally,
+    /// How many of them are redacted.
+    pub redacted: u64,
+    /// What these said is shown.
+    pub shows_redacted: bool,
+    /// How many more there are, which clients did not see.
+    pub unseen: u64,
+    /// How many cannot be read.
+    pub damaged: u64,
+    /// When the document is made, in milliseconds since the epoch.
+    pub made: i64,
+    /// The server that it is made from.
+    pub server: Option<&'a str>,
+    /// Of what its times are.
+    pub zone: Zone,
 }
 
 /// What stands above an event that is shown by itself.
@@ -48,6 +92,8 @@ pub struct EventHead<'a> {
     pub day: &'a str,
     /// What there is to know of it.
     pub lines: Vec<Line>,
+    /// Of what its times are.
+    pub zone: Zone,
 }
 
 /// A part of what is shown with an event.
@@ -81,6 +127,30 @@ pub struct RoomFacts {
     pub encryption: Option<String>,
     /// Who made it.
     pub creator: Option<String>,
+    /// The room that it came from.
+    #[serde(serialize_with = "id_of")]
+    pub predecessor: Option<RoomLink>,
+    /// The rooms that it goes on in.
+    #[serde(serialize_with = "ids_of")]
+    pub successors: Vec<RoomLink>,
+}
+
+#[allow(clippy::ref_option, reason = "as serde calls it")]
+fn id_of<S: Serializer>(room: &Option<RoomLink>, serializer: S) -> Result<S::Ok, S::Error> {
+    room.as_ref().map(|room| &room.room_id).serialize(serializer)
+}
+
+fn ids_of<S: Serializer>(rooms: &[RoomLink], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rooms.iter().map(|room| &room.room_id))
+}
+
+/// A name that somebody has or had in a room.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    /// The display name.
+    pub name: String,
+    /// Whose it is.
+    pub user_id: String,
 }
 
 /// A day in the index of a room.
@@ -101,6 +171,8 @@ pub struct RoomLine {
     pub room_id: String,
     /// What it is called.
     pub name: String,
+    /// Another one has a name that looks like it.
+    pub shares_name: bool,
     /// Its first address.
     pub alias: Option<String>,
     /// How many messages it has that can be read.

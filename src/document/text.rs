@@ -31,8 +31,30 @@ pub fn shortened(text: &str, chars: usize) -> String {
     };
     short.truncate(end);
     short.truncate(short.trim_end().len());
+    // what sets a direction ends with what is left
+    let open = short.chars().fold(0_usize, |open, c| match c {
+        '\u{2066}'..='\u{2068}' => open + 1,
+        '\u{2069}' => open.saturating_sub(1),
+        _ => open,
+    });
+    short.extend(std::iter::repeat_n('\u{2069}', open));
     short.push('…');
     short
+}
+
+/// Whether a character that nobody sees only says how a script is set: which way it goes, where a word or a line may break.
+pub(crate) fn is_setting(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}')
+}
+
+/// A text as it looks, to be compared: without what nobody sees and may be left as it is, its white space collapsed.
+pub(crate) fn looks(text: &str) -> String {
+    let is_seen = |c: &char| {
+        !is_setting(*c)
+            && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{2066}'..='\u{2069}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
+    };
+    let seen: String = text.chars().filter(is_seen).collect();
+    collapse(&seen).into_owned()
 }
 
 /// Text without newlines, runs of white space, or white space around it.

@@ -113,6 +113,20 @@ impl Event {
         Honoured { line: self.without_quotes(), warning: None }
     }
 
+    /// The line of a dump that honours that the server has erased its sender: pruned like that of a redacted event. Who made a room
+    /// has made it all the same.
+    #[must_use]
+    pub fn honouring_erasure(&self) -> Honoured<'_> {
+        if self.kind.as_deref() == Some("m.room.create") {
+            return self.honouring(None);
+        }
+        let pruned = self.pruned();
+        let warning = pruned.is_none().then_some(
+            "its sender is erased, and its text cannot be read with certainty: all of its content is left out",
+        );
+        Honoured { line: self.redacted_line(&pruned.unwrap_or_else(|| self.bones()), None).into(), warning }
+    }
+
     /// The PDU pruned by the rules of its room's version; none if it is no sound JSON of the stored type.
     fn pruned(&self) -> Option<Map<String, Value>> {
         if self.damage.is_some() {

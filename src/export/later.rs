@@ -63,6 +63,8 @@ impl Export<'_, Later> {
             self.look_for_missing().await?;
         }
         self.bans(selection).await?;
+        self.power_levels().await?;
+        self.erased().await?;
         self.unplaced(selection).await
     }
 

@@ -10,7 +10,7 @@ use super::{schema, statements};
 use crate::event::{BanRedaction, Event};
 use crate::stream::Scope;
 
-/// How many bans are read by one statement.
+/// How many bans, or erased users, are read by one statement.
 const BANS: usize = 1_000;
 
 /// How many edits of edits are looked behind.
@@ -116,6 +116,24 @@ impl Database {
             same
         });
         Ok(bans)
+    }
+
+    /// Which of some users the server has erased.
+    pub async fn erased(&self, users: &BTreeSet<&str>) -> Result<BTreeSet<String>, Error> {
+        if users.is_empty() || !self.schema.has(schema::ERASED.0) {
+            return Ok(BTreeSet::new());
+        }
+        let users: Vec<&str> = users.iter().copied().collect();
+        Ok(self.all(&statements::ERASED, &[&users]).await?.into_iter().collect())
+    }
+
+    /// The next users whom the server has erased, after one of them; none at the end.
+    pub async fn erased_after(&self, after: &str) -> Result<Vec<String>, Error> {
+        if !self.schema.has(schema::ERASED.0) {
+            return Ok(Vec::new());
+        }
+        let limit = i64::try_from(BANS).unwrap_or(i64::MAX);
+        self.all(&statements::ERASED_AFTER, &[&after, &limit]).await
     }
 
     /// The bans of a room that redact.

@@ -7,6 +7,7 @@
 mod about;
 mod listed;
 mod named;
+mod powers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,6 @@ use super::schema;
 use super::statements::{self, PeopleRow, Query, RoomsRow, StateRow};
 use about::{Described, People, Person};
 pub use listed::{ListedRoom, RoomKind};
-pub use named::Matches;
 
 /// How many rooms are read at a time.
 const PAGE_ROOMS: i64 = 200;
@@ -185,9 +185,11 @@ impl From<RoomsRow> for Incomplete {
             events: None,
             first_activity: row.first_activity,
             last_activity: row.last_activity,
+            last_received: row.last_received,
             encrypted: false,
             abandoned: row.abandoned,
             forgotten: row.forgotten,
+            left_out: false,
         };
         Incomplete { room, has_state: row.current, people: row.people }
     }

@@ -42,6 +42,8 @@ pub(super) const BAN_REDACTIONS: Needed =
 /// What tells which events Synapse has rejected, or accepted again, after they had come; older ones have no such table.
 pub(super) const UN_PARTIAL_STATED: Needed =
     ("un_partial_stated_event_stream", &["stream_id", "event_id", "rejection_status_changed"]);
+/// Whom the server has erased: what they said is hidden from who comes later.
+pub(super) const ERASED: Needed = ("erased_users", &["user_id"]);
 /// What only a list of rooms needs.
 pub(super) const ROOMS: [Needed; 5] = [
     CURRENT_STATE,
@@ -95,6 +97,11 @@ impl Schema {
     /// Whether it can be read which events Synapse has judged anew, where there can be any.
     pub fn suffices_for_un_partial_stated(&self) -> Result<(), Problem> {
         self.check_if_there(UN_PARTIAL_STATED)
+    }
+
+    /// Whether it can be read whom the server has erased, where it can erase.
+    pub fn suffices_for_erased(&self) -> Result<(), Problem> {
+        self.check_if_there(ERASED)
     }
 
     fn check_if_there(&self, table: Needed) -> Result<(), Problem> {

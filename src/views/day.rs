@@ -5,22 +5,26 @@
 use std::borrow::Cow;
 
 use super::Options;
+use super::elsewhere::Elsewhere;
 use super::quotes::DAMAGED;
 use super::relations::redaction;
 pub(super) use super::scene::Memory;
 use super::scene::Scene;
 use super::telling::Telling;
-use super::{phrases, poll, said};
+use super::{beacon, calls, phrases, poll, said};
 use crate::archive::Error;
 use crate::archive::reading::Reader;
-use crate::archive::reading::events::{CatalogEvent, each_of_day};
-use crate::document::block::{Saying, Writer};
+use crate::archive::reading::events::CatalogEvent;
+use crate::archive::reading::order::each_of_day;
+use crate::document::beacon::{is_info, is_position};
+use crate::document::block::{Block, Saying, Writer};
+use crate::document::call::{self, Signal};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
 use crate::document::message::{is_message, without_quote};
 use crate::document::page::Tally;
 use crate::document::poll::{is_end, is_start, is_vote};
-use crate::document::text::shortened;
+use crate::document::reaction::Key;
 use crate::event::Object;
 
 /// Makes blocks of what happened on one day in one room.
@@ -40,8 +44,15 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         out: &'w mut dyn Writer,
     ) -> Result<Tally, Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
-        each_of_day(reader, room_id, day, &options.between, &mut |event| this.event(&event))?;
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
+        let mut elsewhere = Elsewhere::default();
+        each_of_day(reader, room_id, day, &options.between, &mut |event| {
+            this.event(&event)?;
+            if this.out.is_empty { elsewhere.add(&event, &mut this.scene) } else { Ok(()) }
+        })?;
+        if this.out.is_empty {
+            elsewhere.kinds().try_for_each(|of| this.out.small(&of.event_id, of.at, Phrase::Other(of.line())))?;
+        }
         this.out.end_fold()?;
         Ok(this.out.tally)
     }
@@ -57,7 +68,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
     ) -> Result<(), Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out) };
+        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
         for event in events {
             this.event(&event?)?;
         }
@@ -65,14 +76,20 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     }
 
     fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        if let Some(date) = self.scene.turn_to(event.at) {
+            self.out.end_fold()?;
+            self.out.end_speaker();
+            self.out.block(&Block::Date(date))?;
+        }
         if event.state_key.is_some() {
             return self.state(event);
         }
         match event.kind() {
             "m.room.encrypted" => self.encrypted(event),
             "m.reaction" | "m.room.redaction" => self.about_another(event),
-            kind if is_vote(kind) || is_end(kind) => self.about_another(event),
+            kind if is_vote(kind) || is_end(kind) || is_position(kind) => self.about_another(event),
             kind if is_plumbing(kind) => Ok(()),
+            kind if is_call(kind) => self.call(event),
             kind if !is_message(kind) && !is_start(kind) => self.unknown(event),
             _ if event.is_edit() => said::edit(event, &mut self.scene, &mut self.out),
             kind if is_start(kind) => poll::poll(event, &mut self.scene, &mut self.out),
@@ -82,26 +99,53 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
     /// A change of the room or its members, with the mark of its redaction.
     fn state(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        if beacon::begins(event) {
+            return beacon::live(event, &mut self.scene, &mut self.out);
+        }
         let mark = redaction(event, &mut self.scene)?.map(Span::Redaction);
         let is_damaged = event.content.is_none();
         let is_hidden = event.censored || is_damaged || mark.is_some() && !self.scene.options.show_redacted;
         let mark = mark.or_else(|| is_damaged.then_some(Span::Note(DAMAGED)));
-        let phrase = phrases::of_state(event, is_hidden, &mut self.scene.names)?;
+        let phrase = if call::is_membership(event.kind()) {
+            let Some(phrase) = calls::membership(event, is_hidden, &mut self.scene)? else { return Ok(()) };
+            phrase
+        } else {
+            phrases::of_state(event, is_hidden, &mut self.scene.names)?
+        };
+        self.small(event, phrase, mark)
+    }
+
+    /// Adds a small thing, with the mark that belongs to it.
+    fn small(&mut self, event: &CatalogEvent, phrase: Phrase, mark: Option<Span>) -> Result<(), Error> {
         let phrase = match (phrase, mark) {
-            (Phrase::Other(mut what), Some(mark)) => {
-                what.extend([Span::words(" "), mark]);
-                Phrase::Other(what)
+            // that somebody joined or left outlives a redaction
+            (phrase, Some(mark)) if !phrase.is_bare() => {
+                Phrase::Other([phrase.alone(), vec![Span::words(" "), mark]].concat())
             }
-            (Phrase::Other(what), None) => Phrase::Other(what),
             // told alone where others point to it
-            (phrase, _) if self.scene.related(event)?.is_any() => match phrase {
-                Phrase::Joined(name) => Phrase::Other(vec![Span::Name(name), Span::words(" joined")]),
-                Phrase::Left(name) => Phrase::Other(vec![Span::Name(name), Span::words(" left")]),
-                other @ Phrase::Other(_) => other,
-            },
+            (phrase @ Phrase::Alike(..), _) if self.scene.related(event)?.is_any() => Phrase::Other(phrase.alone()),
             (phrase, _) => phrase,
         };
         self.out.phrase(event, phrase)
+    }
+
+    /// An event of a call, unless it is told where that began.
+    fn call(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        let mark = redaction(event, &mut self.scene)?.map(Span::Redaction);
+        let phrase = if let Some(signal) = Signal::of(event.kind()) {
+            calls::signal(event, signal, &mut self.scene)?.map(Phrase::Other)
+        } else if event.redacted_by.is_some() {
+            None
+        } else if call::is_decline(event.kind()) {
+            let name = self.scene.sender(event)?;
+            Some(Phrase::Alike(name, vec![Span::words(" declined the call")]))
+        } else {
+            calls::membership(event, event.content.is_none(), &mut self.scene)?
+        };
+        match phrase {
+            Some(phrase) => self.small(event, phrase, mark),
+            None => Ok(()),
+        }
     }
 
     /// An event that cannot be read: counted, and shown alone where others point to it.
@@ -136,10 +180,16 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             self.redaction_in_vain(target, id.is_some())?
         } else if event.kind() == "m.reaction" {
             self.reaction_alone(event, target)?
+        } else if is_position(event.kind()) {
+            match target.filter(|target| is_info(target.kind()) && target.state_key.is_some()) {
+                Some(target) if beacon::is_of(event, &target) => None,
+                Some(_) => Some(vec![Span::words(" sent a position for the live location of somebody else")]),
+                None => Some(vec![Span::words(" sent a position of a live location that is not in this archive")]),
+            }
         } else {
             let is_end = is_end(event.kind());
             match target.filter(|target| is_start(target.kind())) {
-                Some(target) if !is_end || poll::ends(event, &target) => None,
+                Some(target) if !is_end || poll::ends(event, &target, &mut self.scene.names)? => None,
                 Some(_) => Some(vec![Span::words(" closed the poll of somebody else, as moderators may")]),
                 None if is_end => Some(vec![Span::words(" closed a poll that is not in this archive")]),
                 None => Some(vec![Span::words(" voted in a poll that is not in this archive")]),
@@ -166,10 +216,9 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
     /// What a reaction says that is not told with its target.
     fn reaction_alone(&mut self, event: &CatalogEvent, target: Option<CatalogEvent>) -> Result<Option<Line>, Error> {
-        let relation = Object::of(event.content()).object("m.relates_to");
         let mut what = vec![Span::words(" reacted")];
-        if let Some(key) = relation.and_then(|relation| relation.text("key")) {
-            what.extend([Span::words(" "), Span::Text(shortened(&key, 40))]);
+        if let Some(key) = Key::of(event.content()) {
+            what.extend([Span::words(" "), Span::Text(key.text().into_owned())]);
         }
         match target.filter(|_| event.rel_type.as_deref() == Some("m.annotation")) {
             Some(target) => {
@@ -195,7 +244,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         let kind = event.kind();
         let has_line = is_message(kind) || is_start(kind) || kind == "m.room.encrypted";
         let is_unknown = !has_line && !is_told_elsewhere(kind);
-        Ok(event.state_key.is_some() || is_unknown && self.body(event)?.is_none())
+        Ok(event.state_key.is_some() && !beacon::begins(event) || is_unknown && self.body(event)?.is_none())
     }
 
     /// An event of a type that this program does not know: named, and its text for those who do not know it either.
@@ -219,10 +268,20 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
 
 /// Whether events of a type are told with others, as a rule, or not at all.
 pub(super) fn is_told_elsewhere(kind: &str) -> bool {
-    matches!(kind, "m.reaction" | "m.room.redaction") || is_vote(kind) || is_end(kind) || is_plumbing(kind)
+    matches!(kind, "m.reaction" | "m.room.redaction")
+        || is_vote(kind)
+        || is_end(kind)
+        || is_position(kind)
+        || is_plumbing(kind)
+        || Signal::of(kind).is_some_and(|signal| signal != Signal::Invite)
 }
 
-/// Events that say nothing to people: key verification, and what mends the graph of events.
+/// Events that say nothing to people: key verification, what brings calls about, and what mends the graph of events.
 fn is_plumbing(kind: &str) -> bool {
-    kind.starts_with("m.key.verification.") || kind == "org.matrix.dummy_event"
+    kind.starts_with("m.key.verification.") || kind == "org.matrix.dummy_event" || call::is_plumbing(kind)
+}
+
+/// Events of calls that people want to know of.
+fn is_call(kind: &str) -> bool {
+    Signal::of(kind).is_some() || call::is_membership(kind) || call::is_decline(kind)
 }

@@ -16,6 +16,7 @@ pub(super) fn facts(reader: &Reader<'_>, room_id: &str, version: Option<String>)
     let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);
     let Title { name, aliases } = title::now(reader, room_id)?;
     let creator = rooms::creator(reader, room_id)?;
+    let successors = rooms::successors(reader, room_id)?;
     Ok(RoomFacts {
         id: room_id.to_owned(),
         name,
@@ -25,5 +26,7 @@ pub(super) fn facts(reader: &Reader<'_>, room_id: &str, version: Option<String>)
         kind: text(&create, "type"),
         encryption: text(&encryption, "algorithm"),
         creator,
+        predecessor: rooms::predecessor(reader, room_id)?.map(|id| rooms::linked(reader, &id)).transpose()?,
+        successors: successors.iter().map(|id| rooms::linked(reader, id)).collect::<Result<_, _>>()?,
     })
 }

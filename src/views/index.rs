@@ -8,7 +8,7 @@ use std::path::Path;
 use super::facts::facts;
 use super::workers::Workers;
 use super::{AT_ONCE, Rendered, by_name, sync};
-use crate::archive::reading::{Reader, rooms};
+use crate::archive::reading::{Reader, people, rooms};
 use crate::archive::replace::replace;
 use crate::archive::{Archive, Error, Readers, RenderedRoom, inside, layout};
 use crate::document::markdown::{self, INDEX_BEGIN};
@@ -88,7 +88,7 @@ fn write_json(archive: &Path, readers: Readers, path: &str, about: &RoomFacts) -
     })
 }
 
-/// A room's days, by month, the newest first.
+/// A room's days, by month, the newest first, and which Matrix id each name of its members is.
 fn write_index(
     archive: &Path,
     readers: Readers,
@@ -104,7 +104,16 @@ fn write_index(
             let line = markdown::day_line(&day, before.as_deref());
             before = Some(day.day.to_owned());
             file.write_all(line.as_bytes()).map_err(Error::Transcript)
-        })
+        })?;
+        let mut any = false;
+        let more = people::each(reader, &about.id, &mut |person| {
+            let head = if any { "" } else { markdown::people_head() };
+            any = true;
+            let line = markdown::person_line(person);
+            file.write_all(head.as_bytes()).and_then(|()| file.write_all(line.as_bytes())).map_err(Error::Transcript)
+        })?;
+        let end = if more { markdown::people_end() } else { "" };
+        file.write_all(end.as_bytes()).map_err(Error::Transcript)
     })
 }
 

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::{beacon, rules, settings};
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::MemberNames;
+use crate::document::beacon::is_info;
 use crate::document::fold::Phrase;
-use crate::document::line::{Line, Name, Span};
+use crate::document::line::{Line, Name, RoomLink, Span};
 use crate::document::message::{display_name, extensible};
 use crate::document::text::shortened;
 use crate::event::Object;
@@ -25,7 +27,8 @@ fn words(words: &'static str) -> Span {
     Span::words(words)
 }
 
-fn text(text: &str) -> Span {
+/// Anybody's text, shortened.
+pub(super) fn text(text: &str) -> Span {
     Span::Text(shortened(text, LONGEST))
 }
 
@@ -36,15 +39,28 @@ pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut Member
         return of_member(event, state_key, is_hidden, names);
     }
     let mut what = vec![Span::Name(names.shown(event.sender.as_deref(), event.at)?), words(" ")];
-    what.extend(done(event.kind(), state_key, event.content(), is_hidden));
+    let done = match (event.kind(), state_key) {
+        ("m.room.power_levels", "") if !is_hidden => rules::powers(event, names)?,
+        (kind, state_key) => done(kind, state_key, event.content(), is_hidden),
+    };
+    for mut span in done {
+        if let Span::Room(room) = &mut span {
+            *room = names.room(&room.room_id)?;
+        }
+        what.push(span);
+    }
     Ok(Phrase::Other(what))
 }
 
 /// What somebody did by a state event other than a membership.
 fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
+    let event = content;
     let content = Object::of(if is_hidden { "{}" } else { content });
+    let elsewhere = rules::policy(kind, state_key, &content, is_hidden);
+    if let Some(what) = elsewhere.or_else(|| settings::done(kind, state_key, &content, is_hidden)) {
+        return what;
+    }
     let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|given| text(&given));
-    let code = |key: &str| content.text(key).map(|id| Span::Code(id.into_owned()));
     let one = |what: &'static str| vec![words(what)];
     match (kind, state_key) {
         ("m.room.create", "") => {
@@ -53,7 +69,7 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
                 what.extend([words(" (version "), Span::Text(shortened(&version, 32)), words(")")]);
             }
             if let Some(before) = content.object("predecessor").and_then(|before| before.text("room_id")) {
-                what.extend([words(", in the place of "), Span::Code(before.into_owned())]);
+                what.extend([words(", in the place of "), Span::Room(RoomLink::unknown(before.into_owned()))]);
             }
             what
         }
@@ -69,11 +85,13 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         },
         ("m.room.canonical_alias", "") => match given("alias") {
             Some(alias) => vec![words("made "), alias, words(" the room’s address")],
+            None if !is_hidden && content.texts("alt_aliases").is_empty() => one("took the room’s address away"),
             None => one("changed the room’s addresses"),
         },
         ("m.room.tombstone", "") => {
             let mut what = one("closed the room");
-            what.extend(code("replacement_room").into_iter().flat_map(|next| [words(", which goes on in "), next]));
+            let next = content.text("replacement_room").map(|id| Span::Room(RoomLink::unknown(id.into_owned())));
+            what.extend(next.into_iter().flat_map(|next| [words(", which goes on in "), next]));
             what.extend(given("body").into_iter().flat_map(|why| [words(": "), why]));
             what
         }
@@ -93,6 +111,8 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
         ("m.space.parent", parent) if content.get("via").is_some() => {
             vec![words("made "), Span::Code(parent.to_owned()), words(" the room’s space")]
         }
+        ("m.room.server_acl", "") if !is_hidden => rules::servers(&content),
+        (kind, _) if is_info(kind) => beacon::phrase(event, is_hidden),
         (kind, "") => match set(kind, &content, is_hidden) {
             Some(what) => one(what),
             None => vec![words("set "), Span::of_type(kind)],
@@ -148,6 +168,10 @@ fn of_member(
     let is_own = event.sender.as_deref() == Some(user_id);
     let reason = content.text("reason").filter(|reason| !is_hidden && !reason.trim().is_empty());
     let reason = reason.map(|reason| [words(": "), text(&reason)]);
+    let alike = |user: Name, did: &'static str, reason: Option<[Span; 2]>| {
+        let did = [words(did)].into_iter().chain(reason.into_iter().flatten()).collect();
+        Ok(Phrase::Alike(user, did))
+    };
     let alone = |user: Name, did: &'static str| (vec![Span::Name(user), words(did)], true);
     let both = |did: &'static str| vec![Span::Name(sender.clone()), words(did), Span::Name(user.clone())];
     let (mut what, takes_reason) = match (content.text("membership").as_deref(), was) {
@@ -155,15 +179,13 @@ fn of_member(
             let (old, new) = (before.and_then(|(_, name)| name), display_name(&content));
             (renamed(event, user_id, user, old, new, is_hidden), false)
         }
-        (Some("join"), _) if reason.is_none() => return Ok(Phrase::Joined(user)),
-        (Some("join"), _) => alone(user, " joined"),
+        (Some("join"), _) => return alike(user, " joined", reason),
         (Some("invite"), _) => (both(" invited "), true),
         (Some("knock"), _) => alone(user, " asked to join"),
         (Some("ban"), _) => (both(" banned "), true),
         (Some("leave"), Some("invite")) if is_own => alone(user, " declined the invitation"),
         (Some("leave"), Some("knock")) if is_own => alone(user, " no longer asks to join"),
-        (Some("leave"), _) if is_own && reason.is_none() => return Ok(Phrase::Left(user)),
-        (Some("leave"), _) if is_own => alone(user, " left"),
+        (Some("leave"), _) if is_own => return alike(user, " left", reason),
         (Some("leave"), Some("invite")) => (both(" withdrew the invitation of "), true),
         (Some("leave"), Some("knock")) => ([both(" did not let "), vec![words(" in")]].concat(), true),
         (Some("leave"), Some("ban")) => (both(" lifted the ban on "), true),

@@ -9,6 +9,7 @@ use super::scene::Scene;
 use super::telling::Telling;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related};
+use crate::archive::reading::names::MemberNames;
 use crate::document::block::{Answer, Poll, Saying};
 use crate::document::poll::{Question, is_end, is_vote};
 use crate::document::text::shortened;
@@ -16,9 +17,12 @@ use crate::document::text::shortened;
 /// How many voters are named with each answer.
 const NAMED: usize = 20;
 
-/// Whether an end closes a poll: it comes from who began it. Moderators may too, but who they were is not known here.
-pub(super) fn ends(end: &CatalogEvent, poll: &CatalogEvent) -> bool {
-    end.sender == poll.sender
+/// Whether an end closes a poll: it comes from who began it, or from who might redact it, as far as that is known.
+pub(super) fn ends(end: &CatalogEvent, poll: &CatalogEvent, names: &mut MemberNames<'_>) -> Result<bool, Error> {
+    if end.sender == poll.sender {
+        return Ok(true);
+    }
+    end.sender.as_deref().map_or(Ok(false), |sender| names.may_redact(sender, end.at))
 }
 
 /// A poll, how it stood when it was closed, or stands.
@@ -39,10 +43,10 @@ pub(super) fn poll(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
 }
 
 /// What closed a poll.
-fn end_of(poll: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
+fn end_of(poll: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
     let mut found = None;
     each_related(scene.reader, scene.room_id, &poll.event_id, "m.reference", Order::Oldest, &mut |event| {
-        if !(is_end(event.kind()) && ends(&event, poll)) {
+        if !(is_end(event.kind()) && ends(&event, poll, &mut scene.names)?) {
             return Ok(ControlFlow::Continue(()));
         }
         found = Some(event);

@@ -5,8 +5,9 @@ use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::remember;
+use crate::document::beacon::{Info, is_info};
 use crate::document::block::{Quote, Root};
-use crate::document::line::{Line, Span, When};
+use crate::document::line::{Line, Span};
 use crate::document::message::{Message, is_message};
 use crate::document::poll::{Question, is_start};
 
@@ -22,10 +23,11 @@ pub(super) const DAMAGED: &str = "(damaged: see the line)";
 pub(super) fn quote(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<Quote>, Error> {
     let Some(id) = &event.replies_to else { return Ok(None) };
     let Some(target) = scene.named(id)? else { return Ok(Some(Quote::Elsewhere)) };
-    let name = scene.names.shown(target.sender.as_deref(), event.at)?;
+    let sender = scene.names.shown(target.sender.as_deref(), event.at)?;
+    let name = scene.said_by(sender, &target)?;
     let said = in_short(&target, QUOTED, scene)?;
-    let day = (target.day != scene.day).then(|| target.day.clone());
-    Ok(Some(Quote::Of { name, day, at: When::here(target.at), said, address: scene.address(&target) }))
+    let day = scene.other_day(&target);
+    Ok(Some(Quote::Of { name, day, at: scene.here(target.at), said, address: scene.address(&target) }))
 }
 
 /// The beginning of the thread that an event is in.
@@ -47,7 +49,7 @@ fn in_short(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result
 }
 
 fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result<Line, Error> {
-    if event.censored || scene.is_redacted(event)? {
+    if event.is_pruned() || scene.is_redacted(event)? {
         return Ok(vec![Span::Note("redacted")]);
     }
     Ok(match event.kind() {
@@ -62,14 +64,15 @@ fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Resul
                 return Ok(vec![Span::Note(DAMAGED)]);
             }
             let content = newest.and_then(CatalogEvent::new_content).unwrap_or(event.content());
-            let said = Message::of(kind, content, is_reply).in_short(chars);
-            vec![said.map_or(Span::words("(no text)"), Span::Text)]
+            let said = Message::of(kind, content, is_reply);
+            vec![said.in_short(chars).map_or(Span::Note(said.nothing()), Span::Text)]
         }
         kind if is_start(kind) => {
             let newest = newest(event, scene)?;
             let content = newest.as_ref().and_then(CatalogEvent::new_content).unwrap_or(event.content());
             vec![Span::words("poll: "), Span::Text(Question::of(content).in_short(chars))]
         }
+        kind if is_info(kind) => vec![Span::Text(Info::of(event.content()).in_short(chars))],
         "m.room.encrypted" => vec![Span::Note("an encrypted message")],
         kind if kind.trim().is_empty() => vec![Span::Note("an event that cannot be read")],
         kind => vec![Span::NotedText(kind.to_owned())],

@@ -9,6 +9,7 @@ use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any};
 use crate::document::block::{Edited, Made, Reaction};
 use crate::document::line::{Address, Redaction};
+use crate::document::reaction::Key;
 use crate::document::text::shortened;
 use crate::event::Object;
 
@@ -19,7 +20,7 @@ const NAMED: usize = 10;
 /// The redaction of an event that says nothing any more.
 pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<Redaction>, Error> {
     let Some(by) = &event.redacted_by else {
-        return Ok((event.censored && event.content() == "{}").then_some(Redaction::ByServer));
+        return Ok(event.is_pruned().then_some(Redaction::ByServer));
     };
     let Some(redaction) = scene.event(by)? else { return Ok(Some(Redaction::Unknown)) };
     let name = scene.sender(&redaction)?;
@@ -81,28 +82,26 @@ pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<M
     // a digest of each sender and key: nobody counts twice, however many there are
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     each_related_to_any(scene.reader, scene.room_id, event, "m.annotation", &mut |reaction| {
-        let relation = Object::of(reaction.content()).object("m.relates_to");
-        let key = relation.and_then(|relation| relation.text("key")).filter(|key| !key.trim().is_empty());
-        let Some(key) = key.filter(|_| reaction.kind() == "m.reaction") else {
+        let Some(Key { same, shown }) = Key::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction") else {
             return Ok(());
         };
-        let key = shortened(&key, 40);
-        if !seen.insert(hasher.hash_one((&reaction.sender, &key))) {
+        if !seen.insert(hasher.hash_one((&reaction.sender, &same))) {
             return Ok(());
         }
-        let place = match places.get(&key) {
+        let place = match places.get(&same) {
             Some(&place) => place,
             None if made.reactions.len() == REACTIONS => {
                 made.other_reactions += 1;
                 return Ok(());
             }
             None => {
-                places.insert(key.clone(), made.reactions.len());
-                made.reactions.push(Reaction { key, count: 0, names: Vec::new() });
+                places.insert(same, made.reactions.len());
+                made.reactions.push(Reaction { key: None, count: 0, names: Vec::new() });
                 made.reactions.len() - 1
             }
         };
-        let Reaction { count, names, .. } = &mut made.reactions[place];
+        let Reaction { key, count, names } = &mut made.reactions[place];
+        *key = key.take().or(shown);
         *count += 1;
         if names.len() < NAMED {
             names.push(scene.sender(&reaction)?);

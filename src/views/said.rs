@@ -15,7 +15,7 @@ use crate::event::Object;
 /// A message or a sticker.
 pub(super) fn message(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
     let related = scene.related(event)?;
-    if event.redacted_by.is_some() || (event.censored && event.content() == "{}") {
+    if event.redacted_by.is_some() || event.is_pruned() {
         return note(event, Vec::new(), related, scene, out);
     }
     let newest = if related.edits { newest(event, scene)? } else { None };

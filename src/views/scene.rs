@@ -2,16 +2,18 @@
 //! they may be shown, what people were called. Writes nothing.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use super::Options;
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
 use crate::archive::reading::names::{MemberNames, Remembered};
+use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
+use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
-use crate::document::time;
+use crate::document::message::said_as;
+use crate::document::time::{self, LocalDate};
 
 /// What was looked up in a room, for the days to come.
 #[derive(Default)]
@@ -22,18 +24,29 @@ pub(super) struct Memory {
     pub(super) remembered: Remembered,
 }
 
+impl Memory {
+    /// For a room of which is to be known who was called what.
+    pub(super) fn of_people(room_id: &str) -> Memory {
+        let mut memory = Memory { room_id: room_id.to_owned(), ..Memory::default() };
+        memory.remembered.people = Some(People::default());
+        memory
+    }
+}
+
 /// A day, and what is looked up for it.
 pub(super) struct Scene<'c> {
     pub(super) reader: &'c Reader<'c>,
     pub(super) room_id: &'c str,
     /// `2026-11-22`, or `undated`.
     pub(super) day: &'c str,
-    /// In milliseconds since the epoch.
-    range: Range<i64>,
+    /// The date of what is told, where times are shown; none: it is not known yet, or what is told has none.
+    date: Option<LocalDate>,
     pub(super) options: &'c Options,
     pub(super) names: MemberNames<'c>,
     /// By event and length: what was said, as it is quoted, since many may answer what was edited many times.
     pub(super) in_short: &'c mut HashMap<(String, usize), Line>,
+    /// The calls of the day; none: not looked up yet.
+    pub(super) calls: Option<Calls>,
 }
 
 impl<'c> Scene<'c> {
@@ -48,9 +61,11 @@ impl<'c> Scene<'c> {
             *memory = Memory { room_id: room_id.to_owned(), ..Memory::default() };
         }
         let range = time::range(day);
+        // a day that begins with another date than its own says so with its first event
+        let date = options.zone.date(Some(range.start)).filter(|date| date.is_of(day));
         let Memory { in_short, remembered, .. } = memory;
-        let names = MemberNames::new(reader, room_id, range.clone(), remembered);
-        Scene { reader, room_id, day, range, options, names, in_short }
+        let names = MemberNames::new(reader, room_id, range, remembered);
+        Scene { reader, room_id, day, date, options, names, in_short, calls: None }
     }
 
     /// An event of this room that clients saw.
@@ -68,9 +83,44 @@ impl<'c> Scene<'c> {
         self.names.shown(event.sender.as_deref(), event.at)
     }
 
-    /// A time as this day shows it.
+    /// Who says what an event says: its sender, as they were called then, and for whom.
+    pub(super) fn speaker(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
+        let sender = self.sender(event)?;
+        self.said_by(sender, event)
+    }
+
+    /// The sender of an event by a name, and for whom they say it, unless that is hidden.
+    pub(super) fn said_by(&mut self, sender: Name, event: &CatalogEvent) -> Result<Name, Error> {
+        let said_as = said_as(event.content());
+        let said_as = if said_as.is_some() && self.is_hidden(event)? { None } else { said_as };
+        Ok(Name { said_as, ..sender })
+    }
+
+    /// A time as it is shown beside what is told.
     pub(super) fn when(&self, at: Option<i64>) -> When {
-        When::from(at, &self.range)
+        When::from(at, self.date, self.options.zone)
+    }
+
+    /// A time of what is told itself.
+    pub(super) fn here(&self, at: Option<i64>) -> When {
+        When::here(at, self.options.zone)
+    }
+
+    /// Takes note of when something is told of which the time follows; the date, if that or the offset is another one.
+    pub(super) fn turn_to(&mut self, at: Option<i64>) -> Option<LocalDate> {
+        // with UTC it is the document's
+        let date = self.options.zone.date(at).filter(|date| !self.options.zone.is_utc() && self.date != Some(*date))?;
+        self.date = Some(date);
+        Some(date)
+    }
+
+    /// The day of an event, if it is another one than that of what is told.
+    pub(super) fn other_day(&self, event: &CatalogEvent) -> Option<String> {
+        let zone = self.options.zone;
+        match zone.date(event.at).filter(|_| !zone.is_utc()) {
+            Some(own) => (!self.date.is_some_and(|date| date.is_same_date(own))).then(|| own.day()),
+            None => (event.day != self.day).then(|| event.day.clone()),
+        }
     }
 
     /// What an edit names.

@@ -20,9 +20,10 @@ use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{EventHead, Part};
+use crate::document::reaction::Key;
 use crate::document::text::shortened;
-use crate::document::time;
-use crate::event::{self, Object};
+use crate::document::time::{self, Zone};
+use crate::event;
 
 /// How many edits and reactions are listed, and how many of them above a passage.
 const LISTED: usize = 1_000;
@@ -75,8 +76,7 @@ impl Listed {
 
 /// What a reaction says.
 pub(crate) fn reaction_key(reaction: &CatalogEvent) -> Option<String> {
-    let relation = Object::of(reaction.content()).object("m.relates_to")?;
-    Some(shortened(&relation.text("key")?, 40))
+    Some(Key::of(reaction.content())?.text().into_owned())
 }
 
 /// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.
@@ -118,10 +118,11 @@ impl Shown {
         reader: &Reader<'_>,
         context: usize,
         show_redacted: bool,
+        zone: Zone,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
         let room_id = &*self.found.room_id;
-        let options = Options::new(show_redacted);
+        let options = Options { zone, ..Options::new(show_redacted) };
         let mut memory = Memory::default();
         let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let head = self.head(reader, place, &options, &mut memory)?;
@@ -158,7 +159,7 @@ impl Shown {
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
-        let when = |at| Span::Text(When::from(at, &(0..0)).to_string());
+        let when = |at| Span::Text(When::from(at, None, options.zone).to_string());
         let mut what = vec![code(&event.event_id), Span::words(": "), Span::of_type(event.kind())];
         if let Some(state_key) = event.state_key.as_ref().filter(|key| !key.is_empty()) {
             what.extend([Span::words(" of “"), Span::Text(shortened(state_key, 200)), Span::words("”")]);
@@ -201,7 +202,7 @@ impl Shown {
             let key = Span::Text(reaction_key(reaction).unwrap_or_default());
             vec![key, Span::words(" "), code(&reaction.event_id)]
         }));
-        Ok(EventHead { title, day: &place.day, lines })
+        Ok(EventHead { title, day: &place.day, lines, zone: options.zone })
     }
 }
 

@@ -5,8 +5,9 @@ use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::document::block::{Block, Encryption, Head, Writer};
 use crate::document::fold::{Fold, Phrase};
-use crate::document::line::{Anchor, Name, When};
+use crate::document::line::{Anchor, Name};
 use crate::document::page::Tally;
+use crate::document::time::Zone;
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -18,22 +19,26 @@ pub(super) struct Telling<'w> {
     speaker: Option<(Option<String>, Name, i64)>,
     fold: Fold,
     pub(super) tally: Tally,
+    /// Nothing is told yet.
+    pub(super) is_empty: bool,
 }
 
 impl<'w> Telling<'w> {
-    pub(super) fn to(out: &'w mut dyn Writer) -> Telling<'w> {
-        Telling { out, speaker: None, fold: Fold::default(), tally: Tally::default() }
+    /// Times are those of a zone.
+    pub(super) fn to(out: &'w mut dyn Writer, zone: Zone) -> Telling<'w> {
+        Telling { out, speaker: None, fold: Fold::within(zone), tally: Tally::default(), is_empty: true }
     }
 
     /// Writes a block; what is folded has to be ended before.
     pub(super) fn block(&mut self, block: &Block<'_>) -> Result<(), Error> {
+        self.is_empty = false;
         self.out.write(block).map_err(Error::Transcript)
     }
 
     /// Begins what somebody says.
     pub(super) fn head(&mut self, event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Head, Error> {
         self.end_fold()?;
-        let name = scene.sender(event)?;
+        let name = scene.speaker(event)?;
         let at = event.at.unwrap_or(0);
         let goes_on = self.speaker.as_ref().is_some_and(|(sender, called, until)| {
             *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
@@ -42,7 +47,7 @@ impl<'w> Telling<'w> {
         let encrypted = event.encrypted.map(|encrypted| {
             if encrypted.authenticated { Encryption::Authenticated } else { Encryption::NotAuthenticated }
         });
-        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: When::here(event.at), encrypted })
+        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: scene.here(event.at), encrypted })
     }
 
     /// What follows is under a name of its own.
@@ -57,12 +62,19 @@ impl<'w> Telling<'w> {
 
     /// Adds a small thing.
     pub(super) fn phrase(&mut self, event: &CatalogEvent, phrase: Phrase) -> Result<(), Error> {
+        self.small(&event.event_id, event.at, phrase)
+    }
+
+    /// Adds a small thing that has the place of an event.
+    pub(super) fn small(&mut self, event_id: &str, at: Option<i64>, phrase: Phrase) -> Result<(), Error> {
+        self.is_empty = false;
         self.end_speaker();
-        self.fold.add(&event.event_id, event.at, phrase, self.out).map_err(Error::Transcript)
+        self.fold.add(event_id, at, phrase, self.out).map_err(Error::Transcript)
     }
 
     /// Adds a message that could not be read.
     pub(super) fn unread(&mut self, event: &CatalogEvent, name: Name) -> Result<(), Error> {
+        self.is_empty = false;
         self.end_speaker();
         self.fold.add_unread(&event.event_id, event.at, name, self.out).map_err(Error::Transcript)
     }

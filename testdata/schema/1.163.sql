@@ -167,6 +167,11 @@ create table un_partial_stated_event_stream (
     rejection_status_changed boolean not null
 );
 
+create table erased_users (
+    user_id text not null
+);
+create unique index erased_users_user on erased_users (user_id);
+
 create table schema_version (
     lock character(1) not null default 'X' constraint schema_version_lock_key unique check (lock = 'X'),
     version integer not null,

@@ -248,3 +248,47 @@ fn a_signal_ends_what_takes_long_without_the_server() {
     run(&["render", "--archive", text(archive.path())]).with(0);
     assert_eq!(archive.one(&dirty), "0");
 }
+
+#[test]
+fn a_signal_while_it_connects_says_what_is_true() {
+    // takes connections, and never says anything
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dsn = format!("postgres://u@127.0.0.1:{}/d?sslmode=disable", silent.local_addr().unwrap().port());
+    let archive = TestArchive::new();
+    for (arguments, said) in [
+        (&["export", "--archive", text(archive.path())][..], "stopping before anything is read"),
+        (&["room", "!a:b"], "stopped while connecting: nothing was written"),
+        (&["rooms"], "stopped while connecting: nothing was listed"),
+    ] {
+        let child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+            .env_clear()
+            .args(arguments)
+            .args(["--database", &dsn])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _connection = silent.accept().unwrap();
+        kill(&child, "TERM");
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(143), "{told}");
+        assert!(told.contains(said) && !told.contains("batch") && !told.contains("cut off"), "{told}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_locked_catalog_is_told_after_a_second() {
+    let (database, archive) = (server(), TestArchive::new());
+    export(&database, archive.path(), &[]).with(0);
+    let lock = rusqlite::Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+    lock.execute_batch("begin immediate").unwrap();
+    let holding = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(2_500));
+        lock.execute_batch("commit").unwrap();
+    });
+    let began = Instant::now();
+    export(&database, archive.path(), &[]).with(0).saying("waiting for the catalog, which another process has locked");
+    assert!(began.elapsed() > Duration::from_secs(1));
+    holding.join().unwrap();
+}

@@ -61,6 +61,15 @@ fn a_span_of_time_and_a_file() {
     assert_eq!(ids(&room(&database, &[ROOM, "--since", "2026-11-23"]).with(0).stdout), [""; 0]);
     assert_eq!(ids(&room(&database, &[ROOM, "--until", "2026-11-23"]).with(0).stdout).len(), 5);
     room(&database, &[ROOM, "--until", "yesterday"]).with(2).saying("a date like");
+    for until in ["2026-11-22", "2026-11-23"] {
+        room(&database, &[ROOM, "--since", "2026-11-23", "--until", until])
+            .with(2)
+            .saying("--since is not before --until");
+    }
+    room(&database, &[ROOM, "--since", "2026-11-23"])
+        .with(0)
+        .saying("0 events")
+        .saying("nothing of the period that was asked for");
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("room.jsonl");
@@ -194,9 +203,14 @@ fn a_room_is_found_by_what_it_is_called() {
     assert_eq!(found("#help:here.test"), ["$20", "$21"]);
     assert_eq!(found("#he"), ["$20", "$21"]);
     assert_eq!(found("#far:far.test"), ["$30", "$31", "$60"], "an alias of another server");
+    database.execute("insert into room_aliases (room_alias, room_id) values ('#ops2-board:here.test', '!a:here.test')");
+    assert_eq!(found("#ops2"), ["$10", "$11"], "a part of one");
+    database.execute("insert into room_aliases (room_alias, room_id) values ('#ops2:here.test', '!b:here.test')");
+    assert_eq!(found("#ops2"), ["$20", "$21"], "an alias, although it is a part of another");
+    assert_eq!(found("!d:her"), ["$40", "$41"], "the beginning of an id");
 
     let said = room(&database, &["kitchen"]).with(1).saying("2 rooms are called kitchen");
-    assert!(said.stderr.contains("!a:here.test  1 member"), "{}", said.stderr);
+    assert!(said.stderr.contains("!a:here.test  #ops2-board:here.test  1 member"), "{}", said.stderr);
     assert!(said.stderr.contains("!b:here.test  #help:here.test  1 member"), "{}", said.stderr);
     assert!(!said.stderr.contains("Kitchen"), "{}", said.stderr);
     assert_eq!(said.stdout, "");
@@ -524,4 +538,47 @@ fn an_event_with_several_rows_is_dumped_once() {
         .saying("done, but some events have several rows");
     assert_eq!(archive.lines().len(), 5);
     export(&database, archive.path(), &[]).with(0);
+}
+
+#[test]
+fn what_erased_users_said_is_left_out_of_a_dump_that_is_handed_on() {
+    let database = server();
+    let gone = |row: EventRow| EventRow { sender: "@gone:here.test".to_owned(), ..row };
+    database.event(gone(EventRow::message(10, "personal")));
+    let topic = json!({"topic": "personal topic"});
+    database.event(gone(EventRow::state(11, "m.room.topic", "", &topic)));
+    database.event(gone(EventRow {
+        json: Some(r#"{"content":{"body":"personal \ud800"}}"#.to_owned()),
+        ..EventRow::at(12)
+    }));
+    database.event(EventRow::message(13, "hello"));
+    database
+        .redaction("$13", gone(EventRow { content: r#"{"reason":"personal reason"}"#.to_owned(), ..EventRow::at(14) }));
+    assert!(honoured(&database, 3).0.stdout.contains("personal"));
+    database.execute("insert into erased_users values ('@gone:here.test'), ('@other:here.test')");
+    let (dumped, lines) = honoured(&database, 3);
+    assert!(!dumped.stdout.contains("personal"), "{}", dumped.stdout);
+    assert_eq!(lines.len(), 10, "none is missing");
+    assert_eq!((&lines["$10"]["content"], &lines["$10"]["synapse"]["redacted"]), (&json!({}), &json!(true)));
+    assert_eq!(lines["$1"]["content"]["body"], "hello");
+    let dumped = dumped.saying("10 events").saying("1 line redacted, 4 of erased users");
+    drop(dumped);
+
+    let role = format!("erased_{}", database.query_one_text("select current_database()"));
+    database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", &role));
+    let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+    let dump = |more: &[&str]| run(&[&["room", ROOM, "--database", &dsn, "--honour-redactions"], more].concat());
+    assert!(!dump(&[]).with(3).stdout.contains("personal"));
+    // as it was granted before
+    database.execute(&format!(
+        "revoke select on erased_users from {role}; revoke select (user_id) on erased_users from {role}"
+    ));
+    let refused =
+        dump(&[]).with(1).saying(&format!("GRANT SELECT ON erased_users TO {role};")).saying("--ignore-erased");
+    assert_eq!(refused.stdout, "");
+    assert!(dump(&["--ignore-erased"]).with(3).saying("what erased users said stays").stdout.contains("personal"));
+    // nothing else needs it
+    run(&["room", ROOM, "--database", &dsn]).with(3);
+    run(&["room", ROOM, "--database", &dsn, "--ignore-erased"]).with(2);
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
 }

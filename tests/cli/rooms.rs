@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::interrupted::kill;
-use crate::support::archive;
+use crate::support::archive::{self, TestArchive};
 use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::wait_until;
 use crate::support::{Database, Shape, cluster};
-use crate::{Ended, command, ended, run, server};
+use crate::{Ended, command, ended, export, run, server};
 
 const SHAPES: [Shape; 3] = [Shape::V1_60, Shape::V1_90, Shape::V1_163];
 const ALICE: &str = "@alice:here.test";
@@ -234,6 +234,51 @@ fn rooms_are_sorted_and_filtered() {
 }
 
 #[test]
+fn the_latest_is_what_the_server_received_last() {
+    let database = four();
+    // who sends it says that it is of the year 2100
+    database.event(EventRow { ts: Some(4_102_444_800_000), ..EventRow::at(40) }.within("!9:here.test"));
+    let ants = one(&database, "!9:here.test");
+    assert!(ants["last_received"].as_i64() < ants["last_activity"].as_i64(), "{ants}");
+    assert_eq!(all(&database, "name", &["--sort", "activity"]).join(" "), "dog Cow bee Ant");
+}
+
+#[test]
+fn what_exports_take_is_told_when_it_changes_and_listed_by_name() {
+    let (database, archive) = (four(), TestArchive::new());
+    let told = |more: &[&str]| export(&database, archive.path(), more).with(0);
+    assert!(!told(&["--room", "!9:here.test"]).stderr.contains("selection"), "it is the first");
+    assert!(!told(&[]).stderr.contains("selection"));
+    let selected = |more: &[&str]| {
+        let more = [&["--selected", "--archive", archive.path().to_str().unwrap()], more].concat();
+        rooms(&database, &more).with(0)
+    };
+    assert!(selected(&["--no-counts"]).saying("exports take 1 selected room").stdout.starts_with("NAME"));
+    let names = |json: &str| {
+        let names = json.lines().map(|room| archive::json(room)["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&selected(&["--json"]).stdout), "Ant");
+    told(&["--exclude-room", "!8:here.test"])
+        .saying("the selection has changed: now all rooms but 1, before 1 selected room")
+        .saying("rooms --selected");
+    let table = selected(&[]).saying("all rooms but 1").stdout;
+    assert!(table.contains("(left out) bee ") && table.contains("\ndog "), "{table}");
+    for json in [selected(&["--json"]), selected(&["--json", "--sort", "id"])] {
+        let left_out = json.stdout.lines().map(archive::json).filter(|room| room["left_out"] == true);
+        assert_eq!(left_out.map(|room| room["name"].clone()).collect::<Vec<_>>(), ["bee"]);
+        assert_eq!(json.stdout.lines().count(), 4);
+    }
+    told(&["--all-rooms"]).saying("now all rooms, before all rooms but 1");
+    rooms(&database, &["--selected"]).with(2).saying("--archive");
+    // who may set a name selects nothing
+    for name in ["Ant", "#ant", "!9"] {
+        let code = if name == "Ant" { 2 } else { 1 };
+        export(&database, archive.path(), &["--room", name]).with(code);
+    }
+}
+
+#[test]
 fn every_page_is_read_and_a_closed_pipe_is_no_failure() {
     let database = empty(Shape::V1_163);
     database.execute(
@@ -293,6 +338,14 @@ fn the_table_fits_and_shows_nothing_harmful() {
     assert!(wide.contains(r#"It's "plain"  "#) && wide.contains(r"\u{1b}[31mred\u{202e}\n"), "{wide}");
     assert!(wide.starts_with("NAME ") && wide.contains(" ALIAS ") && wide.contains("TYPE  VERSION  MEMBERS  EVENTS"));
     assert!(!table("80").contains("ALIAS"));
+
+    // ids of rooms of version 12 are longer
+    let long = format!("!{}", "x".repeat(43));
+    told(&database, &long, 40, &[ALICE], &[name("A name of twenty-two.")]);
+    let narrow = table("80");
+    let line = narrow.lines().find(|line| line.contains(&long)).unwrap();
+    assert!(line.contains("A name of twenty-two.  ") && line.contains("2026-11-22"), "{narrow}");
+    assert!(narrow.lines().all(|line| console::measure_text_width(line) <= 80), "{narrow}");
 
     let lines = rooms(&database, &["--json"]).with(0).stdout;
     assert!(!lines.contains('\u{202e}') && lines.contains("\\u202e"), "{lines}");

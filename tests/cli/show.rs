@@ -326,7 +326,7 @@ fn an_event_is_shown_beside_an_export() {
 fn nothing_is_shown_before_a_first_export_is_done() {
     let (_database, archive) = told();
     let catalog = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
-    catalog.execute_batch("drop index line_id; drop index line_file; drop index membership_displayname").unwrap();
+    catalog.execute_batch("drop index line_id; drop index line_file; drop index membership_alike").unwrap();
     show(archive.path(), ANCHOR, &[]).with(75).saying("first export");
 }
 
@@ -342,7 +342,8 @@ fn what_is_told_with_others_is_not_counted_nor_looked_at_without_end() {
     let is_told = || show(archive.path(), "$100", &["--context", "1"]).with(0).stdout.contains("before it");
     assert!(is_told());
     for id in 101..161 {
-        database.event(EventRow { ts: Some(NOON + 99_000), ..reaction(id, "$10", "👍") });
+        let late = Some(NOON + 86_400_000);
+        database.event(EventRow { ts: Some(NOON + 99_000), received_ts: late, ..reaction(id, "$10", "👍") });
     }
     export(&database, archive.path(), &[]).with(0);
     assert!(!is_told());

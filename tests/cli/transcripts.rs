@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::Database;
 use crate::support::archive::TestArchive;
@@ -94,14 +94,14 @@ fn render_needs_no_database() {
     let day = read(&archive, DAY);
     render(archive.path(), &["--quiet"]).with(0);
 
-    for more in [&["--all"][..], &["--room", ROOM], &["--day", "2026-11-22"]] {
+    for more in [&["--all"][..], &["--room", ROOM], &["--room", "old OFF"], &["--day", "2026-11-22"]] {
         fs::write(archive.path().join(DAY), "damaged").unwrap();
         render(archive.path(), more).with(0).saying("rendered 1 room-day");
         assert_eq!(read(&archive, DAY), day, "{more:?}");
     }
     render(archive.path(), &["--room", "!none:here.test"])
         .with(1)
-        .saying("nothing of a room !none:here.test: --room takes an id");
+        .saying("nothing of a room !none:here.test: index.md lists");
     render(archive.path(), &["--day", "2026-11-21"]).with(1).saying("no such room-day: 2026-11-21");
     render(archive.path(), &["--day", "yesterday"]).with(2).saying("a date like");
     render(archive.path(), &["--day", "2026-11-22", "--all"]).with(2);
@@ -217,4 +217,229 @@ fn a_poll_that_another_closes_stays_open_and_who_did_it_is_told() {
             && day.contains("@mod:here.test closed the poll of somebody else, as moderators may"),
         "{day}"
     );
+}
+
+#[test]
+fn who_has_the_power_to_redact_may_close_a_poll() {
+    let (database, archive) = (server(), TestArchive::new());
+    // a room that was joined over federation: its power levels are outliers, of which the second ones were allowed by the first
+    let levels = |id: i64, content: Value, allowed_by: Value| {
+        let row = EventRow { outlier: true, ..EventRow::state(id, "m.room.power_levels", "", &content) };
+        let pdu = json!({"type": row.event_type, "state_key": "", "content": content, "auth_events": allowed_by,
+            "sender": row.sender, "room_id": ROOM, "origin_server_ts": row.ts, "depth": row.depth});
+        database.event(EventRow { json: Some(pdu.to_string()), ..row });
+    };
+    levels(10, json!({"users": {"@mod:here.test": 50}}), json!([]));
+    levels(20, json!({"users": {"@mod:here.test": 50}, "redact": 51}), json!(["$10", "$elsewhere"]));
+    database.execute(&format!(
+        "insert into current_state_events (event_id, room_id, type, state_key) values ('$20', '{ROOM}', 'm.room.power_levels', '')"
+    ));
+    let poll = json!({"m.poll": {"question": {"m.text": [{"body": "When?"}]}, "kind": "m.disclosed", "max_selections": 1,
+        "answers": [{"m.id": "a", "m.text": [{"body": "Now"}]}]}});
+    for id in [12, 13, 14] {
+        let content = poll.to_string();
+        database.event(EventRow { event_type: "m.poll.start".to_owned(), content, ..EventRow::at(id) });
+    }
+    for (id, sender, of) in [(15, "mod", "$12"), (16, "bob", "$13"), (25, "mod", "$14")] {
+        let content = json!({"m.relates_to": {"rel_type": "m.reference", "event_id": of}}).to_string();
+        let sender = format!("@{sender}:here.test");
+        database.event(EventRow { event_type: "m.poll.end".to_owned(), content, sender, ..EventRow::at(id) });
+    }
+    let check = || {
+        let day = read(&archive, DAY);
+        assert_eq!(day.matches(" · closed 12:00").count(), 1, "{day}");
+        for by in ["bob", "mod"] {
+            assert!(day.contains(&format!("@{by}:here.test closed the poll of somebody else")), "{by}: {day}");
+        }
+        day
+    };
+    export(&database, archive.path(), &[]).with(0);
+    let day = check();
+
+    // an archive of an earlier version, which has passed them by
+    let catalog = rusqlite::Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+    let forget =
+        "delete from room_state where type = 'm.room.power_levels'; delete from setting where name = 'power_levels'";
+    catalog.execute_batch(forget).unwrap();
+    drop(catalog);
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(archive.one("select count(*) from room_state where type = 'm.room.power_levels'"), "2");
+    assert_eq!(check(), day);
+
+    // the state has them, also where the catalog is lost
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", text(archive.path())]).with(0);
+    assert_eq!(archive.one("select count(*) from room_state where type = 'm.room.power_levels'"), "2");
+    assert_eq!(archive.one("select value from setting where name = 'power_levels'"), "1");
+}
+
+#[test]
+fn a_document_has_a_cover_and_what_it_has_is_told() {
+    let database = server();
+    talk(&database);
+    database.event(EventRow { rejected: Some("auth_error".to_owned()), ..EventRow::at(16) });
+    let files = tempfile::tempdir().unwrap();
+    let written = |name: &str, more: &[&str]| {
+        let file = files.path().join(name);
+        let all = ["room", "--format", "markdown", "--database", &database.dsn(), ROOM, "--output", text(&file)];
+        (run(&[&all, more].concat()).with(0), fs::read_to_string(&file).unwrap())
+    };
+    let (told, document) = written("all.md", &[]);
+    told.saying("11 events of !room:here.test: 6 messages on 1 day");
+    for line in [
+        "| room | `!room:here.test` |",
+        "| version | 10 |",
+        "| period asked for | all |",
+        "| found | 2026-11-22 11:59 UTC to 2026-11-22 12:00 UTC |",
+        "| took part | Alice `@alice:here.test` |",
+        "| events | 11, of them 6 messages |",
+        "| left out | what 1 redacted event said, 1 event that clients did not see |",
+    ] {
+        assert!(document.contains(&format!("{line}\n")), "{line} is not in\n{document}");
+    }
+    let made = document.lines().find(|line| line.starts_with("| made | ")).unwrap();
+    assert!(made.contains(" UTC, from here.test, by synapse-export "), "{made}");
+    let (_, document) = written("shown.md", &["--show-redacted", "--since", "2026-11-22T12:00:10Z"]);
+    for part in
+        ["| since 2026-11-22 12:00 UTC |", ", 1 redacted, whose text is shown", "| found | 2026-11-22 12:00 UTC to"]
+    {
+        assert!(document.contains(part), "{part} is not in\n{document}");
+    }
+    let (told, document) = written("none.md", &["--since", "2027-01-01", "--until", "2027-01-02"]);
+    told.saying("0 events of !room:here.test").saying("there is nothing of the period that was asked for");
+    assert!(document.contains("| found | nothing: there are no events of this period |"), "{document}");
+    assert!(document.contains("| since 2027-01-01 00:00 UTC, before 2027-01-02 00:00 UTC |"), "{document}");
+}
+
+#[test]
+fn times_are_of_the_zone_that_is_asked_for_and_days_of_utc() {
+    let (database, archive) = (server(), TestArchive::new());
+    let at = |id: i64, time: &str, body: &str| {
+        let ts = chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis();
+        database.event(EventRow { ts: Some(ts), ..EventRow::message(id, body) });
+    };
+    at(10, "2026-11-22T22:59:00Z", "late");
+    at(11, "2026-11-22T23:30:00Z", "past midnight there");
+    let reply = json!({"msgtype": "m.text", "body": "yes", "m.relates_to": {"m.in_reply_to": {"event_id": "$10"}}});
+    let ts = NOON + 11 * 3_600_000 + 40 * 60_000;
+    database.event(EventRow { ts: Some(ts), content: reply.to_string(), ..EventRow::at(12) });
+    at(13, "2026-10-25T00:30:00Z", "in summer");
+    at(14, "2026-10-25T01:30:00Z", "in winter");
+    export(&database, archive.path(), &[]).with(0);
+    let utc = read(&archive, DAY);
+    assert!(utc.contains("timezone: UTC\n") && !utc.contains("Times are of"), "{utc}");
+
+    render(archive.path(), &["--timezone", "Europe/Berlin"]).with(0).saying("rendered 2 room-days");
+    let day = read(&archive, DAY);
+    assert_eq!(day.matches("Europe/Berlin").count(), 2, "its front matter and its head: {day}");
+    assert!(
+        day.contains("· Sunday, 22 November 2026\n") && day.contains("*Times are of Europe/Berlin, days of UTC.*"),
+        "{day}"
+    );
+    let (before, after) = day.split_once("<sub>**Monday, 23 November 2026** · UTC+01:00</sub>\n").unwrap();
+    assert!(before.contains("</a>12:59") && before.contains("</a>23:59\n\nlate"), "{day}");
+    assert!(
+        after.starts_with("\n**@alice:here.test** · ") && after.contains("</a>00:30\n\npast midnight there"),
+        "{day}"
+    );
+    assert!(after.contains("2026-11-22 23:59]("), "what is answered is of the date before: {day}");
+    let turned = read(&archive, "rooms/room@here.test/2026-10-25.md");
+    let (summer, winter) = turned.split_once("<sub>**Sunday, 25 October 2026** · UTC+01:00</sub>\n").unwrap();
+    assert!(summer.contains("</a>02:30") && winter.contains("</a>02:30"), "{turned}");
+    // it is remembered
+    render(archive.path(), &["--all"]).with(0);
+    assert_eq!(read(&archive, DAY), day);
+    let again = render(archive.path(), &["--timezone", "Europe/Berlin"]).with(0);
+    assert!(!again.stderr.contains("rendered"), "{}", again.stderr);
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", text(archive.path())]).with(0);
+    render(archive.path(), &[]).with(0);
+    assert_eq!(read(&archive, DAY), day);
+    // an archive whose days begin with another date than theirs says so
+    render(archive.path(), &["--timezone", "America/New_York"]).with(0);
+    let day = read(&archive, "rooms/room@here.test/2026-10-25.md");
+    assert!(day.contains("<sub>**Saturday, 24 October 2026** · UTC-04:00</sub>\n\n**@alice:here.test** · "), "{day}");
+    let event = run(&["show", "--archive", text(archive.path()), "$11"]).with(0).stdout;
+    assert!(event.contains("2026-11-22 18:30") && event.contains("America/New_York"), "{event}");
+    render(archive.path(), &["--timezone", "UTC"]).with(0);
+    assert_eq!(read(&archive, DAY), utc);
+    render(archive.path(), &["--timezone", "Berlin"]).with(2).saying("Europe/Berlin");
+
+    let room = |more: &[&str]| run(&[&["room", "--database", &database.dsn(), ROOM], more].concat()).with(0).stdout;
+    let ids = |lines: &str| {
+        lines.lines().map(|line| crate::support::archive::json(line)["event_id"].clone()).collect::<Vec<_>>()
+    };
+    let of_monday = room(&["--timezone", "Europe/Berlin", "--since", "2026-11-23", "--until", "2026-11-24"]);
+    assert_eq!(ids(&of_monday), ["$11", "$12"]);
+    let document = room(&["--format", "markdown", "--timezone", "Europe/Berlin", "--since", "2026-11-23"]);
+    assert!(
+        document.contains("| since 2026-11-23 00:00 Europe/Berlin |") && document.contains("</a>00:30"),
+        "{document}"
+    );
+}
+
+#[test]
+fn what_erased_users_said_is_hidden_where_that_is_wanted() {
+    let (database, archive) = (server(), TestArchive::new());
+    let gone = |row: EventRow| EventRow { sender: "@gone:here.test".to_owned(), ..row };
+    let joined = json!({"membership": "join", "displayname": "Personal Name"});
+    database.event(gone(EventRow::state(10, "m.room.member", "@gone:here.test", &joined)));
+    database.event(gone(EventRow::message(11, "personal")));
+    let reply = json!({"msgtype": "m.text", "body": "yes", "m.relates_to": {"m.in_reply_to": {"event_id": "$11"}}});
+    let later = Some(NOON + 86_400_000);
+    database.event(EventRow { ts: later, content: reply.to_string(), ..EventRow::at(12) });
+    let reacted = json!({"m.relates_to": {"rel_type": "m.annotation", "event_id": "$1", "key": "personal"}});
+    database.event(gone(EventRow {
+        event_type: "m.reaction".to_owned(),
+        content: reacted.to_string(),
+        ..EventRow::at(13)
+    }));
+    let days = || format!("{}{}", read(&archive, DAY), read(&archive, "rooms/room@here.test/2026-11-23.md"));
+    let tells = || days().to_lowercase().matches("personal").count();
+    export(&database, archive.path(), &[]).with(0);
+    let before = days();
+    let told = tells();
+    assert!(told > 6, "{before}");
+    database.execute("insert into erased_users values ('@gone:here.test'), ('@other:here.test')");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(days(), before, "it was not asked for");
+
+    export(&database, archive.path(), &["--hide-erased"]).with(0);
+    assert_eq!(tells(), 0, "{}", days());
+    assert!(days().contains("*[redacted]*") && days().contains("hello"), "{}", days());
+    assert_eq!(archive.one("select count(*) from message where body = 'personal'"), "0");
+    // it is remembered, also where the catalog is lost, and by what comes late
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", text(archive.path())]).with(0);
+    render(archive.path(), &["--all"]).with(0);
+    database.event(gone(EventRow::message(14, "personal too")));
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), 0, "{}", days());
+    export(&database, archive.path(), &["--show-redacted"]).with(2).saying("--hide-erased");
+    render(archive.path(), &["--show-redacted"]).with(2).saying("--hide-erased");
+
+    // where it may not be read, nothing is rendered by an oversight
+    let role = format!("hiding_{}", database.query_one_text("select current_database()"));
+    database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", &role));
+    database.execute(&format!("revoke select on erased_users from {role}"));
+    let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+    let as_role =
+        |more: &[&str]| run(&[&["export", "--database", &dsn, "--archive", text(archive.path())], more].concat());
+    database.event(EventRow::message(20, "news"));
+    let grant = format!("GRANT SELECT ON erased_users TO {role};");
+    as_role(&[]).with(3).saying("transcripts are not rendered").saying(&grant);
+    assert!(!days().contains("news"));
+    as_role(&["--hide-erased"]).with(1).saying(&grant).saying("--ignore-erased");
+    as_role(&["--ignore-erased"]).with(0).saying("are not hidden");
+    assert!(days().contains("news") && tells() == 0, "{}", days());
+    // who is erased no more is told again
+    database.execute("delete from erased_users");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), told + 1, "{}", days());
+    database.execute("insert into erased_users values ('@gone:here.test')");
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(tells(), 0);
+    export(&database, archive.path(), &["--hide-erased=false"]).with(0);
+    assert_eq!(tells(), told + 1, "{}", days());
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
 }

@@ -88,6 +88,7 @@ fn the_reader_role_suffices_and_may_do_nothing_else() {
         let expected = [
             of("background_updates", "update_name"),
             of("current_state_events", "event_id membership room_id state_key type"),
+            of("erased_users", "user_id"),
             of("local_current_membership", "event_id membership room_id user_id"),
             of("room_memberships", "display_name event_id forgotten membership room_id user_id"),
             of("room_retention", "max_lifetime"),

@@ -25,6 +25,8 @@ struct Plan {
     sender: usize,
     /// Hours since [`START`].
     hour: i64,
+    /// Brought in late, so that the room's own order has it elsewhere than its time.
+    is_late: bool,
     what: What,
     outcome: Outcome,
 }
@@ -43,9 +45,11 @@ enum What {
     Vote(usize),
     End(usize),
     Member(&'static str, usize),
-    Name(&'static str),
-    Alias(&'static str),
-    Topic,
+    /// A change of the room.
+    Room(&'static str, Value),
+    /// Part of a call, or a message for somebody.
+    Other(&'static str, Value),
+    Position(usize),
     Encrypted,
     Unknown,
 }
@@ -57,6 +61,28 @@ enum Outcome {
     SoftFailed,
     /// Only fetched around a join.
     Outlier,
+}
+
+fn room_state() -> impl Strategy<Value = (&'static str, Value)> {
+    let names = prop_oneof![Just("Office"), Just("Garden"), Just("")];
+    let aliases = prop_oneof![Just("#a:here.test"), Just("#b:here.test")];
+    prop_oneof![
+        2 => names.prop_map(|name| ("m.room.name", json!({"name": name}))),
+        1 => aliases.prop_map(|alias| ("m.room.canonical_alias", json!({"alias": alias}))),
+        1 => Just(("m.room.topic", json!({}))),
+        // who may end polls: the first user, or not
+        2 => (0..2_usize).prop_map(|one| ("m.room.power_levels", json!({"users": {USERS[0]: one * 50, USERS[1]: 50}}))),
+        2 => any::<bool>().prop_map(|live| ("m.beacon_info", json!({"live": live, "description": "Hike"}))),
+        1 => prop_oneof![Just(json!({"application": "m.call"})), Just(json!({}))].prop_map(|member| ("m.call.member", member)),
+    ]
+}
+
+fn other() -> impl Strategy<Value = (&'static str, Value)> {
+    let signals = prop_oneof![2 => Just("m.call.invite"), 1 => Just("m.call.answer"), 1 => Just("m.call.hangup")];
+    prop_oneof![
+        2 => (signals, 0..2_usize).prop_map(|(signal, call)| (signal, json!({"call_id": call.to_string()}))),
+        1 => Just(("m.room.message", json!({"body": "Dana: hello", "m.per_message_profile": {"displayname": "Dana"}}))),
+    ]
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -72,12 +98,12 @@ fn plan() -> impl Strategy<Value = Plan> {
         5 => other.clone().prop_map(What::Redaction),
         2 => Just(What::Poll),
         2 => other.clone().prop_map(What::Vote),
-        1 => other.prop_map(What::End),
+        1 => other.clone().prop_map(What::End),
+        2 => other.prop_map(What::Position),
         6 => (prop_oneof![3 => Just("join"), 1 => Just("leave"), 1 => Just("invite"), 1 => Just("ban")], 0..5_usize)
             .prop_map(|(membership, name)| What::Member(membership, name)),
-        2 => prop_oneof![Just("Office"), Just("Garden"), Just("")].prop_map(What::Name),
-        1 => prop_oneof![Just("#a:here.test"), Just("#b:here.test")].prop_map(What::Alias),
-        1 => Just(What::Topic),
+        6 => room_state().prop_map(|(kind, content)| What::Room(kind, content)),
+        3 => self::other().prop_map(|(kind, content)| What::Other(kind, content)),
         1 => Just(What::Encrypted),
         1 => Just(What::Unknown),
     ];
@@ -87,9 +113,11 @@ fn plan() -> impl Strategy<Value = Plan> {
         1 => Just(Outcome::SoftFailed),
         1 => Just(Outcome::Outlier),
     ];
-    (0..3_usize, -30..120_i64, what, outcome).prop_map(|(sender, hour, what, outcome)| Plan {
+    let is_late = prop::bool::weighted(0.3);
+    (0..3_usize, -30..120_i64, is_late, what, outcome).prop_map(|(sender, hour, is_late, what, outcome)| Plan {
         sender,
         hour,
+        is_late,
         what,
         outcome,
     })
@@ -170,24 +198,24 @@ impl Plan {
             What::Member(membership, name) => {
                 kind = "m.room.member";
                 state_key = Some(sender);
-                let names = ["Alice", "Bob", "A. Lice", " Bob"];
+                let names = ["Alice", "Bob", "A. Lice", " Bob\u{200b}"];
                 let mut content = json!({"membership": membership});
                 if let Some(name) = names.get(*name).filter(|_| matches!(*membership, "join" | "invite")) {
                     content["displayname"] = (*name).into();
                 }
                 content
             }
-            What::Name(name) => {
-                (kind, state_key) = ("m.room.name", Some(""));
-                json!({"name": name})
+            What::Room(what, content) => {
+                (kind, state_key) = (what, Some(""));
+                if kind == "m.room.topic" { json!({"topic": format!("topic {number}")}) } else { content.clone() }
             }
-            What::Alias(alias) => {
-                (kind, state_key) = ("m.room.canonical_alias", Some(""));
-                json!({"alias": alias})
+            What::Other(other, content) => {
+                kind = other;
+                content.clone()
             }
-            What::Topic => {
-                (kind, state_key) = ("m.room.topic", Some(""));
-                json!({"topic": format!("topic {number}")})
+            What::Position(other) => {
+                kind = "m.beacon";
+                json!({"m.location": {"uri": format!("geo:{number}")}, "m.relates_to": relation("m.reference", *other)})
             }
             What::Encrypted => {
                 kind = "m.room.encrypted";
@@ -213,9 +241,9 @@ impl Plan {
             sender: Some(sender),
             state_key,
             stream_ordering: number + 1,
-            topological_ordering: self.hour + 100,
+            topological_ordering: if self.is_late { number * 5 } else { self.hour + 100 },
             origin_server_ts: Some(at),
-            received_ts: Some(at),
+            received_ts: Some(if self.is_late { at + 2 * HOUR } else { at }),
             room_version: Some("10"),
             outlier: self.outcome == Outcome::Outlier,
             rejected: self.outcome == Outcome::Rejected,
@@ -280,7 +308,7 @@ fn says_nothing_redacted(archive: &Path, files: &BTreeMap<String, String>) {
     let numbers = statement.query_map([], |row| row.get::<_, String>(0)).expect("rows");
     for number in numbers.map(|number| number.expect("a number")) {
         for (path, text) in files {
-            for said in ["said ", "edited ", "topic ", "reason "].map(|verb| format!("{verb}{number}")) {
+            for said in ["said ", "edited ", "topic ", "reason ", "geo:"].map(|verb| format!("{verb}{number}")) {
                 let is_told =
                     text.split(&said).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_ascii_digit() || c == ':'));
                 assert!(!is_told, "{path} tells of ${number}:\n{text}");

@@ -6,9 +6,9 @@ use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, ROOM};
 use crate::support::{Database, Shape, cluster};
 
-const DAY: &str = "rooms/room@here.test/2026-11-22.md";
+pub(crate) const DAY: &str = "rooms/room@here.test/2026-11-22.md";
 
-fn server() -> Database {
+pub(crate) fn server() -> Database {
     let database = cluster().database("told", Shape::V1_163);
     database.user("@alice:here.test");
     database.room(ROOM, "10");
@@ -17,7 +17,7 @@ fn server() -> Database {
 
 /// What is told below the title, however it came to be.
 #[track_caller]
-fn told(database: &Database, archive: &TestArchive) -> String {
+pub(crate) fn told(database: &Database, archive: &TestArchive) -> String {
     archive.export(database);
     archive.render();
     let whole = TestArchive::new();
@@ -25,54 +25,61 @@ fn told(database: &Database, archive: &TestArchive) -> String {
     whole.render();
     let (grown, whole) = (archive.transcripts(), whole.transcripts());
     assert_eq!(grown[DAY], whole[DAY], "by another path");
-    grown[DAY].split_once("[all days](index.md)\n\n").expect("a day").1.to_owned()
+    let (_, below) = grown[DAY].split_once("[all days](index.md)").expect("a day");
+    below.split_once("\n\n").expect("a day").1.to_owned()
 }
 
 /// The same with what was redacted.
 #[track_caller]
-fn told_all(archive: &TestArchive) -> String {
+pub(crate) fn told_all(archive: &TestArchive) -> String {
     let mut archive = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
     archive.show_redacted(true).expect("a setting");
     let mut document = Vec::new();
-    synapse_export::views::document_days(&archive, ROOM, None, true, &mut document).expect("a document");
+    let asked = synapse_export::views::Asked {
+        room_id: ROOM,
+        period: None,
+        show_redacted: true,
+        zone: "UTC".parse().expect("a zone"),
+    };
+    synapse_export::views::document_days(&archive, &asked, &mut document).expect("a document");
     String::from_utf8(document).expect("UTF-8")
 }
 
 #[track_caller]
-fn says(day: &str, parts: &[&str]) {
+pub(crate) fn says(day: &str, parts: &[&str]) {
     for part in parts {
         assert!(day.contains(part), "{part} is not in\n{day}");
     }
 }
 
 #[track_caller]
-fn says_not(day: &str, parts: &[&str]) {
+pub(crate) fn says_not(day: &str, parts: &[&str]) {
     for part in parts {
         assert!(!day.contains(part), "{part} is in\n{day}");
     }
 }
 
 #[track_caller]
-fn links_lead_somewhere(day: &str) {
+pub(crate) fn links_lead_somewhere(day: &str) {
     for link in day.split("](#").skip(1) {
         let name = link.split(')').next().expect("an end");
         assert!(day.contains(&format!("<a id=\"{name}\">")), "{name} is no place in\n{day}");
     }
 }
 
-fn from(sender: &str, row: EventRow) -> EventRow {
+pub(crate) fn from(sender: &str, row: EventRow) -> EventRow {
     EventRow { sender: sender.to_owned(), ..row }
 }
 
-fn with(id: i64, content: &Value) -> EventRow {
+pub(crate) fn with(id: i64, content: &Value) -> EventRow {
     EventRow { content: content.to_string(), ..EventRow::at(id) }
 }
 
-fn redaction(id: i64) -> EventRow {
+pub(crate) fn redaction(id: i64) -> EventRow {
     with(id, &json!({"reason": "wrong room"}))
 }
 
-const BOB: &str = "@bob:here.test";
+pub(crate) const BOB: &str = "@bob:here.test";
 
 #[test]
 fn a_redacted_change_of_the_room_says_nothing_of_its_content() {
@@ -129,7 +136,7 @@ fn a_redacted_change_of_the_room_says_nothing_of_its_content() {
     says_not(&told_all(&pruned), &["away", "no guests", "out of the space", "no display name"]);
 }
 
-fn edit(id: i64, of: &str, text: &str) -> EventRow {
+pub(crate) fn edit(id: i64, of: &str, text: &str) -> EventRow {
     let new = json!({"msgtype": "m.text", "body": text});
     let relation = json!({"rel_type": "m.replace", "event_id": of});
     with(id, &json!({"msgtype": "m.text", "body": format!("* {text}"), "m.new_content": new, "m.relates_to": relation}))
@@ -140,7 +147,7 @@ fn flawed(id: i64, of: &str, text: &str) -> EventRow {
     with(id, &json!({"msgtype": "m.text", "body": text, "m.relates_to": relation}))
 }
 
-fn reply(id: i64, to: &str) -> EventRow {
+pub(crate) fn reply(id: i64, to: &str) -> EventRow {
     let relation = json!({"m.in_reply_to": {"event_id": to}});
     with(id, &json!({"msgtype": "m.text", "body": format!("answer {id}"), "m.relates_to": relation}))
 }
@@ -241,7 +248,7 @@ fn who_looks_like_another_is_told_apart() {
     assert_eq!(told(&database, &archive), day);
 }
 
-fn reaction(id: i64, to: &str) -> EventRow {
+pub(crate) fn reaction(id: i64, to: &str) -> EventRow {
     let relation = json!({"rel_type": "m.annotation", "event_id": to, "key": "👋"});
     EventRow { event_type: "m.reaction".to_owned(), ..with(id, &json!({"m.relates_to": relation})) }
 }

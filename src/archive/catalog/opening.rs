@@ -5,10 +5,12 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tracing::info;
 
 use super::super::lines::Lines;
 use super::super::ours::CATALOG;
@@ -198,7 +200,7 @@ impl Catalog {
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = match still {
+        let mut connection = match still {
             None => Connection::open_with_flags(&path, flags)?,
             Some(_) => Connection::open_with_flags(still::uri(&path), flags | OpenFlags::SQLITE_OPEN_URI)?,
         };
@@ -206,7 +208,7 @@ impl Catalog {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        connection.busy_timeout(std::time::Duration::from_secs(30))?;
+        connection.busy_handler(Some(wait))?;
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -279,6 +281,23 @@ impl Catalog {
         writing.commit()?;
         Ok(filled)
     }
+}
+
+/// How long is waited each time for a catalog that another process has locked, how often, and after how many times that is told.
+const WAIT: Duration = Duration::from_millis(50);
+const WAITS: i32 = 600;
+const TOLD_AFTER: i32 = 20;
+
+/// Waits for a catalog that another process has locked; how often it has done so already.
+fn wait(waited: i32) -> bool {
+    if waited == TOLD_AFTER {
+        info!(
+            "waiting for the catalog, which another process has locked, for up to {} s",
+            (WAIT * WAITS.unsigned_abs()).as_secs()
+        );
+    }
+    std::thread::sleep(WAIT);
+    waited < WAITS
 }
 
 /// Whether a catalog is in WAL mode (<https://www.sqlite.org/fileformat.html>, 1.3.3).

@@ -1,15 +1,15 @@
 //! Events as the catalog has them, what other events say of them, and which redactions are in effect. Decides nothing of how
 //! they are shown.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::ControlFlow;
 
 use rusqlite::{Row, params};
+use serde_json::json;
 
 use super::super::Error;
 use super::super::catalog::key;
 use super::super::layout::DayName;
 use super::Reader;
-use crate::document::time;
 use crate::event::Object;
 
 /// How many edits of edits are looked behind.
@@ -46,11 +46,23 @@ pub(crate) struct Encrypted {
     pub(crate) authenticated: bool,
 }
 
+/// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
+macro_rules! redacted_by {
+    () => {
+        "coalesce(line.redacted_by, case when exists (select 1 from erased)
+                                          and line.type is not (select type from type where name = 'm.room.create')
+                                         then (select 'erased' from user join erased using (user_id)
+                                                where user.user = line.sender) end)"
+    };
+}
+pub(super) use redacted_by;
+
 /// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
 macro_rules! columns {
     () => {
-        "line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
-         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, line.redacted_by, line.censored"
+        concat!("line.event_id, line.type, line.state_key, line.sender, line.origin_server_ts, line.topological_ordering, day, line.start,
+         line.length, relation.relates_to, relation.rel_type, relation.replies_to, relation.redacts, ", redacted_by!(), ", line.censored"
+        )
     };
 }
 pub(super) use columns;
@@ -78,7 +90,7 @@ macro_rules! related {
 /// They do so in the way ?3, and are not redacted.
 macro_rules! in_effect {
     () => {
-        concat!("rel_type = (select type from type where name = ?3) and redacted_by is null and ", accepted!())
+        concat!("rel_type = (select type from type where name = ?3) and ", redacted_by!(), " is null and ", accepted!())
     };
 }
 
@@ -89,7 +101,12 @@ impl CatalogEvent {
     }
 
     /// The same of one whose day is known.
-    fn of_day(reader: &Reader<'_>, room_id: &str, day: String, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+    pub(super) fn of_day(
+        reader: &Reader<'_>,
+        room_id: &str,
+        day: String,
+        row: &Row<'_>,
+    ) -> Result<CatalogEvent, Error> {
         let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
         CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
     }
@@ -134,6 +151,11 @@ impl CatalogEvent {
         self.content.as_deref().unwrap_or_default()
     }
 
+    /// Whether the server had taken away all that it said.
+    pub(crate) fn is_pruned(&self) -> bool {
+        self.censored && self.content() == "{}"
+    }
+
     /// Whether it says to replace another event.
     pub(crate) fn is_edit(&self) -> bool {
         self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"
@@ -171,29 +193,29 @@ impl CatalogEvent {
     }
 }
 
-/// The events of a room's day, or of no day, in the order of their times.
-pub(crate) fn each_of_day(
+/// The events of a room's day, or of no day, that are of some types and not redacted, each after what it follows in the room.
+pub(crate) fn each_of_kinds(
     reader: &Reader<'_>,
     room_id: &str,
     day: &str,
-    between: &Range<i64>,
+    kinds: &[&str],
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let range = time::range(day);
-    let (start, end) = (range.start.max(between.start), range.end.min(between.end));
-    // a damaged line that was read back has a day, that of its file, but no time
     let sql = concat!(
         "select ",
         columns!(),
         " from file cross join line indexed by line_file on line.file = file.file
            left join relation on relation.line = line.line
-          where file.room = ?1 and day = ?2 and ?3 <= ?4
-            and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?3 and origin_server_ts < ?4) and ",
+          where file.room = ?1 and day = ?2
+            and line.type in (select type from type where name in (select value from json_each(?3)))
+            and ",
+        redacted_by!(),
+        " is null and ",
         accepted!(),
-        " order by origin_server_ts, topological_ordering, event_id"
+        " order by line.topological_ordering, line.origin_server_ts, line.event_id"
     );
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![reader.room(room_id)?, day, start, end])?;
+    let mut rows = statement.query(params![reader.room(room_id)?, day, json!(kinds).to_string()])?;
     while let Some(row) = rows.next()? {
         take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
     }

@@ -1,16 +1,19 @@
 //! One event with its line: found by its id or by its place in a transcript, and what stands beside it on its day. Says what is
 //! wrong with a line that is not as the catalog has it. Decides nothing of how anything is shown.
 
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use rusqlite::{Row, params};
+use rusqlite::Row;
 
 use super::super::catalog::key;
 use super::super::layout::DayName;
 use super::super::rebuild::LONGEST_LINE;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{CatalogEvent, accepted, columns};
+use super::events::{CatalogEvent, columns, redacted_by};
+use super::order::{self, Read};
 use crate::document::line::Anchor;
 use crate::event::Object;
 
@@ -161,26 +164,33 @@ pub(crate) fn beside(
     side: Side,
     most: usize,
 ) -> Result<Vec<Beside>, Error> {
-    let (is_beside, order) = match side {
-        Side::Before => ("<", "desc"),
-        Side::After => (">", "asc"),
-    };
-    // a damaged line without a time comes first
-    let at = format!("ifnull(origin_server_ts, {})", i64::MIN);
-    let accepted = accepted!();
-    let sql = format!(
-        "select line, ifnull(type, ''), rel_type is 'm.replace' and state_key is null from event
-          where room_id = ?1 and day = ?2 and {accepted}
-            and ({at}, topological_ordering, event_id) {is_beside} (?3, ?4, ?5)
-          order by {at} {order}, topological_ordering {order}, event_id {order} limit ?6"
-    );
-    let mut statement = reader.connection.prepare_cached(&sql)?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let at = of.at.unwrap_or(i64::MIN);
-    let rows = statement.query_map(params![room_id, of.day, at, of.depth, of.event_id, most], |row| {
-        Ok(Beside { line: row.get(0)?, kind: row.get(1)?, is_edit: row.get(2)? })
+    let (mut found, mut is_there) = (VecDeque::new(), false);
+    let ever = i64::MIN..i64::MAX;
+    let read = Read::With(&of.event_id);
+    let _ = order::each(reader, room_id, &of.day, &ever, read, &mut |line, event| {
+        if event.event_id == of.event_id {
+            is_there = true;
+        } else if is_there == matches!(side, Side::After) {
+            let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
+            found.push_back(Beside { line, kind: event.kind.unwrap_or_default(), is_edit });
+        }
+        let is_full = found.len() >= most;
+        Ok(match side {
+            Side::Before if is_there => ControlFlow::Break(()),
+            Side::After if is_full => ControlFlow::Break(()),
+            _ => {
+                if found.len() > most {
+                    found.pop_front();
+                }
+                ControlFlow::Continue(())
+            }
+        })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let nearest_first: Vec<Beside> = match side {
+        Side::Before => found.into_iter().rev().collect(),
+        Side::After => found.into(),
+    };
+    Ok(nearest_first)
 }
 
 /// Reads an event that stands beside another one in a room.

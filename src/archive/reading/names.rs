@@ -8,19 +8,24 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
+use super::super::borrowed::Borrowed;
+use super::people::People;
+use super::powers::Powers;
 use super::redactions::Redactors;
+use super::rooms::linked;
 use super::title::States;
 use super::{REMEMBERED, Reader};
-use crate::document::line::Name;
+use crate::document::line::{Name, RoomLink};
+use crate::document::text::looks;
 
 /// The names in one room, for the transcript of one day.
 pub(crate) struct MemberNames<'c> {
-    reader: &'c Reader<'c>,
-    room_id: &'c str,
+    pub(super) reader: &'c Reader<'c>,
+    pub(super) room_id: &'c str,
     /// The day, in milliseconds since the epoch.
     day: Range<i64>,
-    remembered: &'c mut Remembered,
-    /// By name the first and the last of those who have it at some time of the day, in the order of their ids.
+    pub(super) remembered: &'c mut Remembered,
+    /// By name, as it looks, the first and the last of those who have it at some time of the day, in the order of their ids.
     bearers: HashMap<String, [Option<String>; 2]>,
 }
 
@@ -32,18 +37,28 @@ pub(crate) struct Remembered {
     known: HashMap<String, BTreeMap<i64, Named>>,
     /// How many names these are.
     names: usize,
-    /// Whether nobody else in the room was ever given the name of a user.
+    /// Whether nobody else in the room was ever given the name of a user, as it looks.
     sole: HashMap<(String, String), bool>,
+    /// The names that the day borrows.
+    pub(crate) borrowed: Borrowed,
+    /// Who is called what in what was told, if that is to be known.
+    pub(crate) people: Option<People>,
+    /// Whether what a user said is hidden.
+    erased: HashMap<String, bool>,
     /// What redacts events that are not archived.
     redactors: Redactors,
     /// What the room was called.
     pub(super) states: States,
+    /// Its power levels.
+    pub(super) powers: Powers,
 }
 
 /// The name of a user, until when; none: for good.
 struct Named {
     until: Option<i64>,
     name: Option<String>,
+    /// It was given later, by time.
+    is_borrowed: bool,
 }
 
 impl<'c> MemberNames<'c> {
@@ -54,7 +69,8 @@ impl<'c> MemberNames<'c> {
         remembered: &'c mut Remembered,
     ) -> Self {
         if remembered.room_id != room_id {
-            *remembered = Remembered { room_id: room_id.to_owned(), ..Remembered::default() };
+            let people = remembered.people.take();
+            *remembered = Remembered { room_id: room_id.to_owned(), people, ..Remembered::default() };
         }
         MemberNames { reader, room_id, day, remembered, bearers: HashMap::new() }
     }
@@ -63,9 +79,25 @@ impl<'c> MemberNames<'c> {
     /// where the name itself looks like one; without a name the user id.
     pub(crate) fn shown(&mut self, user_id: Option<&str>, at: Option<i64>) -> Result<Name, Error> {
         let Some(user_id) = user_id else { return Ok(Name::new("somebody", None)) };
-        let Some(name) = self.in_force(user_id, at.unwrap_or(i64::MAX))? else { return Ok(Name::new(user_id, None)) };
-        let is_ambiguous = name.contains('@') && name.contains(':') || self.is_shared(user_id, &name)?;
+        if self.is_erased(user_id)? {
+            return Ok(Name::new(user_id, None));
+        }
+        let (name, is_borrowed) = self.in_force(user_id, at.unwrap_or(i64::MAX))?;
+        let alike = name.as_deref().map(looks);
+        if is_borrowed {
+            self.remembered.borrowed.member(user_id, alike.as_deref().unwrap_or_default());
+        }
+        let (Some(name), Some(alike)) = (name, alike) else { return Ok(Name::new(user_id, None)) };
+        if let Some(people) = &mut self.remembered.people {
+            people.add(&name, user_id);
+        }
+        let is_ambiguous = name.contains('@') && name.contains(':') || self.is_shared(user_id, alike, is_borrowed)?;
         Ok(Name::new(&name, is_ambiguous.then_some(user_id)))
+    }
+
+    /// Another room, as it is named in this one.
+    pub(crate) fn room(&self, room_id: &str) -> Result<RoomLink, Error> {
+        linked(self.reader, room_id)
     }
 
     /// What redacts events that are not archived.
@@ -73,46 +105,67 @@ impl<'c> MemberNames<'c> {
         &mut self.remembered.redactors
     }
 
-    /// The display name that a user has at a time: that of the last join or invitation until then.
-    fn in_force(&mut self, user_id: &str, at: i64) -> Result<Option<String>, Error> {
+    /// Whether what a user said is hidden, and with that the name.
+    fn is_erased(&mut self, user_id: &str) -> Result<bool, Error> {
+        if let Some(&known) = self.remembered.erased.get(user_id) {
+            return Ok(known);
+        }
+        let erased = is_erased(self.reader, user_id)?;
+        remember(&mut self.remembered.erased, user_id.to_owned(), erased);
+        Ok(erased)
+    }
+
+    /// The display name that a user has at a time: that of the last join or invitation until then, else the first one that the
+    /// room's own order has, since what is brought in late is dated before it. True: it is that one.
+    fn in_force(&mut self, user_id: &str, at: i64) -> Result<(Option<String>, bool), Error> {
         let known = self.remembered.known.get(user_id).and_then(|names| names.range(..=at).next_back());
         if let Some((_, known)) = known.filter(|(_, known)| known.until.is_none_or(|until| at < until)) {
-            return Ok(known.name.clone());
+            return Ok((known.name.clone(), known.is_borrowed));
         }
         let sql = "select origin_server_ts, displayname from membership
                     where room = ?1 and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
-        let found = self.reader.connection.prepare_cached(sql)?.query_row(params![self.room()?, user_id, at], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
-        });
-        let (from, name) = found.optional()?.unwrap_or((i64::MIN, None));
+        let found =
+            self.reader.connection.prepare_cached(sql)?.query_row(params![self.room_number()?, user_id, at], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+            });
+        let found = found.optional()?;
+        let is_borrowed = found.is_none();
+        let (from, name) = match found {
+            Some(found) => found,
+            None => (i64::MIN, first(self.reader, self.room_id, user_id)?.map(|(_, name)| name)),
+        };
         let sql = "select min(origin_server_ts) from membership
                     where room = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
         let until: Option<i64> = self
             .reader
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.room()?, user_id, at], |row| row.get(0))?;
+            .query_row(params![self.room_number()?, user_id, at], |row| row.get(0))?;
         let Remembered { known, names, .. } = &mut *self.remembered;
         if *names >= REMEMBERED {
             known.clear();
             *names = 0;
         }
         *names += 1;
-        known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone() });
-        Ok(name)
+        known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone(), is_borrowed });
+        Ok((name, is_borrowed))
     }
 
-    fn room(&self) -> Result<Option<i64>, Error> {
+    fn room_number(&self) -> Result<Option<i64>, Error> {
         self.reader.room(self.room_id)
     }
 
-    /// Whether another member has this name at some time of the day.
-    fn is_shared(&mut self, user_id: &str, name: &str) -> Result<bool, Error> {
-        let key = (user_id.to_owned(), name.to_owned());
+    /// Whether another member has a name that looks like this at some time of the day; if it is borrowed, at any time.
+    fn is_shared(&mut self, user_id: &str, alike: String, is_borrowed: bool) -> Result<bool, Error> {
+        let key = (user_id.to_owned(), alike);
         if self.is_sole(&key)? {
             return Ok(false);
         }
+        if is_borrowed {
+            return Ok(true);
+        }
+        let name = &*key.1;
         let is_other = |bearer: &Option<String>| bearer.as_deref().is_some_and(|bearer| bearer != user_id);
         if let Some(bearers) = self.bearers.get(name) {
             return Ok(bearers.iter().any(is_other));
@@ -126,14 +179,14 @@ impl<'c> MemberNames<'c> {
     /// The first in an order of those who have a name at some time of the day.
     fn bearer(&self, name: &str, order: &str) -> Result<Option<String>, Error> {
         let sql = format!(
-            "select user_id from membership m indexed by membership_displayname
-              where room = ?1 and displayname = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
+            "select user_id from membership m indexed by membership_alike
+              where room = ?1 and alike = ?2 and membership in ('join', 'invite') and origin_server_ts < ?4
                 and not exists (select 1 from membership later
                                  where later.room = m.room and later.user_id = m.user_id
                                    and later.origin_server_ts > m.origin_server_ts and later.origin_server_ts <= ?3)
               order by user_id {order} limit 1"
         );
-        let parameters = params![self.room()?, name, self.day.start, self.day.end];
+        let parameters = params![self.room_number()?, name, self.day.start, self.day.end];
         Ok(self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0)).optional()?)
     }
 
@@ -145,13 +198,13 @@ impl<'c> MemberNames<'c> {
         // those before and those after the user in the index, so that nothing is passed over, however often it says its name
         let given = |user_id: &str| {
             format!(
-                "exists (select 1 from membership indexed by membership_displayname
-                  where room = ?1 and displayname = ?2 and {user_id})"
+                "exists (select 1 from membership indexed by membership_alike
+                  where room = ?1 and alike = ?2 and {user_id})"
             )
         };
         let sql = format!("select not ({} or {})", given("user_id < ?3"), given("user_id > ?3"));
         let (user_id, name) = key;
-        let parameters = params![self.room()?, name, user_id];
+        let parameters = params![self.room_number()?, name, user_id];
         let sole = self.reader.connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
         remember(&mut self.remembered.sole, key.clone(), sole);
         Ok(sole)
@@ -173,11 +226,46 @@ impl<'c> MemberNames<'c> {
             .reader
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.room()?, user_id, at.unwrap_or(0), depth, event_id], |row| {
+            .query_row(params![self.room_number()?, user_id, at.unwrap_or(0), depth, event_id], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             });
         Ok(found.optional()?)
     }
+}
+
+/// The first name that a room's own order gives to a user, with its depth.
+fn first(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<Option<(i64, String)>, Error> {
+    let sql = "select topological_ordering, displayname from membership indexed by membership_order
+                where room = ?1 and user_id = ?2
+                  and displayname is not null and membership in ('join', 'invite', 'knock')
+                order by topological_ordering, origin_server_ts, event_id limit 1";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let found = statement.query_row(params![reader.room(room_id)?, user_id], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// Whether a change of what a user is called at a time and a depth may be one of the first name there is, by either.
+pub(in crate::archive) fn is_first(
+    reader: &Reader<'_>,
+    room_id: &str,
+    user_id: &str,
+    at: i64,
+    depth: i64,
+) -> Result<bool, Error> {
+    if first(reader, room_id, user_id)?.is_none_or(|(first, _)| depth <= first) {
+        return Ok(true);
+    }
+    let sql = "select not exists (select 1 from membership
+                where room = ?1 and user_id = ?2 and origin_server_ts < ?3
+                  and membership in ('join', 'invite', 'knock'))";
+    let parameters = params![reader.room(room_id)?, user_id, at];
+    Ok(reader.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
+}
+
+/// Whether what a user said is hidden, since the server has erased them.
+pub(super) fn is_erased(reader: &Reader<'_>, user_id: &str) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from erased where user_id = ?1)";
+    Ok(reader.connection.prepare_cached(sql)?.query_row([user_id], |row| row.get(0))?)
 }
 
 /// Remembers what was looked up, until there is too much of it.

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
 use super::super::catalog::key;
-use super::events::{CatalogEvent, DEEPEST, event};
+use super::events::{CatalogEvent, DEEPEST, event, redacted_by};
 use super::{REMEMBERED, Reader};
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
@@ -25,7 +25,9 @@ pub(crate) fn is_redacted(
     let mut edited = event.relates_to.clone().filter(|_| is_edit);
     let mut sender = event.sender.clone();
     let sql = concat!(
-        "select redacted_by is not null, user_id, case when state_key is null then relates_to end
+        "select ",
+        redacted_by!(),
+        " is not null, user_id, case when state_key is null then relates_to end
            from line indexed by line_id
            cross join file using (file)
            left join user on user.user = line.sender

@@ -7,7 +7,9 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::super::layout::DayName;
 use super::super::{Error, catalog, layout};
 use super::Reader;
+use crate::document::line::RoomLink;
 use crate::document::page::{DayLine, RoomLine};
+use crate::naming::{Called, Matches};
 
 /// The days of a room, the oldest first, `undated` last.
 pub(crate) fn days_of(reader: &Reader<'_>, room_id: &str) -> Result<BTreeSet<String>, Error> {
@@ -36,6 +38,42 @@ pub(crate) fn creator(reader: &Reader<'_>, room_id: &str) -> Result<Option<Strin
     let creator: Option<Option<String>> =
         reader.connection.prepare_cached(sql)?.query_row([reader.room(room_id)?], |row| row.get(0)).optional()?;
     Ok(creator.flatten())
+}
+
+/// How many rooms may go on from one.
+const NEXT: i64 = 5;
+
+/// The room that one came from, as its creation says.
+pub(crate) fn predecessor(reader: &Reader<'_>, room_id: &str) -> Result<Option<String>, Error> {
+    let sql = "select other from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.create'
+                order by topological_ordering limit 1";
+    Ok(reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// The room that one goes on in, as its tombstone says; where that is redacted, those that say that they came from it. None
+/// unless it has one.
+pub(crate) fn successors(reader: &Reader<'_>, room_id: &str) -> Result<Vec<String>, Error> {
+    let sql = "select other from room_state where room = (select room from room where room_id = ?1) and type = 'm.room.tombstone'
+                order by topological_ordering desc, origin_server_ts desc, event_id desc limit 1";
+    let tombstone: Option<Option<String>> =
+        reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
+    match tombstone {
+        None => Ok(Vec::new()),
+        Some(Some(next)) => Ok(vec![next]),
+        Some(None) => {
+            let sql = "select distinct room_id from room_state join room using (room)
+                        where other = ?1 and room_state.type = 'm.room.create' order by room_id limit ?2";
+            let mut statement = reader.connection.prepare_cached(sql)?;
+            Ok(statement.query_map(params![room_id, NEXT], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+/// A room as what links to it needs it: its directory below `rooms/` is known if the archive has it.
+pub(crate) fn linked(reader: &Reader<'_>, room_id: &str) -> Result<RoomLink, Error> {
+    let sql = "select exists (select 1 from room where room_id = ?1 and has_lines)";
+    let is_there = reader.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get::<_, bool>(0))?;
+    Ok(RoomLink { room_id: room_id.to_owned(), directory: is_there.then(|| layout::room_directory(room_id)) })
 }
 
 /// A room's directory below `rooms/`, its version, and what it was called in `by-name/`.
@@ -69,7 +107,9 @@ pub(crate) fn each_day(
 pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> Result<(), Error>) -> Result<(), Error> {
     let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
                       (select min(day) from file where file.room = room.room and day < 'u'),
-                      (select max(day) from file where file.room = room.room and day < 'u')
+                      (select max(day) from file where file.room = room.room and day < 'u'),
+                      exists (select 1 from room other
+                               where other.alike = room.alike and other.room_id <> room.room_id and other.has_lines)
                  from room where has_lines order by name collate nocase, room_id";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
@@ -89,7 +129,8 @@ fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
     let (first_day, last_day) = (day_of(row, 6)?, day_of(row, 7)?);
     let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let (alias, is_space) = (aliases.into_iter().next(), kind.as_deref() == Some("m.space"));
-    Ok(RoomLine { room_id, name, alias, messages, first_day, last_day, is_space, is_encrypted })
+    let shares_name = row.get(8)?;
+    Ok(RoomLine { room_id, name, shares_name, alias, messages, first_day, last_day, is_space, is_encrypted })
 }
 
 /// A room-day that is rendered.
@@ -125,6 +166,22 @@ pub(crate) fn rendered_days(
         take(RenderedDay { number: row.get(0)?, room, day: row.get::<_, DayName>(3)?.0 })?;
     }
     Ok(())
+}
+
+/// The rooms that a text may mean, by id and name; what a room is called is known once it is rendered.
+pub(crate) fn called(reader: &Reader<'_>, text: &str) -> Result<Matches<(String, String)>, Error> {
+    let mut found = Matches::default();
+    let sql = "select room_id, coalesce(name, room_id), aliases from room where has_lines order by room_id";
+    let mut statement = reader.connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (room_id, name, aliases): (String, String, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let aliases: Vec<String> = aliases.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
+        let aliases = aliases.iter().map(String::as_str).collect();
+        let called = Called { room_id: &room_id, name: Some(&name), aliases };
+        found.add(text, &called, || (room_id.clone(), name.clone()));
+    }
+    Ok(found)
 }
 
 /// The number of a file of lines, another each time.

@@ -6,15 +6,17 @@ use std::ops::RangeInclusive;
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::super::Error;
-use super::names::Remembered;
+use super::super::{Error, borrowed};
+use super::names::{Remembered, is_erased};
 use super::{REMEMBERED, Reader};
 use crate::document::page::Title;
-use crate::document::text::listed;
+use crate::document::text::{listed, looks};
 use crate::event::Object;
 
 /// How many members a room without a name is called by.
 const HEROES: usize = 5;
+/// How many of the first states are asked for a name.
+const FIRST: i64 = 20;
 /// How many are counted.
 const COUNTED: usize = 100;
 
@@ -35,13 +37,40 @@ pub(crate) fn before(
     end: i64,
     remembered: &mut Remembered,
 ) -> Result<Title, Error> {
-    let states = &mut remembered.states;
+    let Remembered { states, borrowed, .. } = remembered;
     let (name, aliases) = given(&mut |kind| states.before(reader, room_id, kind, end))?;
     let name = match name {
-        Some(name) => name,
-        None => states.members(reader, room_id, end)?.unwrap_or_else(|| room_id.to_owned()),
+        Some(name) => Some(name),
+        None => states.members(reader, room_id, end)?,
     };
-    Ok(Title { name, aliases })
+    // whose name is taken away has none
+    let is_named = ["m.room.name", "m.room.canonical_alias"].into_iter().any(|kind| states.any_before(kind, end));
+    if name.is_some() || is_named {
+        return Ok(Title { name: name.unwrap_or_else(|| room_id.to_owned()), aliases });
+    }
+    // what is brought in late is dated before the room was made
+    let (name, by) = states.first(reader, room_id)?;
+    borrowed.room(by);
+    Ok(Title { name: name.unwrap_or_else(|| room_id.to_owned()), aliases })
+}
+
+/// The first name or address that the room's own order gives it, with its depth.
+pub(in crate::archive) fn first(reader: &Reader<'_>, room_id: &str) -> Result<Option<(i64, String)>, Error> {
+    for (kind, key) in [("m.room.name", "name"), ("m.room.canonical_alias", "alias")] {
+        let sql = "select topological_ordering, content from room_state
+                    where room = ?1 and type = ?2 and content is not null
+                    order by topological_ordering, origin_server_ts, event_id limit ?3";
+        let mut statement = reader.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![reader.room(room_id)?, kind, FIRST])?;
+        while let Some(row) = rows.next()? {
+            let (depth, content): (i64, String) = (row.get(0)?, row.get(1)?);
+            let name = Object::of(&content).text(key).map(|name| name.trim().to_owned());
+            if let Some(name) = name.filter(|name| !looks(name).is_empty()) {
+                return Ok(Some((depth, name)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The name that a room's state gives, if it does, and its aliases.
@@ -62,7 +91,7 @@ fn given(
     // unless the newest takes the name away or is redacted
     let name = state("m.room.name")?;
     let name = name.as_deref().and_then(|content| Object::of(content).text("name"));
-    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !looks(name).is_empty());
     Ok((name.or_else(|| aliases.first().cloned()), aliases))
 }
 
@@ -82,6 +111,8 @@ pub(super) struct States {
     /// What its members called it last, and before which times that is so.
     called: Option<(RangeInclusive<i64>, Option<String>)>,
     members: Members,
+    /// What it is called by where nothing has named it yet.
+    first: Option<(Option<String>, borrowed::Title)>,
 }
 
 /// The state events of a type.
@@ -101,6 +132,23 @@ impl States {
         let Called { name, until } = self.members.called(reader, room_id, end)?;
         self.called = Some((end..=until, name.clone()));
         Ok(name)
+    }
+
+    /// Whether there is a state of a type before `end`, which was asked for already.
+    fn any_before(&self, kind: &str, end: i64) -> bool {
+        self.newest.get(kind).and_then(|newest| newest.events.first()).is_some_and(|(_, at, _)| *at < end)
+    }
+
+    /// What a room is called before it is named: as its own order names it first, else by its members as they are now.
+    fn first(&mut self, reader: &Reader<'_>, room_id: &str) -> Result<(Option<String>, borrowed::Title), Error> {
+        if let Some(known) = &self.first {
+            return Ok(known.clone());
+        }
+        let found = match first(reader, room_id)? {
+            Some((_, name)) => (Some(name), borrowed::Title::State),
+            None => (self.members(reader, room_id, i64::MAX)?, borrowed::Title::Members),
+        };
+        Ok(self.first.insert(found).clone())
     }
 
     /// As [`state`], of those before `end`.
@@ -130,7 +178,7 @@ impl States {
 }
 
 /// The state events of a type that were the newest ones when they came, the oldest first.
-fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
+pub(super) fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<Vec<(i64, i64, String)>, Error> {
     let sql = "select topological_ordering, origin_server_ts, event_id from room_state where room = ?1 and type = ?2
                 order by origin_server_ts, topological_ordering, event_id";
     let mut statement = reader.connection.prepare_cached(sql)?;
@@ -256,6 +304,7 @@ impl Member {
             }
             given => given,
         };
+        let name = if is_erased(reader, &user_id)? { None } else { name };
         let was = Some((is_present, name.unwrap_or_else(|| user_id.clone())));
         Ok(Member { user_id, ends: at.saturating_add(1)..=change, was })
     }

@@ -72,6 +72,11 @@ macro_rules! has_no_line {
 pub(super) const KINDS: &[Kind] = &[
     plain!("server", ["name"], [], "name", true),
     plain!("setting", ["name"], ["value"], "name, value", true),
+    Kind {
+        // it knew of none
+        before: Some("select null as user_id where false"),
+        ..plain!("erased", ["user_id"], [], "user_id", true)
+    },
     plain!("selection", ["room_id"], ["mode"], "room_id, mode", true),
     plain!("left_out", ["room_id"], [], "room_id"),
     plain!("first_export", ["stream"], ["head"], "stream, head"),
@@ -142,8 +147,9 @@ pub(super) const KINDS: &[Kind] = &[
             "insert or ignore into room (room_id, directory, has_lines, dirty)
              select distinct room_id, room_directory(room_id), 0, 0 from kept_membership;
              insert or replace into membership
-                    (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given)
-             select room, user_id, origin_server_ts, topological_ordering, event_id, membership, displayname
+                    (room, user_id, origin_server_ts, topological_ordering, event_id, membership, given, looks)
+             select room, user_id, origin_server_ts, topological_ordering, event_id, membership, displayname,
+                    nullif(looks(displayname), displayname)
                from kept_membership kept join room using (room_id) where ",
             has_no_line!("kept.event_id")
         ),

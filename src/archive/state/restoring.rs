@@ -41,6 +41,9 @@ impl Restoring {
         catalog.create_scalar_function("room_directory", 1, flags, |of| {
             Ok(layout::room_directory(of.get_raw(0).as_str()?))
         })?;
+        catalog.create_scalar_function("looks", 1, flags, |of| {
+            Ok(of.get_raw(0).as_str_or_null()?.map(crate::document::text::looks))
+        })?;
         let path = archive.join(NAME);
         let open = || inside::read(archive, NAME).map(BufReader::new);
         let failed = || Error::io("read", &path);

@@ -3,8 +3,7 @@
 //! The archive is in the temporary directory, for this user alone, and does not outlive the process.
 
 use std::fs::Permissions;
-use std::io::{self, Write};
-use std::ops::Range;
+use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
@@ -22,30 +21,37 @@ use crate::document::markdown::code_cell;
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
-use crate::views;
+use crate::views::{self, Asked, Told};
 
 /// What to write.
 pub(super) struct Document<'a> {
-    pub(super) room_id: &'a str,
-    /// Milliseconds since the epoch; none: everything.
-    pub(super) between: Option<Range<i64>>,
-    pub(super) show_redacted: bool,
+    pub(super) asked: Asked<'a>,
     /// The room's state as it is now, to be put in front.
     pub(super) state: Option<Rows>,
     /// What decrypts it.
     pub(super) decrypting: Option<Decrypting>,
 }
 
+/// What was written.
+pub(super) struct Written {
+    pub(super) told: Told,
+    /// How many events could not be read, or have several rows.
+    pub(super) off: u64,
+}
+
+/// How much of a document is kept in memory before its cover, which comes first, is known. Bytes.
+const IN_MEMORY: usize = 1024 * 1024;
+
 impl Document<'_> {
-    /// Writes the document; returns how many events could not be read, or have several rows. It ends early, and leaves nothing behind, once
-    /// it is told to stop.
+    /// Writes the document. It ends early, and leaves nothing behind, once it is told to stop.
     pub(super) async fn write(
         self,
         database: &Database,
         counter: &mut Counter,
         stop: export::Stop,
         out: &mut dyn Write,
-    ) -> Result<u64> {
+    ) -> Result<Written> {
+        let Document { asked, state, decrypting } = self;
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
             // others of the machine may look into where it is made
@@ -59,29 +65,43 @@ impl Document<'_> {
         let interrupt = Interrupt::when(move || *told.borrow());
         let archive = Archive::open_as(temporary.0.path(), Opening { interrupt, ..Opening::default() })?.for_once();
         let archive = Arc::new(Mutex::new(archive));
-        let selection = Selection { include: [self.room_id.to_owned()].into(), ..Selection::default() };
+        let selection = Selection { include: [asked.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
         export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
         let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
         let mut archive = archive.lock().await;
-        if let Some(mut decrypting) = self.decrypting {
+        let decrypts = decrypting.is_some();
+        if let Some(mut decrypting) = decrypting {
             let plaintexts = Plaintexts::new(temporary.0.path())?;
-            Box::pin(decrypting.all(database, self.room_id, &plaintexts, &out.stopped)).await?;
-            keys::report(self.room_id, decrypting.numbers());
+            Box::pin(decrypting.all(database, asked.room_id, &plaintexts, &out.stopped)).await?;
+            keys::report(asked.room_id, decrypting.numbers());
             archive.read_with(plaintexts);
         }
-        views::document_head(&archive, self.room_id, &mut out)?;
-        if let Some(state) = self.state {
+        let mut days = tempfile::spooled_tempfile_in(IN_MEMORY, temporary.0.path());
+        // what was encrypted is told twice, as it may be in no file
+        let tally = if decrypts {
+            views::document_days(&archive, &asked, &mut io::sink())?
+        } else {
+            views::document_days(&archive, &asked, &mut BufWriter::new(&mut days))?
+        };
+        days.rewind()?;
+        let made = (chrono::Utc::now().timestamp_millis(), database.server_name());
+        let told = views::document_cover(&archive, &asked, tally, made, &mut out)?;
+        if let Some(state) = state {
             // an export has said it already if bans cannot be read
-            let reads_bans = !self.show_redacted && database.schema().suffices_for_bans().is_ok();
-            let bans = if reads_bans { database.bans(self.room_id).await? } else { Bans::default() };
-            write_state(state, database, &bans, self.show_redacted, &mut out).await?;
+            let reads_bans = !asked.show_redacted && database.schema().suffices_for_bans().is_ok();
+            let bans = if reads_bans { database.bans(asked.room_id).await? } else { Bans::default() };
+            write_state(state, database, &bans, asked.show_redacted, &mut out).await?;
         }
-        views::document_days(&archive, self.room_id, self.between.as_ref(), self.show_redacted, &mut out)?;
+        if decrypts {
+            views::document_days(&archive, &asked, &mut out)?;
+        } else {
+            io::copy(&mut days, &mut out)?;
+        }
         out.flush()?;
-        Ok(off)
+        Ok(Written { told, off })
     }
 }
 

@@ -27,30 +27,36 @@ struct Column {
 }
 
 const COLUMNS: [Column; 10] = [
-    Column { title: "NAME", alignment: Alignment::Left, text: |room| cell(&room.name), least: Some(16), spared: None },
-    Column { title: "ALIAS", alignment: Alignment::Left, text: alias, least: Some(12), spared: Some(5) },
+    Column { title: "NAME", alignment: Alignment::Left, text: name, least: Some(16), spared: None },
+    Column { title: "ALIAS", alignment: Alignment::Left, text: alias, least: Some(12), spared: Some(7) },
     Column {
         title: "TYPE",
         alignment: Alignment::Left,
         text: |room| room.kind.name().to_owned(),
         least: None,
-        spared: Some(1),
+        spared: Some(3),
     },
-    Column { title: "VERSION", alignment: Alignment::Left, text: version, least: None, spared: Some(3) },
+    Column { title: "VERSION", alignment: Alignment::Left, text: version, least: None, spared: Some(5) },
     Column {
         title: "MEMBERS",
         alignment: Alignment::Right,
         text: |room| count(room.members),
         least: None,
-        spared: None,
+        spared: Some(2),
     },
-    Column { title: "EVENTS", alignment: Alignment::Right, text: |room| count(room.events), least: None, spared: None },
+    Column {
+        title: "EVENTS",
+        alignment: Alignment::Right,
+        text: |room| count(room.events),
+        least: None,
+        spared: Some(1),
+    },
     Column {
         title: "FIRST",
         alignment: Alignment::Left,
         text: |room| day(room.first_activity),
         least: None,
-        spared: Some(4),
+        spared: Some(6),
     },
     Column {
         title: "LAST",
@@ -59,7 +65,7 @@ const COLUMNS: [Column; 10] = [
         least: None,
         spared: None,
     },
-    Column { title: "NOTES", alignment: Alignment::Left, text: notes, least: None, spared: Some(2) },
+    Column { title: "NOTES", alignment: Alignment::Left, text: notes, least: None, spared: Some(4) },
     Column { title: "ID", alignment: Alignment::Left, text: |room| cell(&room.room_id), least: Some(48), spared: None },
 ];
 
@@ -132,6 +138,11 @@ fn total(columns: &[(&Column, usize)]) -> usize {
 /// Text from the network as a cell has it: on one line, and harmless to a terminal.
 fn cell(text: &str) -> String {
     shown(text).replace("\\'", "'").replace("\\\"", "\"")
+}
+
+fn name(room: &ListedRoom) -> String {
+    let name = cell(&room.name);
+    if room.left_out { format!("(left out) {name}") } else { name }
 }
 
 fn alias(room: &ListedRoom) -> String {

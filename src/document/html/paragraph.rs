@@ -143,6 +143,7 @@ impl Paragraph {
         if self.text().is_empty() {
             return String::new();
         }
+        self.settle();
         self.trim_spans();
         let out = String::with_capacity(self.text.len() + 16);
         let mut writer = Writer {
@@ -186,6 +187,33 @@ impl Paragraph {
         }
         writer.write(at..self.text.len(), &open);
         writer.out
+    }
+
+    /// Ends what sets a direction where its line ends, and shows what does not end; code shows it all.
+    fn settle(&mut self) {
+        let code = self.spans.iter().filter(|span| span.mark == Mark::Code).map(|span| span.start..span.end);
+        let edits = markdown::edits(&self.text, &code.collect::<Vec<_>>());
+        if edits.is_empty() {
+            return;
+        }
+        let (mut text, mut copied) = (String::with_capacity(self.text.len() + 16), 0);
+        // where what stands behind each edit goes
+        let mut moved = Vec::with_capacity(edits.len());
+        for edit in edits {
+            text.push_str(&self.text[copied..edit.at]);
+            text.push_str(&edit.put);
+            copied = edit.at + edit.taken;
+            moved.push((copied, text.len()));
+        }
+        text.push_str(&self.text[copied..]);
+        let place = |at: usize| match moved.partition_point(|(before, _)| *before <= at) {
+            0 => at,
+            behind => moved[behind - 1].1 + (at - moved[behind - 1].0),
+        };
+        for span in &mut self.spans {
+            (span.start, span.end) = (place(span.start), place(span.end));
+        }
+        self.text = text;
     }
 
     /// Moves white space out of the marks, since no delimiter may touch it, and drops the marks on nothing.
@@ -323,7 +351,7 @@ impl Writer<'_> {
         let is_unclear = self.code_end == Some(self.out.len()) || (self.in_link && code.contains(']'));
         match markdown::code_in(code, self.cell).filter(|_| !is_unclear) {
             Some(span) => self.out.push_str(&span),
-            None => self.escape(&code.replace('\n', " "), false, false),
+            None => self.escape(&markdown::spelled(&code.replace('\n', " "), false), false, false),
         }
         self.code_end = Some(self.out.len());
     }

@@ -23,6 +23,14 @@ fn emphasis() {
 }
 
 #[test]
+fn isolates_end_where_their_line_ends() {
+    check("\u{2068}<b>علی</b>\u{2069} و \u{2068}Bob\u{2069}", "\u{2068}**علی**\u{2069} و \u{2068}Bob\u{2069}");
+    check("\u{2068}a <b>b<br>c</b>\u{2069} d <i>e</i>", "\u{2068}a **b\u{2069}  \nc** d *e*");
+    check("\u{2067}a <b>b</b>", "\\u{2067}a **b**");
+    check("\u{2068}a <code>\u{2069}</code> \u{2069} <i>b</i>", "\u{2068}a `\\u{2069}` \u{2069} *b*");
+}
+
+#[test]
 fn text_is_escaped() {
     check("1 &lt; 2 &amp;&amp; snake_case * 2", "1 < 2 && snake_case * 2");
     check("&lt;b&gt;no&lt;/b&gt; &amp;amp;", "&lt;b>no&lt;/b> &amp;amp;");

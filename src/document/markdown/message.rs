@@ -5,7 +5,9 @@ mod tests;
 
 use super::super::html;
 use super::super::message::{FileKind, Form, Manner, Message};
-use super::text::{block, code_span, excerpt, inline, is_media, link, size};
+use super::super::text::shortened;
+use super::begins_as_paragraph;
+use super::text::{block, code_span, excerpt, inline, inline_name, is_media, link, size};
 
 /// How much of a remote name is shown.
 const NAME: usize = 200;
@@ -27,6 +29,7 @@ pub fn blocks(message: &Message<'_>) -> String {
         }
         Form::File(kind) if message.has_caption() => format!("{}\n\n{}", file(kind, message), text(message)),
         Form::File(kind) => file(kind, message),
+        Form::Gallery => gallery(message),
         Form::Location => location(message),
     }
 }
@@ -34,36 +37,37 @@ pub fn blocks(message: &Message<'_>) -> String {
 /// Renders the beginning of what a message says on one line, without a link, for quotes and links' texts.
 #[must_use]
 pub fn in_short(message: &Message<'_>, chars: usize) -> String {
-    message.in_short(chars).map_or_else(|| NO_TEXT.to_owned(), |text| inline(&text))
+    message.in_short(chars).map_or_else(|| message.nothing().to_owned(), |text| inline(&text))
 }
-
-/// In place of what a message says that says nothing.
-pub(super) const NO_TEXT: &str = "(no text)";
 
 /// Renders an emote as such, by the sender's name in markdown.
 #[must_use]
 pub fn emote(message: &Message<'_>, name_markdown: &str) -> String {
     let line = message.body.as_deref().map(str::trim).filter(|body| !body.is_empty() && !body.contains(['\n', '\r']));
-    match line.filter(|_| message.html().is_none()) {
-        Some(line) => format!("***{name_markdown}** {}*", inline(line)),
-        None => format!("***{name_markdown}***\n\n{}", blocks(message)),
+    if let Some(line) = line.filter(|_| message.html().is_none()) {
+        return format!("***{name_markdown}** {}*", inline(line));
     }
+    let blocks = blocks(message);
+    let between = if begins_as_paragraph(&blocks) { " " } else { "\n\n" };
+    format!("***{name_markdown}***{between}{blocks}")
 }
 
 fn text(message: &Message<'_>) -> String {
     let blocks = message.html().and_then(html::from_html);
     let blocks = blocks.or_else(|| message.unformatted().map(block));
-    match blocks {
-        None => "*(message without a readable body)*".to_owned(),
-        Some(blocks) if blocks.is_empty() => "*(empty message)*".to_owned(),
-        Some(blocks) => blocks,
-    }
+    blocks.filter(|blocks| !blocks.is_empty()).unwrap_or_else(|| format!("*{}*", message.nothing()))
+}
+
+/// Renders several files, each on a line of its own, below what is said of them.
+fn gallery(message: &Message<'_>) -> String {
+    let caption = message.has_text().then(|| text(message));
+    caption.into_iter().chain(message.items.iter().map(blocks)).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Renders a file: `🖼 [lag.png](mxc://…) · image/png · 1920×1080 · 84 KB`.
 fn file(kind: FileKind, message: &Message<'_>) -> String {
     let told = message.file();
-    let name = excerpt(message.name(), NAME);
+    let name = inline_name(&shortened(message.name(), NAME));
     let is_voice = kind == FileKind::Voice;
     let says_voice = name.to_lowercase().contains("voice");
     let name = match message.url.as_deref().filter(|url| is_media(url)) {
@@ -73,7 +77,7 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     let mut line = format!("{} {name}", kind.icon());
     let parts = [
         (is_voice && !says_voice).then(|| "voice message".to_owned()),
-        told.mimetype.map(|kind| inline(&kind)).filter(|kind| !is_voice && !kind.is_empty()),
+        told.mimetype.as_deref().map(inline).filter(|kind| !is_voice && !kind.is_empty()),
         told.width.zip(told.height).filter(|(w, h)| *w > 0 && *h > 0).map(|(w, h)| format!("{w}×{h}")),
         told.duration.filter(|duration| *duration > 0).map(duration),
         told.size.filter(|size| *size > 0 && !is_voice).map(size),

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{DayHead, DayLine, EventHead, Part, RoomFacts, RoomLine, Title};
-use super::super::time;
-use super::text::{code_cell, excerpt, inline, yaml};
-use super::writer::line;
+use super::super::page::{DayHead, DayLine, EventHead, Part, Person, RoomFacts, RoomLine, Title};
+use super::super::time::{self, Zone};
+use super::text::{code_cell, excerpt, inline, inline_name, yaml};
+use super::writer::{line, room_link};
 
-const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
+pub(super) const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
 /// How the index of rooms begins, by which it is told where nothing else tells.
 pub(crate) const INDEX_BEGIN: &str = "# Rooms\n\n| room | ";
@@ -19,11 +19,12 @@ pub(crate) fn index_head() -> String {
 
 /// A room in the index, by its directory.
 pub(crate) fn index_line(room: &RoomLine, directory: &str) -> String {
-    let alias = room.alias.as_deref().map(inline).unwrap_or_default();
+    let apart = if room.shares_name { format!(" {}", code_cell(&room.room_id)) } else { String::new() };
+    let alias = room.alias.as_deref().map(inline_name).unwrap_or_default();
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "| [{}](rooms/{}/index.md) | {alias} | {} | {} | {} | {} |\n",
+        "| [{}](rooms/{}/index.md){apart} | {alias} | {} | {} | {} | {} |\n",
         excerpt(&room.name, 120),
         directory.replace('%', "%25"),
         room.messages,
@@ -40,15 +41,23 @@ pub(crate) fn room_head(about: &RoomFacts) -> String {
         let _ = write!(head, "{}\n\n", excerpt(topic, 1_000));
     }
     let _ = write!(head, "| | |\n|---|---|\n| room | {} |\n", code_cell(&about.id));
-    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline(alias)).collect();
+    let aliases: Vec<String> = about.aliases.iter().map(|alias| inline_name(alias)).collect();
     let version = about.version.as_deref().map(|version| excerpt(version, 32));
     let kind = about.kind.as_deref().map(|kind| if kind == "m.space" { "space".to_owned() } else { excerpt(kind, 40) });
-    let creator = about.creator.as_deref().map(inline);
+    let creator = about.creator.as_deref().map(inline_name);
     let encryption = about.encryption.as_deref().map(|algorithm| excerpt(algorithm, 40));
     let aliases = (!aliases.is_empty()).then(|| aliases.join(", "));
-    for (name, value) in
-        [("addresses", aliases), ("version", version), ("type", kind), ("encryption", encryption), ("creator", creator)]
-    {
+    let predecessor = about.predecessor.as_ref().map(|room| room_link(room, true));
+    let successors: Vec<String> = about.successors.iter().map(|room| room_link(room, true)).collect();
+    for (name, value) in [
+        ("addresses", aliases),
+        ("version", version),
+        ("type", kind),
+        ("encryption", encryption),
+        ("creator", creator),
+        ("came from", predecessor),
+        ("goes on in", (!successors.is_empty()).then(|| successors.join(", "))),
+    ] {
         if let Some(value) = value {
             let _ = writeln!(head, "| {name} | {value} |");
         }
@@ -68,9 +77,19 @@ pub(crate) fn day_line(line: &DayLine<'_>, before: Option<&str>) -> String {
     out
 }
 
-/// What a document about a whole room begins with.
-pub(crate) fn document_head(room_id: &str, title: &Title) -> String {
-    format!("---\n{}timezone: UTC\ngenerator: {GENERATOR}\n---\n\n# {}\n\n", front(room_id, title), inline(&title.name))
+/// What stands above the names that people have.
+pub(crate) fn people_head() -> &'static str {
+    "\n## People\n\n| name | Matrix id |\n|---|---|\n"
+}
+
+/// A name, and whose it is.
+pub(crate) fn person_line(person: &Person) -> String {
+    format!("| {} | {} |\n", inline(&person.name), code_cell(&person.user_id))
+}
+
+/// What stands below names where there are more of them.
+pub(crate) fn people_end() -> &'static str {
+    "\nand others\n"
 }
 
 /// What a document says of its marks, if it has what was encrypted.
@@ -82,7 +101,7 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
     let mut head = String::from("---\n");
     head.push_str(&front(of.room_id, &of.title));
     let day = of.day;
-    let _ = write!(head, "day: {day}\ntimezone: UTC\nevents: {}\nmessages: {}\n", of.events, of.tally.messages);
+    let _ = write!(head, "day: {day}\ntimezone: {}\nevents: {}\nmessages: {}\n", of.zone, of.events, of.tally.messages);
     if of.tally.encrypted > 0 {
         let _ = writeln!(head, "encrypted: {}", of.tally.encrypted);
     }
@@ -100,6 +119,7 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
         let _ = write!(head, " · [{} →]({next}.md)", time::short(next, day));
     }
     head.push_str("\n\n");
+    head.push_str(&times(of.zone));
     head
 }
 
@@ -119,11 +139,21 @@ pub(crate) fn event_head(of: &EventHead<'_>) -> String {
         let _ = writeln!(head, "- {}", line(spans));
     }
     head.push('\n');
+    head.push_str(&times(of.zone));
     head
 }
 
+/// Of what times are, where they are not of the zone that days are of.
+pub(super) fn times(zone: Zone) -> String {
+    if zone.is_utc() {
+        String::new()
+    } else {
+        format!("*Times are of {}, days of UTC.*\n\n", inline(&zone.to_string()))
+    }
+}
+
 /// What front matter says of a room.
-fn front(room_id: &str, title: &Title) -> String {
+pub(super) fn front(room_id: &str, title: &Title) -> String {
     let aliases: Vec<String> = title.aliases.iter().map(|alias| yaml(alias)).collect();
     format!("room: {}\nname: {}\naliases: [{}]\n", yaml(room_id), yaml(&title.name), aliases.join(", "))
 }

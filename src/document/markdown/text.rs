@@ -2,8 +2,8 @@
 //!
 //! The result is for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is. It says the text and nothing else:
 //! no markup, no HTML, except that a mail address stays what GitHub makes a link of, since no escape prevents that.
-//! Characters that hide (controls, bidirectional marks, zero-width ones outside the scripts and emoji that need them) are
-//! spelled out like `\u{202e}`.
+//! Characters that hide (controls, bidirectional overrides, zero-width ones outside the scripts and emoji that need them) are
+//! spelled out like `\u{202e}`; in code and in names of things all of them.
 
 mod address;
 mod escape;
@@ -11,10 +11,13 @@ mod escape;
 mod tests;
 mod visible;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::super::text::{collapse, shortened};
 pub(crate) use escape::{Position, escape, is_word};
+pub(crate) use visible::edits;
+use visible::settled;
 
 /// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
 const LONGEST_FENCE: usize = 80;
@@ -26,9 +29,16 @@ const LONGEST_FENCE: usize = 80;
 #[must_use]
 pub fn inline(text: &str) -> String {
     let text = collapse(text);
+    let text = settled(&text);
     let mut out = String::with_capacity(text.len() + 8);
     escape(&mut out, &text, Position { line_start: true, whole_line: false, cell: true, links: false });
     out
+}
+
+/// As [`inline`], for the name of something (a file, a user, an address of a room), in which nothing is hidden.
+#[must_use]
+pub(crate) fn inline_name(name: &str) -> String {
+    inline(&spelled(name, true))
 }
 
 /// Renders text as paragraphs in which each line stays a line (two spaces at its end).
@@ -39,7 +49,12 @@ pub fn inline(text: &str) -> String {
 pub fn block(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut paragraph = false;
-    for line in lines(text) {
+    let newlines: Cow<'_, str> = if text.contains(is_newline) {
+        text.replace("\r\n", "\n").replace(is_newline, "\n").into()
+    } else {
+        text.into()
+    };
+    for line in settled(&newlines).split('\n') {
         let line = line.trim_end();
         let content = line.trim_start();
         if content.is_empty() {
@@ -62,13 +77,13 @@ pub fn block(text: &str) -> String {
 /// Renders text as code within a line; empty if the text is. What cannot be code is text, as from [`inline`].
 #[must_use]
 pub fn code_span(text: &str) -> String {
-    code_in(text, false).unwrap_or_else(|| inline(text))
+    code_in(text, false).unwrap_or_else(|| inline_name(text))
 }
 
 /// The same within a table's cell.
 #[must_use]
 pub fn code_cell(text: &str) -> String {
-    code_in(text, true).unwrap_or_else(|| inline(text))
+    code_in(text, true).unwrap_or_else(|| inline_name(text))
 }
 
 /// A span of code, in a table's cell if so; none when that cannot be expressed.
@@ -146,6 +161,7 @@ pub fn yaml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for (at, c) in text.char_indices() {
+        let around = || (text[..at].chars().next_back(), text[at..].chars().nth(1));
         match c {
             '_' if text[..at].ends_with(char::is_alphanumeric) && text[at + 1..].starts_with(char::is_alphanumeric) => {
                 out.push(c);
@@ -156,6 +172,9 @@ pub fn yaml(text: &str) -> String {
             }
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
+            c if visible::is_format(c) && !visible::is_isolate(c) && !visible::hides(c, around().0, around().1) => {
+                out.push(c);
+            }
             '\u{10000}'.. if visible::is_format(c) => {
                 // YAML knows no surrogate pairs, JSON no longer escapes
                 out.push('\\');
@@ -190,13 +209,13 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Code with the characters that hide spelled out; `lines` keeps its line breaks.
-fn spelled(code: &str, lines: bool) -> String {
+pub(crate) fn spelled(code: &str, lines: bool) -> String {
     let mut out = String::with_capacity(code.len());
     let mut before = None;
     let mut rest = code.chars();
     while let Some(c) = rest.next() {
         let is_kept = c == '\t' || (lines && is_newline(c));
-        if !is_kept && visible::hides(c, before, rest.clone().next()) {
+        if !is_kept && visible::hides_in_code(c, before, rest.clone().next()) {
             escape::spell(&mut out, c);
         } else {
             out.push(c);

@@ -7,11 +7,13 @@ use super::super::block::{
     Answer, Block, Edited, Encryption, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread,
     Writer,
 };
-use super::super::line::{Address, FirstNames, Name, Redaction, Span};
+use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
+use super::super::message::Manner;
+use super::super::reaction::CUSTOM;
 use super::super::text::listed;
 use super::super::time;
-use super::message;
-use super::text::{block, code_span, inline};
+use super::text::{block, code_cell, code_span, inline, inline_name};
+use super::{begins_as_paragraph, live, message};
 
 /// A line of small things longer than this is ended. Bytes.
 const LONGEST: usize = 4_000;
@@ -43,6 +45,11 @@ impl<'w> Markdown<'w> {
         if let Some(thread) = &said.thread {
             head.push_str(" · ");
             head.push_str(&root(thread));
+        }
+        if let Some(manner) = manner(&said.saying) {
+            head.push_str(" · *");
+            head.push_str(manner);
+            head.push('*');
         }
         let text = match &said.edited {
             Some(edited) if ends_as_paragraph(&text) => format!("{text} {}", mark(edited)),
@@ -93,6 +100,7 @@ impl Writer for Markdown<'_> {
     fn write(&mut self, block: &Block<'_>) -> io::Result<()> {
         match block {
             Block::Day(day) => self.block(&format!("## {}", time::long(day))),
+            Block::Date(date) => self.block(&format!("<sub>**{}** · {}</sub>", time::long(&date.day()), date.offset())),
             Block::Said(said) => self.said(said),
             Block::Redacted(by, mark) => {
                 let markdown = format!("{} · {}", head(by, &name(&by.name)), redaction(mark));
@@ -135,9 +143,15 @@ fn address(of: &Address) -> String {
 }
 
 fn name(of: &Name) -> String {
-    match &of.user_id {
-        Some(user_id) => format!("{} ({})", inline(&of.name), inline(user_id)),
+    let sender = match &of.user_id {
+        Some(user_id) => format!("{} ({})", inline(&of.name), inline_name(user_id)),
+        // a user id, unless it is shown too
+        None if of.name.starts_with('@') => inline_name(&of.name),
         None => inline(&of.name),
+    };
+    match &of.said_as {
+        Some(said_as) => format!("{} (via {sender})", inline(said_as)),
+        None => sender,
     }
 }
 
@@ -147,7 +161,7 @@ fn names(of: &FirstNames) -> String {
 }
 
 /// What stands on a line.
-pub(super) fn line(spans: &[Span]) -> String {
+pub(crate) fn line(spans: &[Span]) -> String {
     let mut out = String::new();
     write_line(&mut out, spans);
     out
@@ -164,8 +178,18 @@ fn write_line(out: &mut String, spans: &[Span]) {
             Span::Name(of) => out.push_str(&name(of)),
             Span::Names(of) => out.push_str(&names(of)),
             Span::Link(words, to) => out.extend(["[", words, "](", &address(to), ")"]),
+            Span::Room(room) => out.push_str(&room_link(room, false)),
             Span::Redaction(mark) => out.push_str(&redaction(mark)),
         }
+    }
+}
+
+/// A room's id, which leads to its index if the archive has it; in a table's cell if so.
+pub(super) fn room_link(room: &RoomLink, cell: bool) -> String {
+    let id = if cell { code_cell(&room.room_id) } else { code_span(&room.room_id) };
+    match &room.directory {
+        Some(directory) => format!("[{id}](../{}/index.md)", directory.replace('%', "%25")),
+        None => id,
     }
 }
 
@@ -220,8 +244,19 @@ fn saying(saying: &Saying<'_>, name: &str) -> String {
         Saying::Other(kind, text) => format!("{}: {}", line(std::slice::from_ref(kind)), block(text)),
         Saying::Text(text) => block(text),
         Saying::Type(kind) => line(std::slice::from_ref(kind)),
+        Saying::LiveLocation(of) => live::location(of),
         Saying::Poll(of) => poll(of),
         Saying::Question(text) => question(text),
+    }
+}
+
+/// How something is said that is not said by people.
+fn manner(saying: &Saying<'_>) -> Option<&'static str> {
+    let (Saying::Message(said) | Saying::Noted(_, said)) = saying else { return None };
+    match said.manner() {
+        Manner::Notice => Some("notice"),
+        Manner::ServerNotice => Some("notice of the server"),
+        Manner::Said | Manner::Emote | Manner::Noise => None,
     }
 }
 
@@ -286,7 +321,7 @@ fn made(made: &Made) -> String {
 }
 
 fn reaction(Reaction { key, count, names }: &Reaction) -> String {
-    let key = inline(key);
+    let key = key.as_deref().map_or_else(|| CUSTOM.to_owned(), inline);
     if *count == 1 && names.len() == 1 {
         return format!("{key} {}", name(&names[0]));
     }
@@ -300,18 +335,6 @@ fn unread(Unread { anchor: place, first, last, count, names: by }: &Unread) -> S
     format!("<sub>{}{span} · {messages} from {} could not be read</sub>", anchor(place.as_str()), names(by))
 }
 
-/// Whether markdown of ours begins with a paragraph, so that the time can stand before it.
-fn begins_as_paragraph(markdown: &str) -> bool {
-    let line = markdown.lines().next().unwrap_or_default();
-    let number = line.trim_start_matches(|c: char| c.is_ascii_digit());
-    let is_item = ["- ", "* ", "+ "].iter().any(|marker| line.starts_with(marker))
-        || (number.len() < line.len() && (number.starts_with(". ") || number.starts_with(") ")));
-    let is_rule = line.len() >= 3 && line.bytes().all(|byte| b"*-_ ".contains(&byte));
-    let is_link = ["<http", "<mailto"].iter().any(|begin| line.starts_with(begin));
-    let is_other = [">", "#", "|", "```", "~~~", "<", "    "].iter().any(|begin| line.starts_with(begin));
-    !(line.is_empty() || is_item || is_rule || is_other && !is_link)
-}
-
 /// Whether markdown of ours ends with a paragraph, so that a mark can stand behind it.
 fn ends_as_paragraph(markdown: &str) -> bool {
     let last = markdown.rsplit("\n\n").next().unwrap_or_default();
@@ -323,6 +346,7 @@ mod tests {
     use super::super::super::block::{Edited, Quote, Saying};
     use super::super::super::line::{Anchor, When};
     use super::super::super::message::Message;
+    use super::super::super::time::Zone;
     use super::*;
 
     const PLACE: &str = "<a id=\"AAAAAAAAAAAA\"></a>00:00";
@@ -336,7 +360,7 @@ mod tests {
             name: Name::new("Car*l*", None),
             goes_on,
             anchor: anchor(),
-            at: When::here(Some(0)),
+            at: When::here(Some(0), Zone::default()),
             encrypted: None,
         };
         let saying = Saying::Message(Message::of("m.room.message", content, false));
@@ -355,9 +379,12 @@ mod tests {
         let text = r#"{"body":"hello"}"#;
         check(&Block::Said(said(text, true)), &format!("{PLACE} · hello"));
         check(&Block::Said(said(text, false)), &format!("**Car\\*l\\*** · {PLACE}\n\nhello"));
+        let notice = r#"{"msgtype":"m.notice","body":"hello"}"#;
+        check(&Block::Said(said(notice, true)), &format!("{PLACE} · *notice* · hello"));
+        check(&Block::Said(said(notice, false)), &format!("**Car\\*l\\*** · {PLACE} · *notice*\n\nhello"));
         let code = r#"{"format":"org.matrix.custom.html","formatted_body":"<pre>x</pre>"}"#;
         check(&Block::Said(said(code, true)), &format!("{PLACE}\n\n```\nx\n```"));
-        let edited = Some(Edited { at: When::from(Some(60_000), &(86_400_000..172_800_000)), times: 2 });
+        let edited = Some(Edited { at: When::from(Some(60_000), None, Zone::default()), times: 2 });
         let mark = "*(edited 1970-01-01 00:01, 2×)*";
         check(&Block::Said(Said { edited, ..said(text, true) }), &format!("{PLACE} · hello {mark}"));
         check(&Block::Said(Said { edited, ..said(code, true) }), &format!("{PLACE}\n\n```\nx\n```\n\n{mark}"));
@@ -368,7 +395,7 @@ mod tests {
         let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor() };
         let (name, day) = (Name::new("Bob", Some("@b:x")), Some("1970-01-02".to_owned()));
         let said_there = vec![Span::words("poll: "), Span::Text("[x](y)".to_owned())];
-        let quote = Quote::Of { name, day, at: When::here(None), said: said_there, address };
+        let quote = Quote::Of { name, day, at: When::here(None, Zone::default()), said: said_there, address };
         let quoted = "> [Bob (@b:x) 1970-01-02 --:--](1970-01-02.md#AAAAAAAAAAAA): poll: \\[x\\](y)";
         let of = Said { quote: Some(quote), ..said(r#"{"body":"hello"}"#, true) };
         check(&Block::Said(of), &format!("{PLACE}\n\n{quoted}\n\nhello"));
@@ -378,12 +405,12 @@ mod tests {
     fn what_was_made_of_it_stands_on_one_line() {
         let reaction = |key: &str, count, names: &[&str]| {
             let names = names.iter().map(|name| Name::new(name, None)).collect();
-            Reaction { key: key.to_owned(), count, names }
+            Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
         };
-        let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"])];
+        let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
         let thread = Some((1, Address { day: None, anchor: anchor() }));
         let made = Made { reactions, other_reactions: 2, thread };
-        let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · 2 other reactions · [thread: 1 reply](#AAAAAAAAAAAA)";
-        check(&Block::Made(made), line);
+        let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";
+        check(&Block::Made(made), &format!("{line} · [thread: 1 reply](#AAAAAAAAAAAA)"));
     }
 }

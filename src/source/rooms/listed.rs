@@ -54,10 +54,14 @@ pub struct ListedRoom {
     pub first_activity: Option<i64>,
     /// `origin_server_ts` of the last event of its timeline.
     pub last_activity: Option<i64>,
+    /// When the server received it, which nobody else can say; that of an event of old versions may not be known.
+    pub last_received: Option<i64>,
     /// Whether encryption has been turned on.
     pub encrypted: bool,
     /// Whether no local user is joined.
     pub abandoned: bool,
     /// Whether it is abandoned, and all local users who were in it have forgotten it.
     pub forgotten: bool,
+    /// Whether a selection leaves it out by its id, which is for whoever has one to say.
+    pub left_out: bool,
 }

@@ -17,6 +17,8 @@ queries! {
     BAN_REDACTIONS("ban_redactions") {
         BanRedactionsRow { room_id: String, user_id: String, redacting_event_id: String, redact_end_ordering: Option<i64> }
     }
+    ERASED("erased") { user_id: String }
+    ERASED_AFTER("erased_after") { user_id: String }
     UN_PARTIAL_STATED("un_partial_stated") { UnPartialStatedRow { stream_id: i64, event_id: String } }
     UN_PARTIAL_STATED_HEAD("un_partial_stated_head") { stream_id: Option<i64> }
     JSON_PLACES("json_places") { JsonPlacesRow { event_id: String, place: String } }

@@ -9,6 +9,7 @@ use super::statement::{Query, Statement};
 queries! {
     ALIAS("alias") { room_id: Option<String> }
     ROOM("room") { known: bool }
+    POWER_LEVELS("power_levels") { event_id: String }
     HAS_STATE("has_state") { has_state: bool }
     ROOMS("rooms") {
         RoomsRow {
@@ -18,6 +19,7 @@ queries! {
             aliases: Vec<String>,
             first_activity: Option<i64>,
             last_activity: Option<i64>,
+            last_received: Option<i64>,
             people: i64,
             abandoned: bool,
             forgotten: bool,

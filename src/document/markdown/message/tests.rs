@@ -40,9 +40,14 @@ fn text() {
 fn emotes() {
     let emote = |content: &str| super::message(&Message::of("m.room.message", content, false), "Carol");
     assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves"}"#), "***Carol** waves*");
-    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol***\n\nwaves  \nand goes");
+    assert_eq!(emote(r#"{"msgtype":"m.emote","body":"waves\nand goes"}"#), "***Carol*** waves  \nand goes");
     let html = r#"{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"<i>w</i>"}"#;
-    assert_eq!(emote(html), "***Carol***\n\n*w*");
+    assert_eq!(emote(html), "***Carol*** *w*");
+    let to = |html: &str| {
+        format!(r#"{{"msgtype":"m.emote","body":"w","format":"org.matrix.custom.html","formatted_body":"{html}"}}"#)
+    };
+    assert_eq!(emote(&to("waves at <em>everybody</em>")), "***Carol*** waves at *everybody*");
+    assert_eq!(emote(&to("<ol><li>one</li></ol>")), "***Carol***\n\n1. one");
 }
 
 #[test]
@@ -54,7 +59,7 @@ fn replies() {
     let html = r#""format":"org.matrix.custom.html","formatted_body":"<mx-reply>q</mx-reply>""#;
     for only in [r#"{"body":"> <@b:x> all"}"#, &format!(r#"{{"body":"all",{html}}}"#)] {
         assert_eq!(body("m.room.message", only, true), "*(empty message)*");
-        assert_eq!(excerpt("m.room.message", only, true, 80), "(no text)");
+        assert_eq!(excerpt("m.room.message", only, true, 80), "(empty message)");
     }
     let reply = r#"{"body":"> <@b:x> q\n\na","m.relates_to":{"m.in_reply_to":{"event_id":"$e"}}}"#;
     assert_eq!(excerpt("m.room.message", reply, false, 80), "a");
@@ -89,13 +94,33 @@ fn files() {
 }
 
 #[test]
+fn galleries() {
+    let items = r#"[{"itemtype":"m.image","body":"boat.jpg","url":"mxc://a.b/boat","info":{"w":3,"h":2}},"#;
+    let more = r#"{"itemtype":"m.image","body":"At *dawn*","filename":"dawn.jpg"},"dawn",{"itemtype":"m.gallery","itemtypes":[{}],"body":"x"},"#;
+    let last = r#"{"itemtype":"m.video","filename":"dive.mp4","file":{"url":"mxc://a.b/dive"}}]"#;
+    let content = format!(r#"{{"msgtype":"dm.filament.gallery","body":"Four _","itemtypes":{items}{more}{last}}}"#);
+    let files = "🖼 [boat.jpg](mxc://a.b/boat) · 3×2\n\n🖼 dawn.jpg\n\nAt \\*dawn\\*\n\n\
+                 x\n\n*(message of type `m.gallery`)*\n\n🎬 [dive.mp4](mxc://a.b/dive)";
+    check(&content, &format!("Four _\n\n{files}"));
+    check(&content.replace(r#""body":"Four _","#, ""), files);
+    check(r#"{"msgtype":"m.gallery","body":"b","itemtypes":[1]}"#, "b\n\n*(message of type `m.gallery`)*");
+}
+
+#[test]
 fn excerpts() {
     let check =
         |content: &str, line: &str| assert_eq!(excerpt("m.room.message", content, false, 20), line, "{content}");
     check(r#"{"body":"The replica is back in sync. Two things"}"#, "The replica is back…");
     check(r#"{"body":"**b**","format":"org.matrix.custom.html","formatted_body":"<b>b</b><p>c"}"#, "b c");
     check(r#"{"msgtype":"m.image","body":"lag.png"}"#, "🖼 lag.png");
-    check(r#"{"msgtype":"m.text"}"#, "(no text)");
+    check(r#"{"msgtype":"m.text"}"#, "(message without a readable body)");
+    // what is said of a file says more than its name
+    check(r#"{"msgtype":"m.image","body":"On the <ridge>","filename":"lag.png"}"#, "🖼 On the &lt;ridge>");
+    let html = r#","format":"org.matrix.custom.html","formatted_body":"At <b>dawn</b>""#;
+    check(&format!(r#"{{"msgtype":"m.file","body":"At **dawn**","filename":"x.pdf"{html}}}"#), "📎 At dawn");
+    let items = r#""itemtypes":[{"itemtype":"m.image","body":"a.png"},{"itemtype":"m.file","body":"b"}]"#;
+    check(&format!(r#"{{"msgtype":"m.gallery","body":"Two",{items}}}"#), "🖼 Two");
+    check(&format!(r#"{{"msgtype":"m.gallery",{items}}}"#), "🖼 a.png");
 }
 
 #[test]
@@ -106,13 +131,78 @@ fn extensible_events() {
 }
 
 #[test]
+fn extensible_event_types() {
+    let check = |kind: &str, content: &str, markdown: &str| {
+        assert_eq!(body(kind, content, false), markdown, "{kind} {content}");
+    };
+    let formats = |key: &str| {
+        format!(
+            r#"{{"{key}":[{{"mimetype":"text/html","body":"a <b>b</b>"}},{{"mimetype":"text/plain","body":"a b"}}]}}"#
+        )
+    };
+    for (kind, key) in [
+        ("m.message", "m.text"),
+        ("m.message", "m.markup"),
+        ("org.matrix.msc1767.message", "org.matrix.msc1767.message"),
+        ("org.matrix.msc1767.emote", "org.matrix.msc1767.markup"),
+    ] {
+        check(kind, &formats(key), "a **b**");
+    }
+    check("m.message", r#"{"m.text":"a","m.html":"<i>a</i>"}"#, "*a*");
+    check("m.notice", r#"{"org.matrix.msc1767.text":"a","org.matrix.msc1767.html":"<i>a</i>"}"#, "*a*");
+    let file = r#"{"url":"mxc://a.b/c","name":"plan.pdf","mimetype":"application/pdf","size":12345}"#;
+    let told = "[plan.pdf](mxc://a.b/c) · application/pdf · 12 KB";
+    let of = |rest: &str| {
+        format!(r#"{{"org.matrix.msc1767.text":"plan.pdf (12 KB)","org.matrix.msc1767.file":{file}{rest}}}"#)
+    };
+    check("org.matrix.msc1767.file", &of(""), &format!("📎 {told}"));
+    check("m.file", &of(r#","m.caption":{"m.text":[{"body":"the last"}]}"#), &format!("📎 {told}\n\nthe last"));
+    let voice = r#"{"m.text":[{"body":"fallback"}],"m.file":{"url":"mxc://a.b/c","name":"Voice.ogg"},"m.audio_details":{"duration":7}}"#;
+    check("m.voice", voice, "🎤 [Voice.ogg](mxc://a.b/c) · 0:07");
+    let image =
+        r#"{"org.matrix.msc1767.file":{"url":"mxc://a.b/c"},"org.matrix.msc1767.image":{"width":2,"height":3}}"#;
+    check("org.matrix.msc1767.image", image, "🖼 [unnamed](mxc://a.b/c) · 2×3");
+    let place =
+        r#"{"org.matrix.msc3488.location":{"uri":"geo:1,2","description":"Car park"},"body":"Location at geo:1,2"}"#;
+    check("m.location", place, "📍 Car park · `geo:1,2`");
+    check("m.room.message", &place.replacen('{', r#"{"msgtype":"m.location","#, 1), "📍 Car park · `geo:1,2`");
+    for kind in ["m.message", "m.file", "m.voice", "m.location", "org.matrix.msc1767.emote"] {
+        for content in ["", "[]", r#"{"m.file":1,"m.text":{},"m.caption":[],"m.location":"x","m.image":[[]]}"#] {
+            assert!(!body(kind, content, false).is_empty(), "{kind} {content}");
+        }
+    }
+    let automated = r#"{"m.text":[{"body":"a"}],"org.matrix.msc1767.automated":true}"#;
+    assert_eq!(Message::of("m.message", automated, false).manner(), Manner::Notice);
+    assert_eq!(Message::of("org.matrix.msc1767.emote", "{}", false).manner(), Manner::Emote);
+}
+
+#[test]
+fn profiles() {
+    let profile = |fallback: bool| {
+        format!(r#""com.beeper.per_message_profile":{{"displayname":"Dana","has_fallback":{fallback}}}"#)
+    };
+    let html =
+        r#""format":"org.matrix.custom.html","formatted_body":"<strong data-mx-profile-fallback>Dana: </strong>4711.""#;
+    check(&format!(r#"{{"body":"Dana: 4711.",{}}}"#, profile(true)), "4711\\.");
+    check(&format!(r#"{{"body":"Dana: 4711.",{}}}"#, profile(false)), "Dana: 4711.");
+    check(&format!(r#"{{"body":"Dana: 4711.",{html},{}}}"#, profile(true)), "4711\\.");
+    check(&format!(r#"{{"body":"Dana: 4711.",{html},{}}}"#, profile(false)), "**Dana:** 4711.");
+    let file = r#""msgtype":"m.file","filename":"a.pdf","#;
+    check(&format!(r#"{{{file}"body":"Dana: a.pdf",{}}}"#, profile(true)), "📎 a.pdf");
+    check(&format!(r#"{{{file}"body":"Dana: the bill",{}}}"#, profile(true)), "📎 a.pdf\n\nthe bill");
+    let reply =
+        format!(r#"{{"body":"> <@a:x> who?\n\nDana: I","m.relates_to":{{"m.in_reply_to":{{}}}},{}}}"#, profile(true));
+    check(&reply, "I");
+}
+
+#[test]
 fn hostile_contents() {
     let none = "*(message without a readable body)*";
     for content in
         ["", "null", "[]", "{", "{}", r#"{"body":1}"#, r#"{"body":null,"msgtype":[]}"#, r#"{"body":"\ud800"}"#]
     {
         check(content, none);
-        assert_eq!(excerpt("m.room.message", content, false, 80), "(no text)");
+        assert_eq!(excerpt("m.room.message", content, false, 80), none.trim_matches('*'));
     }
     check(r#"{"body":"  \n "}"#, "*(empty message)*");
     check(r#"{"body":"first","body":"last"}"#, "last");

@@ -4,7 +4,7 @@
 //! lists, `$` mathematics) would take for markup. Where a decision depends on what comes before or after the text, which
 //! is unknown here, the answer is to escape.
 
-use super::visible::{hides, may_hide};
+use super::visible::{hides, may_hide, spell_settled};
 
 /// Where a text stands. None of it may contain a newline.
 #[derive(Clone, Copy)]
@@ -36,7 +36,7 @@ const STOP: [bool; 256] = {
     stop
 };
 
-/// Appends a text to `out` so that it is read as this text.
+/// Appends a text, which is settled, to `out` so that it is read as this text.
 pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
     let bytes = text.as_bytes();
     let forced = if place.line_start { block_start(text) } else { None };
@@ -52,7 +52,7 @@ pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
             let next = at + c.len_utf8();
             if c != '\t' && hides(c, text[..at].chars().next_back(), text[next..].chars().next()) {
                 out.push_str(&text[copied..at]);
-                spell(out, c);
+                spell_settled(out, c);
                 copied = next;
             }
             at = next;

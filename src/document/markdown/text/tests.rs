@@ -1,4 +1,4 @@
-use super::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
+use super::{block, code_block, code_cell, code_span, excerpt, inline, inline_name, link, size, yaml};
 
 #[test]
 fn plain_text_stays_as_it_is() {
@@ -47,11 +47,56 @@ fn lines_and_paragraphs() {
 
 #[test]
 fn hidden_characters_are_spelled() {
-    assert_eq!(inline("a\u{202e}b\u{200b}c\u{7}\u{feff}"), "a\\u{202e}b\\u{200b}c\\u{7}\\u{feff}");
+    assert_eq!(inline("a\u{202e}b\u{7}\u{feff}"), "a\\u{202e}b\\u{7}\\u{feff}");
     assert_eq!(inline("pay\u{200d}pal a\u{fe0f} \u{200d}\u{200d}"), "pay\\u{200d}pal a\\u{fe0f} \\u{200d}\\u{200d}");
     assert_eq!(inline("\\\u{1b}[31m"), "\\\\\\u{1b}\\[31m");
     assert_eq!(code_span("a\u{202e}b"), "`a\\u{202e}b`");
     assert_eq!(code_block("a\u{0}\r\n\tb\n", None), "```\na\\u{0}\n\tb\n```");
+}
+
+#[test]
+fn what_sets_a_script_stays() {
+    for text in [
+        "שלום\u{200f}! (test)\u{200f}",
+        "soft\u{ad}hyphen, zero\u{200b}width, word\u{2060}joiner\u{200e}",
+        "\u{61c}١٢٣, ه\u{200d}.ش, کتاب\u{200c}",
+        "\u{2068}علی\u{2069} و \u{2068}Bob\u{2069}",
+        "\u{2067}a \u{2066}b\u{2069} c\u{2069}",
+        "ᠮᠣᠩᠭᠣᠯ\u{180e},",
+    ] {
+        assert_eq!(block(text), text);
+        assert_eq!(inline(text), text);
+        let read: String = serde_json::from_str(&yaml(text)).unwrap();
+        assert_eq!(read, text);
+    }
+    assert_eq!(yaml("گفت\u{200c}وگو"), "\"گفت\u{200c}وگو\"");
+}
+
+#[test]
+fn what_sets_a_script_is_spelled_where_nothing_is_set() {
+    for c in ["\u{200e}", "\u{200f}", "\u{61c}", "\u{ad}", "\u{200b}", "\u{2060}", "\u{2066}"] {
+        let spelled = format!("a{}b", c.escape_unicode());
+        assert_eq!(code_span(&format!("a{c}b")), format!("`{spelled}`"));
+        assert_eq!(code_block(&format!("a{c}b"), None), format!("```\n{spelled}\n```"));
+        assert_eq!(inline_name(&format!("a{c}b")), spelled);
+        // an address ends before it
+        assert!(block(&format!("https://a.b/c{c}d")).starts_with("<https://a.b/c>"));
+        assert!(link("x", &format!("https://a.b/c{c}d")).contains("c%"));
+    }
+}
+
+#[test]
+fn isolates_end_where_their_line_ends() {
+    let check = |text: &str, markdown: &str| assert_eq!(block(text), markdown, "{text:?}");
+    check("\u{2068}a\nb\u{2069} c", "\u{2068}a\u{2069}  \nb c");
+    check("\u{2068}a \u{2067}b\r\nc\u{2069}\n\nd\u{2069}e", "\u{2068}a \u{2067}b\u{2069}\u{2069}  \nc\n\nde");
+    check("\u{2068}a\n\u{2066}b\u{2069} c\u{2069}", "\u{2068}a\u{2069}  \n\u{2066}b\u{2069} c");
+    check("\u{2067}a\nb", "\\u{2067}a  \nb");
+    check("a\u{2069}b \u{2066}c", "a\\u{2069}b \\u{2066}c");
+    check("a\u{fdd0}b", "a\\u{fdd0}b");
+    check("\u{2067}a \u{2068}b\u{2069}", "\\u{2067}a \u{2068}b\u{2069}");
+    assert_eq!(inline("\u{2068}a\nb\u{2069}"), "\u{2068}a b\u{2069}");
+    assert_eq!(excerpt("\u{2068}\u{2067}some words\u{2069}\u{2069}", 8), "\u{2068}\u{2067}some\u{2069}\u{2069}…");
 }
 
 #[test]

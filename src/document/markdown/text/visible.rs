@@ -1,18 +1,136 @@
 //! Characters that nobody sees, and which can therefore make text look like something else.
+//!
+//! Those that scripts are set with stay as they are: direction marks, soft hyphens, places where a line may or must not break,
+//! and isolates, which end where they should. Everything else is spelled out, and in what is no prose these are too.
 
-/// Whether a character has to be spelled out: a control or format character, unless its neighbours are of a script or an
-/// emoji that needs it.
+use std::borrow::Cow;
+
+use super::super::super::text::is_setting;
+use super::escape::spell;
+
+/// Whether a character has to be spelled out: a control or format character, unless it sets a script, or its neighbours are of
+/// a script or an emoji that needs it. Isolates are [`settled`] before.
 pub(super) fn hides(c: char, before: Option<char>, after: Option<char>) -> bool {
     match c {
-        '\u{200c}' | '\u{200d}' => !(before.is_some_and(is_joined) && after.is_some_and(is_joined)),
+        c if is_setting(c) || is_isolate(c) => false,
+        '\u{200c}' | '\u{200d}' => !before.is_some_and(is_joined),
         '\u{fe0f}' if after == Some('\u{20e3}') => !before.is_some_and(|c| c.is_ascii_digit() || c == '#' || c == '*'),
         '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => {
             !before.is_some_and(|c| is_joined(c) && !is_variation_selector(c))
         }
+        // what Mongolian letters look like
+        '\u{180b}'..='\u{180f}' => !matches!(before, Some('\u{1820}'..='\u{18aa}')),
         // the flags of countries' parts
         '\u{e0020}'..='\u{e007f}' => !matches!(before, Some('\u{1f3f4}' | '\u{e0020}'..='\u{e007f}')),
         _ => is_format(c),
     }
+}
+
+/// The same in code and in names of things, where nothing is set.
+pub(super) fn hides_in_code(c: char, before: Option<char>, after: Option<char>) -> bool {
+    is_setting(c) || is_isolate(c) || hides(c, before, after)
+}
+
+/// Text whose isolates end where its lines end, and in which others stand for those that never begin or end, to be spelled out.
+pub(super) fn settled(text: &str) -> Cow<'_, str> {
+    let edits = edits(text, &[]);
+    if edits.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut copied) = (String::with_capacity(text.len() + 16), 0);
+    for Edit { at, taken, put } in edits {
+        out.push_str(&text[copied..at]);
+        out.push_str(&put);
+        copied = at + taken;
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+/// A change of a text.
+pub(crate) struct Edit {
+    /// Where, in bytes.
+    pub(crate) at: usize,
+    /// How many bytes go.
+    pub(crate) taken: usize,
+    /// What comes in their place.
+    pub(crate) put: String,
+}
+
+/// What settles the isolates of a text, in its order. Those within some ranges, which are in order too, are not looked at.
+pub(crate) fn edits(text: &str, passed_over: &[std::ops::Range<usize>]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if !text.contains(|c| is_isolate(c) || is_stand_in(c)) {
+        return edits;
+    }
+    let is_looked_at = |at: usize| {
+        let next = passed_over.partition_point(|range| range.end <= at);
+        passed_over.get(next).is_none_or(|range| at < range.start)
+    };
+    // the beginnings that are not ended yet, and since when a line has ended before they were
+    let (mut open, mut on_line) = (Vec::new(), 0);
+    let mut ends = Vec::new();
+    for (at, c) in text.char_indices() {
+        match c {
+            '\n' => {
+                ends.push((at, open[on_line..].to_vec()));
+                on_line = open.len();
+            }
+            c if is_stand_in(c) && is_looked_at(at) => {
+                let mut put = String::new();
+                spell(&mut put, c);
+                edits.push(Edit { at, taken: c.len_utf8(), put });
+            }
+            c if !is_isolate(c) || !is_looked_at(at) => {}
+            END => match open.pop() {
+                None => edits.push(Edit::show(at, c)),
+                // its line has ended it
+                Some(_) if open.len() < on_line => {
+                    on_line = open.len();
+                    edits.push(Edit { at, taken: c.len_utf8(), put: String::new() });
+                }
+                Some(_) => {}
+            },
+            _ => open.push(at),
+        }
+    }
+    edits.extend(open.iter().map(|at| Edit::show(*at, text[*at..].chars().next().unwrap_or_default())));
+    for (at, begun) in ends {
+        let ended = begun.iter().filter(|begin| open.binary_search(begin).is_err()).count();
+        if ended > 0 {
+            edits.push(Edit { at, taken: 0, put: END.to_string().repeat(ended) });
+        }
+    }
+    edits.sort_by_key(|edit| edit.at);
+    edits
+}
+
+impl Edit {
+    fn show(at: usize, isolate: char) -> Edit {
+        let stand_in = char::from_u32(u32::from(isolate) - FIRST + STAND_IN).unwrap_or(isolate);
+        Edit { at, taken: isolate.len_utf8(), put: stand_in.to_string() }
+    }
+}
+
+/// The first isolate, and the first of the characters that stand for those which are to be spelled out; these are no characters.
+const FIRST: u32 = 0x2066;
+const STAND_IN: u32 = 0xfdd0;
+
+fn is_stand_in(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdd3}')
+}
+
+/// Appends the spelling of a character of a text that was [`settled`].
+pub(super) fn spell_settled(out: &mut String, c: char) {
+    let isolate = char::from_u32(u32::from(c).wrapping_sub(STAND_IN).wrapping_add(FIRST));
+    spell(out, isolate.filter(|_| is_stand_in(c)).unwrap_or(c));
+}
+
+/// Ends an isolate.
+const END: char = '\u{2069}';
+
+pub(super) fn is_isolate(c: char) -> bool {
+    matches!(c, '\u{2066}'..='\u{2069}')
 }
 
 fn is_joined(c: char) -> bool {

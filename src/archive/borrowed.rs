@@ -1,0 +1,147 @@
+//! Names that transcripts borrow: of somebody who says something before being given a name, and of a room before it has any. Which
+//! days are stale when such a name becomes another one. Decides nothing of what anybody is called.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::params;
+use serde_json::json;
+
+use super::Error;
+use super::reading::{Reader, names, title};
+use super::writing::Writing;
+
+/// How many a day tells apart.
+const MOST: usize = 200;
+/// Stands for anybody.
+const ANYBODY: &str = "*";
+
+/// The names that a day borrows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Borrowed {
+    /// By user id: the name as it looks; empty: none.
+    members: BTreeMap<String, String>,
+    room: Option<Title>,
+}
+
+/// What a room is called by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Title {
+    State,
+    Members,
+}
+
+impl Borrowed {
+    /// Takes in that a user is called so.
+    pub(crate) fn member(&mut self, user_id: &str, alike: &str) {
+        if self.members.contains_key(user_id) {
+            return;
+        }
+        let (user_id, alike) = if self.members.len() < MOST { (user_id, alike) } else { (ANYBODY, "") };
+        self.members.insert(user_id.to_owned(), alike.to_owned());
+    }
+
+    /// Takes in that the room is called so.
+    pub(crate) fn room(&mut self, by: Title) {
+        self.room = Some(by);
+    }
+}
+
+/// What has changed of the names that a user is given in a room.
+#[derive(Default)]
+pub(super) struct Renamed {
+    /// The times since which the name may be another, in milliseconds since the epoch.
+    pub(super) first: i64,
+    pub(super) last: i64,
+    /// The lowest place in the room's own order.
+    pub(super) depth: i64,
+    /// The names, as they look, that nothing in the catalog may tell of any more.
+    pub(super) names: BTreeSet<String>,
+}
+
+impl Writing<'_> {
+    /// Remembers which names a file's transcript borrows.
+    pub(super) fn borrow_names(&self, file: i64, borrowed: &Borrowed) -> Result<(), Error> {
+        self.0.prepare_cached("delete from borrowed where file = ?1")?.execute([file])?;
+        let sql =
+            "insert into borrowed (file, room, user_id, alike) select file, room, ?2, ?3 from file where file = ?1";
+        let mut insert = self.0.prepare_cached(sql)?;
+        for (user_id, alike) in &borrowed.members {
+            insert.execute(params![file, user_id, alike])?;
+        }
+        if let Some(by) = borrowed.room {
+            insert.execute(params![file, "", if matches!(by, Title::Members) { "members" } else { "" }])?;
+        }
+        Ok(())
+    }
+
+    /// Marks the days that borrow a name which may be another: of these users, and of the room if something that names it has
+    /// come or gone at a `depth`.
+    pub(super) fn mark_borrowers(
+        &self,
+        room_id: &str,
+        users: &BTreeMap<String, Renamed>,
+        depth: Option<i64>,
+    ) -> Result<(), Error> {
+        let any = "select exists (select 1 from borrowed where room = (select room from room where room_id = ?1))";
+        if !self.0.prepare_cached(any)?.query_row([room_id], |row| row.get::<_, bool>(0))? {
+            return Ok(());
+        }
+        let reader = Reader::new(&self.0, None);
+        let (mut called, mut names) = (BTreeSet::new(), BTreeSet::new());
+        for (user_id, renamed) in users {
+            names.extend(renamed.names.iter().cloned());
+            self.names_between(room_id, user_id, renamed, &mut names)?;
+            if self.borrows(room_id, user_id)?
+                && names::is_first(&reader, room_id, user_id, renamed.first, renamed.depth)?
+            {
+                called.insert(user_id.clone());
+            }
+        }
+        if !users.is_empty() {
+            called.insert(ANYBODY.to_owned());
+            self.mark_files(&borrowers("user_id = '' and alike = 'members'"), [room_id])?;
+        }
+        let is_title = match depth {
+            Some(depth) => title::first(&reader, room_id)?.is_none_or(|(first, _)| depth <= first),
+            None => false,
+        };
+        if is_title {
+            self.mark_files(&borrowers("user_id = ''"), [room_id])?;
+        }
+        let by_user = borrowers("user_id in (select value from json_each(?2))");
+        self.mark_files(&by_user, params![room_id, json!(called).to_string()])?;
+        names.remove("");
+        let by_name = borrowers("alike in (select value from json_each(?2)) and user_id <> ''");
+        self.mark_files(&by_name, params![room_id, json!(names).to_string()])
+    }
+
+    /// Whether some transcript borrows a name of a user.
+    fn borrows(&self, room_id: &str, user_id: &str) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from borrowed
+                    where room = (select room from room where room_id = ?1) and user_id = ?2)";
+        Ok(self.0.prepare_cached(sql)?.query_row([room_id, user_id], |row| row.get(0))?)
+    }
+
+    /// The names, as they look, that a user has, or had before they were redacted, in the time of a change.
+    fn names_between(
+        &self,
+        room_id: &str,
+        user_id: &str,
+        renamed: &Renamed,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), Error> {
+        let sql = "select distinct coalesce(looks, given) from membership
+                    where room = (select room from room where room_id = ?1) and user_id = ?2
+                      and origin_server_ts between ?3 and ?4 and given is not null";
+        let mut statement = self.0.prepare_cached(sql)?;
+        let found = statement.query_map(params![room_id, user_id, renamed.first, renamed.last], |row| row.get(0))?;
+        for name in found {
+            names.insert(name?);
+        }
+        Ok(())
+    }
+}
+
+fn borrowers(which: &str) -> String {
+    format!("select file from borrowed where room = (select room from room where room_id = ?1) and {which}")
+}

@@ -1,0 +1,74 @@
+//! Whom the server has erased, where an archive hides what they said: the catalog's view `event` has that as redacted, and so has
+//! what is made of it. Lines keep it. Knows only what an export has told.
+
+use rusqlite::params;
+
+use super::stale_views::Transcripts;
+use super::writing::Writing;
+use super::{Archive, Catalog, Error};
+
+const HIDE_ERASED: &str = "hide_erased";
+
+impl Catalog {
+    /// Whether what erased users said is hidden.
+    pub fn hides_erased(&self) -> Result<bool, Error> {
+        self.is_set(HIDE_ERASED)
+    }
+}
+
+impl Archive {
+    /// Remembers whether what erased users said is hidden. Who they are an export has to tell.
+    pub fn hide_erased(&mut self, hide: bool) -> Result<(), Error> {
+        if self.catalog.hides_erased()? == hide {
+            return Ok(());
+        }
+        let writing = self.catalog.write()?;
+        writing.set(HIDE_ERASED, hide)?;
+        writing.commit()?;
+        if hide { Ok(()) } else { self.are_erased(&[]).and_then(|()| self.are_all_erased()) }
+    }
+
+    /// Takes in some of those whom the server has erased.
+    pub(crate) fn are_erased(&mut self, users: &[String]) -> Result<(), Error> {
+        let connection = &self.catalog.connection;
+        connection
+            .execute_batch("create temp table if not exists erased_now (user_id text primary key) without rowid")?;
+        let mut statement = connection.prepare_cached("insert or ignore into temp.erased_now values (?1)")?;
+        users.iter().try_for_each(|user_id| statement.execute([user_id]).map(drop)).map_err(Error::from)
+    }
+
+    /// Those taken in are all. The transcripts of rooms of which one is, or was, who has been erased, or is so no more, are stale.
+    pub(crate) fn are_all_erased(&mut self) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        let changed = "select user_id from (select user_id from temp.erased_now except select user_id from main.erased)
+                       union all
+                       select user_id from (select user_id from main.erased except select user_id from temp.erased_now)";
+        let rooms = format!(
+            "select room_id from room where has_lines and exists (
+                select 1 from ({changed}) who
+                 where exists (select 1 from membership where membership.room = room.room and membership.user_id = who.user_id))"
+        );
+        for room_id in writing.texts(&rooms)? {
+            writing.mark(&Transcripts::Room(room_id))?;
+        }
+        for user_id in writing.texts(changed)? {
+            let is_erased = "select exists (select 1 from temp.erased_now where user_id = ?1)";
+            let sql = if writing.0.query_row(is_erased, [&user_id], |row| row.get(0))? {
+                "insert into erased (user_id) values (?1)"
+            } else {
+                "delete from erased where user_id = ?1"
+            };
+            writing.0.prepare_cached(sql)?.execute(params![user_id])?;
+        }
+        writing.0.execute("delete from temp.erased_now", [])?;
+        writing.commit()
+    }
+}
+
+impl Writing<'_> {
+    /// The only column of a statement's rows.
+    fn texts(&self, sql: &str) -> Result<Vec<String>, Error> {
+        let mut statement = self.0.prepare(sql)?;
+        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+}

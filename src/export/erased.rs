@@ -1,0 +1,25 @@
+//! Whom the server has erased: each run tells an archive that hides what they said.
+
+use super::later::Later;
+use super::{Error, Export, unless_stopped};
+
+impl Export<'_, Later> {
+    /// Lets the archive know whom the server has erased, if it is to hide what they said and that may be read.
+    pub(super) async fn erased(&mut self) -> Result<(), Error> {
+        let hides = self.archive().await?.catalog().hides_erased()?;
+        if !hides || self.database.schema().suffices_for_erased().is_err() {
+            return Ok(());
+        }
+        let mut after = String::new();
+        loop {
+            let erased = unless_stopped(&mut self.stop, self.database.erased_after(&after)).await?;
+            let Some(erased) = erased else { return Ok(()) };
+            let Some(last) = erased.last() else { break };
+            after.clone_from(last);
+            self.archive().await?.are_erased(&erased)?;
+        }
+        let mut archive = self.archive().await?;
+        archive.are_erased(&[])?;
+        Ok(archive.are_all_erased()?)
+    }
+}
