@@ -31,6 +31,7 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+mod plaintexts;
 mod readers;
 pub(crate) mod reading;
 mod rebuild;
@@ -64,6 +65,7 @@ pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
+pub use plaintexts::{Plaintext, Plaintexts};
 pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub(crate) use stale_views::StaleDay;
@@ -269,6 +271,11 @@ impl Archive {
     #[must_use]
     pub fn for_once(self) -> Archive {
         Archive { once: true, ..self }
+    }
+
+    /// Lets what is read of it be what encrypted events say.
+    pub fn read_with(&mut self, plaintexts: Plaintexts) {
+        self.catalog.plaintexts = Some(plaintexts);
     }
 
     /// Whether the catalog can tell what is archived already.

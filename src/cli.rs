@@ -6,6 +6,7 @@
 mod database;
 mod doctor;
 mod export;
+mod keys;
 mod lag;
 mod leftovers;
 mod log;
@@ -56,6 +57,8 @@ enum Command {
     Render(render::Args),
     Rebuild(rebuild::Args),
     Doctor(doctor::Args),
+    #[command(subcommand)]
+    Keys(keys::Command),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -189,6 +192,7 @@ pub fn run() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {
@@ -266,6 +270,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let of_export = cause.downcast_ref::<crate::export::Error>().map(crate::export::Error::hint);
         let of_source = || cause.downcast_ref::<source::Error>().map(source::Error::hint);
         let of_archive = || cause.downcast_ref::<archive::Error>().map(archive::Error::hint);
+        if let Some(error) = cause.downcast_ref::<crate::keys::Error>() {
+            return error.hint();
+        }
         of_export.or_else(of_source).or_else(of_archive).flatten()
     })
 }
@@ -273,7 +280,10 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 fn of_source(error: &anyhow::Error) -> Option<&source::Error> {
     error.chain().find_map(|cause| match cause.downcast_ref() {
         Some(crate::export::Error::Source(error)) => Some(error),
-        _ => cause.downcast_ref(),
+        _ => match cause.downcast_ref() {
+            Some(crate::keys::Error::Source(error) | crate::keys::Error::Bridge { source: error, .. }) => Some(error),
+            _ => cause.downcast_ref(),
+        },
     })
 }
 

@@ -140,6 +140,15 @@ impl Config {
         Ok(Config { connection, retry_for: RETRY_FOR, connections: CONNECTIONS, warnings })
     }
 
+    /// Which database it is, without user and password: host and name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let server = self.connection.servers.first();
+        let database = server.and_then(|server| server.postgres.get_dbname()).unwrap_or_default();
+        let host = server.map(|server| &*server.name).unwrap_or_default();
+        format!("{database} on {host}")
+    }
+
     /// The same, giving up sooner or later than after [`RETRY_FOR`].
     #[must_use]
     pub fn retrying_for(self, retry_for: Duration) -> Config {

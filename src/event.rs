@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
+mod decrypted;
 mod having;
 pub(crate) mod hex;
 mod line;
@@ -18,6 +19,7 @@ use std::ops::Range;
 use chrono::{DateTime, NaiveDate};
 use serde_json::value::RawValue;
 
+pub use decrypted::Plain;
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
 pub use redacted::{BanRedaction, Honoured, Redaction};

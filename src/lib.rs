@@ -4,6 +4,8 @@
 //! cli          arguments, environment, terminal, exit codes
 //! export       the loop: pages → batch → commit; the only place where source and archive meet to write
 //! doctor       checks of both → findings with remedies; changes nothing
+//! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
+//!              pure and knows nothing of ours
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
@@ -33,6 +35,7 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod keys;
 pub mod naming;
 pub mod search;
 pub mod source;

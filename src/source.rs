@@ -15,13 +15,16 @@
 //! database               `Database`: connecting, and the questions of a row or few
 //! lookups                what is looked up once and not for every row
 //! rows                   events, page by page
-//! redactions, missing_json, un_partial_stated, standing, rooms, health    what each of them asks
+//! redactions, missing_json, un_partial_stated, standing, rooms, health, keys    what each of them asks
+//! bridge                 the database of a bridge, which has nothing but keys
 //! ```
 
+mod bridge;
 mod database;
 mod error;
 mod heads;
 mod health;
+mod keys;
 mod lookups;
 mod missing_json;
 mod pooler;
@@ -36,10 +39,12 @@ mod statements;
 mod tls;
 mod un_partial_stated;
 
+pub use bridge::{BridgeDatabase, BridgeSession};
 pub use database::Database;
 pub use error::{Error, Problem};
 pub use heads::Heads;
 pub use health::{Collation, Index, Login, PendingRedactions, Sampled, Sizes};
+pub use keys::{BackupVersion, Device, RoomSessions};
 pub use pooler::PoolerRefusal;
 pub use redactions::Bans;
 pub use rooms::{ListedRoom, RoomKind};

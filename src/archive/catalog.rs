@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::lines::Lines;
 use super::lock::Held;
+use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
 use super::{Error, indexes, layout};
@@ -63,6 +64,8 @@ pub struct Catalog {
     /// Other hosts may have its file system too.
     is_shared: bool,
     was_put_there: bool,
+    /// What its encrypted events say, if that is to be told.
+    pub(super) plaintexts: Option<Plaintexts>,
     /// What keeps an export from beginning while it is looked at as it is.
     _still: Option<fs::File>,
 }

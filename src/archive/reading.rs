@@ -20,7 +20,7 @@ pub(crate) mod title;
 use rusqlite::{Connection, InterruptHandle};
 
 use super::lines::Lines;
-use super::{Catalog, Error};
+use super::{Catalog, Error, Plaintexts};
 use numbers::Numbers;
 
 /// How much is remembered of a kind before it is looked up again.
@@ -32,11 +32,18 @@ pub(crate) struct Reader<'c> {
     /// None: no lines are read.
     lines: Option<&'c Lines>,
     numbers: Numbers,
+    /// What encrypted events say, if that is to be told.
+    plaintexts: Option<&'c Plaintexts>,
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
-        Reader { connection, lines, numbers: Numbers::default() }
+        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None }
+    }
+
+    /// Whether it tells what encrypted events say.
+    pub(crate) fn decrypts(&self) -> bool {
+        self.plaintexts.is_some()
     }
 
     /// The number of a room; where the catalog does not know the room, what is equal to no number.
@@ -55,14 +62,14 @@ impl<'c> Reader<'c> {
 impl Catalog {
     /// The archive as it is from one statement to the next.
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.connection, self.lines.as_ref())
+        Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&self.connection, self.lines.as_ref()) }
     }
 
     /// The archive as it is at one time, for as long as `work` reads it: to begin and to end a statement alone costs as much as a
     /// whole look.
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let reading = self.connection.transaction()?;
-        work(&Reader::new(&reading, self.lines.as_ref()))
+        work(&Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&reading, self.lines.as_ref()) })
     }
 
     /// What ends its statements early.

@@ -2,6 +2,7 @@
 //!
 //! Reads the database alone, and leaves no archive behind.
 
+mod decrypting;
 mod document;
 mod moment;
 
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
+use super::keys::{self, KeyArgs};
 use super::lag::InitialCopy;
 use super::log::harmless;
 use super::meant::find;
@@ -27,6 +29,7 @@ use crate::event::{Event, Redaction};
 use crate::export;
 use crate::source::{self, Bans, Database, Row, Rows};
 use crate::views::Asked;
+use decrypting::Decrypting;
 use document::{Document, Written};
 use moment::Moment;
 
@@ -70,6 +73,13 @@ pub(super) struct Args {
     /// in `unsigned` are left out. So is what users said whom the server has erased. What a reply quotes in its own text stays
     #[arg(long)]
     honour_redactions: bool,
+    /// Decrypt what can be, by the keys that the options below name. In JSON lines `type` and `content` are the decrypted ones, those that
+    /// are stored stand under `synapse.encrypted`; of what cannot be read `synapse.undecryptable` says why. In a markdown document what
+    /// was encrypted has a mark. The room is read more than once
+    #[arg(long)]
+    decrypt: bool,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// With --honour-redactions: go on where it may not be read whom the server has erased; what they said stays
     #[arg(long, requires = "honour_redactions")]
     ignore_erased: bool,
@@ -117,7 +127,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         is_connected = true;
-        let ended = dump(args, &database, out, signal, stopped).await;
+        let ended = Box::pin(dump(args, &database, out, signal, stopped)).await;
         // what was being read is cancelled
         database.close().await;
         ended
@@ -135,6 +145,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 /// Refuses options that would do nothing.
 fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    if args.decrypt {
+        args.keys.check()?;
+    } else if args.keys.names_any() {
+        return refused("sources of keys are named, and nothing is decrypted without --decrypt");
+    }
     if args.period().is_some_and(|period| period.is_empty()) {
         return refused("--since is not before --until: no event can be of that period");
     }
@@ -166,16 +181,18 @@ async fn dump(
             knows_erased(args, database)?;
         }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
+        let decrypting =
+            if args.decrypt { Some(Decrypting::begin(&args.keys, database, &room_id).await?) } else { None };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
-        anyhow::Ok((room_id, bans, state))
+        anyhow::Ok((room_id, bans, decrypting, state))
     };
-    let (room_id, bans, state) = tokio::select! {
+    let (room_id, bans, decrypting, state) = tokio::select! {
         begun = begun => begun?,
         Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
     };
     let counter = Counter::new("events read", out.is_terminal());
     if args.format == Format::Markdown {
-        let ended = document(args, database, &room_id, state, out, counter, stopped).await;
+        let ended = document(args, database, &room_id, (state, decrypting), out, counter, stopped).await;
         // a signal that comes when all is written changes nothing
         let number = signal.borrow().filter(|_| ended.is_err());
         return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
@@ -184,6 +201,7 @@ async fn dump(
         database,
         honour_redactions: args.honour_redactions,
         bans,
+        decrypting,
         out,
         counter,
         lines: 0,
@@ -215,14 +233,14 @@ async fn document(
     args: &Args,
     database: &Database,
     room_id: &str,
-    state: Option<Rows>,
+    (state, decrypting): (Option<Rows>, Option<Decrypting>),
     mut out: Output,
     mut counter: Counter,
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
     let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
-    let written = Document { asked, state }.write(database, &mut counter, stopped, &mut out).await;
+    let written = Document { asked, state, decrypting }.write(database, &mut counter, stopped, &mut out).await;
     counter.end();
     let Written { told, off } = written?;
     out.finish()?;
@@ -248,6 +266,7 @@ struct Dump<'a> {
     database: &'a Database,
     honour_redactions: bool,
     bans: Bans,
+    decrypting: Option<Decrypting>,
     out: Output,
     counter: Counter,
     lines: u64,
@@ -287,9 +306,10 @@ impl Dump<'_> {
             self.write(rows).await?;
         }
         let state_lines = self.lines;
+        let asks = args.honour_redactions || self.decrypting.is_some();
         let at = |moment: Option<Moment>| moment.map(|moment| moment.within(args.timezone));
         let (since, until) = (at(args.since), at(args.until));
-        self.write(self.database.room(room_id, since, until, args.honour_redactions)).await?;
+        self.write(self.database.room(room_id, since, until, asks)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
@@ -301,6 +321,9 @@ impl Dump<'_> {
         self.out.finish()?;
         if self.warnings > WARNINGS {
             warn!("{} more of these", self.warnings - WARNINGS);
+        }
+        if let Some(decrypting) = &self.decrypting {
+            keys::report(room_id, decrypting.numbers());
         }
         let events = self.lines - state_lines;
         let state = if args.state { format!(", after {state_lines} of its state") } else { String::new() };
@@ -344,7 +367,12 @@ impl Dump<'_> {
                 }
                 is_first
             });
-            let lines = if self.honour_redactions { self.honoured(&events).await? } else { plain(&events) };
+            let shown = match &mut self.decrypting {
+                Some(decrypting) => decrypting.events(&events).await?,
+                None => Vec::new(),
+            };
+            let shown = if shown.is_empty() { &events } else { &shown };
+            let lines = if self.honour_redactions { self.honoured(&events, shown).await? } else { plain(shown) };
             for event in &events {
                 if let Some(damage) = &event.damage {
                     self.damaged += 1;
@@ -366,7 +394,8 @@ impl Dump<'_> {
         }
     }
 
-    async fn honoured(&mut self, events: &[Box<Event>]) -> Result<String> {
+    /// The lines of events as they are `shown`, of those that are redacted what their redaction leaves of what is stored.
+    async fn honoured(&mut self, events: &[Box<Event>], shown: &[Box<Event>]) -> Result<String> {
         let redactions = self.database.redactions(events.iter().map(Box::as_ref), &self.bans).await?;
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
         let knows_erased = self.database.schema().suffices_for_erased().is_ok();
@@ -380,12 +409,14 @@ impl Dump<'_> {
             Some(Redaction { event, redacted })
         };
         let (mut lines, mut redacted, mut warnings) = (String::new(), 0, Vec::new());
-        for event in events {
+        for (event, shown) in events.iter().zip(shown) {
             let redaction = redaction(event);
             redacted += u64::from(redaction.is_some());
             let honoured = if redaction.is_none() && is_erased(event) {
                 self.erased += 1;
                 event.honouring_erasure()
+            } else if redaction.is_none() {
+                shown.honouring(None)
             } else {
                 event.honouring(redaction)
             };

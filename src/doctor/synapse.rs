@@ -135,6 +135,8 @@ fn lacking(found: fn(&'static str, String) -> Finding, what: &str, problem: Prob
     let what = match problem {
         Problem::Missing(missing, _) => format!("{what} needs what is not there: {missing}"),
         Problem::Unreadable { tables, .. } => format!("{what} needs tables that the role may not read: {tables}"),
+        // it is Synapse's that is looked at
+        Problem::NoBridge => problem.to_string(),
         Problem::Unexpected(what) => format!("the database answered with other types than Synapse's: {what}"),
     };
     Finding { remedy: hint, ..found("tables", what) }

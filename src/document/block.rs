@@ -56,6 +56,17 @@ pub struct Head {
     pub anchor: Anchor,
     /// When.
     pub at: When,
+    /// How it was encrypted, if it was.
+    pub encrypted: Option<Encryption>,
+}
+
+/// How what somebody said was encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// By a session that is its sender's for certain.
+    Authenticated,
+    /// By a session that comes from where anybody may have put it.
+    NotAuthenticated,
 }
 
 /// What somebody said.

@@ -12,8 +12,8 @@ mod writer;
 pub(crate) use cover::cover;
 pub use message::{blocks, emote, in_short, message};
 pub(crate) use page::{
-    INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end, people_head,
-    person_line, room_head,
+    ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end,
+    people_head, person_line, room_head,
 };
 pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
 pub(crate) use writer::Markdown;

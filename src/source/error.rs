@@ -129,6 +129,11 @@ pub enum Problem {
         /// The role, quoted as SQL needs it.
         role: String,
     },
+    /// A bridge's database that is none, or whose store the role may not read.
+    #[error(
+        "this is no database of a bridge that encrypts: it has no crypto_megolm_inbound_session that the role may read"
+    )]
+    NoBridge,
     /// `stream_ordering` is no integer, or the like.
     #[error("the database answered with other types than Synapse's: {0}")]
     Unexpected(String),
@@ -142,9 +147,17 @@ impl Problem {
             Problem::Missing(_, role) => Some(format!(
                 "check the database's name, and that the role may use its schema (GRANT USAGE ON SCHEMA public TO {role})"
             )),
+            Problem::Unreadable { tables, .. }
+                if tables.contains("e2e_room_keys") || tables.contains("account_data") =>
+            {
+                Some("run sql/reader_role_keys.sql, which grants what keys need beside sql/reader_role.sql".to_owned())
+            }
             Problem::Unreadable { tables, role } => Some(format!(
                 "run sql/reader_role.sql, which grants all that is needed; or, as the tables' owner, on the primary, run: GRANT SELECT ON {tables} TO {role};"
             )),
+            Problem::NoBridge => {
+                Some("check the database's name; sql/reader_role_bridge.sql makes a role that may read it".to_owned())
+            }
             Problem::Unexpected(_) => None,
         }
     }

@@ -5,11 +5,13 @@
 #[macro_use]
 mod statement;
 mod events;
+mod keys;
 mod rooms;
 mod server;
 mod stored;
 
 pub(super) use events::*;
+pub(super) use keys::*;
 pub(super) use rooms::*;
 pub(super) use server::*;
 pub(super) use statement::{Columns, Query, Statement};
@@ -21,8 +23,12 @@ pub(super) fn named(name: &str, columns: Columns, knowing: bool) -> Option<State
     if let Some(page) = stored::ALL.iter().find(|page| page.name() == name) {
         return Some(page.statement(columns, known));
     }
-    let mut all = [events::all(), rooms::all(), server::all()].into_iter().flatten();
-    all.find(|statement| statement.name == name).map(|statement| statement.over(columns))
+    let mut all = [events::all(), keys::all(), rooms::all(), server::all()].into_iter().flatten();
+    let slots = [("forwarded", keys::forwarded(false))];
+    let over = |statement: Statement| {
+        Statement { sql: statement::fill(&statement.sql, &slots).into(), ..statement }.over(columns)
+    };
+    all.find(|statement| statement.name == name).map(over)
 }
 
 #[cfg(test)]
@@ -36,7 +42,7 @@ mod tests {
             for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql")).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.file_stem().unwrap().to_str().unwrap();
-                if ["reader_role", "stored"].contains(&name) {
+                if path.is_dir() || name.starts_with("reader_role") || name == "stored" {
                     continue;
                 }
                 for knowing in [false, true] {

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
-use crate::document::block::{Block, Head, Writer};
+use crate::document::block::{Block, Encryption, Head, Writer};
 use crate::document::fold::{Fold, Phrase};
 use crate::document::line::{Anchor, Name};
 use crate::document::page::Tally;
@@ -44,7 +44,10 @@ impl<'w> Telling<'w> {
             *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
         });
         self.speaker = Some((event.sender.clone(), name.clone(), at));
-        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: scene.here(event.at) })
+        let encrypted = event.encrypted.map(|encrypted| {
+            if encrypted.authenticated { Encryption::Authenticated } else { Encryption::NotAuthenticated }
+        });
+        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: scene.here(event.at), encrypted })
     }
 
     /// What follows is under a name of its own.

@@ -118,5 +118,8 @@ pub fn document_cover(
         zone: asked.zone,
     };
     out.write_all(markdown::cover(&cover).as_bytes()).map_err(Error::Transcript)?;
+    if reader.decrypts() {
+        out.write_all(markdown::ENCRYPTED_HEAD.as_bytes()).map_err(Error::Transcript)?;
+    }
     Ok(Told { events: extent.events, messages: tally.messages, days })
 }

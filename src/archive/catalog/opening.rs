@@ -227,6 +227,7 @@ impl Catalog {
             lines: None,
             is_shared,
             was_put_there: false,
+            plaintexts: None,
             _still: still,
         })
     }

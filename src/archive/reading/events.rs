@@ -35,6 +35,15 @@ pub(crate) struct CatalogEvent {
     pub(crate) redacts: Option<String>,
     pub(crate) redacted_by: Option<String>,
     pub(crate) censored: bool,
+    /// It was encrypted, and this is what it says.
+    pub(crate) encrypted: Option<Encrypted>,
+}
+
+/// How what an event says was encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encrypted {
+    /// Whether its session is vouched for.
+    pub(crate) authenticated: bool,
 }
 
 /// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
@@ -99,7 +108,17 @@ impl CatalogEvent {
         row: &Row<'_>,
     ) -> Result<CatalogEvent, Error> {
         let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
-        Ok(CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? })
+        CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
+    }
+
+    /// The same event with what it says, if that is known and to be told.
+    fn decrypted(mut self, reader: &Reader<'_>) -> Result<CatalogEvent, Error> {
+        let Some(plaintexts) = reader.plaintexts.filter(|_| self.kind() == "m.room.encrypted") else { return Ok(self) };
+        if let Some(plaintext) = plaintexts.get(&self.event_id)? {
+            self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            (self.kind, self.content) = (Some(plaintext.kind), Some(plaintext.content));
+        }
+        Ok(self)
     }
 
     /// The same, and its line is not read.
@@ -120,6 +139,7 @@ impl CatalogEvent {
             redacts: row.get(12)?,
             redacted_by: row.get(13)?,
             censored: row.get(14)?,
+            encrypted: None,
         })
     }
 
@@ -158,6 +178,9 @@ impl CatalogEvent {
             Some("of somebody else’s message")
         } else if self.kind != target.kind {
             Some("of another type")
+        } else if self.encrypted.is_none() && target.encrypted.is_some() {
+            // whoever has the server could have made it
+            Some("in clear of an encrypted message")
         } else if target.state_key.is_some() {
             Some("of a state event")
         } else if target.is_edit() {

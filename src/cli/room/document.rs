@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 use tracing::warn;
 
-use crate::archive::{Archive, Interrupt, Opening, Selection};
+use super::decrypting::Decrypting;
+use crate::archive::{Archive, Interrupt, Opening, Plaintexts, Selection};
+use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
 use crate::document::markdown::code_cell;
@@ -26,6 +28,8 @@ pub(super) struct Document<'a> {
     pub(super) asked: Asked<'a>,
     /// The room's state as it is now, to be put in front.
     pub(super) state: Option<Rows>,
+    /// What decrypts it.
+    pub(super) decrypting: Option<Decrypting>,
 }
 
 /// What was written.
@@ -47,7 +51,7 @@ impl Document<'_> {
         stop: export::Stop,
         out: &mut dyn Write,
     ) -> Result<Written> {
-        let Document { asked, state } = self;
+        let Document { asked, state, decrypting } = self;
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
             // others of the machine may look into where it is made
@@ -67,9 +71,21 @@ impl Document<'_> {
         export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
         let off = heard.damaged + heard.duplicates;
         let mut out = Stoppable { out, stopped };
-        let archive = archive.lock().await;
+        let mut archive = archive.lock().await;
+        let decrypts = decrypting.is_some();
+        if let Some(mut decrypting) = decrypting {
+            let plaintexts = Plaintexts::new(temporary.0.path())?;
+            Box::pin(decrypting.all(database, asked.room_id, &plaintexts, &out.stopped)).await?;
+            keys::report(asked.room_id, decrypting.numbers());
+            archive.read_with(plaintexts);
+        }
         let mut days = tempfile::spooled_tempfile_in(IN_MEMORY, temporary.0.path());
-        let tally = views::document_days(&archive, &asked, &mut BufWriter::new(&mut days))?;
+        // what was encrypted is told twice, as it may be in no file
+        let tally = if decrypts {
+            views::document_days(&archive, &asked, &mut io::sink())?
+        } else {
+            views::document_days(&archive, &asked, &mut BufWriter::new(&mut days))?
+        };
         days.rewind()?;
         let made = (chrono::Utc::now().timestamp_millis(), database.server_name());
         let told = views::document_cover(&archive, &asked, tally, made, &mut out)?;
@@ -79,7 +95,11 @@ impl Document<'_> {
             let bans = if reads_bans { database.bans(asked.room_id).await? } else { Bans::default() };
             write_state(state, database, &bans, asked.show_redacted, &mut out).await?;
         }
-        io::copy(&mut days, &mut out)?;
+        if decrypts {
+            views::document_days(&archive, &asked, &mut out)?;
+        } else {
+            io::copy(&mut days, &mut out)?;
+        }
         out.flush()?;
         Ok(Written { told, off })
     }

@@ -92,6 +92,10 @@ pub(crate) fn people_end() -> &'static str {
     "\nand others\n"
 }
 
+/// What a document says of its marks, if it has what was encrypted.
+pub(crate) const ENCRYPTED_HEAD: &str = "🔒: it was encrypted. 🔒?: it was, and its key comes from where anybody with the server may \
+have put it: who sent it is not authenticated.\n\n";
+
 /// What stands above a day's blocks.
 pub(crate) fn day_head(of: &DayHead<'_>) -> String {
     let mut head = String::from("---\n");

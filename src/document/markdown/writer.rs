@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::super::block::{
-    Answer, Block, Edited, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread, Writer,
+    Answer, Block, Edited, Encryption, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread,
+    Writer,
 };
 use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
 use super::super::message::Manner;
@@ -194,7 +195,12 @@ pub(super) fn room_link(room: &RoomLink, cell: bool) -> String {
 
 /// How what somebody says begins: the name, unless it stands above already, the place and the time.
 fn head(head: &Head, name: &str) -> String {
-    let place = format!("{}{}", anchor(head.anchor.as_str()), head.at);
+    let mark = match head.encrypted {
+        None => "",
+        Some(Encryption::Authenticated) => " 🔒",
+        Some(Encryption::NotAuthenticated) => " 🔒?",
+    };
+    let place = format!("{}{}{mark}", anchor(head.anchor.as_str()), head.at);
     if head.goes_on { place } else { format!("**{name}** · {place}") }
 }
 
@@ -355,6 +361,7 @@ mod tests {
             goes_on,
             anchor: anchor(),
             at: When::here(Some(0), Zone::default()),
+            encrypted: None,
         };
         let saying = Saying::Message(Message::of("m.room.message", content, false));
         Said { head, thread: None, quote: None, saying, edited: None }

@@ -32,6 +32,12 @@ impl<T> Query<T> {
         (self.read)(row)
     }
 
+    /// The same statement with its slots filled.
+    pub(in crate::source) fn filled(self, slots: &[(&str, &str)]) -> Query<T> {
+        let sql = fill(&self.statement.sql, slots).into();
+        Query { statement: Statement { sql, ..self.statement }, ..self }
+    }
+
     /// The same statement over the columns that a database has.
     pub(in crate::source) fn over(self, columns: Columns) -> Query<T> {
         Query { statement: self.statement.over(columns), ..self }

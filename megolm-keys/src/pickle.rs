@@ -1,0 +1,59 @@
+//! Sessions as libolm has pickled them, in the stores of mautrix' bridges and of others that share their tables.
+
+use vodozemac::megolm::InboundGroupSession;
+use zeroize::Zeroizing;
+
+use crate::{Session, Unusable, Vouched};
+
+/// The pickle keys that are written in the programs themselves, which is why they protect nothing: mautrix-python and older
+/// bridges in Go, those for `WhatsApp` and its likes, for Google Messages, for iMessage, for `GroupMe`; maubot.
+pub const KNOWN_KEYS: [&str; 6] = [
+    "mautrix.bridge.e2ee",
+    "maunium.net/go/mautrix-whatsapp",
+    "go.mau.fi/mautrix-gmessages",
+    "go.mau.fi/mautrix-imessage",
+    "github.com/beeper/groupme",
+    "mau.crypto",
+];
+
+/// The longest pickle that is looked at; libolm's have 416 bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// The keys that are tried, the one that opened the last pickle first.
+#[derive(Default)]
+pub struct PickleKeys(Vec<Zeroizing<Vec<u8>>>);
+
+impl PickleKeys {
+    /// Those that are given, and those that are known after them.
+    pub fn new(given: impl IntoIterator<Item = Zeroizing<Vec<u8>>>) -> PickleKeys {
+        let known = KNOWN_KEYS.iter().map(|key| Zeroizing::new(key.as_bytes().to_vec()));
+        PickleKeys(given.into_iter().chain(known).collect())
+    }
+
+    /// Opens the pickle of a session.
+    pub fn open(
+        &mut self,
+        pickle: &[u8],
+        session_id: &str,
+        sender_key: Option<&str>,
+        vouched: Vouched,
+    ) -> Result<Session, Unusable> {
+        let text = std::str::from_utf8(pickle).map_err(|_| Unusable::Damaged)?;
+        let text = text.trim().trim_end_matches('=');
+        if text.is_empty() || text.len() > LONGEST {
+            return Err(Unusable::Damaged);
+        }
+        let opened = self.0.iter().enumerate().find_map(|(place, key)| {
+            InboundGroupSession::from_libolm_pickle(text, key).ok().map(|session| (place, session))
+        });
+        let (place, inner) = opened.ok_or(Unusable::Locked)?;
+        self.0[..=place].rotate_right(1);
+        Session::new(inner, session_id, sender_key, vouched)
+    }
+}
+
+impl std::fmt::Debug for PickleKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PickleKeys({})", self.0.len())
+    }
+}

@@ -1,0 +1,142 @@
+//! `synapse-export keys`: what sources of keys there are, and what they open.
+//!
+//! Shows numbers, ids and names of sources; never a key, never what an event says.
+
+mod args;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::Result;
+use serde_json::json;
+use tokio::sync::watch;
+use tracing::info;
+
+pub(super) use args::KeyArgs;
+
+use super::Outcome;
+use super::database::DatabaseArgs;
+use super::meant::find;
+use super::output::Output;
+use super::report::{Counter, counted, shown};
+use super::signals::{Now, first, watch_signals};
+use crate::event::Event;
+use crate::keys::{Decrypter, Read, Sources};
+use crate::source::{self, Database, Row};
+
+/// Look at the keys of encrypted rooms
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Open the sources of keys that are named, and tell what they have: how many sessions of which rooms; of rooms that are named, how many
+    /// events they open, and why not the others
+    Check(Check),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    /// Rooms whose events are tried: ids, aliases, names, or parts of one
+    rooms: Vec<String>,
+    /// As JSON, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(command: &Command) -> Result<Outcome> {
+    let Command::Check(args) = command;
+    args.keys.check()?;
+    let config = args.database.config()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (stop, _stopped) = watch::channel(false);
+        let signal = watch_signals(stop, Now::is("stopping"))?;
+        let database = tokio::select! {
+            database = Database::connect(&config) => database?,
+            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+        };
+        let ended = tokio::select! {
+            checked = check(args, &database) => checked.map(|()| Outcome::Done),
+            Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
+        };
+        database.close().await;
+        ended
+    })
+}
+
+async fn check(args: &Check, database: &Database) -> Result<()> {
+    let mut sources = args.keys.open(database).await?;
+    let mut out = Output::stdout();
+    let all = sources.rooms().await?;
+    for (name, rooms) in &all {
+        if args.json {
+            writeln!(out, "{}", json!({ "source": name, "rooms": rooms }))?;
+            continue;
+        }
+        let sessions = rooms.iter().map(|room| room.sessions).sum();
+        writeln!(out, "{}: {} of {}", shown(name), counted(sessions, "session"), counted(rooms.len() as u64, "room"))?;
+        for room in rooms {
+            let mut line = format!("  {}  {}", shown(&room.room_id), counted(room.sessions, "session"));
+            if let Some(index) = room.first_index.filter(|index| *index > 0) {
+                let _ = write!(line, ", none from before index {index}");
+            }
+            if room.withheld > 0 {
+                let _ = write!(line, ", {} withheld", room.withheld);
+            }
+            writeln!(out, "{line}")?;
+        }
+    }
+    for name in &args.rooms {
+        let room_id = find(database, name).await?;
+        let read;
+        (read, sources) = try_room(database, sources, &room_id, out.is_terminal()).await?;
+        if args.json {
+            writeln!(out, "{}", json!({ "room_id": room_id, "read": read }))?;
+        } else {
+            writeln!(out, "{}: {}", shown(&room_id), told(&read))?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// Decrypts all of a room, to count what can be read.
+async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: bool) -> Result<(Read, Sources)> {
+    let mut decrypter = Decrypter::new(database, sources, room_id)?;
+    decrypter.look_through().await?;
+    let mut counter = Counter::new("events tried", quiet);
+    let mut rows = database.room(room_id, None, None, true);
+    let mut count = 0;
+    loop {
+        let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
+        if chunk.is_empty() {
+            break;
+        }
+        let events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
+        let events: Vec<&Event> = events.iter().map(Box::as_ref).collect();
+        decrypter.decrypt(&events).await?;
+        count += events.len() as u64;
+        counter.at(count);
+    }
+    counter.end();
+    let read = decrypter.numbers().clone();
+    Ok((read, decrypter.into_sources()))
+}
+
+/// What became of encrypted events, in words.
+pub(super) fn told(read: &Read) -> String {
+    let mut told = format!("{}, {} readable", counted(read.encrypted, "encrypted event"), read.readable);
+    if read.not_authenticated > 0 {
+        let _ = write!(told, " ({} by sessions that are not authenticated)", read.not_authenticated);
+    }
+    for (reason, count) in &read.refused {
+        let _ = write!(told, ", {count} {}", reason.replace('_', " "));
+    }
+    told
+}
+
+/// Says what became of a room's encrypted events.
+pub(super) fn report(room_id: &str, read: &Read) {
+    info!(room_id, encrypted = read.encrypted, readable = read.readable, "{}: {}", shown(room_id), told(read));
+}

@@ -1,0 +1,114 @@
+//! A user's key backup in Synapse's database: all versions that something given opens.
+
+use std::sync::Arc;
+
+use megolm_keys::backup::{BackupKey, Version};
+use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
+use tracing::info;
+
+use super::sources::{Found, Held, Source, SourceRoom};
+use super::{Error, Given, Sources};
+use crate::source::Database;
+
+/// A version of a backup, and its key.
+pub(super) struct Backup {
+    database: Database,
+    user_id: String,
+    version: i64,
+    key: Arc<BackupKey>,
+}
+
+impl Backup {
+    pub(super) fn name(&self) -> String {
+        format!("key backup of {}, version {}", self.user_id, self.version)
+    }
+
+    pub(super) async fn look_up(&self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+        let rows = self.database.backup_sessions(&self.user_id, self.version, room_id, ids).await?;
+        let opened = rows.into_iter().map(|(id, data)| {
+            let held = self.key.open(&data, &id).map_or_else(Held::Unusable, |session| Held::Session(session.into()));
+            (id, held)
+        });
+        Ok(opened.collect())
+    }
+
+    pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
+        let rooms = self.database.backup_rooms(&self.user_id, self.version).await?;
+        Ok(rooms.into_iter().map(SourceRoom::from).collect())
+    }
+}
+
+impl Sources {
+    /// Adds the versions of a user's key backup that something given opens; at least one has to be.
+    pub async fn add_backup(&mut self, database: &Database, user_id: &str, given: &Given) -> Result<(), Error> {
+        let versions = database.backup_versions(user_id).await?;
+        if versions.is_empty() {
+            return Err(Error::NoBackup(user_id.to_owned()));
+        }
+        let known: Vec<(i64, Version)> = versions
+            .iter()
+            .filter_map(|it| Some((it.version, Version::parse(&it.algorithm, &it.auth_data)?)))
+            .collect();
+        let mut keys = as_they_are(given);
+        let mut found = opened(&known, &keys);
+        if found.is_empty() {
+            keys.extend(from_storage(database, user_id, given).await?);
+            for secret in &given.secrets {
+                if let Secret::Passphrase(passphrase) = secret {
+                    keys.extend(known.iter().filter_map(|(_, version)| version.key_of(passphrase).map(Arc::new)));
+                }
+            }
+            found = opened(&known, &keys);
+        }
+        if found.is_empty() {
+            return Err(Error::Locked(format!("the key backup of {user_id} ({} versions)", versions.len())));
+        }
+        let closed = versions.len() - found.len();
+        if closed > 0 {
+            info!(
+                user_id,
+                closed,
+                "of the key backup of {user_id}, {closed} of {} versions have another key",
+                versions.len()
+            );
+        }
+        for (version, key) in found {
+            let backup = Backup { database: database.clone(), user_id: user_id.to_owned(), version, key };
+            self.add(Source::Backup(backup));
+        }
+        Ok(())
+    }
+}
+
+/// The recovery keys, each as if it were a backup's.
+fn as_they_are(given: &Given) -> Vec<Arc<BackupKey>> {
+    let keys = given.secrets.iter().filter_map(|secret| match secret {
+        Secret::Key(key) => Some(Arc::new(BackupKey::new(key))),
+        Secret::Passphrase(_) => None,
+    });
+    keys.collect()
+}
+
+/// The keys of backups that are in secret storage, and that something given opens.
+async fn from_storage(database: &Database, user_id: &str, given: &Given) -> Result<Vec<Arc<BackupKey>>, Error> {
+    let mut read = SecretStorage::default();
+    let storage = if let Some(storage) = &given.secret_storage {
+        storage
+    } else {
+        for (kind, content) in database.secret_storage(user_id).await? {
+            read.insert(kind, content);
+        }
+        &read
+    };
+    let secrets = given.secrets.iter().flat_map(|secret| storage.secrets(BACKUP, secret));
+    Ok(secrets.filter_map(|secret| BackupKey::from_secret(&secret).map(Arc::new)).collect())
+}
+
+/// Which versions keys open.
+fn opened(versions: &[(i64, Version)], keys: &[Arc<BackupKey>]) -> Vec<(i64, Arc<BackupKey>)> {
+    let fitting = versions.iter().filter_map(|(number, version)| {
+        let key = keys.iter().find(|key| version.is_opened_by(key))?;
+        Some((*number, Arc::clone(key)))
+    });
+    fitting.collect()
+}

@@ -1,0 +1,82 @@
+//! A bridge's crypto store in PostgreSQL.
+
+use megolm_keys::Vouched;
+use megolm_keys::pickle::PickleKeys;
+
+use super::sources::{Found, Held, Source, SourceRoom};
+use super::{Error, Given, Sources};
+use crate::config::Config;
+use crate::source::{BridgeDatabase, BridgeSession, RoomSessions};
+
+/// A bridge's database, and what opens its pickles.
+pub(super) struct Bridge {
+    database: BridgeDatabase,
+    name: String,
+    keys: PickleKeys,
+}
+
+impl Bridge {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+        let rows = self.database.sessions(ids).await.map_err(|source| self.failed(source))?;
+        Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+    }
+
+    pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
+        let mut all = Vec::<SourceRoom>::new();
+        for account in self.database.accounts() {
+            let rooms = self.database.rooms(account).await.map_err(|source| self.failed(source))?;
+            for room in rooms.into_iter().map(SourceRoom::from) {
+                match all.iter_mut().find(|known| known.room_id == room.room_id) {
+                    Some(known) => {
+                        known.sessions += room.sessions;
+                        known.withheld += room.withheld;
+                    }
+                    None => all.push(room),
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn failed(&self, source: crate::source::Error) -> Error {
+        Error::Bridge { name: self.name.clone(), source }
+    }
+}
+
+/// What a row of a bridge's store says.
+pub(super) fn held(row: BridgeSession, room_id: &str, keys: &mut PickleKeys) -> (String, Held) {
+    let BridgeSession { session_id, sender_key, room_id: own, pickle, withheld_code, forwarded } = row;
+    if own != room_id {
+        return (session_id, Held::OtherRoom);
+    }
+    let vouched = if forwarded { Vouched::Forwarder } else { Vouched::Device };
+    let held = match pickle {
+        None => Held::Withheld(withheld_code.unwrap_or_default()),
+        Some(pickle) => keys
+            .open(&pickle, &session_id, sender_key.as_deref(), vouched)
+            .map_or_else(Held::Unusable, |session| Held::Session(session.into())),
+    };
+    (session_id, held)
+}
+
+impl Sources {
+    /// Adds the database of a bridge; `name` says which, without a password.
+    pub async fn add_bridge(&mut self, config: &Config, name: String, given: &Given) -> Result<(), Error> {
+        let database = BridgeDatabase::connect(config).await;
+        let database = database.map_err(|source| Error::Bridge { name: name.clone(), source })?;
+        let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
+        self.add(Source::Bridge(Bridge { database, name, keys }));
+        Ok(())
+    }
+}
+
+impl From<RoomSessions> for SourceRoom {
+    fn from(of: RoomSessions) -> SourceRoom {
+        let RoomSessions { room_id, sessions, withheld, first_index } = of;
+        SourceRoom { room_id, sessions, withheld, first_index }
+    }
+}

@@ -1,0 +1,95 @@
+//! Key files that clients have exported: their sessions are kept in memory, in few bytes each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use megolm_keys::Kept;
+use megolm_keys::key_file::{self, KeyFile};
+use tracing::warn;
+
+use super::sources::{Found, Held, Source, SourceRoom};
+use super::{Error, Given, Sources};
+
+/// A file's sessions.
+pub(super) struct KeyFiles {
+    path: PathBuf,
+    rooms: Vec<String>,
+    /// By their ids; the room by its place.
+    sessions: HashMap<String, Vec<(usize, Kept)>>,
+    first: BTreeMap<usize, SourceRoom>,
+}
+
+impl KeyFiles {
+    pub(super) fn name(&self) -> String {
+        format!("key file {}", self.path.display())
+    }
+
+    pub(super) fn look_up(&self, room_id: &str, ids: &[&str]) -> Found {
+        let mut found = Found::new();
+        for id in ids {
+            for (room, kept) in self.sessions.get(*id).into_iter().flatten() {
+                let held = if self.rooms[*room] == room_id {
+                    kept.open().map_or_else(Held::Unusable, |session| Held::Session(session.into()))
+                } else {
+                    Held::OtherRoom
+                };
+                found.push(((*id).to_owned(), held));
+            }
+        }
+        found
+    }
+
+    pub(super) fn rooms(&self) -> Vec<SourceRoom> {
+        let mut rooms: Vec<SourceRoom> = self.first.values().cloned().collect();
+        rooms.sort_by(|one, other| one.room_id.cmp(&other.room_id));
+        rooms
+    }
+}
+
+impl Sources {
+    /// Adds a key file, which one of the passphrases that are given opens.
+    pub fn add_key_file(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
+        let mut opened = None;
+        for passphrase in &given.passphrases {
+            let file = File::open(path).map_err(|error| Error::file(path, error))?;
+            match KeyFile::open(file, passphrase) {
+                Ok(file) => {
+                    opened = Some(file);
+                    break;
+                }
+                Err(key_file::Error::Passphrase) => {}
+                Err(error) => return Err(Error::file(path, error)),
+            }
+        }
+        let file = opened
+            .ok_or_else(|| Error::file(path, "no passphrase that was given opens it (--key-file-passphrase-file)"))?;
+        let mut files =
+            KeyFiles { path: path.to_owned(), rooms: Vec::new(), sessions: HashMap::new(), first: BTreeMap::new() };
+        let (mut places, mut unusable) = (HashMap::<String, usize>::new(), 0_u64);
+        file.each(&mut |room_id, session| {
+            let Ok(session) = session else {
+                unusable += 1;
+                return;
+            };
+            let place = *places.entry(room_id.to_owned()).or_insert_with(|| {
+                files.rooms.push(room_id.to_owned());
+                files.rooms.len() - 1
+            });
+            let room = files
+                .first
+                .entry(place)
+                .or_insert_with(|| SourceRoom { room_id: room_id.to_owned(), ..SourceRoom::default() });
+            room.sessions += 1;
+            let index = u64::from(session.first_index());
+            room.first_index = Some(room.first_index.map_or(index, |first| first.min(index)));
+            files.sessions.entry(session.id()).or_default().push((place, session.keep()));
+        })
+        .map_err(|error| Error::file(path, error))?;
+        if unusable > 0 {
+            warn!(unusable, "in the key file {}, {unusable} entries are no sessions that can be used", path.display());
+        }
+        self.add(Source::Files(files));
+        Ok(())
+    }
+}

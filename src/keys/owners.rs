@@ -1,0 +1,68 @@
+//! Whose sessions are: the users of the devices that made them, as Synapse's tables have them.
+
+use std::collections::{HashMap, HashSet};
+
+use megolm_keys::Owner;
+use serde_json::Value;
+
+use super::Error;
+use crate::source::{Database, Device};
+
+/// How many users are asked about at once.
+const AT_ONCE: usize = 500;
+
+/// Users by the Curve25519 keys of their devices: those of whom there are encrypted events, and those of application services.
+#[derive(Default)]
+pub(super) struct Owners {
+    users: Vec<Owner>,
+    devices: HashMap<[u8; 32], usize>,
+    asked: HashSet<String>,
+}
+
+impl Owners {
+    /// Looks up the devices of users, as far as it has not.
+    pub(super) async fn ask(&mut self, database: &Database, users: &[String]) -> Result<(), Error> {
+        if self.asked.is_empty() {
+            for device in database.appservice_devices().await? {
+                self.add(&device);
+            }
+        }
+        let new: Vec<&str> = users.iter().map(String::as_str).filter(|user| !self.asked.contains(*user)).collect();
+        for users in new.chunks(AT_ONCE) {
+            for device in database.devices(users).await? {
+                self.add(&device);
+            }
+        }
+        self.asked.extend(users.iter().cloned());
+        Ok(())
+    }
+
+    /// The owner of a session, by the key of the device that made it.
+    pub(super) fn of(&self, sender_key: Option<[u8; 32]>) -> Option<&Owner> {
+        self.devices.get(&sender_key?).map(|user| &self.users[*user])
+    }
+
+    fn add(&mut self, device: &Device) {
+        let owner = Owner { user_id: device.user_id.clone(), appservice: device.appservice_id.clone() };
+        let user = match self.users.last() {
+            Some(last) if *last == owner => self.users.len() - 1,
+            _ => {
+                self.users.push(owner);
+                self.users.len() - 1
+            }
+        };
+        for key in keys(&device.keys) {
+            // of several who claim a key the first one: nobody takes another's
+            self.devices.entry(key).or_insert(user);
+        }
+    }
+}
+
+/// The Curve25519 keys that a device's `keys` have.
+fn keys(json: &str) -> Vec<[u8; 32]> {
+    let device: Value = serde_json::from_str(json).unwrap_or_default();
+    // remote servers' devices stand a level deeper
+    let keys = device.get("keys").and_then(|keys| keys.get("keys").or(Some(keys))).and_then(Value::as_object);
+    let curve = keys.into_iter().flatten().filter(|(name, _)| name.starts_with("curve25519:"));
+    curve.filter_map(|(_, key)| megolm_keys::curve25519(key.as_str()?)).collect()
+}

@@ -1,0 +1,97 @@
+//! A bridge's crypto store in a file of SQLite's, which is opened to be read only.
+
+use std::path::{Path, PathBuf};
+
+use megolm_keys::pickle::PickleKeys;
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::bridge::held;
+use super::sources::{Found, Source, SourceRoom};
+use super::{Error, Given, Sources};
+use crate::source::BridgeSession;
+
+/// A file, and what opens its pickles.
+pub(super) struct BridgeStore {
+    path: PathBuf,
+    connection: Connection,
+    sessions: String,
+    keys: PickleKeys,
+}
+
+impl BridgeStore {
+    pub(super) fn name(&self) -> String {
+        format!("bridge store {}", self.path.display())
+    }
+
+    pub(super) fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+        let read = |connection: &Connection| -> rusqlite::Result<Vec<BridgeSession>> {
+            let mut statement = connection.prepare_cached(&self.sessions)?;
+            let mut rows = Vec::new();
+            for id in ids {
+                for row in statement.query_map([id], session)? {
+                    rows.push(row?);
+                }
+            }
+            Ok(rows)
+        };
+        let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
+        Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+    }
+
+    pub(super) fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
+        let read = || -> rusqlite::Result<Vec<SourceRoom>> {
+            let sql = "select room_id, count(session), count(*) - count(session) from crypto_megolm_inbound_session
+                        where room_id <> '' group by room_id order by room_id";
+            let room = |row: &Row<'_>| {
+                let (sessions, withheld) = (row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs());
+                Ok(SourceRoom { room_id: row.get(0)?, sessions, withheld, first_index: None })
+            };
+            self.connection.prepare(sql)?.query_map([], room)?.collect()
+        };
+        read().map_err(Error::sqlite(self.name()))
+    }
+}
+
+fn session(row: &Row<'_>) -> rusqlite::Result<BridgeSession> {
+    let trimmed = |text: String| text.trim_end().to_owned();
+    Ok(BridgeSession {
+        session_id: trimmed(row.get(0)?),
+        sender_key: row.get::<_, Option<String>>(1)?.map(trimmed),
+        room_id: row.get(2)?,
+        pickle: row.get(3)?,
+        withheld_code: row.get(4)?,
+        forwarded: row.get(5)?,
+    })
+}
+
+impl Sources {
+    /// Adds a bridge's file.
+    pub fn add_store(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
+        let open = || -> rusqlite::Result<(Connection, bool)> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(std::time::Duration::from_secs(10))?;
+            connection.execute_batch("pragma trusted_schema = off; pragma cell_size_check = on")?;
+            let sql =
+                "select count(*) > 0 from pragma_table_info('crypto_megolm_inbound_session') where name = 'key_source'";
+            let has_source = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok((connection, has_source))
+        };
+        let (connection, has_source) = open().map_err(Error::sqlite(path.display().to_string()))?;
+        let forwarded = if has_source {
+            "coalesce(key_source, '') not in ('', 'direct')"
+        } else {
+            "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
+        };
+        // an index begins with the account: of few accounts, each is looked at
+        let sessions = format!(
+            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded}
+               from crypto_megolm_inbound_session
+              where account_id in (select distinct account_id from crypto_megolm_inbound_session) and session_id = ?1"
+        );
+        connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
+        let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
+        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, keys }));
+        Ok(())
+    }
+}

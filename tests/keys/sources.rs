@@ -1,0 +1,159 @@
+//! Sources of keys: what opens each, and what is said when nothing does.
+
+use serde_json::Value;
+
+use super::{ALICE, BOB, Lab, ROOMS, options};
+
+/// How many of all rooms' events can be read, and what was said of sources.
+#[track_caller]
+fn readable(lab: &Lab, sources: &[&str]) -> (u64, Vec<Value>) {
+    let ended = lab.run(&[&["keys", "check", "--json"], &ROOMS[..], sources].concat());
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let lines: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (rooms, sources): (Vec<Value>, Vec<Value>) = lines.into_iter().partition(|line| line.get("read").is_some());
+    assert_eq!(rooms.len(), ROOMS.len());
+    (rooms.iter().map(|room| room["read"]["readable"].as_u64().unwrap()).sum(), sources)
+}
+
+#[test]
+fn a_backup_opens_with_whatever_its_user_has() {
+    let lab = Lab::new("opens");
+    let all = readable(&lab, &options(&[lab.backup("bob", BOB)])).0;
+    assert!(all > 5);
+    let own = lab.file("own", &lab.person("bob", "backup_key"));
+    assert_eq!(readable(&lab, &["--backup-user", BOB, "--recovery-key-file", &own]).0, all);
+    let passphrase = lab.file("passphrase", &(lab.person("bob", "passphrase") + "\n"));
+    assert_eq!(readable(&lab, &["--backup-user", BOB, "--passphrase-file", &passphrase]).0, all);
+    // a file in place of the table
+    let storage = lab.synapse.query_one_text(&format!(
+        "select json_object_agg(account_data_type, content::json)::text from account_data where user_id = '{BOB}'"
+    ));
+    lab.synapse.execute("drop table account_data");
+    let storage = lab.file("storage.json", &storage);
+    let (recovery, storage) = (lab.backup("bob", BOB), vec!["--secret-storage-file".to_owned(), storage]);
+    assert_eq!(readable(&lab, &options(&[recovery, storage])).0, all);
+    // a key of a version that was deleted opens that version, which is empty
+    let old = lab.file("old", &lab.person("bob", "old_backup_key"));
+    let (read, sources) = readable(&lab, &["--backup-user", BOB, "--recovery-key-file", &old]);
+    assert_eq!((read, &sources[0]["source"]), (0, &format!("key backup of {BOB}, version 1").into()));
+}
+
+#[test]
+fn a_superseded_version_is_looked_at_too() {
+    let lab = Lab::new("superseded");
+    let before = readable(&lab, &options(&[lab.backup("alice", ALICE)]));
+    lab.synapse.execute(&format!("update e2e_room_keys_versions set deleted = 1 where user_id = '{ALICE}'"));
+    assert_eq!(readable(&lab, &options(&[lab.backup("alice", ALICE)])), before);
+}
+
+#[test]
+fn the_store_of_a_bridge_opens_by_the_keys_that_are_known_and_that_of_its_configuration() {
+    let lab = Lab::new("pickles");
+    // one of two accounts has a key of its own, the other one that is known
+    let (known, _) = readable(&lab, &["--bridge-database", &lab.bridge.dsn()]);
+    let (all, sources) = readable(&lab, &options(&[lab.bridge()]));
+    assert!(known > 5 && all > known, "{known} {all}");
+    let withheld: u64 =
+        sources[0]["rooms"].as_array().unwrap().iter().map(|room| room["withheld"].as_u64().unwrap()).sum();
+    assert_eq!(withheld, 1);
+    let config = format!(
+        "database:\n  type: postgres\n  uri: {}\nencryption:\n  pickle_key: {}\nother: {{secret: 1}}\n",
+        lab.bridge.url(),
+        lab.secrets["pickle_keys"][""].as_str().unwrap()
+    );
+    let config = lab.file("config.yaml", &config);
+    assert_eq!(readable(&lab, &["--bridge-config", &config]).0, all);
+    // what is locked is said to be
+    let ended = lab.run(&["keys", "check", ROOMS[0], "--bridge-database", &lab.bridge.dsn()]);
+    assert!(ended.stdout.contains("session cannot be opened"), "{ended:#?}");
+}
+
+#[test]
+fn the_store_of_a_bridge_may_be_a_file() {
+    let lab = Lab::new("sqlite");
+    let path = lab.path("bridge.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "create table crypto_megolm_inbound_session (account_id text, session_id char(43), sender_key char(43), signing_key char(43),
+               room_id text, session bytea, forwarding_chains text, withheld_code text, withheld_reason text,
+               primary key (account_id, session_id))",
+        )
+        .unwrap();
+    let rows = lab.bridge.query_one_text(
+        "select json_agg(json_build_array(account_id, session_id, sender_key, room_id, convert_from(session, 'UTF8'), withheld_code))::text
+           from crypto_megolm_inbound_session",
+    );
+    for row in serde_json::from_str::<Vec<[Option<String>; 6]>>(&rows).unwrap() {
+        connection
+            .execute(
+                "insert into crypto_megolm_inbound_session (account_id, session_id, sender_key, room_id, session, withheld_code)
+                 values (?1, ?2, ?3, ?4, ?5, ?6)",
+                rusqlite::params_from_iter(row),
+            )
+            .unwrap();
+    }
+    drop(connection);
+    let key = lab.file("pickle", lab.secrets["pickle_keys"][""].as_str().unwrap());
+    let by_file = readable(&lab, &["--bridge-store", &path, "--pickle-key-file", &key]).0;
+    assert_eq!(by_file, readable(&lab, &options(&[lab.bridge()])).0);
+    // nothing was written to it, nor beside it
+    let beside = std::fs::read_dir(lab.files.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("bridge.db"));
+    assert_eq!(beside.count(), 1);
+    let ended = lab.run(&["keys", "check", "--bridge-store", &key]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+}
+
+#[test]
+fn what_does_not_open_is_named_before_anything_is_read() {
+    let lab = Lab::new("closed");
+    let wrong = lab.file("wrong", &lab.person("bob", "recovery_key"));
+    let garbage = lab.file("garbage", "sesame");
+    let nobody = "@nobody:lab.test";
+    for (sources, said) in [
+        (
+            &["--backup-user", ALICE, "--recovery-key-file", &wrong][..],
+            "nothing that was given opens the key backup of @alicep7h84",
+        ),
+        (
+            &["--backup-user", ALICE, "--passphrase-file", &garbage],
+            "nothing that was given opens the key backup of @alicep7h84",
+        ),
+        (&["--backup-user", ALICE, "--recovery-key-file", &garbage], "no recovery key"),
+        (&["--backup-user", nobody, "--recovery-key-file", &wrong], "has no key backup"),
+        (&["--bridge-database", &lab.synapse.dsn()], "this is no database of a bridge that encrypts"),
+        (&["--bridge-config", &garbage], "it is no YAML of a bridge's"),
+    ] {
+        let ended = lab.run(&[&["room", ROOMS[0], "--decrypt"], sources].concat());
+        assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{ended:#?}");
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("sesame"), "{said}: {ended:#?}");
+    }
+}
+
+#[test]
+fn the_role_for_keys_suffices_and_without_it_that_is_said() {
+    let lab = Lab::new("key_role");
+    let role = format!("{}_reader", lab.synapse.name());
+    lab.synapse.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", &role));
+    let bridge = format!("{}_reader", lab.bridge.name());
+    lab.bridge.psql(&include_str!("../../sql/reader_role_bridge.sql").replace("synapse_export_keys", &bridge));
+    let as_role =
+        |database: &super::Database, role: &str| database.dsn().replace("user=postgres", &format!("user={role}"));
+    let sources = [lab.backup("alice", ALICE), vec!["--bridge-database".to_owned(), as_role(&lab.bridge, &bridge)]];
+    let run = || {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        command.env_clear().args(["keys", "check", ROOMS[0], "--database", &as_role(&lab.synapse, &role)]);
+        let output = command.args(options(&sources)).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, stderr) = run();
+    assert_eq!(code, Some(1), "{stderr}");
+    assert!(stderr.contains("sql/reader_role_keys.sql"), "{stderr}");
+    lab.synapse.psql(&include_str!("../../sql/reader_role_keys.sql").replace("synapse_export", &role));
+    let (code, stderr) = run();
+    assert_eq!(code, Some(0), "{stderr}");
+    lab.synapse.execute(&format!("drop owned by {role}; drop role {role}"));
+    lab.bridge.execute(&format!("drop owned by {bridge}; drop role {bridge}"));
+}
