@@ -14,8 +14,15 @@ pub(crate) type State = BTreeMap<String, String>;
 
 /// What the catalog says of runs: how often and when one came by, which nothing else is to depend on. A gap that a run begins
 /// with is as young as that run.
-const OF_RUNS: [(&str, &str); 6] =
-    [("line", "run"), ("line", "start"), ("file", "run"), ("watermark", "run"), ("watermark", "at"), ("gap", "clock")];
+const OF_RUNS: [(&str, &str); 7] = [
+    ("search_state", "line"),
+    ("line", "run"),
+    ("line", "start"),
+    ("file", "run"),
+    ("watermark", "run"),
+    ("watermark", "at"),
+    ("gap", "clock"),
+];
 
 /// Everything in an archive that nobody writes to.
 pub(crate) fn state(archive: &Path) -> State {
@@ -25,7 +32,14 @@ pub(crate) fn state(archive: &Path) -> State {
     let catalog =
         Connection::open_with_flags(archive.join("catalog.sqlite"), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     // how the state is kept is another each time; what it says is compared
-    let tables = "select name from sqlite_schema where type = 'table' and name not in ('run', 'state')";
+    let tables = "select name from sqlite_schema where type = 'table'
+                     and name not in ('run', 'state', 'search_data', 'search_idx', 'search_docsize', 'search_config')";
+    // so it is with the index for search
+    if column(&catalog, "select name from sqlite_schema where name = 'search'") == ["search"] {
+        catalog.execute_batch("create virtual table temp.word using fts5vocab(main, search, instance)").unwrap();
+        let words = "select concat_ws(' ', (select event_id from line where line = doc), col, \"offset\", term) from word order by 1";
+        state.insert("catalog.sqlite words".to_owned(), column(&catalog, words).join("\n"));
+    }
     for table in column(&catalog, tables) {
         let columns = column(&catalog, &format!("select name from pragma_table_info('{table}')"));
         let kept = |name: &&String| !OF_RUNS.contains(&(&*table, name));
