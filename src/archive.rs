@@ -15,13 +15,13 @@ mod before;
 mod borrowed;
 mod catalog;
 mod commit;
+pub(crate) mod durable;
 mod erased;
 mod error;
 mod full_text;
 mod indexes;
 pub(crate) mod inside;
 mod interrupt;
-pub(crate) mod jsonl;
 pub mod layout;
 mod lines;
 mod linked;
@@ -163,7 +163,7 @@ impl Archive {
     pub fn open_as(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
         let Opening { mut hook, interrupt, shared, catalog, anew, told } = opening;
         ours::check_content(directory)?;
-        jsonl::make_archive(directory)?;
+        durable::make_archive(directory)?;
         if !shared {
             ours::check_owner(directory)?;
         }
@@ -198,7 +198,7 @@ impl Archive {
             Some((mut catalog, true)) if !anew::can_be_made(directory)? => {
                 place.may_be_new()?;
                 catalog.set_up(|writing| writing.select(&selected(directory)?))?;
-                jsonl::sync(directory)?;
+                durable::sync(directory)?;
                 catalog
             }
             opened => {
@@ -457,5 +457,5 @@ fn told(error: &Error) -> String {
 /// looking at a million files would take longer than a night's export.
 fn check_files(directory: &Path, catalog: &Catalog, most: i64) -> Result<(), Error> {
     let files = catalog.some_files(most)?;
-    files.iter().try_for_each(|(path, committed)| jsonl::check(directory, path, Some(*committed)))
+    files.iter().try_for_each(|(path, committed)| lines::check(directory, path, Some(*committed)))
 }

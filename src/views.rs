@@ -36,7 +36,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::replace;
-use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, jsonl};
+use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, durable};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
@@ -187,7 +187,7 @@ impl Syncing<'_> {
 fn sync(archive: &Path, whole: &File, paths: impl Iterator<Item = String>) -> Result<(), Error> {
     let files: Vec<PathBuf> = paths.map(|path| archive.join(path)).collect();
     let directories = files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
-    jsonl::sync_files(archive, whole, &files, &directories)
+    durable::sync_files(archive, whole, &files, &directories)
 }
 
 /// The transcript of a room-day, below the archive.

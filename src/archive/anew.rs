@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 use super::ours::CATALOG;
 use super::place::Place;
-use super::{Catalog, Error, Interrupt, Step, Steps, indexes, inside, jsonl, rebuild, state};
+use super::{Catalog, Error, Interrupt, Step, Steps, durable, indexes, inside, lines, rebuild, state};
 
 /// Hears how many room-days are taken in, and of how many.
 pub type Told<'a> = dyn FnMut(u64, u64) + 'a;
@@ -23,7 +23,7 @@ const JOURNAL: &str = ".catalog.sqlite.new-journal";
 pub(super) fn can_be_made(archive: &Path) -> Result<bool, Error> {
     let has_state = inside::length(archive, state::NAME).map_err(Error::io("look at", &archive.join(state::NAME)))?;
     let mut any = has_state.is_some();
-    jsonl::for_each(archive, |_, _| {
+    lines::for_each(archive, |_, _| {
         any = true;
         Ok(())
     })?;
@@ -50,7 +50,7 @@ pub(super) fn sweep(directory: &Path) -> Result<(), Error> {
     for name in [NEW, JOURNAL] {
         let length = inside::length(directory, name).map_err(Error::io("look at", &directory.join(name)))?;
         if length.is_some() {
-            jsonl::remove(directory, name)?;
+            durable::remove(directory, name)?;
         }
     }
     Ok(())
@@ -137,7 +137,7 @@ fn begun(archive: &Path, place: &Place, snapshot: &str) -> Result<Option<Catalog
         return Ok(None);
     }
     place.check(&catalog)?;
-    catalog.each_file(|path, bytes| jsonl::check(archive, path, Some(bytes)))?;
+    catalog.each_file(|path, bytes| lines::check(archive, path, Some(bytes)))?;
     Ok(Some(catalog))
 }
 
@@ -152,8 +152,8 @@ fn take_its_place(directory: &Path) -> Result<(), Error> {
             _ => {}
         }
     }
-    let gone = jsonl::sync(directory);
+    let gone = durable::sync(directory);
     let renamed = inside::rename(directory, NEW, CATALOG[0]);
     renamed.map_err(Error::io("replace", &directory.join(CATALOG[0])))?;
-    gone.and_then(|()| jsonl::sync(directory))
+    gone.and_then(|()| durable::sync(directory))
 }

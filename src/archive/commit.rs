@@ -12,10 +12,10 @@ use foldhash::fast::RandomState;
 
 use super::adding::Adding;
 use super::batch::{Batch, Committed, Taken};
-use super::jsonl::{self, Appending};
+use super::lines::{self, Appending};
 use super::stale::Stale;
 use super::writing::Writing;
-use super::{Archive, Counts, Error, Step, Steps, catalog, layout};
+use super::{Archive, Counts, Error, Step, Steps, catalog, durable, layout};
 use crate::event::{Day, Event};
 
 /// In place of a path in the catalog's table `intent`: any file may be longer than the catalog says. So it is while a first
@@ -59,7 +59,7 @@ impl Archive {
             // without indexes an order is a whole batch, and the one that is recorded the only one in memory for it
             let (files, orders) = mpsc::sync_channel(if *indexed { FILES_AHEAD } else { 0 });
             let (step, directory) = (&mut step, &*directory);
-            scope.spawn(move || jsonl::write_out(directory, &asked));
+            scope.spawn(move || durable::write_out(directory, &asked));
             let appended = scope.spawn(move || {
                 for Append { batch, of } in orders {
                     let mut append = |file: &FileOf, events: &[usize]| {
@@ -100,7 +100,7 @@ impl Archive {
         let writing = self.catalog.write()?;
         batch.find_files(&writing)?;
         for file in &batch.files {
-            jsonl::check(&self.directory, &file.path, file.length())?;
+            lines::check(&self.directory, &file.path, file.length())?;
         }
         writing.intend(batch.files.iter().map(|file| (file.path.as_str(), file.length().unwrap_or(0))))?;
         writing.commit()
@@ -143,15 +143,15 @@ impl Archive {
         let writing = self.catalog.write()?;
         for (path, length) in &intent {
             if path == EVERY_FILE {
-                jsonl::for_each(&self.directory, |path, _| {
+                lines::for_each(&self.directory, |path, _| {
                     if layout::parts(path).is_none() {
                         return Ok(());
                     }
                     let committed = catalog::length_by_path(&writing.0, path, is_before)?;
-                    jsonl::truncate(&self.directory, path, committed.unwrap_or(0))
+                    lines::truncate(&self.directory, path, committed.unwrap_or(0))
                 })?;
             } else {
-                jsonl::truncate(&self.directory, path, *length)?;
+                lines::truncate(&self.directory, path, *length)?;
             }
         }
         writing.clear_intent()?;

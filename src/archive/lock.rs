@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Error, jsonl, network};
+use super::{Error, durable, network};
 use claim::{Claim, Found, found, is_taken_away, milliseconds, no_follow};
 
 /// The lock's name in the archive's directory.
@@ -86,8 +86,8 @@ impl Lock {
                     }
                 }
                 Found::Older(Some(holder)) => return refused(holder),
-                Found::Older(None) => jsonl::remove(directory, NAME)?,
-                Found::Torn if PAUSE * looks >= TORN_AFTER => jsonl::remove(directory, NAME)?,
+                Found::Older(None) => durable::remove(directory, NAME)?,
+                Found::Torn if PAUSE * looks >= TORN_AFTER => durable::remove(directory, NAME)?,
                 Found::Nothing | Found::Torn => {}
             }
             looks += 1;
@@ -292,7 +292,7 @@ fn take_away(directory: &Path, path: &Path, gone: &Claim) -> Result<bool, Error>
 
 /// Removes what others left that did not get the lock.
 fn sweep(directory: &Path) -> Result<(), Error> {
-    for name in jsonl::names(directory, "")?.iter().filter(|name| name.starts_with(".lock.")) {
+    for name in durable::names(directory, "")?.iter().filter(|name| name.starts_with(".lock.")) {
         let _ = fs::remove_file(directory.join(name));
     }
     Ok(())

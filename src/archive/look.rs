@@ -10,7 +10,7 @@ use rusqlite::params;
 use rustix::fs::Access;
 
 use super::catalog::{anywhere, length};
-use super::jsonl::names;
+use super::durable::names;
 use super::lock::held_by;
 use super::ours::{is_nobodys, is_own};
 use super::{Catalog, Error, check_files, layout, lines};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Stat};
 
-use super::{Error, SELECTION, inside, jsonl, layout};
+use super::{Error, SELECTION, durable, inside, layout};
 
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
@@ -24,7 +24,7 @@ const BEGINNING: u64 = 64 * 1024;
 
 /// Refuses a directory that is no archive and has other things in it.
 pub(super) fn check_content(directory: &Path) -> Result<(), Error> {
-    let names = jsonl::names(directory, "")?;
+    let names = durable::names(directory, "")?;
     let others: Vec<String> = names.iter().filter(|name| !is_nobodys(name)).cloned().collect();
     let is_told = CATALOG.iter().chain(&TOLD).any(|name| names.contains(*name));
     if others.is_empty() || is_told || has_lines(directory) || others == ["rooms"] && is_hollow(directory) {
@@ -52,9 +52,9 @@ pub(super) fn is_nobodys(name: &str) -> bool {
 fn has_lines(directory: &Path) -> bool {
     let mut looked_into = 0;
     // what cannot be listed is none of ours
-    for room in jsonl::names(directory, "rooms").unwrap_or_default() {
+    for room in durable::names(directory, "rooms").unwrap_or_default() {
         let room = format!("rooms/{room}");
-        for file in jsonl::names(directory, &room).unwrap_or_default() {
+        for file in durable::names(directory, &room).unwrap_or_default() {
             let path = format!("{room}/{file}");
             if layout::parts(&path).is_none() {
                 continue;
@@ -75,7 +75,7 @@ fn has_lines(directory: &Path) -> bool {
 
 /// Whether there is nothing in `rooms` but rooms' directories without anything, of which a line that was cut off may have been all.
 fn is_hollow(directory: &Path) -> bool {
-    let names = |path: &str| jsonl::names(directory, path);
+    let names = |path: &str| durable::names(directory, path);
     let is_empty = |room: &String| {
         let is_rooms = layout::parts(&format!("rooms/{room}/undated.jsonl")).is_some();
         is_rooms && names(&format!("rooms/{room}")).is_ok_and(|files| files.is_empty())

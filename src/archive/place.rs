@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECKED_AT_OPEN, Catalog, Error, Readers, inside, jsonl};
+use super::{CHECKED_AT_OPEN, Catalog, Error, Readers, durable, inside};
 
 /// Where it is written down.
 pub(super) const NAME: &str = ".archive.json";
@@ -104,7 +104,7 @@ impl Place {
         if !self.file().exists() {
             self.may_be_new()?;
         }
-        jsonl::make_archive(&self.directory())?;
+        durable::make_archive(&self.directory())?;
         if self.is_new && kept.being_made { self.write(kept, Readers::Owner) } else { Ok(()) }
     }
 
@@ -125,7 +125,7 @@ impl Place {
         if let Err(error) = fits {
             // the next run is not to be led there
             if self.is_new && kept.being_made {
-                jsonl::remove(&self.archive, NAME)?;
+                durable::remove(&self.archive, NAME)?;
             }
             return Err(error);
         }
@@ -168,7 +168,7 @@ impl Place {
             Ok(())
         };
         write().map_err(Error::io("write", &path))?;
-        jsonl::sync(&self.archive)
+        durable::sync(&self.archive)
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::place::Place;
-use super::{Archive, Catalog, Error, Interrupt, inside, jsonl, ours};
+use super::{Archive, Catalog, Error, Interrupt, durable, inside, ours};
 
 /// Who may read what is made in an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,7 +105,7 @@ fn give_archive(archive: &Path, readers: Readers, interrupt: &Interrupt) -> Resu
         return Err(Error::NotGiven { path: archive.to_owned(), group: group.as_raw() });
     }
     let give_in = |directory: &str, is_own: &dyn Fn(&str) -> bool| {
-        for name in jsonl::names(archive, directory)?.iter().filter(|name| is_own(name)) {
+        for name in durable::names(archive, directory)?.iter().filter(|name| is_own(name)) {
             give_entry(archive, directory, name, group, readers)
                 .map_err(Error::io("set the permissions of", &archive.join(directory).join(name)))?;
         }
@@ -113,7 +113,7 @@ fn give_archive(archive: &Path, readers: Readers, interrupt: &Interrupt) -> Resu
     };
     give_in("", &ours::is_for_readers)?;
     give_in("rooms", &|_| true)?;
-    for room in jsonl::names(archive, "rooms")? {
+    for room in durable::names(archive, "rooms")? {
         let room = format!("rooms/{room}");
         // what is no directory, or a link to one, has nothing in it
         if inside::directory(archive, &room).is_ok() {
@@ -176,7 +176,7 @@ fn withheld(archive: &Path, files: &[(String, u64)]) -> Result<Vec<String>, Erro
         }
         Ok(())
     };
-    for name in jsonl::names(archive, "")?.iter().filter(|name| ours::is_for_readers(name)) {
+    for name in durable::names(archive, "")?.iter().filter(|name| ours::is_for_readers(name)) {
         look(name)?;
     }
     let mut last = "";

@@ -1,20 +1,15 @@
 //! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
 
-use std::fmt::Display;
-use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use tracing::warn;
 
 use super::adding::Adding;
+use super::lines::{self, Line, Whole};
 use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, Told, catalog, inside, jsonl, layout};
+use super::{Counts, Error, Interrupt, Told, catalog, durable, layout};
 use crate::event::Event;
-
-/// The longest line that is read, in bytes: PostgreSQL holds no longer text.
-pub(super) const LONGEST_LINE: u64 = 1 << 30;
 
 /// How many second lines of events are named.
 const NAMED: u64 = 20;
@@ -57,7 +52,7 @@ fn take_all(
     looks: bool,
 ) -> Result<Option<i64>, Error> {
     let (mut done, mut all) = (0, 0);
-    jsonl::for_each(archive, |_, _| {
+    lines::for_each(archive, |_, _| {
         all += 1;
         Ok(())
     })?;
@@ -75,7 +70,7 @@ fn take_all(
     };
     let (mut second, mut files, mut bytes) = (0, 0, 0);
     let (mut counts, mut adding) = (Counts::default(), Adding::new(writing, run, false)?);
-    jsonl::for_each(archive, |name, day| {
+    lines::for_each(archive, |name, day| {
         if catalog::file(&writing.0, name)?.is_none() {
             second += take_file(archive, name, day, state, writing, &mut adding, &mut counts, interrupt, looks)?;
             files += 1;
@@ -111,48 +106,35 @@ fn take_file(
     interrupt: &Interrupt,
     looks: bool,
 ) -> Result<u64, Error> {
-    let path = archive.join(name);
     let (file, mut first) = (adding.next_file(), None);
-    let mut reader = BufReader::new(inside::read(archive, name).map_err(Error::io("open", &path))?);
-    let (mut bytes, mut events, mut second, mut text) = (0, 0, 0, Vec::new());
+    let mut lines = Whole::open(archive, name)?;
+    let (mut bytes, mut events, mut second) = (0, 0, 0);
     loop {
         interrupt.check()?;
-        let line = events + second + 1;
-        let broken = |why: &dyn Display| Error::Line { path: path.clone(), line, why: why.to_string() };
-        text.clear();
-        if !read_line(&mut reader, LONGEST_LINE, &mut text).map_err(Error::io("read", &path))? {
-            return Err(broken(&"it is longer than any event"));
-        }
-        if text.is_empty() {
-            break;
-        }
-        let is_last = !text.ends_with(b"\n");
-        let event = match std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text)) {
-            Ok(text) => Event::from_line(text, day).map_err(|why| broken(&why)),
-            Err(_) => Err(broken(&"it is not UTF-8")),
+        let Some(Line { start, text, is_cut_off }) = lines.next()? else { break };
+        let length = text.map_or(0, str::len) as u64;
+        let event = text.map(|text| Event::from_line(text, day));
+        let event = match event {
+            Some(event) => event.map_err(|why| lines.broken(&why)),
+            None => Err(lines.broken(&"it is not UTF-8")),
         };
-        if is_last {
+        if is_cut_off {
             // the end of a batch that was cut off; an event that came through whole is kept all the same
             let whole = event.is_ok();
-            let append = OFlags::WRONLY | OFlags::APPEND;
-            let mut file = inside::open(archive, name, append).map_err(Error::io("open", &path))?;
-            if whole { file.write_all(b"\n") } else { file.set_len(bytes) }
-                .and_then(|()| file.sync_all())
-                .map_err(Error::io("mend", &path))?;
+            lines.end((!whole).then_some(start))?;
             if !whole {
                 break;
             }
-            text.push(b'\n');
         }
         let mut event = event?;
         if layout::day_file(&event.room_id, event.day) != name {
-            return Err(broken(&"it belongs to another file"));
+            return Err(lines.broken(&"it belongs to another file"));
         }
         let as_its_line = Counts::of(&event);
-        state.complete(&mut event, day, bytes, &writing.0)?;
+        state.complete(&mut event, day, start, &writing.0)?;
         let is_new = !looks || !writing.has_event(&event.event_id)?;
         if is_new {
-            adding.add(&event, file, bytes, None)?;
+            adding.add(&event, file, start, None)?;
             *counts += as_its_line;
             events += 1;
         } else {
@@ -161,28 +143,22 @@ fn take_file(
                 let event_id = &event.event_id;
                 warn!(
                     event_id,
-                    "line {line} of {} is a second one of the event {}, and does not count",
-                    path.display(),
+                    "line {} of {} is a second one of the event {}, and does not count",
+                    lines.number(),
+                    lines.path().display(),
                     event_id.escape_debug()
                 );
             }
         }
-        bytes += text.len() as u64;
+        bytes = start + length + 1;
         first.get_or_insert(event);
-        if is_last {
+        if is_cut_off {
             break;
         }
     }
-    let Some(event) = first else { return jsonl::remove(archive, name).map(|()| second) };
+    let Some(event) = first else { return durable::remove(archive, name).map(|()| second) };
     adding.new_file(day, bytes, events, &event)?;
     Ok(second)
-}
-
-/// Reads a line with its end, or what there is of one; nothing at the end of the file. False: it is longer than `longest`.
-fn read_line(reader: &mut impl BufRead, longest: u64, text: &mut Vec<u8>) -> io::Result<bool> {
-    let mut line = reader.take(longest);
-    line.read_until(b'\n', text)?;
-    Ok(line.limit() > 0 || text.ends_with(b"\n"))
 }
 
 #[cfg(test)]
@@ -218,17 +194,6 @@ mod tests {
         let archive = Archive::open(directory.path(), None).unwrap();
         assert_eq!(archive.catalog().events().unwrap(), 1);
         assert_eq!(fs::read_to_string(directory.path().join(FILE)).unwrap(), whole);
-    }
-
-    #[test]
-    fn a_line_without_an_end_takes_no_more_than_a_line_can() {
-        let mut endless = BufReader::new(io::repeat(0));
-        assert!(!read_line(&mut endless, 1_000, &mut Vec::new()).unwrap());
-        for (text, expected) in [("1234567\nx", "1234567\n"), ("1234567", "1234567"), ("", "")] {
-            let mut line = Vec::new();
-            assert!(read_line(&mut text.as_bytes(), 8, &mut line).unwrap());
-            assert_eq!(line, expected.as_bytes());
-        }
     }
 
     #[test]

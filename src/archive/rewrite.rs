@@ -6,14 +6,14 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
+use std::io;
 use std::path::Path;
 
 use rusqlite::params;
-use rustix::fs::OFlags;
 
+use super::lines::{self, Anew, Line, Whole};
 use super::writing::{Writing, signed};
-use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, inside, jsonl, layout};
+use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, durable, inside, layout};
 
 /// What becomes of a line.
 pub(super) enum Change {
@@ -79,7 +79,7 @@ impl Archive {
         let mut lengths = Vec::new();
         for rewrite in &rewrites {
             let length = catalog::length(&writing.0, &rewrite.path)?;
-            jsonl::check(directory, &rewrite.path, length)?;
+            lines::check(directory, &rewrite.path, length)?;
             lengths.push(length.unwrap_or(0));
             writing.begin_rewrite(rewrite)?;
         }
@@ -124,7 +124,7 @@ impl Archive {
             }
             writing.commit()?;
             for rewrite in &begun {
-                jsonl::remove(&self.directory, &rewrite.new_path())?;
+                durable::remove(&self.directory, &rewrite.new_path())?;
             }
         }
         self.replace(&done)?;
@@ -142,8 +142,8 @@ impl Archive {
             self.steps().at(Step::Replace)?;
             let (path, new) = (&rewrite.path, rewrite.new_path());
             if rewrite.bytes == Some(0) {
-                jsonl::remove(&self.directory, path)?;
-                jsonl::remove(&self.directory, &new)?;
+                durable::remove(&self.directory, path)?;
+                durable::remove(&self.directory, &new)?;
                 continue;
             }
             match inside::rename(&self.directory, &new, inside::split(path).1) {
@@ -151,7 +151,7 @@ impl Archive {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 renamed => renamed.map_err(Error::io("replace", &self.directory.join(path)))?,
             }
-            jsonl::check(&self.directory, &rewrite.path, rewrite.bytes)?;
+            lines::check(&self.directory, &rewrite.path, rewrite.bytes)?;
         }
         sync_directories(&self.directory, rewrites)?;
         let writing = self.catalog.write()?;
@@ -242,44 +242,31 @@ fn write_anew(
     length: u64,
     change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
 ) -> Result<(u64, Vec<Changed>), Error> {
-    let (path, new_path) = (archive.join(&rewrite.path), archive.join(rewrite.new_path()));
-    let old = inside::read(archive, &rewrite.path).map_err(Error::io("open", &path))?;
-    let new = inside::create(archive, &rewrite.new_path(), OFlags::WRONLY, readers);
-    let mut new = BufWriter::new(new.map_err(Error::io("make", &new_path))?);
-    let mut old = BufReader::new(old).take(length);
-    let (mut text, mut line, mut start, mut bytes, mut changes) = (Vec::new(), 0, 0, 0, Vec::new());
-    loop {
-        text.clear();
-        if old.read_until(b'\n', &mut text).map_err(Error::io("read", &path))? == 0 {
+    let mut old = Whole::open(archive, &rewrite.path)?;
+    let mut new = Anew::make(archive, &rewrite.new_path(), readers)?;
+    let mut changes = Vec::new();
+    while let Some(Line { start, text, .. }) = old.next()? {
+        if start >= length {
             break;
         }
-        line += 1;
-        let own = std::str::from_utf8(text.strip_suffix(b"\n").unwrap_or(&text));
-        let own = own.map_err(|_| Error::Line { path: path.clone(), line, why: "it is not UTF-8".to_owned() })?;
+        let Some(own) = text else { return Err(old.broken(&"it is not UTF-8")) };
         let length = own.len() as u64;
-        let written = match change(start, own)? {
-            Change::Keep => new.write_all(&text).map(|()| text.len()),
+        match change(start, own)? {
+            Change::Keep => new.append(own)?,
             Change::Replace(line) => {
                 changes.push(Changed { start, length, new: Some(line.len() as u64) });
-                new.write_all(line.as_bytes()).and_then(|()| new.write_all(b"\n")).map(|()| line.len() + 1)
+                new.append(&line)?;
             }
-            Change::Drop => {
-                changes.push(Changed { start, length, new: None });
-                Ok(0)
-            }
-        };
-        start += text.len() as u64;
-        bytes += written.map_err(Error::io("write", &new_path))? as u64;
+            Change::Drop => changes.push(Changed { start, length, new: None }),
+        }
     }
-    let new = new.into_inner().map_err(|error| Error::io("write", &new_path)(error.into_error()))?;
-    new.sync_all().map_err(Error::io("sync", &new_path))?;
-    Ok((bytes, changes))
+    Ok((new.sync()?, changes))
 }
 
 /// Syncs the directories of files.
 fn sync_directories(archive: &Path, rewrites: &[Rewrite]) -> Result<(), Error> {
     let directories: BTreeSet<&str> = rewrites.iter().map(|rewrite| inside::split(&rewrite.path).0).collect();
-    directories.iter().try_for_each(|directory| jsonl::sync(&archive.join(directory)))
+    directories.iter().try_for_each(|directory| durable::sync(&archive.join(directory)))
 }
 
 #[cfg(test)]
@@ -315,7 +302,7 @@ mod tests {
 
     /// Every file in the room's directory, and what the catalog says of the files of lines.
     fn found(directory: &Path) -> Found {
-        let names = jsonl::names(directory, ROOM).unwrap();
+        let names = durable::names(directory, ROOM).unwrap();
         let read = |name: &String| fs::read_to_string(directory.join(ROOM).join(name)).unwrap();
         let files = names.iter().map(|name| (name.clone(), read(name))).collect();
         let catalog = Catalog::open_to_read(directory).unwrap();

@@ -19,7 +19,7 @@ use rustix::fs::OFlags;
 use serde_json::Value;
 
 use super::writing::{Writing, signed};
-use super::{Catalog, Error, SELECTION, inside, jsonl};
+use super::{Catalog, Error, SELECTION, durable, inside};
 use kinds::{KINDS, Kind};
 pub(super) use restoring::Restoring;
 
@@ -108,8 +108,8 @@ impl Catalog {
     /// `before`: the catalog is of a version before, and this its last run.
     fn write_state(&mut self, archive: &Path, indexed: bool, before: Option<i64>) -> Result<Following, Error> {
         let path = archive.join(NAME);
-        for name in jsonl::names(archive, "")?.iter().filter(|name| name.starts_with(NEW)) {
-            jsonl::remove(archive, name)?;
+        for name in durable::names(archive, "")?.iter().filter(|name| name.starts_with(NEW)) {
+            durable::remove(archive, name)?;
         }
         self.state = None;
         let (readers, is_before_9) = (self.readers()?, self.is_before_9()?);
@@ -142,14 +142,14 @@ impl Catalog {
         bytes += lines.len() as u64;
         new.write_all(&lines).and_then(|()| new.as_file().sync_all()).map_err(failed())?;
         new.persist(&path).map_err(|error| failed()(error.error))?;
-        jsonl::sync(archive)?;
+        durable::sync(archive)?;
         writing.0.execute("delete from state", [])?;
         let sql =
             "insert into state (archive, snapshot, bytes, synced, begun, is_whole) values (?1, ?2, ?3, ?3, ?3, ?4)";
         writing.0.execute(sql, params![own, snapshot, signed(bytes), indexed])?;
         writing.commit()?;
         // it was all that earlier versions kept
-        jsonl::remove(archive, SELECTION)?;
+        durable::remove(archive, SELECTION)?;
         let file = append_to(archive).map_err(Error::io("open", &path))?;
         Ok(Following { path, file, bytes, synced: bytes, is_broken: false, is_whole: indexed })
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use crate::archive::{Archive, Error, UnlinkedRoom, ViewState, inside, jsonl};
+use crate::archive::{Archive, Error, UnlinkedRoom, ViewState, durable, inside};
 
 pub(super) const DIRECTORY: &str = "by-name";
 
@@ -84,8 +84,8 @@ pub(super) fn link(archive: &mut Archive) -> Result<bool, Error> {
             changes.room_is_linked(&room_id, &name)?;
         }
     }
-    jsonl::sync(&path)?;
-    jsonl::sync(&below)?;
+    durable::sync(&path)?;
+    durable::sync(&below)?;
     changes.commit()?;
     Ok(true)
 }
@@ -120,7 +120,7 @@ pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
 
 /// Removes the links to rooms that are not those the catalog knows.
 fn clear(archive: &Path, directory: &OwnedFd, changes: &ViewState<'_>) -> Result<(), Error> {
-    for name in jsonl::names(archive, DIRECTORY)? {
+    for name in durable::names(archive, DIRECTORY)? {
         let Some(room) = room_of(directory, &name) else { continue };
         if !changes.is_link_to(&room, &name)? {
             let removed = rustix::fs::unlinkat(directory, &*name, AtFlags::empty());

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::by_name;
 use crate::archive::reading::Reader;
 use crate::archive::reading::rooms::{self, RenderedDay};
-use crate::archive::{Archive, Catalog, Error, inside, jsonl};
+use crate::archive::{Archive, Catalog, Error, durable, inside};
 
 /// How many room-days are looked at before the catalog learns of it.
 const AT_ONCE: usize = 5_000;
@@ -55,7 +55,7 @@ fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, mo
     rooms::rendered_days(reader, start, end, most, &mut |RenderedDay { number, room: directory, day }| {
         if directory != room {
             directory.clone_into(&mut room);
-            there = jsonl::names(archive, &format!("rooms/{room}"))?;
+            there = durable::names(archive, &format!("rooms/{room}"))?;
             let link = rooms::link_to(reader, &room)?;
             let is_linked = |link: &String| {
                 links.as_ref().is_some_and(|links| by_name::room_of(links, link).as_ref() == Some(&room))

@@ -45,10 +45,10 @@ fn it_says_who_has_it_and_is_gone_afterwards() {
     assert_eq!((claim.process, &claim.boot, claim.is_stale(now())), (std::process::id(), &boot(), false));
     assert_eq!(held_by(directory.path()), Some(format!("process {}", std::process::id())));
     assert_eq!(held_elsewhere(directory.path()), None);
-    assert_eq!(jsonl::names(directory.path(), "").unwrap().len(), 1);
+    assert_eq!(durable::names(directory.path(), "").unwrap().len(), 1);
     drop(lock);
     assert_eq!(held_by(directory.path()), None);
-    assert!(jsonl::names(directory.path(), "").unwrap().is_empty());
+    assert!(durable::names(directory.path(), "").unwrap().is_empty());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_lock_that_was_taken_over_meanwhile_is_given_back() {
     assert!(!take_away(directory.path(), &directory.path().join(NAME), &gone).unwrap());
     assert!(kept(directory.path()).is(&new));
     assert!(take_away(directory.path(), &directory.path().join(NAME), &new).unwrap());
-    assert!(jsonl::names(directory.path(), "").unwrap().is_empty());
+    assert!(durable::names(directory.path(), "").unwrap().is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rusqlite::Row;
 
 use super::super::catalog::key;
 use super::super::layout::DayName;
-use super::super::rebuild::LONGEST_LINE;
+
 use super::super::{Error, lines, told};
 use super::Reader;
 use super::events::{CatalogEvent, columns, redacted_by};
@@ -62,7 +62,7 @@ impl Found {
 
     /// Reads its line; `Err`: what is wrong with it.
     pub(crate) fn read_line(&self, archive: &Path) -> Result<String, String> {
-        if self.length > LONGEST_LINE {
+        if self.length > lines::LONGEST {
             return Err("it is longer than any line can be".to_owned());
         }
         let line = lines::read(archive, &self.path, self.start, self.length).map_err(|error| told(&error))?;

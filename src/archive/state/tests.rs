@@ -243,7 +243,7 @@ fn a_state_that_is_not_as_the_catalog_remembers_it_is_written_anew() {
         let after = catalog(place.path());
         assert_eq!(after, before, "{}", differences(&after, &before));
     }
-    assert!(!jsonl::names(place.path(), "").unwrap().iter().any(|name| name.starts_with(NEW)));
+    assert!(!durable::names(place.path(), "").unwrap().iter().any(|name| name.starts_with(NEW)));
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Lines read where the catalog says they are. Says what is not as the catalog has it.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use super::super::{Error, inside};
+use super::committed::own;
+use crate::event;
+
+/// Reads a line: `length` bytes of a file below the archive from `start` on.
+pub(in crate::archive) fn read(archive: &Path, path: &str, start: u64, length: u64) -> Result<String, Error> {
+    Open::new(archive, path)?.read(start, length)
+}
+
+/// A file of lines, open to be read from.
+#[derive(Debug)]
+pub(in crate::archive) struct Open {
+    /// Below the archive.
+    path: String,
+    file: File,
+    bytes: u64,
+}
+
+impl Open {
+    pub(in crate::archive) fn new(archive: &Path, path: &str) -> Result<Open, Error> {
+        let own = own(path)?;
+        let opened = inside::read(archive, own).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (bytes, file) = opened.map_err(Error::io("open", &archive.join(own)))?;
+        Ok(Open { path: own.to_owned(), file, bytes })
+    }
+
+    /// Reads all of it, as long as it was when it was opened.
+    fn read_all(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; usize::try_from(self.bytes).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut bytes, 0).map_err(Error::io("read", Path::new(&self.path)))?;
+        Ok(bytes)
+    }
+
+    /// Reads `length` bytes from `start` on.
+    pub(in crate::archive) fn read(&self, start: u64, length: u64) -> Result<String, Error> {
+        let failed = |error| Error::io("read", Path::new(&self.path))(error);
+        if start.checked_add(length).is_none_or(|end| end > self.bytes) {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let mut text = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        self.file.read_exact_at(&mut text, start).map_err(failed)?;
+        String::from_utf8(text).map_err(|error| failed(io::Error::other(error.utf8_error())))
+    }
+}
+
+/// How much of a file is read at once, if it is no longer; bytes.
+const WHOLE: u64 = 256 * 1024;
+/// How many files are held.
+const HELD: usize = 16;
+
+/// The lines of an archive, to be read where its catalog says they are.
+pub(in crate::archive) struct Lines(RefCell<HeldFiles>);
+
+impl Lines {
+    pub(in crate::archive) fn of(archive: &Path) -> Lines {
+        Lines(RefCell::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() }))
+    }
+
+    /// The JSON text of an event's `content` as its line has it: `length` bytes of a file below the archive from `start` on. None
+    /// where the line has no PDU, or is not where the catalog says, which is logged.
+    pub(in crate::archive) fn content(&self, path: &str, start: u64, length: u64) -> Option<String> {
+        let mut held = self.0.borrow_mut();
+        held.content(path, start, length).unwrap_or_else(|error| {
+            warn!("the line at byte {start} of {} cannot be read: {error}", held.archive.join(path).display());
+            None
+        })
+    }
+}
+
+/// Files that were read from lately, the last one last.
+struct HeldFiles {
+    archive: PathBuf,
+    files: Vec<(String, Held)>,
+}
+
+enum Held {
+    /// All that a small file says.
+    Whole(Vec<u8>),
+    Open(Open),
+}
+
+impl HeldFiles {
+    /// The content of a line's PDU, if it has one.
+    fn content(&mut self, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
+        let line = match self.hold(path)? {
+            Held::Whole(whole) => {
+                let [start, end] =
+                    [start, start.saturating_add(length)].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+                let line = whole.get(start..end).and_then(|line| std::str::from_utf8(line).ok());
+                line.map(Cow::Borrowed)
+            }
+            Held::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
+        };
+        let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
+        let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
+        Ok(event::content_of_line(&line).map(str::to_owned))
+    }
+
+    /// A file, which is opened unless it was lately. Of large files one is open at a time.
+    fn hold(&mut self, path: &str) -> Result<&Held, Error> {
+        let last = self.files.len().saturating_sub(1);
+        let file = if let Some(at) = self.files.iter().rposition(|(held, _)| held == path) {
+            if at == last {
+                return Ok(&self.files[last].1);
+            }
+            self.files.remove(at)
+        } else {
+            let file = Open::new(&self.archive, path)?;
+            let is_small = file.bytes <= WHOLE;
+            self.files.retain(|(_, held)| is_small || matches!(held, Held::Whole(_)));
+            if self.files.len() >= HELD {
+                self.files.remove(0);
+            }
+            (path.to_owned(), if is_small { Held::Whole(file.read_all()?) } else { Held::Open(file) })
+        };
+        self.files.push(file);
+        Ok(&self.files[self.files.len() - 1].1)
+    }
+}

@@ -1,0 +1,145 @@
+//! All lines of a file, one after the other, and a file that is written anew beside it.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::super::{Error, Readers, inside};
+use super::committed::own;
+
+/// The longest line that is read, in bytes: PostgreSQL holds no longer text.
+pub(in crate::archive) const LONGEST: u64 = 1 << 30;
+
+/// A file of lines, read from its beginning.
+pub(in crate::archive) struct Whole<'a> {
+    archive: &'a Path,
+    name: &'a str,
+    path: PathBuf,
+    reader: BufReader<File>,
+    text: Vec<u8>,
+    /// Which line was read last; the first one is 1.
+    number: u64,
+    /// Where the next one begins.
+    next: u64,
+}
+
+/// A line as it was read.
+pub(in crate::archive) struct Line<'w> {
+    /// Where it begins, in bytes.
+    pub(in crate::archive) start: u64,
+    /// Without its newline; none: it is not UTF-8.
+    pub(in crate::archive) text: Option<&'w str>,
+    /// It has no newline: the file was cut off, or is being written to.
+    pub(in crate::archive) is_cut_off: bool,
+}
+
+impl<'a> Whole<'a> {
+    /// Opens a file by its path below the archive.
+    pub(in crate::archive) fn open(archive: &'a Path, name: &'a str) -> Result<Whole<'a>, Error> {
+        let path = archive.join(own(name)?);
+        let file = inside::read(archive, name).map_err(Error::io("open", &path))?;
+        Ok(Whole { archive, name, path, reader: BufReader::new(file), text: Vec::new(), number: 0, next: 0 })
+    }
+
+    /// The next line; none: there is no other.
+    pub(in crate::archive) fn next(&mut self) -> Result<Option<Line<'_>>, Error> {
+        self.text.clear();
+        let is_whole = read_line(&mut self.reader, LONGEST, &mut self.text);
+        self.number += 1;
+        if !is_whole.map_err(Error::io("read", &self.path))? {
+            return Err(self.broken(&"it is longer than any event"));
+        }
+        if self.text.is_empty() {
+            return Ok(None);
+        }
+        let start = self.next;
+        self.next += self.text.len() as u64;
+        let text = self.text.strip_suffix(b"\n");
+        let is_cut_off = text.is_none();
+        let text = std::str::from_utf8(text.unwrap_or(&self.text)).ok();
+        Ok(Some(Line { start, text, is_cut_off }))
+    }
+
+    /// What is wrong with the line that was read last.
+    pub(in crate::archive) fn broken(&self, why: &dyn Display) -> Error {
+        Error::Line { path: self.path.clone(), line: self.number, why: why.to_string() }
+    }
+
+    /// Where it is.
+    pub(in crate::archive) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which line was read last.
+    pub(in crate::archive) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Gives the last line its newline, or takes it away from `start` on.
+    pub(in crate::archive) fn end(&self, start: Option<u64>) -> Result<(), Error> {
+        let opened = inside::open(self.archive, self.name, OFlags::WRONLY | OFlags::APPEND);
+        let mut file = opened.map_err(Error::io("open", &self.path))?;
+        match start {
+            None => file.write_all(b"\n"),
+            Some(start) => file.set_len(start),
+        }
+        .and_then(|()| file.sync_all())
+        .map_err(Error::io("mend", &self.path))
+    }
+}
+
+/// A new file that is to take the place of one of lines.
+pub(in crate::archive) struct Anew {
+    path: PathBuf,
+    file: BufWriter<File>,
+    bytes: u64,
+}
+
+impl Anew {
+    /// Makes one by its path below the archive, which must not be there, for whoever is to read it.
+    pub(in crate::archive) fn make(archive: &Path, name: &str, readers: Readers) -> Result<Anew, Error> {
+        let path = archive.join(name);
+        let file = inside::create(archive, name, OFlags::WRONLY, readers).map_err(Error::io("make", &path))?;
+        Ok(Anew { path, file: BufWriter::new(file), bytes: 0 })
+    }
+
+    /// Appends a line, given without its newline.
+    pub(in crate::archive) fn append(&mut self, line: &str) -> Result<(), Error> {
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
+        self.bytes += line.len() as u64 + 1;
+        written.map_err(Error::io("write", &self.path))
+    }
+
+    /// Returns when it is on the disk; its length.
+    pub(in crate::archive) fn sync(self) -> Result<u64, Error> {
+        let file = self.file.into_inner().map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
+        file.sync_all().map_err(Error::io("sync", &self.path))?;
+        Ok(self.bytes)
+    }
+}
+
+/// Reads a line with its end, or what there is of one; nothing at the end of the file. False: it is longer than `longest`.
+fn read_line(reader: &mut impl BufRead, longest: u64, text: &mut Vec<u8>) -> io::Result<bool> {
+    let mut line = reader.take(longest);
+    line.read_until(b'\n', text)?;
+    Ok(line.limit() > 0 || text.ends_with(b"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_an_end_takes_no_more_than_a_line_can() {
+        let mut endless = BufReader::new(io::repeat(0));
+        assert!(!read_line(&mut endless, 1_000, &mut Vec::new()).unwrap());
+        for (text, expected) in [("1234567\nx", "1234567\n"), ("1234567", "1234567"), ("", "")] {
+            let mut line = Vec::new();
+            assert!(read_line(&mut text.as_bytes(), 8, &mut line).unwrap());
+            assert_eq!(line, expected.as_bytes());
+        }
+    }
+}
