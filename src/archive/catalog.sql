@@ -170,7 +170,14 @@ select told.event_id, told.room_id, told.day, told.origin_server_ts, told.sender
                    and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
                  order by edit.origin_server_ts desc, edit.event_id desc limit 1) as edit
           from event
-         where event.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start') and event.state_key is null
+         where event.type in ('m.room.message', 'm.sticker', 'm.poll.start', 'org.matrix.msc3381.poll.start', 'm.message',
+                              'org.matrix.msc1767.message', 'm.notice', 'org.matrix.msc1767.notice', 'm.emote', 'org.matrix.msc1767.emote',
+                              'm.file', 'org.matrix.msc1767.file', 'org.matrix.msc3551.file', 'm.image', 'org.matrix.msc1767.image',
+                              'org.matrix.msc3552.image', 'm.video', 'org.matrix.msc1767.video', 'org.matrix.msc3553.video', 'm.audio',
+                              'org.matrix.msc1767.audio', 'org.matrix.msc3927.audio', 'm.voice', 'org.matrix.msc1767.voice',
+                              'org.matrix.msc3245.voice', 'org.matrix.msc3245.voice.v2', 'm.location', 'org.matrix.msc1767.location',
+                              'org.matrix.msc3488.location')
+           and event.state_key is null
            and coalesce(event.rel_type, '') <> 'm.replace'
            and event.redacted_by is null and not event.rejected and not event.soft_failed) told
   left join line edit on edit.line = told.edit

@@ -59,6 +59,7 @@ impl Archive {
                 "delete from erased where user_id = ?1"
             };
             writing.0.prepare_cached(sql)?.execute(params![user_id])?;
+            writing.is_hidden_otherwise(&user_id)?;
         }
         writing.0.execute("delete from temp.erased_now", [])?;
         writing.commit()

@@ -237,7 +237,8 @@ const HASH: i64 = 8 * 1024 * 1024;
 fn is_searched() -> String {
     format!(
         "line.type in (select type from type where name in ({})) and line.redacted_by is null and not line.rejected
-         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = ''",
+         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = ''
+         and not exists (select 1 from user join erased using (user_id) where user.user = line.sender)",
         said::TYPES
     )
 }
@@ -315,6 +316,17 @@ impl Writing<'_> {
             }
         }
         self.0.prepare_cached("delete from search_changed where line <= ?1")?.execute([last])?;
+        Ok(())
+    }
+
+    /// What a user said is to be looked at again, as it is hidden now, or no more.
+    pub(super) fn is_hidden_otherwise(&self, user_id: &str) -> Result<(), Error> {
+        if has_tables(&self.0)? {
+            let sql = "insert or ignore into search_changed (line)
+                       select said.line from said join line using (line)
+                        where line.sender = (select user from user where user_id = ?1) and said.line <= (select line from search_state)";
+            self.0.prepare_cached(sql)?.execute([user_id])?;
+        }
         Ok(())
     }
 

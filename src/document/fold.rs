@@ -112,7 +112,10 @@ impl Fold {
             self.end_group(out)?;
         }
         let group = self.group.get_or_insert_with(|| Group { anchor, at, names: FirstNames::default(), did });
-        group.names.push(name);
+        // one may do the same again, as with another device
+        if !group.names.first.contains(&name) {
+            group.names.push(name);
+        }
         Ok(())
     }
 

@@ -234,6 +234,26 @@ impl<'a> Message<'a> {
         Some(shortened(&short, chars))
     }
 
+    /// All that it says to be searched, a line for each: its text, and the names and captions of its files; none where there is none.
+    #[must_use]
+    pub fn searched(&self) -> Option<String> {
+        let is_file = matches!(self.form, Form::File(_));
+        let name = self.filename.as_deref().filter(|name| is_file && self.body.as_deref() != Some(name));
+        let mut lines: Vec<&str> = [self.body.as_deref(), name].into_iter().flatten().collect();
+        let items: Vec<String> = self.items.iter().filter_map(Message::searched).collect();
+        lines.extend(items.iter().map(String::as_str));
+        lines.retain(|line| !line.trim().is_empty());
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// The kinds of its files.
+    pub(crate) fn files(&self) -> Vec<FileKind> {
+        match self.form {
+            Form::File(kind) => vec![kind],
+            _ => self.items.iter().flat_map(Message::files).collect(),
+        }
+    }
+
     /// What stands in place of the text of a message that has none.
     #[must_use]
     pub fn nothing(&self) -> &'static str {

@@ -190,7 +190,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             let is_end = is_end(event.kind());
             match target.filter(|target| is_start(target.kind())) {
                 Some(target) if !is_end || poll::ends(event, &target, &mut self.scene.names)? => None,
-                Some(_) => Some(vec![Span::words(" closed the poll of somebody else, as moderators may")]),
+                Some(_) => Some(vec![Span::words(poll::ends_in_vain(event, &mut self.scene.names)?)]),
                 None if is_end => Some(vec![Span::words(" closed a poll that is not in this archive")]),
                 None => Some(vec![Span::words(" voted in a poll that is not in this archive")]),
             }

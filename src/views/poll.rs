@@ -22,7 +22,17 @@ pub(super) fn ends(end: &CatalogEvent, poll: &CatalogEvent, names: &mut MemberNa
     if end.sender == poll.sender {
         return Ok(true);
     }
-    end.sender.as_deref().map_or(Ok(false), |sender| names.may_redact(sender, end.at))
+    let Some(sender) = &end.sender else { return Ok(false) };
+    Ok(names.may_redact(sender, end.at)?.unwrap_or_default())
+}
+
+/// What an end does that does not close the poll of somebody else.
+pub(super) fn ends_in_vain(end: &CatalogEvent, names: &mut MemberNames<'_>) -> Result<&'static str, Error> {
+    let may = end.sender.as_deref().map_or(Ok(None), |sender| names.may_redact(sender, end.at))?;
+    Ok(match may {
+        None => " closed the poll of somebody else, as moderators may",
+        Some(_) => " tried to close the poll of somebody else, in vain",
+    })
 }
 
 /// A poll, how it stood when it was closed, or stands.

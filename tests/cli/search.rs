@@ -190,6 +190,49 @@ fn operators_find_who_where_when_and_what() {
 }
 
 #[test]
+fn files_places_and_extensible_events_are_found_by_all_that_they_say() {
+    let (database, archive) = (server(), TestArchive::new());
+    let message = |id, content: &Value| database.event(about("m.room.message", id, content));
+    let image =
+        |body: &str, name: &str| json!({"itemtype": "m.image", "msgtype": "m.image", "body": body, "filename": name});
+    message(10, &image("The lake at dawn", "img_4711.png"));
+    let items = [image("A rowing boat", "boat.jpg"), json!({"itemtype": "m.video", "body": "dive.mp4"})];
+    message(11, &json!({"msgtype": "m.gallery", "body": "Holidays", "itemtypes": items}));
+    let place = json!({"uri": "geo:1,2", "description": "Car park"});
+    message(12, &json!({"msgtype": "m.location", "body": "geo:1,2", "org.matrix.msc3488.location": place}));
+    database.event(about("m.message", 13, &json!({"m.text": [{"body": "extensible words"}]})));
+    let plan = json!({"url": "mxc://a/b", "name": "plan.pdf"});
+    let file = json!({"org.matrix.msc1767.text": "see it", "org.matrix.msc1767.file": plan});
+    database.event(about("org.matrix.msc1767.file", 14, &file));
+    message(15, &json!({"msgtype": "m.text", "m.text": [{"body": "only blocks"}]}));
+    let new = image("The lake at dusk", "img_4712.png");
+    let relation = json!({"rel_type": "m.replace", "event_id": "$10"});
+    message(16, &json!({"msgtype": "m.text", "body": "*", "m.new_content": new, "m.relates_to": relation}));
+    export(&database, archive.path(), &[]).with(0);
+    for _ in 0..2 {
+        for (words, expected) in [
+            (&["dusk"][..], &["$10"][..]),
+            (&["img_4712.png"], &["$10"]),
+            (&["img_4711.png"], &[]),
+            (&["holidays"], &["$11"]),
+            (&["rowing"], &["$11"]),
+            (&["boat.jpg", "dive.mp4"], &["$11"]),
+            (&["has:video"], &["$11"]),
+            (&["has:image"], &["$11", "$10"]),
+            (&["car", "park"], &["$12"]),
+            (&["extensible"], &["$13"]),
+            (&["plan.pdf"], &["$14"]),
+            (&["has:file"], &["$14"]),
+            (&["blocks"], &["$15"]),
+        ] {
+            check(archive.path(), words, expected);
+        }
+        without_index(archive.path());
+    }
+    assert_eq!(archive.one("select count(*) from found where body = 'extensible words'"), "1");
+}
+
+#[test]
 fn newest_first_and_page_by_page() {
     let (database, archive) = (server(), TestArchive::new());
     // what is backfilled comes late and is from before

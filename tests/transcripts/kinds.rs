@@ -217,7 +217,9 @@ fn who_joins_or_leaves_a_call_is_told() {
         from(user, EventRow::state(id, "org.matrix.msc3401.call.member", &key, content))
     };
     let there = json!({"application": "m.call", "call_id": "", "device_id": "DEVICE", "expires": 14_400_000});
-    database.event(member(10, ALICE, &there));
+    database.event(member(9, ALICE, &there));
+    // with another device, which is no other person
+    database.event(from(ALICE, EventRow::state(10, "org.matrix.msc3401.call.member", "_phone", &there)));
     database.event(of("org.matrix.msc4075.rtc.notification", 11, ALICE, &json!({"notification_type": "ring"})));
     database.event(member(12, BOB, &there));
     let mut still = there.clone();

@@ -21,15 +21,15 @@ pub(super) struct Powers {
 }
 
 impl MemberNames<'_> {
-    /// Whether a user may redact what others sent, and so end their polls, at a time. False where the archive does not have the power
+    /// Whether a user may redact what others sent, and so end their polls, at a time. None where the archive does not have the power
     /// levels of then, as in a room of which the server knows only a part.
-    pub(crate) fn may_redact(&mut self, user_id: &str, at: Option<i64>) -> Result<bool, Error> {
+    pub(crate) fn may_redact(&mut self, user_id: &str, at: Option<i64>) -> Result<Option<bool>, Error> {
         let (reader, room_id) = (self.reader, self.room_id);
         if is_creator(reader, room_id, user_id)? {
-            return Ok(true);
+            return Ok(Some(true));
         }
         let levels = self.remembered.powers.at(reader, room_id, at.unwrap_or(i64::MAX))?;
-        Ok(levels.is_some_and(|levels| may_redact(&levels, user_id)))
+        Ok(levels.map(|levels| may_redact(&levels, user_id)))
     }
 }
 

@@ -10,6 +10,7 @@ use super::super::super::layout::DayName;
 use super::super::super::{Error, layout};
 use super::super::Reader;
 use super::{Options, Test};
+use crate::document::message::is_message;
 use crate::document::poll;
 use crate::search::matching::Text;
 use crate::search::query::{Has, Is, Part, Query};
@@ -108,9 +109,10 @@ impl CheckedLine {
     /// Whether it is of a kind that is searched.
     fn is_searched(&self) -> bool {
         match self.kind() {
-            "m.room.message" | "m.sticker" | "m.room.encrypted" => self.state_key.is_none(),
             "m.room.topic" | "m.room.name" => self.state_key.as_deref() == Some(""),
-            kind => poll::is_start(kind) && self.state_key.is_none(),
+            kind => {
+                (is_message(kind) || poll::is_start(kind) || kind == "m.room.encrypted") && self.state_key.is_none()
+            }
         }
     }
 }
