@@ -213,6 +213,7 @@ impl Writing<'_> {
         if bytes == 0 {
             self.0.prepare_cached("delete from file where file = ?1")?.execute([file])?;
             self.0.prepare_cached("delete from stale where file = ?1")?.execute([file])?;
+            self.0.prepare_cached("delete from borrowed where file = ?1")?.execute([file])?;
         } else {
             self.file_is_stale(file)?;
         }
