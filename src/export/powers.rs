@@ -1,6 +1,8 @@
 //! The power levels of rooms that were joined over federation, which are outliers there: an archive that has passed them by, as
 //! those of earlier versions have, gets them once. What comes later comes with the names.
 
+use std::collections::BTreeSet;
+
 use super::later::Later;
 use super::{Error, Export, unless_stopped};
 
@@ -16,18 +18,23 @@ impl Export<'_, Later> {
         if is_done || self.database.schema().suffices_for_power_levels().is_err() {
             return Ok(());
         }
+        // also of rooms that are left out by now: this is done once
+        let database = self.database.clone().without(&BTreeSet::new());
         let mut after = String::new();
         loop {
             let rooms = self.archive().await?.catalog().rooms_behind(&after, AT_ONCE)?;
             let Some(last) = rooms.last() else { break };
             after.clone_from(last);
-            let ids = unless_stopped(&mut self.stop, self.database.power_levels(&rooms)).await?;
+            let ids = unless_stopped(&mut self.stop, database.power_levels(&rooms)).await?;
             let Some(mut ids) = ids else { return Ok(()) };
+            let mut asked = BTreeSet::new();
             for _ in 0..MOST_BEFORE {
+                // several may have been allowed by the same; in the first versions of rooms also by each other
+                ids.retain(|id| asked.insert(id.clone()));
                 if ids.is_empty() {
                     break;
                 }
-                let found = unless_stopped(&mut self.stop, self.database.power_levels_before(&mut ids)).await?;
+                let found = unless_stopped(&mut self.stop, database.power_levels_before(&mut ids)).await?;
                 let Some(found) = found else { return Ok(()) };
                 for outlier in found {
                     self.batch.push_state(outlier);

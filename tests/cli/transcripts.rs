@@ -263,8 +263,10 @@ fn who_has_the_power_to_redact_may_close_a_poll() {
         "delete from room_state where type = 'm.room.power_levels'; delete from setting where name = 'power_levels'";
     catalog.execute_batch(forget).unwrap();
     drop(catalog);
-    export(&database, archive.path(), &[]).with(0);
+    // once, and so also of a room that is left out for now
+    export(&database, archive.path(), &["--exclude-room", ROOM]).with(0);
     assert_eq!(archive.one("select count(*) from room_state where type = 'm.room.power_levels'"), "2");
+    export(&database, archive.path(), &["--all-rooms"]).with(0);
     assert_eq!(check(), day);
 
     // the state has them, also where the catalog is lost
