@@ -167,6 +167,8 @@ impl Archive {
         let sql = "select version, next from rendering where view = 'markdown'";
         let known = self.catalog.connection.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
         let next: Option<i64> = match known.optional()? {
+            // an export with nothing new writes nothing
+            Some((known, None)) if known == version => return Ok(0),
             Some((known, next)) if known == version => next,
             None if !self.catalog.has_transcripts()? => None,
             _ => Some(0),
