@@ -52,7 +52,7 @@ pub enum Standing {
 impl Catalog {
     /// How far the index of full-text search is.
     pub fn search_standing(&self) -> Result<Standing, Error> {
-        if is_off(&self.connection)? {
+        if self.is_set(OFF)? {
             return Ok(Standing::Off);
         }
         let last: i64 = self.connection.query_row("select coalesce(max(line), 0) from line", [], |row| row.get(0))?;
@@ -83,11 +83,6 @@ fn changed(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("select count(*) from search_changed", [], |row| row.get(0))?)
 }
 
-fn is_off(connection: &Connection) -> Result<bool, Error> {
-    let sql = "select exists (select 1 from setting where name = ?1 and value)";
-    Ok(connection.query_row(sql, [OFF], |row| row.get(0))?)
-}
-
 /// A text as it is searched: of an edit without the quote that some clients put before it, as it may be redacted what it quotes.
 pub(super) fn searched(body: String, is_edit: bool) -> String {
     if is_edit { without_quote(body.into()).into_owned() } else { body }
@@ -96,9 +91,9 @@ pub(super) fn searched(body: String, is_edit: bool) -> String {
 impl Archive {
     /// Switches full-text search on or off. Off, nothing of the index is left on the disk.
     pub fn set_search(&mut self, on: bool) -> Result<(), Error> {
-        if is_off(&self.catalog.connection)? == on {
+        if self.catalog.is_set(OFF)? == on {
             let writing = self.catalog.write()?;
-            writing.0.execute("replace into setting (name, value) values (?1, ?2)", params![OFF, !on])?;
+            writing.set(OFF, !on)?;
             writing.commit()?;
         }
         if !on && has_tables(&self.catalog.connection)? {
@@ -116,7 +111,7 @@ impl Archive {
         at_most_a_minute: bool,
         told: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(), Error> {
-        if !self.indexed || is_off(&self.catalog.connection)? {
+        if !self.indexed || self.catalog.is_set(OFF)? {
             return Ok(());
         }
         let began = Instant::now();
@@ -178,11 +173,8 @@ impl Archive {
         if mode == "wal" {
             self.catalog.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()))?;
         } else {
-            self.catalog.connection.pragma_update(None, "journal_mode", "truncate")?;
-            let writing = self.catalog.write()?;
-            // the journal is emptied as a transaction ends
-            writing.0.execute("update search_state set line = line", []).ok();
-            writing.commit()?;
+            // which takes it away
+            self.catalog.connection.pragma_update(None, "journal_mode", "delete")?;
             self.catalog.set_journal()?;
         }
         Ok(())
@@ -211,9 +203,10 @@ fn update(
             0
         }
     };
-    while changed(&catalog.connection)? > 0 {
+    let mut is_changed = changed(&catalog.connection)? > 0;
+    while is_changed {
         let writing = catalog.write()?;
-        writing.take_changed_into_search()?;
+        is_changed = writing.take_changed_into_search()?;
         writing.commit()?;
     }
     while at < last {
@@ -297,8 +290,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Takes in what has changed of lines that were looked at before, a bounded number of them.
-    fn take_changed_into_search(&self) -> Result<(), Error> {
+    /// Takes in what has changed of lines that were looked at before, a bounded number of them; whether there may be more.
+    fn take_changed_into_search(&self) -> Result<bool, Error> {
         let sql = format!(
             "select changed.line, coalesce((select {} from line join said using (line) where line.line = changed.line), 0)
                from search_changed changed order by changed.line limit ?1",
@@ -306,9 +299,10 @@ impl Writing<'_> {
         );
         let mut changed = self.0.prepare_cached(&sql)?;
         let mut rows = changed.query([CHANGED])?;
-        let mut last = i64::MIN;
+        let (mut last, mut taken) = (i64::MIN, 0);
         while let Some(row) = rows.next()? {
             last = row.get(0)?;
+            taken += 1;
             match (self.is_in_search(last)?, row.get::<_, Option<bool>>(1)?.unwrap_or_default()) {
                 (true, false) => self.take_out_of_search(last)?,
                 (false, true) => self.put_into_search(last)?,
@@ -316,7 +310,7 @@ impl Writing<'_> {
             }
         }
         self.0.prepare_cached("delete from search_changed where line <= ?1")?.execute([last])?;
-        Ok(())
+        Ok(taken == CHANGED)
     }
 
     /// What a user said is to be looked at again, as it is hidden now, or no more.

@@ -117,6 +117,10 @@ fn of_what_is_erased_no_word_is_left_in_the_index() {
         asked(&archive, &["select rowid from search where search match 'latwy'".to_owned()]);
         let found = run(&["search", "latwy", "--count", "--archive", text(archive.path())]).with(0);
         assert_eq!(found.stdout, "1\n");
+        // without an index at all, nothing of one is on the disk
+        assert!(has("latwy"), "folded it is in the index alone");
+        run(&["search", "--index", "off", "--archive", text(archive.path())]).with(0);
+        assert!(!has("latwy"));
     }
 }
 
