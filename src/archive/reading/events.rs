@@ -94,6 +94,13 @@ macro_rules! in_effect {
     };
 }
 
+/// These events, in an order.
+macro_rules! related_in_effect {
+    ($order:literal) => {
+        concat!("select ", columns!(), " from ", related!(), " and ", in_effect!(), " order by ", $order)
+    };
+}
+
 impl CatalogEvent {
     /// An event of a room from [`columns`], with its content.
     pub(super) fn read(reader: &Reader<'_>, room_id: &str, row: &Row<'_>) -> Result<CatalogEvent, Error> {
@@ -158,7 +165,12 @@ impl CatalogEvent {
 
     /// Whether it says to replace another event.
     pub(crate) fn is_edit(&self) -> bool {
-        self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none() && self.kind() != "m.room.encrypted"
+        self.replaces() && self.kind() != "m.room.encrypted"
+    }
+
+    /// The same, be it readable or not.
+    pub(super) fn replaces(&self) -> bool {
+        self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none()
     }
 
     /// Whether the message may begin with what it answers, for clients that know no replies. Of an edit that says what it edits.
@@ -238,6 +250,22 @@ pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Resul
     rows.next()?.map(|row| CatalogEvent::read(reader, room_id, row)).transpose()
 }
 
+/// Reads the event of a line that the catalog has.
+pub(super) fn of_line(
+    reader: &Reader<'_>,
+    line: i64,
+    read: impl FnOnce(&Row<'_>) -> Result<CatalogEvent, Error>,
+) -> Result<CatalogEvent, Error> {
+    let sql = concat!(
+        "select ",
+        columns!(),
+        " from line cross join file using (file) left join relation on relation.line = line.line where line.line = ?1"
+    );
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let mut rows = statement.query([line])?;
+    read(rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+}
+
 /// What else there is about an event.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a kind of relation")]
@@ -305,28 +333,8 @@ pub(crate) fn each_related(
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
     let sql = match order {
-        Order::Oldest => {
-            concat!(
-                "select ",
-                columns!(),
-                " from ",
-                related!(),
-                " and ",
-                in_effect!(),
-                " order by origin_server_ts, event_id"
-            )
-        }
-        Order::Newest => {
-            concat!(
-                "select ",
-                columns!(),
-                " from ",
-                related!(),
-                " and ",
-                in_effect!(),
-                " order by origin_server_ts desc, event_id desc"
-            )
-        }
+        Order::Oldest => related_in_effect!("origin_server_ts, event_id"),
+        Order::Newest => related_in_effect!("origin_server_ts desc, event_id desc"),
     };
     each(reader, sql, [to, room_id, rel_type], take)
 }

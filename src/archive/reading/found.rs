@@ -12,7 +12,7 @@ use super::super::layout::DayName;
 
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{CatalogEvent, columns, redacted_by};
+use super::events::{CatalogEvent, columns, of_line, redacted_by};
 use super::order::{self, Read};
 use crate::document::line::Anchor;
 use crate::event::Object;
@@ -171,7 +171,7 @@ pub(crate) fn beside(
         if event.event_id == of.event_id {
             is_there = true;
         } else if is_there == matches!(side, Side::After) {
-            let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
+            let is_edit = event.replaces();
             found.push_back(Beside { line, kind: event.kind.unwrap_or_default(), is_edit });
         }
         let is_full = found.len() >= most;
@@ -195,15 +195,7 @@ pub(crate) fn beside(
 
 /// Reads an event that stands beside another one in a room.
 pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &Beside) -> Result<CatalogEvent, Error> {
-    let sql = concat!(
-        "select ",
-        columns!(),
-        " from line cross join file using (file) left join relation on relation.line = line.line where line.line = ?1"
-    );
-    let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query([beside.line])?;
-    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    CatalogEvent::read(reader, room_id, row)
+    of_line(reader, beside.line, |row| CatalogEvent::read(reader, room_id, row))
 }
 
 #[cfg(test)]

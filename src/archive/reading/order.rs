@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, Rows, params};
 use super::super::Error;
 use super::super::catalog::key;
 use super::Reader;
-use super::events::{CatalogEvent, accepted, columns, redacted_by};
+use super::events::{CatalogEvent, accepted, columns, of_line, redacted_by};
 use crate::document::time;
 
 /// Whether an event was received within a quarter of an hour of when it was sent.
@@ -265,14 +265,7 @@ impl Told<'_, '_> {
     }
 
     fn read(&self, line: i64) -> Result<CatalogEvent, Error> {
-        let sql = concat!(
-            "select ",
-            columns!(),
-            " from line cross join file using (file) left join relation on relation.line = line.line where line.line = ?1"
-        );
-        let mut statement = self.of.reader.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([line])?;
-        self.of.event(rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?)
+        of_line(self.of.reader, line, |row| self.of.event(row))
     }
 
     /// Tells what waits in vain, as where events name one another in turn.

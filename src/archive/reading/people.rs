@@ -45,16 +45,17 @@ pub(crate) fn each(
 ) -> Result<bool, Error> {
     // from one to the next, so that it does not matter how often somebody says a name
     let sql = "select displayname, user_id from membership indexed by membership_alike
-                where room = (select room from room where room_id = ?1) and alike is not null and (alike, user_id) > (?2, ?3)
+                where room = ?1 and alike is not null and (alike, user_id) > (?2, ?3)
                 order by alike, user_id limit 1";
+    let room = reader.room(room_id)?;
     let mut next = reader.connection.prepare_cached(sql)?;
     let mut last = (String::new(), String::new());
     for _ in 0..MOST {
-        let found = next
-            .query_row(params![room_id, last.0, last.1], |row| Ok(Person { name: row.get(0)?, user_id: row.get(1)? }));
+        let found =
+            next.query_row(params![room, last.0, last.1], |row| Ok(Person { name: row.get(0)?, user_id: row.get(1)? }));
         let Some(person) = found.optional()? else { return Ok(false) };
         take(&person)?;
         last = (looks(&person.name), person.user_id);
     }
-    Ok(next.exists(params![room_id, last.0, last.1])?)
+    Ok(next.exists(params![room, last.0, last.1])?)
 }

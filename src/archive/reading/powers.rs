@@ -31,9 +31,7 @@ impl MemberNames<'_> {
         let levels = self.remembered.powers.at(reader, room_id, at.unwrap_or(i64::MAX))?;
         Ok(levels.map(|levels| may_redact(&levels, user_id)))
     }
-}
 
-impl MemberNames<'_> {
     /// The power levels of the room before an event, as JSON, as far as the archive has them.
     pub(crate) fn power_levels_before(&mut self, event: &CatalogEvent) -> Result<Option<String>, Error> {
         let (reader, room_id) = (self.reader, self.room_id);
@@ -62,9 +60,9 @@ impl Powers {
         let until = newest.partition_point(|(depth, since, event_id)| comes_first(*since, *depth, event_id));
         let Some((depth, since, event_id)) = until.checked_sub(1).map(|last| &newest[last]) else { return Ok(None) };
         let sql = "select given from room_state
-                    where room = (select room from room where room_id = ?1) and type = 'm.room.power_levels'
+                    where room = ?1 and type = 'm.room.power_levels'
                       and topological_ordering = ?2 and origin_server_ts = ?3 and event_id = ?4";
-        let parameters = params![room_id, depth, since, event_id];
+        let parameters = params![reader.room(room_id)?, depth, since, event_id];
         Ok(reader.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0)).optional()?.flatten())
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn is_redacted(
     if event.redacted_by.is_some() {
         return Ok(true);
     }
-    let is_edit = event.rel_type.as_deref() == Some("m.replace") && event.state_key.is_none();
+    let is_edit = event.replaces();
     let mut edited = event.relates_to.clone().filter(|_| is_edit);
     let mut sender = event.sender.clone();
     let sql = concat!(
