@@ -14,7 +14,7 @@ mod happening;
 #[path = "simulation/server.rs"]
 mod server;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -434,6 +434,7 @@ fn failure(error: impl std::error::Error) -> TestCaseError {
     TestCaseError::fail(text)
 }
 
+#[allow(clippy::print_stdout, reason = "a run that is cut off says nothing else")]
 fn try_stories(shape: Shape) {
     let runtime = Runtime::new().unwrap();
     let tables = server::database(shape);
@@ -442,7 +443,8 @@ fn try_stories(shape: Shape) {
     let broken_at = RefCell::default();
     let setting = Setting { shape, tables: &tables, database, runtime: &runtime, broken_at: &broken_at };
 
-    let mut config = Config { failure_persistence: None, max_shrink_iters: 1_000, ..Config::default() };
+    let mut config =
+        Config { failure_persistence: None, max_shrink_iters: 1_000, max_shrink_time: 120_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
     }
@@ -452,10 +454,18 @@ fn try_stories(shape: Shape) {
     };
     config.rng_seed = RngSeed::Fixed(seed);
     let many = config.cases >= CASES;
+    let has_failed = Cell::new(false);
     let told = TestRunner::new(config).run(&stories(), |happenings| {
         let mut story = Story::new(&setting);
-        happenings.into_iter().try_for_each(|happening| story.goes_on(happening))?;
-        story.ends()
+        let told = happenings.into_iter().try_for_each(|happening| story.goes_on(happening));
+        let told = told.and_then(|()| story.ends());
+        if let Err(reason) = &told
+            && !has_failed.replace(true)
+        {
+            // to shorten it takes long, and may be cut off: println! is shown then by --nocapture
+            println!("with PROPTEST_RNG_SEED={seed}: {reason}");
+        }
+        told
     });
     match told {
         Ok(()) => {}
