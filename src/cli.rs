@@ -5,6 +5,7 @@
 
 mod database;
 mod doctor;
+mod erase;
 mod export;
 mod keys;
 mod lag;
@@ -56,6 +57,7 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    Erase(erase::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -191,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
