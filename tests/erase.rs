@@ -154,9 +154,16 @@ fn server() -> Database {
     database.event(by(MALLORY, kind("m.room.message", &json!({
         "msgtype": "m.text", "body": "* secretedit", "m.new_content": { "msgtype": "m.text", "body": "secretedit" }, "m.relates_to": relation,
     }), EventRow::at(5))));
-    database.event(by(MALLORY, kind("m.reaction", &json!({
-        "m.relates_to": { "rel_type": "m.annotation", "event_id": "$3", "key": "secretkey" },
-    }), EventRow::at(6))));
+    database.event(by(
+        MALLORY,
+        kind(
+            "m.reaction",
+            &json!({
+                "m.relates_to": { "rel_type": "m.annotation", "event_id": "$3", "key": "secretkey" },
+            }),
+            EventRow::at(6),
+        ),
+    ));
     database.event(by(MALLORY, EventRow::state(7, "m.room.topic", "", &json!({ "topic": "secrettopic" }))));
     // others repeat him
     database.event(kind("m.room.message", &json!({
@@ -164,11 +171,15 @@ fn server() -> Database {
         "formatted_body": "<mx-reply><blockquote>secretword</blockquote></mx-reply>alicereply",
         "m.relates_to": { "m.in_reply_to": { "event_id": "$4" } },
     }), EventRow::at(8)));
-    database.event(kind("m.room.message", &json!({
-        "msgtype": "m.text", "body": "* > <@mallory:here.test> secretword\n\naliceanswer",
-        "m.new_content": { "msgtype": "m.text", "body": "> <@mallory:here.test> secretword\n\naliceanswer" },
-        "m.relates_to": { "rel_type": "m.replace", "event_id": "$8" },
-    }), EventRow::at(9)));
+    database.event(kind(
+        "m.room.message",
+        &json!({
+            "msgtype": "m.text", "body": "* > <@mallory:here.test> secretword\n\naliceanswer",
+            "m.new_content": { "msgtype": "m.text", "body": "> <@mallory:here.test> secretword\n\naliceanswer" },
+            "m.relates_to": { "rel_type": "m.replace", "event_id": "$8" },
+        }),
+        EventRow::at(9),
+    ));
     database.event(EventRow { json: Some(json!({
         "type": "m.room.topic", "state_key": "", "sender": "@alice:here.test", "origin_server_ts": support::story::NOON + 10_000,
         "room_id": ROOM, "content": { "topic": "alicetopic" },
@@ -184,7 +195,10 @@ fn server() -> Database {
     database.event(EventRow { json: Some("secretunparsed".to_owned()), ..by(MALLORY, EventRow::at(12)) });
     // what he has redacted stays so
     database.event(EventRow::message(13, "alicehidden"));
-    database.redaction("$13", by(MALLORY, EventRow { content: r#"{"reason":"secretreason"}"#.to_owned(), ..EventRow::at(14) }));
+    database.redaction(
+        "$13",
+        by(MALLORY, EventRow { content: r#"{"reason":"secretreason"}"#.to_owned(), ..EventRow::at(14) }),
+    );
     database.event(member(15, "Quokka"));
     database.event(by(MALLORY, kind("m.poll.start", &json!({
         "m.poll": { "question": { "m.text": [{ "body": "secretpoll" }] }, "answers": [{ "m.id": "1", "m.text": [{ "body": "secretword" }] }] },
@@ -193,8 +207,14 @@ fn server() -> Database {
     // an outlier of another room, which has no line there
     database.event(EventRow { outlier: true, ..member(17, "Zanzibar Outlier").within("!other:here.test") });
     database.event(EventRow::message(18, "hello").within("!other:here.test"));
-    database.event(kind("m.room.message", &json!({ "msgtype": "m.text", "body": "the next day" }), EventRow {
-        ts: Some(support::story::NOON + 86_400_000), ..EventRow::at(19)
-    }));
+    database.event(kind(
+        "m.room.message",
+        &json!({ "msgtype": "m.text", "body": "the next day" }),
+        EventRow {
+            ts: Some(support::story::NOON + 86_400_000),
+            received_ts: Some(support::story::NOON + 86_400_000),
+            ..EventRow::at(19)
+        },
+    ));
     database
 }

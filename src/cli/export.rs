@@ -96,7 +96,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         now.becomes("finishing the batch");
         let (database, mut archive, selection) = prepared;
         // what was cut off: before anything is made of it
-        let erased = tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
+        let erased =
+            tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
         match (erased, *signal.borrow()) {
             (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
             (erased, _) => erased?,

@@ -233,7 +233,8 @@ fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error>
     let (check, now) = ("erased", chrono::Utc::now().timestamp_millis());
     let mut findings = Vec::new();
     if catalog.is_erasing()? && held.is_none() {
-        let what = "what is erased may still be in files of the archive: a run was cut off, or somebody read the catalog";
+        let what =
+            "what is erased may still be in files of the archive: a run was cut off, or somebody read the catalog";
         findings.push(
             Finding::warning(check, what)
                 .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),

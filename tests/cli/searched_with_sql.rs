@@ -99,7 +99,11 @@ fn of_what_is_erased_no_word_is_left_in_the_index() {
         let count = |word: &str| archive.one(&format!("select count(*) from search where search match '{word}'"));
         assert_eq!((count("latwy"), count("unmistakable20")), ("290".to_owned(), "1".to_owned()));
         let ids: Vec<String> = (10..299).map(|id| format!("${id}")).collect();
-        let erased = crate::command().args(["erase", "--archive", text(archive.path()), "--yes", "--event"]).args(&ids).output().unwrap();
+        let erased = crate::command()
+            .args(["erase", "--archive", text(archive.path()), "--yes", "--event"])
+            .args(&ids)
+            .output()
+            .unwrap();
         assert!(erased.status.success(), "{erased:?}");
         assert_eq!((count("latwy"), count("unmistakable299")), ("1".to_owned(), "1".to_owned()));
         assert_eq!(count("unmistakable20"), "0");

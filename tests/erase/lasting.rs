@@ -11,8 +11,19 @@ fn what_comes_later_is_pruned_before_it_is_written() {
     export(&database, &archive, &[]).with(3);
     erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
     database.event(by(MALLORY, EventRow::message(50, "secretlater")));
-    database.event(by(MALLORY, EventRow { outlier: true, ..EventRow::state(51, "m.room.member", MALLORY,
-        &json!({ "membership": "join", "displayname": "secretlater" })) }.within("!other:here.test")));
+    database.event(by(
+        MALLORY,
+        EventRow {
+            outlier: true,
+            ..EventRow::state(
+                51,
+                "m.room.member",
+                MALLORY,
+                &json!({ "membership": "join", "displayname": "secretlater" }),
+            )
+        }
+        .within("!other:here.test"),
+    ));
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &["secretlater"]);
     assert_eq!(archive.lines()["$50"].about()["erased"], "pruned");
@@ -50,7 +61,7 @@ fn a_hold_wins_over_all() {
     for which in [["--sender", MALLORY], ["--room", ROOM], ["--event", "$4"], ["--before", "2030-01-01"]] {
         erase(&archive, &[&which[..], &["--yes"]].concat()).with(1).saying(ROOM).saying("on hold");
     }
-    assert_eq!(archive.lines(), before);
+    assert!(archive.lines() == before);
     assert_eq!(archive.one("select count(*) from erasure"), "0");
     erase(&archive, &["--list"]).with(0).saying("hold  !room:here.test").saying("a case");
     // a policy passes it by, and says so
@@ -84,7 +95,9 @@ fn a_policy_goes_by_when_the_redaction_was_received() {
     somewhere(&archive, &["original72", "secretword"]);
     let told = run(&["doctor", "--database", &database.dsn(), "--archive", path(&archive)]);
     assert!(told.stdout.contains("originals of what was redacted more than 90 days ago"), "{told:#?}");
-    for wrong in [&["--sender", MALLORY, "--policy"][..], &["--list", "--whole"], &["--before", "2026-01-01", "--policy"]] {
+    for wrong in
+        [&["--sender", MALLORY, "--policy"][..], &["--list", "--whole"], &["--before", "2026-01-01", "--policy"]]
+    {
         erase(&archive, wrong).with(2);
     }
 }
@@ -119,7 +132,7 @@ fn an_archive_from_a_backup_gets_its_tombstones_again() {
     somewhere(&backup, &SECRETS);
     erase(&backup, &["--again", kept, "--yes"]).with(0);
     nowhere(&backup, &SECRETS);
-    assert_eq!(backup.lines(), archive.lines());
+    assert!(backup.lines() == archive.lines());
     // the rule is there too
     database.event(by(MALLORY, EventRow::message(90, "secretlater")));
     export(&database, &backup, &[]).with(0);
@@ -144,5 +157,5 @@ fn lines_from_a_backup_under_the_state_of_now_are_erased() {
     run(&["rebuild", "--archive", path(&archive)]).with(0);
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &SECRETS);
-    assert_eq!(archive.lines(), after);
+    assert!(archive.lines() == after);
 }

@@ -56,7 +56,7 @@ fn what_a_user_said_and_was_called_is_nowhere_afterwards() {
         run(&["render", "--all", "--archive", path(&archive)]).with(0);
         run(&["watermark", "reset", "--yes", "--archive", path(&archive)]).with(0);
         export(&database, &archive, &[]);
-        assert_eq!(archive.lines(), after);
+        assert!(archive.lines() == after);
         nowhere(&archive, &SECRETS);
         std::fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
         run(&["rebuild", "--archive", path(&archive)]).with(0);
@@ -90,15 +90,15 @@ fn whole_events_leave_nothing_but_a_hash() {
     let after = archive.lines();
     run(&["watermark", "reset", "--yes", "--archive", path(&archive)]).with(0);
     export(&database, &archive, &[]).with(0);
-    assert_eq!(archive.lines(), after);
+    assert!(archive.lines() == after);
     std::fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
     export(&database, &archive, &[]).with(0);
-    assert_eq!(archive.lines(), after);
+    assert!(archive.lines() == after);
     nowhere(&archive, &SECRETS);
     // what is pruned may go whole later, and not the other way round
     let again = erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
     assert!(again.stdout.contains("erased"));
-    assert_eq!(archive.lines(), after);
+    assert!(archive.lines() == after);
 }
 
 #[test]
@@ -138,10 +138,14 @@ fn one_event_goes_with_what_repeats_it() {
     somewhere(&archive, &["secretkey", "Quokka"]);
     assert_eq!(archive.one("select group_concat(which) from erasure"), "[]", "ids are not kept");
     // a reply that comes later quotes it no more
-    database.event(kind("m.room.message", &json!({
-        "msgtype": "m.text", "body": "> <@mallory:here.test> secretlater\n\nalicelater",
-        "m.relates_to": { "m.in_reply_to": { "event_id": "$4" } },
-    }), EventRow::at(40)));
+    database.event(kind(
+        "m.room.message",
+        &json!({
+            "msgtype": "m.text", "body": "> <@mallory:here.test> secretlater\n\nalicelater",
+            "m.relates_to": { "m.in_reply_to": { "event_id": "$4" } },
+        }),
+        EventRow::at(40),
+    ));
     let relation = json!({ "rel_type": "m.replace", "event_id": "$4" });
     database.event(by(MALLORY, kind("m.room.message", &json!({
         "body": "* secretlater", "m.new_content": { "msgtype": "m.text", "body": "secretlater" }, "m.relates_to": relation,

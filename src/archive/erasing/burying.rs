@@ -12,8 +12,8 @@ use super::super::rewrite::Change;
 use super::super::stale::Stale;
 use super::super::writing::{Writing, signed};
 use super::super::{Archive, Catalog, Counts, Error, Step, durable, layout, lines};
-use super::digest;
 use super::selecting::{number, of_number};
+use super::{ERASING, digest};
 use crate::event::{Erased, Event, Word};
 
 /// How many files are written anew together, and about how many lines of them are erased then.
@@ -170,6 +170,11 @@ impl Archive {
         let sql = "select count(distinct file) from to_erase";
         let all: i64 = self.catalog.connection.query_row(sql, [], |row| row.get(0))?;
         let (mut buried, mut done) = (Buried::default(), 0);
+        if all > 0 {
+            let writing = self.catalog.write()?;
+            writing.set(ERASING, true)?;
+            writing.commit()?;
+        }
         loop {
             let files = self.catalog.next_to_erase()?;
             if files.is_empty() {

@@ -218,7 +218,8 @@ impl Writing<'_> {
         let mut lines = self.0.prepare("select file, line, event_id from line")?;
         let mut lines = lines.query([])?;
         let mut known = self.0.prepare("select kind from tombstone where id = ?1")?;
-        let sql = "insert or ignore into to_erase (file, line, how, erasure, looked) values (?1, ?2, ?3, ?4, 1)";
+        let sql = "insert into to_erase (file, line, how, erasure, looked) values (?1, ?2, ?3, ?4, 1)
+                       on conflict (file, line) do update set how = max(how, excluded.how)";
         let mut add = self.0.prepare(sql)?;
         while let Some(line) = lines.next()? {
             let event_id: String = line.get(2)?;
