@@ -128,8 +128,8 @@ create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
        user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, said.has, relation.relates_to,
        rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
-       coalesce(line.redacted_by, case when line.erased then 'erased' when type.name is not 'm.room.create'
-                                       then (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
+       coalesce(line.redacted_by, case when type.name is 'm.room.create' then null when line.erased then 'erased'
+                                       else (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
        line.censored,
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.erased, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key

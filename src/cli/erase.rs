@@ -286,6 +286,11 @@ pub(super) fn complete(archive: &mut Archive, policies: bool, goes_on: &dyn Fn()
         return Ok(None);
     }
     let buried = lines(archive, goes_on)?;
+    if !archive.catalog().is_erasing()? {
+        // of all that was looked at there was nothing to take
+        archive.copy_tombstones(true)?;
+        return Ok(Some(buried));
+    }
     if archive.catalog().has_transcripts()? {
         super::render::stale(archive, goes_on)?;
     }

@@ -76,10 +76,10 @@ impl Event {
         })
     }
 
-    /// Whether all that it said is taken. Who made a room has made it all the same.
+    /// Whether all that it said is taken.
     #[must_use]
     pub fn is_erased(&self) -> bool {
-        self.erased >= Some(Erased::Pruned) && self.kind.as_deref() != Some("m.room.create")
+        self.erased >= Some(Erased::Pruned)
     }
 
     /// The event that a server says was in force before this one, whose content it may have copied into `unsigned`.

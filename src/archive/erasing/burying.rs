@@ -170,11 +170,6 @@ impl Archive {
         let sql = "select count(distinct file) from to_erase";
         let all: i64 = self.catalog.connection.query_row(sql, [], |row| row.get(0))?;
         let (mut buried, mut done) = (Buried::default(), 0);
-        if all > 0 {
-            let writing = self.catalog.write()?;
-            writing.set(ERASING, true)?;
-            writing.commit()?;
-        }
         loop {
             let files = self.catalog.next_to_erase()?;
             if files.is_empty() {
@@ -233,6 +228,9 @@ impl Archive {
                 }
             }
             stale.mark(&writing)?;
+            if count > 0 {
+                writing.set(ERASING, true)?;
+            }
             writing.commit()?;
             if count < AT_ONCE {
                 buried.files = u64::from(buried.lines() > 0);

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::writing::Writing;
 use super::super::{Archive, Catalog, Error};
+use super::digest;
 use super::request::{Request, What};
-use super::{ERASING, digest};
 use crate::event::Erased;
 
 /// The setting that says where they are kept.
@@ -116,7 +116,6 @@ impl Archive {
             if is_over {
                 let again = Request { what: What::Again, whole: false, lasts: false, reason: None };
                 writing.ask(&again)?;
-                writing.set(ERASING, true)?;
             }
             writing.commit()?;
         }

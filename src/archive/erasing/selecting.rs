@@ -75,7 +75,7 @@ impl Archive {
             if selected.is_nothing && !request.lasts {
                 return Ok(selected);
             }
-            if !selected.is_nothing {
+            if selected.names > 0 {
                 writing.set(ERASING, true)?;
             }
             writing.is_selected(number)?;
@@ -101,7 +101,7 @@ impl Archive {
                 let writing = self.catalog.write()?;
                 let selected = writing.select_to_erase(*number, request, now)?;
                 let held = writing.leave_held()?;
-                if selected.names > 0 || !writing.nothing_to_erase()? {
+                if selected.names > 0 {
                     writing.set(ERASING, true)?;
                 }
                 writing.is_selected(*number)?;

@@ -49,10 +49,10 @@ pub(crate) struct Encrypted {
 /// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
 macro_rules! redacted_by {
     () => {
-        "coalesce(line.redacted_by, case when line.erased then 'erased' when exists (select 1 from erased)
+        "coalesce(line.redacted_by, case when (line.erased or exists (select 1 from erased))
                                           and line.type is not (select type from type where name = 'm.room.create')
-                                         then (select 'erased' from user join erased using (user_id)
-                                                where user.user = line.sender) end)"
+                                         then case when line.erased then 'erased' else (select 'erased' from user join erased using (user_id)
+                                                where user.user = line.sender) end end)"
     };
 }
 pub(super) use redacted_by;
