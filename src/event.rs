@@ -438,6 +438,13 @@ impl Event {
     }
 }
 
+/// The event that a line is of, with its PDU's `content` as its text, where it has a PDU; none where the line is none.
+pub(crate) fn id_and_content(line: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
+    let pdu = Pdu::of_line(line).ok()?;
+    let content = pdu.content_span().and_then(|span| line.get(span));
+    Some((pdu.event_id?, content))
+}
+
 /// The PDU's `content` in a line, as its text; none where the line has no PDU.
 #[must_use]
 pub fn content_of_line(line: &str) -> Option<&str> {

@@ -92,9 +92,9 @@ fn places(directory: &Path, what: &str) -> BTreeSet<String> {
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(&directory).expect("a directory can be listed") {
             let path = entry.expect("a directory can be listed").path();
-            let mut found = has(path.file_name().unwrap().as_encoded_bytes());
+            let mut found = has(path.file_name().expect("it is an entry").as_encoded_bytes());
             if path.is_symlink() {
-                found |= has(std::fs::read_link(&path).unwrap().as_os_str().as_encoded_bytes());
+                found |= has(std::fs::read_link(&path).expect("a link can be read").as_os_str().as_encoded_bytes());
             } else if path.is_dir() {
                 directories.push(path.clone());
             } else {

@@ -8,6 +8,7 @@
 mod arriving;
 mod burying;
 mod copy;
+mod replays;
 mod request;
 mod selecting;
 mod trace;

@@ -157,10 +157,16 @@ fn find_quotes(value: &str, line: &str, edits: &mut Vec<Edit>) {
                 edits.push((place(value, line), quote(&left)));
             }
         }
-        Some(b'{') => object::members(value).into_iter().for_each(|(_, it)| find_quotes(it.get(), line, edits)),
+        Some(b'{') => {
+            for (_, it) in object::members(value) {
+                find_quotes(it.get(), line, edits);
+            }
+        }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(value).unwrap_or_default();
-            items.into_iter().for_each(|it| find_quotes(it.get(), line, edits));
+            for it in items {
+                find_quotes(it.get(), line, edits);
+            }
         }
         _ => {}
     }

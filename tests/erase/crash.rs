@@ -10,7 +10,7 @@ fn failing_at(at: usize) -> (Hook, Arc<Mutex<Vec<Step>>>) {
     let steps = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&steps);
     let hook = move |step| {
-        let mut seen = seen.lock().unwrap();
+        let mut seen = seen.lock().expect("no hook panics");
         seen.push(step);
         if seen.len() == at + 1 { Err(io::Error::other("gone")) } else { Ok(()) }
     };

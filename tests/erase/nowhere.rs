@@ -172,3 +172,19 @@ fn who_reads_keeps_it_until_he_ends() {
     nowhere(&archive, &SECRETS);
     erase(&archive, &["--go-on"]).with(0).saying("nothing was left");
 }
+
+#[test]
+fn replays_of_what_was_encrypted_go_with_it() {
+    let (database, archive) = (server(), TestArchive::new());
+    let encrypted = |text: &str| json!({ "algorithm": "m.megolm.v1.aes-sha2", "session_id": "s", "ciphertext": text });
+    for (id, sender, text) in
+        [(40, MALLORY, "secretcipher"), (41, "@alice:here.test", "secretcipher"), (42, "@alice:here.test", "another")]
+    {
+        database.event(by(sender, kind("m.room.encrypted", &encrypted(text), EventRow::at(id))));
+    }
+    export(&database, &archive, &[]).with(3);
+    erase(&archive, &["--event", "$40", "--yes"]).with(0);
+    nowhere(&archive, &["secretcipher"]);
+    somewhere(&archive, &["another"]);
+    assert_eq!(archive.lines()["$41"].about()["erased"], "pruned");
+}

@@ -51,7 +51,7 @@ impl Archive {
             let held = catalog.held_rooms()?;
             let writing = catalog.write()?;
             let number = writing.ask(request)?;
-            let mut selected = writing.select_to_erase(number, request, now)?;
+            let mut selected = writing.select_to_erase(directory, number, request, now)?;
             let rooms = writing.held_lines()?;
             let rooms: Vec<String> = match &request.what {
                 What::Room(room_id) if held.contains(room_id) => vec![room_id.clone()],
@@ -99,7 +99,7 @@ impl Archive {
         self.interrupt.clone().during(vec![catalog], || {
             for Erasure { number, request, .. } in &erasures {
                 let writing = self.catalog.write()?;
-                let selected = writing.select_to_erase(*number, request, now)?;
+                let selected = writing.select_to_erase(&self.directory, *number, request, now)?;
                 let held = writing.leave_held()?;
                 if selected.names > 0 {
                     writing.set(ERASING, true)?;
@@ -153,7 +153,7 @@ const TIME: &str =
     "min(coalesce(line.origin_server_ts, line.received_ts), coalesce(line.received_ts, line.origin_server_ts))";
 
 impl Writing<'_> {
-    fn select_to_erase(&self, erasure: i64, request: &Request, now: i64) -> Result<Selected, Error> {
+    fn select_to_erase(&self, archive: &Path, erasure: i64, request: &Request, now: i64) -> Result<Selected, Error> {
         let how = number(if request.whole { Erased::Whole } else { Erased::Pruned }).to_string();
         // what is pruned already may go whole yet
         let left = if request.whole { "true" } else { "not line.erased" };
@@ -210,6 +210,7 @@ impl Writing<'_> {
             What::Again => self.select_with_tombstone(erasure)?,
         }
         self.select_repeats(erasure)?;
+        self.select_replays(archive, erasure)?;
         Ok(Selected { names, ..Selected::default() })
     }
 

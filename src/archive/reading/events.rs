@@ -114,8 +114,9 @@ impl CatalogEvent {
         day: String,
         row: &Row<'_>,
     ) -> Result<CatalogEvent, Error> {
-        let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
-        CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
+        let event = CatalogEvent::without_content(reader, day, row)?;
+        let content = reader.content(&event.event_id, room_id, &event.day, row.get(7)?, row.get(8)?)?;
+        CatalogEvent { content, ..event }.decrypted(reader)
     }
 
     /// The same event with what it says, if that is known and to be told.

@@ -21,6 +21,7 @@ use crate::event::{Erased, Event, Word};
 const NAMED: usize = 20;
 
 /// The state while a catalog is made anew, kept in its temporary tables.
+#[allow(clippy::struct_excessive_bools, reason = "each is something that need not be looked up")]
 pub(in crate::archive) struct Restoring {
     /// There is none: the archive is new, or of an earlier version.
     is_none: bool,
