@@ -129,7 +129,7 @@ pub enum Error {
     InUse(#[source] rusqlite::Error),
     /// What was erased is still where somebody keeps it who reads.
     #[error(
-        "the lines are erased, but {} still has what was on the catalog's pages, as another program reads the catalog: have it end that; the next `synapse-export erase --go-on`, or export, takes it away",
+        "what was erased may still be in {}, as another program reads the archive's catalog.sqlite: have it end that, then run this again, or `synapse-export erase --go-on`; the next export takes it away too",
         .0.display()
     )]
     KeptByReaders(PathBuf),

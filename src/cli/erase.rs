@@ -182,6 +182,9 @@ fn erase(
         What::Room(room) => Request { what: What::Room(room_id(&archive, &room)?), ..request },
         _ => request,
     };
+    if request.what == What::Users && !archive.catalog().hides_erased()? {
+        bail!("whom the server has erased is not known: `synapse-export export --hide-erased` gets to know it");
+    }
     let mut selected = archive.select_to_erase(&request, Utc::now().timestamp_millis(), args.is_dry())?;
     if selected.is_nothing {
         warn!("the archive has nothing of this: {}", request.what);

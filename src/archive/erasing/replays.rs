@@ -20,7 +20,7 @@ impl Writing<'_> {
              create temp table ciphertext (room integer, digest text, how integer, primary key (room, digest)) without rowid;
              drop table if exists temp.replay; create temp table replay (start integer primary key, how integer)",
         )?;
-        let encrypted = "type = (select type from type where name = 'm.room.encrypted')";
+        let encrypted = "line.type = (select type from type where name = 'm.room.encrypted')";
         let sql = format!(
             "select file.room, 'rooms/' || directory || '/' || day || '.jsonl', start, length, how
                from to_erase join line on line.line = to_erase.line join file on file.file = to_erase.file join room using (room)

@@ -309,6 +309,12 @@ impl Writing<'_> {
                         where looked.how >= 3 and t.state_key is not null and g.room not in (select room from with_state)";
             if self.0.execute(sql, [])? > 0 {
                 self.0.execute("insert into with_state select room from new_state", [])?;
+                // whoever is called otherwise may be so on any day: said once, and not for each of his names
+                self.mark_files("select file from file where room in (select room from new_state)", [])?;
+                self.0.execute(
+                    "update room set dirty = 1 where has_lines and room in (select room from new_state)",
+                    [],
+                )?;
                 self.0.prepare_cached(&state)?.execute([erasure])?;
             }
         }
