@@ -137,6 +137,9 @@ fn one_event_goes_with_what_repeats_it() {
     nowhere(&archive, &["secretedit", "secretlink"]);
     somewhere(&archive, &["secretkey", "Quokka"]);
     assert_eq!(archive.one("select group_concat(which) from erasure"), "[]", "ids are not kept");
+    let shown = run(&["show", "--raw", "$4", "--archive", path(&archive)]).with(0);
+    assert!(shown.stdout.contains(r#""erased":"pruned""#), "{shown:?}");
+    run(&["show", "$4", "--archive", path(&archive)]).with(0).saying("[redacted]");
     // a reply that comes later quotes it no more
     database.event(kind(
         "m.room.message",
