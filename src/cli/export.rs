@@ -3,11 +3,10 @@
 //! Names become ids here, and what was asked for a selection; how it is read and written is not known here.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
@@ -95,8 +94,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         };
         now.becomes("finishing the batch");
         let (database, archive, selection) = prepared;
-        let archive = Arc::new(Mutex::new(archive));
-        let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
+        let (mut archive, summary) =
+            Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
         report.end(summary.as_ref().ok());
         database.close().await;
         let number = *signal.borrow();
@@ -105,7 +104,6 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             return Ok(Outcome::Signalled(number));
         }
         let summary = summary?;
-        let mut archive = archive.lock().await;
         let knows_erased = knows_erased(args, &database, &archive)?;
         if !args.no_markdown && !summary.stopped && knows_erased {
             now.becomes("finishing the transcripts at hand");
