@@ -434,6 +434,8 @@ fn what_erased_users_said_is_hidden_where_that_is_wanted() {
     let grant = format!("GRANT SELECT ON erased_users TO {role};");
     as_role(&[]).with(3).saying("transcripts are not rendered").saying(&grant);
     assert!(!days().contains("news"));
+    // which matters to who renders only
+    assert!(!as_role(&["--no-markdown"]).with(0).stderr.contains("transcripts are not rendered"));
     as_role(&["--hide-erased"]).with(1).saying(&grant).saying("--ignore-erased");
     as_role(&["--ignore-erased"]).with(0).saying("are not hidden");
     assert!(days().contains("news") && tells() == 0, "{}", days());
@@ -446,5 +448,17 @@ fn what_erased_users_said_is_hidden_where_that_is_wanted() {
     assert_eq!((tells(), indexed()), (0, "0".to_owned()));
     export(&database, archive.path(), &["--hide-erased=false"]).with(0);
     assert_eq!((tells(), indexed()), (told + 1, "2".to_owned()), "{}", days());
+    // one option may make room for the other
+    let remembered = || {
+        archive.one("select group_concat(name || '=' || value) from (select * from setting where name in ('hide_erased', 'show_redacted') order by name)")
+    };
+    export(&database, archive.path(), &["--hide-erased", "--show-redacted"]).with(2).saying("exclude each other");
+    assert_eq!(remembered(), "hide_erased=0", "nothing is changed by half");
+    export(&database, archive.path(), &["--show-redacted"]).with(0);
+    export(&database, archive.path(), &["--hide-erased"]).with(2).saying("--show-redacted=false");
+    export(&database, archive.path(), &["--hide-erased", "--show-redacted=false"]).with(0);
+    assert_eq!(remembered(), "hide_erased=1,show_redacted=0");
+    export(&database, archive.path(), &["--hide-erased=false", "--show-redacted"]).with(0);
+    assert_eq!(remembered(), "hide_erased=0,show_redacted=1");
     database.execute(&format!("drop owned by {role}; drop role {role}"));
 }
