@@ -31,6 +31,11 @@ impl Key {
         Some(Key { same: if plain.is_empty() { shown.clone() } else { plain }, shown: Some(shown) })
     }
 
+    /// The key as it was sent, whatever it is shown as.
+    pub(crate) fn sent(content: &str) -> Option<Cow<'_, str>> {
+        Object::of(content).object("m.relates_to")?.text("key")
+    }
+
     /// As it is shown on a line of its own.
     pub(crate) fn text(self) -> Cow<'static, str> {
         self.shown.map_or(Cow::Borrowed(CUSTOM), Cow::Owned)
@@ -60,6 +65,7 @@ mod tests {
         assert_ne!(same("👍"), same("👍🏽"));
         assert_eq!(key("❤\u{fe0f}", "").unwrap().shown.as_deref(), Some("❤\u{fe0f}"));
         assert_eq!(key(" ", ""), None);
+        assert_eq!(Key::sent(r#"{"m.relates_to":{"key":" \u2764\ufe0f"}}"#).as_deref(), Some(" ❤\u{fe0f}"));
         let (picture, code) = ("mxc://a.b/c", r#","com.beeper.reaction.shortcode":":parrot:""#);
         assert_eq!(key(picture, code).unwrap().shown.as_deref(), Some(":parrot:"));
         assert_eq!(key(picture, r#","shortcode":"a"#), None);

@@ -2,6 +2,7 @@
 //!
 //! Says nothing of what is redacted, or quotes that, unless it is to be shown. Writes no file and no SQL.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -72,11 +73,6 @@ impl Listed {
             self.more = true;
         }
     }
-}
-
-/// What a reaction says.
-pub(crate) fn reaction_key(reaction: &CatalogEvent) -> Option<String> {
-    Some(Key::of(reaction.content())?.text().into_owned())
 }
 
 /// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.
@@ -225,8 +221,8 @@ impl Shown {
             vec![code(&edit.event_id), Span::words(" "), when(edit.at)]
         }));
         lines.extend(listed("reactions: ", &self.reactions, &|reaction| {
-            let key = Span::Text(reaction_key(reaction).unwrap_or_default());
-            vec![key, Span::words(" "), code(&reaction.event_id)]
+            let key = Key::of(reaction.content()).map_or(Cow::Borrowed(""), Key::text);
+            vec![Span::Text(key.into_owned()), Span::words(" "), code(&reaction.event_id)]
         }));
         Ok(EventHead { title, day: &place.day, lines, zone: options.zone })
     }
