@@ -379,6 +379,23 @@ fn times_are_of_the_zone_that_is_asked_for_and_days_of_utc() {
         document.contains("| since 2026-11-23 00:00 Europe/Berlin |") && document.contains("</a>00:30"),
         "{document}"
     );
+
+    // a day that tells nothing of its own says what it has, and a date is said for what is told
+    let edit = json!({
+        "msgtype": "m.text", "body": "* at night", "m.new_content": {"msgtype": "m.text", "body": "at night"},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": "$10"},
+    });
+    let ts = NOON + 24 * 3_600_000 + 11 * 3_600_000 + 40 * 60_000;
+    database.event(EventRow { ts: Some(ts), content: edit.to_string(), ..EventRow::at(15) });
+    export(&database, archive.path(), &[]).with(0);
+    render(archive.path(), &["--timezone", "Europe/Berlin"]).with(0);
+    let day = read(&archive, "rooms/room@here.test/2026-11-23.md");
+    let (_, told) = day.split_once("<sub>**Tuesday, 24 November 2026** · UTC+01:00</sub>\n").unwrap();
+    assert!(told.contains("</a>00:40 · 1 edit of [an earlier day’s message](2026-11-22.md#"), "{day}");
+    at(16, "2026-11-23T12:00:00Z", "noon");
+    export(&database, archive.path(), &[]).with(0);
+    let day = read(&archive, "rooms/room@here.test/2026-11-23.md");
+    assert!(day.contains("noon") && !day.contains("24 November"), "nothing is told of that date: {day}");
 }
 
 #[test]
