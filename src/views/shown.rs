@@ -12,11 +12,11 @@ use super::day::{DayBuilder, Memory, is_told_elsewhere};
 use super::relations::redaction;
 use super::scene::Scene;
 pub(crate) use super::withheld::Withheld;
-use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
 use crate::archive::reading::title;
+use crate::archive::{ERASED, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
@@ -206,8 +206,12 @@ impl Shown {
         lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
-            let by = event.redacted_by.iter().flat_map(|by| [Span::words(" by "), code(by)]);
-            lines.push([Span::Redaction(mark)].into_iter().chain(by).collect());
+            let by = match event.redacted_by.as_deref() {
+                Some(ERASED) => vec![Span::words(" as the server has erased its sender")],
+                Some(by) => vec![Span::words(" by "), code(by)],
+                None => Vec::new(),
+            };
+            lines.push([vec![Span::Redaction(mark)], by].concat());
         }
         match text {
             // transcripts leave out what messages quote, and what cannot be read

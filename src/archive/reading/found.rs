@@ -10,9 +10,10 @@ use rusqlite::Row;
 use super::super::catalog::key;
 use super::super::layout::DayName;
 
+use super::super::erased::redacted_by;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{CatalogEvent, columns, of_line, redacted_by};
+use super::events::{CatalogEvent, columns, of_line};
 use super::order::{self, Read};
 use crate::document::line::Anchor;
 use crate::event::Object;
