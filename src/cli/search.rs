@@ -2,7 +2,7 @@
 //!
 //! Asks no database. Changes nothing, but for the index of words with `--update` and `--index`.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
@@ -15,7 +15,7 @@ use super::report::Bar;
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, report};
 use crate::archive::reading::Reader;
-use crate::archive::reading::search::names::{self, Named};
+use crate::archive::reading::search::names::{self, Named, Room};
 use crate::archive::reading::search::{Options, Search, Test};
 use crate::archive::{self, Archive, Catalog, SearchStanding};
 use crate::document::line::When;
@@ -260,7 +260,8 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
         let wrong = |what: String| Wrong { what, at: at.clone() };
         let look = || -> Result<Result<Test, Wrong>, archive::Error> {
             Ok(match &condition {
-                Condition::From(name) => match one(names::user(reader, name)?, "nobody", "people", name) {
+                Condition::From(name) => match one(names::user(reader, name)?, "nobody", "people", name, &Clone::clone)
+                {
                     Ok(user) => Ok(Test::From(names::number_of(reader, &user)?.into_iter().collect())),
                     Err(what) => Err(wrong(what)),
                 },
@@ -268,11 +269,11 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
                     Ok(Test::Mentions(vec!["@room".to_owned()]))
                 }
                 Condition::Mentions(name) => {
-                    let user = one(names::user(reader, name)?, "nobody", "people", name);
+                    let user = one(names::user(reader, name)?, "nobody", "people", name, &Clone::clone);
                     user.map(|user| Test::Mentions(vec![user])).map_err(wrong)
                 }
                 Condition::In(name) => {
-                    let room = one(names::room(reader, name)?, "no room", "rooms", name);
+                    let room = one(names::room(reader, name)?, "no room", "rooms", name, &candidate);
                     room.map(|room| Test::In(vec![room.number])).map_err(wrong)
                 }
                 Condition::At(range) => Ok(Test::At(range.clone())),
@@ -289,17 +290,30 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
 }
 
 /// The only one that a name means, or why there is none.
-fn one<T>(named: Named<T>, nobody: &str, kind: &str, name: &str) -> Result<T, String> {
+fn one<T>(
+    named: Named<T>,
+    nobody: &str,
+    kind: &str,
+    name: &str,
+    candidate: &dyn Fn(&T) -> String,
+) -> Result<T, String> {
     let name = readable(name);
     match named {
         Named::One(one) => Ok(one),
         Named::Nobody => Err(format!("the archive has {nobody} with {name:?} for an id, a name or a part of one")),
         Named::Several(fitting, more) => {
-            let fitting: Vec<String> = fitting.iter().map(|one| readable(one)).collect();
+            let fitting: Vec<String> = fitting.iter().map(|one| readable(&candidate(one))).collect();
             let more = if more { " and others" } else { "" };
             Err(format!("several {kind} fit {name:?}: {}{more}; name one by its id", fitting.join(", ")))
         }
     }
+}
+
+/// A room among others. Its name, which may be that of members, is for somebody who looks, and for no log.
+fn candidate(room: &Room) -> String {
+    let name = std::io::stderr().is_terminal().then(|| format!("\"{}\"", room.name));
+    let parts: Vec<String> = name.into_iter().chain(room.aliases.first().cloned()).chain([room.id.clone()]).collect();
+    parts.join(" ")
 }
 
 /// Says what is wrong with a query, and marks its place.

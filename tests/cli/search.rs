@@ -434,6 +434,18 @@ fn a_wrong_query_is_explained_and_its_place_marked() {
     place(&["from:ann"], "several people fit \"ann\": @anna:here.test, @annika:here.test", "^^^^^^^^");
     place(&["from:nobody"], "nobody with", "^^^");
     place(&["in:nowhere"], "no room with", "^^^");
+    place(&["x (   )"], "nothing between these", "  x (   )\n    ^^^^^\n");
+    // who looks is told names, a log is not
+    for (id, room) in [(20, "!first:here.test"), (21, "!second:here.test")] {
+        database.room(room, "10");
+        let name = json!({ "name": "Secret plans" });
+        database.event(EventRow { room_id: room.to_owned(), ..EventRow::state(id, "m.room.name", "", &name) });
+    }
+    export(&database, archive.path(), &[]).with(0);
+    let ended = search(archive.path(), &["in:plans"])
+        .with(2)
+        .saying("several rooms fit \"plans\": !first:here.test, !second:here.test;");
+    assert!(!ended.stderr.contains("Secret"), "{ended:?}");
     place(&["🎉"], "--substring", "  🎉\n  ^^\n");
     place(&[], "nothing is asked for", "");
     check(archive.path(), &["from:anna"], &["$10"]);
