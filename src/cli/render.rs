@@ -103,10 +103,8 @@ pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result
     let began = Instant::now();
     let mut bar = Bar::new();
     let rendered = views::render(archive, &mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
         let text = || format!("transcripts: {} of {}", HumanCount(done), counted(all, "room-day"));
-        bar.show(part, text, |line| info!(part, days = done, "{line}"));
+        bar.show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
         goes_on()
     });
     bar.end();

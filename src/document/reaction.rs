@@ -22,7 +22,7 @@ impl Key {
     pub(crate) fn of(content: &str) -> Option<Key> {
         let content = Object::of(content);
         let relation = content.object("m.relates_to")?;
-        let key = relation.text("key").filter(|key| !key.trim().is_empty())?;
+        let key = relation.given("key")?;
         if key.starts_with("mxc://") {
             return Some(Key { shown: shortcode(&content), same: key.into_owned() });
         }

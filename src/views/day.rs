@@ -194,8 +194,12 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         } else {
             let is_end = is_end(event.kind());
             match target.filter(|target| is_start(target.kind())) {
-                Some(target) if !is_end || poll::ends(event, &target, &mut self.scene.names)? => None,
-                Some(_) => Some(vec![Span::words(poll::ends_in_vain(event, &mut self.scene.names)?)]),
+                Some(target) if is_end => match poll::closes(event, &target, &mut self.scene.names)? {
+                    Some(true) => None,
+                    Some(false) => Some(vec![Span::words(" tried to close the poll of somebody else, in vain")]),
+                    None => Some(vec![Span::words(" closed the poll of somebody else, as moderators may")]),
+                },
+                Some(_) => None,
                 None if is_end => Some(vec![Span::words(" closed a poll that is not in this archive")]),
                 None => Some(vec![Span::words(" voted in a poll that is not in this archive")]),
             }

@@ -37,10 +37,8 @@ pub(super) fn keep(archive: &ArchiveArgs, is_on: Option<bool>) -> Result<Outcome
 pub(in crate::cli) fn update(archive: &mut Archive, at_most_a_minute: bool, goes_on: &dyn Fn() -> bool) -> Result<()> {
     let mut bar = None;
     let updated = archive.update_search(at_most_a_minute, &mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
         let text = || format!("search: {done} of {all} events");
-        bar.get_or_insert_with(Bar::new).show(part, text, |line| info!(part, events = done, "{line}"));
+        bar.get_or_insert_with(Bar::new).show_of(done, all, text, |part, line| info!(part, events = done, "{line}"));
         goes_on()
     });
     if let Some(bar) = &mut bar {
