@@ -60,6 +60,7 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use erased::ERASED;
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
