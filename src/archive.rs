@@ -61,6 +61,8 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use erased::ERASED;
+pub(crate) use erasing::ERASED_HERE;
 pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;

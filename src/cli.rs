@@ -266,6 +266,12 @@ fn status(error: &anyhow::Error) -> u8 {
 
 /// What helps against an error, where it does not say it itself.
 fn hint(error: &anyhow::Error) -> Option<String> {
+    if error.is::<lag::Lagging>() {
+        return Some(lag::Lagging::HINT.to_owned());
+    }
+    if error.is::<lag::Copying>() {
+        return Some(lag::Copying::HINT.to_owned());
+    }
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<config::Error>() {
             return error.hint().map(str::to_owned);

@@ -71,14 +71,8 @@ struct Options {
 }
 
 impl Options {
-    fn new(show_redacted: bool) -> Options {
-        Options {
-            show_redacted,
-            one_document: false,
-            between: i64::MIN..i64::MAX,
-            readers: Readers::Owner,
-            zone: Zone::default(),
-        }
+    fn new(show_redacted: bool, zone: Zone) -> Options {
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner, zone }
     }
 }
 
@@ -142,7 +136,7 @@ fn render_into(
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
-    let options = Options { readers, zone, ..Options::new(archive.catalog().shows_redacted()?) };
+    let options = Options { readers, ..Options::new(archive.catalog().shows_redacted()?, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;

@@ -128,7 +128,7 @@ create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
        user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, said.has, relation.relates_to,
        rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
-       coalesce(line.redacted_by, case when type.name is 'm.room.create' then null when line.erased then 'erased'
+       coalesce(line.redacted_by, case when type.name is 'm.room.create' then null when line.erased then 'archive'
                                        else (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
        line.censored,
        line.soft_failed, line.rejected, line.outlier, line.damaged, line.erased, line.run,
@@ -314,8 +314,9 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
--- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
+-- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the
+-- archive: `group_readable`, 0 or 1, and `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are
+-- read that were passed by. `no_search`, 1: there is to be no index of full-text search.
 create table setting (
     name text primary key,
     value any not null

@@ -25,6 +25,8 @@ pub use burying::Buried;
 pub use request::{Age, Erasure, Hold, Request, What};
 pub use selecting::Selected;
 
+/// What stands in the place of a redaction where this archive has erased what an event said.
+pub(crate) const ERASED_HERE: &str = "archive";
 /// The setting that says that something is erased, and that it may not be gone everywhere yet.
 const ERASING: &str = "erasing";
 

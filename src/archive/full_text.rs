@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::debug;
 
 use super::catalog::key;
+use super::erased::redacted_by;
 use super::writing::Writing;
 use super::{Archive, Catalog, Error};
 use crate::document::message::without_quote;
@@ -171,11 +172,9 @@ fn update(
             0
         }
     };
-    let mut is_changed = changed(&catalog.connection)? > 0;
-    while is_changed {
-        let writing = catalog.write()?;
-        is_changed = writing.take_changed_into_search()?;
-        writing.commit()?;
+    take_changed(catalog)?;
+    if at == last {
+        return Ok(());
     }
     while at < last {
         if !told(at.unsigned_abs(), last.unsigned_abs()) || is_over() && !is_first {
@@ -188,19 +187,40 @@ fn update(
         at = end;
     }
     told(at.unsigned_abs(), last.unsigned_abs());
+    take_changed(catalog)
+}
+
+/// Takes in what has changed of what was taken in before.
+fn take_changed(catalog: &mut Catalog) -> Result<(), Error> {
+    let mut is_changed = changed(&catalog.connection)? > 0;
+    while is_changed {
+        let writing = catalog.write()?;
+        is_changed = writing.take_changed_into_search()?;
+        writing.commit()?;
+    }
     Ok(())
 }
 
 /// How much of the index is gathered before it is written, bytes.
 const HASH: i64 = 8 * 1024 * 1024;
 
+/// Whether a line is an edit of what is redacted, which it may say again.
+pub(super) const EDITS_REDACTED: &str = concat!(
+    "(line.state_key is null and exists (select 1 from relation edits
+        cross join line edited indexed by line_id on edited.id_key = edits.relates_to_key and edited.event_id = edits.relates_to
+        where edits.line = line.line and edits.rel_type = (select type from type where name = 'm.replace')
+          and (select room from file where file.file = edited.file) = (select room from file where file.file = line.file) and ",
+    redacted_by!("edited"),
+    " is not null))"
+);
+
 /// Whether a row is to be in the index.
 fn is_searched() -> String {
     format!(
-        "line.type in (select type from type where name in ({})) and line.redacted_by is null and not line.rejected
-         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = ''
-         and not exists (select 1 from user join erased using (user_id) where user.user = line.sender)",
-        said::TYPES
+        "line.type in (select type from type where name in ({})) and {} is null and not line.rejected
+         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = '' and not {EDITS_REDACTED}",
+        said::TYPES,
+        redacted_by!()
     )
 }
 
@@ -237,6 +257,17 @@ impl Writing<'_> {
                 leave_out.execute([line])?;
             }
         }
+        // an edit may have been taken in before what it edits came, which was redacted by then
+        let sql = concat!(
+            "insert or ignore into search_changed (line)
+             select edits.line from line cross join relation edits indexed by relation_relates_to
+                 on edits.relates_to_key = line.id_key and edits.relates_to = line.event_id
+              where line.line > ?1 and line.line <= ?2 and edits.line <= ?1
+                and edits.rel_type = (select type from type where name = 'm.replace') and ",
+            redacted_by!(),
+            " is not null"
+        );
+        self.0.prepare_cached(sql)?.execute([from, to])?;
         // an edit is of the time of what it edits; of what is not archived yet, of any
         let key = key!("r.relates_to");
         let sql = format!(
@@ -281,12 +312,19 @@ impl Writing<'_> {
         Ok(taken == CHANGED)
     }
 
-    /// What a user said is to be looked at again, as it is hidden now, or no more.
+    /// What a user said, and edits of it, are to be looked at again, as that is hidden now, or no more.
     pub(super) fn is_hidden_otherwise(&self, user_id: &str) -> Result<(), Error> {
         if has_tables(&self.0)? {
-            let sql = "insert or ignore into search_changed (line)
-                       select said.line from said join line using (line)
-                        where line.sender = (select user from user where user_id = ?1) and said.line <= (select line from search_state)";
+            let sql = "with hidden (line, id_key, event_id) as materialized (
+                           select line, id_key, event_id from line where sender = (select user from user where user_id = ?1))
+                       insert or ignore into search_changed (line)
+                       select line from (
+                           select line from hidden
+                           union all
+                           select edits.line from hidden cross join relation edits indexed by relation_relates_to
+                               on edits.relates_to_key = hidden.id_key and edits.relates_to = hidden.event_id
+                            where edits.rel_type = (select type from type where name = 'm.replace'))
+                        where line in (select line from said where line <= (select line from search_state))";
             self.0.prepare_cached(sql)?.execute([user_id])?;
         }
         Ok(())

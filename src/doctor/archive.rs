@@ -97,10 +97,8 @@ impl ArchiveState {
             }
         });
         if let Some(error) = foreign_owner(directory) {
-            self.findings.push(
-                Finding::warning(permissions, error.to_string())
-                    .remedy("see to it before the next export, which refuses it"),
-            );
+            let remedy = error.hint().map(|hint| format!("{hint}, before the next export, which refuses it"));
+            self.findings.push(Finding { remedy, ..Finding::warning(permissions, error.to_string()) });
         }
         match opened {
             Ok(catalog) => {

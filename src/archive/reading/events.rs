@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::catalog::key;
+use super::super::erased::redacted_by;
 use super::super::layout::DayName;
 use super::Reader;
 use crate::event::Object;
@@ -45,17 +46,6 @@ pub(crate) struct Encrypted {
     /// Whether its session is vouched for.
     pub(crate) authenticated: bool,
 }
-
-/// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
-macro_rules! redacted_by {
-    () => {
-        "coalesce(line.redacted_by, case when (line.erased or exists (select 1 from erased))
-                                          and line.type is not (select type from type where name = 'm.room.create')
-                                         then case when line.erased then 'erased' else (select 'erased' from user join erased using (user_id)
-                                                where user.user = line.sender) end end)"
-    };
-}
-pub(super) use redacted_by;
 
 /// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
 macro_rules! columns {
