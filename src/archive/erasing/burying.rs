@@ -112,6 +112,19 @@ impl Place {
     }
 }
 
+/// A file of lines, which is opened unless it was the last.
+fn open<'o>(
+    opened: &'o mut Option<(String, lines::Open)>,
+    archive: &Path,
+    path: &str,
+) -> Result<&'o lines::Open, Error> {
+    let opened = match opened.take() {
+        Some((last, file)) if last == path => opened.insert((last, file)),
+        _ => opened.insert((path.to_owned(), lines::Open::new(archive, path)?)),
+    };
+    Ok(&opened.1)
+}
+
 /// What is to be taken of a line; none: nothing that is there.
 fn taken(catalog: &Connection, path: &str, line: i64, text: &str, how: Erased) -> Result<Option<Taken>, Error> {
     let day = layout::parts(path).map_or("", |(_, day)| day);
@@ -202,13 +215,14 @@ impl Archive {
     /// nothing to take are let be.
     fn bury_lines(&mut self, file: i64) -> Result<Buried, Error> {
         let (mut buried, mut last) = (Buried::default(), 0);
+        let mut opened = None;
         loop {
             let Archive { directory, catalog, .. } = self;
             let writing = catalog.write()?;
-            let (mut stale, mut count) = (Stale::default(), 0);
+            let (mut stale, mut count, mut is_fresh) = (Stale::default(), 0, None);
             while let Some(place) = Place::next(&writing.0, file, last)? {
                 last = place.line;
-                let text = lines::read(directory, &place.path, place.start, place.length)?;
+                let text = open(&mut opened, directory, &place.path)?.read(place.start, place.length)?;
                 let Some(Taken { old, how, .. }) = taken(&writing.0, &place.path, place.line, &text, place.how)? else {
                     writing.needs_nothing(file, place.line)?;
                     continue;
@@ -219,7 +233,12 @@ impl Archive {
                 }
                 buried.count(how);
                 writing.bury(&old.event_id, how, Some(&text), place.erasure)?;
-                if how >= Erased::Pruned {
+                // where every day is stale already there is nothing to look for
+                let is_fresh = match is_fresh {
+                    Some(is_fresh) => is_fresh,
+                    None => *is_fresh.insert(writing.has_fresh_day(&old.room_id)?),
+                };
+                if how >= Erased::Pruned && is_fresh {
                     stale.redacted(&old.room_id, &old.event_id, &writing)?;
                 }
                 count += 1;
@@ -344,14 +363,14 @@ impl Writing<'_> {
 
     /// Takes out of the catalog what is taken out of the lines of `temp.erasing`.
     fn forget_what_is_erased(&self, archive: &Path, emptied: &[String]) -> Result<(), Error> {
-        let mut counts = BTreeMap::<i64, Counts>::new();
+        let (mut counts, mut opened) = (BTreeMap::<i64, Counts>::new(), None);
         let mut erasing =
             self.0.prepare("select path, start, length, line, file, how from erasing order by path, start")?;
         let mut erasing = erasing.query([])?;
         while let Some(row) = erasing.next()? {
             let (path, line): (String, i64) = (row.get(0)?, row.get(3)?);
             let (start, length) = (row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs());
-            let text = lines::read(archive, &path, start, length)?;
+            let text = open(&mut opened, archive, &path)?.read(start, length)?;
             let Some(Taken { old, new, .. }) = taken(&self.0, &path, line, &text, of_number(row.get(5)?))? else {
                 continue;
             };

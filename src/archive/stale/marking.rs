@@ -56,7 +56,7 @@ impl Writing<'_> {
     }
 
     /// Whether some day of a room is not marked.
-    pub(super) fn has_fresh_day(&self, room: &str) -> Result<bool, Error> {
+    pub(in crate::archive) fn has_fresh_day(&self, room: &str) -> Result<bool, Error> {
         let sql = "select exists (select 1 from file where room = (select room from room where room_id = ?1)
                       and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file))";
         Ok(self.0.prepare_cached(sql)?.query_row([room], |row| row.get(0))?)
