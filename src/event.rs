@@ -8,6 +8,7 @@ pub(crate) mod hex;
 mod line;
 pub(crate) mod object;
 mod pdu;
+mod proof;
 mod redacted;
 mod rival;
 mod scan;
@@ -22,6 +23,7 @@ use serde_json::value::RawValue;
 pub use decrypted::Plain;
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
+pub use proof::{Key, Proof, Signature, Verdict, Why};
 pub use redacted::{BanRedaction, Honoured, Redaction};
 
 use crate::stream::Stream;

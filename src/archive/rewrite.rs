@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rusqlite::params;
 
+use super::chain::{Chain, Hashes};
 use super::lines::{self, Anew, Line, Whole};
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, durable, inside, layout};
@@ -84,19 +85,27 @@ impl Archive {
             writing.begin_rewrite(rewrite)?;
         }
         writing.commit()?;
-        let mut changes = Vec::new();
+        let (mut changes, mut hashes) = (Vec::new(), Vec::new());
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
             let mut change = |start, line: &str| change(&rewrite.path, start, line);
-            let (bytes, of_file) = write_anew(directory, *readers, rewrite, length, &mut change)?;
-            rewrite.bytes = Some(bytes);
+            let (new, of_file) = write_anew(directory, *readers, rewrite, length, &mut change)?;
+            rewrite.bytes = Some(new.bytes());
             changes.push(of_file);
+            hashes.push(new);
         }
         step.at(Step::Sync)?;
         sync_directories(directory, &rewrites)?;
         let writing = catalog.write()?;
         for (rewrite, changed) in rewrites.iter().zip(changes) {
             writing.rewritten(rewrite, &changed)?;
+        }
+        let mut chain = Chain::open(directory, &writing.0, *readers)?;
+        for (rewrite, hashes) in rewrites.iter().zip(&hashes) {
+            chain.add(&rewrite.path, 0, hashes)?;
+        }
+        if let Some(head) = chain.end("rewritten")? {
+            writing.chain_is(&head)?;
         }
         let recorded = record(&writing)?;
         step.at(Step::Record)?;
@@ -235,14 +244,14 @@ struct Changed {
     new: Option<u64>,
 }
 
-/// Writes a file's lines to the new one and syncs it; its length, and what has changed, in order.
+/// Writes a file's lines to the new one and syncs it; the hashes of its lines, and what has changed, in order.
 fn write_anew(
     archive: &Path,
     readers: Readers,
     rewrite: &Rewrite,
     length: u64,
     change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
-) -> Result<(u64, Vec<Changed>), Error> {
+) -> Result<(Hashes, Vec<Changed>), Error> {
     let mut old = Whole::open(archive, &rewrite.path)?;
     let mut new = Anew::make(archive, &rewrite.new_path(), readers)?;
     let mut changes = Vec::new();

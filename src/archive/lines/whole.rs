@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::super::chain::Hashes;
 use super::super::{Error, Readers, inside};
 use super::committed::own;
 
@@ -95,7 +96,7 @@ impl<'a> Whole<'a> {
 pub(in crate::archive) struct Anew {
     path: PathBuf,
     file: BufWriter<File>,
-    bytes: u64,
+    hashes: Hashes,
 }
 
 impl Anew {
@@ -103,21 +104,21 @@ impl Anew {
     pub(in crate::archive) fn make(archive: &Path, name: &str, readers: Readers) -> Result<Anew, Error> {
         let path = archive.join(name);
         let file = inside::create(archive, name, OFlags::WRONLY, readers).map_err(Error::io("make", &path))?;
-        Ok(Anew { path, file: BufWriter::new(file), bytes: 0 })
+        Ok(Anew { path, file: BufWriter::new(file), hashes: Hashes::default() })
     }
 
     /// Appends a line, given without its newline.
     pub(in crate::archive) fn append(&mut self, line: &str) -> Result<(), Error> {
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
-        self.bytes += line.len() as u64 + 1;
+        self.hashes.add(line.as_bytes());
         written.map_err(Error::io("write", &self.path))
     }
 
-    /// Returns when it is on the disk; its length.
-    pub(in crate::archive) fn sync(self) -> Result<u64, Error> {
+    /// Returns when it is on the disk; the hashes of its lines.
+    pub(in crate::archive) fn sync(self) -> Result<Hashes, Error> {
         let file = self.file.into_inner().map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
         file.sync_all().map_err(Error::io("sync", &self.path))?;
-        Ok(self.bytes)
+        Ok(self.hashes)
     }
 }
 
