@@ -47,6 +47,7 @@ mod setting;
 mod stale;
 mod stale_views;
 mod state;
+pub(crate) mod verifying;
 mod view_state;
 mod waiting;
 #[cfg(test)]
@@ -62,6 +63,7 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use chain::Head as ChainHead;
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;

@@ -20,6 +20,7 @@ mod rooms;
 mod search;
 mod show;
 mod signals;
+mod verify;
 mod watermark;
 
 use std::io::Write as _;
@@ -44,7 +45,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
+Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, lines lost, or something that was verified is off · 75 try again later (another export \
 is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: an export keeps what it has read";
 
 #[derive(Subcommand)]
@@ -56,6 +57,7 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    Verify(verify::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -191,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),

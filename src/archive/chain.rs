@@ -84,6 +84,13 @@ pub(crate) struct Head {
     pub(crate) hash: String,
 }
 
+impl Head {
+    /// Before the first commit.
+    pub(super) fn none() -> Head {
+        Head { bytes: 0, hash: String::new() }
+    }
+}
+
 /// The chain, to have a commit added to it.
 pub(super) struct Chain {
     path: PathBuf,
@@ -96,8 +103,8 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    /// Opens it as the catalog knows it, and cuts off what is behind that; one that is not as the catalog knows it, or that there is
-    /// none of, is begun.
+    /// Opens it as the catalog knows it, and cuts off what is behind that; one that is shorter, or that the catalog does not know, is
+    /// begun.
     pub(super) fn open(archive: &Path, catalog: &Connection, readers: Readers) -> Result<Chain, Error> {
         let path = archive.join(NAME);
         let known = head(catalog)?;
@@ -110,25 +117,28 @@ impl Chain {
         if length.is_none() {
             durable::sync(archive)?;
         }
-        let length = length.unwrap_or(0);
-        let begins = known.as_ref().is_none_or(|known| known.bytes > length);
-        // what is there stays, be it whose it may, unless it is behind what the catalog knows
-        let bytes = known.as_ref().map_or(length, |known| known.bytes.min(length));
+        let bytes = known.as_ref().map_or(0, |known| known.bytes.min(length.unwrap_or(0)));
         file.set_len(bytes).map_err(Error::io("truncate", &path))?;
+        let begins = known.as_ref().is_none_or(|known| known.bytes > bytes);
         let head = Head { bytes, hash: known.map(|known| known.hash).unwrap_or_default() };
         let mut chain = Chain { path, file, head, commit: Sha256::new(), gathered: Vec::new(), bytes, is_any: false };
         if begins {
-            let sql = "select coalesce(sum(bytes), 0) from file";
-            let earlier: i64 = catalog.query_row(sql, [], |row| row.get(0))?;
-            if earlier > 0 {
-                warn!(
-                    bytes = earlier,
-                    "the archive's chain of hashes begins now: what was archived before is not in it until synapse-export verify has read it"
-                );
-            }
-            chain.close("begun", Some(earlier))?;
+            chain.begin(catalog)?;
         }
         Ok(chain)
+    }
+
+    /// Begins, and says so, and how many bytes of lines there are of which it knows nothing.
+    fn begin(&mut self, catalog: &Connection) -> Result<(), Error> {
+        let sql = "select coalesce(sum(bytes), 0) from file";
+        let earlier: i64 = catalog.query_row(sql, [], |row| row.get(0))?;
+        if earlier > 0 {
+            warn!(
+                bytes = earlier,
+                "the archive's chain of hashes begins now: what was archived before is in no commit of it until synapse-export verify has read it"
+            );
+        }
+        self.close("begun", Some(earlier))
     }
 
     /// Adds the lines of a file from a byte on.
@@ -174,9 +184,14 @@ impl Chain {
             return Ok(None);
         }
         self.close(kind, None)?;
+        self.finish().map(Some)
+    }
+
+    /// Returns when all of it is on the disk.
+    fn finish(mut self) -> Result<Head, Error> {
         self.write()?;
         self.file.sync_data().map_err(Error::io("sync", &self.path))?;
-        Ok(Some(self.head))
+        Ok(self.head)
     }
 }
 
@@ -205,11 +220,18 @@ impl Catalog {
 }
 
 impl Archive {
-    /// Where the catalog was made anew from a state that lags behind the chain, goes on with what of it follows from there.
+    /// Where the catalog was made anew from a state that lags behind the chain, goes on with what of it follows from there. Of a
+    /// chain that no state knows, it says that it is begun anew.
     pub(super) fn settle_chain(&mut self, is_new: bool) -> Result<(), Error> {
-        let Some(known) = self.catalog.chain_head()?.filter(|_| is_new) else { return Ok(()) };
-        let mut head = known.clone();
-        let walked = walk(&self.directory, &known, None, |commit| {
+        let path = self.directory.join(NAME);
+        let is_there = inside::length(&self.directory, NAME).map_err(Error::io("look at", &path))?.is_some();
+        if !is_new || !is_there {
+            return Ok(());
+        }
+        let known = self.catalog.chain_head()?;
+        let from = known.clone().unwrap_or_else(Head::none);
+        let mut head = from.clone();
+        let walked = walk(&self.directory, &from, None, |commit| {
             if let Part::End { head: next, .. } = commit {
                 head = next;
             }
@@ -217,14 +239,16 @@ impl Archive {
         });
         // what does not follow is cut off with the next commit
         if let Err(error) = walked {
-            warn!("the end of {} is not taken over: {error}", self.directory.join(NAME).display());
+            warn!("the end of {} is not taken over: {error}", path.display());
         }
-        if head != known {
-            let writing = self.catalog.write()?;
-            writing.chain_is(&head)?;
-            writing.commit()?;
+        let writing = self.catalog.write()?;
+        writing.chain_is(&head)?;
+        if known.is_none() {
+            let mut chain = Chain::open(&self.directory, &writing.0, self.readers)?;
+            chain.begin(&writing.0)?;
+            writing.chain_is(&chain.finish()?)?;
         }
-        Ok(())
+        writing.commit()
     }
 }
 

@@ -146,6 +146,12 @@ impl Key {
         Key::new(&decode(text)?, valid_until)
     }
 
+    /// Until when events may be signed with it, milliseconds since the epoch; none: no end is known.
+    #[must_use]
+    pub fn valid_until(&self) -> Option<i64> {
+        self.valid_until
+    }
+
     /// Its 32 bytes.
     #[must_use]
     pub fn bytes(&self) -> [u8; 32] {
@@ -175,6 +181,7 @@ enum Content {
 
 /// What of an event is to be checked.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a thing that is checked")]
 pub struct Proof {
     id_holds: bool,
     room_holds: bool,

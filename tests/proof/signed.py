@@ -100,13 +100,14 @@ def content(kind: str, strict: bool, user: str) -> dict:
 
 def signed_event(version: RoomVersion) -> dict:
     strict, kind, server = version.strict_canonicaljson, CHANCE.choice(TYPES), CHANCE.choice(list(SERVERS))
+    room = version.identifier.replace(".", "_")
     user = f"@u{CHANCE.randrange(3)}:{server}"
     names_servers = version.event_format == EventFormatVersions.ROOM_V1_V2
     makes_room = version.msc4291_room_ids_as_hashes and kind == "m.room.create"
     pdu = {
         "type": kind, "sender": user, "content": content(kind, strict, user), "origin": server, "depth": CHANCE.randrange(1, 99),
         "origin_server_ts": 1700000000000 + CHANCE.randrange(10**9), "prev_events": ["$p"], "auth_events": ["$q"],
-        "room_id": "!" + "r" * 43 if version.msc4291_room_ids_as_hashes else "!r:here.test",
+        "room_id": "!" + room.ljust(43, "r") if version.msc4291_room_ids_as_hashes else f"!{room}:here.test",
     }
     if names_servers:
         pdu["event_id"] = f"${CHANCE.getrandbits(60)}:{CHANCE.choice([server, server, *SERVERS])}"

@@ -33,6 +33,8 @@ pub(in crate::archive) struct Line<'w> {
     pub(in crate::archive) start: u64,
     /// Without its newline; none: it is not UTF-8.
     pub(in crate::archive) text: Option<&'w str>,
+    /// The same, be it UTF-8 or not.
+    pub(in crate::archive) bytes: &'w [u8],
     /// It has no newline: the file was cut off, or is being written to.
     pub(in crate::archive) is_cut_off: bool,
 }
@@ -60,8 +62,8 @@ impl<'a> Whole<'a> {
         self.next += self.text.len() as u64;
         let text = self.text.strip_suffix(b"\n");
         let is_cut_off = text.is_none();
-        let text = std::str::from_utf8(text.unwrap_or(&self.text)).ok();
-        Ok(Some(Line { start, text, is_cut_off }))
+        let bytes = text.unwrap_or(&self.text);
+        Ok(Some(Line { start, text: std::str::from_utf8(bytes).ok(), bytes, is_cut_off }))
     }
 
     /// What is wrong with the line that was read last.
