@@ -256,8 +256,8 @@ impl Archive {
 pub(super) enum Part<'a> {
     /// Bytes of a file.
     Extent(Extent<'a>),
-    /// The end of a commit, and where it leaves the chain.
-    End { kind: &'a str, head: Head },
+    /// The end of a commit, whether it says that another one is before it, and where it leaves the chain.
+    End { kind: &'a str, follows: bool, head: Head },
 }
 
 /// Bytes of a file of lines, as the chain has them.
@@ -317,9 +317,10 @@ pub(super) fn walk(
                 if text("before") != before && text("kind") != "begun" {
                     return Err(broken(start, "a commit is not linked to the one before"));
                 }
+                let follows = !text("before").is_empty();
                 before = hex(&std::mem::take(&mut commit).finalize());
                 is_open = false;
-                part(Part::End { kind: text("kind"), head: Head { bytes: at, hash: before.clone() } })?;
+                part(Part::End { kind: text("kind"), follows, head: Head { bytes: at, hash: before.clone() } })?;
             }
             _ => return Err(broken(start, "a line of it cannot be read")),
         }

@@ -5,6 +5,7 @@
 //! is in a temporary database.
 
 mod file;
+mod matching;
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use super::chain::Head;
 use super::{Archive, Catalog, Error, Interrupt, layout, lines};
 use crate::event::{Key, Verdict};
 use file::Checking;
+pub(crate) use matching::{Compared, InRoom, Matching};
 use scratch::Scratch;
 
 /// How many findings of a kind are named.
@@ -65,6 +67,8 @@ pub(crate) enum Off {
     Hash,
     /// An event whose verdict is that something is off.
     Event,
+    /// An event of the server's that should be archived, and is not.
+    Missing,
 }
 
 impl Off {
@@ -79,6 +83,7 @@ impl Off {
             Off::Row => "row",
             Off::Hash => "hash",
             Off::Event => "event",
+            Off::Missing => "missing",
         }
     }
 }
@@ -105,7 +110,7 @@ pub(crate) struct Verified {
     pub(crate) named: Vec<(Off, String)>,
     /// Keys that are not known, or had expired, and for how many events: server, key id.
     pub(crate) keys: BTreeMap<(String, String), u64>,
-    /// How often the chain was begun anew.
+    /// How often the chain was begun anew, without what was before.
     pub(crate) begun: u64,
     /// How far the chain goes that was compared.
     pub(crate) head: Option<Head>,

@@ -11,15 +11,17 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use tracing::{info, warn};
 
+use super::database::DatabaseArgs;
 use super::log::{harmless, visible};
 use super::output::Output;
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, render};
-use crate::archive::verifying::{self, Asked, GivenKeys, Off, Verified};
+use crate::archive::verifying::{self, Asked, Compared, GivenKeys, Matching, Off, Verified};
 use crate::archive::{self, Catalog, ChainHead};
 use crate::event::Verdict;
-use crate::verify::{Seal, from_answer, from_homeserver};
+use crate::source::Database;
+use crate::verify::{Seal, ServerError, compare, from_answer, from_homeserver};
 use crate::views;
 
 /// Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own
@@ -42,9 +44,12 @@ pub(super) struct Args {
     /// kept with the archive. Can be repeated
     #[arg(long, value_name = "FILE")]
     server_keys: Vec<PathBuf>,
-    /// Synapse's homeserver.yaml, or a directory of such files: its `old_signing_keys` are public keys too. Can be repeated
-    #[arg(long, value_name = "FILE")]
-    synapse_config: Vec<PathBuf>,
+    /// Compare with the server too, whose events are all read for that: the database that the options below or SYNAPSE_EXPORT_DATABASE
+    /// name
+    #[arg(long, conflicts_with_all = ["since", "quick"])]
+    server: bool,
+    #[command(flatten)]
+    database: DatabaseArgs,
     /// Write what the archive holds, a few lines of text, to a new file: to be printed, signed, or given to somebody to keep
     #[arg(long, value_name = "FILE", conflicts_with_all = ["room", "since"])]
     seal: Option<PathBuf>,
@@ -70,9 +75,10 @@ Exit status: 0 nothing is off (no_key and not_decided are nothing off) · 1 fail
 holds the archive that --seal has to write to";
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    let (stop, _stopped) = tokio::sync::watch::channel(false);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping"))?;
     let began = Instant::now();
+    let config = args.server.then(|| args.database.config()).transpose()?;
     let (directory, own) = (&*args.archive.archive, args.archive.catalog.directory.as_deref());
     let catalog = Catalog::open_to_show(directory, own)?;
     let room_id = args.room.as_deref().map(|name| render::find(&catalog, name)).transpose()?;
@@ -109,6 +115,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         transcripts(&catalog, args, &mut found.verified)?;
     }
     drop(catalog);
+    let compared = match config {
+        None => None,
+        Some(config) => match against_server(args, &config, asked.room_id.as_deref(), stopped, &mut found.verified) {
+            Ok(None) => return Ok((*signal.borrow()).map_or(Outcome::Damaged, Outcome::Signalled)),
+            compared => compared?,
+        },
+    };
     let (is_remembered, head) = remember(args, &found, &asked.keys, interrupt(&signal))?;
     let verified = &found.verified;
     if let Some(path) = &args.seal {
@@ -117,9 +130,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let mut out = Output::stdout();
     if args.json {
-        writeln!(out, "{}", harmless(&as_json(args, verified, is_remembered).to_string()))?;
+        writeln!(out, "{}", harmless(&as_json(args, verified, compared.as_ref(), is_remembered).to_string()))?;
     } else {
-        write_text(&mut out, verified, sealed.as_ref(), is_remembered, began.elapsed().as_secs_f64())?;
+        write_text(
+            &mut out,
+            verified,
+            compared.as_ref(),
+            sealed.as_ref(),
+            is_remembered,
+            began.elapsed().as_secs_f64(),
+        )?;
     }
     out.flush()?;
     let is_as_sealed = verified.is_sealed != Some(false) && verified.rewritten.is_empty();
@@ -137,14 +157,65 @@ fn given_keys(args: &Args, catalog: &Catalog) -> Result<GivenKeys> {
         let what = format!("--server-keys has the keys of {}, and the archive is not of that server", shown(other));
         return Err(WrongUsage(what).into());
     }
-    if !args.synapse_config.is_empty() {
+    if !args.database.synapse_config().is_empty() {
         let server =
             server.context("the archive does not say of which server it is, so whose keys these are is not known")?;
-        for (named, key) in from_homeserver(&args.synapse_config, &server)? {
+        for (named, key) in from_homeserver(args.database.synapse_config(), &server)? {
             keys.entry(named).or_insert(key);
         }
     }
     Ok(keys)
+}
+
+/// Compares with the server; none: it was told to stop.
+fn against_server(
+    args: &Args,
+    config: &crate::config::Config,
+    room_id: Option<&str>,
+    mut stopped: tokio::sync::watch::Receiver<bool>,
+    verified: &mut Verified,
+) -> Result<Option<Compared>> {
+    let matching = Matching::begin(&args.archive.archive, args.archive.catalog.directory.as_deref(), room_id)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut bar = Bar::new();
+    let mut told = |events: u64, part: f64| {
+        let text = || format!("compared {} of the server's", counted(events, "event"));
+        bar.show(part.min(1.0), text, |line| info!(part, events, "{line}"));
+    };
+    let compared = runtime.block_on(async {
+        let database = Database::connect(config).await.map_err(ServerError::from)?;
+        compare(&database, matching, room_id, &mut stopped, &mut told).await
+    });
+    bar.end();
+    let compared = match compared {
+        Err(ServerError::Source(error)) => return Err(error.into()),
+        Err(ServerError::Archive(error)) => return Err(error.into()),
+        Ok(compared) => compared,
+    };
+    for (event_id, room_id) in compared.iter().flat_map(|compared| &compared.missing) {
+        verified.off(Off::Missing, || format!("the event {event_id} of {room_id} is on the server, and not archived"));
+    }
+    if let Some(count) = verified.off.get_mut(&Off::Missing) {
+        *count = compared.as_ref().map_or(*count, |compared| compared.all.missing);
+    }
+    Ok(compared)
+}
+
+fn server_as_json(compared: &Compared) -> serde_json::Value {
+    let in_room = |room: &verifying::InRoom| json!({"missing": room.missing, "purged": room.purged, "pruned": room.pruned, "differs": room.differs});
+    let rooms = compared.rooms.iter().map(|(room_id, room)| (room_id.clone(), in_room(room)));
+    let mut all = in_room(&compared.all);
+    for (key, count) in [
+        ("archived", compared.archived),
+        ("outliers", compared.outliers),
+        ("left_out", compared.left_out),
+        ("to_come", compared.to_come),
+        ("waiting", compared.waiting),
+    ] {
+        all[key] = count.into();
+    }
+    all["rooms"] = rooms.collect::<serde_json::Map<_, _>>().into();
+    all
 }
 
 /// Notes transcripts that are gone, as far as they are looked for.
@@ -202,7 +273,7 @@ fn write_seal(args: &Args, path: &std::path::Path, chain: ChainHead, verified: &
     write().with_context(|| format!("cannot write the seal {}", path.display()))
 }
 
-fn as_json(args: &Args, verified: &Verified, is_remembered: bool) -> serde_json::Value {
+fn as_json(args: &Args, verified: &Verified, compared: Option<&Compared>, is_remembered: bool) -> serde_json::Value {
     let verdicts: serde_json::Map<_, _> =
         Verdict::ALL.into_iter().map(|verdict| (verdict.name().to_owned(), verified.verdict(verdict).into())).collect();
     let keys =
@@ -221,6 +292,7 @@ fn as_json(args: &Args, verified: &Verified, is_remembered: bool) -> serde_json:
         },
         "off": off.collect::<serde_json::Map<_, serde_json::Value>>(),
         "named": verified.named.iter().map(|(off, what)| json!({"kind": off.name(), "what": what})).collect::<Vec<_>>(),
+        "server": compared.map(server_as_json),
         "sealed": verified.is_sealed,
         "rewritten": verified.rewritten,
         "remembered": is_remembered,
@@ -230,6 +302,7 @@ fn as_json(args: &Args, verified: &Verified, is_remembered: bool) -> serde_json:
 fn write_text(
     out: &mut impl std::io::Write,
     verified: &Verified,
+    compared: Option<&Compared>,
     seal: Option<&Seal>,
     is_remembered: bool,
     seconds: f64,
@@ -253,13 +326,45 @@ fn write_text(
         None => writeln!(out, "chain: none yet")?,
         Some(head) => writeln!(out, "chain: {} {}", head.bytes, head.hash)?,
     }
-    if verified.begun > 1 {
+    if verified.begun > 0 {
         let what = "what it says of the time before is not linked to what it says of the time after";
-        writeln!(out, "chain: begun anew {}: {what}", counted(verified.begun - 1, "time"))?;
+        writeln!(out, "chain: begun anew {}: {what}", counted(verified.begun, "time"))?;
     }
     if verified.unchained > 0 {
         let what = if is_remembered { ", taken into it now" } else { "" };
         writeln!(out, "chain: {} in no commit of it{what}", counted(verified.unchained, "line"))?;
+    }
+    if let Some(compared) = compared {
+        let Compared { archived, outliers, left_out, to_come, waiting, all, .. } = compared;
+        let parts = [
+            (*archived, "archived"),
+            (*left_out, "of rooms that are left out"),
+            (*to_come, "to come, or in gaps"),
+            (*waiting, "waited for"),
+            (all.missing, "missing"),
+            (*outliers, "that no archive takes"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", HumanCount(count)))
+            .collect();
+        writeln!(out, "server: {}", parts.join(", "))?;
+        let (pruned, differs) = (HumanCount(all.pruned), HumanCount(all.differs));
+        let purged = HumanCount(all.purged);
+        writeln!(
+            out,
+            "archived, and there no more {purged}; pruned there since {pruned}; with another text there {differs}"
+        )?;
+        for (room_id, room) in &compared.rooms {
+            let (missing, purged) = (HumanCount(room.missing), HumanCount(room.purged));
+            let (pruned, differs) = (HumanCount(room.pruned), HumanCount(room.differs));
+            let room_id = visible(room_id);
+            writeln!(
+                out,
+                "{room_id}: missing {missing}, no more {purged}, pruned {pruned}, with another text {differs}"
+            )?;
+        }
     }
     if let Some(seal) = seal {
         match (verified.is_sealed, &*verified.rewritten) {

@@ -80,7 +80,7 @@ impl Scratch {
                         insert.execute(params![path, number, signed(from), signed(to), signed(lines), hash])?;
                     }
                 }
-                Part::End { kind, head } => {
+                Part::End { kind, follows, head } => {
                     if kind == "rewritten" {
                         // what is said of a file that was written anew takes the place of all before
                         let sql = "delete from extent where number < ?1
@@ -93,7 +93,7 @@ impl Scratch {
                         }
                     }
                     anew.clear();
-                    begun += u64::from(kind == "begun");
+                    begun += u64::from(kind == "begun" && (follows || number > 0));
                     is_sealed |= sealed == Some(&head);
                     number += 1;
                     last = head;
