@@ -18,6 +18,7 @@ mod chain;
 mod commit;
 pub(crate) mod durable;
 mod erased;
+mod erasing;
 mod error;
 mod full_text;
 mod indexes;
@@ -64,6 +65,7 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
+pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
@@ -114,6 +116,8 @@ pub enum Step {
     Rewrite,
     /// Before a file that was written anew takes the old one's place.
     Replace,
+    /// Before lines get their tombstones, and between what leaves no trace of them.
+    Erase,
 }
 
 /// Called at every [`Step`].

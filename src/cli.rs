@@ -5,6 +5,7 @@
 
 mod database;
 mod doctor;
+mod erase;
 mod export;
 mod keys;
 mod lag;
@@ -58,6 +59,7 @@ enum Command {
     Render(render::Args),
     Rebuild(rebuild::Args),
     Verify(verify::Args),
+    Erase(erase::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -194,6 +196,7 @@ pub fn run() -> ExitCode {
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),

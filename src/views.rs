@@ -28,6 +28,7 @@ mod whole;
 mod withheld;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
@@ -111,6 +112,28 @@ pub fn render(archive: &mut Archive, progress: &mut dyn FnMut(u64, u64) -> bool)
 /// without, all.
 pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Error> {
     if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
+}
+
+/// Takes away what was made of rooms of which no line is left.
+pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
+    let directory = archive.directory().to_owned();
+    let rooms: BTreeSet<String> = archive.rooms_without_lines()?.into_iter().collect();
+    by_name::forget(&directory, &rooms)?;
+    for room in rooms {
+        let room = format!("rooms/{room}");
+        if durable::names(&directory, &room)?.is_empty() {
+            continue;
+        }
+        for name in ["index.md", "index.html", "room.json"] {
+            durable::remove(&directory, &format!("{room}/{name}"))?;
+        }
+        // where somebody else has put something it stays
+        let _ = std::fs::remove_dir(directory.join(&room));
+    }
+    if !archive.catalog().has_events()? {
+        durable::remove(&directory, "index.md")?;
+    }
+    Ok(())
 }
 
 fn render_into(

@@ -269,10 +269,13 @@ fn a_day_of_any_size_fits_into_little_memory() {
         assert_eq!(archive.one("select messages from file"), messages.to_string());
         let transcript = archive.path().join("rooms/room@here.test/2026-11-22.md");
         assert!(fs::metadata(transcript).unwrap().size() > 100 * messages);
-        peaks
+        let erasing = peak_of(&["erase", "--quiet", "--room", ROOM, "--yes", "--archive", path]);
+        assert_eq!(archive.one("select count(*) from tombstone"), messages.to_string());
+        [peaks[0], peaks[1], erasing]
     });
     println!("peak memory: {peaks:?} KiB");
-    let [[_, short], [whole, long]] = peaks;
+    let [[_, short, erasing_short], [whole, long, erasing_long]] = peaks;
+    assert!(erasing_short.abs_diff(erasing_long) < 8_000, "erasing takes {erasing_short} and {erasing_long} KiB");
     // the smaller day is less than a batch of lines, so that only its rendering can be compared
     assert!(short.abs_diff(long) < 4_000, "rendering takes {short} and {long} KiB");
     assert!((10_000..150_000).contains(&whole), "{whole} KiB");

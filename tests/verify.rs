@@ -164,6 +164,50 @@ fn what_real_servers_stored_is_nowhere_altered() {
     }
 }
 
+#[test]
+fn what_was_erased_here_is_erased_by_its_tombstone_alone() {
+    let (database, expected, keys) = federation();
+    let (archive, other) = (TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    let seal = other.path().join("seal.txt");
+    let seal = seal.to_str().unwrap();
+    let file = answer(&keys, other.path());
+    verify(archive.path(), &["--server-keys", file.to_str().unwrap(), "--seal", seal]).fine();
+    let sql =
+        "select event_id from event where type = 'm.room.message' and not censored order by event_id limit 1 offset ";
+    let [pruned, whole, faked] = [0, 1, 2].map(|nth| archive.one(&format!("{sql}{nth}")));
+    let erase = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        let output = command.args(["erase", "--yes", "--archive"]).arg(archive.path()).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    erase(&["--event", &pruned]);
+    erase(&["--event", &whole, "--whole"]);
+    let found = verify(archive.path(), &[]).fine();
+    assert_eq!((found.verdict("erased"), found.verdict("authentic")), (1, expected["authentic"] - 2), "{found:#?}");
+    assert_eq!(found.json["chain"]["unchained_lines"], 0);
+    // the files that were written anew since are named
+    let found = verify(archive.path(), &["--against", seal]);
+    assert_eq!((found.code, &found.json["sealed"]), (Some(3), &json!(true)), "{found:#?}");
+    let rewritten = found.json["rewritten"].as_array().unwrap().len();
+    assert!((1..=2).contains(&rewritten), "{found:#?}");
+    let found = verify(archive.path(), &["--server", "--database", &database.dsn()]).fine();
+    assert_eq!(
+        ["erased", "missing", "differs", "purged"].map(|key| found.json["server"][key].as_u64()),
+        [Some(1), Some(0), Some(0), Some(0)]
+    );
+
+    // a line that says that it was erased, and has no tombstone
+    let path = archive.path().join(archive.one(&format!("select path from event where event_id = '{faked}'")));
+    change(&path, |lines| {
+        let line = lines.iter_mut().find(|line| line.contains(&faked)).unwrap();
+        *line =
+            line.replacen("\"synapse\":{", "\"synapse\":{\"erased\":\"pruned\",", 1).replacen("m.text", "m.emot", 1);
+    });
+    let found = verify(archive.path(), &[]).off("event", &faked);
+    assert_eq!(found.verdict("erased"), 1, "{found:#?}");
+}
+
 /// A server with a few days of a room.
 fn server() -> Database {
     let database = cluster().database("verify", Shape::V1_163);

@@ -135,6 +135,18 @@ pub enum Error {
         "another program has the archive's catalog.sqlite open, and to let the group read it, all others have to close it for a moment. Close it there, then run this again"
     )]
     InUse(#[source] rusqlite::Error),
+    /// What was erased is still where somebody keeps it who reads.
+    #[error(
+        "what was erased may still be in {}, as another program reads the archive's catalog.sqlite: have it end that, then run this again, or `synapse-export erase --go-on`; the next export takes it away too",
+        .0.display()
+    )]
+    KeptByReaders(PathBuf),
+    /// What was to be erased is of rooms on hold.
+    #[error(
+        "nothing is erased: {} on hold. `synapse-export erase --release ROOM` ends a hold",
+        on_hold(.0)
+    )]
+    OnHold(Vec<String>),
     /// A run was killed in the middle of a commit, and whoever looks may not undo that.
     #[error(
         "a run was killed while it wrote to the archive's catalog.sqlite, and this user may not undo what it had begun. The next `synapse-export export` does, or any look by the user whose archive it is: look after that"
@@ -257,6 +269,17 @@ pub enum Error {
     },
 }
 
+/// `the room !a:x is`.
+fn on_hold(rooms: &[String]) -> String {
+    const TOLD: usize = 20;
+    let told: Vec<String> = rooms.iter().take(TOLD).map(|room| room.escape_debug().to_string()).collect();
+    match rooms.len() {
+        1 => format!("the room {} is", told[0]),
+        0..=TOLD => format!("the rooms {} are", told.join(", ")),
+        all => format!("the rooms {} and {} more are", told.join(", "), all - TOLD),
+    }
+}
+
 /// `notes, letters and 3 more are`.
 fn in_the_way(names: &[String]) -> String {
     const TOLD: usize = 5;
@@ -327,7 +350,9 @@ impl Error {
             Error::Damaged(_) | Error::Altered(_) => {
                 Some(format!("restore it from a backup of the archive, or {ANEW}"))
             }
-            Error::Changed { .. } => Some(format!("restore it from a backup of the archive. If there is none, {ANEW}")),
+            Error::Changed { .. } => Some(format!(
+                "if a line was taken out of it by hand: that brings it back with the next export, so restore it from a backup of the archive, and let `synapse-export erase --event ID` take the event out for good. If there is no backup, {ANEW}"
+            )),
             Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("run this as the user whose archive it is, or give that directory to this user".to_owned())
             }
@@ -346,6 +371,7 @@ impl Error {
                 | Error::Busy(_)
                 | Error::InUse(_)
                 | Error::CutOff(_)
+                | Error::KeptByReaders(_)
                 | Error::NotIndexed(_)
         )
     }

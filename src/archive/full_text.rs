@@ -4,6 +4,7 @@
 //! An index row is a row of `said`, its words as [`words`] cuts them, as long as clients may see the event. FTS5 takes a row out by the
 //! very words that were put in, so that another [`words::VERSION`] makes the index anew. Finds nothing: see `reading::search`.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -74,7 +75,7 @@ pub(super) fn indexed(connection: &Connection) -> Result<Option<i64>, Error> {
     Ok(connection.query_row(sql, [words::VERSION], |row| row.get(0)).optional()?)
 }
 
-fn has_tables(connection: &Connection) -> Result<bool, Error> {
+pub(super) fn has_tables(connection: &Connection) -> Result<bool, Error> {
     let sql = "select exists (select 1 from sqlite_schema where name = 'search_state')";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
@@ -97,7 +98,9 @@ impl Archive {
             writing.commit()?;
         }
         if !on && has_tables(&self.catalog.connection)? {
-            self.without_trace(|writing| Ok(writing.0.execute_batch(DROP)?))?;
+            let writing = self.catalog.write()?;
+            writing.0.execute_batch(DROP)?;
+            writing.commit()?;
             self.catalog.connection.execute_batch("vacuum")?;
             self.leave_no_log()?;
         }
@@ -126,58 +129,23 @@ impl Archive {
         Ok(())
     }
 
-    /// Takes these events out of the index, so that no word of theirs is left in the catalog's file or its log on their account. To be
-    /// called while their texts are still known, by which the words are found. How many it had.
-    pub fn erase_from_search(&mut self, event_ids: &[String]) -> Result<u64, Error> {
-        if !has_tables(&self.catalog.connection)? {
-            return Ok(0);
-        }
-        let erased = self.without_trace(|writing| {
-            let mut lines = Vec::new();
-            for event_id in event_ids {
-                lines.extend(writing.line_of(event_id)?);
-            }
-            lines.sort_unstable();
-            let mut erased = 0;
-            for line in lines {
-                if writing.is_in_search(line)? {
-                    writing.take_out_of_search(line)?;
-                    erased += 1;
-                }
-            }
-            // what was deleted is in the index until its segments are one
-            writing.0.execute("insert into search (search) values ('optimize')", [])?;
-            Ok(erased)
-        })?;
-        self.leave_no_log()?;
-        Ok(erased)
-    }
-
-    /// Does something after which nothing of what is deleted stays in the file.
-    fn without_trace<T>(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let secure = |on: bool, catalog: &Catalog| catalog.connection.pragma_update(None, "secure_delete", on);
-        secure(true, &self.catalog)?;
-        let done = (|| {
-            let writing = self.catalog.write()?;
-            let done = work(&writing)?;
-            writing.commit()?;
-            Ok(done)
-        })();
-        secure(false, &self.catalog)?;
-        done
-    }
-
     /// Empties the log or journal, which has what was on pages before.
-    fn leave_no_log(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When somebody reads, who keeps something there.
+    pub(super) fn leave_no_log(&mut self) -> Result<(), Error> {
         let mode: String = self.catalog.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        if mode == "wal" {
-            self.catalog.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()))?;
+        let path = |end: &str| self.catalog.connection.path().map(|path| PathBuf::from(format!("{path}-{end}")));
+        let is_kept = if mode == "wal" {
+            self.catalog.connection.query_row("pragma wal_checkpoint (truncate)", [], |row| row.get::<_, bool>(0))?
         } else {
-            // which takes it away
+            // which takes it away, unless somebody reads
             self.catalog.connection.pragma_update(None, "journal_mode", "delete")?;
             self.catalog.set_journal()?;
-        }
-        Ok(())
+            path("journal").is_some_and(|journal| journal.exists())
+        };
+        let path = path(if mode == "wal" { "wal" } else { "journal" });
+        if is_kept { Err(Error::KeptByReaders(path.unwrap_or_default())) } else { Ok(()) }
     }
 }
 
@@ -320,6 +288,22 @@ impl Writing<'_> {
                        select said.line from said join line using (line)
                         where line.sender = (select user from user where user_id = ?1) and said.line <= (select line from search_state)";
             self.0.prepare_cached(sql)?.execute([user_id])?;
+        }
+        Ok(())
+    }
+
+    /// Takes the words of a line that is to be erased out of the index, while its text is still known, by which they are found.
+    pub(super) fn forget_words(&self, line: i64) -> Result<(), Error> {
+        if !has_tables(&self.0)? {
+            return Ok(());
+        }
+        if self.is_in_search(line)? {
+            self.take_out_of_search(line)?;
+        }
+        for table in ["search_left_out", "search_changed"] {
+            let sql =
+                format!("delete from {table} where line = ?1 and not exists (select 1 from said where said.line = ?1)");
+            self.0.prepare_cached(&sql)?.execute([line])?;
         }
         Ok(())
     }

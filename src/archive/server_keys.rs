@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Archive, Catalog, Error};
 use crate::event::Key;
@@ -35,10 +35,7 @@ impl Catalog {
 
     /// A key of a server by its id.
     pub(crate) fn server_key(&self, server_name: &str, key_id: &str) -> Result<Option<Key>, Error> {
-        let sql = "select verify_key, valid_until from server_key where server_name = ?1 and key_id = ?2";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row([server_name, key_id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
-        Ok(found.optional()?.and_then(|(key, valid_until)| Key::from_base64(&key, valid_until)))
+        server_key(&self.connection, server_name, key_id)
     }
 
     /// Whether any key of a server is kept.
@@ -46,6 +43,14 @@ impl Catalog {
         let sql = "select exists (select 1 from server_key where server_name = ?1)";
         Ok(self.connection.query_row(sql, [server_name], |row| row.get(0))?)
     }
+}
+
+/// A key of a server by its id, that a catalog has.
+pub(super) fn server_key(catalog: &Connection, server_name: &str, key_id: &str) -> Result<Option<Key>, Error> {
+    let sql = "select verify_key, valid_until from server_key where server_name = ?1 and key_id = ?2";
+    let mut statement = catalog.prepare_cached(sql)?;
+    let found = statement.query_row([server_name, key_id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
+    Ok(found.optional()?.and_then(|(key, valid_until)| Key::from_base64(&key, valid_until)))
 }
 
 impl Archive {

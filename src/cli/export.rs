@@ -94,7 +94,14 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         now.becomes("finishing the batch");
-        let (database, archive, selection) = prepared;
+        let (database, mut archive, selection) = prepared;
+        // what was cut off: before anything is made of it
+        let erased =
+            tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
+        match (erased, *signal.borrow()) {
+            (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+            (erased, _) => erased?,
+        }
         let archive = Arc::new(Mutex::new(archive));
         let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
         report.end(summary.as_ref().ok());
@@ -120,6 +127,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         if !args.no_search && !summary.stopped && signal.borrow().is_none() {
             tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
+        }
+        if !summary.stopped && signal.borrow().is_none() {
+            now.becomes("stopping: the next export goes on with what is to be erased");
+            let erased = tokio::task::block_in_place(|| {
+                super::erase::complete(&mut archive, true, &|| signal.borrow().is_none())
+            });
+            match (erased, *signal.borrow()) {
+                (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+                (erased, _) => erased?,
+            };
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),

@@ -210,6 +210,7 @@ fn server_as_json(compared: &Compared) -> serde_json::Value {
         ("outliers", compared.outliers),
         ("left_out", compared.left_out),
         ("to_come", compared.to_come),
+        ("erased", compared.erased),
         ("waiting", compared.waiting),
     ] {
         all[key] = count.into();
@@ -335,11 +336,12 @@ fn write_text(
         writeln!(out, "chain: {} in no commit of it{what}", counted(verified.unchained, "line"))?;
     }
     if let Some(compared) = compared {
-        let Compared { archived, outliers, left_out, to_come, waiting, all, .. } = compared;
+        let Compared { archived, outliers, left_out, to_come, erased, waiting, all, .. } = compared;
         let parts = [
             (*archived, "archived"),
             (*left_out, "of rooms that are left out"),
             (*to_come, "to come, or in gaps"),
+            (*erased, "erased here"),
             (*waiting, "waited for"),
             (all.missing, "missing"),
             (*outliers, "that no archive takes"),

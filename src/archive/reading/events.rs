@@ -49,10 +49,10 @@ pub(crate) struct Encrypted {
 /// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
 macro_rules! redacted_by {
     () => {
-        "coalesce(line.redacted_by, case when exists (select 1 from erased)
+        "coalesce(line.redacted_by, case when (line.erased or exists (select 1 from erased))
                                           and line.type is not (select type from type where name = 'm.room.create')
-                                         then (select 'erased' from user join erased using (user_id)
-                                                where user.user = line.sender) end)"
+                                         then case when line.erased then 'erased' else (select 'erased' from user join erased using (user_id)
+                                                where user.user = line.sender) end end)"
     };
 }
 pub(super) use redacted_by;
@@ -114,8 +114,9 @@ impl CatalogEvent {
         day: String,
         row: &Row<'_>,
     ) -> Result<CatalogEvent, Error> {
-        let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
-        CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
+        let event = CatalogEvent::without_content(reader, day, row)?;
+        let content = reader.content(&event.event_id, room_id, &event.day, row.get(7)?, row.get(8)?)?;
+        CatalogEvent { content, ..event }.decrypted(reader)
     }
 
     /// The same event with what it says, if that is known and to be told.

@@ -8,10 +8,11 @@ use rusqlite::{Connection, params};
 
 use super::super::chain::Hashes;
 use super::super::lines::{Line, Whole};
+use super::super::reading::proof::judge;
 use super::super::{Catalog, Error, Interrupt, layout};
 use super::scratch::{self, Span, spans};
 use super::{Asked, KEYS_NAMED, Off, Verified, path_of};
-use crate::event::{Day, Event, Key, Proof, Verdict, Why};
+use crate::event::{Day, Erased, Event, Key, Verdict, Why};
 
 /// How many keys are remembered.
 const KEYS: usize = 5_000;
@@ -141,9 +142,9 @@ impl<'a> Checking<'a> {
             if !self.asked.quick {
                 let known = here.map(|row| (&*row.event_id, row.is_beyond_line));
                 let judged = Judged { path: &path, day: &day, nth, known };
-                judged.line(text, &mut verified, &mut |server, id| {
-                    remembered(&mut self.keys, self.asked, &self.catalog, server, id)
-                })?;
+                let mut key =
+                    |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
+                judged.line(text, &mut verified, &mut key, &|event_id| self.catalog.tombstone(event_id))?;
             }
             if here.is_some() {
                 row = rows.next().transpose()?;
@@ -214,6 +215,7 @@ impl Judged<'_> {
         text: Option<&str>,
         verified: &mut Verified,
         key: &mut impl FnMut(&str, &str) -> Result<Option<Key>, Error>,
+        tombstone: &impl Fn(&str) -> Result<Option<Erased>, Error>,
     ) -> Result<(), Error> {
         let Judged { path, day, nth, known, .. } = *self;
         let event = match text.map(|text| Event::from_line(text, day)) {
@@ -237,10 +239,7 @@ impl Judged<'_> {
                 format!("line {nth} of {path}, of {}, belongs to another file", event.event_id)
             });
         }
-        let (verdict, why) = match Proof::of(&event.line) {
-            Ok(proof) => proof.judge(key)?,
-            Err(why) => (Verdict::NotDecided, Some(why)),
-        };
+        let (verdict, why) = judge(&event, key, tombstone)?;
         for (own, count) in Verdict::ALL.iter().zip(&mut verified.verdicts) {
             *count += u64::from(*own == verdict);
         }

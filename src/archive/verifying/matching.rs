@@ -42,6 +42,8 @@ pub(crate) struct Compared {
     pub(crate) left_out: u64,
     /// Not read yet: behind a watermark, or in a gap that is still looked into.
     pub(crate) to_come: u64,
+    /// Erased here, with all of it.
+    pub(crate) erased: u64,
     /// Without a row in `event_json`, for which an export waits.
     pub(crate) waiting: u64,
     /// All of the rooms.
@@ -142,7 +144,7 @@ impl Matching {
         // one that is not where the catalog says is told by who reads all lines
         let text = lines::read(&self.archive, &path, start, length).ok();
         let Some(archived) = text.and_then(|text| Event::from_line(&text, &day).ok()) else { return Ok(()) };
-        if archived.compare_text(event) != Ordering::Equal {
+        if archived.erased.is_none() && archived.compare_text(event) != Ordering::Equal {
             let is_pruned = event.censored && !archived.censored;
             self.compared.in_room(&event.room_id, |room| {
                 let count = if is_pruned { &mut room.pruned } else { &mut room.differs };
@@ -165,6 +167,10 @@ impl Matching {
         }
         if self.catalog.is_waiting(&event.event_id)? {
             self.compared.waiting += 1;
+            return Ok(());
+        }
+        if self.catalog.has_tombstone(&event.event_id)? {
+            self.compared.erased += 1;
             return Ok(());
         }
         let scope = if include.is_empty() { Scope::Server } else { Scope::Room(room_id.clone()) };
