@@ -14,6 +14,7 @@ mod batch;
 mod before;
 mod borrowed;
 mod catalog;
+mod chain;
 mod commit;
 pub(crate) mod durable;
 mod erased;
@@ -42,10 +43,12 @@ mod rewrite;
 mod schema;
 mod search;
 mod second_lines;
+mod server_keys;
 mod setting;
 mod stale;
 mod stale_views;
 mod state;
+pub(crate) mod verifying;
 mod view_state;
 mod waiting;
 #[cfg(test)]
@@ -61,6 +64,7 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use chain::Head as ChainHead;
 pub(crate) use erased::ERASED;
 pub(crate) use erasing::ERASED_HERE;
 pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
@@ -198,6 +202,7 @@ impl Archive {
             anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
         };
         let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
+        let mut is_new = false;
         let opened = if anew || is_lost || is_before { None } else { Some(open_or_make(&place)?) };
         let mut catalog = match opened {
             Some((catalog, false)) => catalog,
@@ -212,6 +217,7 @@ impl Archive {
                     place.may_be_new()?;
                 }
                 drop(opened);
+                is_new = true;
                 lost = make()?;
                 open_or_make(&place)?.0
             }
@@ -236,6 +242,7 @@ impl Archive {
             lock,
         };
         archive.recover()?;
+        archive.settle_chain(is_new)?;
         archive.go_on_giving()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {

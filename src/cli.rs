@@ -21,6 +21,7 @@ mod rooms;
 mod search;
 mod show;
 mod signals;
+mod verify;
 mod watermark;
 
 use std::io::Write as _;
@@ -45,7 +46,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
+Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, lines lost, or something that was verified is off · 75 try again later (another export \
 is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: an export keeps what it has read";
 
 #[derive(Subcommand)]
@@ -57,6 +58,7 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    Verify(verify::Args),
     Erase(erase::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
@@ -193,6 +195,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),

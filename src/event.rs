@@ -9,6 +9,7 @@ pub(crate) mod hex;
 mod line;
 pub(crate) mod object;
 mod pdu;
+mod proof;
 mod redacted;
 mod rival;
 mod scan;
@@ -24,6 +25,7 @@ pub use decrypted::Plain;
 pub use erased::Erased;
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
+pub use proof::{Key, Proof, Signature, Verdict, Why};
 pub use redacted::{BanRedaction, Honoured, Redaction};
 
 use crate::stream::Stream;

@@ -13,6 +13,7 @@ mod later;
 mod missing_json;
 mod powers;
 mod progress;
+mod server_keys;
 mod sticky;
 mod un_partial_stated;
 mod waiting;

@@ -332,6 +332,38 @@ create table server (
     name text primary key
 ) strict, without rowid;
 
+-- The public keys of servers with which events are signed, as the server had them, or as they were given for its own. What proves
+-- an event has to outlive its server.
+create table server_key (
+    server_name text not null,
+    key_id text not null,                   -- ed25519:…
+    verify_key text not null,               -- base64, without padding
+    valid_until integer,                    -- until when it may sign, milliseconds since the epoch; null: no end is known
+    primary key (server_name, key_id)
+) strict, without rowid;
+
+-- How far the archive's chain.jsonl goes; no row: there is none yet.
+create table chain (
+    name text primary key,                  -- chain.jsonl
+    bytes integer not null,
+    head text not null                      -- SHA-256 of its last commit, hexadecimal
+) strict, without rowid;
+
+-- How the events of a file of lines stood against their own proof when they were last verified, and how long it was then.
+create table judged (
+    file integer primary key,
+    at text not null,
+    bytes integer not null,
+    digest text not null,                   -- SHA-256 over the SHA-256 of each line in order, hexadecimal
+    authentic integer not null,
+    redacted integer not null,
+    erased integer not null,
+    no_key integer not null,
+    not_decided integer not null,
+    bad_signature integer not null,
+    altered integer not null
+) strict;
+
 -- Runs, for the record. `outcome`: running (or killed), done, damaged (done, but something is off: rows that are damaged, unplaced,
 -- waited for or gone, or several of one event), stopped, failed; rebuilt: no
 -- run, the catalog was made anew from the files.

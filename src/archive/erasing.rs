@@ -48,6 +48,11 @@ impl Catalog {
         Ok(count.unsigned_abs())
     }
 
+    /// How much of an event is erased for good; none: it has no tombstone.
+    pub(crate) fn tombstone(&self, event_id: &str) -> Result<Option<Erased>, Error> {
+        tombstone(&self.connection, event_id)
+    }
+
     /// Whether an event has a tombstone, be there a line of it or not.
     pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
         Ok(tombstone(&self.connection, event_id)?.is_some())
@@ -55,7 +60,7 @@ impl Catalog {
 }
 
 /// How much of an event is erased for good.
-fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
+pub(super) fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
     let mut statement = catalog.prepare_cached("select kind from tombstone where id = ?1")?;
     Ok(statement.query_row([digest(event_id)], |row| row.get(0)).optional()?)
 }

@@ -47,6 +47,14 @@ pub enum Error {
         "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp"
     )]
     Full(#[source] rusqlite::Error),
+    /// The chain is not as it was written.
+    #[error("the archive's chain.jsonl is broken at byte {at}: {why}")]
+    Chain {
+        /// Where.
+        at: u64,
+        /// What is wrong there.
+        why: String,
+    },
     /// The catalog's own text is damaged.
     #[error("the archive's catalog.sqlite is damaged")]
     Damaged(#[source] rusqlite::Error),

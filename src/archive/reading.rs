@@ -12,6 +12,7 @@ mod numbers;
 pub(crate) mod order;
 pub(crate) mod people;
 pub(crate) mod powers;
+pub(in crate::archive) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;

@@ -111,7 +111,7 @@ fn take_file(
     let (mut bytes, mut events, mut second) = (0, 0, 0);
     loop {
         interrupt.check()?;
-        let Some(Line { start, text, is_cut_off }) = lines.next()? else { break };
+        let Some(Line { start, text, is_cut_off, .. }) = lines.next()? else { break };
         let length = text.map_or(0, str::len) as u64;
         let event = text.map(|text| Event::from_line(text, day));
         let event = match event {

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rusqlite::{CachedStatement, params};
 
+use super::chain::{Chain, Hashes};
 use super::lines::{self, Anew, Line, Whole};
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, durable, inside, layout};
@@ -84,19 +85,28 @@ impl Archive {
             writing.begin_rewrite(rewrite)?;
         }
         writing.commit()?;
+        let mut hashes = Vec::new();
         catalog.begin_shifts()?;
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
             let mut shift = Shift::of(catalog, &rewrite.path)?;
             let mut change = |start, line: &str| change(catalog, &rewrite.path, start, line);
-            let bytes = write_anew(directory, *readers, rewrite, length, &mut change, &mut shift)?;
-            rewrite.bytes = Some(bytes);
+            let new = write_anew(directory, *readers, rewrite, length, &mut change, &mut shift)?;
+            rewrite.bytes = Some(new.bytes());
+            hashes.push(new);
         }
         step.at(Step::Sync)?;
         sync_directories(directory, &rewrites)?;
         let writing = catalog.write()?;
         for rewrite in &rewrites {
             writing.rewritten(rewrite)?;
+        }
+        let mut chain = Chain::open(directory, &writing.0, *readers)?;
+        for (rewrite, hashes) in rewrites.iter().zip(&hashes) {
+            chain.add(&rewrite.path, 0, hashes)?;
+        }
+        if let Some(head) = chain.end("rewritten")? {
+            writing.chain_is(&head)?;
         }
         let recorded = record(&writing)?;
         step.at(Step::Record)?;
@@ -259,7 +269,7 @@ impl<'c> Shift<'c> {
     }
 }
 
-/// Writes a file's lines to the new one and syncs it; its length.
+/// Writes a file's lines to the new one and syncs it; the hashes of its lines.
 fn write_anew(
     archive: &Path,
     readers: Readers,
@@ -267,7 +277,7 @@ fn write_anew(
     length: u64,
     change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
     shift: &mut Shift<'_>,
-) -> Result<u64, Error> {
+) -> Result<Hashes, Error> {
     let mut old = Whole::open(archive, &rewrite.path)?;
     let mut new = Anew::make(archive, &rewrite.new_path(), readers)?;
     while let Some(Line { start, text, .. }) = old.next()? {

@@ -13,7 +13,7 @@ use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::reading::rooms;
-use crate::archive::{self, Archive, Transcripts};
+use crate::archive::{self, Archive, Catalog, Transcripts};
 use crate::document::time::Zone;
 use crate::views;
 
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         archive.set_zone(zone)?;
     }
     let which = match (&args.room, &args.day) {
-        (Some(room), _) => Some(Transcripts::Room(find(&archive, room)?)),
+        (Some(room), _) => Some(Transcripts::Room(find(archive.catalog(), room)?)),
         (_, Some(day)) => Some(Transcripts::Day(day.clone())),
         _ => args.all.then_some(Transcripts::All),
     };
@@ -86,12 +86,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 pub(super) const NOT_BOTH: &str = "--show-redacted and --hide-erased exclude each other, also where one of them is remembered: --show-redacted=false or export --hide-erased=false takes it back";
 
 /// The id of the one room of the archive that a user means.
-fn find(archive: &Archive, name: &str) -> Result<String> {
+pub(super) fn find(catalog: &Catalog, name: &str) -> Result<String> {
     let candidate = |(room_id, name): &(String, String), with_name: bool| {
         let name = if with_name { format!("  \"{}\"", shown(name)) } else { String::new() };
         format!("{}{name}", shown(room_id))
     };
-    let found = rooms::called(&archive.catalog().reader(), name)?;
+    let found = rooms::called(&catalog.reader(), name)?;
     match meant(name, found, "index.md tells them apart", candidate)? {
         Some((room_id, _)) => Ok(room_id),
         None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),

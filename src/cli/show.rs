@@ -158,7 +158,15 @@ struct Json<'a> {
     more: More,
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
+    proof: Option<ProofJson>,
     line: Option<&'a RawValue>,
+}
+
+/// What it proves of itself.
+#[derive(Serialize)]
+struct ProofJson {
+    verdict: &'static str,
+    why: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -205,7 +213,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, proof, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,
@@ -258,6 +266,10 @@ impl<'a> Json<'a> {
             more: More { edits: edits.more, reactions: reactions.more },
             withheld,
             damage,
+            proof: proof.as_ref().map(|(verdict, why)| ProofJson {
+                verdict: verdict.name(),
+                why: why.as_ref().map(ToString::to_string),
+            }),
             line,
         }
     }

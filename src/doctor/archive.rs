@@ -190,6 +190,7 @@ impl ArchiveState {
         }
         self.findings.extend(erasing(catalog, held)?);
         self.findings.push(transcripts(directory, catalog, held)?);
+        self.findings.extend(keys(catalog)?);
         Ok(())
     }
 
@@ -224,6 +225,19 @@ fn readable(directory: &Path, catalog: &Catalog) -> Finding {
         }
         Err(error) => Finding::error(check, chain(&error)),
     }
+}
+
+/// Whether what proves the events of the server's own users is kept with them.
+fn keys(catalog: &Catalog) -> Result<Option<Finding>, Error> {
+    let Some(server) = catalog.server()? else { return Ok(None) };
+    if catalog.has_keys_of(&server)? {
+        return Ok(Some(Finding::fine("server's keys", "the archive has public keys of its own server")));
+    }
+    let what = "the archive has no public key of its own server, with which its users' events are signed: it stands in no table";
+    Ok(Some(Finding::unknown("server's keys", what).remedy(format!(
+        "while the server is there, save https://{}/_matrix/key/v2/server, and give it once: synapse-export verify --server-keys FILE",
+        server.escape_debug()
+    ))))
 }
 
 /// Whether something is to be erased yet, and what the next export will erase.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::line::{push_member, quote};
 use super::{Event, object};
 
-mod rules;
+pub(super) mod rules;
 
 /// The keys of `unsigned` that quote nobody.
 const HARMLESS: [&str; 4] = ["age", "age_ts", "prev_sender", "replaces_state"];

@@ -24,6 +24,7 @@ use crate::document::page::{EventHead, Part};
 use crate::document::reaction::Key;
 use crate::document::text::shortened;
 use crate::document::time::{self, Zone};
+use crate::event::{Verdict, Why};
 
 /// How many edits and reactions are listed, and how many of them above a passage.
 const LISTED: usize = 1_000;
@@ -36,6 +37,8 @@ const LOOKED_AT: usize = 100;
 pub(crate) struct Shown {
     pub(crate) found: Found,
     pub(crate) text: Text,
+    /// What it proves of itself, and why no more; none: its line cannot be read.
+    pub(crate) proof: Option<(Verdict, Option<Why>)>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -90,6 +93,7 @@ impl Shown {
     ) -> Result<Option<Shown>, Error> {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
+        let proof = line.as_deref().map_or(Ok(None), |line| reader.proof(line, &found.event.day))?;
         let text = match line {
             Err(why) => Text::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
@@ -103,7 +107,7 @@ impl Shown {
         };
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
-        Ok(Some(Shown { found, text, told_with, redaction, edits, reactions }))
+        Ok(Some(Shown { found, text, proof, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -130,7 +134,7 @@ impl Shown {
         options: &Options,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, told_with, .. } = self;
+        let Shown { found, text, proof, told_with, .. } = self;
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
@@ -157,6 +161,10 @@ impl Shown {
         let span = format!(", {length} bytes from byte {start} on");
         lines.push(vec![Span::words("line: "), code(path), Span::Words(span.into())]);
         lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
+        lines.extend(proof.iter().map(|(verdict, why)| {
+            let why = why.iter().flat_map(|why| [Span::words(": "), Span::Text(why.to_string())]);
+            [Span::words("proof: "), Span::words(verdict.name())].into_iter().chain(why).collect()
+        }));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
             let by = match event.redacted_by.as_deref() {

@@ -67,6 +67,7 @@ impl Error {
             Error::Io { .. }
             | Error::Transcript(_)
             | Error::Catalog(_)
+            | Error::Chain { .. }
             | Error::Foreign
             | Error::Stopped
             | Error::Locked { .. } => {

@@ -77,6 +77,19 @@ pub(super) const KINDS: &[Kind] = &[
         before: Some("select null as user_id where false"),
         ..plain!("erased", ["user_id"], [], "user_id", true)
     },
+    Kind {
+        before: Some("select null as server_name, null as key_id, null as verify_key, null as valid_until where false"),
+        ..plain!(
+            "server_key",
+            ["server_name", "key_id"],
+            ["verify_key", "valid_until"],
+            "server_name, key_id, verify_key, valid_until"
+        )
+    },
+    Kind {
+        before: Some("select null as name, null as bytes, null as head where false"),
+        ..plain!("chain", ["name"], ["bytes", "head"], "name, bytes, head")
+    },
     plain!("selection", ["room_id"], ["mode"], "room_id, mode", true),
     plain!("left_out", ["room_id"], [], "room_id"),
     plain!("first_export", ["stream"], ["head"], "stream, head"),
