@@ -15,12 +15,17 @@ pub(super) struct Backup {
     database: Database,
     user_id: String,
     version: i64,
+    etag: String,
     key: Arc<BackupKey>,
 }
 
 impl Backup {
     pub(super) fn name(&self) -> String {
         format!("key backup of {}, version {}", self.user_id, self.version)
+    }
+
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     pub(super) async fn look_up(&self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
@@ -73,7 +78,9 @@ impl Sources {
             );
         }
         for (version, key) in found {
-            let backup = Backup { database: database.clone(), user_id: user_id.to_owned(), version, key };
+            let etag = versions.iter().find(|it| it.version == version).map(|it| it.etag.clone());
+            let (database, user_id) = (database.clone(), user_id.to_owned());
+            let backup = Backup { database, user_id, version, etag: etag.unwrap_or_default(), key };
             self.add(Source::Backup(backup));
         }
         Ok(())

@@ -42,6 +42,15 @@ impl Source {
         }
     }
 
+    /// What is another text once it has other sessions; none: that cannot be told.
+    fn etag(&self) -> Option<&str> {
+        match self {
+            Source::Backup(backup) => Some(backup.etag()),
+            Source::Files(file) => Some(file.etag()),
+            Source::Bridge(_) | Source::Store(_) => None,
+        }
+    }
+
     async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
         match self {
             Source::Backup(backup) => backup.look_up(room_id, ids).await,
@@ -76,7 +85,20 @@ pub struct SourceRoom {
 
 /// All sources.
 #[derive(Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    all: Vec<Named>,
+    /// One that fails is left out from then on, and what it has is looked up another time.
+    is_patient: bool,
+}
+
+/// A source among others.
+struct Named {
+    source: Source,
+    /// It is asked.
+    is_asked: bool,
+    /// Why it is left out.
+    failed: Option<Error>,
+}
 
 /// What there is of a session in all sources, and why there is no more.
 pub(super) struct Known {
@@ -86,25 +108,48 @@ pub(super) struct Known {
 
 impl Sources {
     pub(super) fn add(&mut self, source: Source) {
-        self.0.push(source);
+        self.all.push(Named { source, is_asked: true, failed: None });
+    }
+
+    /// The same, of which one that fails later is left out and named, and does not end everything.
+    #[must_use]
+    pub fn patient(self) -> Sources {
+        Sources { is_patient: true, ..self }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
-    /// How a source is called.
-    #[must_use]
-    pub fn name(&self, source: usize) -> String {
-        self.0.get(source).map(Source::name).unwrap_or_default()
+    /// How the sources are called, by their numbers.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().map(|named| named.source.name()).collect()
+    }
+
+    /// Asks from now on only some, by their names and by what says whether they have changed; none: that cannot be told.
+    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(&str, Option<&str>) -> bool) {
+        for named in &mut self.all {
+            named.is_asked = is_asked(&named.source.name(), named.source.etag());
+        }
+    }
+
+    /// Those that are asked, by their names, with what says whether they have changed.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (String, Option<String>)> {
+        let asked = self.all.iter().filter(|named| named.is_asked && named.failed.is_none());
+        asked.map(|named| (named.source.name(), named.source.etag().map(str::to_owned)))
+    }
+
+    /// Which have failed, and why.
+    pub fn failed(&self) -> impl Iterator<Item = (String, &Error)> {
+        self.all.iter().filter_map(|named| Some((named.source.name(), named.failed.as_ref()?)))
     }
 
     /// What each source has, by its name.
     pub async fn rooms(&mut self) -> Result<Vec<(String, Vec<SourceRoom>)>, Error> {
         let mut all = Vec::new();
-        for source in &mut self.0 {
+        for Named { source, .. } in &mut self.all {
             let rooms = source.rooms().await?;
             all.push((source.name(), rooms));
         }
@@ -120,8 +165,18 @@ impl Sources {
         if ids.is_empty() {
             return Ok(known);
         }
-        for (number, source) in self.0.iter_mut().enumerate() {
-            for (id, held) in source.look_up(room_id, &ids).await? {
+        for (number, named) in self.all.iter_mut().enumerate() {
+            if !named.is_asked || named.failed.is_some() {
+                continue;
+            }
+            let found = match named.source.look_up(room_id, &ids).await {
+                Err(error) if self.is_patient => {
+                    named.failed = Some(error);
+                    continue;
+                }
+                found => found?,
+            };
+            for (id, held) in found {
                 let Some(known) = known.get_mut(&id) else { continue };
                 match held {
                     Held::Session(session) => known.sessions.add(session.of_source(number)),
@@ -154,6 +209,6 @@ impl Known {
 }
 
 /// Whether a text can be a session's id: an Ed25519 key in base64 without padding.
-fn is_session_id(text: &str) -> bool {
+pub(super) fn is_session_id(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

@@ -10,7 +10,7 @@ use super::statements;
 /// What key backups need.
 const BACKUPS: [Needed; 2] = [
     ("e2e_room_keys", &["user_id", "version", "room_id", "session_id", "first_message_index", "session_data"]),
-    ("e2e_room_keys_versions", &["user_id", "version", "algorithm", "auth_data"]),
+    ("e2e_room_keys_versions", &["user_id", "version", "algorithm", "auth_data", "etag"]),
 ];
 /// What secret storage needs.
 const SECRET_STORAGE: Needed = ("account_data", &["user_id", "account_data_type", "content"]);
@@ -30,6 +30,8 @@ pub struct BackupVersion {
     pub algorithm: String,
     /// What it says of itself, JSON.
     pub auth_data: String,
+    /// What is another text once it has other sessions, but for those of rooms that were purged.
+    pub etag: String,
 }
 
 /// A device of a user's.
@@ -65,6 +67,7 @@ impl Database {
             version: row.version,
             algorithm: row.algorithm,
             auth_data: row.auth_data,
+            etag: row.etag.unwrap_or_default(),
         };
         Ok(rows.into_iter().map(version).collect())
     }
