@@ -15,6 +15,8 @@ mod before;
 mod borrowed;
 mod catalog;
 mod commit;
+mod decrypted;
+mod decrypting;
 pub(crate) mod durable;
 mod erased;
 mod error;
@@ -60,12 +62,15 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use decrypted::{Judged, Saying};
+pub use decrypted::Numbers as DecryptedNumbers;
+pub(crate) use decrypting::{Encrypted, Page};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
-pub use plaintexts::{Plaintext, Plaintexts};
+pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub(crate) use stale_views::StaleDay;
@@ -229,6 +234,7 @@ impl Archive {
             lost,
             lock,
         };
+        archive.open_decrypted()?;
         archive.recover()?;
         archive.go_on_giving()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;

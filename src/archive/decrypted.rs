@@ -22,7 +22,6 @@ use super::lock::Held;
 use super::plaintexts::Plaintext;
 use super::{Error, Readers, inside, network, schema};
 pub use numbers::Numbers;
-pub(crate) use search::Found;
 pub(crate) use verdicts::{Judged, Saying};
 pub(crate) use wanted::Wanted;
 
@@ -43,7 +42,7 @@ const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
 
 /// What the encrypted events of an archive say.
 pub struct Decrypted {
-    connection: Connection,
+    pub(super) connection: Connection,
     /// What has to be held for as long as it is written to.
     guard: Option<Arc<Held>>,
 }

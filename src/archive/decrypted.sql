@@ -46,8 +46,9 @@ create table event (
     message integer,                        -- its place in the session
     accepted integer not null,              -- clients see it
     opened integer not null,                -- it was decrypted once
+    erased integer not null default 0,      -- what it says is taken away for good
     reason text,                            -- why it cannot be read; null: it can
-    detail text,                            -- the same in words
+    detail text,                            -- the same in words, where these say more
     -- what a key that comes later may open
     wanted integer not null as (reason is not null and reason in ('no_session', 'session_starts_later', 'withheld', 'session_cannot_be_opened',
                                                                   'session_damaged', 'session_of_another_room', 'forgotten'))
@@ -56,6 +57,14 @@ create index event_use on event (session, message, position) where session is no
 create index event_wanted on event (session) where wanted and session is not null;
 create index event_reason on event (reason);
 
+-- Of the events that use a message of a session the one that counts; the others are its replays.
+create table first (
+    session integer not null,
+    message integer not null,
+    event integer not null,
+    primary key (session, message)
+) strict, without rowid;
+
 -- What events say, whether it is told or, as of a replay, not.
 create table plaintext (
     event integer primary key,
@@ -63,6 +72,7 @@ create table plaintext (
     content text not null,                  -- JSON, with what relates it to others
     body text,                              -- to be searched, as the catalog's table `said` has it
     has text,
+    edit integer not null,                  -- it says what is to take another's place
     source integer not null,
     authenticated integer not null,         -- the session came from its owner's device
     decrypted integer not null              -- when

@@ -56,6 +56,11 @@ pub enum Error {
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
     Foreign,
+    /// A `decrypted.sqlite` of another version, or of another program.
+    #[error(
+        "the archive's decrypted.sqlite is none that this synapse-export has written (version {0}): move it away, and the next `synapse-export export --decrypt` makes another one, as far as the keys are still there"
+    )]
+    OtherDecrypted(i64),
     /// A catalog of a newer version.
     #[error(
         "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"

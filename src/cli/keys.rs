@@ -4,6 +4,7 @@
 
 mod args;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -20,6 +21,7 @@ use super::meant::find;
 use super::output::Output;
 use super::report::{Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
+use crate::archive::DecryptedNumbers;
 use crate::event::Event;
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
@@ -126,12 +128,21 @@ async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: b
 
 /// What became of encrypted events, in words.
 pub(super) fn told(read: &Read) -> String {
-    let mut told = format!("{}, {} readable", counted(read.encrypted, "encrypted event"), read.readable);
-    if read.not_authenticated > 0 {
-        let _ = write!(told, " ({} by sessions that are not authenticated)", read.not_authenticated);
+    in_words(read.encrypted, read.readable, read.not_authenticated, &read.refused)
+}
+
+/// The same of an archive's.
+pub(super) fn told_of_archive(numbers: &DecryptedNumbers) -> String {
+    in_words(numbers.encrypted, numbers.readable, numbers.not_authenticated, &numbers.refused)
+}
+
+fn in_words<R: AsRef<str>>(encrypted: u64, readable: u64, not_authenticated: u64, refused: &BTreeMap<R, u64>) -> String {
+    let mut told = format!("{}, {readable} readable", counted(encrypted, "encrypted event"));
+    if not_authenticated > 0 {
+        let _ = write!(told, " ({not_authenticated} by sessions that are not authenticated)");
     }
-    for (reason, count) in &read.refused {
-        let _ = write!(told, ", {count} {}", reason.replace('_', " "));
+    for (reason, count) in refused {
+        let _ = write!(told, ", {count} {}", reason.as_ref().replace('_', " "));
     }
     told
 }

@@ -101,7 +101,7 @@ impl Opener {
         &mut self.sources
     }
 
-    pub(super) fn into_sources(self) -> Sources {
+    pub(crate) fn into_sources(self) -> Sources {
         self.sources
     }
 

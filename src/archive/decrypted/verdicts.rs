@@ -2,7 +2,7 @@
 //! of those that could be opened, that clients see, and whose sender the session is, the first in the order of the stream counts, and the
 //! others are its replays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use megolm_keys::{Owner, Refusal};
 use rusqlite::{OptionalExtension as _, params};
@@ -35,6 +35,8 @@ pub(crate) struct Saying {
     /// What of it is searched.
     pub(crate) body: Option<String>,
     pub(crate) has: Option<String>,
+    /// It says what is to take another's place.
+    pub(crate) is_edit: bool,
     /// Where its session is from.
     pub(crate) source: String,
     pub(crate) is_authenticated: bool,
@@ -42,29 +44,32 @@ pub(crate) struct Saying {
     pub(crate) owners: Vec<Owner>,
 }
 
-/// Messages of sessions whose uses are to be judged anew, and sessions of which all are.
+/// What is to be judged anew.
 #[derive(Default)]
 struct Affected {
-    messages: BTreeSet<(i64, i64)>,
+    /// Events by the message that they use: a session and a place in it.
+    uses: BTreeMap<(i64, i64), BTreeSet<i64>>,
+    /// Sessions whose owners are others.
     sessions: BTreeSet<i64>,
 }
 
 /// What is known of an event.
 struct Known {
-    event: i64,
     opened: bool,
     has_plaintext: bool,
 }
 
-/// A use of a message.
-struct Use {
-    event: i64,
-    event_id: String,
-    fits: bool,
-    accepted: bool,
-    reason: Option<String>,
-    has_plaintext: bool,
-}
+/// Whether an event's sender is the owner of its session, as far as that is known, in SQL.
+const FITS: &str = "(exists (select 1 from session where session.session = event.session and bridge is not null)
+     or exists (select 1 from owner where owner.session = event.session and user_id = event.sender)
+     or not exists (select 1 from owner where owner.session = event.session))";
+
+/// What an event that was opened is by its place among those that use its message, in SQL.
+const REASON: &str = "case when event.erased then 'erased' when (select first.event from first where first.session = event.session and first.message = event.message) <> event.event
+          then 'replay'
+          when not {fits} and not exists (select 1 from first where first.session = event.session and first.message = event.message)
+          then 'session_of_another_user'
+          when exists (select 1 from plaintext where plaintext.event = event.event) then null else 'forgotten' end";
 
 impl Decrypted {
     /// Whether an event is known, and as what its line is now: at this position, and seen by clients or not.
@@ -97,8 +102,8 @@ impl Decrypted {
         };
         let message = judged.session.map(|(_, message)| message);
         let known = self.known(judged.event_id)?;
-        let sql = "insert into event (event_id, room, position, sender, session, message, accepted, opened)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)
+        let sql = "insert into event (event_id, room, position, sender, session, message, accepted, opened, reason)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 'no_session')
                    on conflict (event_id) do update
                       set position = excluded.position, sender = excluded.sender, session = excluded.session,
                           message = excluded.message, accepted = excluded.accepted
@@ -113,7 +118,9 @@ impl Decrypted {
             judged.is_accepted
         ];
         let event: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        affected.messages.extend(session.zip(message.map(i64::from)));
+        if let Some(of) = session.zip(message.map(i64::from)) {
+            affected.uses.entry(of).or_default().insert(event);
+        }
         match &judged.opened {
             Ok(saying) => {
                 if !known.as_ref().is_some_and(|known| known.has_plaintext) {
@@ -140,24 +147,24 @@ impl Decrypted {
     }
 
     fn known(&self, event_id: &str) -> Result<Option<Known>, Error> {
-        let sql = "select event, opened, exists (select 1 from plaintext where plaintext.event = event.event) from event where event_id = ?1";
+        let sql = "select opened, erased or exists (select 1 from plaintext where plaintext.event = event.event) from event where event_id = ?1";
         let known = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
-            Ok(Known { event: row.get(0)?, opened: row.get(1)?, has_plaintext: row.get(2)? })
+            Ok(Known { opened: row.get(0)?, has_plaintext: row.get(1)? })
         });
         Ok(known.optional()?)
     }
 
     fn put(&self, event: i64, saying: &Saying, at: Option<i64>, now: i64, is_searched: bool) -> Result<(), Error> {
-        let Saying { kind, content, body, has, source, is_authenticated, .. } = saying;
+        let Saying { kind, content, body, has, is_edit, source, is_authenticated, .. } = saying;
         let source = self.source(source)?;
-        let sql = "insert or replace into plaintext (event, type, content, body, has, source, authenticated, decrypted)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let values = params![event, kind, content, body, has, source, is_authenticated, now];
+        let sql = "insert or replace into plaintext (event, type, content, body, has, edit, source, authenticated, decrypted)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        let values = params![event, kind, content, body, has, is_edit, source, is_authenticated, now];
         self.connection.prepare_cached(sql)?.execute(values)?;
         let sql = "insert into search_block (block, newest) values (?1, ?2)
                    on conflict (block) do update set newest = max(newest, excluded.newest)";
         self.connection.prepare_cached(sql)?.execute(params![event >> BLOCK, at.unwrap_or(i64::MAX)])?;
-        if is_searched { self.index(event, body.as_deref(), has.as_deref()) } else { Ok(()) }
+        if is_searched { self.index(event, body.clone(), has.clone(), *is_edit) } else { Ok(()) }
     }
 
     /// Remembers whose a session is; whether that is news.
@@ -203,75 +210,93 @@ impl Decrypted {
         Ok(self.connection.last_insert_rowid())
     }
 
-    /// Judges the uses of messages.
+    /// Judges the uses of messages. What is to be done for one event does not grow with how often its message was used.
     fn judge(&self, affected: Affected) -> Result<(), Error> {
-        let Affected { mut messages, sessions } = affected;
-        for session in sessions {
+        for ((session, message), events) in &affected.uses {
+            if !affected.sessions.contains(session) {
+                self.judge_uses(*session, *message, events)?;
+            }
+        }
+        for session in affected.sessions {
             let sql = "select distinct message from event where session = ?1";
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query([session])?;
             while let Some(row) = rows.next()? {
-                messages.insert((session, row.get(0)?));
+                self.judge_all_uses(session, row.get(0)?)?;
             }
         }
-        messages.into_iter().try_for_each(|(session, message)| self.judge_uses(session, message))
+        Ok(())
     }
 
-    /// Says of all events that use a message which of them can be read.
-    fn judge_uses(&self, session: i64, message: i64) -> Result<(), Error> {
-        let sql = "select event, event_id, reason, accepted,
-                          session.bridge is not null or exists (select 1 from owner where owner.session = ?1 and user_id = sender)
-                              or not exists (select 1 from owner where owner.session = ?1),
-                          exists (select 1 from plaintext where plaintext.event = event.event)
-                     from event cross join session using (session)
-                    where event.session = ?1 and message = ?2 and opened
-                    order by position, event_id";
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let uses = statement.query_map(params![session, message], |row| {
-            Ok(Use {
-                event: row.get(0)?,
-                event_id: row.get(1)?,
-                reason: row.get(2)?,
-                accepted: row.get(3)?,
-                fits: row.get(4)?,
-                has_plaintext: row.get(5)?,
-            })
-        })?;
-        // what a stranger sends again and again is told one by one
-        let (mut first, mut verdicts): (Option<String>, Vec<(Use, Option<Refusal>)>) = (None, Vec::new());
-        for one in uses {
-            let one = one?;
-            let verdict = match &first {
-                Some(first) => Some(Refusal::Replay(first.clone())),
-                None if one.fits && one.accepted => {
-                    first = Some(one.event_id.clone());
-                    None
-                }
-                None if one.fits => None,
-                None => Some(Refusal::OtherSender),
-            };
-            verdicts.push((one, verdict));
+    /// Judges some of the events that use a message, and others as far as these change what they are.
+    fn judge_uses(&self, session: i64, message: i64, events: &BTreeSet<i64>) -> Result<(), Error> {
+        let old = self.first(session, message)?;
+        if old.as_ref().is_some_and(|(_, _, event)| events.contains(event)) {
+            return self.judge_all_uses(session, message);
         }
-        // one that comes before the first, and does not count, is a replay all the same
-        if let Some(first) = &first {
-            for (one, verdict) in &mut verdicts {
-                if one.event_id != *first {
-                    *verdict = Some(Refusal::Replay(first.clone()));
-                }
+        let mut first = old.clone();
+        for event in events {
+            let sql = format!("select position, event_id from event where event = ?1 and opened and accepted and {FITS}");
+            let place = self.connection.prepare_cached(&sql)?.query_row([event], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, *event))
+            });
+            if let Some(place) = place.optional()?
+                && first.as_ref().is_none_or(|first| place < *first)
+            {
+                first = Some(place);
             }
         }
-        for (one, verdict) in verdicts {
-            let (reason, detail) = match verdict {
-                Some(refusal) => (Some(refusal.code()), Some(refusal.to_string())),
-                None if one.has_plaintext => (None, None),
-                None => (Some("forgotten"), Some("it could be read, and what it said was taken away".to_owned())),
-            };
-            if one.reason.as_deref() == reason && reason != Some("replay") && one.has_plaintext == reason.is_none() {
-                continue;
+        if first != old {
+            self.set_first(session, message, first.as_ref().map(|(_, _, event)| *event))?;
+            match old {
+                None => self.say("session = ?1 and message = ?2", params![session, message])?,
+                Some((_, _, old)) => self.say("event = ?1", params![old])?,
             }
-            let sql = "update event set reason = ?2, detail = ?3 where event = ?1 and (reason is not ?2 or detail is not ?3)";
-            self.connection.prepare_cached(sql)?.execute(params![one.event, reason, detail])?;
-            self.connection.prepare_cached("insert or ignore into changed (event) values (?1)")?.execute([one.event])?;
+        }
+        events.iter().try_for_each(|event| self.say("event = ?1", params![event]))
+    }
+
+    /// Judges all events that use a message.
+    fn judge_all_uses(&self, session: i64, message: i64) -> Result<(), Error> {
+        let sql = format!(
+            "select event from event where session = ?1 and message = ?2 and opened and accepted and {FITS}
+              order by position, event_id limit 1"
+        );
+        let first = self.connection.prepare_cached(&sql)?.query_row([session, message], |row| row.get(0)).optional()?;
+        self.set_first(session, message, first)?;
+        self.say("session = ?1 and message = ?2", params![session, message])
+    }
+
+    /// Which event counts of those that use a message: its place in the stream, its id, its number.
+    fn first(&self, session: i64, message: i64) -> Result<Option<(i64, String, i64)>, Error> {
+        let sql = "select position, event_id, event from first cross join event using (event)
+                    where first.session = ?1 and first.message = ?2";
+        let first = self.connection.prepare_cached(sql)?.query_row([session, message], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        });
+        Ok(first.optional()?)
+    }
+
+    fn set_first(&self, session: i64, message: i64, event: Option<i64>) -> Result<(), Error> {
+        let delete = "delete from first where session = ?1 and message = ?2";
+        match event {
+            None => self.connection.prepare_cached(delete)?.execute([session, message])?,
+            Some(event) => {
+                let sql = "replace into first (session, message, event) values (?1, ?2, ?3)";
+                self.connection.prepare_cached(sql)?.execute([session, message, event])?
+            }
+        };
+        Ok(())
+    }
+
+    /// Says of events that were opened what they are, and notes those that are something else than before.
+    pub(super) fn say(&self, which: &str, values: &[&dyn rusqlite::ToSql]) -> Result<(), Error> {
+        let reason = REASON.replace("{fits}", FITS);
+        let is_other = format!("{which} and opened and reason is not {reason}");
+        let sql = format!("insert or ignore into changed (event) select event from event where {is_other}");
+        if self.connection.prepare_cached(&sql)?.execute(values)? > 0 {
+            let sql = format!("update event set reason = {reason}, detail = null where {is_other}");
+            self.connection.prepare_cached(&sql)?.execute(values)?;
         }
         Ok(())
     }
