@@ -21,9 +21,10 @@ use rustix::fs::OFlags;
 use super::lock::Held;
 use super::plaintexts::Plaintext;
 use super::{Error, Readers, inside, network, schema};
+pub(crate) use numbers::Encryption;
 pub use numbers::Numbers;
 pub(crate) use verdicts::{Judged, Saying};
-pub(crate) use wanted::Wanted;
+pub(crate) use wanted::{Lacking, Wanted};
 
 /// The file, in the archive's directory.
 pub(super) const NAME: &str = "decrypted.sqlite";

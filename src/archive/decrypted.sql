@@ -32,7 +32,8 @@ create table source (
     source integer primary key,
     name text not null unique,
     etag text,
-    looked integer
+    looked integer,
+    vouched integer                         -- when it was last looked in for who vouches for what can be read
 ) strict;
 
 -- Every encrypted event that was looked at. It stays when what it says is taken away: that a message was used tells replays.
@@ -46,6 +47,7 @@ create table event (
     message integer,                        -- its place in the session
     accepted integer not null,              -- clients see it
     opened integer not null,                -- it was decrypted once
+    unvouched integer not null default 0,   -- it can be read, by a session that nobody vouches for
     erased integer not null default 0,      -- what it says is taken away for good
     reason text,                            -- why it cannot be read; null: it can
     detail text,                            -- the same in words, where these say more
@@ -55,6 +57,7 @@ create table event (
 ) strict;
 create index event_use on event (session, message, position) where session is not null;
 create index event_wanted on event (session) where wanted and session is not null;
+create index event_unvouched on event (session) where unvouched;
 create index event_reason on event (reason);
 
 -- Of the events that use a message of a session the one that counts; the others are its replays.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::params;
 
 use super::catalog::key;
-use super::decrypted::{Decrypted, Judged, NAME, Numbers, Wanted};
+use super::decrypted::{Decrypted, Judged, Lacking, NAME, Numbers, Wanted};
 use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
@@ -40,8 +40,8 @@ enum Of {
     New(i64),
     /// Lines of which something has changed.
     Again(Vec<i64>),
-    /// Those that could not be read.
-    Unread,
+    /// Those that lacked something.
+    Wanted,
 }
 
 /// Where an encrypted line is.
@@ -161,7 +161,11 @@ impl Archive {
     }
 
     /// Reads encrypted lines; only those of which nothing is known, if it is said so.
-    fn read_encrypted(&mut self, mut places: Vec<Place>, only_new: bool) -> Result<(Vec<(i64, Encrypted)>, u64), Error> {
+    fn read_encrypted(
+        &mut self,
+        mut places: Vec<Place>,
+        only_new: bool,
+    ) -> Result<(Vec<(i64, Encrypted)>, u64), Error> {
         places.sort_by(|one, other| (&one.path, one.start).cmp(&(&other.path, other.start)));
         let mut open: Option<(String, Open)> = None;
         let (mut events, mut broken) = (Vec::with_capacity(places.len()), 0);
@@ -198,7 +202,7 @@ impl Archive {
                 let mut done = writing.0.prepare_cached("delete from to_judge where line = ?1")?;
                 lines.iter().try_for_each(|line| done.execute([line]).map(drop))?;
             }
-            Of::Unread => return Ok(()),
+            Of::Wanted => return Ok(()),
         }
         writing.commit()
     }
@@ -235,32 +239,44 @@ impl Archive {
         }
     }
 
-    /// Some sessions of which events cannot be read, behind one.
-    pub(crate) fn wanted(&mut self, after: i64, most: u32) -> Result<Vec<Wanted>, Error> {
-        self.decrypted()?.wanted(after, most)
+    /// Some sessions of events that lack something, behind one.
+    pub(crate) fn wanted(&mut self, lacking: Lacking, after: i64, most: u32) -> Result<Vec<Wanted>, Error> {
+        self.decrypted()?.wanted(lacking, after, most)
     }
 
-    /// Some events of a session that cannot be read, behind the event of a number, and the number of the last; none: there are no others.
-    pub(crate) fn unread_of(&mut self, session: i64, after: i64, most: u32) -> Result<Option<(Page, i64)>, Error> {
-        let unread = self.decrypted()?.unread_of(session, after, most)?;
-        let Some(&(last, _)) = unread.last() else { return Ok(None) };
+    /// Some of these events, behind that of a number, and the number of the last; none: there are no others.
+    pub(crate) fn wanted_of(
+        &mut self,
+        lacking: Lacking,
+        session: i64,
+        after: i64,
+        most: u32,
+    ) -> Result<Option<(Page, i64)>, Error> {
+        let wanted = self.decrypted()?.wanted_of(lacking, session, after, most)?;
+        let Some(&(last, _)) = wanted.last() else { return Ok(None) };
         let mut events = Vec::new();
-        for (_, event_id) in &unread {
+        for (_, event_id) in &wanted {
             let sql = format!("{PLACE} where line.id_key = {} and line.event_id = ?1", key!("?1"));
             let places = self.catalog.places(&sql, params![event_id])?;
             events.extend(self.read_encrypted(places, false)?.0.into_iter().map(|(_, one)| one));
         }
-        Ok(Some((Page { events, of: Of::Unread }, last)))
+        Ok(Some((Page { events, of: Of::Wanted }, last)))
     }
 
-    /// When a source was last looked through, milliseconds since the epoch, and what it said then of having changed.
-    pub(crate) fn looked(&mut self, source: &str) -> Result<Option<(i64, Option<String>)>, Error> {
-        self.decrypted()?.looked(source)
+    /// When a source was last looked through for what is lacking, milliseconds since the epoch, and what it said then of having
+    /// changed.
+    pub(crate) fn looked(&mut self, lacking: Lacking, source: &str) -> Result<Option<(i64, Option<String>)>, Error> {
+        self.decrypted()?.looked(lacking, source)
     }
 
     /// Remembers that sources were looked through.
-    pub(crate) fn have_looked(&mut self, sources: &[(String, Option<String>)], now: i64) -> Result<(), Error> {
-        self.decrypted()?.have_looked(sources, now)
+    pub(crate) fn have_looked(
+        &mut self,
+        lacking: Lacking,
+        sources: &[(String, Option<String>)],
+        now: i64,
+    ) -> Result<(), Error> {
+        self.decrypted()?.have_looked(lacking, sources, now)
     }
 
     /// Takes away what all events say, and marks what shows it; false: there is nothing.

@@ -56,7 +56,8 @@ pub(super) async fn run(database: &Database, archive: &mut Archive, stop: &Stop)
         Ok(sources) => {
             for (name, error) in sources.failed() {
                 is_whole = false;
-                let error = std::error::Error::source(error).map_or_else(|| error.to_string(), |of| format!("{error}: {of}"));
+                let error =
+                    std::error::Error::source(error).map_or_else(|| error.to_string(), |of| format!("{error}: {of}"));
                 warn!("{name} failed, and what it opens is decrypted another time: {error}");
             }
         }

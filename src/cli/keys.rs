@@ -136,7 +136,12 @@ pub(super) fn told_of_archive(numbers: &DecryptedNumbers) -> String {
     in_words(numbers.encrypted, numbers.readable, numbers.not_authenticated, &numbers.refused)
 }
 
-fn in_words<R: AsRef<str>>(encrypted: u64, readable: u64, not_authenticated: u64, refused: &BTreeMap<R, u64>) -> String {
+fn in_words<R: AsRef<str>>(
+    encrypted: u64,
+    readable: u64,
+    not_authenticated: u64,
+    refused: &BTreeMap<R, u64>,
+) -> String {
     let mut told = format!("{}, {readable} readable", counted(encrypted, "encrypted event"));
     if not_authenticated > 0 {
         let _ = write!(told, " ({not_authenticated} by sessions that are not authenticated)");

@@ -16,9 +16,9 @@ use tracing::warn;
 use super::log::harmless;
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, report};
-use crate::archive::Catalog;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
+use crate::archive::{Catalog, Encryption};
 use crate::document::line::Anchor;
 use crate::event::Object;
 use crate::views::shown::{Shown, Text, address, reaction_key};
@@ -155,6 +155,8 @@ struct Json<'a> {
     edits: Vec<About<'a>>,
     reactions: Vec<About<'a>>,
     more: More,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted: Option<Decrypted<'a>>,
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
     line: Option<&'a RawValue>,
@@ -168,6 +170,16 @@ struct Flags {
     rejected: bool,
     outlier: bool,
     damaged: bool,
+}
+
+/// What it says, or why that cannot be read.
+#[derive(Serialize)]
+struct Decrypted<'a> {
+    #[serde(flatten)]
+    about: &'a Encryption,
+    /// What it says; its line has what is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -204,7 +216,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, encryption, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,
@@ -224,6 +236,11 @@ impl<'a> Json<'a> {
             Text::Withheld(why) => (None, Some(why.words()), None),
             Text::Broken(why) => (None, None, Some(&**why)),
         };
+        let encrypted = encryption.as_ref().map(|about| {
+            let is_told = event.encrypted.is_some() && matches!(text, Text::Line(_));
+            let content = is_told.then(|| serde_json::from_str(event.content()).ok()).flatten();
+            Decrypted { about, content }
+        });
         Json {
             event_id: &event.event_id,
             room_id: &found.room_id,
@@ -255,6 +272,7 @@ impl<'a> Json<'a> {
             edits: edits.events.iter().map(|edit| about(edit, None)).collect(),
             reactions: reactions.events.iter().map(|reaction| about(reaction, reaction_key(reaction))).collect(),
             more: More { edits: edits.more, reactions: reactions.more },
+            encrypted,
             withheld,
             damage,
             line,

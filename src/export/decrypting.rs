@@ -2,7 +2,8 @@
 //! run goes on with.
 //!
 //! New events first, by all sources. Then what could not be read before is looked up again: in sources of which something may have changed, and
-//! in each at least weekly, since nothing tells that a room's keys were purged from a backup and came again.
+//! in each at least weekly, since nothing tells that a room's keys were purged from a backup and came again. So is, weekly, whether a bridge
+//! vouches for what others have opened.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use megolm_keys::Refusal;
 use tokio::task::block_in_place;
 
 use super::{Error, Stop};
-use crate::archive::{Archive, Encrypted, Judged, Page, Saying};
+use crate::archive::{Archive, Encrypted, Judged, Lacking, Page, Saying};
 use crate::event::Event;
 use crate::keys::{Opener, Readable, Sealed, Sources, parsed};
 use crate::search::said;
@@ -39,8 +40,10 @@ pub async fn decrypt(
         decrypting.opener.make_room();
         decrypting.page(&page).await?;
     }
-    if !*stop.borrow() {
-        decrypting.later_keys(stop).await?;
+    for lacking in [Lacking::Text, Lacking::Voucher] {
+        if !*stop.borrow() {
+            decrypting.later_keys(lacking, stop).await?;
+        }
     }
     Ok(decrypting.opener.into_sources())
 }
@@ -90,13 +93,15 @@ impl Decrypting<'_> {
         Ok(())
     }
 
-    /// Looks up again what could not be read.
-    async fn later_keys(&mut self, stop: &Stop) -> Result<(), Error> {
+    /// Looks up again what is lacking, in the sources that may have it by now.
+    async fn later_keys(&mut self, lacking: Lacking, stop: &Stop) -> Result<(), Error> {
         let (now, mut failed) = (now(), None);
         let archive = &mut *self.archive;
-        self.opener.sources().ask_only(&mut |name, etag| match archive.looked(name) {
+        self.opener.sources().ask_only(&mut |source| match archive.looked(lacking, source.name) {
+            _ if lacking == Lacking::Voucher && !source.vouches => false,
             Ok(Some((at, known))) => {
-                etag.is_none() || known.as_deref() != etag || !(0..A_WEEK).contains(&(now - at))
+                let is_other = source.etag.is_none() || known.as_deref() != source.etag;
+                lacking == Lacking::Text && is_other || !(0..A_WEEK).contains(&(now - at))
             }
             Ok(None) => true,
             Err(error) => {
@@ -110,7 +115,7 @@ impl Decrypting<'_> {
         }
         let mut after = 0;
         loop {
-            let wanted = block_in_place(|| self.archive.wanted(after, SESSIONS))?;
+            let wanted = block_in_place(|| self.archive.wanted(lacking, after, SESSIONS))?;
             let Some(last) = wanted.last() else { break };
             after = last.session;
             let mut by_room: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -121,12 +126,22 @@ impl Decrypting<'_> {
             for (room_id, ids) in &by_room {
                 self.opener.look_up(room_id, ids).await?;
             }
-            for one in &wanted {
-                if !self.opener.has(&one.room_id, &one.session_id) {
-                    continue;
-                }
-                let mut event = 0;
-                while let Some((page, last)) = block_in_place(|| self.archive.unread_of(one.session, event, EVENTS))? {
+            let found: Vec<_> = wanted.iter().filter(|one| self.opener.has(&one.room_id, &one.session_id)).collect();
+            // what is found is opened as if all sources had been asked at once
+            self.opener.forget();
+            let before = self.opener.sources().ask_all();
+            let mut by_room: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for one in &found {
+                by_room.entry(&one.room_id).or_default().insert(&one.session_id);
+            }
+            for (room_id, ids) in &by_room {
+                self.opener.look_up(room_id, ids).await?;
+            }
+            for one in found {
+                let (session, mut event) = (one.session, 0);
+                while let Some((page, last)) =
+                    block_in_place(|| self.archive.wanted_of(lacking, session, event, EVENTS))?
+                {
                     event = last;
                     self.page(&page).await?;
                     if *stop.borrow() {
@@ -134,12 +149,13 @@ impl Decrypting<'_> {
                     }
                 }
             }
+            self.opener.sources().ask_again(&before);
             if *stop.borrow() {
                 return Ok(());
             }
         }
         let looked: Vec<_> = self.opener.sources().asked().collect();
-        Ok(block_in_place(|| self.archive.have_looked(&looked, now))?)
+        Ok(block_in_place(|| self.archive.have_looked(lacking, &looked, now))?)
     }
 }
 

@@ -91,6 +91,15 @@ pub struct Sources {
     is_patient: bool,
 }
 
+/// What is told of a source.
+pub(crate) struct About<'a> {
+    pub(crate) name: &'a str,
+    /// What is another text once it has changed; none: that cannot be told.
+    pub(crate) etag: Option<&'a str>,
+    /// It may vouch for sessions.
+    pub(crate) vouches: bool,
+}
+
 /// A source among others.
 struct Named {
     source: Source,
@@ -128,10 +137,23 @@ impl Sources {
         self.all.iter().map(|named| named.source.name()).collect()
     }
 
-    /// Asks from now on only some, by their names and by what says whether they have changed; none: that cannot be told.
-    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(&str, Option<&str>) -> bool) {
-        for named in &mut self.all {
-            named.is_asked = is_asked(&named.source.name(), named.source.etag());
+    /// Asks from now on only some.
+    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(About<'_>) -> bool) {
+        for Named { source, is_asked: asked, .. } in &mut self.all {
+            let vouches = matches!(source, Source::Bridge(_) | Source::Store(_));
+            *asked = is_asked(About { name: &source.name(), etag: source.etag(), vouches });
+        }
+    }
+
+    /// Asks all from now on, and says which ones it asked before.
+    pub(crate) fn ask_all(&mut self) -> Vec<bool> {
+        self.all.iter_mut().map(|named| std::mem::replace(&mut named.is_asked, true)).collect()
+    }
+
+    /// Asks again those that it asked before.
+    pub(crate) fn ask_again(&mut self, before: &[bool]) {
+        for (named, is_asked) in self.all.iter_mut().zip(before) {
+            named.is_asked = *is_asked;
         }
     }
 

@@ -11,11 +11,11 @@ use super::day::{DayBuilder, Memory, is_told_elsewhere};
 use super::relations::redaction;
 use super::scene::Scene;
 pub(crate) use super::withheld::Withheld;
-use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
 use crate::archive::reading::title;
+use crate::archive::{Encryption, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
@@ -36,6 +36,8 @@ const LOOKED_AT: usize = 100;
 pub(crate) struct Shown {
     pub(crate) found: Found,
     pub(crate) text: Text,
+    /// How it was encrypted, as far as that was found out.
+    pub(crate) encryption: Option<Encryption>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -96,6 +98,8 @@ impl Shown {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
         found.event.content = line.as_deref().ok().and_then(event::content_of_line).map(str::to_owned);
+        found.event = found.event.decrypted(reader)?;
+        let encryption = reader.encryption(event_id)?;
         let text = match line {
             Err(why) => Text::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
@@ -109,7 +113,7 @@ impl Shown {
         };
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
-        Ok(Some(Shown { found, text, told_with, redaction, edits, reactions }))
+        Ok(Some(Shown { found, text, encryption, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -181,7 +185,7 @@ impl Shown {
         options: &Options,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, told_with, .. } = self;
+        let Shown { found, text, encryption, told_with, .. } = self;
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
@@ -208,6 +212,7 @@ impl Shown {
         let span = format!(", {length} bytes from byte {start} on");
         lines.push(vec![Span::words("line: "), code(path), Span::Words(span.into())]);
         lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
+        lines.extend(encryption.iter().map(encrypted));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
             let by = event.redacted_by.iter().flat_map(|by| [Span::words(" by "), code(by)]);
@@ -243,6 +248,21 @@ fn flags(found: &Found) -> impl Iterator<Item = &'static str> {
     ]
     .into_iter()
     .filter_map(|(holds, flag)| holds.then_some(flag))
+}
+
+/// How it was encrypted, or why it cannot be read.
+fn encrypted(of: &Encryption) -> Line {
+    if let Some(detail) = &of.detail {
+        return vec![Span::words("encrypted, and cannot be read: "), Span::Text(detail.clone())];
+    }
+    let mut line = vec![Span::words("encrypted; its session is from the ")];
+    line.push(Span::Text(of.source.clone().unwrap_or_default()));
+    line.push(Span::words(match (of.authenticated, of.owner_is_known) {
+        (Some(true), true) => "",
+        (Some(true), false) => ", and whose it is is not known",
+        _ => ", and not authenticated: whoever has that could have written it",
+    }));
+    line
 }
 
 /// A line of some of those that say something of an event; none if there are none.

@@ -27,7 +27,7 @@ impl Decrypted {
         // what was deleted is in the index until its segments are one
         self.in_one(|this| {
             Ok(this.connection.execute_batch(
-                "delete from search_block; update source set looked = null; insert into search (search) values ('delete-all')",
+                "delete from search_block; update source set looked = null, vouched = null; insert into search (search) values ('delete-all')",
             )?)
         })?;
         self.leave_no_trace()
@@ -66,6 +66,9 @@ impl Decrypted {
         let first = event >> BLOCK << BLOCK;
         let values = params![event >> BLOCK, first, first + (1 << BLOCK) - 1];
         self.connection.prepare_cached(sql)?.execute(values)?;
+        self.connection
+            .prepare_cached("update event set unvouched = 0 where event = ?1 and unvouched")?
+            .execute([event])?;
         self.say("event = ?1", params![event])
     }
 

@@ -1,4 +1,4 @@
-//! What became of the encrypted events of an archive, in numbers.
+//! What became of the encrypted events of an archive: all of them in numbers, and one in words.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,27 @@ pub struct Numbers {
     pub refused: BTreeMap<String, u64>,
     /// How many of the readable ones by the sessions of each source.
     pub by_source: BTreeMap<String, u64>,
+}
+
+/// How an event was encrypted, and whether it can be read.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(crate) struct Encryption {
+    /// Why it cannot be read, a word and the words for it; none: it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+    pub(crate) session_id: Option<String>,
+    /// The message's place in the session.
+    pub(crate) index: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authenticated: Option<bool>,
+    /// The application service whose session it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bridge: Option<String>,
+    pub(crate) owner_is_known: bool,
 }
 
 impl Decrypted {
@@ -49,13 +70,31 @@ impl Decrypted {
         Ok(numbers)
     }
 
-    /// Why an event cannot be read, a word and the words for it; none: it can, or is not known.
-    pub(in crate::archive) fn why(&self, event_id: &str) -> Result<Option<(String, String)>, Error> {
+    /// What is known of how an event was encrypted; none: it was not looked at.
+    pub(in crate::archive) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
         let sql = "select reason, coalesce(detail, (select 'a replay of ' || other.event_id
                                                       from first cross join event other on other.event = first.event
                                                      where first.session = event.session and first.message = event.message
-                                                       and reason = 'replay'), '')
-                     from event where event_id = ?1 and reason is not null";
-        Ok(self.connection.prepare_cached(sql)?.query_row([event_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+                                                       and event.reason = 'replay'), replace(reason, '_', ' ')),
+                          session_id, message, source.name, authenticated, bridge,
+                          exists (select 1 from owner where owner.session = event.session)
+                     from event left join session using (session) left join plaintext using (event)
+                     left join source using (source)
+                    where event_id = ?1";
+        let found = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
+            let reason: Option<String> = row.get(0)?;
+            let is_readable = reason.is_none();
+            Ok(Encryption {
+                reason,
+                detail: row.get(1)?,
+                session_id: row.get(2)?,
+                index: row.get(3)?,
+                source: row.get::<_, Option<String>>(4)?.filter(|_| is_readable),
+                authenticated: row.get::<_, Option<bool>>(5)?.filter(|_| is_readable),
+                bridge: row.get(6)?,
+                owner_is_known: row.get(7)?,
+            })
+        });
+        Ok(found.optional()?)
     }
 }

@@ -27,6 +27,7 @@ impl Decrypted {
         is_edit: bool,
     ) -> Result<(), Error> {
         if body.is_some() {
+            self.connection.prepare_cached("delete from search where rowid = ?1")?.execute([event])?;
             let [body, has] = words_of(body, has, is_edit);
             let sql = "insert into search (rowid, body, has) values (?1, ?2, ?3)";
             self.connection.prepare_cached(sql)?.execute(params![event, body, has])?;
@@ -40,9 +41,9 @@ impl Decrypted {
             return Ok(());
         }
         self.in_one(|this| {
-            Ok(this.connection.execute_batch(
-                "delete from search_state; insert into search (search) values ('delete-all')",
-            )?)
+            Ok(this
+                .connection
+                .execute_batch("delete from search_state; insert into search (search) values ('delete-all')")?)
         })?;
         if !on {
             return self.leave_no_trace();

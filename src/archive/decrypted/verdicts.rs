@@ -55,6 +55,7 @@ struct Affected {
 
 /// What is known of an event.
 struct Known {
+    unvouched: bool,
     opened: bool,
     has_plaintext: bool,
 }
@@ -75,7 +76,10 @@ impl Decrypted {
     /// Whether an event is known, and as what its line is now: at this position, and seen by clients or not.
     pub(in crate::archive) fn knows(&self, event_id: &str, position: i64, is_accepted: bool) -> Result<bool, Error> {
         let sql = "select exists (select 1 from event where event_id = ?1 and position = ?2 and accepted = ?3)";
-        Ok(self.connection.prepare_cached(sql)?.query_row(params![event_id, position, is_accepted], |row| row.get(0))?)
+        Ok(self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![event_id, position, is_accepted], |row| row.get(0))?)
     }
 
     /// Keeps what was found out, and what follows; `now` is milliseconds since the epoch.
@@ -88,13 +92,7 @@ impl Decrypted {
         self.judge(affected)
     }
 
-    fn keep_one(
-        &self,
-        judged: &Judged<'_>,
-        now: i64,
-        is_searched: bool,
-        affected: &mut Affected,
-    ) -> Result<(), Error> {
+    fn keep_one(&self, judged: &Judged<'_>, now: i64, is_searched: bool, affected: &mut Affected) -> Result<(), Error> {
         let room = self.room(judged.room_id)?;
         let session = match judged.session {
             Some((session_id, _)) => Some(self.session(room, session_id)?),
@@ -108,23 +106,21 @@ impl Decrypted {
                       set position = excluded.position, sender = excluded.sender, session = excluded.session,
                           message = excluded.message, accepted = excluded.accepted
                    returning event";
-        let values = params![
-            judged.event_id,
-            room,
-            judged.position,
-            judged.sender,
-            session,
-            message,
-            judged.is_accepted
-        ];
+        let values =
+            params![judged.event_id, room, judged.position, judged.sender, session, message, judged.is_accepted];
         let event: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
         if let Some(of) = session.zip(message.map(i64::from)) {
             affected.uses.entry(of).or_default().insert(event);
         }
         match &judged.opened {
             Ok(saying) => {
-                if !known.as_ref().is_some_and(|known| known.has_plaintext) {
+                let is_vouched_for = known.as_ref().is_some_and(|known| known.unvouched && saying.is_authenticated);
+                if is_vouched_for || !known.as_ref().is_some_and(|known| known.has_plaintext) {
                     self.put(event, saying, judged.at, now, is_searched)?;
+                }
+                if is_vouched_for {
+                    let sql = "insert or ignore into changed (event) values (?1)";
+                    self.connection.prepare_cached(sql)?.execute([event])?;
                 }
                 if let Some(session) = session
                     && self.owned_by(session, &saying.owners)?
@@ -147,9 +143,9 @@ impl Decrypted {
     }
 
     fn known(&self, event_id: &str) -> Result<Option<Known>, Error> {
-        let sql = "select opened, erased or exists (select 1 from plaintext where plaintext.event = event.event) from event where event_id = ?1";
+        let sql = "select unvouched, opened, erased or exists (select 1 from plaintext where plaintext.event = event.event) from event where event_id = ?1";
         let known = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
-            Ok(Known { opened: row.get(0)?, has_plaintext: row.get(1)? })
+            Ok(Known { unvouched: row.get(0)?, opened: row.get(1)?, has_plaintext: row.get(2)? })
         });
         Ok(known.optional()?)
     }
@@ -157,10 +153,13 @@ impl Decrypted {
     fn put(&self, event: i64, saying: &Saying, at: Option<i64>, now: i64, is_searched: bool) -> Result<(), Error> {
         let Saying { kind, content, body, has, is_edit, source, is_authenticated, .. } = saying;
         let source = self.source(source)?;
-        let sql = "insert or replace into plaintext (event, type, content, body, has, edit, source, authenticated, decrypted)
+        let sql =
+            "insert or replace into plaintext (event, type, content, body, has, edit, source, authenticated, decrypted)
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let values = params![event, kind, content, body, has, is_edit, source, is_authenticated, now];
         self.connection.prepare_cached(sql)?.execute(values)?;
+        let sql = "update event set unvouched = not ?2 where event = ?1 and unvouched is not not ?2";
+        self.connection.prepare_cached(sql)?.execute(params![event, is_authenticated])?;
         let sql = "insert into search_block (block, newest) values (?1, ?2)
                    on conflict (block) do update set newest = max(newest, excluded.newest)";
         self.connection.prepare_cached(sql)?.execute(params![event >> BLOCK, at.unwrap_or(i64::MAX)])?;
@@ -195,11 +194,7 @@ impl Decrypted {
     }
 
     pub(super) fn source(&self, name: &str) -> Result<i64, Error> {
-        self.number(
-            "select source from source where name = ?1",
-            "insert into source (name) values (?1)",
-            params![name],
-        )
+        self.number("select source from source where name = ?1", "insert into source (name) values (?1)", params![name])
     }
 
     fn number(&self, find: &str, add: &str, values: &[&dyn rusqlite::ToSql]) -> Result<i64, Error> {
@@ -236,10 +231,12 @@ impl Decrypted {
         }
         let mut first = old.clone();
         for event in events {
-            let sql = format!("select position, event_id from event where event = ?1 and opened and accepted and {FITS}");
-            let place = self.connection.prepare_cached(&sql)?.query_row([event], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, *event))
-            });
+            let sql =
+                format!("select position, event_id from event where event = ?1 and opened and accepted and {FITS}");
+            let place = self
+                .connection
+                .prepare_cached(&sql)?
+                .query_row([event], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, *event)));
             if let Some(place) = place.optional()?
                 && first.as_ref().is_none_or(|first| place < *first)
             {
@@ -271,9 +268,10 @@ impl Decrypted {
     fn first(&self, session: i64, message: i64) -> Result<Option<(i64, String, i64)>, Error> {
         let sql = "select position, event_id, event from first cross join event using (event)
                     where first.session = ?1 and first.message = ?2";
-        let first = self.connection.prepare_cached(sql)?.query_row([session, message], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        });
+        let first = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([session, message], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
         Ok(first.optional()?)
     }
 

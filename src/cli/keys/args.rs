@@ -113,7 +113,8 @@ impl KeyArgs {
             *path = std::path::absolute(&*path).with_context(|| format!("cannot use {}", path.display()))?;
         }
         for url in &self.bridge_database {
-            let parameters = libpq_config::Parameters::from_connection_string(url).map_err(crate::config::Error::from)?;
+            let parameters =
+                libpq_config::Parameters::from_connection_string(url).map_err(crate::config::Error::from)?;
             if parameters.has("password") || parameters.has("sslpassword") {
                 return Err(WrongUsage(
                     "--bridge-database: what an archive is to be decrypted with is remembered, and a password is not: it belongs in ~/.pgpass"
@@ -137,7 +138,9 @@ impl KeyArgs {
             ..self.clone()
         };
         let mut each = Vec::new();
-        each.extend(self.bridge_database.iter().map(|it| KeyArgs { bridge_database: vec![it.clone()], ..without.clone() }));
+        each.extend(
+            self.bridge_database.iter().map(|it| KeyArgs { bridge_database: vec![it.clone()], ..without.clone() }),
+        );
         each.extend(self.bridge_config.iter().map(|it| KeyArgs { bridge_config: vec![it.clone()], ..without.clone() }));
         each.extend(self.bridge_store.iter().map(|it| KeyArgs { bridge_store: vec![it.clone()], ..without.clone() }));
         each.extend(self.backup_user.iter().map(|it| KeyArgs { backup_user: vec![it.clone()], ..without.clone() }));

@@ -52,7 +52,13 @@ impl Decrypting {
             for (event, said) in events.iter().zip(said) {
                 let Some(Ok((said, authenticated))) = said else { continue };
                 let (kind, content) = (said.kind.as_deref().unwrap_or_default(), said.content().unwrap_or_default());
-                let plaintext = Plaintext { kind: kind.to_owned(), content: content.to_owned(), authenticated, body: None, has: None };
+                let plaintext = Plaintext {
+                    kind: kind.to_owned(),
+                    content: content.to_owned(),
+                    authenticated,
+                    body: None,
+                    has: None,
+                };
                 plaintexts.put(&event.event_id, &plaintext)?;
             }
         }
