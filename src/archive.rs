@@ -62,7 +62,7 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
-pub use decrypted::Numbers as DecryptedNumbers;
+pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
 pub(crate) use decrypting::{Encrypted, Page};
 pub use error::Error;

@@ -22,7 +22,7 @@ use super::lock::Held;
 use super::plaintexts::Plaintext;
 use super::{Error, Readers, inside, network, schema};
 pub(crate) use numbers::Encryption;
-pub use numbers::Numbers;
+pub use numbers::{Numbers, OfRoom};
 pub(crate) use verdicts::{Judged, Saying};
 pub(crate) use wanted::{Lacking, Wanted};
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::params;
 
 use super::catalog::key;
-use super::decrypted::{Decrypted, Judged, Lacking, NAME, Numbers, Wanted};
+use super::decrypted::{Decrypted, Judged, Lacking, NAME, Numbers, OfRoom, Wanted};
 use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
@@ -66,6 +66,12 @@ impl Catalog {
     /// What became of the encrypted events, in numbers; none: nothing was ever decrypted.
     pub fn decrypted_numbers(&self) -> Result<Option<Numbers>, Error> {
         self.plaintexts.as_ref().and_then(Plaintexts::kept).map(Decrypted::numbers).transpose()
+    }
+
+    /// What each source opens of each room, and what cannot be read of it.
+    pub fn each_decrypted_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
+        let kept = self.plaintexts.as_ref().and_then(Plaintexts::kept);
+        kept.map_or(Ok(()), |decrypted| decrypted.each_room(take))
     }
 
     /// Looks also at what could be decrypted.

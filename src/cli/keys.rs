@@ -1,8 +1,9 @@
-//! `synapse-export keys`: what sources of keys there are, and what they open.
+//! `synapse-export keys`: what sources of keys there are, what they open, and what an archive keeps of that.
 //!
 //! Shows numbers, ids and names of sources; never a key, never what an event says.
 
 mod args;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,12 +27,16 @@ use crate::event::Event;
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
 
-/// Look at the keys of encrypted rooms
+/// Look at the keys of encrypted rooms, and at what was decrypted
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Open the sources of keys that are named, and tell what they have: how many sessions of which rooms; of rooms that are named, how many
     /// events they open, and why not the others
     Check(Check),
+    /// Tell what an archive is decrypted with, how many events of which rooms each source opens, and what cannot be read; from the archive alone
+    List(kept::List),
+    /// Forget what an archive is decrypted with, and if it is said so, what was decrypted; from the archive alone
+    Forget(kept::Forget),
 }
 
 #[derive(clap::Args)]
@@ -48,7 +53,11 @@ pub(super) struct Check {
 }
 
 pub(super) fn run(command: &Command) -> Result<Outcome> {
-    let Command::Check(args) = command;
+    let args = match command {
+        Command::Check(args) => args,
+        Command::List(args) => return kept::list(args),
+        Command::Forget(args) => return kept::forget(args),
+    };
     args.keys.check()?;
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

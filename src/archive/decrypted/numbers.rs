@@ -98,3 +98,45 @@ impl Decrypted {
         Ok(found.optional()?)
     }
 }
+
+/// What a source, or none, has to do with a room's events.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OfRoom {
+    /// The source that opens them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Why they cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The room.
+    pub room_id: String,
+    /// How many sessions.
+    pub sessions: u64,
+    /// How many events.
+    pub events: u64,
+    /// The lowest place of such an event in its session.
+    pub first_index: Option<u64>,
+}
+
+impl Decrypted {
+    /// What each source opens of each room, and what cannot be read of it; one after the other.
+    pub(in crate::archive) fn each_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
+        let sql = "select name, reason, room_id, count(distinct session), count(*), min(message)
+                     from event join room using (room) left join plaintext on plaintext.event = event.event and reason is null
+                     left join source using (source)
+                    group by source, reason, room order by name is null, name, reason, room_id";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            take(OfRoom {
+                source: row.get(0)?,
+                reason: row.get(1)?,
+                room_id: row.get(2)?,
+                sessions: row.get::<_, i64>(3)?.unsigned_abs(),
+                events: row.get::<_, i64>(4)?.unsigned_abs(),
+                first_index: row.get::<_, Option<i64>>(5)?.map(i64::unsigned_abs),
+            });
+        }
+        Ok(())
+    }
+}

@@ -96,7 +96,7 @@ mod tests {
         let file = std::fs::read(directory.path().join(FILE)).unwrap();
         assert!(file.len() > 100_000 && !file.windows(6).any(|part| part == b"sesame"));
         // what is put in another one's place is nobody's
-        plaintexts
+        sealed
             .connection
             .execute("update plaintext set sealed = (select sealed from plaintext where event_id = '$8') where event_id = '$7'", [])
             .unwrap();
