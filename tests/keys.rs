@@ -16,6 +16,8 @@ mod privacy;
 mod room;
 #[path = "keys/sources.rs"]
 mod sources;
+#[path = "keys/speed.rs"]
+mod speed;
 
 use std::collections::BTreeMap;
 use std::fs::File;

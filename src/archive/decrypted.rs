@@ -1,8 +1,8 @@
 //! `decrypted.sqlite`: what the encrypted events of an archive say, beside its catalog, which a new catalog does not touch. It is there only
 //! where somebody wants events decrypted, and is written by whoever holds the archive.
 //!
-//! `decrypted.sql` documents its tables. It has no log that keeps what was deleted: its journal is emptied with each commit, and what is
-//! deleted is overwritten. Knows no line and no key.
+//! `decrypted.sql` documents its tables. It has no log that keeps what was deleted: its journal is emptied with each commit, what is
+//! deleted is overwritten, and nothing of it is in a temporary file. Knows no line and no key.
 
 mod forgetting;
 mod numbers;
@@ -62,6 +62,9 @@ impl Decrypted {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let connection = connect(archive, flags)?;
         let mut decrypted = Decrypted { connection, guard: Some(guard) };
+        // so that it can be made smaller without a copy in a temporary file
+        decrypted.connection.pragma_update(None, "auto_vacuum", "incremental")?;
+        decrypted.connection.pragma_update(None, "temp_store", "memory")?;
         decrypted.connection.pragma_update(None, "synchronous", "full")?;
         decrypted.connection.pragma_update(None, "journal_mode", "truncate")?;
         decrypted.connection.pragma_update(None, "secure_delete", true)?;

@@ -68,6 +68,11 @@ impl Catalog {
         self.plaintexts.as_ref().and_then(Plaintexts::kept).map(Decrypted::numbers).transpose()
     }
 
+    /// The same of an archive that is looked at.
+    pub fn decrypted_numbers_in(archive: &std::path::Path) -> Result<Option<Numbers>, Error> {
+        Decrypted::open_to_read(archive)?.map(|decrypted| decrypted.numbers()).transpose()
+    }
+
     /// What each source opens of each room, and what cannot be read of it.
     pub fn each_decrypted_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
         let kept = self.plaintexts.as_ref().and_then(Plaintexts::kept);

@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tracing::{info, warn};
 
-use super::keys::{self, KeyArgs};
+use super::keys::KeyArgs;
 use super::report::Counter;
 use super::{WrongUsage, hint};
 use crate::archive::Archive;
@@ -75,8 +75,7 @@ pub(super) async fn run(database: &Database, archive: &mut Archive, stop: &Stop)
             encrypted = numbers.encrypted,
             readable = numbers.readable,
             not_authenticated = numbers.not_authenticated,
-            "{}",
-            keys::told_of_archive(&numbers)
+            "{numbers}"
         );
     }
     Ok(is_whole)

@@ -5,7 +5,6 @@
 mod args;
 mod kept;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -137,28 +136,9 @@ async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: b
 
 /// What became of encrypted events, in words.
 pub(super) fn told(read: &Read) -> String {
-    in_words(read.encrypted, read.readable, read.not_authenticated, &read.refused)
-}
-
-/// The same of an archive's.
-pub(super) fn told_of_archive(numbers: &DecryptedNumbers) -> String {
-    in_words(numbers.encrypted, numbers.readable, numbers.not_authenticated, &numbers.refused)
-}
-
-fn in_words<R: AsRef<str>>(
-    encrypted: u64,
-    readable: u64,
-    not_authenticated: u64,
-    refused: &BTreeMap<R, u64>,
-) -> String {
-    let mut told = format!("{}, {readable} readable", counted(encrypted, "encrypted event"));
-    if not_authenticated > 0 {
-        let _ = write!(told, " ({not_authenticated} by sessions that are not authenticated)");
-    }
-    for (reason, count) in refused {
-        let _ = write!(told, ", {count} {}", reason.as_ref().replace('_', " "));
-    }
-    told
+    let Read { encrypted, readable, not_authenticated, .. } = *read;
+    let refused = read.refused.iter().map(|(reason, events)| ((*reason).to_owned(), *events)).collect();
+    DecryptedNumbers { encrypted, readable, not_authenticated, refused, ..DecryptedNumbers::default() }.to_string()
 }
 
 /// Says what became of a room's encrypted events.

@@ -57,8 +57,9 @@ on stderr with --raw, which then writes nothing. Exit status 3: the event is arc
 
 /// How long it waits, again and again, for a line that cannot be read: beside an export, files may just be written anew.
 const WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(250)];
-/// How much of what is shown is kept in memory before it is in a file. Bytes.
-const IN_MEMORY: usize = 1024 * 1024;
+/// How much of what is shown is kept in memory before it is in a file: as much as so many of the longest events are, lest what was
+/// decrypted is in one. Bytes.
+const IN_MEMORY: usize = 32 * 1024 * 1024;
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let archive = &*args.archive.archive;

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 500;
 
 /// How many who claim a key are remembered.
 const CLAIMANTS: usize = 16;
-/// How many devices are remembered, in some 100 bytes each.
+/// How many devices or users are remembered, in some 100 bytes each.
 const REMEMBERED: usize = 100_000;
 
 /// Users by the Curve25519 keys of their devices: those of whom there are encrypted events, and those of application services.
@@ -28,7 +28,7 @@ pub(super) struct Owners {
 impl Owners {
     /// Looks up the devices of users, as far as it has not.
     pub(super) async fn ask(&mut self, database: &Database, users: &[String]) -> Result<(), Error> {
-        if self.devices.len() > REMEMBERED {
+        if self.devices.len().max(self.asked.len()) > REMEMBERED {
             *self = Owners::default();
         }
         if self.asked.is_empty() {

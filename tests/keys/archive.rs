@@ -252,6 +252,31 @@ fn an_event_that_comes_late_makes_a_replay_of_the_one_that_came_before() {
 }
 
 #[test]
+fn what_clients_do_not_see_any_more_makes_no_replays() {
+    let lab = Lab::new("archive_rejected");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let own = truth().into_iter().find_map(|(id, truth)| {
+        let first = truth["undecryptable"].as_str()?.strip_prefix("replay of ")?.to_owned();
+        let owner = super::truth()[&first]["sender"].clone();
+        (truth["sender"] == owner).then_some((id, first))
+    });
+    let (replay, first) = own.unwrap();
+    // as where Synapse finds it to be against the rules later
+    let judge = |rejected: bool| {
+        let catalog = Connection::open(archive.directory.join("catalog.sqlite")).unwrap();
+        let sql = "update line set rejected = ?1 where event_id = ?2";
+        assert_eq!(catalog.execute(sql, rusqlite::params![rejected, first]).unwrap(), 1);
+        archive.export(&[]);
+        archive.kept()[&replay].0.clone()
+    };
+    assert_eq!(archive.kept()[&replay].0.as_deref(), Some("replay"));
+    assert_eq!(judge(true), None);
+    assert_eq!(judge(false).as_deref(), Some("replay"));
+    assert_eq!(archive.check(), 83);
+}
+
+#[test]
 fn a_source_that_is_absent_delays_decrypting_alone() {
     let lab = Lab::new("archive_absent");
     let archive = Archive::new(&lab, "archive");
@@ -333,6 +358,8 @@ fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
     for text in ["Hello from Signal", "typo of a person", "garden.jpg"] {
         assert!(memchr::memmem::find(&bytes, text.as_bytes()).is_none(), "{text}");
     }
+    let free: i64 = archive.decrypted().query_row("pragma freelist_count", [], |row| row.get(0)).unwrap();
+    assert_eq!(free, 0);
     let journal = std::fs::metadata(archive.directory.join("decrypted.sqlite-journal"));
     assert!(journal.is_err() || journal.unwrap().len() == 0);
     assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(1));

@@ -75,7 +75,10 @@ impl Decrypted {
     /// Leaves nothing in the file of what was deleted.
     pub(super) fn leave_no_trace(&mut self) -> Result<(), Error> {
         self.guard.as_ref().map_or(Ok(()), |held| held.check())?;
-        self.connection.flush_prepared_statement_cache();
-        Ok(self.connection.execute_batch("vacuum")?)
+        // a step is a page
+        let mut statement = self.connection.prepare("pragma incremental_vacuum")?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 }

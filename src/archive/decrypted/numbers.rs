@@ -43,6 +43,17 @@ pub(crate) struct Encryption {
     pub(crate) owner_is_known: bool,
 }
 
+impl std::fmt::Display for Numbers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let events = if self.encrypted == 1 { "event" } else { "events" };
+        write!(f, "{} encrypted {events}, {} readable", self.encrypted, self.readable)?;
+        if self.not_authenticated > 0 {
+            write!(f, " ({} by sessions that are not authenticated)", self.not_authenticated)?;
+        }
+        self.refused.iter().try_for_each(|(reason, events)| write!(f, ", {events} {}", reason.replace('_', " ")))
+    }
+}
+
 impl Decrypted {
     /// All in numbers.
     pub(in crate::archive) fn numbers(&self) -> Result<Numbers, Error> {

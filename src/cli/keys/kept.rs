@@ -58,7 +58,7 @@ pub(super) fn list(args: &List) -> Result<Outcome> {
         }
     }
     if let Some(numbers) = numbers {
-        writeln!(out, "{}", super::told_of_archive(&numbers))?;
+        writeln!(out, "{numbers}")?;
     }
     let mut last = None;
     for DecryptedOfRoom { source, reason, room_id, sessions, events, first_index } in rooms {
@@ -99,7 +99,7 @@ pub(super) fn forget(args: &Forget) -> Result<Outcome> {
             render::stale(&mut archive, &|| signal.borrow().is_none())?;
         }
         let numbers = archive.catalog().decrypted_numbers()?.unwrap_or_default();
-        info!(readable = numbers.readable, "{}", super::told_of_archive(&numbers));
+        info!(readable = numbers.readable, "{numbers}");
     }
     let number = *signal.borrow();
     Ok(number.map_or(Outcome::Done, Outcome::Signalled))
