@@ -3,6 +3,7 @@
 //! Shows numbers, ids and names of sources; never a key, never what an event says.
 
 mod args;
+mod import;
 mod kept;
 
 use std::fmt::Write as _;
@@ -32,6 +33,9 @@ pub(super) enum Command {
     /// Open the sources of keys that are named, and tell what they have: how many sessions of which rooms; of rooms that are named, how many
     /// events they open, and why not the others
     Check(Check),
+    /// Copy the sessions of all sources that are named into one file, encrypted under a passphrase: the only command that stores keys. What it makes
+    /// is a key file, for `--key-file`
+    Import(import::Import),
     /// Tell what an archive is decrypted with, how many events of which rooms each source opens, and what cannot be read; from the archive alone
     List(kept::List),
     /// Forget what an archive is decrypted with, and if it is said so, what was decrypted; from the archive alone
@@ -54,6 +58,7 @@ pub(super) struct Check {
 pub(super) fn run(command: &Command) -> Result<Outcome> {
     let args = match command {
         Command::Check(args) => args,
+        Command::Import(args) => return import::run(args),
         Command::List(args) => return kept::list(args),
         Command::Forget(args) => return kept::forget(args),
     };

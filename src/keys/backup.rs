@@ -6,7 +6,7 @@ use megolm_keys::backup::{BackupKey, Version};
 use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
 use tracing::info;
 
-use super::sources::{Found, Held, Source, SourceRoom};
+use super::sources::{AT_ONCE, Found, Held, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 use crate::source::Database;
 
@@ -35,6 +35,19 @@ impl Backup {
             (id, held)
         });
         Ok(opened.collect())
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) async fn each(&self, take: Take<'_>) -> Result<(), Error> {
+        let (mut room, mut id) = (String::new(), String::new());
+        loop {
+            let rows = self.database.backup_page(&self.user_id, self.version, (&room, &id), AT_ONCE).await?;
+            let Some((last_room, last_id, _)) = rows.last() else { return Ok(()) };
+            (room, id) = (last_room.clone(), last_id.clone());
+            for (room_id, session_id, data) in rows {
+                take(&room_id, self.key.open(&data, &session_id))?;
+            }
+        }
     }
 
     pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {

@@ -9,7 +9,7 @@ use megolm_keys::Kept;
 use megolm_keys::key_file::{self, KeyFile};
 use tracing::warn;
 
-use super::sources::{Found, Held, Source, SourceRoom};
+use super::sources::{Found, Held, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 
 /// A file's sessions.
@@ -45,6 +45,12 @@ impl KeyFiles {
             }
         }
         found
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) fn each(&self, take: Take<'_>) -> Result<(), Error> {
+        let mut all = self.sessions.values().flatten();
+        all.try_for_each(|(room, kept)| take(&self.rooms[*room], kept.open()))
     }
 
     pub(super) fn rooms(&self) -> Vec<SourceRoom> {

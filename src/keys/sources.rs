@@ -21,6 +21,12 @@ pub(super) enum Held {
     OtherRoom,
 }
 
+/// Takes a room and a session of it, or why that cannot be used.
+pub(super) type Take<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
+
+/// How many sessions are read at once where all are.
+pub(super) const AT_ONCE: i64 = 1_000;
+
 /// What a source has, by session ids.
 pub(super) type Found = Vec<(String, Held)>;
 
@@ -57,6 +63,15 @@ impl Source {
             Source::Bridge(bridge) => bridge.look_up(room_id, ids).await,
             Source::Store(store) => store.look_up(room_id, ids),
             Source::Files(file) => Ok(file.look_up(room_id, ids)),
+        }
+    }
+
+    async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        match self {
+            Source::Backup(backup) => backup.each(take).await,
+            Source::Bridge(bridge) => bridge.each(take).await,
+            Source::Store(store) => store.each(take),
+            Source::Files(file) => file.each(take),
         }
     }
 
@@ -166,6 +181,17 @@ impl Sources {
     /// Which have failed, and why.
     pub fn failed(&self) -> impl Iterator<Item = (String, &Error)> {
         self.all.iter().filter_map(|named| Some((named.source.name(), named.failed.as_ref()?)))
+    }
+
+    /// Hands out all sessions of all sources, each with its room; `take` may fail.
+    pub async fn each(
+        &mut self,
+        take: &mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for Named { source, .. } in &mut self.all {
+            source.each(take).await?;
+        }
+        Ok(())
     }
 
     /// What each source has, by its name.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use megolm_keys::pickle::PickleKeys;
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::bridge::held;
-use super::sources::{Found, Source, SourceRoom};
+use super::bridge::{hand_out, held};
+use super::sources::{Found, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 use crate::source::BridgeSession;
 
@@ -15,6 +15,8 @@ pub(super) struct BridgeStore {
     path: PathBuf,
     connection: Connection,
     sessions: String,
+    /// The same of all.
+    all: String,
     keys: PickleKeys,
 }
 
@@ -36,6 +38,24 @@ impl BridgeStore {
         };
         let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
         Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        let (name, mut failed) = (self.name(), None);
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(&self.all)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Err(error) = hand_out(session(row)?, &mut self.keys, take) {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(Error::sqlite(name))?;
+        failed.map_or(Ok(()), Err)
     }
 
     pub(super) fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
@@ -84,14 +104,15 @@ impl Sources {
             "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
         };
         // an index begins with the account: of few accounts, each is looked at
+        let all = format!(
+            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded} from crypto_megolm_inbound_session"
+        );
         let sessions = format!(
-            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded}
-               from crypto_megolm_inbound_session
-              where account_id in (select distinct account_id from crypto_megolm_inbound_session) and session_id = ?1"
+            "{all} where account_id in (select distinct account_id from crypto_megolm_inbound_session) and session_id = ?1"
         );
         connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
-        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, keys }));
+        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, all, keys }));
         Ok(())
     }
 }

@@ -84,6 +84,18 @@ impl Database {
         Ok(rows.into_iter().map(|row| (row.session_id, row.session_data)).collect())
     }
 
+    /// At most `most` sessions of a version of a user's key backup, behind that of a room: room, id, and what is encrypted.
+    pub async fn backup_page(
+        &self,
+        user_id: &str,
+        version: i64,
+        (room_id, session_id): (&str, &str),
+        most: i64,
+    ) -> Result<Vec<(String, String, String)>, Error> {
+        let rows = self.all(&statements::BACKUP_PAGE, &[&user_id, &version, &room_id, &session_id, &most]).await?;
+        Ok(rows.into_iter().map(|row| (row.room_id, row.session_id, row.session_data)).collect())
+    }
+
     /// How many sessions of which rooms a version of a user's key backup has.
     pub async fn backup_rooms(&self, user_id: &str, version: i64) -> Result<Vec<RoomSessions>, Error> {
         let rows = self.all(&statements::BACKUP_ROOMS, &[&user_id, &version]).await?;

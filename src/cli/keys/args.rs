@@ -210,12 +210,6 @@ impl KeyArgs {
                 None => read_recovery_key(path)?,
             });
         }
-        let passphrase = |path: &Path, prompt: &str| -> Result<Zeroizing<String>> {
-            Ok(match asked(path, prompt)? {
-                Some(text) => text,
-                None => read_passphrase(path)?,
-            })
-        };
         for path in &self.passphrase_file {
             given.secrets.push(Secret::Passphrase(passphrase(path, "Passphrase of secret storage: ")?));
         }
@@ -229,6 +223,14 @@ impl KeyArgs {
         given.secret_storage = self.secret_storage_file.as_deref().map(read_secret_storage).transpose()?;
         Ok(given)
     }
+}
+
+/// The passphrase that a file holds, or that the user types.
+pub(super) fn passphrase(path: &Path, prompt: &str) -> Result<Zeroizing<String>> {
+    Ok(match asked(path, prompt)? {
+        Some(text) => text,
+        None => read_passphrase(path)?,
+    })
 }
 
 /// What the user types, if that is asked for.
