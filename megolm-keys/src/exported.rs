@@ -1,7 +1,6 @@
 //! A session as clients export it: an object in a key file, and in an entry of a key backup.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vodozemac::megolm::{ExportedSessionKey, InboundGroupSession, SessionConfig};
@@ -42,6 +41,10 @@ impl<'a> Exported<'a> {
     }
 }
 
+/// An object without members: what the source does not know.
+#[derive(Serialize)]
+struct Empty {}
+
 /// What is written of one.
 #[derive(Serialize)]
 struct Written<'a> {
@@ -50,7 +53,7 @@ struct Written<'a> {
     session_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_key: Option<String>,
-    sender_claimed_keys: BTreeMap<(), ()>,
+    sender_claimed_keys: Empty,
     forwarding_curve25519_key_chain: [(); 0],
     session_key: &'a str,
 }
@@ -65,7 +68,7 @@ pub(crate) fn written(session: &Session, room_id: &str) -> Zeroizing<String> {
         room_id,
         session_id: &session_id,
         sender_key,
-        sender_claimed_keys: BTreeMap::new(),
+        sender_claimed_keys: Empty {},
         forwarding_curve25519_key_chain: [],
         session_key: &key,
     };

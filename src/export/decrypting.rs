@@ -174,6 +174,7 @@ fn judged<'a>(one: &'a Encrypted, session: Option<(&'a str, u32)>, opened: Resul
 }
 
 /// What an event says, and what of that is searched.
+#[allow(clippy::needless_pass_by_value, reason = "it is handed over")]
 fn saying(event: &Event, readable: Readable) -> Result<Saying, Refusal> {
     let said = readable.put_into(event)?;
     let is_searched = said::is_searched(&said);

@@ -119,7 +119,9 @@ impl Decrypter {
                 Err(refusal) => Verdict::Refused(refusal),
             };
         }
-        verdicts.iter().for_each(|verdict| self.read.count(verdict));
+        for verdict in &verdicts {
+            self.read.count(verdict);
+        }
         Ok(verdicts)
     }
 

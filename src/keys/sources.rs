@@ -21,8 +21,8 @@ pub(super) enum Held {
     OtherRoom,
 }
 
-/// Takes a room and a session of it, or why that cannot be used.
-pub(super) type Take<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
+/// Takes a room and a session of it, or why that cannot be used; it may fail.
+pub type Take<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
 
 /// How many sessions are read at once where all are.
 pub(super) const AT_ONCE: i64 = 1_000;
@@ -184,10 +184,7 @@ impl Sources {
     }
 
     /// Hands out all sessions of all sources, each with its room; `take` may fail.
-    pub async fn each(
-        &mut self,
-        take: &mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
         for Named { source, .. } in &mut self.all {
             source.each(take).await?;
         }

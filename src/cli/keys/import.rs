@@ -58,15 +58,13 @@ pub(super) fn run(args: &Import) -> Result<Outcome> {
             let mut store = NewKeyFile::begin(out, &passphrase, ROUNDS, &random).map_err(failed)?;
             let (mut sessions, mut unusable) = (0_u64, 0_u64);
             sources
-                .each(&mut |room_id, session| match session {
-                    Ok(session) => {
-                        sessions += 1;
-                        store.add(room_id, &session).map_err(failed)
-                    }
-                    Err(_) => {
+                .each(&mut |room_id, session| {
+                    let Ok(session) = session else {
                         unusable += 1;
-                        Ok(())
-                    }
+                        return Ok(());
+                    };
+                    sessions += 1;
+                    store.add(room_id, &session).map_err(failed)
                 })
                 .await?;
             store.end().map_err(failed)?.finish()?;

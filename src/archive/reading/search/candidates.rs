@@ -68,6 +68,7 @@ struct Common<'q> {
 }
 
 /// The lines that may be hits, span by span, those first that may be the newest.
+#[allow(clippy::struct_excessive_bools, reason = "each is told by the query")]
 pub(super) struct Candidates<'r> {
     reader: &'r Reader<'r>,
     spans: std::vec::IntoIter<Span>,
