@@ -8,7 +8,7 @@
 -- device_lists_remote_cache from synapse_export; revoke select (appservice_id) on users from synapse_export;
 \set ON_ERROR_STOP on
 grant select (user_id, version, room_id, session_id, first_message_index, session_data) on e2e_room_keys to synapse_export;
-grant select (user_id, version, algorithm, auth_data) on e2e_room_keys_versions to synapse_export;
+grant select (user_id, version, algorithm, auth_data, etag) on e2e_room_keys_versions to synapse_export;
 grant select (user_id, account_data_type, content) on account_data to synapse_export;
 grant select (user_id, key_json) on e2e_device_keys_json to synapse_export;
 grant select (user_id, content) on device_lists_remote_cache to synapse_export;

@@ -16,6 +16,8 @@ mod borrowed;
 mod catalog;
 mod chain;
 mod commit;
+mod decrypted;
+mod decrypting;
 pub(crate) mod durable;
 mod erased;
 mod erasing;
@@ -65,6 +67,9 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
+pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
+pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
+pub(crate) use decrypting::{Encrypted, Page};
 pub(crate) use erased::ERASED;
 pub(crate) use erasing::ERASED_HERE;
 pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
@@ -73,7 +78,7 @@ pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
-pub use plaintexts::{Plaintext, Plaintexts};
+pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use second_lines::SecondLines;
 pub(crate) use stale_views::StaleDay;
@@ -241,6 +246,7 @@ impl Archive {
             lost,
             lock,
         };
+        archive.open_decrypted()?;
         archive.recover()?;
         archive.settle_chain(is_new)?;
         archive.go_on_giving()?;

@@ -4,6 +4,7 @@
 //! told, with the hint that helps, and to become an exit status.
 
 mod database;
+mod decrypt;
 mod doctor;
 mod erase;
 mod export;

@@ -6,6 +6,7 @@
 pub(crate) mod anchor;
 mod bans;
 mod committing;
+mod decrypting;
 mod duplicates;
 mod erased;
 mod first;
@@ -25,10 +26,12 @@ use tokio::sync::watch;
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
+use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
 use committing::Writer;
+pub use decrypting::decrypt;
 use first::First;
 use later::Later;
 use progress::StreamProgress;
@@ -42,6 +45,9 @@ pub enum Error {
     /// The archive.
     #[error(transparent)]
     Archive(archive::Error),
+    /// Keys.
+    #[error(transparent)]
+    Keys(#[from] keys::Error),
     /// It was told to stop before it had begun.
     #[error("stopped before anything was read")]
     Stopped,
@@ -59,6 +65,7 @@ impl Error {
         match self {
             Error::Source(error) => error.hint(),
             Error::Archive(error) => error.hint(),
+            Error::Keys(error) => error.hint(),
             Error::Stopped => None,
             Error::Reused(_) => Some(
                 "check that this is the right database; if it is, run `synapse-export watermark reset --yes`: the next export reads everything again and adds what the archive lacks"

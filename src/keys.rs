@@ -12,13 +12,16 @@ mod decrypter;
 mod error;
 mod files;
 mod given;
+mod opener;
 mod owners;
 mod sources;
 mod store;
 mod uses;
 
 pub use bridge_config::BridgeConfig;
-pub use decrypter::{Decrypter, Read, Readable, Verdict};
+pub use decrypter::{Decrypter, Read, Verdict};
 pub use error::Error;
 pub use given::{Given, read_passphrase, read_recovery_key, read_secret_storage};
-pub use sources::{SourceRoom, Sources};
+pub use opener::Readable;
+pub(crate) use opener::{Opener, Sealed, parsed};
+pub use sources::{SourceRoom, Sources, Take};

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "keys/archive.rs"]
+mod archive;
 #[path = "keys/document.rs"]
 mod document;
 #[path = "keys/plans.rs"]
@@ -14,6 +16,8 @@ mod privacy;
 mod room;
 #[path = "keys/sources.rs"]
 mod sources;
+#[path = "keys/speed.rs"]
+mod speed;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -101,9 +105,15 @@ impl Lab {
 
     /// Runs the program with nothing of this process's environment.
     fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Ended {
+        let database = self.synapse.dsn();
+        let arguments = arguments.iter().map(AsRef::as_ref).chain(["--database", &database]);
+        self.run_alone(&arguments.collect::<Vec<_>>())
+    }
+
+    /// The same without naming a database.
+    fn run_alone<A: AsRef<str>>(&self, arguments: &[A]) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
         command.env_clear().timeout(Duration::from_secs(300)).args(arguments.iter().map(AsRef::as_ref));
-        command.args(["--database", &self.synapse.dsn()]);
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

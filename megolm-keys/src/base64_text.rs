@@ -19,6 +19,11 @@ pub(crate) fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     engine.decode(text).ok().map(Zeroizing::new)
 }
 
+/// A text without padding.
+pub(crate) fn encoded(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes)
+}
+
 /// The same of a key of 32 bytes.
 pub(crate) fn key(text: &str) -> Option<Zeroizing<[u8; 32]>> {
     decoded(text)?.as_slice().try_into().ok().map(Zeroizing::new)

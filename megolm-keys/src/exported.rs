@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vodozemac::megolm::{ExportedSessionKey, InboundGroupSession, SessionConfig};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{MEGOLM, Session, Unusable, Vouched};
 
@@ -39,6 +39,40 @@ impl<'a> Exported<'a> {
         let inner = InboundGroupSession::import(&exported, SessionConfig::version_1());
         Session::new(inner, session_id, self.sender_key.as_deref(), Vouched::Nobody)
     }
+}
+
+/// An object without members: what the source does not know.
+#[derive(Serialize)]
+struct Empty {}
+
+/// What is written of one.
+#[derive(Serialize)]
+struct Written<'a> {
+    algorithm: &'a str,
+    room_id: &'a str,
+    session_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_key: Option<String>,
+    sender_claimed_keys: Empty,
+    forwarding_curve25519_key_chain: [(); 0],
+    session_key: &'a str,
+}
+
+/// A session of a room as an object of JSON's.
+pub(crate) fn written(session: &Session, room_id: &str) -> Zeroizing<String> {
+    let key = Zeroizing::new(session.exported().to_base64());
+    let session_id = session.id();
+    let sender_key = session.sender_key().map(|key| crate::base64_text::encoded(&key));
+    let written = Written {
+        algorithm: MEGOLM,
+        room_id,
+        session_id: &session_id,
+        sender_key,
+        sender_claimed_keys: Empty {},
+        forwarding_curve25519_key_chain: [],
+        session_key: &key,
+    };
+    Zeroizing::new(serde_json::to_string(&written).unwrap_or_default())
 }
 
 impl Drop for Exported<'_> {

@@ -1,12 +1,15 @@
 //! The files in which clients export their sessions: `-----BEGIN MEGOLM SESSION DATA-----`, base64 of any line length and padding
 //! ("Key export format" in the client-server specification).
 //!
-//! A file is read twice and never held as a whole: first its MAC is checked, then its sessions are handed out one by one.
+//! Files are read, and written. A file is read twice and never held as a whole: first its MAC is checked, then its sessions are handed
+//! out one by one.
 
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 
 use aes::Aes256;
+use base64::engine::GeneralPurpose;
 use base64::read::DecoderReader;
+use base64::write::EncoderWriter;
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,11 +19,14 @@ use sha2::{Sha256, Sha512};
 use zeroize::Zeroizing;
 
 use crate::base64_text::STANDARD;
-use crate::exported::Exported;
+use crate::exported::{self, Exported};
 use crate::secret_storage::{MOST_ROUNDS, Passphrase};
 use crate::{Session, Unusable};
 
 const BEGIN: &str = "-----BEGIN MEGOLM SESSION DATA-----";
+const END: &str = "-----END MEGOLM SESSION DATA-----";
+/// How long a line is that is written.
+const LINE: usize = 96;
 /// Version, salt, initialization vector, rounds.
 const HEAD: usize = 1 + 16 + 16 + 4;
 const MAC: usize = 32;
@@ -206,5 +212,88 @@ impl<'de> Visitor<'de> for Each<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A key file that is being written, session by session.
+pub struct NewKeyFile<W: Write> {
+    out: EncoderWriter<'static, GeneralPurpose, Lines<W>>,
+    cipher: Ctr128BE<Aes256>,
+    mac: Hmac<Sha256>,
+    any: bool,
+}
+
+impl<W: Write> NewKeyFile<W> {
+    /// Begins one, of so many rounds. `random`: 32 bytes that nobody can guess, of which no other file is made.
+    pub fn begin(mut out: W, passphrase: &Passphrase, rounds: u32, random: &[u8; 32]) -> io::Result<NewKeyFile<W>> {
+        let mut head = [0; HEAD];
+        head[0] = 1;
+        head[1..33].copy_from_slice(random);
+        // for implementations that count 64 bits alone
+        head[17 + 8] &= 0x7f;
+        head[33..].copy_from_slice(&rounds.to_be_bytes());
+        let mut keys = Zeroizing::new([0; 64]);
+        pbkdf2::pbkdf2_hmac::<Sha512>(passphrase.as_bytes(), &head[1..17], rounds, &mut *keys);
+        let failed = |_| io::Error::other("a key has another length than it has");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&keys[32..]).map_err(failed)?;
+        let cipher = Ctr128BE::<Aes256>::new_from_slices(&keys[..32], &head[17..33])
+            .map_err(|_| io::Error::other("a key has another length than it has"))?;
+        mac.update(&head);
+        writeln!(out, "{BEGIN}")?;
+        let mut out = EncoderWriter::new(Lines { out, at: 0 }, &base64::engine::general_purpose::STANDARD);
+        out.write_all(&head)?;
+        Ok(NewKeyFile { out, cipher, mac, any: false })
+    }
+
+    /// Adds a session of a room.
+    pub fn add(&mut self, room_id: &str, session: &Session) -> io::Result<()> {
+        let begin = if self.any { "," } else { "[" };
+        self.any = true;
+        self.push(begin.as_bytes())?;
+        self.push(exported::written(session, room_id).as_bytes())
+    }
+
+    /// Ends it, and hands back what it was written to.
+    pub fn end(mut self) -> io::Result<W> {
+        self.push(if self.any { b"]" } else { b"[]" })?;
+        let NewKeyFile { mut out, mac, .. } = self;
+        out.write_all(&mac.finalize().into_bytes())?;
+        let Lines { mut out, .. } = out.finish()?;
+        write!(out, "\n{END}\n")?;
+        Ok(out)
+    }
+
+    fn push(&mut self, plain: &[u8]) -> io::Result<()> {
+        let mut encrypted = Zeroizing::new(plain.to_vec());
+        self.cipher.apply_keystream(&mut encrypted);
+        self.mac.update(&encrypted);
+        self.out.write_all(&encrypted)
+    }
+}
+
+/// Breaks a text into lines.
+struct Lines<W> {
+    out: W,
+    at: usize,
+}
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            if self.at == LINE {
+                self.out.write_all(b"\n")?;
+                self.at = 0;
+            }
+            let (line, next) = rest.split_at(rest.len().min(LINE - self.at));
+            self.out.write_all(line)?;
+            (self.at, rest) = (self.at + line.len(), next);
+        }
+        // all of it: what encodes takes less for a failure
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }

@@ -102,6 +102,11 @@ impl Session {
         self.source
     }
 
+    /// What it knows from the first index on, as clients export it.
+    pub(crate) fn exported(&self) -> ExportedSessionKey {
+        self.inner.export_at_first_known_index()
+    }
+
     /// The same in few bytes, to be kept.
     #[must_use]
     pub fn keep(&self) -> Kept {

@@ -327,6 +327,21 @@ create table archive (
     id text primary key
 ) strict, without rowid;
 
+-- Up to which line `decrypted.sqlite`, by its own id, has looked at what is encrypted; at most one row. Of these lines something has changed since: whether
+-- clients see them, or what they are.
+create table decrypting (
+    decrypted text primary key,
+    line integer not null
+) strict, without rowid;
+create table to_judge (
+    line integer primary key
+) strict;
+create trigger line_to_judge after update of type, rejected, soft_failed, damaged on line
+when new.line <= (select line from decrypting) and new.type is (select type from type where name = 'm.room.encrypted')
+begin
+    insert or ignore into to_judge (line) values (new.line);
+end;
+
 -- The homeserver whose events these are; no row: not known yet.
 create table server (
     name text primary key

@@ -61,6 +61,9 @@ pub enum Error {
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
     Foreign,
+    /// A `decrypted.sqlite` of another version, or of another program.
+    #[error("the archive's decrypted.sqlite is none that this synapse-export has written (version {0})")]
+    OtherDecrypted(i64),
     /// A catalog of a newer version.
     #[error("the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}")]
     Newer(i64),

@@ -52,6 +52,11 @@ pub enum Standing {
 }
 
 impl Catalog {
+    /// Whether there is to be no index.
+    pub(super) fn is_search_off(&self) -> Result<bool, Error> {
+        self.is_set(OFF)
+    }
+
     /// How far the index of full-text search is.
     pub fn search_standing(&self) -> Result<Standing, Error> {
         if self.is_set(OFF)? {
@@ -98,6 +103,9 @@ impl Archive {
             writing.set(OFF, !on)?;
             writing.commit()?;
         }
+        if !on {
+            self.search_decrypted(false)?;
+        }
         if !on && has_tables(&self.catalog.connection)? {
             let writing = self.catalog.write()?;
             writing.0.execute_batch(DROP)?;
@@ -126,6 +134,7 @@ impl Archive {
             Err(Error::Stopped) => {}
             done => done?,
         }
+        self.search_decrypted(true)?;
         debug!(seconds = began.elapsed().as_secs_f64(), "search");
         Ok(())
     }
@@ -229,7 +238,7 @@ const SAID: &str = "said.body, said.has, exists (select 1 from relation r where 
      and r.rel_type = (select type from type where name = 'm.replace'))";
 
 /// What of a row is in the index.
-fn words_of(body: Option<String>, has: Option<String>, is_edit: bool) -> [String; 2] {
+pub(super) fn words_of(body: Option<String>, has: Option<String>, is_edit: bool) -> [String; 2] {
     let (mut body_words, mut has_words) = (String::new(), String::new());
     words::spaced(&searched(body.unwrap_or_default(), is_edit), &mut body_words);
     words::spaced(&has.unwrap_or_default(), &mut has_words);

@@ -21,8 +21,9 @@ pub(crate) mod title;
 use rusqlite::{Connection, InterruptHandle, OptionalExtension as _};
 
 use super::catalog::key;
+use super::decrypted::Decrypted;
 use super::lines::Lines;
-use super::{Catalog, Error, Plaintexts};
+use super::{Catalog, Encryption, Error, Plaintexts};
 use numbers::Numbers;
 
 /// How much is remembered of a kind before it is looked up again.
@@ -46,6 +47,16 @@ impl<'c> Reader<'c> {
     /// Whether it tells what encrypted events say.
     pub(crate) fn decrypts(&self) -> bool {
         self.plaintexts.is_some()
+    }
+
+    /// The file of what encrypted events of the archive say.
+    fn decrypted(&self) -> Option<&'c Decrypted> {
+        self.plaintexts.and_then(Plaintexts::kept)
+    }
+
+    /// What is known of how an event was encrypted; none: nothing, or it was not.
+    pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
+        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id))
     }
 
     /// The number of a room; where the catalog does not know the room, what is equal to no number.

@@ -18,7 +18,19 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     let without = objects(&ours)?;
     indexes::statements().try_for_each(|index| ours.execute_batch(index))?;
     ours.execute_batch(full_text::TABLES)?;
+    compare(connection, &objects(&ours)?, &without)
+}
+
+/// The same of `decrypted.sqlite`, which has all of its own from the beginning.
+pub(super) fn check_decrypted(connection: &Connection) -> Result<(), Error> {
+    let ours = Connection::open_in_memory()?;
+    ours.execute_batch(include_str!("decrypted.sql"))?;
     let ours = objects(&ours)?;
+    compare(connection, &ours, &ours)
+}
+
+/// Refuses what is not ours, and what lacks something.
+fn compare(connection: &Connection, ours: &Objects, needed: &Objects) -> Result<(), Error> {
     let found = objects(connection)?;
     for (named, definition) in &found {
         if ours.get(named) != Some(definition) {
@@ -26,14 +38,16 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
             return Err(Error::altered(&format!("the {kind}"), name));
         }
     }
-    match without.keys().find(|named| !found.contains_key(*named)) {
+    match needed.keys().find(|named| !found.contains_key(*named)) {
         Some((kind, name)) => Err(Error::Altered(format!("no {kind} {name:?}"))),
         None => Ok(()),
     }
 }
 
 /// What a schema has, by kind and name.
-fn objects(connection: &Connection) -> Result<BTreeMap<(String, String), BTreeSet<String>>, Error> {
+type Objects = BTreeMap<(String, String), BTreeSet<String>>;
+
+fn objects(connection: &Connection) -> Result<Objects, Error> {
     let mut statement = connection.prepare("select type, name, sql from sqlite_schema")?;
     let mut rows = statement.query([])?;
     let mut objects = BTreeMap::new();

@@ -10,6 +10,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
+use super::decrypt;
+use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
@@ -70,6 +72,13 @@ pub(super) struct Args {
     max_lag: Option<Duration>,
     #[command(flatten)]
     initial_copy: InitialCopy,
+    /// Decrypt what can be, by the keys that the options below name, and keep what it says in the archive's `decrypted.sqlite`: transcripts,
+    /// `search` and `show` tell it; lines stay as they are. Where the keys are is remembered for the runs to come, never a key; with
+    /// `=false`, nothing is decrypted any more (what was stays, until `keys forget --plaintext`)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    decrypt: Option<bool>,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
     /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
     #[arg(long)]
@@ -77,6 +86,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
+    decrypt::makes_sense(args.decrypt, &args.keys)?;
     let named = Named { include: names(&args.room)?, exclude: names(&args.exclude_room)? };
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -101,16 +111,29 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
             (erased, _) => erased?,
         }
+        let stopping = signalled.clone();
         let (mut archive, summary) =
             Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
         report.end(summary.as_ref().ok());
-        database.close().await;
         let number = *signal.borrow();
         let stopped = matches!(summary, Err(export::Error::Stopped));
         if let Some(number) = number.filter(|_| stopped) {
+            database.close().await;
             return Ok(Outcome::Signalled(number));
         }
-        let summary = summary?;
+        let summary = match summary {
+            Ok(summary) => summary,
+            Err(error) => {
+                database.close().await;
+                return Err(error.into());
+            }
+        };
+        let mut is_decrypted = true;
+        if !summary.stopped {
+            now.becomes("finishing what is being decrypted");
+            is_decrypted = decrypt::run(&database, &mut archive, &stopping).await?;
+        }
+        database.close().await;
         let renders = !args.no_markdown && !summary.stopped;
         let may_render = !renders || knows_erased(args, &database, &archive)?;
         if renders && may_render {
@@ -140,7 +163,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() || archive.lost() > 0 || !may_render => Outcome::Damaged,
+            _ if summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
@@ -161,6 +184,7 @@ async fn prepare(
     let mut archive = args.archive.open(interrupt(signal))?;
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
+    decrypt::remember(args.decrypt, &args.keys, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
     let selection = select(args, named, &database, &archive).await?;

@@ -1,8 +1,10 @@
-//! `synapse-export keys`: what sources of keys there are, and what they open.
+//! `synapse-export keys`: what sources of keys there are, what they open, and what an archive keeps of that.
 //!
 //! Shows numbers, ids and names of sources; never a key, never what an event says.
 
 mod args;
+mod import;
+mod kept;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -21,16 +23,24 @@ use super::meant::find;
 use super::output::Output;
 use super::report::{Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
+use crate::archive::DecryptedNumbers;
 use crate::event::Event;
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
 
-/// Look at the keys of encrypted rooms
+/// Look at the keys of encrypted rooms, and at what was decrypted
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Open the sources of keys that are named, and tell what they have: how many sessions of which rooms; of rooms that are named, how many
     /// events they open, and why not the others
     Check(Check),
+    /// Copy the sessions of all sources that are named into one file, encrypted under a passphrase: the only command that stores keys. What it makes
+    /// is a key file, for `--key-file`
+    Import(import::Import),
+    /// Tell what an archive is decrypted with, how many events of which rooms each source opens, and what cannot be read; from the archive alone
+    List(kept::List),
+    /// Forget what an archive is decrypted with, and if it is said so, what was decrypted; from the archive alone
+    Forget(kept::Forget),
 }
 
 #[derive(clap::Args)]
@@ -47,7 +57,12 @@ pub(super) struct Check {
 }
 
 pub(super) fn run(command: &Command) -> Result<Outcome> {
-    let Command::Check(args) = command;
+    let args = match command {
+        Command::Check(args) => args,
+        Command::Import(args) => return import::run(args),
+        Command::List(args) => return kept::list(args),
+        Command::Forget(args) => return kept::forget(args),
+    };
     args.keys.check()?;
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -127,14 +142,9 @@ async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: b
 
 /// What became of encrypted events, in words.
 pub(super) fn told(read: &Read) -> String {
-    let mut told = format!("{}, {} readable", counted(read.encrypted, "encrypted event"), read.readable);
-    if read.not_authenticated > 0 {
-        let _ = write!(told, " ({} by sessions that are not authenticated)", read.not_authenticated);
-    }
-    for (reason, count) in &read.refused {
-        let _ = write!(told, ", {count} {}", reason.replace('_', " "));
-    }
-    told
+    let Read { encrypted, readable, not_authenticated, .. } = *read;
+    let refused = read.refused.iter().map(|(reason, events)| ((*reason).to_owned(), *events)).collect();
+    DecryptedNumbers { encrypted, readable, not_authenticated, refused, ..DecryptedNumbers::default() }.to_string()
 }
 
 /// Says what became of a room's encrypted events.

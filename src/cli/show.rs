@@ -16,9 +16,9 @@ use tracing::warn;
 use super::log::harmless;
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, report};
-use crate::archive::Catalog;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
+use crate::archive::{Catalog, Encryption};
 use crate::document::line::Anchor;
 use crate::document::reaction::Key;
 use crate::event::Object;
@@ -58,8 +58,9 @@ on stderr with --raw, which then writes nothing. Exit status 3: the event is arc
 
 /// How long it waits, again and again, for a line that cannot be read: beside an export, files may just be written anew.
 const WAITS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(50), Duration::from_millis(250)];
-/// How much of what is shown is kept in memory before it is in a file. Bytes.
-const IN_MEMORY: usize = 1024 * 1024;
+/// How much of what is shown is kept in memory before it is in a file: as much as so many of the longest events are, lest what was
+/// decrypted is in one. Bytes.
+const IN_MEMORY: usize = 32 * 1024 * 1024;
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let archive = &*args.archive.archive;
@@ -156,6 +157,8 @@ struct Json<'a> {
     edits: Vec<About<'a>>,
     reactions: Vec<About<'a>>,
     more: More,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encrypted: Option<Decrypted<'a>>,
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
     proof: Option<ProofJson>,
@@ -177,6 +180,16 @@ struct Flags {
     rejected: bool,
     outlier: bool,
     damaged: bool,
+}
+
+/// What it says, or why that cannot be read.
+#[derive(Serialize)]
+struct Decrypted<'a> {
+    #[serde(flatten)]
+    about: &'a Encryption,
+    /// What it says; its line has what is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -213,7 +226,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, proof, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, proof, encryption, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,
@@ -233,6 +246,11 @@ impl<'a> Json<'a> {
             Text::Withheld(why) => (None, Some(why.words()), None),
             Text::Broken(why) => (None, None, Some(&**why)),
         };
+        let encrypted = encryption.as_ref().map(|about| {
+            let is_told = event.encrypted.is_some() && matches!(text, Text::Line(_));
+            let content = is_told.then(|| serde_json::from_str(event.content()).ok()).flatten();
+            Decrypted { about, content }
+        });
         Json {
             event_id: &event.event_id,
             room_id: &found.room_id,
@@ -264,6 +282,7 @@ impl<'a> Json<'a> {
             edits: edits.events.iter().map(|edit| about(edit, None)).collect(),
             reactions: reactions.events.iter().map(|reaction| about(reaction, Key::sent(reaction.content()))).collect(),
             more: More { edits: edits.more, reactions: reactions.more },
+            encrypted,
             withheld,
             damage,
             proof: proof.as_ref().map(|(verdict, why)| ProofJson {

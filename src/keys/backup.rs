@@ -6,7 +6,7 @@ use megolm_keys::backup::{BackupKey, Version};
 use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
 use tracing::info;
 
-use super::sources::{Found, Held, Source, SourceRoom};
+use super::sources::{AT_ONCE, Found, Held, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 use crate::source::Database;
 
@@ -15,12 +15,17 @@ pub(super) struct Backup {
     database: Database,
     user_id: String,
     version: i64,
+    etag: String,
     key: Arc<BackupKey>,
 }
 
 impl Backup {
     pub(super) fn name(&self) -> String {
         format!("key backup of {}, version {}", self.user_id, self.version)
+    }
+
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     pub(super) async fn look_up(&self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
@@ -30,6 +35,19 @@ impl Backup {
             (id, held)
         });
         Ok(opened.collect())
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) async fn each(&self, take: Take<'_>) -> Result<(), Error> {
+        let (mut room, mut id) = (String::new(), String::new());
+        loop {
+            let rows = self.database.backup_page(&self.user_id, self.version, (&room, &id), AT_ONCE).await?;
+            let Some((last_room, last_id, _)) = rows.last() else { return Ok(()) };
+            (room, id) = (last_room.clone(), last_id.clone());
+            for (room_id, session_id, data) in rows {
+                take(&room_id, self.key.open(&data, &session_id))?;
+            }
+        }
     }
 
     pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
@@ -73,7 +91,9 @@ impl Sources {
             );
         }
         for (version, key) in found {
-            let backup = Backup { database: database.clone(), user_id: user_id.to_owned(), version, key };
+            let etag = versions.iter().find(|it| it.version == version).map(|it| it.etag.clone());
+            let (database, user_id) = (database.clone(), user_id.to_owned());
+            let backup = Backup { database, user_id, version, etag: etag.unwrap_or_default(), key };
             self.add(Source::Backup(backup));
         }
         Ok(())

@@ -3,7 +3,7 @@
 use megolm_keys::Vouched;
 use megolm_keys::pickle::PickleKeys;
 
-use super::sources::{Found, Held, Source, SourceRoom};
+use super::sources::{AT_ONCE, Found, Held, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 use crate::config::Config;
 use crate::source::{BridgeDatabase, BridgeSession, RoomSessions};
@@ -25,6 +25,20 @@ impl Bridge {
         Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
     }
 
+    /// Hands out all of its sessions, each with its room.
+    pub(super) async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        for account in self.database.accounts().to_vec() {
+            let mut id = String::new();
+            loop {
+                let rows = self.database.page(&account, &id, AT_ONCE).await.map_err(|source| self.failed(source))?;
+                let Some(last) = rows.last() else { break };
+                id.clone_from(&last.session_id);
+                rows.into_iter().try_for_each(|row| hand_out(row, &mut self.keys, take))?;
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
         let mut all = Vec::<SourceRoom>::new();
         for account in self.database.accounts() {
@@ -44,6 +58,16 @@ impl Bridge {
 
     fn failed(&self, source: crate::source::Error) -> Error {
         Error::Bridge { name: self.name.clone(), source }
+    }
+}
+
+/// Hands out the session of a row, if there is one.
+pub(super) fn hand_out(row: BridgeSession, keys: &mut PickleKeys, take: Take<'_>) -> Result<(), Error> {
+    let room_id = row.room_id.clone();
+    match held(row, &room_id, keys).1 {
+        Held::Session(session) => take(&room_id, Ok(*session)),
+        Held::Unusable(unusable) => take(&room_id, Err(unusable)),
+        Held::Withheld(_) | Held::OtherRoom => Ok(()),
     }
 }
 

@@ -4,30 +4,24 @@
 //! A room is looked through once before: which event used a message first is told by the whole of it. Sessions are looked up for as many
 //! events as are handed over at once, and kept, opened, as long as there is room.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use megolm_keys::{Encrypted, Fit, Payload, Refusal};
-use serde_json::{Map, Value, json};
+use megolm_keys::{Encrypted, Fit, Refusal};
 
-use super::owners::Owners;
-use super::sources::Known;
+use super::opener::{Opener, Readable, Sealed, parsed};
 use super::uses::{First, Uses};
 use super::{Error, Sources};
-use crate::event::{Event, Plain};
+use crate::event::Event;
 use crate::source::Database;
 
-/// How many sessions are kept open, each with less than a kilobyte.
-const KEPT: usize = 10_000;
 /// How many events are looked at together of those that claim one message.
 const AT_ONCE: usize = 50;
 
 /// Decrypts the events of a room.
 pub struct Decrypter {
     database: Database,
-    sources: Sources,
+    opener: Opener,
     room_id: String,
-    known: HashMap<String, Known>,
-    owners: Owners,
     uses: Uses,
     read: Read,
 }
@@ -57,49 +51,13 @@ pub enum Verdict {
     Refused(Refusal),
 }
 
-/// What an event says.
-pub struct Readable {
-    payload: Payload,
-    session_id: String,
-    index: u32,
-    source: String,
-    authenticated: bool,
-    fit: Fit,
-}
-
-impl Readable {
-    /// Whether its session is vouched for.
-    #[must_use]
-    pub fn is_authenticated(&self) -> bool {
-        self.authenticated
-    }
-
-    /// The event with what it says in its place; why not, if that is nothing that every parser reads.
-    pub fn put_into(&self, event: &Event) -> Result<Event, Refusal> {
-        let mut about = Map::new();
-        about.insert("session_id".to_owned(), json!(self.session_id));
-        about.insert("index".to_owned(), json!(self.index));
-        about.insert("source".to_owned(), json!(self.source));
-        about.insert("authenticated".to_owned(), Value::Bool(self.authenticated));
-        match &self.fit {
-            Fit::Bridge(service) => drop(about.insert("bridge".to_owned(), json!(service))),
-            Fit::Unknown => drop(about.insert("owner".to_owned(), Value::Null)),
-            Fit::Own | Fit::Other => {}
-        }
-        let plain = Plain { kind: &self.payload.kind, content: &self.payload.content, about: &about };
-        event.decrypted(plain).map_err(|_| Refusal::Damaged("what was encrypted is nothing that every parser reads"))
-    }
-}
-
 impl Decrypter {
     /// For a room, with all that is to be asked for sessions.
     pub fn new(database: &Database, sources: Sources, room_id: &str) -> Result<Decrypter, Error> {
         Ok(Decrypter {
             database: database.clone(),
-            sources,
+            opener: Opener::new(database, sources),
             room_id: room_id.to_owned(),
-            known: HashMap::new(),
-            owners: Owners::default(),
             uses: Uses::new()?,
             read: Read::default(),
         })
@@ -108,7 +66,7 @@ impl Decrypter {
     /// The sources again, when the room is done.
     #[must_use]
     pub fn into_sources(self) -> Sources {
-        self.sources
+        self.opener.into_sources()
     }
 
     /// What became of the events so far.
@@ -132,71 +90,48 @@ impl Decrypter {
                 }
             }
         }
-        self.owners.ask(&self.database, &self.uses.senders()?).await
+        self.opener.ask_owners(&self.uses.senders()?).await
     }
 
     /// What events say, each in its place.
     pub async fn decrypt(&mut self, events: &[&Event]) -> Result<Vec<Verdict>, Error> {
         let parsed: Vec<_> = events.iter().map(|event| parsed(event)).collect();
         let asked = parsed.iter().flatten().flatten().map(|encrypted| &*encrypted.session_id);
-        self.look_up(&asked.collect()).await?;
-        let mut verdicts = Vec::with_capacity(events.len());
+        let asked: BTreeSet<&str> = asked.collect();
+        self.opener.make_room();
+        self.opener.look_up(&self.room_id, &asked).await?;
+        let (mut verdicts, mut sealed, mut places) = (Vec::with_capacity(events.len()), Vec::new(), Vec::new());
         for (event, parsed) in events.iter().zip(parsed) {
-            let verdict = match parsed {
+            verdicts.push(match parsed {
                 None => Verdict::Clear,
                 Some(Err(refusal)) => Verdict::Refused(refusal),
-                Some(Ok(encrypted)) => match self.judged(event, &encrypted).await? {
-                    Ok(readable) => Verdict::Readable(readable.into()),
-                    Err(refusal) => Verdict::Refused(refusal),
-                },
+                Some(Ok(encrypted)) => {
+                    places.push(verdicts.len());
+                    sealed.push(Sealed { event, encrypted });
+                    Verdict::Clear
+                }
+            });
+        }
+        let opened = self.opener.open_all(&sealed, &|_, readable| Ok(readable));
+        for ((place, Sealed { event, encrypted }), opened) in places.into_iter().zip(&sealed).zip(opened) {
+            verdicts[place] = match opened {
+                Ok(readable) => self.judged(event, encrypted, readable).await?,
+                Err(refusal) => Verdict::Refused(refusal),
             };
-            self.read.count(&verdict);
-            verdicts.push(verdict);
+        }
+        for verdict in &verdicts {
+            self.read.count(verdict);
         }
         Ok(verdicts)
     }
 
-    /// Looks up the sessions that are not known.
-    async fn look_up(&mut self, ids: &BTreeSet<&str>) -> Result<(), Error> {
-        if self.known.len() > KEPT {
-            self.known.clear();
-        }
-        let new: Vec<&str> = ids.iter().copied().filter(|id| !self.known.contains_key(*id)).collect();
-        if !new.is_empty() {
-            self.known.extend(self.sources.look_up(&self.room_id, &new).await?);
-        }
-        Ok(())
-    }
-
-    /// Decrypts an event and holds it against the rules.
-    async fn judged(&mut self, event: &Event, encrypted: &Encrypted<'_>) -> Result<Result<Readable, Refusal>, Error> {
-        let readable = match self.opened(event, encrypted) {
-            Ok(readable) => readable,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+    /// Holds what an event says against the rules.
+    async fn judged(&mut self, event: &Event, encrypted: &Encrypted<'_>, readable: Readable) -> Result<Verdict, Error> {
         let first = self.first_use(encrypted).await?;
         Ok(match first {
-            Some(first) if first != event.event_id => Err(Refusal::Replay(first)),
-            _ if readable.fit == Fit::Other => Err(Refusal::OtherSender),
-            _ => Ok(readable),
-        })
-    }
-
-    /// Decrypts an event by the sessions that are known.
-    fn opened(&mut self, event: &Event, encrypted: &Encrypted<'_>) -> Result<Readable, Refusal> {
-        let known = self.known.get_mut(&*encrypted.session_id).ok_or(Refusal::NoSession)?;
-        if known.sessions.is_empty() {
-            return Err(known.refusal.clone());
-        }
-        let (payload, session) = known.sessions.decrypt(encrypted, &self.room_id)?;
-        let fit = Fit::of(self.owners.of(session.sender_key()), event.sender.as_deref());
-        Ok(Readable {
-            payload,
-            session_id: encrypted.session_id.to_string(),
-            index: encrypted.index(),
-            source: self.sources.name(session.source()),
-            authenticated: session.vouched().is_authenticated(),
-            fit,
+            Some(first) if first != event.event_id => Verdict::Refused(Refusal::Replay(first)),
+            _ if readable.fit == Fit::Other => Verdict::Refused(Refusal::OtherSender),
+            _ => Verdict::Readable(readable.into()),
         })
     }
 
@@ -218,7 +153,7 @@ impl Decrypter {
             let in_order = ids.iter().filter_map(|id| events.iter().find(|event| event.event_id == *id));
             for event in in_order {
                 let Some(Ok(encrypted)) = parsed(event) else { continue };
-                let opened = self.opened(event, &encrypted);
+                let opened = self.opener.open(event, &encrypted);
                 if opened.is_ok_and(|readable| readable.fit != Fit::Other) {
                     first = Some(event.event_id.clone());
                     break;
@@ -239,22 +174,11 @@ impl Read {
             Verdict::Clear => return,
             Verdict::Readable(readable) => {
                 self.readable += 1;
-                self.not_authenticated += u64::from(!readable.authenticated);
-                *self.by_source.entry(readable.source.clone()).or_default() += 1;
+                self.not_authenticated += u64::from(!readable.is_authenticated());
+                *self.by_source.entry(readable.source().to_owned()).or_default() += 1;
             }
             Verdict::Refused(refusal) => *self.refused.entry(refusal.code()).or_default() += 1,
         }
         self.encrypted += 1;
     }
-}
-
-/// What an event says of how it is encrypted; none: it is not, or nothing is left of it.
-fn parsed(event: &Event) -> Option<Result<Encrypted<'_>, Refusal>> {
-    if event.kind.as_deref() != Some("m.room.encrypted") || event.damage.is_some() || event.censored {
-        return None;
-    }
-    if event.state_key.is_some() {
-        return Some(Err(Refusal::State));
-    }
-    Some(Encrypted::parse(event.content()?))
 }

@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use megolm_keys::Kept;
 use megolm_keys::key_file::{self, KeyFile};
 use tracing::warn;
 
-use super::sources::{Found, Held, Source, SourceRoom};
+use super::sources::{Found, Held, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 
 /// A file's sessions.
 pub(super) struct KeyFiles {
     path: PathBuf,
+    /// How long it was, and when it was changed.
+    etag: String,
     rooms: Vec<String>,
     /// By their ids; the room by its place.
     sessions: HashMap<String, Vec<(usize, Kept)>>,
@@ -23,6 +26,10 @@ pub(super) struct KeyFiles {
 impl KeyFiles {
     pub(super) fn name(&self) -> String {
         format!("key file {}", self.path.display())
+    }
+
+    pub(super) fn etag(&self) -> &str {
+        &self.etag
     }
 
     pub(super) fn look_up(&self, room_id: &str, ids: &[&str]) -> Found {
@@ -38,6 +45,12 @@ impl KeyFiles {
             }
         }
         found
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) fn each(&self, take: Take<'_>) -> Result<(), Error> {
+        let mut all = self.sessions.values().flatten();
+        all.try_for_each(|(room, kept)| take(&self.rooms[*room], kept.open()))
     }
 
     pub(super) fn rooms(&self) -> Vec<SourceRoom> {
@@ -64,8 +77,14 @@ impl Sources {
         }
         let file = opened
             .ok_or_else(|| Error::file(path, "no passphrase that was given opens it (--key-file-passphrase-file)"))?;
-        let mut files =
-            KeyFiles { path: path.to_owned(), rooms: Vec::new(), sessions: HashMap::new(), first: BTreeMap::new() };
+        let metadata = std::fs::metadata(path).map_err(|error| Error::file(path, error))?;
+        let mut files = KeyFiles {
+            path: path.to_owned(),
+            etag: format!("{} {}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
+            rooms: Vec::new(),
+            sessions: HashMap::new(),
+            first: BTreeMap::new(),
+        };
         let (mut places, mut unusable) = (HashMap::<String, usize>::new(), 0_u64);
         file.each(&mut |room_id, session| {
             let Ok(session) = session else {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use megolm_keys::Owner;
+use megolm_keys::{Fit, Owner};
 use serde_json::Value;
 
 use super::Error;
@@ -11,17 +11,26 @@ use crate::source::{Database, Device};
 /// How many users are asked about at once.
 const AT_ONCE: usize = 500;
 
+/// How many who claim a key are remembered.
+const CLAIMANTS: usize = 16;
+/// How many devices or users are remembered, in some 100 bytes each.
+const REMEMBERED: usize = 100_000;
+
 /// Users by the Curve25519 keys of their devices: those of whom there are encrypted events, and those of application services.
 #[derive(Default)]
 pub(super) struct Owners {
     users: Vec<Owner>,
-    devices: HashMap<[u8; 32], usize>,
+    /// Several may claim a key; each of them is one whose it may be.
+    devices: HashMap<[u8; 32], Vec<usize>>,
     asked: HashSet<String>,
 }
 
 impl Owners {
     /// Looks up the devices of users, as far as it has not.
     pub(super) async fn ask(&mut self, database: &Database, users: &[String]) -> Result<(), Error> {
+        if self.devices.len().max(self.asked.len()) > REMEMBERED {
+            *self = Owners::default();
+        }
         if self.asked.is_empty() {
             for device in database.appservice_devices().await? {
                 self.add(&device);
@@ -37,9 +46,17 @@ impl Owners {
         Ok(())
     }
 
-    /// The owner of a session, by the key of the device that made it.
-    pub(super) fn of(&self, sender_key: Option<[u8; 32]>) -> Option<&Owner> {
-        self.devices.get(&sender_key?).map(|user| &self.users[*user])
+    /// The owners of a session, by the key of the device that made it: more than one where others claim that key.
+    pub(super) fn of(&self, sender_key: Option<[u8; 32]>) -> impl Iterator<Item = &Owner> {
+        let users = sender_key.and_then(|key| self.devices.get(&key)).into_iter().flatten();
+        users.map(|user| &self.users[*user])
+    }
+
+    /// How the owners of a session fit an event's sender.
+    pub(super) fn fit(&self, sender_key: Option<[u8; 32]>, sender: Option<&str>) -> Fit {
+        let own = self.of(sender_key).find(|owner| Some(&*owner.user_id) == sender);
+        let bridge = || self.of(sender_key).find(|owner| owner.appservice.is_some());
+        Fit::of(own.or_else(bridge).or_else(|| self.of(sender_key).next()), sender)
     }
 
     fn add(&mut self, device: &Device) {
@@ -52,8 +69,10 @@ impl Owners {
             }
         };
         for key in keys(&device.keys) {
-            // of several who claim a key the first one: nobody takes another's
-            self.devices.entry(key).or_insert(user);
+            let users = self.devices.entry(key).or_default();
+            if !users.contains(&user) && users.len() < CLAIMANTS {
+                users.push(user);
+            }
         }
     }
 }

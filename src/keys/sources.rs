@@ -21,6 +21,12 @@ pub(super) enum Held {
     OtherRoom,
 }
 
+/// Takes a room and a session of it, or why that cannot be used; it may fail.
+pub type Take<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
+
+/// How many sessions are read at once where all are.
+pub(super) const AT_ONCE: i64 = 1_000;
+
 /// What a source has, by session ids.
 pub(super) type Found = Vec<(String, Held)>;
 
@@ -42,12 +48,30 @@ impl Source {
         }
     }
 
+    /// What is another text once it has other sessions; none: that cannot be told.
+    fn etag(&self) -> Option<&str> {
+        match self {
+            Source::Backup(backup) => Some(backup.etag()),
+            Source::Files(file) => Some(file.etag()),
+            Source::Bridge(_) | Source::Store(_) => None,
+        }
+    }
+
     async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
         match self {
             Source::Backup(backup) => backup.look_up(room_id, ids).await,
             Source::Bridge(bridge) => bridge.look_up(room_id, ids).await,
             Source::Store(store) => store.look_up(room_id, ids),
             Source::Files(file) => Ok(file.look_up(room_id, ids)),
+        }
+    }
+
+    async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        match self {
+            Source::Backup(backup) => backup.each(take).await,
+            Source::Bridge(bridge) => bridge.each(take).await,
+            Source::Store(store) => store.each(take),
+            Source::Files(file) => file.each(take),
         }
     }
 
@@ -76,7 +100,29 @@ pub struct SourceRoom {
 
 /// All sources.
 #[derive(Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    all: Vec<Named>,
+    /// One that fails is left out from then on, and what it has is looked up another time.
+    is_patient: bool,
+}
+
+/// What is told of a source.
+pub(crate) struct About<'a> {
+    pub(crate) name: &'a str,
+    /// What is another text once it has changed; none: that cannot be told.
+    pub(crate) etag: Option<&'a str>,
+    /// It may vouch for sessions.
+    pub(crate) vouches: bool,
+}
+
+/// A source among others.
+struct Named {
+    source: Source,
+    /// It is asked.
+    is_asked: bool,
+    /// Why it is left out.
+    failed: Option<Error>,
+}
 
 /// What there is of a session in all sources, and why there is no more.
 pub(super) struct Known {
@@ -86,25 +132,69 @@ pub(super) struct Known {
 
 impl Sources {
     pub(super) fn add(&mut self, source: Source) {
-        self.0.push(source);
+        self.all.push(Named { source, is_asked: true, failed: None });
+    }
+
+    /// The same, of which one that fails later is left out and named, and does not end everything.
+    #[must_use]
+    pub fn patient(self) -> Sources {
+        Sources { is_patient: true, ..self }
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
-    /// How a source is called.
-    #[must_use]
-    pub fn name(&self, source: usize) -> String {
-        self.0.get(source).map(Source::name).unwrap_or_default()
+    /// How the sources are called, by their numbers.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().map(|named| named.source.name()).collect()
+    }
+
+    /// Asks from now on only some.
+    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(About<'_>) -> bool) {
+        for Named { source, is_asked: asked, .. } in &mut self.all {
+            let vouches = matches!(source, Source::Bridge(_) | Source::Store(_));
+            *asked = is_asked(About { name: &source.name(), etag: source.etag(), vouches });
+        }
+    }
+
+    /// Asks all from now on, and says which ones it asked before.
+    pub(crate) fn ask_all(&mut self) -> Vec<bool> {
+        self.all.iter_mut().map(|named| std::mem::replace(&mut named.is_asked, true)).collect()
+    }
+
+    /// Asks again those that it asked before.
+    pub(crate) fn ask_again(&mut self, before: &[bool]) {
+        for (named, is_asked) in self.all.iter_mut().zip(before) {
+            named.is_asked = *is_asked;
+        }
+    }
+
+    /// Those that are asked, by their names, with what says whether they have changed.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (String, Option<String>)> {
+        let asked = self.all.iter().filter(|named| named.is_asked && named.failed.is_none());
+        asked.map(|named| (named.source.name(), named.source.etag().map(str::to_owned)))
+    }
+
+    /// Which have failed, and why.
+    pub fn failed(&self) -> impl Iterator<Item = (String, &Error)> {
+        self.all.iter().filter_map(|named| Some((named.source.name(), named.failed.as_ref()?)))
+    }
+
+    /// Hands out all sessions of all sources, each with its room; `take` may fail.
+    pub async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        for Named { source, .. } in &mut self.all {
+            source.each(take).await?;
+        }
+        Ok(())
     }
 
     /// What each source has, by its name.
     pub async fn rooms(&mut self) -> Result<Vec<(String, Vec<SourceRoom>)>, Error> {
         let mut all = Vec::new();
-        for source in &mut self.0 {
+        for Named { source, .. } in &mut self.all {
             let rooms = source.rooms().await?;
             all.push((source.name(), rooms));
         }
@@ -120,8 +210,18 @@ impl Sources {
         if ids.is_empty() {
             return Ok(known);
         }
-        for (number, source) in self.0.iter_mut().enumerate() {
-            for (id, held) in source.look_up(room_id, &ids).await? {
+        for (number, named) in self.all.iter_mut().enumerate() {
+            if !named.is_asked || named.failed.is_some() {
+                continue;
+            }
+            let found = match named.source.look_up(room_id, &ids).await {
+                Err(error) if self.is_patient => {
+                    named.failed = Some(error);
+                    continue;
+                }
+                found => found?,
+            };
+            for (id, held) in found {
                 let Some(known) = known.get_mut(&id) else { continue };
                 match held {
                     Held::Session(session) => known.sessions.add(session.of_source(number)),
@@ -154,6 +254,6 @@ impl Known {
 }
 
 /// Whether a text can be a session's id: an Ed25519 key in base64 without padding.
-fn is_session_id(text: &str) -> bool {
+pub(super) fn is_session_id(text: &str) -> bool {
     text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

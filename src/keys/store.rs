@@ -6,8 +6,8 @@ use megolm_keys::pickle::PickleKeys;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::json;
 
-use super::bridge::held;
-use super::sources::{Found, Source, SourceRoom};
+use super::bridge::{hand_out, held};
+use super::sources::{Found, Source, SourceRoom, Take};
 use super::{Error, Given, Sources};
 use crate::source::BridgeSession;
 
@@ -29,6 +29,8 @@ pub(super) struct BridgeStore {
     path: PathBuf,
     connection: Connection,
     sessions: String,
+    /// The same of all.
+    all: String,
     keys: PickleKeys,
 }
 
@@ -44,6 +46,24 @@ impl BridgeStore {
         };
         let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
         Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+    }
+
+    /// Hands out all of its sessions, each with its room.
+    pub(super) fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+        let (name, mut failed) = (self.name(), None);
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(&self.all)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if let Err(error) = hand_out(session(row)?, &mut self.keys, take) {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            Ok(())
+        };
+        read().map_err(Error::sqlite(name))?;
+        failed.map_or(Ok(()), Err)
     }
 
     pub(super) fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
@@ -92,9 +112,12 @@ impl Sources {
             "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
         };
         let sessions = format!("{SESSIONS} {forwarded} {FROM_STORE}");
+        let all = format!(
+            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded} from crypto_megolm_inbound_session"
+        );
         connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
-        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, keys }));
+        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, all, keys }));
         Ok(())
     }
 }

@@ -30,6 +30,13 @@ pub fn text(event: &Event) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Whether it is a message or a poll, and no state event: what is found by words among what was encrypted.
+#[must_use]
+pub fn is_searched(event: &Event) -> bool {
+    let kind = event.kind.as_deref().unwrap_or_default();
+    event.state_key.is_none() && (is_message(kind) || poll::is_start(kind))
+}
+
 /// Whether a message may say more than its body: files with captions, a place, what extensible events have.
 fn has_more(kind: &str, event: &Event) -> bool {
     /// Keys of what else there may be, as they end.

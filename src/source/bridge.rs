@@ -63,14 +63,13 @@ impl BridgeDatabase {
     pub async fn sessions(&self, ids: &[&str]) -> Result<Vec<BridgeSession>, Error> {
         let query = statements::BRIDGE_SESSIONS.filled(&[("forwarded", statements::forwarded(self.has_source))]);
         let rows = self.session.all(&query, &[&self.accounts, &ids]).await?;
-        let session = |row: statements::BridgeSessionsRow| BridgeSession {
-            session_id: row.session_id.trim_end().to_owned(),
-            sender_key: row.sender_key.map(|key| key.trim_end().to_owned()),
-            room_id: row.room_id,
-            pickle: row.session,
-            withheld_code: row.withheld_code,
-            forwarded: row.forwarded.unwrap_or(false),
-        };
+        Ok(rows.into_iter().map(session).collect())
+    }
+
+    /// At most `most` sessions of an account, behind one.
+    pub async fn page(&self, account: &str, session_id: &str, most: i64) -> Result<Vec<BridgeSession>, Error> {
+        let query = statements::BRIDGE_PAGE.filled(&[("forwarded", statements::forwarded(self.has_source))]);
+        let rows = self.session.all(&query, &[&account, &session_id, &most]).await?;
         Ok(rows.into_iter().map(session).collect())
     }
 
@@ -89,5 +88,16 @@ impl BridgeDatabase {
     /// Waits until nothing of ours runs on its server any more.
     pub async fn close(&self) {
         self.session.close().await;
+    }
+}
+
+fn session(row: statements::BridgeSessionsRow) -> BridgeSession {
+    BridgeSession {
+        session_id: row.session_id.trim_end().to_owned(),
+        sender_key: row.sender_key.map(|key| key.trim_end().to_owned()),
+        room_id: row.room_id,
+        pickle: row.session,
+        withheld_code: row.withheld_code,
+        forwarded: row.forwarded.unwrap_or(false),
     }
 }

@@ -10,7 +10,7 @@ use super::statements;
 /// What key backups need.
 const BACKUPS: [Needed; 2] = [
     ("e2e_room_keys", &["user_id", "version", "room_id", "session_id", "first_message_index", "session_data"]),
-    ("e2e_room_keys_versions", &["user_id", "version", "algorithm", "auth_data"]),
+    ("e2e_room_keys_versions", &["user_id", "version", "algorithm", "auth_data", "etag"]),
 ];
 /// What secret storage needs.
 const SECRET_STORAGE: Needed = ("account_data", &["user_id", "account_data_type", "content"]);
@@ -30,6 +30,8 @@ pub struct BackupVersion {
     pub algorithm: String,
     /// What it says of itself, JSON.
     pub auth_data: String,
+    /// What is another text once it has other sessions, but for those of rooms that were purged.
+    pub etag: String,
 }
 
 /// A device of a user's.
@@ -65,6 +67,7 @@ impl Database {
             version: row.version,
             algorithm: row.algorithm,
             auth_data: row.auth_data,
+            etag: row.etag.unwrap_or_default(),
         };
         Ok(rows.into_iter().map(version).collect())
     }
@@ -79,6 +82,18 @@ impl Database {
     ) -> Result<Vec<(String, String)>, Error> {
         let rows = self.all(&statements::BACKUP_SESSIONS, &[&user_id, &version, &room_id, &ids]).await?;
         Ok(rows.into_iter().map(|row| (row.session_id, row.session_data)).collect())
+    }
+
+    /// At most `most` sessions of a version of a user's key backup, behind that of a room: room, id, and what is encrypted.
+    pub async fn backup_page(
+        &self,
+        user_id: &str,
+        version: i64,
+        (room_id, session_id): (&str, &str),
+        most: i64,
+    ) -> Result<Vec<(String, String, String)>, Error> {
+        let rows = self.all(&statements::BACKUP_PAGE, &[&user_id, &version, &room_id, &session_id, &most]).await?;
+        Ok(rows.into_iter().map(|row| (row.room_id, row.session_id, row.session_data)).collect())
     }
 
     /// How many sessions of which rooms a version of a user's key backup has.

@@ -16,7 +16,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
 use crate::archive::reading::title;
-use crate::archive::{ERASED, ERASED_HERE, Error};
+use crate::archive::{ERASED, ERASED_HERE, Encryption, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
@@ -39,6 +39,8 @@ pub(crate) struct Shown {
     pub(crate) text: Text,
     /// What it proves of itself, and why no more; none: its line cannot be read.
     pub(crate) proof: Option<(Verdict, Option<Why>)>,
+    /// How it was encrypted, as far as that was found out.
+    pub(crate) encryption: Option<Encryption>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -94,6 +96,8 @@ impl Shown {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
         let proof = line.as_deref().map_or(Ok(None), |line| reader.proof(line, &found.event.day))?;
+        found.event = found.event.decrypted(reader)?;
+        let encryption = reader.encryption(event_id)?;
         let text = match line {
             Err(why) => Text::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
@@ -107,7 +111,7 @@ impl Shown {
         };
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
-        Ok(Some(Shown { found, text, proof, told_with, redaction, edits, reactions }))
+        Ok(Some(Shown { found, text, proof, encryption, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -134,7 +138,7 @@ impl Shown {
         options: &Options,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, proof, told_with, .. } = self;
+        let Shown { found, text, proof, encryption, told_with, .. } = self;
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
@@ -165,6 +169,7 @@ impl Shown {
             let why = why.iter().flat_map(|why| [Span::words(": "), Span::Text(why.to_string())]);
             [Span::words("proof: "), Span::words(verdict.name())].into_iter().chain(why).collect()
         }));
+        lines.extend(encryption.iter().map(encrypted));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
             let by = match event.redacted_by.as_deref() {
@@ -254,6 +259,21 @@ fn flags(found: &Found) -> impl Iterator<Item = &'static str> {
     ]
     .into_iter()
     .filter_map(|(holds, flag)| holds.then_some(flag))
+}
+
+/// How it was encrypted, or why it cannot be read.
+fn encrypted(of: &Encryption) -> Line {
+    if let Some(detail) = &of.detail {
+        return vec![Span::words("encrypted, and cannot be read: "), Span::Text(detail.clone())];
+    }
+    let mut line = vec![Span::words("encrypted; its session is from the ")];
+    line.push(Span::Text(of.source.clone().unwrap_or_default()));
+    line.push(Span::words(match (of.authenticated, of.owner_is_known) {
+        (Some(true), true) => "",
+        (Some(true), false) => ", and whose it is is not known",
+        _ => ", and not authenticated: whoever has that could have written it",
+    }));
+    line
 }
 
 /// A line of some of those that say something of an event; none if there are none.

@@ -69,6 +69,8 @@ fn parameters(name: &str) -> Vec<Box<dyn ToSql + Sync>> {
     match name {
         "keys/backup_versions" | "keys/secret_storage" => vec![user()],
         "keys/backup_sessions" => vec![user(), Box::new(1_i64), Box::new("!7"), Box::new(vec!["7", "8"])],
+        "keys/backup_page" => vec![user(), Box::new(1_i64), Box::new("!7"), Box::new("7"), Box::new(100_i64)],
+        "keys/bridge_page" => vec![Box::new("1"), Box::new("a".repeat(43)), Box::new(100_i64)],
         "keys/backup_rooms" => vec![user(), Box::new(1_i64)],
         "keys/devices" => vec![Box::new(vec!["@7:here.test", "@8:there.test"])],
         "keys/bridge_rooms" => vec![Box::new("1")],

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{ALICE, BOB, Lab, ROOMS, options, truth};
 
 /// The reasons that the truth of the sample has, as lines name them.
-fn reason(truth: &str) -> &'static str {
+pub(super) fn reason(truth: &str) -> &'static str {
     match truth {
         truth if truth.starts_with("replay of ") => "replay",
         "bad signature or MAC" | "damaged" => "damaged",

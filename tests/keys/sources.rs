@@ -157,3 +157,28 @@ fn the_role_for_keys_suffices_and_without_it_that_is_said() {
     lab.synapse.execute(&format!("drop owned by {role}; drop role {role}"));
     lab.bridge.execute(&format!("drop owned by {bridge}; drop role {bridge}"));
 }
+
+#[test]
+fn sessions_that_are_imported_open_what_their_sources_open() {
+    let lab = Lab::new("import");
+    let all = [lab.backup("alice", ALICE), lab.backup("bob", BOB), lab.key_file("alice"), lab.bridge()];
+    let (store, passphrase) = (lab.path("store"), lab.file("store.passphrase", "open sesame\n"));
+    let import = ["keys", "import", "--key-store", &store, "--key-store-passphrase-file", &passphrase];
+    let ended = lab.run(&[&import, &*options(&all)].concat());
+    assert!(matches!(ended.code, Some(0 | 3)), "{ended:#?}");
+    assert!(!ended.stderr.contains("sesame") && ended.stdout.is_empty(), "{ended:#?}");
+    let text = std::fs::read_to_string(&store).unwrap();
+    assert!(text.starts_with("-----BEGIN MEGOLM SESSION DATA-----\n") && !text.contains("session_key"));
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
+    let readable = |sources: &[&str]| {
+        let lines = lab.decrypted(sources);
+        lines.values().filter(|line| line["synapse"].get("encrypted").is_some()).count()
+    };
+    assert_eq!(readable(&["--key-file", &store, "--key-file-passphrase-file", &passphrase]), 83);
+    // nothing is overwritten
+    assert_eq!(lab.run(&[&import, &*options(&all)].concat()).code, Some(1));
+    let wrong = lab.file("wrong", "open barley");
+    let ended = lab.run(&["keys", "check", "--key-file", &store, "--key-file-passphrase-file", &wrong]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+}

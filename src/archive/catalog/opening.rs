@@ -12,9 +12,11 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::info;
 
+use super::super::decrypted::Decrypted;
 use super::super::lines::Lines;
 use super::super::ours::CATALOG;
 use super::super::place::Place;
+use super::super::plaintexts::Plaintexts;
 use super::super::schema;
 use super::super::writing::Writing;
 use super::super::{Error, Readers, inside, lock, network};
@@ -157,6 +159,7 @@ impl Catalog {
         let mut catalog = Catalog::open_to_read(archive)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
         catalog.lines = Some(Lines::of(archive));
+        catalog.plaintexts = Decrypted::open_to_read(archive)?.map(Plaintexts::Kept);
         Ok(catalog)
     }
 
@@ -167,6 +170,7 @@ impl Catalog {
             return Err(Error::NotIndexed(archive.to_owned()));
         }
         catalog.lines = Some(Lines::of(archive));
+        catalog.plaintexts = Decrypted::open_to_read(archive)?.map(Plaintexts::Kept);
         Ok(catalog)
     }
 

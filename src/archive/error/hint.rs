@@ -16,6 +16,9 @@ impl Error {
             Error::Full(_) => "make space and run this again: it goes on from there",
             Error::Newer(_) | Error::NewerState(_) => "use a newer synapse-export",
             Error::NotUpgraded(_) => "the next `synapse-export export` brings it up to that",
+            Error::OtherDecrypted(_) => {
+                "move it away, and the next `synapse-export export --decrypt` makes another one, as far as the keys are still there"
+            }
             Error::Endless(_) | Error::Older(_) => ANEW,
             Error::OtherServer { .. } => "give each server an archive of its own",
             Error::NoArchive(_) => "if its catalog is lost, `synapse-export rebuild` makes it anew",

@@ -110,7 +110,7 @@ impl CatalogEvent {
     }
 
     /// The same event with what it says, if that is known and to be told.
-    fn decrypted(mut self, reader: &Reader<'_>) -> Result<CatalogEvent, Error> {
+    pub(crate) fn decrypted(mut self, reader: &Reader<'_>) -> Result<CatalogEvent, Error> {
         let Some(plaintexts) = reader.plaintexts.filter(|_| self.kind() == "m.room.encrypted") else { return Ok(self) };
         if let Some(plaintext) = plaintexts.get(&self.event_id)? {
             self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });

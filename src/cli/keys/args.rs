@@ -15,7 +15,8 @@ use crate::keys::{BridgeConfig, Given, Sources, read_passphrase, read_recovery_k
 use crate::source::Database;
 
 /// Where keys are.
-#[derive(clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 #[command(next_help_heading = "Keys")]
 pub(in crate::cli) struct KeyArgs {
     /// A user whose key backup is in the database; can be repeated. Needs `sql/reader_role_keys.sql`
@@ -89,13 +90,95 @@ impl KeyArgs {
         Ok(())
     }
 
+    /// As it is remembered: absolute paths, addresses, users, and no key.
+    pub(in crate::cli) fn remembered(&self) -> Result<String> {
+        let mut named = self.clone();
+        let paths = [
+            &mut named.recovery_key_file,
+            &mut named.passphrase_file,
+            &mut named.key_file,
+            &mut named.key_file_passphrase_file,
+            &mut named.bridge_config,
+            &mut named.bridge_store,
+            &mut named.pickle_key_file,
+        ];
+        for path in paths.into_iter().flatten().chain(&mut named.secret_storage_file) {
+            if path == Path::new("-") {
+                return Err(WrongUsage(
+                    "what an archive is to be decrypted with is remembered, and what is asked for on the terminal cannot be: name a file"
+                        .to_owned(),
+                )
+                .into());
+            }
+            *path = std::path::absolute(&*path).with_context(|| format!("cannot use {}", path.display()))?;
+        }
+        for url in &self.bridge_database {
+            let parameters =
+                libpq_config::Parameters::from_connection_string(url).map_err(crate::config::Error::from)?;
+            if parameters.has("password") || parameters.has("sslpassword") {
+                return Err(WrongUsage(
+                    "--bridge-database: what an archive is to be decrypted with is remembered, and a password is not: it belongs in ~/.pgpass"
+                        .to_owned(),
+                )
+                .into());
+            }
+        }
+        Ok(serde_json::to_string(&named)?)
+    }
+
+    /// Opens the sources that can be opened; and why others cannot be.
+    pub(in crate::cli) async fn open_each(&self, database: &Database) -> (Sources, Vec<anyhow::Error>) {
+        let (mut sources, mut failed) = (Sources::default(), Vec::new());
+        let without = KeyArgs {
+            backup_user: Vec::new(),
+            key_file: Vec::new(),
+            bridge_database: Vec::new(),
+            bridge_config: Vec::new(),
+            bridge_store: Vec::new(),
+            ..self.clone()
+        };
+        let mut each = Vec::new();
+        each.extend(
+            self.bridge_database.iter().map(|it| KeyArgs { bridge_database: vec![it.clone()], ..without.clone() }),
+        );
+        each.extend(self.bridge_config.iter().map(|it| KeyArgs { bridge_config: vec![it.clone()], ..without.clone() }));
+        each.extend(self.bridge_store.iter().map(|it| KeyArgs { bridge_store: vec![it.clone()], ..without.clone() }));
+        each.extend(self.backup_user.iter().map(|it| KeyArgs { backup_user: vec![it.clone()], ..without.clone() }));
+        each.extend(self.key_file.iter().map(|it| KeyArgs { key_file: vec![it.clone()], ..without.clone() }));
+        for one in each {
+            if let Err(error) = one.needed().open_into(&mut sources, database).await {
+                failed.push(error);
+            }
+        }
+        (sources, failed)
+    }
+
+    /// Without the files that open only other kinds of sources than are named.
+    fn needed(mut self) -> KeyArgs {
+        if self.backup_user.is_empty() {
+            (self.recovery_key_file, self.passphrase_file, self.secret_storage_file) = (Vec::new(), Vec::new(), None);
+        }
+        if self.key_file.is_empty() {
+            self.key_file_passphrase_file.clear();
+        }
+        if self.bridge_database.is_empty() && self.bridge_config.is_empty() && self.bridge_store.is_empty() {
+            self.pickle_key_file.clear();
+        }
+        self
+    }
+
     /// Opens all sources.
     pub(in crate::cli) async fn open(&self, database: &Database) -> Result<Sources> {
+        let mut sources = Sources::default();
+        self.open_into(&mut sources, database).await?;
+        Ok(sources)
+    }
+
+    async fn open_into(&self, sources: &mut Sources, database: &Database) -> Result<()> {
         let mut given = self.given()?;
         let bridges: Vec<BridgeConfig> =
             self.bridge_config.iter().map(|path| BridgeConfig::read(path)).collect::<Result<_, _>>()?;
         given.pickle_keys.extend(bridges.iter().filter_map(|bridge| bridge.pickle_key.clone()));
-        let mut sources = Sources::default();
         let configured = bridges.iter().filter_map(|bridge| bridge.database.as_ref().map(|url| url.as_str()));
         for url in self.bridge_database.iter().map(String::as_str).chain(configured) {
             let environment = |name: &str| FOR_BRIDGES.contains(&name).then(|| std::env::var(name).ok()).flatten();
@@ -115,7 +198,7 @@ impl KeyArgs {
         for path in &self.key_file {
             sources.add_key_file(path, &given)?;
         }
-        Ok(sources)
+        Ok(())
     }
 
     /// Reads what opens them, or asks for it.
@@ -127,12 +210,6 @@ impl KeyArgs {
                 None => read_recovery_key(path)?,
             });
         }
-        let passphrase = |path: &Path, prompt: &str| -> Result<Zeroizing<String>> {
-            Ok(match asked(path, prompt)? {
-                Some(text) => text,
-                None => read_passphrase(path)?,
-            })
-        };
         for path in &self.passphrase_file {
             given.secrets.push(Secret::Passphrase(passphrase(path, "Passphrase of secret storage: ")?));
         }
@@ -146,6 +223,14 @@ impl KeyArgs {
         given.secret_storage = self.secret_storage_file.as_deref().map(read_secret_storage).transpose()?;
         Ok(given)
     }
+}
+
+/// The passphrase that a file holds, or that the user types.
+pub(super) fn passphrase(path: &Path, prompt: &str) -> Result<Zeroizing<String>> {
+    Ok(match asked(path, prompt)? {
+        Some(text) => text,
+        None => read_passphrase(path)?,
+    })
 }
 
 /// What the user types, if that is asked for.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use megolm_keys::Refusal;
 use tokio::sync::watch;
 
-use crate::archive::{Plaintext, Plaintexts};
+use crate::archive::{Plaintext, Sealed};
 use crate::cli::keys::KeyArgs;
 use crate::event::Event;
 use crate::keys::{Decrypter, Read, Verdict};
@@ -38,7 +38,7 @@ impl Decrypting {
         &mut self,
         database: &Database,
         room_id: &str,
-        plaintexts: &Plaintexts,
+        plaintexts: &Sealed,
         stopped: &watch::Receiver<bool>,
     ) -> Result<()> {
         let mut rows = database.room(room_id, None, None, true);
@@ -52,7 +52,13 @@ impl Decrypting {
             for (event, said) in events.iter().zip(said) {
                 let Some(Ok((said, authenticated))) = said else { continue };
                 let (kind, content) = (said.kind.as_deref().unwrap_or_default(), said.content().unwrap_or_default());
-                let plaintext = Plaintext { kind: kind.to_owned(), content: content.to_owned(), authenticated };
+                let plaintext = Plaintext {
+                    kind: kind.to_owned(),
+                    content: content.to_owned(),
+                    authenticated,
+                    body: None,
+                    has: None,
+                };
                 plaintexts.put(&event.event_id, &plaintext)?;
             }
         }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::decrypting::Decrypting;
-use crate::archive::{Archive, Interrupt, Opening, Plaintexts, Selection};
+use crate::archive::{Archive, Interrupt, Opening, Plaintexts, Sealed, Selection};
 use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
@@ -73,10 +73,10 @@ impl Document<'_> {
         let mut out = Stoppable { out, stopped };
         let decrypts = decrypting.is_some();
         if let Some(mut decrypting) = decrypting {
-            let plaintexts = Plaintexts::new(temporary.0.path())?;
+            let plaintexts = Sealed::new(temporary.0.path())?;
             Box::pin(decrypting.all(database, asked.room_id, &plaintexts, &out.stopped)).await?;
             keys::report(asked.room_id, decrypting.numbers());
-            archive.read_with(plaintexts);
+            archive.read_with(Plaintexts::Sealed(plaintexts));
         }
         let mut days = tempfile::spooled_tempfile_in(IN_MEMORY, temporary.0.path());
         // what was encrypted is told twice, as it may be in no file

@@ -58,6 +58,8 @@ pub(super) fn write(is_json: bool, zone: Zone, told: &[Told], mut passages: Pass
             (hit.is_earlier, "said before it was edited"),
             (hit.edited_by.is_some() && !hit.is_earlier, "edited"),
             (hit.is_redacted, "redacted"),
+            (hit.encrypted.is_some_and(|encrypted| encrypted.authenticated), "🔒"),
+            (hit.encrypted.is_some_and(|encrypted| !encrypted.authenticated), "🔒?"),
         ];
         let marks = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| (*mark).to_owned());
         let head: Vec<String> = [when, readable(room), readable(sender)].into_iter().chain(marks).collect();
@@ -114,6 +116,9 @@ struct Json<'a> {
     edited_by: Option<&'a str>,
     earlier: bool,
     redacted: bool,
+    /// It was encrypted, and can be read; whether its session is vouched for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authenticated: Option<bool>,
 }
 
 impl<'a> Json<'a> {
@@ -136,6 +141,7 @@ impl<'a> Json<'a> {
             edited_by: hit.edited_by.as_deref(),
             earlier: hit.is_earlier,
             redacted: hit.is_redacted,
+            authenticated: hit.encrypted.map(|encrypted| encrypted.authenticated),
         }
     }
 }

@@ -9,6 +9,8 @@ use memchr::memmem::Finder;
 use rusqlite::{Row, params};
 
 use super::super::super::Error;
+use super::super::super::catalog::key;
+use super::super::super::decrypted::Decrypted;
 use super::super::super::erased::redacted_by;
 use super::super::super::full_text::{self, BLOCK, EDITS_REDACTED};
 use super::super::super::layout::DayName;
@@ -43,6 +45,8 @@ enum Lines {
     Between(i64, i64),
     /// Of a file.
     File(i64),
+    /// Of a block of the index of what was encrypted.
+    Decrypted(i64),
 }
 
 /// A line to look at.
@@ -65,6 +69,7 @@ struct Common<'q> {
 }
 
 /// The lines that may be hits, span by span, those first that may be the newest.
+#[allow(clippy::struct_excessive_bools, reason = "each is told by the query")]
 pub(super) struct Candidates<'r> {
     reader: &'r Reader<'r>,
     spans: std::vec::IntoIter<Span>,
@@ -72,6 +77,12 @@ pub(super) struct Candidates<'r> {
     is_matched: bool,
     /// What of `line` is to be looked at, in SQL.
     which: String,
+    /// The same, and what is encrypted.
+    which_encrypted: String,
+    /// What is encrypted may be a hit, be it that it can be read or that it is not asked for words.
+    with_encrypted: bool,
+    /// What of that is a hit, the index of it tells.
+    is_decrypted_indexed: bool,
     with_redacted: bool,
     only_redacted: bool,
     needles: Needles,
@@ -85,18 +96,24 @@ impl<'r> Candidates<'r> {
         let indexed = full_text::indexed(reader.connection)?.filter(|line| *line > 0);
         let expression =
             if options.substring || indexed.is_none() { None } else { fts::expression(query, &index_words) };
-        let expression = expression.filter(|_| !common.is_redacted);
+        let decrypted = reader.decrypted();
+        let blocks = decrypted.map_or(Ok(None), Decrypted::search_blocks)?;
+        // what is not indexed is read
+        let expression = expression.filter(|_| !common.is_redacted && (decrypted.is_none() || blocks.is_some()));
         let mut candidates = Candidates {
             reader,
             spans: Vec::new().into_iter(),
             is_matched: words_are_exact(query),
-            which: which(&common, query.has_words(), wants_redacted),
+            which: which(&common, false, wants_redacted),
+            which_encrypted: which(&common, true, wants_redacted),
+            with_encrypted: !query.has_words() || reader.decrypts(),
+            is_decrypted_indexed: expression.is_some() && blocks.is_some(),
             with_redacted: wants_redacted,
             only_redacted: common.is_redacted,
             needles: Needles::of(&common.phrases, options),
             expression,
         };
-        let mut spans = candidates.all_spans(&common, indexed.unwrap_or(0))?;
+        let mut spans = candidates.all_spans(&common, indexed.unwrap_or(0), &blocks.unwrap_or_default())?;
         if let Some(range) = &common.at {
             spans.retain(|(span, oldest)| span.newest >= range.start && *oldest < range.end);
         }
@@ -113,8 +130,12 @@ impl<'r> Candidates<'r> {
     /// The lines of a span that may be hits: those first of which the time is not known, then the newest.
     pub(super) fn of(&self, span: &Span) -> Result<Vec<Candidate>, Error> {
         let mut found = match &span.lines {
-            Lines::Between(first, last) => self.scan("line.line between ?1 and ?2", [*first, *last])?,
-            Lines::File(file) => self.scan("line.file = ?1 and ?2 = 0", [*file, 0])?,
+            Lines::Between(first, last) => {
+                let with_encrypted = self.with_encrypted && !self.is_decrypted_indexed;
+                self.scan("line.line between ?1 and ?2", [*first, *last], with_encrypted)?
+            }
+            Lines::File(file) => self.scan("line.file = ?1 and ?2 = 0", [*file, 0], self.with_encrypted)?,
+            Lines::Decrypted(block) => self.ask_decrypted(*block)?,
             Lines::Known(first, last, lines) => {
                 let known = lines.iter().map(|line| Candidate { line: *line, at: None, is_matched: self.is_matched });
                 known.chain(self.redacted(*first, *last)?).collect()
@@ -133,7 +154,12 @@ impl<'r> Candidates<'r> {
     }
 
     /// Every span with the time of the oldest that it may have.
-    fn all_spans(&self, common: &Common<'_>, indexed: i64) -> Result<Vec<(Span, i64)>, Error> {
+    fn all_spans(
+        &self,
+        common: &Common<'_>,
+        indexed: i64,
+        decrypted: &[(i64, i64)],
+    ) -> Result<Vec<(Span, i64)>, Error> {
         let files = common.rooms.map(|rooms| self.files(rooms)).transpose()?;
         let Some(expression) = &self.expression else {
             return match files {
@@ -153,6 +179,7 @@ impl<'r> Candidates<'r> {
                     spans.push((Span { newest, lines: Lines::Known(first, last, lines) }, oldest));
                 }
                 spans.extend(self.lines(indexed, indexed)?);
+                spans.extend(self.of_decrypted(expression, decrypted)?);
                 return Ok(spans);
             }
             _ => {}
@@ -163,7 +190,39 @@ impl<'r> Candidates<'r> {
             spans.push((Span { newest, lines: Lines::Indexed(first, last) }, oldest));
         }
         spans.extend(self.lines(indexed, indexed)?);
+        spans.extend(self.of_decrypted(expression, decrypted)?);
         Ok(spans)
+    }
+
+    /// The blocks of the index of what was encrypted in which hits may be.
+    fn of_decrypted(&self, expression: &Expression, blocks: &[(i64, i64)]) -> Result<Vec<(Span, i64)>, Error> {
+        let Some(decrypted) = self.reader.decrypted().filter(|_| !blocks.is_empty()) else { return Ok(Vec::new()) };
+        let known = decrypted.blocks_with(&expression.text, MANY)?;
+        let may_be = |block: i64| known.as_ref().is_none_or(|known| known.binary_search(&block).is_ok());
+        let blocks = blocks.iter().filter(|(block, _)| may_be(*block));
+        // there may be edits of what is older
+        Ok(blocks.map(|&(block, newest)| (Span { newest, lines: Lines::Decrypted(block) }, i64::MIN)).collect())
+    }
+
+    /// Asks the index of what was encrypted about a block.
+    fn ask_decrypted(&self, block: i64) -> Result<Vec<Candidate>, Error> {
+        let (Some(decrypted), Some(expression)) = (self.reader.decrypted(), &self.expression) else {
+            return Ok(Vec::new());
+        };
+        let sql = format!(
+            "select line.line, line.origin_server_ts from line where line.id_key = {} and line.event_id = ?1 and {}",
+            key!("?1"),
+            self.which_encrypted
+        );
+        let mut statement = self.reader.connection.prepare_cached(&sql)?;
+        let mut found = Vec::new();
+        for event_id in decrypted.search(&expression.text, block)? {
+            let mut rows = statement.query([event_id])?;
+            while let Some(row) = rows.next()? {
+                found.push(self.candidate(row, true)?);
+            }
+        }
+        Ok(found)
     }
 
     /// The lines behind one, in the catalog; of those behind the index a bounded number.
@@ -255,24 +314,35 @@ impl<'r> Candidates<'r> {
         if !self.with_redacted {
             return Ok(Vec::new());
         }
-        self.scan(&format!("line.line between ?1 and ?2 and {}", says_redacted()), [first, last])
+        let with_encrypted = self.with_encrypted && !self.is_decrypted_indexed;
+        self.scan(&format!("line.line between ?1 and ?2 and {}", says_redacted()), [first, last], with_encrypted)
     }
 
     /// Reads lines in the catalog, and gives those that have the words that all hits have.
-    fn scan(&self, between: &str, ends: [i64; 2]) -> Result<Vec<Candidate>, Error> {
+    fn scan(&self, between: &str, ends: [i64; 2], with_encrypted: bool) -> Result<Vec<Candidate>, Error> {
         let (body, only) = (
             if self.needles.is_empty() { "null" } else { "(select body from said where said.line = line.line)" },
             if self.only_redacted { &*says_redacted() } else { "true" },
         );
         let sql = format!(
-            "select line.line, line.origin_server_ts, {body} from line where {between} and {only} and {}",
-            self.which
+            "select line.line, line.origin_server_ts, {body},
+                    case when line.type = (select type from type where name = 'm.room.encrypted') then line.event_id end
+               from line where {between} and {only} and {}",
+            if with_encrypted { &self.which_encrypted } else { &self.which }
         );
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(ends)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            if self.needles.is_empty() || row.get_ref(2)?.as_str().is_ok_and(|body| self.needles.are_in(body)) {
+            let is_in_clear = || Ok::<_, Error>(row.get_ref(2)?.as_str().is_ok_and(|body| self.needles.are_in(body)));
+            let is_in_encrypted = || match (row.get::<_, Option<String>>(3)?, self.reader.plaintexts) {
+                (Some(event_id), Some(plaintexts)) => {
+                    let body = plaintexts.get(&event_id)?.and_then(|plaintext| plaintext.body);
+                    Ok::<_, Error>(body.is_some_and(|body| self.needles.are_in(&body)))
+                }
+                _ => Ok(false),
+            };
+            if self.needles.is_empty() || is_in_clear()? || is_in_encrypted()? {
                 found.push(self.candidate(row, false)?);
             }
         }
@@ -330,8 +400,8 @@ impl<'q> Common<'q> {
 }
 
 /// Which lines may be hits by what `line` has of them, in SQL.
-fn which(common: &Common<'_>, has_words: bool, with_redacted: bool) -> String {
-    let encrypted = if has_words { "" } else { ", 'm.room.encrypted'" };
+fn which(common: &Common<'_>, with_encrypted: bool, with_redacted: bool) -> String {
+    let encrypted = if with_encrypted { ", 'm.room.encrypted'" } else { "" };
     let mut which = format!(
         "line.type in (select type from type where name in ({}{encrypted})) and not line.rejected and not line.soft_failed",
         said::TYPES

@@ -10,9 +10,11 @@ use super::super::super::full_text::searched;
 use super::super::super::layout::DayName;
 use super::super::super::{Error, layout};
 use super::super::Reader;
+use super::super::events::Encrypted;
 use super::{Options, Test};
 use crate::document::message::is_message;
 use crate::document::poll;
+use crate::event::Object;
 use crate::search::matching::Text;
 use crate::search::query::{Has, Is, Part, Query};
 
@@ -47,6 +49,8 @@ pub(crate) struct Hit {
     /// An edit has replaced it.
     pub(crate) is_earlier: bool,
     pub(crate) is_redacted: bool,
+    /// It was encrypted, and can be read.
+    pub(crate) encrypted: Option<Encrypted>,
 }
 
 /// A line, as the catalog has it.
@@ -63,6 +67,12 @@ struct CheckedLine {
     is_accepted: bool,
     body: Option<String>,
     has: Option<String>,
+    /// It is stored as an encrypted event.
+    is_encrypted: bool,
+    /// That, and it can be read.
+    encrypted: Option<Encrypted>,
+    /// It says something to be read, or what is to take another's place.
+    says: bool,
     is_edit: bool,
     is_threaded: bool,
     relates_to: Option<String>,
@@ -74,8 +84,8 @@ const COLUMNS: &str = concat!(
     "line.line, line.event_id, file.room, type.name, line.state_key, line.sender, line.origin_server_ts, ",
     redacted_by!(),
     " is not null, not line.rejected and not line.soft_failed, said.body, said.has,
-    rel.name is 'm.replace' and line.state_key is null and type.name is not 'm.room.encrypted', rel.name is 'm.thread',
-    relation.relates_to, relation.replies_to is not null, file.day
+    rel.name is 'm.replace' and line.state_key is null, rel.name is 'm.thread',
+    relation.relates_to, relation.replies_to is not null, file.day, said.line is not null
   from line cross join file on file.file = line.file
   left join type on type.type = line.type
   left join said on said.line = line.line
@@ -85,11 +95,16 @@ const COLUMNS: &str = concat!(
 
 impl CheckedLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<CheckedLine> {
+        let kind: Option<String> = row.get(3)?;
+        let is_encrypted = kind.as_deref() == Some("m.room.encrypted");
         Ok(CheckedLine {
+            is_encrypted,
+            encrypted: None,
+            says: row.get(16)?,
             line: row.get(0)?,
             event_id: row.get(1)?,
             room: row.get(2)?,
-            kind: row.get(3)?,
+            kind,
             state_key: row.get(4)?,
             sender: row.get(5)?,
             at: row.get(6)?,
@@ -103,6 +118,25 @@ impl CheckedLine {
             is_reply: row.get(14)?,
             day: row.get::<_, DayName>(15)?.0,
         })
+    }
+
+    /// The same with what it says, if it was encrypted and that is known.
+    fn decrypted(mut self, reader: &Reader<'_>) -> Result<CheckedLine, Error> {
+        let replaces = std::mem::take(&mut self.is_edit);
+        self.is_edit = replaces && !self.is_encrypted;
+        let Some(plaintexts) = reader.plaintexts.filter(|_| self.is_encrypted) else { return Ok(self) };
+        if let Some(plaintext) = plaintexts.get(&self.event_id)? {
+            self.is_edit = replaces;
+            self.says = plaintext.body.is_some() || Object::of(&plaintext.content).object("m.new_content").is_some();
+            self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            (self.kind, self.body, self.has) = (Some(plaintext.kind), plaintext.body, plaintext.has);
+        }
+        Ok(self)
+    }
+
+    /// Whether an edit of it could be one of who sent it: one in clear of what is encrypted could be of whoever has the server.
+    fn is_edited_by(&self, edit: &CheckedLine) -> bool {
+        edit.sender == self.sender && edit.kind == self.kind && (edit.is_encrypted || !self.is_encrypted)
     }
 
     fn kind(&self) -> &str {
@@ -203,6 +237,7 @@ impl<'r> Checker<'r> {
             edited_by: found.edited.as_ref().map(|_| found.said.event_id.clone()),
             is_earlier: found.is_earlier,
             is_redacted,
+            encrypted: found.said.encrypted.or(message.encrypted),
         })
     }
 
@@ -234,8 +269,7 @@ impl<'r> Checker<'r> {
                 && !message.is_edit
                 && message.state_key.is_none()
                 && said.body.is_some()
-                && message.sender == said.sender
-                && message.kind == said.kind;
+                && message.is_edited_by(&said);
             if !is_valid {
                 return Ok(None);
             }
@@ -298,14 +332,15 @@ impl<'r> Checker<'r> {
             Test::Is(Is::Reply) => message.is_reply,
             Test::Is(Is::Thread) => message.is_threaded,
             Test::Is(Is::Redacted) => message.is_redacted || said.is_redacted,
-            Test::Is(Is::Encrypted) => message.kind() == "m.room.encrypted",
+            Test::Is(Is::Encrypted) => message.is_encrypted,
             Test::Mentions(users) => users.iter().any(|user| is_word(said.has.as_deref(), user)),
         })
     }
 
     fn row(&self, line: i64) -> Result<Option<CheckedLine>, Error> {
         let sql = format!("select {COLUMNS} where line.line = ?1");
-        Ok(self.reader.connection.prepare_cached(&sql)?.query_row([line], CheckedLine::read).optional()?)
+        let found = self.reader.connection.prepare_cached(&sql)?.query_row([line], CheckedLine::read).optional()?;
+        found.map(|line| line.decrypted(self.reader)).transpose()
     }
 
     fn row_of(&self, event_id: &str, room: Option<i64>) -> Result<Option<CheckedLine>, Error> {
@@ -314,7 +349,7 @@ impl<'r> Checker<'r> {
             key!("?1")
         );
         let found = self.reader.connection.prepare_cached(&sql)?.query_row(params![event_id, room], CheckedLine::read);
-        Ok(found.optional()?)
+        found.optional()?.map(|line| line.decrypted(self.reader)).transpose()
     }
 
     /// What an edit names.
@@ -327,6 +362,43 @@ impl<'r> Checker<'r> {
         if let Some(known) = self.edits.get(&message.line) {
             return Ok(*known);
         }
+        let newest =
+            if self.reader.decrypts() { self.newest_readable(message)? } else { self.newest_in_clear(message)? };
+        if self.edits.len() >= EDITED {
+            self.edits.clear();
+        }
+        self.edits.insert(message.line, newest);
+        Ok(newest)
+    }
+
+    /// The same where some of them, or the message, may have been encrypted.
+    fn newest_readable(&self, message: &CheckedLine) -> Result<Option<i64>, Error> {
+        let sql = concat!(
+            "select line.line from relation r indexed by relation_relates_to
+               cross join line on line.line = r.line
+               cross join file on file.file = line.file
+              where r.relates_to_key = ",
+            key!("?1"),
+            "   and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = 'm.replace')
+                and line.sender is ?3 and line.state_key is null
+                and ",
+            redacted_by!(),
+            " is null and not line.rejected and not line.soft_failed
+              order by line.origin_server_ts desc, line.event_id desc"
+        );
+        let mut statement = self.reader.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![message.event_id, message.room, message.sender])?;
+        while let Some(row) = rows.next()? {
+            let line = row.get(0)?;
+            if self.row(line)?.is_some_and(|edit| edit.says && message.is_edited_by(&edit)) {
+                return Ok(Some(line));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The same where all are in clear, or cannot be read.
+    fn newest_in_clear(&self, message: &CheckedLine) -> Result<Option<i64>, Error> {
         let sql = concat!(
             "select line.line from relation r indexed by relation_relates_to
                cross join line on line.line = r.line
@@ -342,12 +414,7 @@ impl<'r> Checker<'r> {
               order by line.origin_server_ts desc, line.event_id desc limit 1"
         );
         let values = params![message.event_id, message.room, message.sender, message.line];
-        let newest = self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
-        if self.edits.len() >= EDITED {
-            self.edits.clear();
-        }
-        self.edits.insert(message.line, newest);
-        Ok(newest)
+        Ok(self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?)
     }
 
     /// Whether other events say something of a message, or of an edit of it.

@@ -1,0 +1,82 @@
+//! What an export decrypts: the sources of keys that were named, now or by a run before, and what is said of them.
+//!
+//! A source that cannot be used delays what it opens, and nothing else.
+
+use anyhow::Result;
+use tracing::{info, warn};
+
+use super::keys::KeyArgs;
+use super::report::Counter;
+use super::{WrongUsage, hint};
+use crate::archive::Archive;
+use crate::export::{self, Stop};
+use crate::source::Database;
+
+/// Refuses options that would do nothing.
+pub(super) fn makes_sense(decrypt: Option<bool>, keys: &KeyArgs) -> Result<(), WrongUsage> {
+    if decrypt != Some(true) && keys.names_any() {
+        let why = "sources of keys are named, and nothing is decrypted by them without --decrypt";
+        return Err(WrongUsage(why.to_owned()));
+    }
+    if keys.names_any() { keys.check() } else { Ok(()) }
+}
+
+/// Remembers with what an archive is decrypted.
+pub(super) fn remember(decrypt: Option<bool>, keys: &KeyArgs, archive: &mut Archive) -> Result<()> {
+    match decrypt {
+        Some(true) if keys.names_any() => archive.decrypt_with(Some(&keys.remembered()?))?,
+        // what was remembered
+        Some(true) if archive.catalog().decrypts_with()?.is_none() => keys.check()?,
+        Some(false) => archive.decrypt_with(None)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Decrypts what is new, and what keys that came later open; false: some source could not be used.
+pub(super) async fn run(database: &Database, archive: &mut Archive, stop: &Stop) -> Result<bool> {
+    let Some(remembered) = archive.catalog().decrypts_with()? else { return Ok(true) };
+    if !archive.is_indexed() {
+        return Ok(true);
+    }
+    let Ok(named) = serde_json::from_str::<KeyArgs>(&remembered) else {
+        warn!("what the archive remembers of its sources of keys cannot be read; --decrypt names them anew");
+        return Ok(false);
+    };
+    let (sources, failed) = named.open_each(database).await;
+    let mut is_whole = failed.is_empty();
+    for error in failed {
+        let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
+        warn!("a source of keys cannot be used, and what it opens is decrypted another time: {error:#}{hint}");
+    }
+    let mut counter = Counter::new("encrypted events", false);
+    let decrypted = export::decrypt(database, archive, sources, stop, &mut |done| counter.at(done)).await;
+    counter.end();
+    match decrypted {
+        Ok(sources) => {
+            for (name, error) in sources.failed() {
+                is_whole = false;
+                let error =
+                    std::error::Error::source(error).map_or_else(|| error.to_string(), |of| format!("{error}: {of}"));
+                warn!("{name} failed, and what it opens is decrypted another time: {error}");
+            }
+        }
+        Err(export::Error::Stopped) => {}
+        Err(error @ export::Error::Archive(_)) => return Err(error.into()),
+        Err(error) => {
+            is_whole = false;
+            let error = anyhow::Error::from(error);
+            let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
+            warn!("what is encrypted is decrypted another time: {error:#}{hint}");
+        }
+    }
+    if let Some(numbers) = archive.catalog().decrypted_numbers()? {
+        info!(
+            encrypted = numbers.encrypted,
+            readable = numbers.readable,
+            not_authenticated = numbers.not_authenticated,
+            "{numbers}"
+        );
+    }
+    Ok(is_whole)
+}

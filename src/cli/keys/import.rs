@@ -1,0 +1,84 @@
+//! `keys import`: copies the sessions of all sources into one file, in the form in which clients export theirs, encrypted.
+//!
+//! The only command that writes a key anywhere, and only there.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use megolm_keys::key_file::NewKeyFile;
+use tokio::sync::watch;
+use tracing::{info, warn};
+use zeroize::Zeroizing;
+
+use super::super::Outcome;
+use super::super::database::DatabaseArgs;
+use super::super::output::Output;
+use super::super::report::counted;
+use super::super::signals::{Now, first, watch_signals};
+use super::KeyArgs;
+use crate::keys::Error;
+use crate::source::Database;
+
+/// How often the passphrase is hashed: half a second of a core, for whoever tries one.
+const ROUNDS: u32 = 500_000;
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Import {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    /// The file to be made: a key file as clients export it, which only its owner can read. It must not exist yet
+    #[arg(long, value_name = "FILE")]
+    key_store: PathBuf,
+    /// A file whose first line is the passphrase that the store is encrypted under; - asks for it
+    #[arg(long, value_name = "FILE")]
+    key_store_passphrase_file: PathBuf,
+}
+
+pub(super) fn run(args: &Import) -> Result<Outcome> {
+    args.keys.check()?;
+    let passphrase = super::args::passphrase(&args.key_store_passphrase_file, "Passphrase of the key store: ")?;
+    let config = args.database.config()?;
+    let out = Output::to(Some(&args.key_store))?;
+    let mut random = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *random).map_err(std::io::Error::other).context("cannot get random bytes")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let (stop, _stopped) = watch::channel(false);
+        let signal = watch_signals(stop, Now::is("stopping"))?;
+        let database = tokio::select! {
+            database = Database::connect(&config) => database?,
+            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+        };
+        let import = async {
+            let mut sources = args.keys.open(&database).await?;
+            let failed =
+                |error: std::io::Error| Error::File { path: args.key_store.clone(), problem: error.to_string() };
+            let mut store = NewKeyFile::begin(out, &passphrase, ROUNDS, &random).map_err(failed)?;
+            let (mut sessions, mut unusable) = (0_u64, 0_u64);
+            sources
+                .each(&mut |room_id, session| {
+                    let Ok(session) = session else {
+                        unusable += 1;
+                        return Ok(());
+                    };
+                    sessions += 1;
+                    store.add(room_id, &session).map_err(failed)
+                })
+                .await?;
+            store.end().map_err(failed)?.finish()?;
+            info!(sessions, unusable, "{} in {}", counted(sessions, "session"), args.key_store.display());
+            if unusable > 0 {
+                warn!(unusable, "{} could not be used, and are not in it", counted(unusable, "session"));
+            }
+            Ok(if unusable > 0 { Outcome::Damaged } else { Outcome::Done })
+        };
+        let ended = tokio::select! {
+            ended = import => ended,
+            Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
+        };
+        database.close().await;
+        ended
+    })
+}

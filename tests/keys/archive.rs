@@ -1,0 +1,373 @@
+//! `export --decrypt`: what an archive keeps of encrypted events, and what transcripts, search and show make of it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::room::reason;
+use super::{ALICE, BOB, Ended, Lab, ROOMS, options, truth};
+
+/// An archive of the lab.
+struct Archive<'l> {
+    lab: &'l Lab,
+    directory: PathBuf,
+}
+
+impl<'l> Archive<'l> {
+    fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
+        Archive { lab, directory: lab.files.path().join(name) }
+    }
+
+    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+        let directory = self.directory.display().to_string();
+        self.lab.run_alone(&[&[verb, "--archive", &directory], more].concat())
+    }
+
+    fn run_of(&self, command: &str, more: &[&str]) -> Ended {
+        let directory = self.directory.display().to_string();
+        self.lab.run_alone(&[&[command], more, &["--archive", &directory]].concat())
+    }
+
+    #[track_caller]
+    fn export(&self, more: &[&str]) -> Ended {
+        let directory = self.directory.display().to_string();
+        let ended = self.lab.run(&[&["export", "--archive", &directory], more].concat());
+        assert_eq!(ended.code, Some(0), "{ended:#?}");
+        ended
+    }
+
+    #[track_caller]
+    fn export_with(&self, sources: &[Vec<String>]) -> Ended {
+        self.export(&[&["--decrypt"], &*options(sources)].concat())
+    }
+
+    fn decrypted(&self) -> Connection {
+        Connection::open(self.directory.join("decrypted.sqlite")).unwrap()
+    }
+
+    /// What is kept of each event: what it says, or why it cannot be read.
+    fn kept(&self) -> BTreeMap<String, (Option<String>, Option<(String, Value)>)> {
+        let connection = self.decrypted();
+        let sql = "select event_id, reason, plaintext.type, content from event left join plaintext using (event)";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| {
+            let said: Option<(String, String)> = row.get::<_, Option<String>>(2)?.zip(row.get(3)?);
+            let said = said.map(|(kind, content)| (kind, serde_json::from_str(&content).unwrap()));
+            Ok((row.get(0)?, (row.get(1)?, said)))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    /// Every file that people read, by its path.
+    fn transcripts(&self) -> BTreeMap<PathBuf, String> {
+        fn walk(directory: &Path, files: &mut BTreeMap<PathBuf, String>, root: &Path) {
+            for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
+                let path = entry.path();
+                if entry.file_type().unwrap().is_dir() {
+                    walk(&path, files, root);
+                } else if path.extension().is_some_and(|extension| extension == "md") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    files.insert(path.strip_prefix(root).unwrap().to_owned(), text);
+                }
+            }
+        }
+        let mut files = BTreeMap::new();
+        walk(&self.directory, &mut files, &self.directory);
+        files
+    }
+
+    fn transcript(&self, room: &str) -> String {
+        let of_room = self.transcripts();
+        let days = of_room.iter().filter(|(path, _)| path.to_string_lossy().contains(room.trim_start_matches('!')));
+        days.filter(|(path, _)| !path.ends_with("index.md")).map(|(_, text)| text.as_str()).collect()
+    }
+
+    /// Holds what is kept against the truth; how many can be read.
+    #[track_caller]
+    fn check(&self) -> usize {
+        let (kept, mut readable) = (self.kept(), 0);
+        for (event_id, truth) in truth() {
+            let label = &truth["label"];
+            let (reason_kept, said) = &kept[&event_id];
+            match truth["undecryptable"].as_str() {
+                Some(expected) => assert_eq!(reason_kept.as_deref(), Some(reason(expected)), "{label}"),
+                None => {
+                    let (kind, content) = said.as_ref().unwrap();
+                    assert_eq!((reason_kept, kind), (&None, &truth["type"].as_str().unwrap().to_owned()), "{label}");
+                    assert_eq!(content, &truth["content"], "{label}");
+                    readable += 1;
+                }
+            }
+        }
+        readable
+    }
+}
+
+/// What people read is the same.
+#[track_caller]
+fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
+    let (one, other) = (one.transcripts(), other.transcripts());
+    assert!(one.keys().eq(other.keys()));
+    for (path, text) in one {
+        for (line, expected) in text.lines().zip(other[&path].lines()) {
+            assert_eq!(line, expected, "{}", path.display());
+        }
+        assert_eq!(text.len(), other[&path].len(), "{}", path.display());
+    }
+}
+
+fn all(lab: &Lab) -> [Vec<String>; 4] {
+    [lab.backup("alice", ALICE), lab.backup("bob", BOB), lab.key_file("alice"), lab.bridge()]
+}
+
+#[test]
+fn an_archive_keeps_what_encrypted_events_say_and_tells_it() {
+    let lab = Lab::new("archive");
+    let archive = Archive::new(&lab, "archive");
+    let ended = archive.export_with(&all(&lab));
+    assert!(ended.stderr.contains("94 encrypted events, 83 readable"), "{}", ended.stderr);
+    assert_eq!(archive.check(), 83);
+    let document = archive.transcript(ROOMS[0]);
+    assert!(document.contains("Hello from Signal") && document.contains("🔒"), "{document}");
+    assert!(document.contains("earlier version") && document.contains("typo of a person"), "{document}");
+    // the lines stay as they are stored
+    let lines = archive.run("show", &["--raw", "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM"]);
+    assert!(lines.stdout.contains("m.room.encrypted") && !lines.stdout.contains("Hello"), "{lines:#?}");
+    let shown = archive.run("show", &["--context", "0", "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM"]);
+    assert!(shown.stdout.contains("Hello from Signal"), "{shown:#?}");
+    assert!(shown.stdout.contains("encrypted; its session is from the bridge database"), "{shown:#?}");
+    let json = archive.run("show", &["--json", "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["encrypted"]["content"]["body"], "Hello from Signal", "{json}");
+    assert_eq!(
+        (&json["line"]["type"], &json["encrypted"]["authenticated"]),
+        (&"m.room.encrypted".into(), &true.into())
+    );
+    // nothing more to do: nothing is decrypted again, and nothing rendered
+    let again = archive.export(&[]);
+    assert!(again.stderr.contains("83 readable") && !again.stderr.contains("rendered"), "{}", again.stderr);
+}
+
+#[test]
+fn search_finds_what_was_encrypted_by_its_index_and_without() {
+    let lab = Lab::new("archive_search");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let found = |words: &[&str]| {
+        let ended = archive.run("search", &[&["--json"], words].concat());
+        let ids = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        ids.map(|hit| (hit["event_id"].as_str().unwrap().to_owned(), hit["body"].clone())).collect::<Vec<_>>()
+    };
+    let hello = "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM";
+    let queries: [&[&str]; 6] = [
+        &["hello", "signal"],
+        &["typo", "person"],
+        &["tpyo"],
+        &["--edits", "tpyo"],
+        &["has:image"],
+        &["is:encrypted", "--limit", "1000"],
+    ];
+    let by_index: Vec<_> = queries.iter().map(|query| found(query)).collect();
+    assert!(by_index[0].iter().any(|(id, body)| id == hello && body == "Hello from Signal"), "{by_index:#?}");
+    let counts: Vec<usize> = by_index.iter().map(Vec::len).collect();
+    assert_eq!(counts[..5], [1, 1, 0, 2, 2], "{:#?}", &by_index[..5]);
+    assert!(counts[5] > 70, "{counts:?}");
+    // every text that can be read is found by one of its words
+    for (event_id, (reason, said)) in archive.kept() {
+        let Some((kind, content)) = said.filter(|_| reason.is_none()) else { continue };
+        let word =
+            content["body"].as_str().and_then(|body| body.split(|c: char| !c.is_alphanumeric()).find(|w| w.len() > 3));
+        if let Some(word) = word.filter(|_| kind == "m.room.message") {
+            let hits = found(&[&format!("\"{word}\""), "--edits", "--show-redacted", "--limit", "1000"]);
+            let is_found = hits.iter().any(|(id, _)| *id == event_id) || content.get("m.new_content").is_some();
+            assert!(is_found, "{event_id} {word}: {hits:?}");
+        }
+    }
+    assert_eq!(archive.run("search", &["--index", "off"]).code, Some(0));
+    let in_index = || {
+        let sql = "select count(*) from search where search match 'signal'";
+        archive.decrypted().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(in_index(), 0);
+    let without: Vec<_> = queries.iter().map(|query| found(query)).collect();
+    assert_eq!(without, by_index);
+    assert_eq!(found(&["--substring", "ello from Sig"]).len(), 1);
+    assert_eq!(archive.run("search", &["--index", "on"]).code, Some(0));
+    assert_eq!(queries.iter().map(|query| found(query)).collect::<Vec<_>>(), by_index);
+    assert!(in_index() > 0);
+}
+
+#[test]
+fn the_result_is_the_same_by_any_path() {
+    let lab = Lab::new("archive_paths");
+    let whole = Archive::new(&lab, "whole");
+    whole.export_with(&all(&lab));
+    // keys that come later, from one source after the other
+    let later = Archive::new(&lab, "later");
+    later.export(&[]);
+    assert!(!later.directory.join("decrypted.sqlite").exists());
+    for sources in [&all(&lab)[1..2], &all(&lab)[..2], &all(&lab)] {
+        later.export_with(sources);
+    }
+    assert_eq!(later.check(), 83);
+    assert_same(&later, &whole);
+    // the catalog is made anew, and what was decrypted stays, also without keys
+    later.export(&["--decrypt=false"]);
+    assert_eq!(later.run("rebuild", &[]).code, Some(0));
+    later.export(&[]);
+    assert_eq!(later.check(), 83);
+    assert_same(&later, &whole);
+    later.export_with(&all(&lab)[3..]);
+    assert_eq!(later.check(), 83);
+    assert_same(&later, &whole);
+}
+
+#[test]
+fn an_event_that_comes_late_makes_a_replay_of_the_one_that_came_before() {
+    let lab = Lab::new("archive_replays");
+    let replays: Vec<(String, String)> = truth()
+        .into_iter()
+        .filter_map(|(id, truth)| Some((id, truth["undecryptable"].as_str()?.strip_prefix("replay of ")?.to_owned())))
+        .collect();
+    assert_eq!(replays.len(), 4);
+    let archive = Archive::new(&lab, "archive");
+    let firsts: Vec<String> = replays.iter().map(|(_, first)| format!("'{first}'")).collect();
+    let firsts = firsts.join(", ");
+    lab.synapse.execute(&format!(
+        "create table kept as select * from events where event_id in ({firsts}); delete from events where event_id in ({firsts})"
+    ));
+    archive.export_with(&all(&lab));
+    let kept = archive.kept();
+    // by the same user, or by one whose the session is not
+    assert!(replays.iter().all(|(id, _)| kept[id].0.as_deref() != Some("replay")), "{kept:#?}");
+    assert!(replays.iter().any(|(id, _)| kept[id].0.is_none()), "{kept:#?}");
+    lab.synapse.execute("insert into events select * from kept");
+    archive.export(&[]);
+    assert_eq!(archive.check(), 83);
+    let whole = Archive::new(&lab, "whole");
+    whole.export_with(&all(&lab));
+    assert_same(&archive, &whole);
+}
+
+#[test]
+fn what_clients_do_not_see_any_more_makes_no_replays() {
+    let lab = Lab::new("archive_rejected");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let own = truth().into_iter().find_map(|(id, truth)| {
+        let first = truth["undecryptable"].as_str()?.strip_prefix("replay of ")?.to_owned();
+        let owner = super::truth()[&first]["sender"].clone();
+        (truth["sender"] == owner).then_some((id, first))
+    });
+    let (replay, first) = own.unwrap();
+    // as where Synapse finds it to be against the rules later
+    let judge = |rejected: bool| {
+        let catalog = Connection::open(archive.directory.join("catalog.sqlite")).unwrap();
+        let sql = "update line set rejected = ?1 where event_id = ?2";
+        assert_eq!(catalog.execute(sql, rusqlite::params![rejected, first]).unwrap(), 1);
+        archive.export(&[]);
+        archive.kept()[&replay].0.clone()
+    };
+    assert_eq!(archive.kept()[&replay].0.as_deref(), Some("replay"));
+    assert_eq!(judge(true), None);
+    assert_eq!(judge(false).as_deref(), Some("replay"));
+    assert_eq!(archive.check(), 83);
+}
+
+#[test]
+fn a_source_that_is_absent_delays_decrypting_alone() {
+    let lab = Lab::new("archive_absent");
+    let archive = Archive::new(&lab, "archive");
+    let file = lab.path("keys.txt");
+    let mut sources = lab.key_file("alice");
+    std::fs::copy(&sources[1], &file).unwrap();
+    sources[1].clone_from(&file);
+    std::fs::remove_file(&file).unwrap();
+    let directory = archive.directory.display().to_string();
+    let ended =
+        lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&[sources, lab.bridge()])].concat());
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert!(ended.stderr.contains("keys.txt"), "{}", ended.stderr);
+    let some = archive.kept().values().filter(|(reason, _)| reason.is_none()).count();
+    std::fs::copy(&lab.key_file("alice")[1], &file).unwrap();
+    archive.export(&[]);
+    let more = archive.kept().values().filter(|(reason, _)| reason.is_none()).count();
+    assert!(0 < some && some < more, "{some} {more}");
+    // what was opened stays when the keys are gone
+    std::fs::remove_file(&file).unwrap();
+    let ended = lab.run(&["export", "--archive", &directory]);
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    assert_eq!(archive.kept().values().filter(|(reason, _)| reason.is_none()).count(), more);
+}
+
+#[test]
+fn without_decrypt_nothing_that_is_decrypted_is_on_the_disk_and_with_it_in_no_catalog() {
+    let lab = Lab::new("archive_private");
+    let (plain, archive) = (Archive::new(&lab, "plain"), Archive::new(&lab, "archive"));
+    plain.export(&[]);
+    archive.export_with(&all(&lab));
+    let bodies: Vec<String> = truth()
+        .values()
+        .filter_map(|truth| truth["content"]["body"].as_str().filter(|body| body.len() > 10).map(str::to_owned))
+        .collect();
+    assert!(bodies.len() > 30);
+    let mut secrets = vec![lab.secrets["pickle_keys"][""].as_str().unwrap().to_owned()];
+    secrets.extend(["recovery_key", "backup_key", "export_passphrase"].map(|what| lab.person("alice", what)));
+    let holds = |path: &Path, texts: &[String]| {
+        let bytes = std::fs::read(path).unwrap();
+        texts.iter().find(|text| memchr::memmem::find(&bytes, text.as_bytes()).is_some()).cloned()
+    };
+    fn files(directory: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let entries = entries.filter(|path| !path.is_symlink());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+    for file in files(&plain.directory) {
+        assert_eq!(holds(&file, &bodies), None, "{}", file.display());
+    }
+    for file in files(&archive.directory) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(holds(&file, &secrets), None, "{name}");
+        let may_tell = name == "decrypted.sqlite" || name.ends_with(".md");
+        assert!(may_tell || holds(&file, &bodies).is_none(), "{name}");
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(archive.directory.join("decrypted.sqlite")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
+    let lab = Lab::new("archive_forget");
+    let (archive, never) = (Archive::new(&lab, "archive"), Archive::new(&lab, "never"));
+    archive.export_with(&all(&lab));
+    never.export(&[]);
+    let listed = archive.run_of("keys", &["list"]);
+    assert!(listed.stdout.contains("--backup-user @alicep7h84:lab.test"), "{listed:#?}");
+    assert!(listed.stdout.contains("83 readable") && listed.stdout.contains("not read: replay"), "{listed:#?}");
+    let json: Value = serde_json::from_str(&archive.run_of("keys", &["list", "--json"]).stdout).unwrap();
+    assert_eq!(json["numbers"]["readable"], 83, "{json}");
+    assert!(!listed.stdout.contains(&lab.person("alice", "recovery_key")));
+
+    let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    assert_same(&archive, &never);
+    let bytes = std::fs::read(archive.directory.join("decrypted.sqlite")).unwrap();
+    for text in ["Hello from Signal", "typo of a person", "garden.jpg"] {
+        assert!(memchr::memmem::find(&bytes, text.as_bytes()).is_none(), "{text}");
+    }
+    let free: i64 = archive.decrypted().query_row("pragma freelist_count", [], |row| row.get(0)).unwrap();
+    assert_eq!(free, 0);
+    let journal = std::fs::metadata(archive.directory.join("decrypted.sqlite-journal"));
+    assert!(journal.is_err() || journal.unwrap().len() == 0);
+    assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(1));
+    // not decrypted again by itself
+    archive.export(&[]);
+    assert_same(&archive, &never);
+    // what is known of uses stays, and so do the verdicts
+    archive.export_with(&all(&lab));
+    assert_eq!(archive.check(), 83);
+    assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(0));
+}
