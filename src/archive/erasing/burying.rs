@@ -196,14 +196,7 @@ impl Archive {
             }
             self.interrupt.check()?;
             self.steps().at(Step::Erase)?;
-            let mut left = Vec::new();
-            for file in &files {
-                let of_file = self.bury_lines(*file)?;
-                if of_file.lines() > 0 {
-                    left.push(*file);
-                }
-                buried += of_file;
-            }
+            let left = self.bury_lines(&files, &mut buried)?;
             if !left.is_empty() {
                 self.rewrite_without(&left)?;
             }
@@ -211,16 +204,20 @@ impl Archive {
         }
     }
 
-    /// Sets the tombstones of the lines of a file that are to be erased, and says what is stale once they are; those of which there is
-    /// nothing to take are let be.
-    fn bury_lines(&mut self, file: i64) -> Result<Buried, Error> {
-        let (mut buried, mut last) = (Buried::default(), 0);
-        let mut opened = None;
-        loop {
+    /// Sets the tombstones of the lines of files that are to be erased, and says what is stale once they are; those of which there is
+    /// nothing to take are let be. The files of which something is taken.
+    fn bury_lines(&mut self, files: &[i64], buried: &mut Buried) -> Result<Vec<i64>, Error> {
+        let (mut left, mut opened) = (Vec::new(), None);
+        let (mut files, mut last) = (files.iter().copied().peekable(), 0);
+        while files.peek().is_some() {
             let Archive { directory, catalog, .. } = self;
             let writing = catalog.write()?;
-            let (mut stale, mut count, mut is_fresh) = (Stale::default(), 0, None);
-            while let Some(place) = Place::next(&writing.0, file, last)? {
+            let (mut stale, mut count, mut fresh) = (Stale::default(), 0, BTreeMap::new());
+            while let Some(&file) = files.peek().filter(|_| count < AT_ONCE) {
+                let Some(place) = Place::next(&writing.0, file, last)? else {
+                    (last, _) = (0, files.next());
+                    continue;
+                };
                 last = place.line;
                 let text = open(&mut opened, directory, &place.path)?.read(place.start, place.length)?;
                 let Some(Taken { old, how, .. }) = taken(&writing.0, &place.path, place.line, &text, place.how)? else {
@@ -234,28 +231,26 @@ impl Archive {
                 buried.count(how);
                 writing.bury(&old.event_id, how, Some(&text), place.erasure)?;
                 // where every day is stale already there is nothing to look for
-                let is_fresh = match is_fresh {
-                    Some(is_fresh) => is_fresh,
-                    None => *is_fresh.insert(writing.has_fresh_day(&old.room_id)?),
+                let is_fresh = match fresh.get(&old.room_id) {
+                    Some(is_fresh) => *is_fresh,
+                    None => *fresh.entry(old.room_id.clone()).or_insert(writing.has_fresh_day(&old.room_id)?),
                 };
                 if how >= Erased::Pruned && is_fresh {
                     stale.redacted(&old.room_id, &old.event_id, &writing)?;
                 }
-                count += 1;
-                if count == AT_ONCE {
-                    break;
+                if left.last() != Some(&file) {
+                    left.push(file);
+                    buried.files += 1;
                 }
+                count += 1;
             }
             stale.mark(&writing)?;
             if count > 0 {
                 writing.set(ERASING, true)?;
             }
             writing.commit()?;
-            if count < AT_ONCE {
-                buried.files = u64::from(buried.lines() > 0);
-                return Ok(buried);
-            }
         }
+        Ok(left)
     }
 
     /// Writes files anew without what has a tombstone, and lets the catalog follow.
