@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ struct Found {
 
 impl Found {
     fn verdict(&self, verdict: &str) -> u64 {
-        self.json["verdicts"][verdict].as_u64().unwrap()
+        self.json["verdicts"][verdict].as_u64().expect("as the test has made it")
     }
 
     /// Nothing is off.
@@ -42,8 +42,10 @@ impl Found {
     fn off(self, kind: &str, part: &str) -> Self {
         assert_eq!(self.code, Some(3), "{self:#?}");
         assert!(self.json["off"][kind].as_u64().is_some(), "{kind}: {self:#?}");
-        let named = self.json["named"].as_array().unwrap();
-        let is_named = |named: &Value| named["kind"] == kind && named["what"].as_str().unwrap().contains(part);
+        let named = self.json["named"].as_array().expect("as the test has made it");
+        let is_named = |named: &Value| {
+            named["kind"] == kind && named["what"].as_str().expect("as the test has made it").contains(part)
+        };
         assert!(named.iter().any(is_named), "{kind} {part:?}: {self:#?}");
         self
     }
@@ -51,8 +53,14 @@ impl Found {
 
 fn verify(archive: &Path, more: &[&str]) -> Found {
     let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
-    let output = command.env_clear().args(["verify", "--json", "--archive"]).arg(archive).args(more).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let output = command
+        .env_clear()
+        .args(["verify", "--json", "--archive"])
+        .arg(archive)
+        .args(more)
+        .output()
+        .expect("as the test has made it");
+    let stderr = String::from_utf8(output.stderr).expect("as the test has made it");
     let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
     Found { code: output.status.code(), json, stderr }
 }
@@ -60,23 +68,25 @@ fn verify(archive: &Path, more: &[&str]) -> Found {
 /// Events of three servers in rooms of every version, as Synapse has made them; how many of each verdict, and servers' keys.
 fn federation() -> (Database, BTreeMap<String, u64>, Value) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/signed.jsonl.gz");
-    let lines = BufReader::new(GzDecoder::new(fs::File::open(path).unwrap())).lines();
-    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    let keys = lines.next().unwrap()["keys"].clone();
+    let lines = BufReader::new(GzDecoder::new(fs::File::open(path).expect("as the test has made it"))).lines();
+    let mut lines = lines.map(|line| {
+        serde_json::from_str::<Value>(&line.expect("as the test has made it")).expect("as the test has made it")
+    });
+    let keys = lines.next().expect("as the test has made it")["keys"].clone();
     let database = cluster().database("verify", Shape::V1_163);
     database.user("@alice:here.test");
-    let (mut expected, mut rooms) = (BTreeMap::new(), BTreeMap::new());
+    let (mut expected, mut rooms) = (BTreeMap::new(), BTreeSet::new());
     for (nth, event) in (1..).zip(lines) {
-        let text = |key: &str| event[key].as_str().unwrap().to_owned();
-        if rooms.insert(text("room_id"), ()).is_none() {
+        let text = |key: &str| event[key].as_str().expect("as the test has made it").to_owned();
+        if rooms.insert(text("room_id")) {
             database.room(&text("room_id"), &text("version"));
         }
-        let pdu: Value = serde_json::from_str(&text("json")).unwrap();
+        let pdu: Value = serde_json::from_str(&text("json")).expect("as the test has made it");
         database.event(EventRow {
             event_id: text("event_id"),
             room_id: text("room_id"),
             event_type: text("type"),
-            sender: pdu["sender"].as_str().unwrap().to_owned(),
+            sender: pdu["sender"].as_str().expect("as the test has made it").to_owned(),
             ts: pdu["origin_server_ts"].as_i64(),
             json: Some(text("json")),
             ..EventRow::at(nth)
@@ -84,8 +94,8 @@ fn federation() -> (Database, BTreeMap<String, u64>, Value) {
         *expected.entry(text("verdict")).or_default() += 1;
     }
     for server in ["there.test", "there.test:8448"] {
-        for (id, key) in keys[server].as_object().unwrap() {
-            let key = key.as_str().unwrap();
+        for (id, key) in keys[server].as_object().expect("as the test has made it") {
+            let key = key.as_str().expect("as the test has made it");
             database.execute(&format!(
                 "insert into server_signature_keys (server_name, key_id, verify_key, ts_valid_until_ms)
                  values ('{server}', '{id}', decode('{key}=', 'base64'), 1900000000000)"
@@ -97,11 +107,15 @@ fn federation() -> (Database, BTreeMap<String, u64>, Value) {
 
 /// A saved answer of the key API of `here.test`.
 fn answer(keys: &Value, directory: &Path) -> PathBuf {
-    let of: serde_json::Map<String, Value> =
-        keys["here.test"].as_object().unwrap().iter().map(|(id, key)| (id.clone(), json!({"key": key}))).collect();
+    let of: serde_json::Map<String, Value> = keys["here.test"]
+        .as_object()
+        .expect("as the test has made it")
+        .iter()
+        .map(|(id, key)| (id.clone(), json!({"key": key})))
+        .collect();
     let path = directory.join("server-keys.json");
     let answer = json!({"server_name": "here.test", "verify_keys": of, "old_verify_keys": {}, "valid_until_ts": 1});
-    fs::write(&path, answer.to_string()).unwrap();
+    fs::write(&path, answer.to_string()).expect("as the test has made it");
     path
 }
 
@@ -230,15 +244,19 @@ fn path_of(archive: &TestArchive, day: usize) -> PathBuf {
 }
 
 fn change(path: &Path, change: impl FnOnce(&mut Vec<String>)) {
-    let mut lines: Vec<String> = fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        fs::read_to_string(path).expect("as the test has made it").lines().map(str::to_owned).collect();
     change(&mut lines);
-    fs::write(path, lines.iter().fold(String::new(), |text, line| text + line + "\n")).unwrap();
+    fs::write(path, lines.iter().fold(String::new(), |text, line| text + line + "\n"))
+        .expect("as the test has made it");
 }
+
+/// What somebody does to an archive.
+type Deed = fn(&TestArchive);
 
 #[test]
 fn tampering_of_every_kind_is_found_and_named() {
     let database = server();
-    type Deed = fn(&TestArchive);
     let deeds: [(&str, &str, &str, Deed); 13] = [
         ("a byte", "hash", "2026-11-22.jsonl are not the", |archive| {
             change(&path_of(archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
@@ -303,7 +321,13 @@ fn tampering_of_every_kind_is_found_and_named() {
 }
 
 fn catalog(archive: &TestArchive, sql: &str) {
-    assert_eq!(Connection::open(archive.path().join("catalog.sqlite")).unwrap().execute(sql, []).unwrap(), 1);
+    assert_eq!(
+        Connection::open(archive.path().join("catalog.sqlite"))
+            .expect("as the test has made it")
+            .execute(sql, [])
+            .expect("as the test has made it"),
+        1
+    );
 }
 
 #[test]

@@ -44,8 +44,8 @@ pub(super) struct Args {
     /// kept with the archive. Can be repeated
     #[arg(long, value_name = "FILE")]
     server_keys: Vec<PathBuf>,
-    /// Compare with the server too, whose events are all read for that: the database that the options below or SYNAPSE_EXPORT_DATABASE
-    /// name
+    /// Compare with the server too, whose events are all read for that: the database that the options below, or the
+    /// environment, name
     #[arg(long, conflicts_with_all = ["since", "quick"])]
     server: bool,
     #[command(flatten)]
