@@ -4,7 +4,8 @@
 --     sudo -u postgres psql -d synapse < sql/reader_role.sql
 --     sudo -u postgres psql -d synapse -c '\password synapse_export'
 --
--- It may read the columns below and nothing else: no password hashes, no access tokens, no media, no keys.
+-- It may read the columns below and nothing else: no password hashes, no access tokens, no media, and of keys
+-- only the public ones with which servers sign.
 -- It stops at the first error, and changes nothing in a database that is not Synapse's.
 \set ON_ERROR_STOP on
 do $$
@@ -25,6 +26,7 @@ select 'grant select on room_ban_redactions to synapse_export' where to_regclass
 select 'grant select on un_partial_stated_event_stream to synapse_export' where to_regclass('un_partial_stated_event_stream') is not null \gexec
 grant select (name) on users to synapse_export;
 select 'grant select (user_id) on erased_users to synapse_export' where to_regclass('erased_users') is not null \gexec
+grant select (server_name, key_id, verify_key, ts_valid_until_ms) on server_signature_keys to synapse_export;
 grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
 grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;
 grant select (event_id, room_id, user_id, membership, display_name, forgotten) on room_memberships to synapse_export;

@@ -14,11 +14,13 @@ mod batch;
 mod before;
 mod borrowed;
 mod catalog;
+mod chain;
 mod commit;
 mod decrypted;
 mod decrypting;
 pub(crate) mod durable;
 mod erased;
+mod erasing;
 mod error;
 mod full_text;
 mod indexes;
@@ -43,10 +45,12 @@ mod rewrite;
 mod schema;
 mod search;
 mod second_lines;
+mod server_keys;
 mod setting;
 mod stale;
 mod stale_views;
 mod state;
+pub(crate) mod verifying;
 mod view_state;
 mod waiting;
 #[cfg(test)]
@@ -62,9 +66,13 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use chain::Head as ChainHead;
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
 pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
 pub(crate) use decrypting::{Encrypted, Page};
+pub(crate) use erased::ERASED;
+pub(crate) use erasing::ERASED_HERE;
+pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
@@ -115,6 +123,8 @@ pub enum Step {
     Rewrite,
     /// Before a file that was written anew takes the old one's place.
     Replace,
+    /// Before lines get their tombstones, and between what leaves no trace of them.
+    Erase,
 }
 
 /// Called at every [`Step`].
@@ -197,6 +207,7 @@ impl Archive {
             anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
         };
         let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
+        let mut is_new = false;
         let opened = if anew || is_lost || is_before { None } else { Some(open_or_make(&place)?) };
         let mut catalog = match opened {
             Some((catalog, false)) => catalog,
@@ -211,6 +222,7 @@ impl Archive {
                     place.may_be_new()?;
                 }
                 drop(opened);
+                is_new = true;
                 lost = make()?;
                 open_or_make(&place)?.0
             }
@@ -236,6 +248,7 @@ impl Archive {
         };
         archive.open_decrypted()?;
         archive.recover()?;
+        archive.settle_chain(is_new)?;
         archive.go_on_giving()?;
         check_files(directory, &archive.catalog, CHECKED_AT_OPEN)?;
         if indexes::are_begun(&archive.catalog.connection)? {

@@ -6,6 +6,7 @@
 mod database;
 mod decrypt;
 mod doctor;
+mod erase;
 mod export;
 mod keys;
 mod lag;
@@ -21,6 +22,7 @@ mod rooms;
 mod search;
 mod show;
 mod signals;
+mod verify;
 mod watermark;
 
 use std::io::Write as _;
@@ -45,7 +47,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, or lines lost · 75 try again later (another export \
+Exit status: 0 done · 1 failed, or nothing found · 2 wrong usage · 3 done, but some rows are damaged, lines lost, or something that was verified is off · 75 try again later (another export \
 is running, the database is away, or the replica cancels too much or lags) · 130, 143 stopped by a signal: an export keeps what it has read";
 
 #[derive(Subcommand)]
@@ -57,6 +59,8 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    Verify(verify::Args),
+    Erase(erase::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -192,6 +196,8 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
@@ -264,6 +270,12 @@ fn status(error: &anyhow::Error) -> u8 {
 
 /// What helps against an error, where it does not say it itself.
 fn hint(error: &anyhow::Error) -> Option<String> {
+    if error.is::<lag::Lagging>() {
+        return Some(lag::Lagging::HINT.to_owned());
+    }
+    if error.is::<lag::Copying>() {
+        return Some(lag::Copying::HINT.to_owned());
+    }
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<config::Error>() {
             return error.hint().map(str::to_owned);

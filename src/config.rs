@@ -11,6 +11,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use homeserver::old_signing_keys;
 use libpq_config::{Connection, Defaults, Parameters, open_to_others};
 
 /// What the command line says about the database.

@@ -3,6 +3,7 @@
 //! ```text
 //! cli          arguments, environment, terminal, exit codes
 //! export       the loop: pages → batch → commit; the only place where source and archive meet to write
+//! verify       what an archive proves: keys that are given, seals; what the lines prove is `archive` and `event`
 //! doctor       checks of both → findings with remedies; changes nothing
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
@@ -40,4 +41,5 @@ pub mod naming;
 pub mod search;
 pub mod source;
 pub mod stream;
+mod verify;
 pub mod views;

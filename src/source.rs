@@ -15,7 +15,7 @@
 //! database               `Database`: connecting, and the questions of a row or few
 //! lookups                what is looked up once and not for every row
 //! rows                   events, page by page
-//! redactions, missing_json, un_partial_stated, standing, rooms, health, keys    what each of them asks
+//! redactions, missing_json, un_partial_stated, standing, rooms, health, keys, server_keys    what each of them asks
 //! bridge                 the database of a bridge, which has nothing but keys
 //! ```
 
@@ -33,6 +33,7 @@ mod rooms;
 mod rows;
 mod schema;
 mod server_error;
+mod server_keys;
 mod session;
 mod standing;
 mod statements;
@@ -51,5 +52,6 @@ pub use rooms::{ListedRoom, RoomKind};
 pub use rows::{Holder, Row, Rows};
 pub use schema::Schema;
 pub use server_error::{CHECK_THE_WAY, ServerError};
+pub use server_keys::ServerKey;
 pub use session::Pooler;
 pub use standing::Standing;

@@ -28,6 +28,7 @@ mod whole;
 mod withheld;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
@@ -70,14 +71,8 @@ struct Options {
 }
 
 impl Options {
-    fn new(show_redacted: bool) -> Options {
-        Options {
-            show_redacted,
-            one_document: false,
-            between: i64::MIN..i64::MAX,
-            readers: Readers::Owner,
-            zone: Zone::default(),
-        }
+    fn new(show_redacted: bool, zone: Zone) -> Options {
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner, zone }
     }
 }
 
@@ -113,13 +108,35 @@ pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Err
     if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
 }
 
+/// Takes away what was made of rooms of which no line is left.
+pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
+    let directory = archive.directory().to_owned();
+    let rooms: BTreeSet<String> = archive.rooms_without_lines()?.into_iter().collect();
+    by_name::forget(&directory, &rooms)?;
+    for room in rooms {
+        let room = format!("rooms/{room}");
+        if durable::names(&directory, &room)?.is_empty() {
+            continue;
+        }
+        for name in ["index.md", "index.html", "room.json"] {
+            durable::remove(&directory, &format!("{room}/{name}"))?;
+        }
+        // where somebody else has put something it stays
+        let _ = std::fs::remove_dir(directory.join(&room));
+    }
+    if !archive.catalog().has_events()? {
+        durable::remove(&directory, "index.md")?;
+    }
+    Ok(())
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
-    let options = Options { readers, zone, ..Options::new(archive.catalog().shows_redacted()?) };
+    let options = Options { readers, ..Options::new(archive.catalog().shows_redacted()?, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory)?;

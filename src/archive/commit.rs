@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::adding::Adding;
 use super::batch::{Batch, Committed, Taken};
+use super::chain::Chain;
 use super::lines::{self, Appending};
 use super::stale::Stale;
 use super::writing::Writing;
@@ -35,6 +36,7 @@ impl Archive {
             return self.commit_together(run, batches.map(ByFile::from));
         }
         batches.try_fold(Committed::default(), |mut committed, mut batch| {
+            self.erase_arriving(&mut batch)?;
             self.catalog.give_up(&mut batch, run)?;
             // before the watermark moves, so that a run that dies here reads them again
             committed.counts.mended += self.mend(run, &batch)?;
@@ -53,9 +55,10 @@ impl Archive {
         let Archive { directory, catalog, hook, indexed, lock, readers, .. } = self;
         let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         let (writing_out, asked) = mpsc::sync_channel(1);
-        let mut appending = Appending::new(directory, *readers, writing_out)?;
         let writing = catalog.write()?;
-        let committed = thread::scope(|scope| {
+        let chain = Chain::open(directory, &writing.0, *readers)?;
+        let mut appending = Appending::new(directory, *readers, writing_out, chain)?;
+        let (committed, head) = thread::scope(|scope| {
             // without indexes an order is a whole batch, and the one that is recorded the only one in memory for it
             let (files, orders) = mpsc::sync_channel(if *indexed { FILES_AHEAD } else { 0 });
             let (step, directory) = (&mut step, &*directory);
@@ -79,10 +82,14 @@ impl Archive {
             let recorded = recording.all(batches);
             drop(recording);
             // why the files could not be written comes first: the catalog then stopped for that
-            appended.join().unwrap_or_else(|panic| resume_unwind(panic)).and(recorded)
+            let head = appended.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            recorded.map(|committed| (committed, head))
         })?;
         if *indexed {
             writing.clear_intent()?;
+        }
+        if let Some(head) = head {
+            writing.chain_is(&head)?;
         }
         step.at(Step::Record)?;
         writing.commit()?;

@@ -16,7 +16,7 @@ pub(super) const CATALOG: [&str; 4] =
 /// What lies beside it.
 const OTHERS: [&str; 5] = ["rooms", "by-name", "index.md", super::decrypted::FILES[0], super::decrypted::FILES[1]];
 /// What says what an archive is, and nothing else has.
-const TOLD: [&str; 3] = [super::state::NAME, super::place::NAME, SELECTION];
+const TOLD: [&str; 4] = [super::chain::NAME, super::state::NAME, super::place::NAME, SELECTION];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.
 const LOOKED_INTO: usize = 1_000;
 /// How much of each, in bytes.

@@ -111,7 +111,7 @@ fn take_file(
     let (mut bytes, mut events, mut second) = (0, 0, 0);
     loop {
         interrupt.check()?;
-        let Some(Line { start, text, is_cut_off }) = lines.next()? else { break };
+        let Some(Line { start, text, is_cut_off, .. }) = lines.next()? else { break };
         let length = text.map_or(0, str::len) as u64;
         let event = text.map(|text| Event::from_line(text, day));
         let event = match event {
@@ -134,7 +134,10 @@ fn take_file(
         state.complete(&mut event, day, start, &writing.0)?;
         let is_new = !looks || !writing.has_event(&event.event_id)?;
         if is_new {
-            adding.add(&event, file, start, None)?;
+            let line = adding.add(&event, file, start, None)?;
+            if let Some((how, erasure)) = state.erased(&event, &writing.0)? {
+                writing.is_to_be_erased(file, line, how, erasure)?;
+            }
             *counts += as_its_line;
             events += 1;
         } else {

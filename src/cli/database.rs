@@ -28,6 +28,11 @@ pub(super) struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// Synapse's own configuration.
+    pub(super) fn synapse_config(&self) -> &[PathBuf] {
+        &self.synapse_config
+    }
+
     /// Where the database is; the user is told what is odd about it.
     pub(super) fn config(&self) -> Result<Config, Error> {
         let flags = Flags {

@@ -13,7 +13,7 @@ use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
 use crate::archive::reading::rooms;
-use crate::archive::{self, Archive, Transcripts};
+use crate::archive::{self, Archive, Catalog, Transcripts};
 use crate::document::time::Zone;
 use crate::views;
 
@@ -56,13 +56,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (applied, _) => applied?,
     }
     if let Some(show) = args.show_redacted {
-        show_redacted(&mut archive, show)?;
+        if show && archive.catalog().hides_erased()? {
+            return Err(WrongUsage(NOT_BOTH.to_owned()).into());
+        }
+        archive.show_redacted(show)?;
     }
     if let Some(zone) = args.timezone {
         archive.set_zone(zone)?;
     }
     let which = match (&args.room, &args.day) {
-        (Some(room), _) => Some(Transcripts::Room(find(&archive, room)?)),
+        (Some(room), _) => Some(Transcripts::Room(find(archive.catalog(), room)?)),
         (_, Some(day)) => Some(Transcripts::Day(day.clone())),
         _ => args.all.then_some(Transcripts::All),
     };
@@ -80,23 +83,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Why an archive does not both show what was redacted and hide what erased users said.
-pub(super) const NOT_BOTH: &str = "does not go with what is remembered: what is redacted is shown (--show-redacted), or what erased users said hidden (--hide-erased)";
-
-/// Remembers whether transcripts show what redacted messages said.
-pub(super) fn show_redacted(archive: &mut Archive, show: bool) -> Result<()> {
-    if show && archive.catalog().hides_erased()? {
-        return Err(WrongUsage(format!("--show-redacted {NOT_BOTH}")).into());
-    }
-    Ok(archive.show_redacted(show)?)
-}
+pub(super) const NOT_BOTH: &str = "--show-redacted and --hide-erased exclude each other, also where one of them is remembered: --show-redacted=false or export --hide-erased=false takes it back";
 
 /// The id of the one room of the archive that a user means.
-fn find(archive: &Archive, name: &str) -> Result<String> {
+pub(super) fn find(catalog: &Catalog, name: &str) -> Result<String> {
     let candidate = |(room_id, name): &(String, String), with_name: bool| {
         let name = if with_name { format!("  \"{}\"", shown(name)) } else { String::new() };
         format!("{}{name}", shown(room_id))
     };
-    let found = rooms::called(&archive.catalog().reader(), name)?;
+    let found = rooms::called(&catalog.reader(), name)?;
     match meant(name, found, "index.md tells them apart", candidate)? {
         Some((room_id, _)) => Ok(room_id),
         None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),
@@ -108,10 +103,8 @@ pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result
     let began = Instant::now();
     let mut bar = Bar::new();
     let rendered = views::render(archive, &mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
         let text = || format!("transcripts: {} of {}", HumanCount(done), counted(all, "room-day"));
-        bar.show(part, text, |line| info!(part, days = done, "{line}"));
+        bar.show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
         goes_on()
     });
     bar.end();

@@ -20,8 +20,9 @@ use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
 use crate::archive::{Catalog, Encryption};
 use crate::document::line::Anchor;
+use crate::document::reaction::Key;
 use crate::event::Object;
-use crate::views::shown::{Shown, Text, address, reaction_key};
+use crate::views::shown::{Shown, Text, address};
 
 /// Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as
 /// JSON
@@ -160,7 +161,15 @@ struct Json<'a> {
     encrypted: Option<Decrypted<'a>>,
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
+    proof: Option<ProofJson>,
     line: Option<&'a RawValue>,
+}
+
+/// What it proves of itself.
+#[derive(Serialize)]
+struct ProofJson {
+    verdict: &'static str,
+    why: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -205,7 +214,7 @@ struct About<'a> {
     sender: Option<&'a str>,
     origin_server_ts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    key: Option<Cow<'a, str>>,
 }
 
 /// Whether there are more than are listed.
@@ -217,7 +226,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, encryption, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, encryption, proof, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,
@@ -271,11 +280,15 @@ impl<'a> Json<'a> {
                 redacts: event.redacts.as_deref(),
             },
             edits: edits.events.iter().map(|edit| about(edit, None)).collect(),
-            reactions: reactions.events.iter().map(|reaction| about(reaction, reaction_key(reaction))).collect(),
+            reactions: reactions.events.iter().map(|reaction| about(reaction, Key::sent(reaction.content()))).collect(),
             more: More { edits: edits.more, reactions: reactions.more },
             encrypted,
             withheld,
             damage,
+            proof: proof.as_ref().map(|(verdict, why)| ProofJson {
+                verdict: verdict.name(),
+                why: why.as_ref().map(ToString::to_string),
+            }),
             line,
         }
     }

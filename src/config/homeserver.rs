@@ -17,6 +17,7 @@ struct Homeserver {
     database: Option<Section>,
     databases: Option<BTreeMap<String, Section>>,
     database_path: Option<Value>,
+    old_signing_keys: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +87,22 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
         }
     }
     Ok(files)
+}
+
+/// The public keys with which a server has signed before and does not any more: key id, base64, and until when it did, milliseconds
+/// since the epoch. `signing_key_path`, which names a private key, is not looked at.
+pub(crate) fn old_signing_keys(paths: &[PathBuf]) -> Result<Vec<(String, String, i64)>, Error> {
+    let mut keys = BTreeMap::new();
+    for path in files(paths)? {
+        let text = std::fs::read_to_string(&path).map_err(|e| unusable(&path, e.to_string()))?;
+        let file = parse(&text).map_err(|problem| unusable(&path, problem))?;
+        if let Some(own) = file.old_signing_keys {
+            keys = own;
+        }
+    }
+    let key =
+        |(id, key): (String, Value)| Some((id, key.get("key")?.as_str()?.to_owned(), key.get("expired_ts")?.as_i64()?));
+    Ok(keys.into_iter().filter_map(key).collect())
 }
 
 /// Reads one file; the error names a place in it and quotes nothing.

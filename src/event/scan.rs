@@ -82,6 +82,32 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether an array begins here.
+    pub(super) fn is_array(&self) -> bool {
+        self.peek() == Some(b'[')
+    }
+
+    /// Reads an array; `item` has to read each of its items.
+    pub(super) fn array(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
+        self.expect(b'[')?;
+        self.open(false)?;
+        if self.closes(b']') {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            self.space();
+            match self.next()? {
+                b',' => self.space(),
+                b']' => {
+                    self.depth -= 1;
+                    return Ok(());
+                }
+                _ => return Err(Fault::Grammar),
+            }
+        }
+    }
+
     /// Reads a value of whatever kind; its text.
     pub(super) fn value(&mut self) -> Result<&'a str, Fault> {
         let (start, outside) = (self.at, self.depth);

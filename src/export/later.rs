@@ -65,6 +65,7 @@ impl Export<'_, Later> {
         self.bans(selection).await?;
         self.power_levels().await?;
         self.erased().await?;
+        self.server_keys().await?;
         self.unplaced(selection).await
     }
 

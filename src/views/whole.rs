@@ -49,7 +49,7 @@ pub fn document_days(archive: &Archive, asked: &Asked<'_>, out: &mut dyn Write) 
 }
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Write) -> Result<(Tally, u64), Error> {
-    let mut options = Options { one_document: true, zone: asked.zone, ..Options::new(asked.show_redacted) };
+    let mut options = Options { one_document: true, ..Options::new(asked.show_redacted, asked.zone) };
     let mut memory = Memory::of_people(asked.room_id);
     let mut writer = Markdown::to(&mut *out);
     let (mut all, mut days) = (Tally::default(), 0);

@@ -167,6 +167,16 @@ create table un_partial_stated_event_stream (
     rejection_status_changed boolean not null
 );
 
+create table server_signature_keys (
+    server_name text,
+    key_id text,
+    from_server text,
+    ts_added_ms bigint,
+    verify_key bytea,
+    ts_valid_until_ms bigint,
+    constraint server_signature_keys_server_name_key_id_key unique (server_name, key_id)
+);
+
 create table erased_users (
     user_id text not null
 );

@@ -9,6 +9,7 @@ use std::sync::mpsc::SyncSender;
 
 use rustix::fs::OFlags;
 
+use super::super::chain::{Chain, Hashes, Head};
 use super::super::durable::sync_files;
 use super::super::{Error, Readers, Step, Steps, inside};
 use super::committed::{check, own};
@@ -35,6 +36,7 @@ pub(in crate::archive) struct Appending<'a> {
     /// Bytes written since `durable::write_out` was last asked to write them out.
     written: usize,
     writing_out: SyncSender<()>,
+    chain: Chain,
 }
 
 impl<'a> Appending<'a> {
@@ -42,10 +44,11 @@ impl<'a> Appending<'a> {
         archive: &'a Path,
         readers: Readers,
         writing_out: SyncSender<()>,
+        chain: Chain,
     ) -> Result<Self, Error> {
         let whole = File::open(archive).map_err(Error::io("open", archive))?;
         let (files, grown, gathered) = (Vec::new(), BTreeSet::new(), Vec::new());
-        Ok(Appending { archive, readers, room: None, files, grown, whole, gathered, written: 0, writing_out })
+        Ok(Appending { archive, readers, room: None, files, grown, whole, gathered, written: 0, writing_out, chain })
     }
 
     /// Appends lines to a file; without a committed length it is a new one.
@@ -77,8 +80,10 @@ impl<'a> Appending<'a> {
             }
         };
         let half = lines.len() / 2;
+        let (mut hashes, from) = (Hashes::default(), committed.unwrap_or(0));
         for (i, line) in lines.enumerate() {
             let mut rest = line.as_bytes();
+            hashes.add(rest);
             if step.hook.is_some() && i == half {
                 let begun = rest.split_off(..line.len() / 2).unwrap_or_default();
                 self.gathered.extend_from_slice(begun);
@@ -93,7 +98,7 @@ impl<'a> Appending<'a> {
         }
         self.write(&mut file, &path)?;
         self.files.push(path);
-        Ok(())
+        self.chain.add(relative, from, &hashes)
     }
 
     /// A room's directory, open: the files of one come one after the other.
@@ -127,8 +132,9 @@ impl<'a> Appending<'a> {
         Ok(())
     }
 
-    /// Returns when all that was appended is on the disk.
-    pub(in crate::archive) fn sync(self) -> Result<(), Error> {
-        sync_files(self.archive, &self.whole, &self.files, &self.grown)
+    /// Returns when all that was appended is on the disk; how far the chain goes then, if there was anything.
+    pub(in crate::archive) fn sync(self) -> Result<Option<Head>, Error> {
+        sync_files(self.archive, &self.whole, &self.files, &self.grown)?;
+        self.chain.end("appended")
     }
 }

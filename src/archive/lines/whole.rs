@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
+use super::super::chain::Hashes;
 use super::super::{Error, Readers, inside};
 use super::committed::own;
 
@@ -32,6 +33,8 @@ pub(in crate::archive) struct Line<'w> {
     pub(in crate::archive) start: u64,
     /// Without its newline; none: it is not UTF-8.
     pub(in crate::archive) text: Option<&'w str>,
+    /// The same, be it UTF-8 or not.
+    pub(in crate::archive) bytes: &'w [u8],
     /// It has no newline: the file was cut off, or is being written to.
     pub(in crate::archive) is_cut_off: bool,
 }
@@ -59,8 +62,8 @@ impl<'a> Whole<'a> {
         self.next += self.text.len() as u64;
         let text = self.text.strip_suffix(b"\n");
         let is_cut_off = text.is_none();
-        let text = std::str::from_utf8(text.unwrap_or(&self.text)).ok();
-        Ok(Some(Line { start, text, is_cut_off }))
+        let bytes = text.unwrap_or(&self.text);
+        Ok(Some(Line { start, text: std::str::from_utf8(bytes).ok(), bytes, is_cut_off }))
     }
 
     /// What is wrong with the line that was read last.
@@ -95,7 +98,7 @@ impl<'a> Whole<'a> {
 pub(in crate::archive) struct Anew {
     path: PathBuf,
     file: BufWriter<File>,
-    bytes: u64,
+    hashes: Hashes,
 }
 
 impl Anew {
@@ -103,21 +106,21 @@ impl Anew {
     pub(in crate::archive) fn make(archive: &Path, name: &str, readers: Readers) -> Result<Anew, Error> {
         let path = archive.join(name);
         let file = inside::create(archive, name, OFlags::WRONLY, readers).map_err(Error::io("make", &path))?;
-        Ok(Anew { path, file: BufWriter::new(file), bytes: 0 })
+        Ok(Anew { path, file: BufWriter::new(file), hashes: Hashes::default() })
     }
 
     /// Appends a line, given without its newline.
     pub(in crate::archive) fn append(&mut self, line: &str) -> Result<(), Error> {
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
-        self.bytes += line.len() as u64 + 1;
+        self.hashes.add(line.as_bytes());
         written.map_err(Error::io("write", &self.path))
     }
 
-    /// Returns when it is on the disk; its length.
-    pub(in crate::archive) fn sync(self) -> Result<u64, Error> {
+    /// Returns when it is on the disk; the hashes of its lines.
+    pub(in crate::archive) fn sync(self) -> Result<Hashes, Error> {
         let file = self.file.into_inner().map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
         file.sync_all().map_err(Error::io("sync", &self.path))?;
-        Ok(self.bytes)
+        Ok(self.hashes)
     }
 }
 

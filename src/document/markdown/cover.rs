@@ -6,14 +6,14 @@ use std::ops::Range;
 use super::super::page::Cover;
 use super::super::time::Zone;
 use super::page::{GENERATOR, front, times};
-use super::text::{code_cell, excerpt, inline};
+use super::text::{code_cell, excerpt, inline, inline_name};
 
 /// What a document about a whole room begins with.
 pub(crate) fn cover(of: &Cover<'_>) -> String {
     let Cover { title, zone, .. } = of;
     let mut cover = format!("---\n{}timezone: {zone}\ngenerator: {GENERATOR}\n---\n\n", front(of.room_id, title));
     let _ = write!(cover, "# {}\n\n| | |\n|---|---|\n| room | {} |\n", inline(&title.name), code_cell(of.room_id));
-    let aliases: Vec<String> = title.aliases.iter().map(|alias| inline(alias)).collect();
+    let aliases: Vec<String> = title.aliases.iter().map(|alias| inline_name(alias)).collect();
     let found = match (of.span, of.events) {
         (Some((first, last)), _) => format!("{} to {}", at(first, *zone), at(last, *zone)),
         (None, 0) if of.period.is_some() => "nothing: there are no events of this period".to_owned(),

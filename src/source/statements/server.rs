@@ -38,6 +38,14 @@ queries! {
     INDEXES("indexes") {
         IndexesRow { table_name: String, index_name: String, valid: bool, partial: bool, columns: Vec<String> }
     }
+    SERVER_KEYS("server_keys") {
+        ServerKeysRow {
+            server_name: Option<String>,
+            key_id: Option<String>,
+            verify_key: Option<Vec<u8>>,
+            ts_valid_until_ms: Option<i64>,
+        }
+    }
     SCHEMA_VERSION("schema_version") { version: i32 }
     BACKGROUND_UPDATES("background_updates") { update_name: String }
     SIZES("sizes") { SizesRow { table_name: String, rows: Option<i64>, bytes: i64, outliers: Option<f64> } }

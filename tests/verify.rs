@@ -1,0 +1,538 @@
+//! `verify`: what events of federating servers prove in every room version, and every kind of tampering, found and named.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::read::GzDecoder;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use synapse_export::archive::Step;
+
+use support::archive::TestArchive;
+use support::story::{EventRow, ROOM};
+use support::{Database, Shape, cluster};
+
+/// What verify found.
+#[derive(Debug)]
+struct Found {
+    code: Option<i32>,
+    json: Value,
+    stderr: String,
+}
+
+impl Found {
+    fn verdict(&self, verdict: &str) -> u64 {
+        self.json["verdicts"][verdict].as_u64().unwrap()
+    }
+
+    /// Nothing is off.
+    #[track_caller]
+    fn fine(self) -> Self {
+        assert_eq!((self.code, &self.json["off"]), (Some(0), &json!({})), "{self:#?}");
+        self
+    }
+
+    /// What is off has this kind, and is named so.
+    #[track_caller]
+    fn off(self, kind: &str, part: &str) -> Self {
+        assert_eq!(self.code, Some(3), "{self:#?}");
+        assert!(self.json["off"][kind].as_u64().is_some(), "{kind}: {self:#?}");
+        let named = self.json["named"].as_array().unwrap();
+        let is_named = |named: &Value| named["kind"] == kind && named["what"].as_str().unwrap().contains(part);
+        assert!(named.iter().any(is_named), "{kind} {part:?}: {self:#?}");
+        self
+    }
+}
+
+fn verify(archive: &Path, more: &[&str]) -> Found {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let output = command.env_clear().args(["verify", "--json", "--archive"]).arg(archive).args(more).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
+    Found { code: output.status.code(), json, stderr }
+}
+
+/// Events of three servers in rooms of every version, as Synapse has made them; how many of each verdict, and servers' keys.
+fn federation() -> (Database, BTreeMap<String, u64>, Value) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/signed.jsonl.gz");
+    let lines = BufReader::new(GzDecoder::new(fs::File::open(path).unwrap())).lines();
+    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let keys = lines.next().unwrap()["keys"].clone();
+    let database = cluster().database("verify", Shape::V1_163);
+    database.user("@alice:here.test");
+    let (mut expected, mut rooms) = (BTreeMap::new(), BTreeMap::new());
+    for (nth, event) in (1..).zip(lines) {
+        let text = |key: &str| event[key].as_str().unwrap().to_owned();
+        if rooms.insert(text("room_id"), ()).is_none() {
+            database.room(&text("room_id"), &text("version"));
+        }
+        let pdu: Value = serde_json::from_str(&text("json")).unwrap();
+        database.event(EventRow {
+            event_id: text("event_id"),
+            room_id: text("room_id"),
+            event_type: text("type"),
+            sender: pdu["sender"].as_str().unwrap().to_owned(),
+            ts: pdu["origin_server_ts"].as_i64(),
+            json: Some(text("json")),
+            ..EventRow::at(nth)
+        });
+        *expected.entry(text("verdict")).or_default() += 1;
+    }
+    for server in ["there.test", "there.test:8448"] {
+        for (id, key) in keys[server].as_object().unwrap() {
+            let key = key.as_str().unwrap();
+            database.execute(&format!(
+                "insert into server_signature_keys (server_name, key_id, verify_key, ts_valid_until_ms)
+                 values ('{server}', '{id}', decode('{key}=', 'base64'), 1900000000000)"
+            ));
+        }
+    }
+    (database, expected, keys)
+}
+
+/// A saved answer of the key API of `here.test`.
+fn answer(keys: &Value, directory: &Path) -> PathBuf {
+    let of: serde_json::Map<String, Value> =
+        keys["here.test"].as_object().unwrap().iter().map(|(id, key)| (id.clone(), json!({"key": key}))).collect();
+    let path = directory.join("server-keys.json");
+    let answer = json!({"server_name": "here.test", "verify_keys": of, "old_verify_keys": {}, "valid_until_ts": 1});
+    fs::write(&path, answer.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn events_of_federating_servers_prove_themselves_in_every_room_version() {
+    let (database, expected, keys) = federation();
+    let (archive, other) = (TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    let all: u64 = expected.values().sum();
+
+    let without = verify(archive.path(), &[]).fine();
+    assert_eq!(without.verdict("altered") + without.verdict("bad_signature") + without.verdict("erased"), 0);
+    assert!(without.verdict("no_key") > all / 4 && without.verdict("authentic") > all / 3, "{without:#?}");
+    let missing = without.json["keys"].as_array().unwrap();
+    assert!(
+        missing.iter().all(|key| key["server"] == "here.test" && key["key_id"] == "ed25519:a_here"),
+        "{without:#?}"
+    );
+    assert_eq!(missing[0]["events"], without.json["verdicts"]["no_key"]);
+
+    let file = answer(&keys, other.path());
+    let given = ["--server-keys", file.to_str().unwrap()];
+    for more in [&given[..], &[], &["--threads", "1"]] {
+        let found = verify(archive.path(), more).fine();
+        let verdicts = ["authentic", "redacted"].map(|verdict| found.verdict(verdict));
+        assert_eq!(verdicts, [expected["authentic"], expected["redacted"]], "{more:?} {found:#?}");
+        assert_eq!((found.json["lines"].as_u64(), &found.json["keys"]), (Some(all), &json!([])), "{more:?}");
+        assert_eq!(found.json["chain"]["unchained_lines"], 0);
+    }
+    assert_eq!(archive.one("select sum(authentic) from judged"), expected["authentic"].to_string());
+
+    // the keys outlive the catalog
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    archive.export(&database);
+    let found = verify(archive.path(), &[]).fine();
+    assert_eq!(found.verdict("authentic"), expected["authentic"]);
+    assert_eq!((&found.json["chain"]["unchained_lines"], &found.json["chain"]["begun"]), (&json!(0), &json!(0)));
+
+    // another server's are not taken for its own
+    let text = fs::read_to_string(&file).unwrap().replace("here.test", "there.test");
+    fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let ended = command.args(["verify", "--archive"]).arg(archive.path()).args(given).output().unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+}
+
+#[test]
+fn what_real_servers_stored_is_nowhere_altered() {
+    for (version, shape) in [("1.60.0", Shape::V1_60), ("1.90.0", Shape::V1_90), ("1.113.0", Shape::V1_90)] {
+        let database = cluster().database("server", shape);
+        database.load_server(version);
+        let archive = TestArchive::new();
+        archive.export(&database);
+        let found = verify(archive.path(), &[]).fine();
+        let lines = found.json["lines"].as_u64().unwrap();
+        println!("{version}: {}", found.json["verdicts"]);
+        // their own keys are not known, and a few texts cannot be read
+        assert!(found.verdict("no_key") > lines * 9 / 10, "{found:#?}");
+        assert_eq!(found.verdict("no_key") + found.verdict("not_decided"), lines, "{found:#?}");
+    }
+}
+
+#[test]
+fn what_was_erased_here_is_erased_by_its_tombstone_alone() {
+    let (database, expected, keys) = federation();
+    let (archive, other) = (TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    let seal = other.path().join("seal.txt");
+    let seal = seal.to_str().unwrap();
+    let file = answer(&keys, other.path());
+    verify(archive.path(), &["--server-keys", file.to_str().unwrap(), "--seal", seal]).fine();
+    let sql =
+        "select event_id from event where type = 'm.room.message' and not censored order by event_id limit 1 offset ";
+    let [pruned, whole, faked] = [0, 1, 2].map(|nth| archive.one(&format!("{sql}{nth}")));
+    let erase = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        let output = command.args(["erase", "--yes", "--archive"]).arg(archive.path()).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    erase(&["--event", &pruned]);
+    erase(&["--event", &whole, "--whole"]);
+    let found = verify(archive.path(), &[]).fine();
+    assert_eq!((found.verdict("erased"), found.verdict("authentic")), (1, expected["authentic"] - 2), "{found:#?}");
+    assert_eq!(found.json["chain"]["unchained_lines"], 0);
+    // the files that were written anew since are named
+    let found = verify(archive.path(), &["--against", seal]);
+    assert_eq!((found.code, &found.json["sealed"]), (Some(3), &json!(true)), "{found:#?}");
+    let rewritten = found.json["rewritten"].as_array().unwrap().len();
+    assert!((1..=2).contains(&rewritten), "{found:#?}");
+    let found = verify(archive.path(), &["--server", "--database", &database.dsn()]).fine();
+    assert_eq!(
+        ["erased", "missing", "differs", "purged"].map(|key| found.json["server"][key].as_u64()),
+        [Some(1), Some(0), Some(0), Some(0)]
+    );
+
+    // a line that says that it was erased, and has no tombstone
+    let path = archive.path().join(archive.one(&format!("select path from event where event_id = '{faked}'")));
+    change(&path, |lines| {
+        let line = lines.iter_mut().find(|line| line.contains(&faked)).unwrap();
+        *line =
+            line.replacen("\"synapse\":{", "\"synapse\":{\"erased\":\"pruned\",", 1).replacen("m.text", "m.emot", 1);
+    });
+    let found = verify(archive.path(), &[]).off("event", &faked);
+    assert_eq!(found.verdict("erased"), 1, "{found:#?}");
+}
+
+/// A server with a few days of a room.
+fn server() -> Database {
+    let database = cluster().database("verify", Shape::V1_163);
+    database.user("@alice:here.test");
+    // a version that nobody knows: these events have no proof of their own
+    database.room(ROOM, "org.example.none");
+    for day in 0..3 {
+        for n in 1..=4 {
+            let row = EventRow::message(10 * day + n, &format!("message {n} of day {day}"));
+            database.event(EventRow { ts: row.ts.map(|ts| ts + day * 86_400_000), ..row });
+        }
+    }
+    database
+}
+
+const DAYS: [&str; 3] = ["2026-11-22", "2026-11-23", "2026-11-24"];
+
+fn path_of(archive: &TestArchive, day: usize) -> PathBuf {
+    archive.path().join(format!("rooms/room@here.test/{}.jsonl", DAYS[day]))
+}
+
+fn change(path: &Path, change: impl FnOnce(&mut Vec<String>)) {
+    let mut lines: Vec<String> = fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect();
+    change(&mut lines);
+    fs::write(path, lines.iter().fold(String::new(), |text, line| text + line + "\n")).unwrap();
+}
+
+#[test]
+fn tampering_of_every_kind_is_found_and_named() {
+    let database = server();
+    type Deed = fn(&TestArchive);
+    let deeds: [(&str, &str, &str, Deed); 13] = [
+        ("a byte", "hash", "2026-11-22.jsonl are not the", |archive| {
+            change(&path_of(archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
+        }),
+        ("two lines of a file in another order", "row", "line 1 of", |archive| {
+            change(&path_of(archive, 0), |lines| lines.swap(0, 3));
+        }),
+        ("two lines swapped between files", "elsewhere", "$12, belongs to another file", |archive| {
+            let line = |day| fs::read_to_string(path_of(archive, day)).unwrap().lines().nth(1).unwrap().to_owned();
+            let [one, other] = [line(0), line(1)];
+            change(&path_of(archive, 0), |lines| lines[1] = other);
+            change(&path_of(archive, 1), |lines| lines[1] = one);
+        }),
+        ("a line removed", "file", "2026-11-23.jsonl has", |archive| {
+            change(&path_of(archive, 1), |lines| drop(lines.remove(1)));
+        }),
+        ("a line doubled", "file", "is longer than", |archive| {
+            change(&path_of(archive, 1), |lines| lines.insert(1, lines[0].clone()));
+        }),
+        ("a line moved to another day", "elsewhere", "belongs to another file", |archive| {
+            let mut moved = String::new();
+            change(&path_of(archive, 0), |lines| moved = lines.remove(0));
+            change(&path_of(archive, 2), |lines| lines.insert(0, moved));
+        }),
+        ("a file gone", "file", "2026-11-24.jsonl is gone", |archive| fs::remove_file(path_of(archive, 2)).unwrap()),
+        ("a file more", "file", "is in no catalog", |archive| {
+            fs::copy(path_of(archive, 2), path_of(archive, 2).with_file_name("2026-11-25.jsonl")).unwrap();
+        }),
+        ("no JSON", "unreadable", "line 3 of", |archive| {
+            change(&path_of(archive, 0), |lines| lines[2] = "x".repeat(lines[2].len()));
+        }),
+        ("a row of the catalog gone", "row", "line 2 of", |archive| {
+            catalog(archive, "delete from line where event_id = '$2'");
+        }),
+        ("a row of the catalog elsewhere", "row", "the event $3 has no line at byte", |archive| {
+            catalog(archive, "update line set start = start + 1 where event_id = '$3'");
+        }),
+        ("a commit of the chain changed", "chain", "is not linked to the one before", |archive| {
+            change(&archive.path().join("chain.jsonl"), |lines| lines[1] = lines[1].replacen(",0,", ",1,", 1));
+        }),
+        ("the chain gone", "chain", "has lost its chain.jsonl", |archive| {
+            fs::remove_file(archive.path().join("chain.jsonl")).unwrap();
+        }),
+    ];
+    for (nth, (what, kind, part, deed)) in (1_000..).zip(deeds) {
+        let archive = TestArchive::new();
+        archive.export(&database);
+        archive.render();
+        // two commits
+        archive.reset();
+        database.event(EventRow { ts: Some(1_795_348_800_000), ..EventRow::message(nth, "late") });
+        archive.export(&database);
+        verify(archive.path(), &[]).fine();
+        deed(&archive);
+        println!("{what}");
+        let found = verify(archive.path(), &["--threads", "2"]).off(kind, part);
+        let again = verify(archive.path(), &["--quick"]);
+        // the verification itself has begun a chain that was lost anew, which is told for good
+        let is_told = again.code == Some(3) || again.json["chain"]["begun"] == 1;
+        assert!(is_told, "{what}: {found:#?} {again:#?}");
+    }
+}
+
+fn catalog(archive: &TestArchive, sql: &str) {
+    assert_eq!(Connection::open(archive.path().join("catalog.sqlite")).unwrap().execute(sql, []).unwrap(), 1);
+}
+
+#[test]
+fn a_key_that_was_replaced_makes_signatures_bad() {
+    let (database, _, keys) = federation();
+    let (archive, other) = (TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    verify(archive.path(), &["--server-keys", answer(&keys, other.path()).to_str().unwrap()]).fine();
+    let another = keys["here.test"]["ed25519:a_here"].as_str().unwrap();
+    catalog(&archive, &format!("update server_key set verify_key = '{another}' where server_name = 'there.test'"));
+    let found =
+        verify(archive.path(), &[]).off("event", "the signature of there.test, key ed25519:a_there, does not hold");
+    assert!(found.verdict("bad_signature") > 50 && found.verdict("altered") == 0, "{found:#?}");
+}
+
+#[test]
+fn a_change_of_what_was_said_is_named_with_its_event_though_the_chain_was_forged_too() {
+    let (database, _, keys) = federation();
+    let (archive, other) = (TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    verify(archive.path(), &["--server-keys", answer(&keys, other.path()).to_str().unwrap()]).fine();
+    let (path, event_id) = {
+        let sql = "select path || ' ' || event_id from event where type = 'm.room.message' and not censored limit 1";
+        let found = archive.one(sql);
+        let (path, event_id) = found.split_once(' ').unwrap();
+        (archive.path().join(path), event_id.to_owned())
+    };
+    change(&path, |lines| {
+        let line = lines.iter_mut().find(|line| line.contains(&event_id)).unwrap();
+        *line = line.replacen("m.text", "m.emot", 1);
+    });
+    // who may write to all of it makes chain, catalog and state anew
+    for name in ["chain.jsonl", "catalog.sqlite", "state.jsonl"] {
+        fs::remove_file(archive.path().join(name)).unwrap();
+    }
+    archive.export(&database);
+    let found = verify(archive.path(), &[]).off("event", &event_id);
+    assert_eq!(found.verdict("altered"), 1, "{found:#?}");
+}
+
+#[test]
+fn a_seal_tells_whether_all_is_there_still() {
+    let (database, archive, other) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    let seal = other.path().join("seal.txt");
+    let seal = seal.to_str().unwrap();
+    verify(archive.path(), &["--seal", seal]).fine();
+    let text = fs::read_to_string(seal).unwrap();
+    assert!(text.starts_with("synapse-export seal 1\n") && text.contains("\nlines 12\n"), "{text}");
+    assert_eq!(verify(archive.path(), &["--against", seal]).fine().json["sealed"], true);
+
+    // what comes later, also for a day that was sealed, changes nothing
+    database.event(EventRow::message(100, "later"));
+    database.event(EventRow::message(-7, "earlier"));
+    archive.export(&database);
+    let found = verify(archive.path(), &["--against", seal]).fine();
+    assert_eq!((&found.json["sealed"], &found.json["lines"]), (&json!(true), &json!(14)));
+
+    // a catalog that is made anew goes on with the chain
+    fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    archive.export(&database);
+    assert_eq!(verify(archive.path(), &["--against", seal]).fine().json["sealed"], true);
+
+    // a line that is changed, with all else made anew to fit it, does not hold against the seal
+    change(&path_of(&archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
+    verify(archive.path(), &["--against", seal]).off("hash", "2026-11-22.jsonl");
+    for name in ["chain.jsonl", "catalog.sqlite", "state.jsonl"] {
+        fs::remove_file(archive.path().join(name)).unwrap();
+    }
+    archive.export(&database);
+    // as there is no event's own proof in this archive
+    let found = verify(archive.path(), &["--against", seal]);
+    assert_eq!(
+        (found.code, &found.json["sealed"], &found.json["off"]),
+        (Some(3), &json!(false), &json!({})),
+        "{found:#?}"
+    );
+    assert_eq!(found.json["chain"]["unchained_lines"], 14);
+}
+
+#[test]
+fn a_chain_made_anew_says_so_and_what_it_lacks_is_taken_in() {
+    let (database, archive) = (server(), TestArchive::new());
+    archive.export(&database);
+    for name in ["chain.jsonl", "catalog.sqlite", "state.jsonl"] {
+        fs::remove_file(archive.path().join(name)).unwrap();
+    }
+    database.event(EventRow::message(100, "later"));
+    archive.export(&database);
+    let found = verify(archive.path(), &["--quick"]).fine();
+    assert_eq!(found.json["chain"]["unchained_lines"], 12, "{found:#?}");
+    let chain = fs::read_to_string(archive.path().join("chain.jsonl")).unwrap();
+    assert!(chain.starts_with(r#"{"at":"#) && chain.lines().next().unwrap().contains(r#""kind":"begun""#), "{chain}");
+    assert!(chain.ends_with("}\n") && chain.lines().last().unwrap().contains(r#""kind":"found""#), "{chain}");
+    assert_eq!(verify(archive.path(), &["--quick"]).fine().json["chain"]["unchained_lines"], 0);
+
+    // one that is lost alone, and one that is cut off: what is there afterwards is not linked to what was
+    let head = archive.one("select head from chain");
+    fs::remove_file(archive.path().join("chain.jsonl")).unwrap();
+    database.event(EventRow::message(101, "later yet"));
+    archive.export(&database);
+    let found = verify(archive.path(), &[]).fine();
+    assert_eq!(found.json["chain"]["unchained_lines"], 13, "{found:#?}");
+    let chain = fs::read_to_string(archive.path().join("chain.jsonl")).unwrap();
+    assert!(chain.lines().next().unwrap().contains(&head), "it says what it does not follow: {chain}");
+}
+
+#[test]
+fn whatever_step_is_the_last_the_chain_is_that_of_the_lines() {
+    let database = server();
+    for at in 1.. {
+        let archive = TestArchive::new();
+        let mut count = 0;
+        let ended = archive.export_hooked(
+            &database,
+            Box::new(move |_: Step| {
+                count += 1;
+                if count == at { Err(std::io::Error::other("gone")) } else { Ok(()) }
+            }),
+        );
+        archive.export(&database);
+        let found = verify(archive.path(), &[]).fine();
+        assert_eq!(
+            (&found.json["lines"], &found.json["chain"]["unchained_lines"], &found.json["chain"]["begun"]),
+            (&json!(12), &json!(0), &json!(0)),
+            "at step {at}: {found:#?}"
+        );
+        if ended.is_ok() {
+            assert!(at > 10, "only {at} steps");
+            break;
+        }
+    }
+}
+
+#[test]
+fn what_the_server_has_is_archived_or_left_out_for_a_reason_that_is_named() {
+    let (database, _, _) = federation();
+    database.room(ROOM, "10");
+    database.room("!left:here.test", "10");
+    let in_room = |room_id: &str, row: EventRow| EventRow { room_id: room_id.to_owned(), ..row };
+    let later = |row: EventRow| EventRow { received_ts: Some(1_795_348_800_000 + 3 * 86_400_000), ..row };
+    // of rooms of version 10, in which made-up events are altered; what is said of these is another test's
+    database.event(in_room(ROOM, EventRow::message(2_000, "a")));
+    database.event(EventRow { outlier: true, sender: "@far:there.test".to_owned(), ..EventRow::message(2_001, "b") });
+    database.event(in_room("!left:here.test", EventRow::message(2_002, "c")));
+    database.event(EventRow::message(2_010, "d"));
+    database.event(later(EventRow::message(2_020, "d")));
+    let archive = TestArchive::new();
+    let selection = synapse_export::archive::Selection {
+        exclude: ["!left:here.test".to_owned()].into(),
+        ..synapse_export::archive::Selection::default()
+    };
+    archive.export_rooms(&database, &selection);
+    archive.export(&database);
+    let dsn = database.dsn();
+    let compare = |more: &[&str]| {
+        let found = verify(archive.path(), &[&["--server", "--database", &dsn], more].concat());
+        let server = found.json["server"].clone();
+        (found, move |key: &str| server[key].as_u64().unwrap_or_else(|| panic!("{key}: {server:#}")))
+    };
+    let (_, told) = compare(&[]);
+    let lines: u64 = archive.one("select count(*) from event").parse().unwrap();
+    assert_eq!(["archived", "left_out", "outliers", "missing", "to_come"].map(told), [lines, 1, 1, 0, 0]);
+
+    // new, late, purged, pruned, and with another text
+    database.event(later(EventRow::message(2_021, "e")));
+    database.event(EventRow::message(2_005, "f"));
+    let event_of = |nth: usize| {
+        archive.one(&format!("select event_id from event where type = 'm.room.message' and not censored and room_id like '!1%' order by event_id limit 1 offset {nth}"))
+    };
+    let [purged, pruned, other] = [0, 1, 2].map(event_of);
+    for table in ["events", "event_json"] {
+        database.execute(&format!("delete from {table} where event_id = '{purged}'"));
+    }
+    let json = |event_id: &str| -> Value {
+        serde_json::from_str(
+            &database.query_one_text(&format!("select json from event_json where event_id = '{event_id}'")),
+        )
+        .unwrap()
+    };
+    let store = |event_id: &str, json: &Value| {
+        database.execute(&format!("update event_json set json = $json${json}$json$ where event_id = '{event_id}'"));
+    };
+    let mut pdu = json(&pruned);
+    pdu["content"] = json!({});
+    for key in ["custom", "redacts", "unsigned", "prev_state", "membership"] {
+        pdu.as_object_mut().unwrap().remove(key);
+    }
+    store(&pruned, &pdu);
+    let mut pdu = json(&other);
+    pdu["unsigned"] = json!({"more": "of it"});
+    store(&other, &pdu);
+    let (found, told) = compare(&[]);
+    let keys = ["archived", "missing", "to_come", "purged", "pruned", "differs"];
+    assert_eq!(keys.map(&told), [lines - 1, 1, 1, 1, 1, 1], "{found:#?}");
+    let found = found.off("missing", "$2005");
+    assert_eq!(found.json["server"]["rooms"][ROOM]["missing"], 1, "{found:#?}");
+
+    // a room alone
+    let (_, told) = compare(&["--room", ROOM]);
+    assert_eq!(["archived", "missing", "purged"].map(told), [3, 1, 0]);
+
+    // another server's database is refused
+    let another = server();
+    another.execute("update users set name = '@alice:elsewhere.test'");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let ended =
+        command.args(["verify", "--server", "--database", &another.dsn(), "--archive"]).arg(archive.path()).output();
+    let ended = ended.unwrap();
+    assert!(
+        ended.status.code() == Some(1)
+            && String::from_utf8_lossy(&ended.stderr).contains("each server has its own archive")
+    );
+}
+
+#[test]
+fn some_days_or_a_room_can_be_verified_alone_and_who_may_only_read_it_is_told_all_the_same() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.room("!other:here.test", "org.example.none");
+    database.event(EventRow { room_id: "!other:here.test".to_owned(), ..EventRow::message(500, "elsewhere") });
+    archive.export(&database);
+    let lines = |more: &[&str]| verify(archive.path(), more).fine().json["lines"].as_u64().unwrap();
+    assert_eq!(lines(&[]), 13);
+    assert_eq!(lines(&["--room", ROOM]), 12);
+    assert_eq!(lines(&["--since", "2026-11-23"]), 8);
+    assert_eq!(lines(&["--since", "2026-11-24", "--room", ROOM, "--quick"]), 4);
+    // beside an export: another process holds the lock
+    let held = synapse_export::archive::Archive::open(archive.path(), None).unwrap();
+    let found = verify(archive.path(), &[]).fine();
+    assert!(found.json["remembered"] == false && found.stderr.contains("not remembered"), "{found:#?}");
+    drop(held);
+}
