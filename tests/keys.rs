@@ -107,11 +107,11 @@ impl Lab {
     fn run<A: AsRef<str>>(&self, arguments: &[A]) -> Ended {
         let database = self.synapse.dsn();
         let arguments = arguments.iter().map(AsRef::as_ref).chain(["--database", &database]);
-        self.run_alone(&arguments.collect::<Vec<_>>())
+        Lab::run_alone(&arguments.collect::<Vec<_>>())
     }
 
     /// The same without naming a database.
-    fn run_alone<A: AsRef<str>>(&self, arguments: &[A]) -> Ended {
+    fn run_alone<A: AsRef<str>>(arguments: &[A]) -> Ended {
         let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
         command.env_clear().timeout(Duration::from_secs(300)).args(arguments.iter().map(AsRef::as_ref));
         let output = command.output().unwrap();

@@ -226,7 +226,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, proof, encryption, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, encryption, proof, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,

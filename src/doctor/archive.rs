@@ -190,13 +190,13 @@ impl ArchiveState {
         }
         self.findings.extend(erasing(catalog, held)?);
         self.findings.push(transcripts(directory, catalog, held)?);
-        self.findings.extend(keys(catalog)?);
         match Catalog::decrypted_numbers_in(directory) {
             Ok(None) if catalog.decrypts_with()?.is_none() => {}
             Ok(None) => self.findings.push(Finding::fine("encrypted events", "the next export decrypts what it can")),
             Ok(Some(numbers)) => self.findings.push(Finding::fine("encrypted events", numbers.to_string())),
             Err(error) => self.findings.push(Finding::error("encrypted events", chain(&error))),
         }
+        self.findings.extend(keys(catalog)?);
         Ok(())
     }
 

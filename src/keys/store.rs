@@ -111,10 +111,10 @@ impl Sources {
         } else {
             "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
         };
-        let sessions = format!("{SESSIONS} {forwarded} {FROM_STORE}");
         let all = format!(
             "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded} from crypto_megolm_inbound_session"
         );
+        let sessions = format!("{SESSIONS} {forwarded} {FROM_STORE}");
         connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
         self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, all, keys }));

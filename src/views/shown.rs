@@ -37,10 +37,10 @@ const LOOKED_AT: usize = 100;
 pub(crate) struct Shown {
     pub(crate) found: Found,
     pub(crate) text: Text,
-    /// What it proves of itself, and why no more; none: its line cannot be read.
-    pub(crate) proof: Option<(Verdict, Option<Why>)>,
     /// How it was encrypted, as far as that was found out.
     pub(crate) encryption: Option<Encryption>,
+    /// What it proves of itself, and why no more; none: its line cannot be read.
+    pub(crate) proof: Option<(Verdict, Option<Why>)>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -95,9 +95,9 @@ impl Shown {
     ) -> Result<Option<Shown>, Error> {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
-        let proof = line.as_deref().map_or(Ok(None), |line| reader.proof(line, &found.event.day))?;
         found.event = found.event.decrypted(reader)?;
         let encryption = reader.encryption(event_id)?;
+        let proof = line.as_deref().map_or(Ok(None), |line| reader.proof(line, &found.event.day))?;
         let text = match line {
             Err(why) => Text::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
@@ -111,7 +111,7 @@ impl Shown {
         };
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
-        Ok(Some(Shown { found, text, proof, encryption, told_with, redaction, edits, reactions }))
+        Ok(Some(Shown { found, text, encryption, proof, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -138,7 +138,7 @@ impl Shown {
         options: &Options,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, proof, encryption, told_with, .. } = self;
+        let Shown { found, text, encryption, proof, told_with, .. } = self;
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
@@ -165,11 +165,11 @@ impl Shown {
         let span = format!(", {length} bytes from byte {start} on");
         lines.push(vec![Span::words("line: "), code(path), Span::Words(span.into())]);
         lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
+        lines.extend(encryption.iter().map(encrypted));
         lines.extend(proof.iter().map(|(verdict, why)| {
             let why = why.iter().flat_map(|why| [Span::words(": "), Span::Text(why.to_string())]);
             [Span::words("proof: "), Span::words(verdict.name())].into_iter().chain(why).collect()
         }));
-        lines.extend(encryption.iter().map(encrypted));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
             let by = match event.redacted_by.as_deref() {

@@ -1,6 +1,7 @@
 //! `export --decrypt`: what an archive keeps of encrypted events, and what transcripts, search and show make of it.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -8,6 +9,9 @@ use serde_json::Value;
 
 use super::room::reason;
 use super::{ALICE, BOB, Ended, Lab, ROOMS, options, truth};
+
+/// Why an event cannot be read, and its type and content, if it was decrypted.
+type Kept = (Option<String>, Option<(String, Value)>);
 
 /// An archive of the lab.
 struct Archive<'l> {
@@ -22,12 +26,12 @@ impl<'l> Archive<'l> {
 
     fn run(&self, verb: &str, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
-        self.lab.run_alone(&[&[verb, "--archive", &directory], more].concat())
+        Lab::run_alone(&[&[verb, "--archive", &directory], more].concat())
     }
 
     fn run_of(&self, command: &str, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
-        self.lab.run_alone(&[&[command], more, &["--archive", &directory]].concat())
+        Lab::run_alone(&[&[command], more, &["--archive", &directory]].concat())
     }
 
     #[track_caller]
@@ -48,7 +52,7 @@ impl<'l> Archive<'l> {
     }
 
     /// What is kept of each event: what it says, or why it cannot be read.
-    fn kept(&self) -> BTreeMap<String, (Option<String>, Option<(String, Value)>)> {
+    fn kept(&self) -> BTreeMap<String, Kept> {
         let connection = self.decrypted();
         let sql = "select event_id, reason, plaintext.type, content from event left join plaintext using (event)";
         let mut statement = connection.prepare(sql).unwrap();
@@ -91,15 +95,14 @@ impl<'l> Archive<'l> {
         for (event_id, truth) in truth() {
             let label = &truth["label"];
             let (reason_kept, said) = &kept[&event_id];
-            match truth["undecryptable"].as_str() {
-                Some(expected) => assert_eq!(reason_kept.as_deref(), Some(reason(expected)), "{label}"),
-                None => {
-                    let (kind, content) = said.as_ref().unwrap();
-                    assert_eq!((reason_kept, kind), (&None, &truth["type"].as_str().unwrap().to_owned()), "{label}");
-                    assert_eq!(content, &truth["content"], "{label}");
-                    readable += 1;
-                }
+            if let Some(expected) = truth["undecryptable"].as_str() {
+                assert_eq!(reason_kept.as_deref(), Some(reason(expected)), "{label}");
+                continue;
             }
+            let (kind, content) = said.as_ref().unwrap();
+            assert_eq!((reason_kept, kind), (&None, &truth["type"].as_str().unwrap().to_owned()), "{label}");
+            assert_eq!(content, &truth["content"], "{label}");
+            readable += 1;
         }
         readable
     }
@@ -116,6 +119,13 @@ fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
         }
         assert_eq!(text.len(), other[&path].len(), "{}", path.display());
     }
+}
+
+/// Every file below a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries = entries.filter(|path| !path.is_symlink());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 fn all(lab: &Lab) -> [Vec<String>; 4] {
@@ -319,21 +329,15 @@ fn without_decrypt_nothing_that_is_decrypted_is_on_the_disk_and_with_it_in_no_ca
         let bytes = std::fs::read(path).unwrap();
         texts.iter().find(|text| memchr::memmem::find(&bytes, text.as_bytes()).is_some()).cloned()
     };
-    fn files(directory: &Path) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-        let entries = entries.filter(|path| !path.is_symlink());
-        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-    }
     for file in files(&plain.directory) {
         assert_eq!(holds(&file, &bodies), None, "{}", file.display());
     }
     for file in files(&archive.directory) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(holds(&file, &secrets), None, "{name}");
-        let may_tell = name == "decrypted.sqlite" || name.ends_with(".md");
+        let may_tell = name == "decrypted.sqlite" || file.extension().is_some_and(|it| it == "md");
         assert!(may_tell || holds(&file, &bodies).is_none(), "{name}");
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(archive.directory.join("decrypted.sqlite")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

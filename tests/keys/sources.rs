@@ -1,5 +1,7 @@
 //! Sources of keys: what opens each, and what is said when nothing does.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::Value;
 
 use super::{ALICE, BOB, Lab, ROOMS, options};
@@ -169,7 +171,6 @@ fn sessions_that_are_imported_open_what_their_sources_open() {
     assert!(!ended.stderr.contains("sesame") && ended.stdout.is_empty(), "{ended:#?}");
     let text = std::fs::read_to_string(&store).unwrap();
     assert!(text.starts_with("-----BEGIN MEGOLM SESSION DATA-----\n") && !text.contains("session_key"));
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(std::fs::metadata(&store).unwrap().permissions().mode() & 0o777, 0o600);
     let readable = |sources: &[&str]| {
         let lines = lab.decrypted(sources);

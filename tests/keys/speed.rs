@@ -60,7 +60,7 @@ fn the_first_decryption() {
         };
         assert!(ended.success());
         let seconds = began.elapsed().as_secs_f64();
-        println!("{what}: {seconds:.1} s, {:.1} s of CPU, {} MB at its peak", busy as f64 / 100.0, peak / 1024);
+        println!("{what}: {seconds:.1} s, {}.{:02} s of CPU, {} MB at its peak", busy / 100, busy % 100, peak / 1024);
     };
     run("lines", &["--no-search"]);
     let keys = ["--decrypt", "--backup-user", USER, "--recovery-key-file", &recovery];

@@ -213,6 +213,7 @@ impl Archive {
             let Archive { directory, catalog, .. } = self;
             let writing = catalog.write()?;
             let (mut stale, mut count, mut fresh) = (Stale::default(), 0, BTreeMap::new());
+            let mut plaintexts = Vec::new();
             while let Some(&file) = files.peek().filter(|_| count < AT_ONCE) {
                 let Some(place) = Place::next(&writing.0, file, last)? else {
                     (last, _) = (0, files.next());
@@ -238,6 +239,9 @@ impl Archive {
                 if how >= Erased::Pruned && is_fresh {
                     stale.redacted(&old.room_id, &old.event_id, &writing)?;
                 }
+                if how >= Erased::Pruned {
+                    plaintexts.push(old.event_id);
+                }
                 if left.last() != Some(&file) {
                     left.push(file);
                     buried.files += 1;
@@ -249,6 +253,7 @@ impl Archive {
                 writing.set(ERASING, true)?;
             }
             writing.commit()?;
+            self.erase_plaintexts(&plaintexts)?;
         }
         Ok(left)
     }

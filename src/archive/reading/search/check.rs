@@ -380,8 +380,7 @@ impl<'r> Checker<'r> {
               where r.relates_to_key = ",
             key!("?1"),
             "   and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = 'm.replace')
-                and line.sender is ?3 and line.state_key is null
-                and ",
+                and line.sender is ?3 and line.state_key is null and ",
             redacted_by!(),
             " is null and not line.rejected and not line.soft_failed
               order by line.origin_server_ts desc, line.event_id desc"
