@@ -60,7 +60,9 @@ pub(crate) fn state(archive: &Path) -> State {
             .query_map([], |row| (0..columns.len()).map(|at| row.get::<_, Value>(at)).collect::<Result<Vec<_>, _>>());
         let mut rows: Vec<String> = rows.unwrap().map(|row| format!("{:?}", row.unwrap())).collect();
         rows.sort();
-        state.insert(format!("catalog.sqlite {table}"), rows.join("\n"));
+        if table != "chain" {
+            state.insert(format!("catalog.sqlite {table}"), rows.join("\n"));
+        }
     }
     let indexes = column(&catalog, "select name from sqlite_schema where type = 'index' order by name");
     state.insert("catalog.sqlite indexes".to_owned(), indexes.join("\n"));
@@ -76,7 +78,9 @@ pub(crate) fn files(archive: &Path) -> State {
         let Ok(entries) = fs::read_dir(&directory) else { continue };
         for path in entries.map(|entry| entry.unwrap().path()) {
             let name = path.strip_prefix(archive).unwrap().to_str().unwrap().to_owned();
-            if name.starts_with(".lock") {
+            if name == "chain.jsonl" {
+                // it says which commit has added what, and when: `verify` holds it against the lines
+            } else if name.starts_with(".lock") {
                 // there for the time of a run, or of no meaning to the next
             } else if path.is_symlink() {
                 state.insert(name, fs::read_link(&path).unwrap().display().to_string());
@@ -160,7 +164,7 @@ fn told(file: &[u8]) -> String {
             let all: Vec<[i64; 3]> = serde_json::from_str(ranges.as_str().unwrap()).unwrap();
             *ranges = format!("{:?}", all.iter().map(|[first, last, _]| (first, last)).collect::<Vec<_>>()).into();
         }
-        if kind != "run" {
+        if kind != "run" && kind != "chain" {
             let key = format!("{kind} {}", Value::Object(key));
             begun.push((key, forgotten.is_none().then(|| Value::Object(record).to_string())));
         }
