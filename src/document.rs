@@ -7,7 +7,7 @@ pub(crate) mod beacon;
 pub mod block;
 pub(crate) mod call;
 pub(crate) mod fold;
-pub mod html;
+pub mod formatted;
 pub mod line;
 pub mod markdown;
 pub mod message;

@@ -1,6 +1,6 @@
 //! What strangers write, as markdown.
 
-use synapse_export::document::html;
+use synapse_export::document::formatted;
 use synapse_export::document::markdown::{block, excerpt, inline, yaml};
 
 use super::oracles::{check_block, check_code, check_frame, check_inline, check_link, check_message};
@@ -20,7 +20,7 @@ pub(super) fn check(data: &[u8]) {
 }
 
 fn check_content(content: &str, name: &str) -> Result<(), String> {
-    if let Some(markdown) = html::from_html(content) {
+    if let Some(markdown) = formatted::from_html(content) {
         check_frame(&markdown)?;
     }
     let parts = serde_json::Value::from(content);

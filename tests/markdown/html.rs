@@ -1,7 +1,7 @@
 //! Matrix HTML: any tree says its text and no more than its marks; any text at all does no harm.
 
 use proptest::prelude::*;
-use synapse_export::document::html::from_html;
+use synapse_export::document::formatted::from_html;
 
 use crate::oracles::check_frame;
 use crate::text::{cases, text};

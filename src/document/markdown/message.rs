@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::html;
+use super::super::formatted;
 use super::super::message::{FileKind, Form, Manner, Message};
 use super::super::text::shortened;
 use super::begins_as_paragraph;
@@ -53,7 +53,7 @@ pub fn emote(message: &Message<'_>, name_markdown: &str) -> String {
 }
 
 fn text(message: &Message<'_>) -> String {
-    let blocks = message.html().and_then(html::from_html);
+    let blocks = message.html().and_then(formatted::from_html);
     let blocks = blocks.or_else(|| message.unformatted().map(block));
     blocks.filter(|blocks| !blocks.is_empty()).unwrap_or_else(|| format!("*{}*", message.nothing()))
 }
