@@ -3,6 +3,7 @@
 //! Pure: text in, text out; no file, no database, no clock. A document is never held as a whole: its blocks are written one
 //! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`].
 
+pub(crate) mod address;
 pub(crate) mod beacon;
 pub mod block;
 pub(crate) mod call;
@@ -17,3 +18,4 @@ pub(crate) mod powers;
 pub(crate) mod reaction;
 pub mod text;
 pub mod time;
+pub(crate) mod visible;
