@@ -9,6 +9,7 @@ pub mod block;
 pub(crate) mod call;
 pub(crate) mod fold;
 pub mod formatted;
+pub mod html;
 pub mod line;
 pub mod markdown;
 pub mod message;

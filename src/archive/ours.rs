@@ -14,7 +14,7 @@ const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
 pub(super) const CATALOG: [&str; 4] =
     ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal"];
 /// What lies beside it.
-const OTHERS: [&str; 3] = ["rooms", "by-name", "index.md"];
+const OTHERS: [&str; 4] = ["rooms", "by-name", "index.md", "index.html"];
 /// What says what an archive is, and nothing else has.
 const TOLD: [&str; 3] = [super::state::NAME, super::place::NAME, SELECTION];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.

@@ -33,6 +33,22 @@ pub(crate) fn replace(
     })
 }
 
+/// Removes a file of our own, and what a run left of it that was killed; that there is none is as well.
+pub(crate) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
+    let (parent, name) = inside::split(path);
+    let remove = || -> io::Result<()> {
+        let directory = inside::directory(archive, parent)?;
+        for name in [&*beside(name), name] {
+            match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(Error::io("remove", &archive.join(path)))
+}
+
 /// What a new file is called until it takes its place. Nobody else makes names in that directory, so this one needs not be a
 /// secret: what has it was left by a run that was killed, and is taken away, never opened.
 fn beside(name: &str) -> String {

@@ -18,7 +18,7 @@ mod tests;
 use html5gum::{StartTag, Token, Tokenizer};
 
 use self::blocks::{Blocks, List};
-use self::inline::attribute;
+pub(super) use self::inline::attribute;
 use self::paragraph::{Mark, Paragraph};
 use self::table::Table;
 use super::markdown::text as markdown;
@@ -345,13 +345,13 @@ impl Collector {
 }
 
 /// The language of code: its class that begins with `language-`.
-fn language(tag: &StartTag<()>) -> Option<String> {
+pub(super) fn language(tag: &StartTag<()>) -> Option<String> {
     let class = attribute(tag, b"class")?;
     class.split_whitespace().find_map(|class| class.strip_prefix("language-")).map(str::to_owned)
 }
 
 /// Whether an element's beginning and end are those of a paragraph.
-fn is_block(name: &[u8]) -> bool {
+pub(super) fn is_block(name: &[u8]) -> bool {
     let names: [&[u8]; 22] = [
         b"p",
         b"div",

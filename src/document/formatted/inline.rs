@@ -94,6 +94,6 @@ impl Collector {
     }
 }
 
-pub(super) fn attribute<'a>(tag: &'a StartTag<()>, name: &[u8]) -> Option<Cow<'a, str>> {
+pub(in crate::document) fn attribute<'a>(tag: &'a StartTag<()>, name: &[u8]) -> Option<Cow<'a, str>> {
     Some(String::from_utf8_lossy(&tag.attributes.get(name)?.value))
 }

@@ -357,6 +357,7 @@ mod tests {
 
     fn said(content: &str, goes_on: bool) -> Said<'_> {
         let head = Head {
+            sender: None,
             name: Name::new("Car*l*", None),
             goes_on,
             anchor: anchor(),
