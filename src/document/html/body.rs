@@ -403,9 +403,7 @@ impl Body {
         } else {
             format!("<span class=\"l\">{}</span>", escaped(&language))
         };
-        // the first line break behind the tag is none, so one of the text's own needs another before it
-        let begin = if text.starts_with('\n') && label.is_empty() { "<pre>\n" } else { "<pre>" };
-        self.out.extend([begin, &label, "<code>", &code(text), "</code></pre>"]);
+        self.out.extend(["<pre>", &label, "<code>", &code(text), "</code></pre>"]);
     }
 
     fn end(&mut self, name: &[u8]) {

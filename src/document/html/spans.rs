@@ -9,12 +9,17 @@ use super::super::text::listed;
 use super::text::{Markup, escaped, inline, name as name_of};
 
 /// How many colours people have.
-const COLOURS: u8 = 12;
+const COLOURS: u8 = 18;
 
-/// Where an event is shown: letters, digits, `-`, `_` and the file.
-pub(super) fn address(of: &Address) -> String {
-    let anchor = of.anchor.as_str();
-    of.day.as_ref().map_or_else(|| format!("#{anchor}"), |day| format!("{day}.html#{anchor}"))
+/// HTML that leads to an event; of one that is not of the period, that it is not.
+pub(super) fn leading(html: &Markup, to: &Address) -> Markup {
+    if to.is_left_out {
+        return Markup(format!("{html} <em class=\"x\">(outside of this document)</em>"));
+    }
+    // letters, digits, `-`, `_` and the file
+    let (anchor, day) = (to.anchor.as_str(), to.day.as_deref().unwrap_or_default());
+    let file = if day.is_empty() { "" } else { ".html" };
+    Markup(format!("<a href=\"{day}{file}#{anchor}\">{html}</a>"))
 }
 
 /// Somebody, as they were called.
@@ -58,7 +63,7 @@ pub(super) fn line(spans: &[Span]) -> Markup {
             Span::Code(text) => out.extend(["<code>", &name_of(text).0, "</code>"]),
             Span::Name(of) => out.extend(["<b>", &name(of).0, "</b>"]),
             Span::Names(of) => out.extend(["<b>", &names(of), "</b>"]),
-            Span::Link(words, to) => out.extend(["<a href=\"", &address(to), "\">", &escaped(words), "</a>"]),
+            Span::Link(words, to) => out.push_str(&leading(&inline(words), to).0),
             Span::Room(room) => out.push_str(&room_link(room).0),
             Span::Redaction(mark) => out.push_str(&redaction(mark).0),
         }

@@ -13,7 +13,7 @@ use super::super::message::Manner;
 use super::super::reaction::CUSTOM;
 use super::super::time;
 use super::message;
-use super::spans::{address, colour, initials, line, name, names, redaction, voters};
+use super::spans::{colour, initials, leading, line, name, names, redaction, voters};
 use super::text::{Markup, inline, lined, name as name_of};
 
 /// A line of small things longer than this is ended. Bytes.
@@ -53,22 +53,21 @@ struct SaidTemplate<'a> {
 #[derive(Template)]
 #[template(path = "blocks.html", block = "quote")]
 struct QuoteTemplate {
-    address: String,
-    name: Markup,
-    time: String,
+    answered: Markup,
     said: Markup,
 }
 
 #[derive(Template)]
 #[template(path = "blocks.html", block = "thread")]
 struct ThreadTemplate {
-    root: Option<(String, Markup)>,
+    root: Option<Markup>,
 }
 
 #[derive(Template)]
 #[template(path = "blocks.html", block = "made")]
 struct MadeTemplate<'a> {
     made: &'a Made,
+    thread: Option<Markup>,
 }
 
 #[derive(Template)]
@@ -140,7 +139,7 @@ impl<W: io::Write> Html<W> {
             if let Some(thread) = thread {
                 let root = match thread {
                     Root::Elsewhere => None,
-                    Root::At(said, to) => Some((address(to), line(said))),
+                    Root::At(said, to) => Some(leading(&line(said), to)),
                 };
                 self.template(&ThreadTemplate { root })?;
                 self.thread = Some(beginning(thread));
@@ -228,7 +227,13 @@ impl<W: io::Write> Writer for Html<W> {
                 self.put(&format!("<div class=\"v\">{at}{said}</div>"))
             }
             Block::Unfolded => self.put("</details>"),
-            Block::Made(made) => self.template(&MadeTemplate { made }),
+            Block::Made(made) => {
+                let thread = made.thread.as_ref().map(|(replies, first)| {
+                    let count = if *replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
+                    leading(&Markup(format!("thread: {count}")), first)
+                });
+                self.template(&MadeTemplate { made, thread })
+            }
             Block::Small(what) => {
                 self.small(what);
                 Ok(())
@@ -262,7 +267,8 @@ fn quoted(quote: &Quote) -> io::Result<Markup> {
         ));
     };
     let time = day.as_ref().map_or_else(|| at.to_string(), |day| format!("{day} {at}"));
-    Ok(Markup(render(&QuoteTemplate { address: address(to), name: name(by), time, said: line(said) })?))
+    let answered = leading(&Markup(format!("<b>{}</b> {time}", name(by))), to);
+    Ok(Markup(render(&QuoteTemplate { answered, said: line(said) })?))
 }
 
 /// What was said, by the name of who said it.

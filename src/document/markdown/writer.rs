@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn what_it_answers_stands_before_it() {
-        let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor() };
+        let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor(), is_left_out: false };
         let (name, day) = (Name::new("Bob", Some("@b:x")), Some("1970-01-02".to_owned()));
         let said_there = vec![Span::words("poll: "), Span::Text("[x](y)".to_owned())];
         let quote = Quote::Of { name, day, at: When::here(None, Zone::default()), said: said_there, address };
@@ -409,7 +409,7 @@ mod tests {
             Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
         };
         let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
-        let thread = Some((1, Address { day: None, anchor: anchor() }));
+        let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
         let made = Made { reactions, other_reactions: 2, thread };
         let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";
         check(&Block::Made(made), &format!("{line} · [thread: 1 reply](#AAAAAAAAAAAA)"));
