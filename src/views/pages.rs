@@ -43,7 +43,7 @@ pub(super) struct Page {
 pub(super) struct Pages {
     html: Html<Counted<BufWriter<SpooledTempFile>>>,
     split: Split,
-    pages: Vec<Page>,
+    ended: Vec<Page>,
     /// How much of the page is there.
     messages: u64,
     /// The day that is told, and the first one on the page.
@@ -79,7 +79,7 @@ impl Pages {
         Pages {
             html: Html::to(Counted { out, bytes: 0 }),
             split,
-            pages: Vec::new(),
+            ended: Vec::new(),
             messages: 0,
             day: None,
             first_day: None,
@@ -91,24 +91,24 @@ impl Pages {
     fn end_page(&mut self) -> io::Result<()> {
         self.html.end()?;
         let end = self.html.out().bytes;
-        self.pages.push(Page { end, day: self.first_day.take() });
+        self.ended.push(Page { end, day: self.first_day.take() });
         self.messages = 0;
         Ok(())
     }
 
     fn is_empty(&mut self) -> bool {
         let bytes = self.html.out().bytes;
-        bytes == self.pages.last().map_or(0, |page| page.end)
+        bytes == self.ended.last().map_or(0, |page| page.end)
     }
 
     fn is_full(&mut self) -> bool {
-        let begin = self.pages.last().map_or(0, |page| page.end);
+        let begin = self.ended.last().map_or(0, |page| page.end);
         let is_long = self.html.out().bytes - begin > LONGEST;
         matches!(self.split, Split::Messages(most) if self.messages >= most || is_long)
     }
 
     fn place(&mut self, anchor: &Anchor) -> io::Result<()> {
-        let page = self.pages.len();
+        let page = self.ended.len();
         if page == 0 {
             self.first.push(anchor.clone());
             return Ok(());
@@ -126,10 +126,10 @@ impl Pages {
     /// All of them, once all is written.
     pub(super) fn finish(mut self) -> io::Result<Written> {
         let is_empty = self.is_empty();
-        if !is_empty || self.pages.is_empty() {
+        if !is_empty || self.ended.is_empty() {
             self.end_page()?;
         }
-        let Pages { html, pages, places, .. } = self;
+        let Pages { html, ended: pages, places, .. } = self;
         let mut file = html.into_out().out.into_inner()?;
         file.rewind()?;
         Ok(Written { file: BufReader::new(file), pages, places })

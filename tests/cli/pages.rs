@@ -95,7 +95,10 @@ fn an_archive_keeps_pages_until_it_is_told_not_to() {
     export(&database, archive.path(), &[]).with(0);
     let pages = || {
         let contents = crate::contents(archive.path());
-        contents.into_iter().filter(|(path, _)| path.ends_with(".html")).collect::<std::collections::BTreeMap<_, _>>()
+        contents
+            .into_iter()
+            .filter(|(path, _)| path.strip_suffix(".html").is_some())
+            .collect::<std::collections::BTreeMap<_, _>>()
     };
     let render = |more: &[&str]| run(&[&["render", "--archive", text(archive.path())], more].concat());
     assert!(pages().is_empty());

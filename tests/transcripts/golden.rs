@@ -21,7 +21,7 @@ fn the_sample_server_reads_as_it_was_accepted() {
     let golden = testdata.join("transcripts");
     let mut found = archive.transcripts();
     // pages have the same blocks
-    found.retain(|path, _| !path.ends_with(".html"));
+    found.retain(|path, _| path.strip_suffix(".html").is_none());
     if std::env::var_os("ACCEPT").is_some() {
         let _ = fs::remove_dir_all(&golden);
         for (path, text) in &found {

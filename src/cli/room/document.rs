@@ -104,8 +104,8 @@ impl Document<'_> {
         let mut days = tempfile::spooled_tempfile_in(IN_MEMORY, temporary.0.path());
         // what was encrypted is told twice, as it may be in no file
         let (tally, bytes) = if decrypts {
-            let mut counted = Counted(0);
-            (views::document_days(&archive, &asked, form, &mut counted)?, counted.0)
+            let mut size = Counted(0);
+            (views::document_days(&archive, &asked, form, &mut size)?, size.0)
         } else {
             let tally = views::document_days(&archive, &asked, form, &mut BufWriter::new(&mut days))?;
             (tally, days.stream_position()?)
@@ -171,10 +171,11 @@ async fn write_state(
     loop {
         let chunk = rows.recv().await.ok_or(source::Error::BrokeOff)??;
         if chunk.is_empty() {
-            return Ok(match form {
+            match form {
                 Form::Markdown => writeln!(out)?,
                 Form::Html => out.write_all(html::state_end().as_bytes())?,
-            });
+            }
+            return Ok(());
         }
         let events: Vec<Box<Event>> = chunk.into_iter().filter_map(Row::event).collect();
         let redactions = database.redactions(events.iter().map(Box::as_ref), bans).await?;

@@ -238,7 +238,7 @@ pub(crate) fn room_month(days: &[CalendarDay]) -> String {
         let found = dated.iter().find(|(of, _)| *of == date);
         cells.push(found.map_or(Cell::Empty(date.day()), |(_, day)| Cell::Day(date.day(), day)));
     }
-    while cells.len() % 7 > 0 {
+    while !cells.len().is_multiple_of(7) {
         cells.push(Cell::Outside);
     }
     let mut weeks = Vec::new();
@@ -265,7 +265,7 @@ pub(crate) fn rooms_line(room: &RoomLine, directory: &str) -> String {
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "<tr><td><a href=\"rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td>{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td>{}</td><td class=\"op\">{}</td></tr>\n",
+        "<tr><td><a href=\"rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td>{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td class=\"da\">{}</td><td class=\"op\">{}</td></tr>\n",
         escaped(&directory.replace('%', "%25")),
         inline(&shortened(&room.name, 120)),
         room.alias.as_deref().map(name).unwrap_or_default(),

@@ -25,11 +25,31 @@ pub(crate) struct Html<W> {
     /// Those of one speaker are open.
     in_group: bool,
     in_article: bool,
-    /// The beginning of the thread that is open; of one that is not in the archive, none.
-    thread: Option<Option<Anchor>>,
+    thread: Thread,
     /// Small things of which the line is not written yet, and the time of the last one.
     line: String,
     clock: String,
+}
+
+/// Which thread is open.
+#[derive(Default, PartialEq)]
+enum Thread {
+    #[default]
+    None,
+    /// One whose beginning is not in the archive.
+    Elsewhere,
+    /// One that begins here.
+    Of(Anchor),
+}
+
+impl Thread {
+    fn of(root: Option<&Root>) -> Thread {
+        match root {
+            None => Thread::None,
+            Some(Root::Elsewhere) => Thread::Elsewhere,
+            Some(Root::At(_, address)) => Thread::Of(address.anchor.clone()),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -91,7 +111,14 @@ struct UnreadTemplate<'a> {
 
 impl<W: io::Write> Html<W> {
     pub(crate) fn to(out: W) -> Html<W> {
-        Html { out, in_group: false, in_article: false, thread: None, line: String::new(), clock: String::new() }
+        Html {
+            out,
+            in_group: false,
+            in_article: false,
+            thread: Thread::None,
+            line: String::new(),
+            clock: String::new(),
+        }
     }
 
     /// What is written to.
@@ -127,14 +154,14 @@ impl<W: io::Write> Html<W> {
 
     fn end_thread(&mut self) -> io::Result<()> {
         self.end_group()?;
-        if self.thread.take().is_some() { self.put("</details>\n") } else { Ok(()) }
+        if std::mem::take(&mut self.thread) == Thread::None { Ok(()) } else { self.put("</details>\n") }
     }
 
     /// Ends what what comes is not in, and begins what it is in.
     fn speaker(&mut self, head: &Head, thread: Option<&Root>) -> io::Result<()> {
         self.end_article()?;
-        let root = thread.map(beginning);
-        if root != self.thread {
+        let of = Thread::of(thread);
+        if of != self.thread {
             self.end_thread()?;
             if let Some(thread) = thread {
                 let root = match thread {
@@ -142,7 +169,7 @@ impl<W: io::Write> Html<W> {
                     Root::At(said, to) => Some(leading(&line(said), to)),
                 };
                 self.template(&ThreadTemplate { root })?;
-                self.thread = Some(beginning(thread));
+                self.thread = of;
             }
         }
         if !head.goes_on || !self.in_group {
@@ -184,14 +211,6 @@ impl<W: io::Write> Html<W> {
         let line = std::mem::take(&mut self.line);
         self.end_thread()?;
         self.put(&format!("<p class=\"s\">{line}</p>\n"))
-    }
-}
-
-/// Where a thread begins, if that is in the archive.
-fn beginning(thread: &Root) -> Option<Anchor> {
-    match thread {
-        Root::Elsewhere => None,
-        Root::At(_, address) => Some(address.anchor.clone()),
     }
 }
 
