@@ -259,3 +259,16 @@ impl Write for Stoppable<'_> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_for_a_page_is_refused_with_what_would_do() {
+        let refused = |messages, bytes| fits(messages, bytes).unwrap_err().to_string();
+        assert!(fits(MOST, LARGEST).is_ok());
+        assert!(refused(MOST + 1, 0).contains("20001 messages") && refused(MOST + 1, 0).contains("--split month"));
+        assert!(refused(1, LARGEST + 1).contains("--split 2000"));
+    }
+}
