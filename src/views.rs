@@ -45,8 +45,8 @@ use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
-pub use pages::Split;
 use pages::{MOST, Pages};
+pub use pages::{MOST_OF_ANY, Split};
 pub use whole::{Asked, Form, Told, document_cover, document_days, document_end, document_parts};
 use workers::Workers;
 

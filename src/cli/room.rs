@@ -28,7 +28,7 @@ use crate::document::time::Zone;
 use crate::event::{Event, Redaction};
 use crate::export;
 use crate::source::{self, Bans, Database, Row, Rows};
-use crate::views::{Asked, Form, Split};
+use crate::views::{Asked, Form, MOST_OF_ANY, Split};
 use decrypting::Decrypting;
 use document::{Document, Place, Written};
 use moment::Moment;
@@ -186,7 +186,7 @@ fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
             Format::Html if args.state || args.decrypt => {
                 return refused("--split goes neither with --state nor with --decrypt");
             }
-            Format::Html if matches!(split, Split::Messages(most) if most > document::MOST) => {
+            Format::Html if matches!(split, Split::Messages(most) if most > MOST_OF_ANY) => {
                 return refused("--split: a page has at most 20000 messages");
             }
             Format::Html => {}

@@ -14,12 +14,14 @@ use crate::document::line::Anchor;
 
 /// The most messages that a page of a day has.
 pub(super) const MOST: u64 = 2_000;
+/// The most messages that any page has: what browsers still open at once.
+pub const MOST_OF_ANY: u64 = 20_000;
 /// A page that is longer than this is ended. Bytes.
 const LONGEST: u64 = 8 * 1024 * 1024;
 /// How much of an anchor is told to find its page, in characters.
 const BEGIN: usize = 5;
 
-/// Where a document is cut.
+/// Where a document is cut; pages of more than [`MOST_OF_ANY`] messages are cut in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     /// Before each day.
@@ -34,7 +36,7 @@ pub enum Split {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Page {
     /// Where it ends, in bytes.
-    end: u64,
+    pub(super) end: u64,
     /// The first day on it, in a document of several.
     pub(super) day: Option<String>,
 }
@@ -104,7 +106,11 @@ impl Pages {
     fn is_full(&mut self) -> bool {
         let begin = self.ended.last().map_or(0, |page| page.end);
         let is_long = self.html.out().bytes - begin > LONGEST;
-        matches!(self.split, Split::Messages(most) if self.messages >= most || is_long)
+        let most = match self.split {
+            Split::Messages(most) => most.min(MOST_OF_ANY),
+            Split::Day | Split::Month => MOST_OF_ANY,
+        };
+        self.messages >= most || is_long
     }
 
     fn place(&mut self, anchor: &Anchor) -> io::Result<()> {
@@ -143,9 +149,9 @@ impl Writer for Pages {
                 let is_new = match self.split {
                     Split::Day => true,
                     Split::Month => self.day.as_ref().is_none_or(|last| last.get(..7) != day.get(..7)),
-                    Split::Messages(_) => self.is_full(),
+                    Split::Messages(_) => false,
                 };
-                if is_new && !self.is_empty() {
+                if (is_new || self.is_full()) && !self.is_empty() {
                     self.end_page()?;
                 }
                 self.day = Some((*day).to_owned());

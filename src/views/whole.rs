@@ -208,8 +208,7 @@ fn write_parts(
     let mut pages = Pages::new(split, IN_MEMORY, directory);
     let ((tally, days), people) = write_days(reader, asked, &mut pages)?;
     let mut pages = pages.finish().map_err(Error::Transcript)?;
-    let parts: Vec<(String, String)> =
-        pages.pages().iter().enumerate().map(|(number, page)| part(split, number, page)).collect();
+    let parts = parts(split, pages.pages());
     let file_of = |number: usize| parts.get(number).map(|(file, _)| file.clone()).unwrap_or_default();
     let cover = cover(reader, asked, tally, made)?;
     write_file(&directory.join("index.html"), &mut |out| {
@@ -228,19 +227,26 @@ fn write_parts(
     Ok(Told { events: cover.events, messages: tally.messages, days })
 }
 
-/// The file of a part, and what it is called.
-fn part(split: Split, number: usize, page: &Page) -> (String, String) {
-    let day = page.day.as_deref().unwrap_or_default();
-    match split {
-        Split::Day => (format!("{day}.html"), time::long(day)),
-        Split::Month => match time::date(day) {
-            Some(date) => (format!("{}.html", date.format("%Y-%m")), date.format("%B %Y").to_string()),
-            None => (format!("{day}.html"), "No date".to_owned()),
-        },
-        Split::Messages(_) => {
-            (format!("{}.html", number + 1), format!("part {}, from {}", number + 1, time::long(day)))
-        }
+/// The file of each part, and what it is called. What is too large for one page goes on in `2026-11-22.2.html`.
+fn parts(split: Split, pages: &[Page]) -> Vec<(String, String)> {
+    let mut parts: Vec<(String, String)> = Vec::new();
+    let (mut last, mut same) = (String::new(), 0);
+    for (number, page) in pages.iter().enumerate() {
+        let day = page.day.as_deref().unwrap_or_default();
+        let (name, label) = match (split, time::date(day)) {
+            (Split::Day, _) => (day.to_owned(), time::long(day)),
+            (Split::Month, Some(date)) => (date.format("%Y-%m").to_string(), date.format("%B %Y").to_string()),
+            (Split::Month, None) => (day.to_owned(), "No date".to_owned()),
+            (Split::Messages(_), _) => {
+                ((number + 1).to_string(), format!("part {}, from {}", number + 1, time::long(day)))
+            }
+        };
+        same = if name == last { same + 1 } else { 1 };
+        let label = if same > 1 { format!("{label} ({same})") } else { label };
+        parts.push((html::page_file(&name, same), label));
+        last = name;
     }
+    parts
 }
 
 /// Makes a file that only its owner can read, and has it on the disk.
@@ -251,4 +257,19 @@ fn write_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> Result<(), E
     write(&mut out)?;
     let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
     file.sync_all().map_err(Error::io("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_parts_have_one_file() {
+        let pages = ["2026-11-22", "2026-11-22", "2026-11-30", "undated"]
+            .map(|day| Page { day: Some(day.to_owned()), ..Page::default() });
+        let files = |split| parts(split, &pages).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
+        assert_eq!(files(Split::Day), ["2026-11-22.html", "2026-11-22.2.html", "2026-11-30.html", "undated.html"]);
+        assert_eq!(files(Split::Month), ["2026-11.html", "2026-11.2.html", "2026-11.3.html", "undated.html"]);
+        assert_eq!(files(Split::Messages(1)), ["1.html", "2.html", "3.html", "4.html"]);
+    }
 }

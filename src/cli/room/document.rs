@@ -22,7 +22,7 @@ use crate::document::markdown::code_cell;
 use crate::event::{Damage, Event, Object, Redaction};
 use crate::export::{self, Progress, Report};
 use crate::source::{self, Bans, Database, Row, Rows};
-use crate::views::{self, Asked, Form, Split, Told};
+use crate::views::{self, Asked, Form, MOST_OF_ANY, Split, Told};
 
 /// What to write.
 pub(super) struct Document<'a> {
@@ -49,8 +49,7 @@ pub(super) enum Place<'a> {
     Directory(&'a Path, Split),
 }
 
-/// The most messages and bytes of a page by itself: what browsers still open at once.
-pub(super) const MOST: u64 = 20_000;
+/// The most bytes of a page by itself.
 const LARGEST: u64 = 200_000_000;
 
 /// How much of a document is kept in memory before its cover, which comes first, is known. Bytes.
@@ -135,7 +134,7 @@ impl Document<'_> {
 /// Refuses a page that is too much for a browser.
 fn fits(messages: u64, bytes: u64) -> Result<()> {
     let (what, split) = match messages {
-        _ if messages > MOST => (format!("{messages} messages, and a page has at most {MOST}"), "month"),
+        _ if messages > MOST_OF_ANY => (format!("{messages} messages, and a page has at most {MOST_OF_ANY}"), "month"),
         _ if bytes > LARGEST => (format!("{bytes} bytes, and a page has at most {LARGEST}"), "2000"),
         _ => return Ok(()),
     };
@@ -267,8 +266,11 @@ mod tests {
     #[test]
     fn what_is_too_much_for_a_page_is_refused_with_what_would_do() {
         let refused = |messages, bytes| fits(messages, bytes).unwrap_err().to_string();
-        assert!(fits(MOST, LARGEST).is_ok());
-        assert!(refused(MOST + 1, 0).contains("20001 messages") && refused(MOST + 1, 0).contains("--split month"));
+        assert!(fits(MOST_OF_ANY, LARGEST).is_ok());
+        assert!(
+            refused(MOST_OF_ANY + 1, 0).contains("20001 messages")
+                && refused(MOST_OF_ANY + 1, 0).contains("--split month")
+        );
         assert!(refused(1, LARGEST + 1).contains("--split 2000"));
     }
 }
