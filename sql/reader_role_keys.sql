@@ -10,6 +10,6 @@
 grant select (user_id, version, room_id, session_id, first_message_index, session_data) on e2e_room_keys to synapse_export;
 grant select (user_id, version, algorithm, auth_data) on e2e_room_keys_versions to synapse_export;
 grant select (user_id, account_data_type, content) on account_data to synapse_export;
-grant select (user_id, device_id, key_json) on e2e_device_keys_json to synapse_export;
-grant select (user_id, device_id, content) on device_lists_remote_cache to synapse_export;
+grant select (user_id, key_json) on e2e_device_keys_json to synapse_export;
+grant select (user_id, content) on device_lists_remote_cache to synapse_export;
 grant select (appservice_id) on users to synapse_export;

@@ -17,6 +17,7 @@ mod catalog;
 mod commit;
 pub(crate) mod durable;
 mod erased;
+mod erasing;
 mod error;
 mod full_text;
 mod indexes;
@@ -61,6 +62,9 @@ pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub(crate) use erased::ERASED;
+pub(crate) use erasing::ERASED_HERE;
+pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
@@ -111,6 +115,8 @@ pub enum Step {
     Rewrite,
     /// Before a file that was written anew takes the old one's place.
     Replace,
+    /// Before lines get their tombstones, and between what leaves no trace of them.
+    Erase,
 }
 
 /// Called at every [`Step`].

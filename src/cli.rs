@@ -5,6 +5,7 @@
 
 mod database;
 mod doctor;
+mod erase;
 mod export;
 mod keys;
 mod lag;
@@ -56,6 +57,7 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    Erase(erase::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -191,6 +193,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Erase(args) => erase::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
@@ -263,6 +266,12 @@ fn status(error: &anyhow::Error) -> u8 {
 
 /// What helps against an error, where it does not say it itself.
 fn hint(error: &anyhow::Error) -> Option<String> {
+    if error.is::<lag::Lagging>() {
+        return Some(lag::Lagging::HINT.to_owned());
+    }
+    if error.is::<lag::Copying>() {
+        return Some(lag::Copying::HINT.to_owned());
+    }
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<config::Error>() {
             return error.hint().map(str::to_owned);

@@ -1,7 +1,7 @@
-//! What was said and happened, as blocks, and blocks as markdown.
+//! What was said and happened, as blocks, and blocks as markdown and as HTML.
 //!
 //! Pure: text in, text out; no file, no database, no clock. A document is never held as a whole: its blocks are written one
-//! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`].
+//! by one. They hold plain text; nothing remote gets into markdown but through [`markdown`], and into HTML but through [`html`].
 
 pub(crate) mod address;
 pub(crate) mod beacon;

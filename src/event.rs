@@ -3,6 +3,7 @@
 //! Pure: text in, text out. Never alters a PDU, never drops what does not parse, knows no table and no file.
 
 mod decrypted;
+mod erased;
 mod having;
 pub(crate) mod hex;
 mod line;
@@ -20,6 +21,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::value::RawValue;
 
 pub use decrypted::Plain;
+pub use erased::Erased;
 pub use object::Object;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
 pub use redacted::{BanRedaction, Honoured, Redaction};
@@ -207,6 +209,8 @@ pub struct Event {
     pub outlier: bool,
     /// The database has the PDU's bytes in hexadecimal digits; the line has the PDU.
     pub hex: bool,
+    /// What of it this archive has erased.
+    pub erased: Option<Erased>,
     /// The database had more than one row of it, of which this is one; a line does not tell.
     pub duplicate: bool,
     /// Set when the line is not the PDU.
@@ -266,6 +270,7 @@ impl Event {
             rejected: stored.rejected,
             outlier: stored.outlier,
             hex,
+            erased: None,
             duplicate: false,
             damage: None,
             relates_to: None,
@@ -324,6 +329,7 @@ impl Event {
             rejected: about.rejected,
             outlier: about.outlier,
             hex: about.hex,
+            erased: about.erased.as_deref().and_then(Erased::named),
             duplicate: false,
             damage: about.unparsed.map(|text| match serde_json::from_str::<String>(text.get()) {
                 Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
@@ -432,6 +438,13 @@ impl Event {
     }
 }
 
+/// The event that a line is of, with its PDU's `content` as its text, where it has a PDU; none where the line is none.
+pub(crate) fn id_and_content(line: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
+    let pdu = Pdu::of_line(line).ok()?;
+    let content = pdu.content_span().and_then(|span| line.get(span));
+    Some((pdu.event_id?, content))
+}
+
 /// The PDU's `content` in a line, as its text; none where the line has no PDU.
 #[must_use]
 pub fn content_of_line(line: &str) -> Option<&str> {
@@ -482,6 +495,8 @@ struct About<'a> {
     outlier: bool,
     #[serde(default)]
     hex: bool,
+    #[serde(default)]
+    erased: Option<String>,
     /// A text, or `null`: there was none.
     #[serde(borrow, default, deserialize_with = "raw")]
     unparsed: Option<&'a RawValue>,

@@ -19,16 +19,15 @@ mod waiting;
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
 use crate::event::Damage;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
-use committing::Committing;
+use committing::Writer;
 use first::First;
 use later::Later;
 use progress::StreamProgress;
@@ -145,29 +144,28 @@ pub trait Report {
 /// Tells an export to finish its batch and end, once it holds true.
 pub type Stop = watch::Receiver<bool>;
 
-/// Brings an archive up to date with a database. A batch is committed in a thread of its own while the next is gathered.
+/// Brings an archive up to date with a database, and gives it back. A batch is committed by a task of its own, which has the archive
+/// meanwhile, while the next is gathered.
 pub async fn export(
     database: Database,
-    archive: &Arc<Mutex<Archive>>,
+    mut archive: Archive,
     selection: &Selection,
     mut stop: Stop,
     report: &mut dyn Report,
-) -> Result<Summary, Error> {
+) -> (Archive, Result<Summary, Error>) {
     let database = database.without(&selection.exclude);
-    let heads = unless_stopped(&mut stop, database.heads()).await?.ok_or(Error::Stopped)?;
-    if let Some(server) = database.server_name() {
-        archive.lock().await.belong_to(server)?;
-    }
-    let run = archive.lock().await.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
+    let (heads, run) = match begin(&database, &mut archive, selection, &mut stop).await {
+        Ok(begun) => begun,
+        Err(error) => return (archive, Err(error)),
+    };
     let mut first = Export {
         database,
-        archive,
+        writer: Writer::of(archive),
         heads,
         run,
         stop,
         report,
         batch: Batch::default(),
-        committing: None,
         counts: Counts::default(),
         files: 0,
         pass: PhantomData::<First>,
@@ -196,16 +194,29 @@ pub async fn export(
     };
     let summary = Summary { run, counts, files, waiting, stopped };
     let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
-    let mut archive = archive.lock().await;
+    let mut archive = export.writer.end();
     if result.is_err() {
         // so that nobody reads a half line; should it fail too, the next run does it
         let _ = archive.recover();
     }
     let error = result.as_ref().err().map(ToString::to_string);
-    let ended = archive.end_run(run, outcome, error.as_deref(), files);
-    result?;
-    ended?;
-    Ok(summary)
+    let ended = archive.end_run(run, outcome, error.as_deref(), files).map_err(Error::from);
+    (archive, result.and(ended).map(|()| summary))
+}
+
+/// Begins a run: up to where it reads, and its number.
+async fn begin(
+    database: &Database,
+    archive: &mut Archive,
+    selection: &Selection,
+    stop: &mut Stop,
+) -> Result<(Heads, i64), Error> {
+    let heads = unless_stopped(stop, database.heads()).await?.ok_or(Error::Stopped)?;
+    if let Some(server) = database.server_name() {
+        archive.belong_to(server)?;
+    }
+    let run = archive.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
+    Ok((heads, run))
 }
 
 /// The positions that a run has to read, for the progress only.
@@ -217,13 +228,12 @@ struct Span {
 
 struct Export<'a, P> {
     database: Database,
-    archive: &'a Arc<Mutex<Archive>>,
+    writer: Writer,
     heads: Heads,
     run: i64,
     stop: Stop,
     report: &'a mut dyn Report,
     batch: Batch,
-    committing: Option<Committing>,
     counts: Counts,
     files: u64,
     pass: PhantomData<P>,
@@ -253,24 +263,8 @@ trait Pass: Sized {
 impl<'a, P: Pass> Export<'a, P> {
     /// Goes on in another way.
     fn turn<Q: Pass>(self) -> Export<'a, Q> {
-        let Export {
-            database, archive, heads, run, stop, report, batch, committing, counts, files, read, span, ..
-        } = self;
-        Export {
-            database,
-            archive,
-            heads,
-            run,
-            stop,
-            report,
-            batch,
-            committing,
-            counts,
-            files,
-            pass: PhantomData,
-            read,
-            span,
-        }
+        let Export { database, writer, heads, run, stop, report, batch, counts, files, read, span, .. } = self;
+        Export { database, writer, heads, run, stop, report, batch, counts, files, pass: PhantomData, read, span }
     }
 
     /// Exports every scope and stream that the selection asks for.
@@ -301,7 +295,8 @@ impl<'a, P: Pass> Export<'a, P> {
 
     /// Makes sure that the archive is of this database.
     async fn check_anchor(&mut self, scope: &Scope, stream: Stream, watermark: &Watermark) -> Result<(), Error> {
-        let archive = self.archive.lock().await;
+        self.settle().await?;
+        let archive = self.writer.archive();
         let reused = anchor::reused(archive.catalog(), &self.database, scope, stream, watermark);
         let reused = unless_stopped(&mut self.stop, reused).await?.flatten();
         reused.map_or(Ok(()), |reused| Err(Error::Reused(reused)))
@@ -312,7 +307,6 @@ impl<'a, P: Pass> Export<'a, P> {
         let archive = self.archive().await?;
         let watermark = archive.catalog().watermark(scope.key(), stream)?;
         let remembered = archive.catalog().gaps(scope.key(), stream)?;
-        drop(archive);
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
         let mut progress =

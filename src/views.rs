@@ -1,4 +1,5 @@
-//! Views of an archive that people read: each room-day as a document in markdown, and the indexes that lead to them.
+//! Views of an archive that people read: each room-day as a document in markdown, and as pages in HTML if these are kept, and the indexes
+//! that lead to them.
 //!
 //! All of it is derived from what the seam (`archive::reading`) tells, so the same events give the same bytes, whenever and in
 //! whatever order they came. A file is written beside the one it replaces, renamed over it, and synced; then the catalog forgets
@@ -29,6 +30,7 @@ mod whole;
 mod withheld;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
@@ -36,8 +38,8 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
-use crate::archive::replace::{remove, replace};
-use crate::archive::{Archive, Borrowed, Error, HtmlPages, Readers, StaleDay, durable, inside};
+use crate::archive::replace::{remove_pages, replace};
+use crate::archive::{Archive, Borrowed, Error, HtmlPages, Readers, StaleDay, durable};
 use crate::document::block::{Block, Writer};
 use crate::document::html;
 use crate::document::markdown::{self, Markdown};
@@ -77,13 +79,13 @@ struct Options {
 }
 
 impl Options {
-    fn new(show_redacted: bool) -> Options {
+    fn new(show_redacted: bool, zone: Zone) -> Options {
         Options {
             show_redacted,
             one_document: false,
             between: i64::MIN..i64::MAX,
             readers: Readers::Owner,
-            zone: Zone::default(),
+            zone,
             html: HtmlPages::Never,
         }
     }
@@ -129,6 +131,29 @@ pub fn keep_html(archive: &mut Archive, keep: bool) -> Result<(), Error> {
     archive.keep_html(keep)
 }
 
+/// Takes away what was made of rooms of which no line is left.
+pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
+    let directory = archive.directory().to_owned();
+    let rooms: BTreeSet<String> = archive.rooms_without_lines()?.into_iter().collect();
+    by_name::forget(&directory, &rooms)?;
+    for room in rooms {
+        let room = format!("rooms/{room}");
+        if durable::names(&directory, &room)?.is_empty() {
+            continue;
+        }
+        for name in ["index.md", "index.html", "room.json"] {
+            durable::remove(&directory, &format!("{room}/{name}"))?;
+        }
+        // where somebody else has put something it stays
+        let _ = std::fs::remove_dir(directory.join(&room));
+    }
+    if !archive.catalog().has_events()? {
+        durable::remove(&directory, "index.md")?;
+        durable::remove(&directory, "index.html")?;
+    }
+    Ok(())
+}
+
 fn render_into(
     archive: &mut Archive,
     rendered: &mut Rendered,
@@ -136,7 +161,7 @@ fn render_into(
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
     let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { readers, zone, html, ..Options::new(show_redacted) };
+    let options = Options { readers, html, ..Options::new(show_redacted, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;
@@ -287,7 +312,7 @@ fn render_day(
         None => 0,
     };
     if options.html != HtmlPages::Never {
-        remove_pages(archive, stale, pages)?;
+        remove_pages(archive, stale.stem(), pages)?;
     }
     Ok((tally, pages))
 }
@@ -315,19 +340,6 @@ fn write_pages(
         })?;
     }
     Ok(count)
-}
-
-/// Removes pages of a room-day behind those that it has, the last one first, so that one that is left leads to all.
-fn remove_pages(archive: &Path, stale: &StaleDay, pages: usize) -> Result<(), Error> {
-    let mut last = pages;
-    loop {
-        let path = page(stale, last + 1);
-        if inside::length(archive, &path).map_err(Error::io("look at", &archive.join(&path)))?.is_none() {
-            break;
-        }
-        last += 1;
-    }
-    (pages..last).rev().try_for_each(|before| remove(archive, &page(stale, before + 1)))
 }
 
 /// What stands above a day's events.

@@ -19,6 +19,8 @@ use support::{Database, Shape, cluster};
 
 /// Messages of the longest day that is exported.
 const LARGE_DAY: u64 = 200_000;
+/// How many messages a day has that fills what rendering holds of any: SQLite sorts, and keeps pages, in 2 MB each.
+const FULL_BUFFERS: u64 = 60_000;
 
 fn server() -> Database {
     let database = cluster().database("archive", Shape::V1_163);
@@ -248,7 +250,7 @@ fn the_largest_events_fit_into_little_memory() {
 
 #[test]
 fn a_day_of_any_size_fits_into_little_memory() {
-    let peaks = [20_000, LARGE_DAY].map(|messages| {
+    let peaks = [FULL_BUFFERS, LARGE_DAY].map(|messages| {
         let database = server();
         database.execute(&format!(
             "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
@@ -269,11 +271,14 @@ fn a_day_of_any_size_fits_into_little_memory() {
         assert_eq!(archive.one("select messages from file"), messages.to_string());
         let transcript = archive.path().join("rooms/room@here.test/2026-11-22.md");
         assert!(fs::metadata(transcript).unwrap().size() > 100 * messages);
-        peaks
+        let erasing = peak_of(&["erase", "--quiet", "--room", ROOM, "--yes", "--archive", path]);
+        assert_eq!(archive.one("select count(*) from tombstone"), messages.to_string());
+        [peaks[0], peaks[1], erasing]
     });
     println!("peak memory: {peaks:?} KiB");
-    let [[_, short], [whole, long]] = peaks;
-    // the smaller day is less than a batch of lines, so that only its rendering can be compared
+    let [[_, short, erasing_short], [whole, long, erasing_long]] = peaks;
+    assert!(erasing_short.abs_diff(erasing_long) < 8_000, "erasing takes {erasing_short} and {erasing_long} KiB");
+    // the smaller day is hardly more than a batch of lines, so that only its rendering can be compared
     assert!(short.abs_diff(long) < 4_000, "rendering takes {short} and {long} KiB");
     assert!((10_000..150_000).contains(&whole), "{whole} KiB");
 }

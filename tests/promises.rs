@@ -40,7 +40,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 23] = [
+    let commands: [(&[&str], &[&str], bool); 25] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -62,6 +62,8 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["watermark", "show"], &with_archive, tells_nothing),
         (&["watermark", "show", "--json"], &with_archive, tells_nothing),
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
+        (&["erase", "--sender", "@bob:far.test"], &with_archive, tells_nothing),
+        (&["erase", "--event", "$13", "--yes"], &with_archive, tells_nothing),
         (&["export", "--all-rooms"], &both, tells_nothing),
         (&["doctor", "--json"], &both, tells_nothing),
     ];

@@ -229,10 +229,10 @@ impl Story<'_> {
         let (stop, stopped) = watch::channel(false);
         let mut listener = Listener { stop, patience };
         listener.hear(0);
-        let archive = Arc::new(tokio::sync::Mutex::new(self.open(Some(Box::new(hook)))?));
+        let archive = self.open(Some(Box::new(hook)))?;
         let database = self.setting.database.clone();
-        let export = export::export(database, &archive, &self.selection, stopped, &mut listener);
-        match self.setting.runtime.block_on(export) {
+        let export = Box::pin(export::export(database, archive, &self.selection, stopped, &mut listener));
+        match self.setting.runtime.block_on(export).1 {
             Err(export::Error::Stopped) if patience.is_some() => Ok(None),
             result => result.map(Some).map_err(failure),
         }

@@ -196,3 +196,22 @@ fn certificates_have_their_usual_places() {
     assert_eq!(tls("host=h").identity.unwrap().key, places.join("postgresql.key"));
     assert!(tls("host=h sslmode=disable").identity.is_none());
 }
+
+#[test]
+fn a_password_stands_in_a_url_as_it_is_or_is_told_how_to() {
+    const SIGNS: [char; 11] = ['a', '1', '#', '?', '[', ']', '/', '@', ':', '=', '&'];
+    let mut passwords = vec![String::new()];
+    for _ in 0..4 {
+        passwords =
+            passwords.iter().flat_map(|before| SIGNS.iter().map(move |sign| format!("{before}{sign}"))).collect();
+        for password in &passwords {
+            match config(&format!("postgres://u:{password}@h/d"), &[]) {
+                Ok(config) => assert_eq!(postgres(&config).get_password(), Some(password.as_bytes()), "{password}"),
+                Err(error) => assert!(
+                    error.to_string().contains("%40 for @") || error.to_string().contains("%2F for /"),
+                    "{password}: {error}"
+                ),
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The files in which clients export their sessions: `-----BEGIN MEGOLM SESSION DATA-----`, base64 of any line length and padding
 //! ("Key export format" in the client-server specification).
 //!
-//! A file is read twice and never pending as a whole: first its MAC is checked, then its sessions are handed out one by one.
+//! A file is read twice and never held as a whole: first its MAC is checked, then its sessions are handed out one by one.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 

@@ -14,8 +14,8 @@ use crate::search::said;
 
 const LINE: &str = "
     insert into line (event_id, file, start, length, stream_ordering, topological_ordering, type, state_key, sender,
-           origin_server_ts, received_ts, redacted_by, censored, soft_failed, rejected, outlier, damaged, run)
-    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+           origin_server_ts, received_ts, redacted_by, censored, soft_failed, rejected, outlier, damaged, erased, run)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
 /// Adds events to the catalog.
 pub(super) struct Adding<'w> {
@@ -47,8 +47,14 @@ impl<'w> Adding<'w> {
     }
 
     /// Adds an event that the archive does not have, whose line begins at `start` in a file. `redacted_by`: a redaction that
-    /// is in effect, if it is known already.
-    pub(super) fn add(&mut self, event: &Event, file: i64, start: u64, redacted_by: Option<&str>) -> Result<(), Error> {
+    /// is in effect, if it is known already. The number of its line.
+    pub(super) fn add(
+        &mut self,
+        event: &Event,
+        file: i64,
+        start: u64,
+        redacted_by: Option<&str>,
+    ) -> Result<i64, Error> {
         let writing = self.writing;
         let kind = event.kind.as_ref().map(|kind| self.types.of(kind, |kind| writing.type_of(kind))).transpose()?;
         let sender = event.sender.as_ref().map(|user| self.users.of(user, |user| writing.user(user))).transpose()?;
@@ -70,6 +76,7 @@ impl<'w> Adding<'w> {
             event.rejected,
             event.outlier,
             event.damage.is_some(),
+            event.is_erased(),
             self.run,
         ])?;
         let rel_type =
@@ -82,7 +89,7 @@ impl<'w> Adding<'w> {
         if event.is_accepted() {
             writing.add_name(event, self.indexed)?;
         }
-        Ok(())
+        Ok(line)
     }
 
     /// Records a file of lines that is new, with the number that [`Adding::next_file`] told; `event`: one of its room.
@@ -134,6 +141,11 @@ impl<'w> Relating<'w> {
         if names_others || rel_type.is_some() || recheck.is_some() {
             self.relation.execute(params![line, relates_to, rel_type, replies_to, redacts, recheck])?;
         }
+        self.say(line, event)
+    }
+
+    /// Adds what an event says to be read and searched.
+    pub(super) fn say(&mut self, line: i64, event: &Event) -> Result<(), Error> {
         let text = said::text(event);
         if text.is_some() || event.is_edit {
             self.said.execute(params![line, text, said::has(event, text.as_deref())])?;

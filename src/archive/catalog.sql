@@ -92,6 +92,7 @@ create table line (
     rejected integer not null,              -- as Synapse has it by now, like `soft_failed`; the line says how it was
     outlier integer not null,               -- left behind by a purge
     damaged integer not null,               -- the line holds no PDU
+    erased integer not null,                -- `synapse-export erase` has taken what it said
     run integer not null,                   -- the run that archived it
     -- what an index finds it by: of an id that is a hash a part, of one that names a server all
     id_key text as (case when instr(event_id, ':') then event_id else substr(event_id, 2, 8) end)
@@ -127,10 +128,10 @@ create view event as
 select line.event_id, room.room_id, line.stream_ordering, line.topological_ordering, type.name as type, line.state_key,
        user.user_id as sender, line.origin_server_ts, line.received_ts, file.day, said.body, said.has, relation.relates_to,
        rel.name as rel_type, relation.replies_to, relation.redacts, relation.recheck,
-       coalesce(line.redacted_by, case when type.name is not 'm.room.create'
-                                       then (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
+       coalesce(line.redacted_by, case when type.name is 'm.room.create' then null when line.erased then 'archive'
+                                       else (select 'erased' from erased where erased.user_id = user.user_id) end) as redacted_by,
        line.censored,
-       line.soft_failed, line.rejected, line.outlier, line.damaged, line.run,
+       line.soft_failed, line.rejected, line.outlier, line.damaged, line.erased, line.run,
        'rooms/' || room.directory || '/' || file.day || '.jsonl' as path, line.start, line.length, line.line, line.id_key
   from line
   join file on file.file = line.file
@@ -255,6 +256,45 @@ create table erased (
     user_id text primary key
 ) strict, without rowid;
 
+-- What was asked to be erased, and is.
+create table erasure (
+    erasure integer primary key,
+    what text not null,                     -- event, sender, room, before, redacted, erased (users whom the server has erased), again
+    which text not null,                    -- a user's or room's id, a day or a number of days (90d); of events a JSON array of ids until
+                                            -- their lines are found
+    whole integer not null,                 -- 1: lines go, 0: they are pruned
+    lasts integer not null,                 -- 1: it holds for what comes later too
+    done integer not null,                  -- 0: it has yet to be found which lines it means; 1: they are in `to_erase`; 2: it is done
+    at text not null,
+    reason text
+) strict;
+
+-- Events that are erased, for good.
+create table tombstone (
+    id text primary key,                    -- SHA-256 of the event's id, hexadecimal
+    kind text not null,                     -- whole, pruned; of others' events cut (what it quotes in an answer), copies (in `unsigned`)
+    line text,                              -- SHA-256 of the line as it was last, without its newline; null: it had none
+    erasure integer not null
+) strict, without rowid;
+
+-- Rooms of which nothing is erased.
+create table hold (
+    room_id text primary key,
+    at text not null,
+    reason text
+) strict, without rowid;
+
+-- Lines that are to be erased yet. Empty but in the middle of that.
+create table to_erase (
+    file integer not null,
+    line integer not null,
+    how integer not null,                   -- 1 copies, 2 cut, 3 pruned, 4 whole
+    erasure integer not null,
+    looked integer not null,                -- what repeats it is among them
+    primary key (file, line)
+) strict, without rowid;
+create index to_erase_looked on to_erase (line, how) where not looked;
+
 -- How far it is followed which events Synapse has judged anew (its un_partial_stated_event_stream); at most one row.
 create table rejudged (
     position integer not null
@@ -274,8 +314,9 @@ create table waiting (
     since text not null                     -- when that run began
 ) strict, without rowid;
 
--- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the archive: `group_readable`, 0 or 1, and
--- `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are read that were passed by.
+-- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the
+-- archive: `group_readable`, 0 or 1, and `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are
+-- read that were passed by. `no_search`, 1: there is to be no index of full-text search.
 create table setting (
     name text primary key,
     value any not null

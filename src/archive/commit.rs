@@ -35,6 +35,7 @@ impl Archive {
             return self.commit_together(run, batches.map(ByFile::from));
         }
         batches.try_fold(Committed::default(), |mut committed, mut batch| {
+            self.erase_arriving(&mut batch)?;
             self.catalog.give_up(&mut batch, run)?;
             // before the watermark moves, so that a run that dies here reads them again
             committed.counts.mended += self.mend(run, &batch)?;

@@ -96,7 +96,7 @@ pub(crate) fn names(archive: &Path, path: &str) -> Result<BTreeSet<String>, Erro
 }
 
 /// Removes a file of the archive, if it is there, for good.
-pub(super) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
+pub(crate) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
     let parent = archive.join(inside::split(path).0);
     match inside::remove(archive, path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &archive.join(path))(e)),

@@ -7,6 +7,34 @@ use super::stale_views::Transcripts;
 use super::writing::Writing;
 use super::{Archive, Catalog, Error};
 
+/// What stands in the place of a redaction where it is the sender who is erased.
+pub(crate) const ERASED: &str = "erased";
+
+/// What redacts the event of a line, be it that its sender is erased, as the view `event` has it.
+macro_rules! redacted_by {
+    () => {
+        redacted_by!("line")
+    };
+    ($line:literal) => {
+        concat!(
+            "coalesce(",
+            $line,
+            ".redacted_by, case when (",
+            $line,
+            ".erased or exists (select 1 from erased)) and ",
+            $line,
+            ".type is not (select type from type where name = 'm.room.create')
+                           then case when ",
+            $line,
+            ".erased then 'archive'
+                                     else (select 'erased' from user join erased using (user_id) where user.user = ",
+            $line,
+            ".sender) end end)"
+        )
+    };
+}
+pub(super) use redacted_by;
+
 const HIDE_ERASED: &str = "hide_erased";
 
 impl Catalog {
@@ -71,5 +99,46 @@ impl Writing<'_> {
     fn texts(&self, sql: &str) -> Result<Vec<String>, Error> {
         let mut statement = self.0.prepare(sql)?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    #[test]
+    fn an_event_of_an_erased_user_is_redacted_wherever_that_is_asked() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("catalog.sql")).unwrap();
+        connection
+            .execute_batch(
+                "insert into type (type, name) values (1, 'm.room.create'), (2, 'm.room.message');
+                 insert into user (user, user_id) values (1, '@gone:x'), (2, '@here:x');
+                 insert into erased (user_id) values ('@gone:x');
+                 insert into room (room, room_id, directory, has_lines) values (1, '!r:x', 'r@x', 1);
+                 insert into file (file, room, day, bytes, events, run) values (1, 1, 20000, 0, 0, 1)",
+            )
+            .unwrap();
+        for (line, kind, sender, by) in [
+            ("1", "1", "1", "null"),
+            ("2", "2", "1", "null"),
+            ("3", "2", "1", "'$by'"),
+            ("4", "2", "2", "null"),
+            ("5", "null", "null", "null"),
+        ] {
+            let sql = format!(
+                "insert into line (line, event_id, file, start, length, stream_ordering, topological_ordering, type, sender, redacted_by,
+                                   censored, soft_failed, rejected, outlier, damaged, run)
+                 values ({line}, '${line}', 1, 0, 0, {line}, 0, {kind}, {sender}, {by}, 0, 0, 0, 0, 0, 1)"
+            );
+            connection.execute(&sql, []).unwrap();
+        }
+        let sql =
+            concat!("select event.redacted_by, ", redacted_by!(), " from event join line using (line) order by line");
+        let mut statement = connection.prepare(sql).unwrap();
+        let found: Vec<[Option<String>; 2]> =
+            statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?])).unwrap().map(Result::unwrap).collect();
+        let right = [None, Some(super::ERASED), Some("$by"), None, None];
+        assert_eq!(found, right.map(|by| [by.map(str::to_owned), by.map(str::to_owned)]));
     }
 }

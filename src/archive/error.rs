@@ -1,4 +1,6 @@
-//! Why an archive cannot be opened or written, and what to do about it.
+//! Why an archive cannot be opened or written; what helps is a `hint` apart, which no other text repeats.
+
+mod hint;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,6 @@ use super::catalog::was_endless;
 
 /// How much is shown of a text in a catalog that cannot be of an export, in characters.
 const SHOWN: usize = 200;
-
-/// How a catalog is had anew.
-const ANEW: &str = "run `synapse-export rebuild`, which makes catalog.sqlite anew from the archive's files: what these lack, the next export reads again";
 
 /// Why an archive cannot be opened or written.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +32,19 @@ pub enum Error {
     #[error("the archive's catalog.sqlite cannot be used")]
     Catalog(#[source] rusqlite::Error),
     /// Somebody else writes to the catalog.
-    #[error(
-        "another program keeps the archive's catalog.sqlite locked, and waiting for 30 seconds did not help. Let it end its transaction, or try again later"
-    )]
+    #[error("another program keeps the archive's catalog.sqlite locked, and waiting for 30 seconds did not help")]
     Busy(#[source] rusqlite::Error),
     /// It was told to stop while it did something that takes long.
     #[error("stopped before it was done: the next run goes on from there")]
     Stopped,
     /// A look at the catalog took longer than any of ours does.
     #[error(
-        "to look at the archive's catalog.sqlite takes longer than it can where a synapse-export has written it, unless its first export still goes on. If none does, the catalog is damaged or made to do harm: {ANEW}"
+        "to look at the archive's catalog.sqlite takes longer than it can where a synapse-export has written it, unless its first export still goes on. If none does, the catalog is damaged or made to do harm"
     )]
     Endless(#[source] rusqlite::Error),
     /// No space.
     #[error(
-        "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp. Make space and run this again: it goes on from there"
+        "there is no space for the archive's catalog.sqlite, or for what SQLite sorts on its way in SQLITE_TMPDIR, TMPDIR or /var/tmp"
     )]
     Full(#[source] rusqlite::Error),
     /// The catalog's own text is damaged.
@@ -57,25 +54,21 @@ pub enum Error {
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
     Foreign,
     /// A catalog of a newer version.
-    #[error(
-        "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: use a newer one"
-    )]
+    #[error("the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}")]
     Newer(i64),
     /// A state of a newer version.
-    #[error("the archive's state.jsonl has format {0}, which this synapse-export does not know: use a newer one")]
+    #[error("the archive's state.jsonl has format {0}, which this synapse-export does not know")]
     NewerState(u64),
     /// A catalog of a version that was never released.
     #[error(
-        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}. The remedy: {ANEW}"
+        "the archive's catalog has version {0}, which no release had, and this synapse-export knows version {CATALOG_VERSION}"
     )]
     Older(i64),
     /// A catalog of the version before, which only who may write to it can bring to this one.
-    #[error(
-        "the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}: the next `synapse-export export` brings it up to that"
-    )]
+    #[error("the archive's catalog has version {0}, this synapse-export knows version {CATALOG_VERSION}")]
     NotUpgraded(i64),
     /// The database is another server's.
-    #[error("the archive is of the server {}, the database of {}: each server has its own archive", own.escape_debug(), found.escape_debug())]
+    #[error("the archive is of the server {}, the database of {}", own.escape_debug(), found.escape_debug())]
     OtherServer {
         /// Whose events are archived.
         own: String,
@@ -83,14 +76,14 @@ pub enum Error {
         found: String,
     },
     /// No catalog to look at.
-    #[error("{} is no archive: it has no catalog.sqlite (one that is lost is made anew by `synapse-export rebuild`)", .0.display())]
+    #[error("{} is no archive: it has no catalog.sqlite", .0.display())]
     NoArchive(PathBuf),
     /// Nothing finds an event in it yet.
-    #[error("the first export to {} is not done, and no event can be found before: try again when it is", .0.display())]
+    #[error("the first export to {} is not done, and no event can be found before", .0.display())]
     NotIndexed(PathBuf),
     /// The directory is no archive, and not empty.
     #[error(
-        "{} is no archive, and not empty: {} in the way. Give the archive a directory of its own",
+        "{} is no archive, and not empty: {} in the way",
         directory.display(),
         in_the_way(others)
     )]
@@ -102,7 +95,7 @@ pub enum Error {
     },
     /// Another user owns the archive or may write to it.
     #[error(
-        "{} {why}, who could read or alter what is archived. Make it this user's alone (chown, chmod go-w), or, if it is meant to be so, say --shared-archive",
+        "{} {why}, who could read or alter what is archived",
         path.display()
     )]
     NotOurs {
@@ -113,7 +106,7 @@ pub enum Error {
     },
     /// The group cannot be let in.
     #[error(
-        "the group of {} (gid {group}) cannot be let in: this user is no member of it, or the file system has no such permissions. Give the directory to a group that this user is a member of (chgrp), then run this again",
+        "the group of {} (gid {group}) cannot be let in: this user is no member of it, or the file system has no such permissions",
         path.display()
     )]
     NotGiven {
@@ -124,18 +117,28 @@ pub enum Error {
     },
     /// Another program has the catalog open, which must be closed for its journal to become another.
     #[error(
-        "another program has the archive's catalog.sqlite open, and to let the group read it, all others have to close it for a moment. Close it there, then run this again"
+        "another program has the archive's catalog.sqlite open, and to let the group read it, all others have to close it for a moment"
     )]
     InUse(#[source] rusqlite::Error),
+    /// What was erased is still where somebody keeps it who reads.
+    #[error(
+        "what was erased may still be in {}, as another program reads the archive's catalog.sqlite",
+        .0.display()
+    )]
+    KeptByReaders(PathBuf),
+    /// What was to be erased is of rooms on hold.
+    #[error(
+        "nothing is erased: {} on hold",
+        on_hold(.0)
+    )]
+    OnHold(Vec<String>),
     /// A run was killed in the middle of a commit, and whoever looks may not undo that.
     #[error(
-        "a run was killed while it wrote to the archive's catalog.sqlite, and this user may not undo what it had begun. The next `synapse-export export` does, or any look by the user whose archive it is: look after that"
+        "a run was killed while it wrote to the archive's catalog.sqlite, and this user may not undo what it had begun"
     )]
     CutOff(#[source] rusqlite::Error),
     /// A catalog in WAL mode that is looked at by who may not write beside it.
-    #[error(
-        "the archive's catalog.sqlite has a write-ahead log, which only who may write to its directory can read. Have the archive's owner let a group read it (`synapse-export export --group-readable`), which also serves read-only mounts, or look at a copy of the archive"
-    )]
+    #[error("the archive's catalog.sqlite has a write-ahead log, which only who may write to its directory can read")]
     NeedsLog(#[source] rusqlite::Error),
     /// Somebody else writes to the archive.
     #[error("another synapse-export ({}) is writing to {}", holder, archive.display())]
@@ -147,7 +150,7 @@ pub enum Error {
     },
     /// Somebody else writes to the archive, on another host, and nothing keeps what is read from being half written.
     #[error(
-        "another synapse-export ({}) is writing to {}, whose file system does not tell this host what it has locked: look when it is done",
+        "another synapse-export ({}) is writing to {}, whose file system does not tell this host what it has locked",
         holder, archive.display()
     )]
     LockedElsewhere {
@@ -158,13 +161,13 @@ pub enum Error {
     },
     /// This process was the one that writes to the archive.
     #[error(
-        "{} is not this process's any more: it stood still for two minutes, or the file system did, or somebody took that file away. The next run undoes what is not committed, and goes on from there",
+        "{} is not this process's any more: it stood still for two minutes, or the file system did, or somebody took that file away",
         .0.display()
     )]
     LockLost(PathBuf),
     /// There is no catalog where it is kept.
     #[error(
-        "the catalog of {} is kept in {}, and there is none: mount that directory, or restore its catalog.sqlite from a backup. If it is lost, `synapse-export rebuild` makes it anew from the archive's files (with --catalog DIR, in another place)",
+        "the catalog of {} is kept in {}, and there is none",
         archive.display(), directory.display()
     )]
     NoCatalog {
@@ -175,7 +178,7 @@ pub enum Error {
     },
     /// A catalog that is not this archive's.
     #[error(
-        "{} is the catalog of another archive than {}: give --catalog a directory of this archive's own, or restore its catalog there",
+        "{} is the catalog of another archive than {}",
         path.display(), archive.display()
     )]
     CatalogOfAnother {
@@ -186,8 +189,8 @@ pub enum Error {
     },
     /// A catalog in the archive, which was to be elsewhere.
     #[error(
-        "the catalog of {archive} is in the archive itself: while no synapse-export runs, move catalog.sqlite (and catalog.sqlite-wal or -journal, if they are there) from it to {directory}, then run this again",
-        archive = archive.display(), directory = directory.display()
+        "the catalog of {} is in the archive itself, and was to be in {}",
+        archive.display(), directory.display()
     )]
     CatalogInside {
         /// The archive.
@@ -196,19 +199,15 @@ pub enum Error {
         directory: PathBuf,
     },
     /// The file system cannot lock, or not as SQLite needs it.
-    #[error(
-        "the file system of the archive's catalog.sqlite does not lock files. Keep the catalog on a local disk: --catalog DIR"
-    )]
+    #[error("the file system of the archive's catalog.sqlite does not lock files")]
     NoLocks(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The file system has no shared memory.
     #[error(
-        "the file system of the archive's catalog.sqlite has no shared memory, or no space for it, which its journal needs (WAL). Keep the catalog on a local disk: --catalog DIR"
+        "the file system of the archive's catalog.sqlite has no shared memory, or no space for it, which its journal needs (WAL)"
     )]
     NoSharedMemory(#[source] rusqlite::Error),
     /// A disk, or a network file system, fails.
-    #[error(
-        "the disk or the network file system of the archive's catalog.sqlite failed to {doing} it. Look into the system's log (dmesg), then run this again: it goes on from there"
-    )]
+    #[error("the disk or the network file system of the archive's catalog.sqlite failed to {doing} it")]
     Disk {
         /// What was attempted.
         doing: &'static str,
@@ -235,10 +234,10 @@ pub enum Error {
     )]
     Altered(String),
     /// A file or directory of somebody else has the name of one that is to be made.
-    #[error("{} is in the way: no synapse-export has made it, and something is to be written there. Move it elsewhere, then run this again", .0.display())]
+    #[error("{} is in the way: no synapse-export has made it, and something is to be written there", .0.display())]
     InTheWay(PathBuf),
     /// A line from which the catalog cannot be made anew.
-    #[error("line {line} of {} cannot be read back: {why}. Repair it or take it out, then try again", path.display())]
+    #[error("line {line} of {} cannot be read back: {why}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -247,6 +246,17 @@ pub enum Error {
         /// What is wrong, without its text.
         why: String,
     },
+}
+
+/// `the room !a:x is`.
+fn on_hold(rooms: &[String]) -> String {
+    const TOLD: usize = 20;
+    let told: Vec<String> = rooms.iter().take(TOLD).map(|room| room.escape_debug().to_string()).collect();
+    match rooms.len() {
+        1 => format!("the room {} is", told[0]),
+        0..=TOLD => format!("the rooms {} are", told.join(", ")),
+        all => format!("the rooms {} and {} more are", told.join(", "), all - TOLD),
+    }
 }
 
 /// `notes, letters and 3 more are`.
@@ -312,21 +322,6 @@ fn failed(source: rusqlite::Error) -> Error {
 }
 
 impl Error {
-    /// What helps, where the error does not say it itself.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Error::Damaged(_) | Error::Altered(_) => {
-                Some(format!("restore it from a backup of the archive, or {ANEW}"))
-            }
-            Error::Changed { .. } => Some(format!("restore it from a backup of the archive. If there is none, {ANEW}")),
-            Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("run this as the user whose archive it is, or give that directory to this user".to_owned())
-            }
-            _ => None,
-        }
-    }
-
     /// Whether the same may work later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -338,6 +333,7 @@ impl Error {
                 | Error::Busy(_)
                 | Error::InUse(_)
                 | Error::CutOff(_)
+                | Error::KeptByReaders(_)
                 | Error::NotIndexed(_)
         )
     }
@@ -376,7 +372,7 @@ mod tests {
         let told = |code: i32| {
             let error = Error::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
             assert!(!error.is_transient());
-            error.to_string()
+            format!("{error}; {}", error.hint().expect("something helps"))
         };
         // SQLITE_IOERR_SHMMAP and its kind, then those of locks
         for code in [5386, 4618, 4874, 5130] {

@@ -4,12 +4,14 @@
 //! An index row is a row of `said`, its words as [`words`] cuts them, as long as clients may see the event. FTS5 takes a row out by the
 //! very words that were put in, so that another [`words::VERSION`] makes the index anew. Finds nothing: see `reading::search`.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tracing::debug;
 
 use super::catalog::key;
+use super::erased::redacted_by;
 use super::writing::Writing;
 use super::{Archive, Catalog, Error};
 use crate::document::message::without_quote;
@@ -74,7 +76,7 @@ pub(super) fn indexed(connection: &Connection) -> Result<Option<i64>, Error> {
     Ok(connection.query_row(sql, [words::VERSION], |row| row.get(0)).optional()?)
 }
 
-fn has_tables(connection: &Connection) -> Result<bool, Error> {
+pub(super) fn has_tables(connection: &Connection) -> Result<bool, Error> {
     let sql = "select exists (select 1 from sqlite_schema where name = 'search_state')";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
@@ -97,7 +99,9 @@ impl Archive {
             writing.commit()?;
         }
         if !on && has_tables(&self.catalog.connection)? {
-            self.without_trace(|writing| Ok(writing.0.execute_batch(DROP)?))?;
+            let writing = self.catalog.write()?;
+            writing.0.execute_batch(DROP)?;
+            writing.commit()?;
             self.catalog.connection.execute_batch("vacuum")?;
             self.leave_no_log()?;
         }
@@ -126,58 +130,23 @@ impl Archive {
         Ok(())
     }
 
-    /// Takes these events out of the index, so that no word of theirs is left in the catalog's file or its log on their account. To be
-    /// called while their texts are still known, by which the words are found. How many it had.
-    pub fn erase_from_search(&mut self, event_ids: &[String]) -> Result<u64, Error> {
-        if !has_tables(&self.catalog.connection)? {
-            return Ok(0);
-        }
-        let erased = self.without_trace(|writing| {
-            let mut lines = Vec::new();
-            for event_id in event_ids {
-                lines.extend(writing.line_of(event_id)?);
-            }
-            lines.sort_unstable();
-            let mut erased = 0;
-            for line in lines {
-                if writing.is_in_search(line)? {
-                    writing.take_out_of_search(line)?;
-                    erased += 1;
-                }
-            }
-            // what was deleted is in the index until its segments are one
-            writing.0.execute("insert into search (search) values ('optimize')", [])?;
-            Ok(erased)
-        })?;
-        self.leave_no_log()?;
-        Ok(erased)
-    }
-
-    /// Does something after which nothing of what is deleted stays in the file.
-    fn without_trace<T>(&mut self, work: impl FnOnce(&Writing<'_>) -> Result<T, Error>) -> Result<T, Error> {
-        let secure = |on: bool, catalog: &Catalog| catalog.connection.pragma_update(None, "secure_delete", on);
-        secure(true, &self.catalog)?;
-        let done = (|| {
-            let writing = self.catalog.write()?;
-            let done = work(&writing)?;
-            writing.commit()?;
-            Ok(done)
-        })();
-        secure(false, &self.catalog)?;
-        done
-    }
-
     /// Empties the log or journal, which has what was on pages before.
-    fn leave_no_log(&mut self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When somebody reads, who keeps something there.
+    pub(super) fn leave_no_log(&mut self) -> Result<(), Error> {
         let mode: String = self.catalog.connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        if mode == "wal" {
-            self.catalog.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()))?;
+        let path = |end: &str| self.catalog.connection.path().map(|path| PathBuf::from(format!("{path}-{end}")));
+        let is_kept = if mode == "wal" {
+            self.catalog.connection.query_row("pragma wal_checkpoint (truncate)", [], |row| row.get::<_, bool>(0))?
         } else {
-            // which takes it away
+            // which takes it away, unless somebody reads
             self.catalog.connection.pragma_update(None, "journal_mode", "delete")?;
             self.catalog.set_journal()?;
-        }
-        Ok(())
+            path("journal").is_some_and(|journal| journal.exists())
+        };
+        let path = path(if mode == "wal" { "wal" } else { "journal" });
+        if is_kept { Err(Error::KeptByReaders(path.unwrap_or_default())) } else { Ok(()) }
     }
 }
 
@@ -203,11 +172,9 @@ fn update(
             0
         }
     };
-    let mut is_changed = changed(&catalog.connection)? > 0;
-    while is_changed {
-        let writing = catalog.write()?;
-        is_changed = writing.take_changed_into_search()?;
-        writing.commit()?;
+    take_changed(catalog)?;
+    if at == last {
+        return Ok(());
     }
     while at < last {
         if !told(at.unsigned_abs(), last.unsigned_abs()) || is_over() && !is_first {
@@ -220,19 +187,40 @@ fn update(
         at = end;
     }
     told(at.unsigned_abs(), last.unsigned_abs());
+    take_changed(catalog)
+}
+
+/// Takes in what has changed of what was taken in before.
+fn take_changed(catalog: &mut Catalog) -> Result<(), Error> {
+    let mut is_changed = changed(&catalog.connection)? > 0;
+    while is_changed {
+        let writing = catalog.write()?;
+        is_changed = writing.take_changed_into_search()?;
+        writing.commit()?;
+    }
     Ok(())
 }
 
 /// How much of the index is gathered before it is written, bytes.
 const HASH: i64 = 8 * 1024 * 1024;
 
+/// Whether a line is an edit of what is redacted, which it may say again.
+pub(super) const EDITS_REDACTED: &str = concat!(
+    "(line.state_key is null and exists (select 1 from relation edits
+        cross join line edited indexed by line_id on edited.id_key = edits.relates_to_key and edited.event_id = edits.relates_to
+        where edits.line = line.line and edits.rel_type = (select type from type where name = 'm.replace')
+          and (select room from file where file.file = edited.file) = (select room from file where file.file = line.file) and ",
+    redacted_by!("edited"),
+    " is not null))"
+);
+
 /// Whether a row is to be in the index.
 fn is_searched() -> String {
     format!(
-        "line.type in (select type from type where name in ({})) and line.redacted_by is null and not line.rejected
-         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = ''
-         and not exists (select 1 from user join erased using (user_id) where user.user = line.sender)",
-        said::TYPES
+        "line.type in (select type from type where name in ({})) and {} is null and not line.rejected
+         and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = '' and not {EDITS_REDACTED}",
+        said::TYPES,
+        redacted_by!()
     )
 }
 
@@ -269,6 +257,17 @@ impl Writing<'_> {
                 leave_out.execute([line])?;
             }
         }
+        // an edit may have been taken in before what it edits came, which was redacted by then
+        let sql = concat!(
+            "insert or ignore into search_changed (line)
+             select edits.line from line cross join relation edits indexed by relation_relates_to
+                 on edits.relates_to_key = line.id_key and edits.relates_to = line.event_id
+              where line.line > ?1 and line.line <= ?2 and edits.line <= ?1
+                and edits.rel_type = (select type from type where name = 'm.replace') and ",
+            redacted_by!(),
+            " is not null"
+        );
+        self.0.prepare_cached(sql)?.execute([from, to])?;
         // an edit is of the time of what it edits; of what is not archived yet, of any
         let key = key!("r.relates_to");
         let sql = format!(
@@ -313,13 +312,36 @@ impl Writing<'_> {
         Ok(taken == CHANGED)
     }
 
-    /// What a user said is to be looked at again, as it is hidden now, or no more.
+    /// What a user said, and edits of it, are to be looked at again, as that is hidden now, or no more.
     pub(super) fn is_hidden_otherwise(&self, user_id: &str) -> Result<(), Error> {
         if has_tables(&self.0)? {
-            let sql = "insert or ignore into search_changed (line)
-                       select said.line from said join line using (line)
-                        where line.sender = (select user from user where user_id = ?1) and said.line <= (select line from search_state)";
+            let sql = "with hidden (line, id_key, event_id) as materialized (
+                           select line, id_key, event_id from line where sender = (select user from user where user_id = ?1))
+                       insert or ignore into search_changed (line)
+                       select line from (
+                           select line from hidden
+                           union all
+                           select edits.line from hidden cross join relation edits indexed by relation_relates_to
+                               on edits.relates_to_key = hidden.id_key and edits.relates_to = hidden.event_id
+                            where edits.rel_type = (select type from type where name = 'm.replace'))
+                        where line in (select line from said where line <= (select line from search_state))";
             self.0.prepare_cached(sql)?.execute([user_id])?;
+        }
+        Ok(())
+    }
+
+    /// Takes the words of a line that is to be erased out of the index, while its text is still known, by which they are found.
+    pub(super) fn forget_words(&self, line: i64) -> Result<(), Error> {
+        if !has_tables(&self.0)? {
+            return Ok(());
+        }
+        if self.is_in_search(line)? {
+            self.take_out_of_search(line)?;
+        }
+        for table in ["search_left_out", "search_changed"] {
+            let sql =
+                format!("delete from {table} where line = ?1 and not exists (select 1 from said where said.line = ?1)");
+            self.0.prepare_cached(&sql)?.execute([line])?;
         }
         Ok(())
     }

@@ -29,6 +29,10 @@ create trigger search_line after update of redacted_by, rejected, soft_failed, t
 when new.line <= (select line from search_state)
 begin
     insert or ignore into search_changed (line) values (new.line);
+    insert or ignore into search_changed (line)
+    select line from relation
+     where old.redacted_by is not new.redacted_by and relates_to_key = new.id_key and relates_to = new.event_id
+       and rel_type = (select type from type where name = 'm.replace') and line <= (select line from search_state);
 end;
 
 create trigger search_said after insert on said

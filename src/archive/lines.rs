@@ -8,5 +8,5 @@ mod whole;
 
 pub(super) use appending::Appending;
 pub(super) use committed::{check, for_each, truncate};
-pub(super) use content::{Lines, read};
+pub(super) use content::{Lines, Open, read};
 pub(super) use whole::{Anew, LONGEST, Line, Whole};

@@ -34,7 +34,7 @@ impl Archive {
         if by_file.is_empty() {
             return Ok(0);
         }
-        let change = |path: &str, _, line: &str| {
+        let change = |_: &Catalog, path: &str, _, line: &str| {
             let found = missing(line).and_then(|event_id| by_file.get(path)?.get(&*event_id).copied());
             Ok(found.map_or(Change::Keep, |event| Change::Replace(event.line.clone())))
         };
@@ -86,7 +86,7 @@ impl Writing<'_> {
             let sender = event.sender.as_deref().map(|sender| self.user(sender)).transpose()?;
             let sql = "update line set stream_ordering = ?2, topological_ordering = ?3, type = ?4, state_key = ?5, sender = ?6,
                               origin_server_ts = ?7, received_ts = ?8, censored = ?9, soft_failed = ?10, rejected = ?11,
-                              outlier = ?12, damaged = ?13
+                              outlier = ?12, damaged = ?13, erased = ?14
                         where line = ?1";
             self.0.prepare_cached(sql)?.execute(params![
                 line,
@@ -102,6 +102,7 @@ impl Writing<'_> {
                 event.rejected,
                 event.outlier,
                 event.damage.is_some(),
+                event.is_erased(),
             ])?;
             self.0.prepare_cached("delete from relation where line = ?1")?.execute([line])?;
             self.0.prepare_cached("delete from said where line = ?1")?.execute([line])?;

@@ -17,8 +17,9 @@ pub(crate) mod rooms;
 pub(crate) mod search;
 pub(crate) mod title;
 
-use rusqlite::{Connection, InterruptHandle};
+use rusqlite::{Connection, InterruptHandle, OptionalExtension as _};
 
+use super::catalog::key;
 use super::lines::Lines;
 use super::{Catalog, Error, Plaintexts};
 use numbers::Numbers;
@@ -51,11 +52,32 @@ impl<'c> Reader<'c> {
         self.numbers.room(self.connection, room_id)
     }
 
-    /// The JSON text of an event's `content` as its line has it; none if the line has no PDU, or is not where the catalog says.
-    fn content(&self, room_id: &str, day: &str, start: i64, length: i64) -> Result<Option<String>, Error> {
+    /// The JSON text of an event's `content` as its line has it; none if the line has no PDU, or is not where the catalog says. Where
+    /// it is not, the catalog is asked again: others may have been taken out before it meanwhile.
+    fn content(
+        &self,
+        event_id: &str,
+        room_id: &str,
+        day: &str,
+        start: i64,
+        length: i64,
+    ) -> Result<Option<String>, Error> {
         let Some(lines) = self.lines else { return Ok(None) };
         let path = self.numbers.path(self.connection, room_id, day)?;
-        Ok(lines.content(&path, start.unsigned_abs(), length.unsigned_abs()))
+        let read =
+            |start: i64, length: i64| lines.content(event_id, &path, start.unsigned_abs(), length.unsigned_abs());
+        let first = match read(start, length) {
+            Err(error) => error,
+            read => return read,
+        };
+        let sql = concat!("select start, length from line where id_key = ", key!("?1"), " and event_id = ?1");
+        let mut again = self.connection.prepare_cached(sql)?;
+        let place = again.query_row([event_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let content = place.map_or(Err(first), |(start, length)| read(start, length));
+        Ok(content.unwrap_or_else(|error| {
+            lines.warn(&path, start.unsigned_abs(), &error);
+            None
+        }))
     }
 }
 

@@ -134,7 +134,10 @@ fn take_file(
         state.complete(&mut event, day, start, &writing.0)?;
         let is_new = !looks || !writing.has_event(&event.event_id)?;
         if is_new {
-            adding.add(&event, file, start, None)?;
+            let line = adding.add(&event, file, start, None)?;
+            if let Some((how, erasure)) = state.erased(&event, &writing.0)? {
+                writing.is_to_be_erased(file, line, how, erasure)?;
+            }
             *counts += as_its_line;
             events += 1;
         } else {

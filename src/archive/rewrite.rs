@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io;
 use std::path::Path;
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, params};
 
 use super::lines::{self, Anew, Line, Whole};
 use super::writing::{Writing, signed};
@@ -60,7 +60,7 @@ impl Rewrite {
 }
 
 impl Archive {
-    /// Writes files of lines anew: `change` says of each line, given its file and where it begins there, what becomes of it. The catalog follows in one
+    /// Writes files of lines anew: `change` says of each line, given the catalog, its file and where it begins there, what becomes of it. The catalog follows in one
     /// transaction, with what `record` changes in it besides: what it says of the events whose lines change. A file without
     /// any line left is removed.
     ///
@@ -68,7 +68,7 @@ impl Archive {
     pub(super) fn rewrite<T>(
         &mut self,
         paths: &BTreeSet<String>,
-        mut change: impl FnMut(&str, u64, &str) -> Result<Change, Error>,
+        mut change: impl FnMut(&Catalog, &str, u64, &str) -> Result<Change, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Archive { directory, catalog, hook, lock, readers, .. } = self;
@@ -84,19 +84,19 @@ impl Archive {
             writing.begin_rewrite(rewrite)?;
         }
         writing.commit()?;
-        let mut changes = Vec::new();
+        catalog.begin_shifts()?;
         for (rewrite, length) in rewrites.iter_mut().zip(lengths) {
             step.at(Step::Append)?;
-            let mut change = |start, line: &str| change(&rewrite.path, start, line);
-            let (bytes, of_file) = write_anew(directory, *readers, rewrite, length, &mut change)?;
+            let mut shift = Shift::of(catalog, &rewrite.path)?;
+            let mut change = |start, line: &str| change(catalog, &rewrite.path, start, line);
+            let bytes = write_anew(directory, *readers, rewrite, length, &mut change, &mut shift)?;
             rewrite.bytes = Some(bytes);
-            changes.push(of_file);
         }
         step.at(Step::Sync)?;
         sync_directories(directory, &rewrites)?;
         let writing = catalog.write()?;
-        for (rewrite, changed) in rewrites.iter().zip(changes) {
-            writing.rewritten(rewrite, &changed)?;
+        for rewrite in &rewrites {
+            writing.rewritten(rewrite)?;
         }
         let recorded = record(&writing)?;
         step.at(Step::Record)?;
@@ -181,35 +181,21 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// The new file is written, with such changes, given in the order of the lines.
-    fn rewritten(&self, rewrite: &Rewrite, changes: &[Changed]) -> Result<(), Error> {
+    /// The new file is written, with the changes that `temp.shift` has.
+    fn rewritten(&self, rewrite: &Rewrite) -> Result<(), Error> {
         let Some(file) = catalog::file(&self.0, &rewrite.path)?.map(|file| file.number) else { return Ok(()) };
         let bytes = signed(rewrite.bytes.unwrap_or(0));
         let sql = "update rewrite set bytes = ?2 where path = ?1";
         self.0.prepare_cached(sql)?.execute(params![rewrite.path, bytes])?;
-        // how much farther up or down each changed line and those behind it begin
-        self.0.execute_batch(
-            "create temp table if not exists shift (start integer primary key, length integer, by integer not null);
-             delete from shift",
-        )?;
-        let (mut by, mut dropped) = (0, 0);
-        for change in changes {
-            let sql = "replace into shift (start, length, by) values (?1, ?2, ?3)";
-            let length = change.new.map(signed);
-            self.0.prepare_cached(sql)?.execute(params![signed(change.start), length, by])?;
-            dropped += i64::from(length.is_none());
-            by += length.map_or(0, |length| length + 1) - signed(change.length) - 1;
-            let sql = "replace into shift (start, length, by) values (?1, null, ?2)";
-            let behind = signed(change.start + change.length) + 1;
-            self.0.prepare_cached(sql)?.execute(params![behind, by])?;
-        }
-        let sql = "update line set length = coalesce((select shift.length from shift where shift.start = line.start), length),
-                                   start = start + (select by from shift where shift.start <= line.start
+        let sql = "update line set length = coalesce((select shift.length from shift where path = ?2 and shift.start = line.start), length),
+                                   start = start + (select by from shift where path = ?2 and shift.start <= line.start
                                                      order by shift.start desc limit 1)
-                    where file = ?1 and start >= (select min(start) from shift)";
-        self.0.prepare_cached(sql)?.execute([file])?;
-        let sql = "update file set bytes = ?2, events = events - ?3 where file = ?1";
-        self.0.prepare_cached(sql)?.execute(params![file, bytes, dropped])?;
+                    where file = ?1 and start >= (select min(start) from shift where path = ?2)";
+        self.0.prepare_cached(sql)?.execute(params![file, rewrite.path])?;
+        let sql =
+            "update file set bytes = ?2, events = events - (select count(*) from shift where path = ?3 and is_dropped)
+                    where file = ?1";
+        self.0.prepare_cached(sql)?.execute(params![file, bytes, rewrite.path])?;
         if bytes == 0 {
             self.0.prepare_cached("delete from file where file = ?1")?.execute([file])?;
             self.0.prepare_cached("delete from stale where file = ?1")?.execute([file])?;
@@ -235,17 +221,55 @@ struct Changed {
     new: Option<u64>,
 }
 
-/// Writes a file's lines to the new one and syncs it; its length, and what has changed, in order.
+impl Catalog {
+    /// How much farther up or down each changed line of a file and those behind it begin, in a temporary table of this connection.
+    fn begin_shifts(&self) -> Result<(), Error> {
+        Ok(self.connection.execute_batch(
+            "drop table if exists temp.shift;
+             create temp table shift (
+                 path text not null, start integer not null, length integer, by integer not null, is_dropped integer not null,
+                 primary key (path, start)) without rowid",
+        )?)
+    }
+}
+
+/// Notes of a file what has changed, in the order of its lines.
+struct Shift<'c> {
+    change: CachedStatement<'c>,
+    behind: CachedStatement<'c>,
+    path: &'c str,
+    by: i64,
+}
+
+impl<'c> Shift<'c> {
+    fn of(catalog: &'c Catalog, path: &'c str) -> Result<Shift<'c>, Error> {
+        let sql = "insert into shift (path, start, length, by, is_dropped) values (?1, ?2, ?3, ?4, ?5)
+                   on conflict (path, start) do update set length = excluded.length, is_dropped = excluded.is_dropped";
+        let change = catalog.connection.prepare_cached(sql)?;
+        let sql = "insert into shift (path, start, length, by, is_dropped) values (?1, ?2, null, ?3, 0)";
+        Ok(Shift { change, behind: catalog.connection.prepare_cached(sql)?, path, by: 0 })
+    }
+
+    fn note(&mut self, Changed { start, length, new }: Changed) -> Result<(), Error> {
+        let own = new.map(signed);
+        self.change.execute(params![self.path, signed(start), own, self.by, own.is_none()])?;
+        self.by += own.map_or(0, |length| length + 1) - signed(length) - 1;
+        self.behind.execute(params![self.path, signed(start + length) + 1, self.by])?;
+        Ok(())
+    }
+}
+
+/// Writes a file's lines to the new one and syncs it; its length.
 fn write_anew(
     archive: &Path,
     readers: Readers,
     rewrite: &Rewrite,
     length: u64,
     change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
-) -> Result<(u64, Vec<Changed>), Error> {
+    shift: &mut Shift<'_>,
+) -> Result<u64, Error> {
     let mut old = Whole::open(archive, &rewrite.path)?;
     let mut new = Anew::make(archive, &rewrite.new_path(), readers)?;
-    let mut changes = Vec::new();
     while let Some(Line { start, text, .. }) = old.next()? {
         if start >= length {
             break;
@@ -255,13 +279,13 @@ fn write_anew(
         match change(start, own)? {
             Change::Keep => new.append(own)?,
             Change::Replace(line) => {
-                changes.push(Changed { start, length, new: Some(line.len() as u64) });
+                shift.note(Changed { start, length, new: Some(line.len() as u64) })?;
                 new.append(&line)?;
             }
-            Change::Drop => changes.push(Changed { start, length, new: None }),
+            Change::Drop => shift.note(Changed { start, length, new: None })?,
         }
     }
-    Ok((new.sync()?, changes))
+    new.sync()
 }
 
 /// Syncs the directories of files.
@@ -317,7 +341,7 @@ mod tests {
 
     fn rewrite(archive: &mut Archive) -> Result<(), Error> {
         let paths = ["1970-01-01", "1970-01-02"].map(|day| format!("{ROOM}/{day}.jsonl"));
-        let change = |_: &str, _, line: &str| {
+        let change = |_: &Catalog, _: &str, _, line: &str| {
             Ok(match line {
                 line if line.contains("$1") => Change::Keep,
                 line if line.contains("$2") => Change::Replace(line.replace("{}", r#"{"body":"known by now"}"#)),

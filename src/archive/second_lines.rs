@@ -43,8 +43,9 @@ impl Archive {
                 break;
             }
             let paths: BTreeSet<String> = lines.keys().cloned().collect();
-            let change =
-                |path: &str, start, _: &str| Ok(if lines[path].contains(&start) { Change::Drop } else { Change::Keep });
+            let change = |_: &super::Catalog, path: &str, start, _: &str| {
+                Ok(if lines[path].contains(&start) { Change::Drop } else { Change::Keep })
+            };
             let directory = self.directory.clone();
             self.rewrite(&paths, change, |writing| {
                 paths.iter().try_for_each(|path| writing.forget_second_lines(&directory, path, run, &mut taken))

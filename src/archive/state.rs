@@ -79,6 +79,13 @@ impl Catalog {
         Ok(())
     }
 
+    /// Writes the state anew, without what it had said before.
+    pub(super) fn renew_state(&mut self, archive: &Path) -> Result<(), Error> {
+        let indexed = self.state.as_ref().is_none_or(|state| state.is_whole);
+        self.state = Some(self.write_state(archive, indexed, None)?);
+        Ok(())
+    }
+
     /// Returns when the state is on the disk.
     pub(super) fn sync_state(&mut self) -> Result<(), Error> {
         self.state.as_mut().map_or(Ok(()), Following::sync)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use super::{Archive, Batch, Catalog, Selection};
+use super::{Archive, Batch, Catalog, Request, Selection, What};
 use crate::event::{BanRedaction, Event, Stored};
 
 /// How many of SQLite's steps are counted at once.
@@ -369,6 +369,41 @@ fn it_grows_with_what_is_sent() {
     for (name, shape) in SHAPES {
         let (few, many) = (work(shape, 200), work(shape, 400));
         // each event takes some, as long as they are counted at all
+        if few < 200 * 100 || many * 10 > few * 23 {
+            too_much.push(format!("{name}: {few} steps, then {many}"));
+        }
+    }
+    assert!(too_much.is_empty(), "{too_much:#?}");
+}
+
+/// SQLite's steps to erase what is sent.
+fn work_to_erase(shape: Shape, count: usize) -> u64 {
+    let place = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(place.path(), None).unwrap();
+    self::count(&mut archive.catalog.connection);
+    archive.index().unwrap();
+    let run = archive.begin_run(&Selection::default(), &[]).unwrap();
+    let sent: Vec<Sent> = (0..count).map(|number| shape(number, count)).collect();
+    let mut batch = Batch::default();
+    for sent in &sent {
+        batch.push(Box::new(sent.event()), false);
+    }
+    archive.commit(run, [batch]).unwrap();
+    let steps = || STEPS.with(|steps| steps.load(Ordering::Relaxed));
+    let before = steps();
+    let what = What::Events(sent.iter().map(|sent| id(sent.number)).collect());
+    let request = Request { what, whole: false, lasts: false, reason: None };
+    archive.select_to_erase(&request, 0, false).unwrap();
+    let erased = archive.erase_selected(&mut |_, _| true).unwrap();
+    assert_eq!(erased.pruned, count as u64);
+    steps() - before
+}
+
+#[test]
+fn erasing_grows_with_what_is_erased() {
+    let mut too_much = Vec::new();
+    for (name, shape) in SHAPES {
+        let (few, many) = (work_to_erase(shape, 200), work_to_erase(shape, 400));
         if few < 200 * 100 || many * 10 > few * 23 {
             too_much.push(format!("{name}: {few} steps, then {many}"));
         }

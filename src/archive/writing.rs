@@ -155,7 +155,7 @@ impl<'a> Writing<'a> {
         Ok(self.0.execute_batch(
             "delete from line; delete from relation; delete from said; delete from room; delete from file; delete from stale; delete from borrowed;
              delete from first_membership; delete from membership; delete from room_state; delete from sticky;
-             delete from run; delete from beyond_line;",
+             delete from run; delete from beyond_line; delete from to_erase;",
         )?)
     }
 
@@ -335,6 +335,6 @@ pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn now() -> String {
+pub(super) fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

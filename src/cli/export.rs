@@ -3,11 +3,10 @@
 //! Names become ids here, and what was asked for a selection; how it is read and written is not known here.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
@@ -94,9 +93,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         now.becomes("finishing the batch");
-        let (database, archive, selection) = prepared;
-        let archive = Arc::new(Mutex::new(archive));
-        let summary = export::export(database.clone(), &archive, &selection, signalled, &mut report).await;
+        let (database, mut archive, selection) = prepared;
+        // what was cut off: before anything is made of it
+        let erased =
+            tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
+        match (erased, *signal.borrow()) {
+            (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+            (erased, _) => erased?,
+        }
+        let (mut archive, summary) =
+            Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
         report.end(summary.as_ref().ok());
         database.close().await;
         let number = *signal.borrow();
@@ -105,9 +111,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             return Ok(Outcome::Signalled(number));
         }
         let summary = summary?;
-        let mut archive = archive.lock().await;
-        let knows_erased = knows_erased(args, &database, &archive)?;
-        if !args.no_markdown && !summary.stopped && knows_erased {
+        let renders = !args.no_markdown && !summary.stopped;
+        let may_render = !renders || knows_erased(args, &database, &archive)?;
+        if renders && may_render {
             now.becomes("finishing the transcripts at hand");
             tokio::task::block_in_place(|| {
                 views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
@@ -119,11 +125,22 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             })?;
         }
         if !args.no_search && !summary.stopped && signal.borrow().is_none() {
+            now.becomes("finishing what is at hand of the index of search");
             tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
+        }
+        if !summary.stopped && signal.borrow().is_none() {
+            now.becomes("stopping: the next export goes on with what is to be erased");
+            let erased = tokio::task::block_in_place(|| {
+                super::erase::complete(&mut archive, true, &|| signal.borrow().is_none())
+            });
+            match (erased, *signal.borrow()) {
+                (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+                (erased, _) => erased?,
+            };
         }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() || archive.lost() > 0 || !knows_erased => Outcome::Damaged,
+            _ if summary.is_off() || archive.lost() > 0 || !may_render => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
@@ -144,24 +161,32 @@ async fn prepare(
     let mut archive = args.archive.open(interrupt(signal))?;
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
-    if let Some(show) = args.show_redacted {
-        // at once: a wish to hide holds also when this run fails
-        super::render::show_redacted(&mut archive, show)?;
-    }
-    if let Some(hide) = args.hide_erased {
-        if hide && archive.catalog().shows_redacted()? {
-            return Err(WrongUsage(format!("--hide-erased {NOT_BOTH}")).into());
-        }
-        if hide && !args.ignore_erased {
-            database.schema().suffices_for_erased().map_err(source::Error::Schema).context(
-                "what erased users said cannot be hidden (--ignore-erased goes on, with those that are known by now)",
-            )?;
-        }
-        archive.hide_erased(hide)?;
-    }
+    // at once: a wish to hide holds also when this run fails
+    set_shown(args, &database, &mut archive)?;
     let selection = select(args, named, &database, &archive).await?;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
+}
+
+/// Remembers what transcripts show and hide, as the two are in the end: one that is given may make room for the other.
+fn set_shown(args: &Args, database: &Database, archive: &mut Archive) -> Result<()> {
+    let show = args.show_redacted.map_or_else(|| archive.catalog().shows_redacted(), Ok)?;
+    let hide = args.hide_erased.map_or_else(|| archive.catalog().hides_erased(), Ok)?;
+    if show && hide {
+        return Err(WrongUsage(NOT_BOTH.to_owned()).into());
+    }
+    if args.hide_erased == Some(true) && !args.ignore_erased {
+        database.schema().suffices_for_erased().map_err(source::Error::Schema).context(
+            "what erased users said cannot be hidden (--ignore-erased goes on, with those that are known by now)",
+        )?;
+    }
+    // what hides first, so that nothing shows more in between
+    if show {
+        archive.hide_erased(hide)?;
+        return Ok(archive.show_redacted(show)?);
+    }
+    archive.show_redacted(show)?;
+    Ok(archive.hide_erased(hide)?)
 }
 
 /// Whether transcripts may be rendered: not where what erased users said is hidden and it cannot be read who they are, unless it is

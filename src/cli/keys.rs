@@ -16,6 +16,7 @@ pub(super) use args::KeyArgs;
 
 use super::Outcome;
 use super::database::DatabaseArgs;
+use super::log::harmless;
 use super::meant::find;
 use super::output::Output;
 use super::report::{Counter, counted, shown};
@@ -72,7 +73,7 @@ async fn check(args: &Check, database: &Database) -> Result<()> {
     let all = sources.rooms().await?;
     for (name, rooms) in &all {
         if args.json {
-            writeln!(out, "{}", json!({ "source": name, "rooms": rooms }))?;
+            writeln!(out, "{}", harmless(&json!({ "source": name, "rooms": rooms }).to_string()))?;
             continue;
         }
         let sessions = rooms.iter().map(|room| room.sessions).sum();
@@ -93,7 +94,7 @@ async fn check(args: &Check, database: &Database) -> Result<()> {
         let read;
         (read, sources) = try_room(database, sources, &room_id, out.is_terminal()).await?;
         if args.json {
-            writeln!(out, "{}", json!({ "room_id": room_id, "read": read }))?;
+            writeln!(out, "{}", harmless(&json!({ "room_id": room_id, "read": read }).to_string()))?;
         } else {
             writeln!(out, "{}: {}", shown(&room_id), told(&read))?;
         }

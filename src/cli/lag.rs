@@ -11,12 +11,17 @@ use crate::source::{Database, Standing};
 /// A replica is too far behind to be exported.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the database is {}, and --max-lag allows {}: try again later, or export from another one",
+    "the database is {}, and --max-lag allows {}",
     shown(*.standing), HumanDuration(*.allowed)
 )]
 pub(super) struct Lagging {
     standing: Standing,
     allowed: Duration,
+}
+
+impl Lagging {
+    /// What helps.
+    pub(super) const HINT: &str = "try again later, or export from another one";
 }
 
 /// Refuses a replica or a logical subscriber that is further behind than allowed, or does not know.
@@ -47,10 +52,15 @@ pub(super) fn shown(standing: Standing) -> String {
 /// Tables of a logical subscriber are not there yet.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "this is a logical subscriber that has yet to copy {}: events would seem damaged, be missed, or be shown though they are redacted; try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or go on all the same with --during-initial-copy",
+    "this is a logical subscriber that has yet to copy {}: events would seem damaged, be missed, or be shown though they are redacted",
     .0.join(", ")
 )]
 pub(super) struct Copying(Vec<String>);
+
+impl Copying {
+    /// What helps.
+    pub(super) const HINT: &str = "try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or go on all the same with --during-initial-copy";
+}
 
 /// What to do while a logical subscriber has yet to copy tables.
 #[derive(clap::Args)]

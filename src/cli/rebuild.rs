@@ -65,10 +65,8 @@ pub(super) fn warn_of_loss(archive: &Archive) {
 pub(super) fn telling<T>(work: impl FnOnce(&mut Told<'_>) -> T) -> T {
     let mut bar = None;
     let done = work(&mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
         let text = || format!("catalog: {} of {}", HumanCount(done), counted(all, "room-day"));
-        bar.get_or_insert_with(Bar::new).show(part, text, |line| info!(part, days = done, "{line}"));
+        bar.get_or_insert_with(Bar::new).show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
     });
     if let Some(bar) = &mut bar {
         bar.end();

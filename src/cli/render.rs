@@ -60,7 +60,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (applied, _) => applied?,
     }
     if let Some(show) = args.show_redacted {
-        show_redacted(&mut archive, show)?;
+        if show && archive.catalog().hides_erased()? {
+            return Err(WrongUsage(NOT_BOTH.to_owned()).into());
+        }
+        archive.show_redacted(show)?;
     }
     if let Some(keep) = args.html {
         views::keep_html(&mut archive, keep)?;
@@ -87,15 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Why an archive does not both show what was redacted and hide what erased users said.
-pub(super) const NOT_BOTH: &str = "does not go with what is remembered: what is redacted is shown (--show-redacted), or what erased users said hidden (--hide-erased)";
-
-/// Remembers whether transcripts show what redacted messages said.
-pub(super) fn show_redacted(archive: &mut Archive, show: bool) -> Result<()> {
-    if show && archive.catalog().hides_erased()? {
-        return Err(WrongUsage(format!("--show-redacted {NOT_BOTH}")).into());
-    }
-    Ok(archive.show_redacted(show)?)
-}
+pub(super) const NOT_BOTH: &str = "--show-redacted and --hide-erased exclude each other, also where one of them is remembered: --show-redacted=false or export --hide-erased=false takes it back";
 
 /// The id of the one room of the archive that a user means.
 fn find(archive: &Archive, name: &str) -> Result<String> {
@@ -115,10 +110,8 @@ pub(super) fn stale(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result
     let began = Instant::now();
     let mut bar = Bar::new();
     let rendered = views::render(archive, &mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
         let text = || format!("transcripts: {} of {}", HumanCount(done), counted(all, "room-day"));
-        bar.show(part, text, |line| info!(part, days = done, "{line}"));
+        bar.show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
         goes_on()
     });
     bar.end();

@@ -49,6 +49,13 @@ impl Bar {
         Bar { shown: bar, last_line: Instant::now() }
     }
 
+    /// Shows how many of all are done.
+    pub(super) fn show_of(&mut self, done: u64, all: u64, text: impl FnOnce() -> String, line: impl FnOnce(f64, &str)) {
+        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
+        let part = done as f64 / all.max(1) as f64;
+        self.show(part, text, |text| line(part, text));
+    }
+
     /// Shows which part is done, 0 to 1. Where there is no bar, `line` says it now and then.
     pub(super) fn show(&mut self, part: f64, text: impl FnOnce() -> String, line: impl FnOnce(&str)) {
         if let Some(bar) = &self.shown {

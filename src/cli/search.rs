@@ -2,28 +2,30 @@
 //!
 //! Asks no database. Changes nothing, but for the index of words with `--update` and `--index`.
 
-use std::io::Write as _;
+mod index;
+mod results;
+
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
-use serde::Serialize;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
-use super::log::{self, harmless, readable};
+pub(super) use index::update;
+use results::Passages;
+
+use super::log::{self, readable};
 use super::output::Output;
-use super::report::Bar;
-use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, report};
 use crate::archive::reading::Reader;
-use crate::archive::reading::search::names::{self, Named};
+use crate::archive::reading::search::names::{self, Named, Room};
 use crate::archive::reading::search::{Options, Search, Test};
-use crate::archive::{self, Archive, Catalog, SearchStanding};
-use crate::document::line::When;
+use crate::archive::{self, Catalog};
 use crate::document::time::Zone;
 use crate::search::parser::{self, Reading, Wrong};
 use crate::search::query::{Condition, Query, Written};
 use crate::views::found::{Told, by_relevance, tell};
-use crate::views::shown::Shown;
+use crate::views::shown::write_around;
 
 /// Find what was said in an archive: words, "phrases", beginnings*, who, where, when; from the archive alone
 #[derive(clap::Args)]
@@ -145,7 +147,7 @@ impl Conditions {
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     if args.update || args.index.is_some() {
-        return keep_index(args);
+        return index::keep(&args.archive, args.index.map(|switch| switch == Switch::On));
     }
     let mut texts = args.conditions.written();
     if !args.words.is_empty() {
@@ -189,7 +191,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             if count == 0 { Outcome::Nothing } else { Outcome::Done }
         }
         Found::These(told, passages, more) => {
-            write(args, zone, &told, &passages)?;
+            results::write(args.json, zone, &told, passages)?;
             match (told.last(), more) {
                 (None, _) => info!("nothing is found"),
                 (Some(last), true) if args.sort == Sort::Newest => {
@@ -201,13 +203,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             if told.is_empty() { Outcome::Nothing } else { Outcome::Done }
         }
     };
-    tell_standing(standing, args.substring);
+    index::tell(standing, args.substring);
     Ok(outcome)
 }
 
 /// What came of a search.
 enum Found<'t> {
-    These(Vec<Told>, Vec<Vec<u8>>, bool),
+    These(Vec<Told>, Passages, bool),
     Count(u64),
     Wrong(&'t String, Wrong),
     NotThere(String),
@@ -238,15 +240,13 @@ fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -
     let more = hits.len() > limit;
     hits.truncate(limit);
     let told = tell(reader, hits, query, args.substring)?;
-    let mut passages = Vec::new();
+    let mut passages = Passages::new();
     if let Some(context) = args.context {
-        for told in &told {
-            let mut passage = Vec::new();
-            let shown = Shown::of(reader, &args.archive.archive, &told.hit.event_id, args.show_redacted)?;
-            if let Some(shown) = shown {
-                shown.write_around(reader, context.into(), args.show_redacted, zone, &mut passage)?;
-            }
-            passages.push(passage);
+        let archive = &args.archive.archive;
+        for Told { hit, .. } in &told {
+            passages.add(|out| {
+                write_around(reader, archive, &hit.event_id, context.into(), args.show_redacted, zone, out)
+            })?;
         }
     }
     Ok(Found::These(told, passages, more))
@@ -260,7 +260,8 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
         let wrong = |what: String| Wrong { what, at: at.clone() };
         let look = || -> Result<Result<Test, Wrong>, archive::Error> {
             Ok(match &condition {
-                Condition::From(name) => match one(names::user(reader, name)?, "nobody", "people", name) {
+                Condition::From(name) => match one(names::user(reader, name)?, "nobody", "people", name, &Clone::clone)
+                {
                     Ok(user) => Ok(Test::From(names::number_of(reader, &user)?.into_iter().collect())),
                     Err(what) => Err(wrong(what)),
                 },
@@ -268,11 +269,11 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
                     Ok(Test::Mentions(vec!["@room".to_owned()]))
                 }
                 Condition::Mentions(name) => {
-                    let user = one(names::user(reader, name)?, "nobody", "people", name);
+                    let user = one(names::user(reader, name)?, "nobody", "people", name, &Clone::clone);
                     user.map(|user| Test::Mentions(vec![user])).map_err(wrong)
                 }
                 Condition::In(name) => {
-                    let room = one(names::room(reader, name)?, "no room", "rooms", name);
+                    let room = one(names::room(reader, name)?, "no room", "rooms", name, &candidate);
                     room.map(|room| Test::In(vec![room.number])).map_err(wrong)
                 }
                 Condition::At(range) => Ok(Test::At(range.clone())),
@@ -289,17 +290,30 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
 }
 
 /// The only one that a name means, or why there is none.
-fn one<T>(named: Named<T>, nobody: &str, kind: &str, name: &str) -> Result<T, String> {
+fn one<T>(
+    named: Named<T>,
+    nobody: &str,
+    kind: &str,
+    name: &str,
+    candidate: &dyn Fn(&T) -> String,
+) -> Result<T, String> {
     let name = readable(name);
     match named {
         Named::One(one) => Ok(one),
         Named::Nobody => Err(format!("the archive has {nobody} with {name:?} for an id, a name or a part of one")),
         Named::Several(fitting, more) => {
-            let fitting: Vec<String> = fitting.iter().map(|one| readable(one)).collect();
+            let fitting: Vec<String> = fitting.iter().map(|one| readable(&candidate(one))).collect();
             let more = if more { " and others" } else { "" };
             Err(format!("several {kind} fit {name:?}: {}{more}; name one by its id", fitting.join(", ")))
         }
     }
+}
+
+/// A room among others. Its name, which may be that of members, is for somebody who looks, and for no log.
+fn candidate(room: &Room) -> String {
+    let name = std::io::stderr().is_terminal().then(|| format!("\"{}\"", room.name));
+    let parts: Vec<String> = name.into_iter().chain(room.aliases.first().cloned()).chain([room.id.clone()]).collect();
+    parts.join(" ")
 }
 
 /// Says what is wrong with a query, and marks its place.
@@ -307,163 +321,4 @@ fn refuse(text: &str, wrong: &Wrong) -> Outcome {
     error!(exit = 2, "the query is not understood: {}", wrong.what);
     log::mark(text, &wrong.at);
     Outcome::Refused
-}
-
-/// Says how far the index is, where that matters.
-fn tell_standing(standing: SearchStanding, is_substring: bool) {
-    match standing {
-        SearchStanding::Whole => {}
-        _ if is_substring => {}
-        SearchStanding::Off => info!("the archive has no index (--index on makes one): every text was read"),
-        SearchStanding::Behind { lines, of } if lines == of => {
-            info!(
-                "the archive has no index yet, and every text was read: an export makes one, or synapse-export search --update"
-            );
-        }
-        SearchStanding::Behind { lines, of } if lines <= Search::BEHIND => info!(
-            lines,
-            "the index lacks {lines} of {of} events, which were read instead; synapse-export search --update brings it up to date"
-        ),
-        SearchStanding::Behind { lines, of } => warn!(
-            lines,
-            "the index lacks {lines} of {of} events, of which only the last {} were read: something may not be found until synapse-export search --update has brought it up to date",
-            Search::BEHIND
-        ),
-    }
-}
-
-fn write(args: &Args, zone: Zone, told: &[Told], passages: &[Vec<u8>]) -> Result<()> {
-    let mut out = Output::stdout();
-    let is_bold = out.is_terminal() && console::colors_enabled();
-    let mut passages = passages.iter();
-    for told in told {
-        if args.json {
-            writeln!(out, "{}", harmless(&serde_json::to_string(&Json::of(told))?))?;
-            continue;
-        }
-        let Told { hit, room, sender, transcript, .. } = told;
-        let when = When::from(hit.at, None, zone).to_string();
-        let marks = [
-            (hit.is_earlier, "said before it was edited"),
-            (hit.edited_by.is_some() && !hit.is_earlier, "edited"),
-            (hit.is_redacted, "redacted"),
-        ];
-        let marks = marks.iter().filter(|(holds, _)| *holds).map(|(_, mark)| (*mark).to_owned());
-        let head: Vec<String> = [when, readable(room), readable(sender)].into_iter().chain(marks).collect();
-        writeln!(out, "{}", head.join(" · "))?;
-        let text = match &hit.body {
-            Some(_) => highlighted(told, is_bold),
-            None if hit.kind == "m.room.encrypted" => "(encrypted)".to_owned(),
-            None if hit.is_redacted => "(redacted)".to_owned(),
-            None => "(no text)".to_owned(),
-        };
-        writeln!(out, "  {text}\n  {}  {}", readable(transcript), readable(&hit.event_id))?;
-        if let Some(passage) = passages.next() {
-            writeln!(out)?;
-            out.write_all(passage)?;
-        }
-        writeln!(out)?;
-    }
-    Ok(out.flush()?)
-}
-
-/// A snippet with what was found in bold.
-fn highlighted(told: &Told, is_bold: bool) -> String {
-    let (text, mut shown, mut at) = (&told.snippet.text, String::new(), 0);
-    for hit in &told.snippet.hits {
-        shown.push_str(&readable(&text[at..hit.start]));
-        let found = readable(&text[hit.clone()]);
-        if is_bold {
-            shown.push_str(&console::style(found).bold().force_styling(true).to_string());
-        } else {
-            shown.push_str(&found);
-        }
-        at = hit.end;
-    }
-    shown + &readable(&text[at..])
-}
-
-/// A result as JSON tells it.
-#[derive(Serialize)]
-struct Json<'a> {
-    event_id: &'a str,
-    room_id: &'a str,
-    room: &'a str,
-    sender: Option<&'a str>,
-    sender_name: &'a str,
-    origin_server_ts: Option<i64>,
-    day: &'a str,
-    #[serde(rename = "type")]
-    kind: &'a str,
-    body: Option<&'a str>,
-    snippet: &'a str,
-    /// Characters of the snippet, from and to before.
-    hits: Vec<[usize; 2]>,
-    transcript: &'a str,
-    edited_by: Option<&'a str>,
-    earlier: bool,
-    redacted: bool,
-}
-
-impl<'a> Json<'a> {
-    fn of(told: &'a Told) -> Json<'a> {
-        let Told { hit, room, sender, snippet, transcript } = told;
-        let characters = |end: usize| snippet.text[..end].chars().count();
-        Json {
-            event_id: &hit.event_id,
-            room_id: &hit.room_id,
-            room,
-            sender: hit.sender.as_deref(),
-            sender_name: sender,
-            origin_server_ts: hit.at,
-            day: &hit.day,
-            kind: &hit.kind,
-            body: hit.body.as_deref(),
-            snippet: &snippet.text,
-            hits: snippet.hits.iter().map(|hit| [characters(hit.start), characters(hit.end)]).collect(),
-            transcript,
-            edited_by: hit.edited_by.as_deref(),
-            earlier: hit.is_earlier,
-            redacted: hit.is_redacted,
-        }
-    }
-}
-
-/// Brings the index up to date, or switches it on or off.
-fn keep_index(args: &Args) -> Result<Outcome> {
-    let (stop, _stopped) = tokio::sync::watch::channel(false);
-    let signal = watch_signals(stop, Now::is("stopping"))?;
-    args.archive.find()?;
-    let mut archive = match (args.archive.open(interrupt(&signal)), *signal.borrow()) {
-        (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
-        (archive, _) => archive?,
-    };
-    if let Some(switch) = args.index {
-        archive.set_search(switch == Switch::On)?;
-    }
-    update(&mut archive, false, &|| signal.borrow().is_none())?;
-    let number = *signal.borrow();
-    if let (None, SearchStanding::Off) = (number, archive.catalog().search_standing()?) {
-        if args.update {
-            bail!("the archive has no index, as it was switched off: --index on makes one");
-        }
-        info!("the archive has no index any more");
-    }
-    Ok(number.map_or(Outcome::Done, Outcome::Signalled))
-}
-
-/// Brings the index up to date, and tells how it goes.
-pub(super) fn update(archive: &mut Archive, at_most_a_minute: bool, goes_on: &dyn Fn() -> bool) -> Result<()> {
-    let mut bar = None;
-    let updated = archive.update_search(at_most_a_minute, &mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
-        let text = || format!("search: {done} of {all} events");
-        bar.get_or_insert_with(Bar::new).show(part, text, |line| info!(part, events = done, "{line}"));
-        goes_on()
-    });
-    if let Some(bar) = &mut bar {
-        bar.end();
-    }
-    Ok(updated?)
 }

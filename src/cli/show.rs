@@ -20,8 +20,9 @@ use crate::archive::Catalog;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
 use crate::document::line::Anchor;
+use crate::document::reaction::Key;
 use crate::event::Object;
-use crate::views::shown::{Shown, Text, address, reaction_key};
+use crate::views::shown::{Shown, Text, address};
 
 /// Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as
 /// JSON
@@ -192,7 +193,7 @@ struct About<'a> {
     sender: Option<&'a str>,
     origin_server_ts: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    key: Option<Cow<'a, str>>,
 }
 
 /// Whether there are more than are listed.
@@ -253,7 +254,7 @@ impl<'a> Json<'a> {
                 redacts: event.redacts.as_deref(),
             },
             edits: edits.events.iter().map(|edit| about(edit, None)).collect(),
-            reactions: reactions.events.iter().map(|reaction| about(reaction, reaction_key(reaction))).collect(),
+            reactions: reactions.events.iter().map(|reaction| about(reaction, Key::sent(reaction.content()))).collect(),
             more: More { edits: edits.more, reactions: reactions.more },
             withheld,
             damage,

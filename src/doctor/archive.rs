@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Catalog, Error, LastRun, Look, Readers, foreign_owner, look};
+use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, What, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
@@ -97,10 +97,8 @@ impl ArchiveState {
             }
         });
         if let Some(error) = foreign_owner(directory) {
-            self.findings.push(
-                Finding::warning(permissions, error.to_string())
-                    .remedy("see to it before the next export, which refuses it"),
-            );
+            let remedy = error.hint().map(|hint| format!("{hint}, before the next export, which refuses it"));
+            self.findings.push(Finding { remedy, ..Finding::warning(permissions, error.to_string()) });
         }
         match opened {
             Ok(catalog) => {
@@ -190,6 +188,7 @@ impl ArchiveState {
                 "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
             ));
         }
+        self.findings.extend(erasing(catalog, held)?);
         self.findings.push(transcripts(directory, catalog, held)?);
         Ok(())
     }
@@ -225,6 +224,39 @@ fn readable(directory: &Path, catalog: &Catalog) -> Finding {
         }
         Err(error) => Finding::error(check, chain(&error)),
     }
+}
+
+/// Whether something is to be erased yet, and what the next export will erase.
+fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error> {
+    let (check, now) = ("erased", chrono::Utc::now().timestamp_millis());
+    let mut findings = Vec::new();
+    if catalog.is_erasing()? && held.is_none() {
+        let what =
+            "what is erased may still be in files of the archive: a run was cut off, or somebody read the catalog";
+        findings.push(
+            Finding::warning(check, what)
+                .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),
+        );
+    }
+    let mut lasting = Vec::new();
+    for erasure in catalog.lasting_erasures()? {
+        let what = &erasure.request.what;
+        let next = match what {
+            What::Before(age @ Age::Days(_)) | What::Redacted(age) => {
+                format!("{what}: the next export erases what is from before {}", day(age.before(now)))
+            }
+            What::Users => format!("{what}: the next export erases it"),
+            _ => format!("{what}: what comes is pruned before it is written"),
+        };
+        lasting.push(next);
+    }
+    lasting.extend(catalog.holds()?.iter().map(|hold| format!("{} is on hold", hold.room_id.escape_debug())));
+    let tombstones = catalog.tombstones()?;
+    if !lasting.is_empty() || tombstones > 0 {
+        let lasting = if lasting.is_empty() { "nothing more is to be".to_owned() } else { named(&lasting) };
+        findings.push(Finding::fine(check, format!("{} events by now; {lasting}", n(tombstones))));
+    }
+    Ok(findings)
 }
 
 /// Whether there are transcripts, and as the events say, as far as that is looked at.

@@ -1,7 +1,5 @@
 //! Live locations as events have them (MSC3489, MSC3672): a state event begins and ends one, others give positions.
 
-use std::borrow::Cow;
-
 use super::text::shortened;
 use crate::event::Object;
 
@@ -50,7 +48,7 @@ pub(crate) fn position(content: &str) -> (Option<String>, Option<String>) {
 }
 
 fn description(of: &Object<'_>) -> Option<String> {
-    of.text("description").map(Cow::into_owned).filter(|text| !text.trim().is_empty()).map(|text| shortened(&text, 200))
+    of.given("description").map(|text| shortened(&text, 200))
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ pub(crate) fn is_video(invite: &str) -> bool {
 
 /// Who alone is called, if the call says so.
 pub(crate) fn invited(invite: &str) -> Option<String> {
-    Some(Object::of(invite).text("invitee")?.into_owned()).filter(|invitee| !invitee.trim().is_empty())
+    Some(Object::of(invite).given("invitee")?.into_owned())
 }
 
 #[cfg(test)]

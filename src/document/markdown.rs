@@ -1,4 +1,4 @@
-//! Markdown, for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is: the one form of documents so far.
+//! Markdown, for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is.
 //!
 //! [`writer`] takes blocks, `page` what stands around them; both escape through `text` all that is not ours.
 

@@ -22,13 +22,18 @@ impl Key {
     pub(crate) fn of(content: &str) -> Option<Key> {
         let content = Object::of(content);
         let relation = content.object("m.relates_to")?;
-        let key = relation.text("key").filter(|key| !key.trim().is_empty())?;
+        let key = relation.given("key")?;
         if key.starts_with("mxc://") {
             return Some(Key { shown: shortcode(&content), same: key.into_owned() });
         }
         let plain = shortened(&key.replace(['\u{fe0e}', '\u{fe0f}'], ""), LONGEST);
         let shown = shortened(&key, LONGEST);
         Some(Key { same: if plain.is_empty() { shown.clone() } else { plain }, shown: Some(shown) })
+    }
+
+    /// The key as it was sent, whatever it is shown as.
+    pub(crate) fn sent(content: &str) -> Option<Cow<'_, str>> {
+        Object::of(content).object("m.relates_to")?.text("key")
     }
 
     /// As it is shown on a line of its own.
@@ -60,6 +65,7 @@ mod tests {
         assert_ne!(same("👍"), same("👍🏽"));
         assert_eq!(key("❤\u{fe0f}", "").unwrap().shown.as_deref(), Some("❤\u{fe0f}"));
         assert_eq!(key(" ", ""), None);
+        assert_eq!(Key::sent(r#"{"m.relates_to":{"key":" \u2764\ufe0f"}}"#).as_deref(), Some(" ❤\u{fe0f}"));
         let (picture, code) = ("mxc://a.b/c", r#","com.beeper.reaction.shortcode":":parrot:""#);
         assert_eq!(key(picture, code).unwrap().shown.as_deref(), Some(":parrot:"));
         assert_eq!(key(picture, r#","shortcode":"a"#), None);

@@ -51,7 +51,8 @@ pub(crate) fn is_setting(c: char) -> bool {
 pub(crate) fn looks(text: &str) -> String {
     let is_seen = |c: &char| {
         !is_setting(*c)
-            && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{2066}'..='\u{2069}' | '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}')
+            && !matches!(c, '\u{200c}' | '\u{200d}' | '\u{2066}'..='\u{2069}' | '\u{180b}'..='\u{180f}')
+            && !matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' | '\u{e0020}'..='\u{e007f}')
     };
     let seen: String = text.chars().filter(is_seen).collect();
     collapse(&seen).into_owned()
@@ -118,4 +119,19 @@ pub(crate) fn duration(milliseconds: u64) -> String {
 /// `1 message`, `3 messages`.
 pub(crate) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_sees_makes_no_name_another() {
+        for hidden in ['\u{200d}', '\u{200e}', '\u{ad}', '\u{fe0f}', '\u{e0100}', '\u{e01ef}', '\u{e0061}', '\u{e007f}']
+        {
+            assert_eq!(looks(&format!(" Al{hidden}ice  A{hidden}")), "Alice A", "{}", hidden.escape_unicode());
+        }
+        assert_eq!(looks("\u{e0061}\u{200b}"), "");
+        assert_ne!(looks("Alice"), looks("Alíce"));
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveTime, Offset as _, TimeZone as _};
+use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveTime, Offset as _, TimeZone};
 use chrono_tz::Tz;
 
 const YEAR_10000: i64 = 253_402_300_800_000;
@@ -57,10 +57,7 @@ impl Zone {
 
     /// When a date begins there, in milliseconds since the epoch: where the clock is set forward at midnight, an hour later.
     pub(crate) fn start_of(self, date: NaiveDate) -> i64 {
-        let mut hours = (0..24).filter_map(|hour| date.and_hms_opt(hour, 0, 0));
-        let first = hours.find_map(|time| self.0.from_local_datetime(&time).earliest());
-        // a zone may have passed over a date
-        first.map_or_else(|| date.and_time(NaiveTime::MIN).and_utc().timestamp_millis(), |time| time.timestamp_millis())
+        start_of(&self.0, date)
     }
 
     /// `09:14`; `--:--` for a time that has no day.
@@ -101,6 +98,14 @@ impl LocalDate {
     pub(crate) fn offset(self) -> String {
         format!("UTC{}", self.offset)
     }
+}
+
+/// When a date begins in a zone, in milliseconds since the epoch: where the clock is set forward at midnight, an hour later.
+pub(crate) fn start_of(zone: &impl TimeZone, date: NaiveDate) -> i64 {
+    let mut hours = (0..24).filter_map(|hour| date.and_hms_opt(hour, 0, 0));
+    let first = hours.find_map(|time| zone.from_local_datetime(&time).earliest());
+    // a zone may have passed over a date
+    first.map_or_else(|| date.and_time(NaiveTime::MIN).and_utc().timestamp_millis(), |time| time.timestamp_millis())
 }
 
 /// `42 s`, `7 min`, `1 h 12 min` of milliseconds; what is left of the last unit is left out.

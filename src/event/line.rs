@@ -116,6 +116,10 @@ impl Event {
                 push_member(&mut line, name, "true");
             }
         }
+        if let Some(erased) = self.erased {
+            line.push(',');
+            push_text(&mut line, "erased", erased.name());
+        }
         line
     }
 }

@@ -31,6 +31,12 @@ impl<'a> Object<'a> {
         text(self.get(key)?)
     }
 
+    /// A member that is a string with something in it.
+    #[must_use]
+    pub fn given(&self, key: &str) -> Option<Cow<'a, str>> {
+        self.text(key).filter(|text| !text.trim().is_empty())
+    }
+
     /// A member that is an object.
     #[must_use]
     pub fn object(&self, key: &str) -> Option<Object<'a>> {

@@ -128,7 +128,7 @@ impl Event {
     }
 
     /// The PDU pruned by the rules of its room's version; none if it is no sound JSON of the stored type.
-    fn pruned(&self) -> Option<Map<String, Value>> {
+    pub(super) fn pruned(&self) -> Option<Map<String, Value>> {
         if self.damage.is_some() {
             return None;
         }
@@ -153,7 +153,7 @@ impl Event {
     }
 
     /// What the database says of the event beside its PDU.
-    fn bones(&self) -> Map<String, Value> {
+    pub(super) fn bones(&self) -> Map<String, Value> {
         let values = [
             ("content", Some(json!({}))),
             ("origin_server_ts", self.origin_server_ts.map(|ts| json!(ts))),
@@ -182,7 +182,7 @@ impl Event {
     }
 
     /// The line without what a server put into `unsigned` that repeats other events.
-    fn without_quotes(&self) -> Cow<'_, str> {
+    pub(super) fn without_quotes(&self) -> Cow<'_, str> {
         let mut line = Cow::Borrowed(self.line.as_str());
         // from the last to the first, so that the places of the others stay
         for (key, value) in object::members(&self.line).into_iter().rev() {

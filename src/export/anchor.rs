@@ -68,7 +68,10 @@ pub(crate) async fn reused(
             Scope::Server => !left_out.contains(&room_id),
             Scope::Room(own) => room_id == *own,
         };
-        if is_of_scope && !gaps.has(position) && !catalog.has_event(&found)? && !catalog.is_waiting(&found)? {
+        let is_known = || {
+            Ok::<_, Error>(catalog.has_event(&found)? || catalog.is_waiting(&found)? || catalog.has_tombstone(&found)?)
+        };
+        if is_of_scope && !gaps.has(position) && !is_known()? {
             return Ok(Some(Reused { stream, position, archived: None, found }));
         }
     }

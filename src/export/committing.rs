@@ -1,25 +1,47 @@
-//! What is gathered is committed in a thread of its own, one commit at a time, while the next batch is gathered.
+//! What is gathered is committed by a task with a thread of its own, one commit at a time, while the next batch is gathered.
 //!
 //! Whoever looks at the archive settles first: what is read of it holds all that was gathered before.
 
 use std::iter;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{MutexGuard, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
 use super::{Error, Export, Pass};
 use crate::archive::{self, Archive, Batch, Committed};
 
+/// Has the archive: for who looks at it, or as a commit that is under way.
+pub(super) struct Writer {
+    /// None while a commit has it.
+    archive: Option<Archive>,
+    committing: Option<Committing>,
+}
+
+impl Writer {
+    pub(super) fn of(archive: Archive) -> Writer {
+        Writer { archive: Some(archive), committing: None }
+    }
+
+    /// The archive, once no commit is under way.
+    pub(super) fn archive(&mut self) -> &mut Archive {
+        self.archive.as_mut().expect("no commit is under way")
+    }
+
+    /// Gives the archive back, once no commit is under way.
+    pub(super) fn end(self) -> Archive {
+        self.archive.expect("no commit is under way")
+    }
+}
+
 /// A commit under way.
-pub(super) struct Committing {
+struct Committing {
     /// Its batches; none once it has them all.
     batches: Option<mpsc::Sender<Batch>>,
     bytes: usize,
-    task: JoinHandle<Result<Committed, archive::Error>>,
+    task: JoinHandle<(Archive, Result<Committed, archive::Error>)>,
 }
 
 impl<P: Pass> Export<'_, P> {
@@ -34,13 +56,13 @@ impl<P: Pass> Export<'_, P> {
         if batch.is_empty() {
             return Ok(());
         }
-        if self.committing.as_ref().is_some_and(|committing| committing.batches.is_none()) {
+        if self.writer.committing.as_ref().is_some_and(|committing| committing.batches.is_none()) {
             self.settle().await?;
         }
         let bytes = batch.bytes();
-        let mut committing = match self.committing.take() {
+        let mut committing = match self.writer.committing.take() {
             Some(committing) => committing,
-            None => self.begin().await,
+            None => self.begin(),
         };
         // should nobody take it, the commit has failed: who settles it is told why
         let sent = match &committing.batches {
@@ -51,27 +73,32 @@ impl<P: Pass> Export<'_, P> {
         if !sent || committing.bytes >= P::COMMIT_BYTES {
             committing.batches = None;
         }
-        self.committing = Some(committing);
+        self.writer.committing = Some(committing);
         Ok(())
     }
 
-    async fn begin(&self) -> Committing {
-        let (mut archive, run) = (Arc::clone(self.archive).lock_owned().await, self.run);
+    fn begin(&mut self) -> Committing {
+        let mut archive = self.writer.archive.take().expect("no commit is under way");
+        let run = self.run;
         let (batches, mut receiver) = mpsc::channel(1);
         let task = spawn_blocking(move || {
             let began = Instant::now();
-            let committed = archive.commit(run, iter::from_fn(|| receiver.blocking_recv()))?;
-            debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
-            Ok(committed)
+            let committed = archive.commit(run, iter::from_fn(|| receiver.blocking_recv()));
+            if let Ok(committed) = &committed {
+                debug!(events = committed.counts.new_events(), seconds = began.elapsed().as_secs_f64(), "commit");
+            }
+            (archive, committed)
         });
         Committing { batches: Some(batches), bytes: 0, task }
     }
 
     /// Waits until all that was to be committed is.
     pub(super) async fn settle(&mut self) -> Result<(), Error> {
-        let Some(Committing { batches, task, .. }) = self.committing.take() else { return Ok(()) };
+        let Some(Committing { batches, task, .. }) = self.writer.committing.take() else { return Ok(()) };
         drop(batches);
-        let committed = task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
+        let (archive, committed) = task.await.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+        self.writer.archive = Some(archive);
+        let committed = committed?;
         self.counts += committed.counts;
         self.files += committed.files;
         for (event_id, room_id, damage) in &committed.damaged {
@@ -80,7 +107,7 @@ impl<P: Pass> Export<'_, P> {
         self.duplicates(&committed.duplicates);
         let duplicates = self.still_elsewhere(committed.elsewhere).await?;
         if !duplicates.is_empty() {
-            let duplicates = self.archive.lock().await.duplicates(self.run, duplicates)?;
+            let duplicates = self.writer.archive().duplicates(self.run, duplicates)?;
             self.counts.duplicates += duplicates.len() as u64;
             self.duplicates(&duplicates);
         }
@@ -91,8 +118,8 @@ impl<P: Pass> Export<'_, P> {
     }
 
     /// The archive, with all that was committed to it.
-    pub(super) async fn archive(&mut self) -> Result<MutexGuard<'_, Archive>, Error> {
+    pub(super) async fn archive(&mut self) -> Result<&mut Archive, Error> {
         self.settle().await?;
-        Ok(self.archive.lock().await)
+        Ok(self.writer.archive())
     }
 }

@@ -18,7 +18,7 @@ impl Export<'_, Later> {
             after.clone_from(last);
             self.archive().await?.are_erased(&erased)?;
         }
-        let mut archive = self.archive().await?;
+        let archive = self.archive().await?;
         archive.are_erased(&[])?;
         Ok(archive.are_all_erased()?)
     }

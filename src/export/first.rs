@@ -35,7 +35,6 @@ impl Export<'_, First> {
         self.second_lines().await?;
         let archive = self.archive().await?;
         let first = if archive.is_indexed() { None } else { archive.catalog().first_export()? };
-        drop(archive);
         let Some(first) = first else { return Ok(()) };
         let newest = self.heads;
         self.heads = newest.at(first);

@@ -48,7 +48,6 @@ impl Export<'_, Later> {
                     archived.insert(event_id.as_str(), rejected);
                 }
             }
-            drop(archive);
             let ids: Vec<&str> = archived.keys().copied().collect();
             let events = unless_stopped(&mut self.stop, database.events_by_id(&ids)).await?;
             let Some(events) = events else { return Ok(()) };

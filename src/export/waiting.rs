@@ -13,7 +13,8 @@ const AT_ONCE: u32 = 1_000;
 impl Export<'_, Later> {
     /// Names the first events that wait for their PDU; how many there are.
     pub(super) async fn report_waiting(&mut self) -> Result<u64, Error> {
-        let archive = self.archive.lock().await;
+        self.settle().await?;
+        let archive = self.writer.archive();
         for (event_id, room_id) in archive.catalog().waiting("", WAITING_NAMED)? {
             self.report.waiting(&event_id, &room_id);
         }

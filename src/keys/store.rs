@@ -4,11 +4,25 @@ use std::path::{Path, PathBuf};
 
 use megolm_keys::pickle::PickleKeys;
 use rusqlite::{Connection, OpenFlags, Row};
+use serde_json::json;
 
 use super::bridge::held;
 use super::sources::{Found, Source, SourceRoom};
 use super::{Error, Given, Sources};
 use crate::source::BridgeSession;
+
+/// The sessions of some ids, an array of JSON, up to how they came.
+const SESSIONS: &str = "
+    with recursive account (id) as (
+        select min(account_id) from crypto_megolm_inbound_session
+        union all
+        select (select min(account_id) from crypto_megolm_inbound_session where account_id > id) from account where id is not null)
+    select session_id, sender_key, room_id, cast(session as blob), withheld_code,";
+/// Where they are: an index begins with the account, of which there are few.
+const FROM_STORE: &str = "
+      from json_each(?1) asked
+     cross join account
+     cross join crypto_megolm_inbound_session on account_id = account.id and session_id = asked.value";
 
 /// A file, and what opens its pickles.
 pub(super) struct BridgeStore {
@@ -26,13 +40,7 @@ impl BridgeStore {
     pub(super) fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
         let read = |connection: &Connection| -> rusqlite::Result<Vec<BridgeSession>> {
             let mut statement = connection.prepare_cached(&self.sessions)?;
-            let mut rows = Vec::new();
-            for id in ids {
-                for row in statement.query_map([id], session)? {
-                    rows.push(row?);
-                }
-            }
-            Ok(rows)
+            statement.query_map([json!(ids).to_string()], session)?.collect()
         };
         let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
         Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
@@ -83,15 +91,40 @@ impl Sources {
         } else {
             "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
         };
-        // an index begins with the account: of few accounts, each is looked at
-        let sessions = format!(
-            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded}
-               from crypto_megolm_inbound_session
-              where account_id in (select distinct account_id from crypto_megolm_inbound_session) and session_id = ?1"
-        );
+        let sessions = format!("{SESSIONS} {forwarded} {FROM_STORE}");
         connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
         self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, keys }));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_found_by_index_in_every_account() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "create table crypto_megolm_inbound_session (
+                     account_id text, session_id text, sender_key text, signing_key text, room_id text, session blob,
+                     forwarding_chains blob, withheld_code text, primary key (account_id, session_id));
+                 insert into crypto_megolm_inbound_session (account_id, session_id, sender_key, room_id)
+                 values ('', 's1', 'k', '!a:x'), ('b', 's1', 'k ', '!b:x'), ('b', 's2', 'k', '!b:x'), ('c', 's3', null, '!c:x')",
+            )
+            .unwrap();
+        let sql = format!("{SESSIONS} 0 {FROM_STORE}");
+        let mut statement = connection.prepare(&sql).unwrap();
+        let rows = statement.query_map([r#"["s1","s3","none"]"#], session).unwrap();
+        let mut found: Vec<(String, String)> =
+            rows.map(Result::unwrap).map(|session| (session.session_id, session.room_id)).collect();
+        found.sort();
+        let right = [("s1", "!a:x"), ("s1", "!b:x"), ("s3", "!c:x")];
+        assert_eq!(found, right.map(|(id, room)| (id.to_owned(), room.to_owned())));
+        let mut plan = connection.prepare(&format!("explain query plan {sql}")).unwrap();
+        let plan: Vec<String> = plan.query_map(["[]"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert!(plan.iter().all(|step| !step.contains("SCAN crypto_megolm")), "{plan:#?}");
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum First {
     Known(Option<String>),
 }
 
-/// The uses of all messages of the rooms that were looked at.
+/// The uses of all messages of the room that is looked through.
 pub(super) struct Uses(Connection);
 
 impl Uses {

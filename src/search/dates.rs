@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, TimeZone};
+use chrono::{DateTime, Days, Months, NaiveDate, TimeZone};
+
+use crate::document::time::start_of;
 
 /// How to write one.
 pub const FORMS: &str = "2026-11-22, 2026-11, 2026, today, yesterday, or how long ago: 7d, 2w, 3m, 1y (12h)";
@@ -24,7 +26,7 @@ pub fn range<Z: TimeZone>(text: &str, now: &DateTime<Z>) -> Option<Range<i64>> {
         },
     };
     let zone = now.timezone();
-    Some(midnight(&zone, first)?..midnight(&zone, end)?)
+    Some(start_of(&zone, first)..start_of(&zone, end))
 }
 
 /// Days that are written as numbers.
@@ -75,16 +77,6 @@ fn ago<Z: TimeZone>(text: &str, now: &DateTime<Z>) -> Option<Ago> {
         _ => None,
     };
     day.map(Ago::Day)
-}
-
-/// When a day begins in a zone.
-fn midnight<Z: TimeZone>(zone: &Z, date: NaiveDate) -> Option<i64> {
-    // where clocks are put forward at midnight it begins an hour later
-    let begins = (0..4).find_map(|hour| {
-        let time = date.and_time(NaiveTime::from_hms_opt(hour, 0, 0)?);
-        zone.from_local_datetime(&time).earliest()
-    });
-    begins.map(|begins| begins.timestamp_millis())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub fn joined(arguments: &[String]) -> String {
 }
 
 fn has_meaning(argument: &str) -> bool {
-    argument.contains(['"', '*', '(', ')'])
+    argument.contains(|c| is_quote(c) || matches!(c, '*' | '(' | ')'))
         || argument.split_whitespace().any(|word| {
             matches!(word, "AND" | "OR" | "NOT") || word.starts_with('-') && word.len() > 1 || operator(word).is_some()
         })
@@ -168,7 +168,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
             '(' => (Kind::Open, 1),
             ')' => (Kind::Close, 1),
             '-' if rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '(' || is_quote(c)) => (Kind::Not, 1),
-            '"' | '“' | '”' | '„' => {
+            c if is_quote(c) => {
                 let (phrase, length, is_prefix) = quoted(rest, at)?;
                 (Kind::Words { text: phrase, is_prefix }, length)
             }
@@ -186,13 +186,27 @@ fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
 }
 
 fn is_quote(c: char) -> bool {
-    matches!(c, '"' | '“' | '”' | '„')
+    !ends(c).is_empty()
+}
+
+/// What ends a phrase that a quote begins, in the languages that use it; none: it is no quote.
+fn ends(quote: char) -> &'static [char] {
+    match quote {
+        '"' => &['"'],
+        '“' => &['”', '“', '"'],
+        '”' => &['”', '"'],
+        '„' => &['“', '”', '"'],
+        '«' => &['»'],
+        '»' => &['«', '»'],
+        _ => &[],
+    }
 }
 
 /// What stands in quotes, how long that is with them, and whether it is a beginning.
 fn quoted(rest: &str, at: usize) -> Result<(String, usize, bool), Wrong> {
-    let first = rest.chars().next().map_or(0, char::len_utf8);
-    let Some(length) = rest[first..].find(is_quote) else {
+    let quote = rest.chars().next().unwrap_or_default();
+    let first = quote.len_utf8();
+    let Some(length) = rest[first..].find(ends(quote)) else {
         return Err(Wrong::new("this quote does not end", at..at + rest.len()));
     };
     let last = rest[first + length..].chars().next().map_or(0, char::len_utf8);
@@ -298,11 +312,8 @@ impl<'p, Z: TimeZone> Parser<'p, Z> {
         }
         match &token.kind {
             Kind::Open => {
-                if matches!(self.peek(), Some(Token { kind: Kind::Close, .. })) {
-                    return Err(Wrong::new(
-                        "there is nothing between these parentheses",
-                        token.at.start..token.at.end + 1,
-                    ));
+                if let Some(Token { kind: Kind::Close, at }) = self.peek() {
+                    return Err(Wrong::new("there is nothing between these parentheses", token.at.start..at.end));
                 }
                 let query = self.any(depth + 1)?;
                 match self.next() {

@@ -4,7 +4,7 @@
 use super::error::{Error, Problem};
 use super::keys::RoomSessions;
 use super::session::Session;
-use super::statements::{self, Query};
+use super::statements;
 use crate::config::Config;
 
 /// The database of a bridge, read-only.
@@ -39,7 +39,7 @@ impl BridgeDatabase {
     pub async fn connect(config: &Config) -> Result<BridgeDatabase, Error> {
         let session = Session::new(config)?;
         let mut this = BridgeDatabase { session, accounts: Vec::new(), has_source: false };
-        let columns: Vec<String> = this.all(&statements::BRIDGE_COLUMNS, &[]).await?;
+        let columns: Vec<String> = this.session.all(&statements::BRIDGE_COLUMNS, &[]).await?;
         let has = |column: &str| columns.iter().any(|own| own == column);
         if columns.is_empty() {
             return Err(Problem::NoBridge.into());
@@ -49,7 +49,7 @@ impl BridgeDatabase {
         if let Some(lacking) = NEEDED.iter().chain(forwarding).find(|column| !has(column)) {
             return Err(Problem::Missing(format!("readable column {TABLE}.{lacking}"), "the role".to_owned()).into());
         }
-        this.accounts = this.all(&statements::BRIDGE_ACCOUNTS, &[]).await?;
+        this.accounts = this.session.all(&statements::BRIDGE_ACCOUNTS, &[]).await?;
         Ok(this)
     }
 
@@ -62,7 +62,7 @@ impl BridgeDatabase {
     /// Sessions by their ids, of all accounts.
     pub async fn sessions(&self, ids: &[&str]) -> Result<Vec<BridgeSession>, Error> {
         let query = statements::BRIDGE_SESSIONS.filled(&[("forwarded", statements::forwarded(self.has_source))]);
-        let rows = self.all(&query, &[&self.accounts, &ids]).await?;
+        let rows = self.session.all(&query, &[&self.accounts, &ids]).await?;
         let session = |row: statements::BridgeSessionsRow| BridgeSession {
             session_id: row.session_id.trim_end().to_owned(),
             sender_key: row.sender_key.map(|key| key.trim_end().to_owned()),
@@ -76,7 +76,7 @@ impl BridgeDatabase {
 
     /// How many sessions of which rooms an account has.
     pub async fn rooms(&self, account: &str) -> Result<Vec<RoomSessions>, Error> {
-        let rows = self.all(&statements::BRIDGE_ROOMS, &[&account]).await?;
+        let rows = self.session.all(&statements::BRIDGE_ROOMS, &[&account]).await?;
         let room = |row: statements::BridgeRoomsRow| RoomSessions {
             room_id: row.room_id,
             sessions: row.sessions.try_into().unwrap_or(0),
@@ -89,15 +89,5 @@ impl BridgeDatabase {
     /// Waits until nothing of ours runs on its server any more.
     pub async fn close(&self) {
         self.session.close().await;
-    }
-
-    async fn all<T>(
-        &self,
-        query: &Query<T>,
-        parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-    ) -> Result<Vec<T>, Error> {
-        let rows = self.session.query(&query.statement, parameters).await?;
-        let rows: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(|row| query.read(row)).collect();
-        rows.map_err(Error::query(query.statement.name))
     }
 }

@@ -119,9 +119,7 @@ impl Database {
 
     /// All rows of a statement's answer.
     pub(super) async fn all<T>(&self, query: &Query<T>, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>, Error> {
-        let rows = self.session.query(&query.statement, parameters).await?;
-        let rows: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(|row| query.read(row)).collect();
-        rows.map_err(Error::query(query.statement.name))
+        self.session.all(query, parameters).await
     }
 
     /// The answer of a statement that always gives one row.

@@ -33,7 +33,7 @@ use tracing::debug;
 
 use super::error::Error;
 use super::heads::Heads;
-use super::statements::{OPENING, Statement};
+use super::statements::{OPENING, Query, Statement};
 use crate::config::Config;
 use bounded::Bounding;
 use endpoint::Begun;
@@ -99,6 +99,13 @@ impl Session {
                 rows => return rows,
             }
         }
+    }
+
+    /// All rows of such a statement's answer.
+    pub(super) async fn all<T>(&self, query: &Query<T>, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>, Error> {
+        let rows = self.query(&query.statement, parameters).await?;
+        let rows: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(|row| query.read(row)).collect();
+        rows.map_err(Error::query(query.statement.name))
     }
 
     async fn try_query(&self, statement: &Statement, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {

@@ -1,5 +1,6 @@
 //! `by-name/`: symbolic links to the rooms, named as people name them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -116,6 +117,23 @@ fn make(directory: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
 pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new()).ok()?;
     Some(target.to_str().ok()?.strip_prefix("../rooms/")?.to_owned())
+}
+
+/// Takes away the links to these rooms, by their directories.
+pub(super) fn forget(archive: &Path, rooms: &BTreeSet<String>) -> Result<(), Error> {
+    let names = durable::names(archive, DIRECTORY)?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let path = archive.join(DIRECTORY);
+    let directory = inside::directory(archive, DIRECTORY).map_err(Error::io("open", &path))?;
+    for name in names {
+        if room_of(&directory, &name).is_some_and(|room| rooms.contains(&room)) {
+            let removed = rustix::fs::unlinkat(&directory, &*name, AtFlags::empty());
+            removed.map_err(|error| Error::io("remove", &path.join(&name))(error.into()))?;
+        }
+    }
+    durable::sync(&path)
 }
 
 /// Removes the links to rooms that are not those the catalog knows.

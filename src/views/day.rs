@@ -17,7 +17,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::order::each_of_day;
 use crate::document::beacon::{is_info, is_position};
-use crate::document::block::{Block, Saying, Writer};
+use crate::document::block::{Saying, Writer};
 use crate::document::call::{self, Signal};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
@@ -44,14 +44,17 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         out: &'w mut dyn Writer,
     ) -> Result<Tally, Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
+        let mut this = DayBuilder { out: Telling::to(out, options.zone, scene.date), scene };
         let mut elsewhere = Elsewhere::default();
         each_of_day(reader, room_id, day, &options.between, &mut |event| {
             this.event(&event)?;
             if this.out.is_empty { elsewhere.add(&event, &mut this.scene) } else { Ok(()) }
         })?;
         if this.out.is_empty {
-            elsewhere.kinds().try_for_each(|of| this.out.small(&of.event_id, of.at, Phrase::Other(of.line())))?;
+            elsewhere.kinds().try_for_each(|of| {
+                this.turn_to(of.at);
+                this.out.small(&of.event_id, of.at, Phrase::Other(of.line()))
+            })?;
         }
         this.out.end_fold()?;
         Ok(this.out.tally)
@@ -68,19 +71,21 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
     ) -> Result<(), Error> {
         let scene = Scene::new(reader, room_id, day, options, memory);
-        let mut this = DayBuilder { scene, out: Telling::to(out, options.zone) };
+        let mut this = DayBuilder { out: Telling::to(out, options.zone, scene.date), scene };
         for event in events {
             this.event(&event?)?;
         }
         this.out.end_fold()
     }
 
-    fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
-        if let Some(date) = self.scene.turn_to(event.at) {
-            self.out.end_fold()?;
-            self.out.end_speaker();
-            self.out.block(&Block::Date(date))?;
+    fn turn_to(&mut self, at: Option<i64>) {
+        if let Some(date) = self.scene.turn_to(at) {
+            self.out.turn_to(date);
         }
+    }
+
+    fn event(&mut self, event: &CatalogEvent) -> Result<(), Error> {
+        self.turn_to(event.at);
         if event.state_key.is_some() {
             return self.state(event);
         }
@@ -189,8 +194,12 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         } else {
             let is_end = is_end(event.kind());
             match target.filter(|target| is_start(target.kind())) {
-                Some(target) if !is_end || poll::ends(event, &target, &mut self.scene.names)? => None,
-                Some(_) => Some(vec![Span::words(poll::ends_in_vain(event, &mut self.scene.names)?)]),
+                Some(target) if is_end => match poll::closes(event, &target, &mut self.scene.names)? {
+                    Some(true) => None,
+                    Some(false) => Some(vec![Span::words(" tried to close the poll of somebody else, in vain")]),
+                    None => Some(vec![Span::words(" closed the poll of somebody else, as moderators may")]),
+                },
+                Some(_) => None,
                 None if is_end => Some(vec![Span::words(" closed a poll that is not in this archive")]),
                 None => Some(vec![Span::words(" voted in a poll that is not in this archive")]),
             }

@@ -1,4 +1,4 @@
-//! What a day has of edits, reactions, votes, redactions and positions that are told with their targets on other days, in a few words: for a
+//! What a day has of edits, reactions, votes, ends of polls, redactions and positions that are told with their targets on other days, in a few words: for a
 //! day that has nothing else to tell.
 
 use super::scene::Scene;
@@ -10,7 +10,7 @@ use crate::document::poll::{is_end, is_vote};
 
 /// What is told on other days.
 #[derive(Default)]
-pub(super) struct Elsewhere([Option<Kind>; 5]);
+pub(super) struct Elsewhere([Option<Kind>; ALL.len()]);
 
 /// The events of a kind: the first of them, how many there are, and the target of the first.
 pub(super) struct Kind {
@@ -44,6 +44,7 @@ const VOTES: Words = Words {
     earlier: "an earlier day’s poll",
     other: "another day’s poll",
 };
+const ENDS: Words = Words { one: " end of ", several: " ends, the first of ", ..VOTES };
 const REDACTIONS: Words = Words {
     one: " redaction of ",
     several: " redactions, the first of ",
@@ -56,7 +57,7 @@ const POSITIONS: Words = Words {
     earlier: "an earlier day’s live location",
     other: "another day’s live location",
 };
-const ALL: [&Words; 5] = [&EDITS, &REACTIONS, &VOTES, &REDACTIONS, &POSITIONS];
+const ALL: [&Words; 6] = [&EDITS, &REACTIONS, &VOTES, &REDACTIONS, &POSITIONS, &ENDS];
 
 impl Elsewhere {
     /// Takes in an event of which the day tells nothing.
@@ -64,9 +65,10 @@ impl Elsewhere {
         let place = match event.kind() {
             _ if event.is_edit() => 0,
             "m.reaction" => 1,
-            kind if is_vote(kind) || is_end(kind) => 2,
+            kind if is_vote(kind) => 2,
             "m.room.redaction" => 3,
             kind if is_position(kind) => 4,
+            kind if is_end(kind) => 5,
             _ => return Ok(()),
         };
         if event.redacted_by.is_some() {

@@ -51,7 +51,7 @@ fn done(kind: &str, state_key: &str, content: &str, is_hidden: bool) -> Line {
     if let Some(what) = elsewhere.or_else(|| settings::done(kind, state_key, &content, is_hidden)) {
         return what;
     }
-    let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty()).map(|given| text(&given));
+    let given = |key: &str| content.given(key).map(|given| text(&given));
     let one = |what: &'static str| vec![words(what)];
     match (kind, state_key) {
         ("m.room.create", "") => {
@@ -157,7 +157,7 @@ fn of_member(
     let user = names.shown(Some(user_id), event.at)?;
     let sender = names.shown(event.sender.as_deref(), event.at)?;
     let is_own = event.sender.as_deref() == Some(user_id);
-    let reason = content.text("reason").filter(|reason| !is_hidden && !reason.trim().is_empty());
+    let reason = content.given("reason").filter(|_| !is_hidden);
     let reason = reason.map(|reason| [words(": "), text(&reason)]);
     let alike = |user: Name, did: &'static str, reason: Option<[Span; 2]>| {
         let did = [words(did)].into_iter().chain(reason.into_iter().flatten()).collect();

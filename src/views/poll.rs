@@ -17,22 +17,17 @@ use crate::document::text::shortened;
 /// How many voters are named with each answer.
 const NAMED: usize = 20;
 
-/// Whether an end closes a poll: it comes from who began it, or from who might redact it, as far as that is known.
-pub(super) fn ends(end: &CatalogEvent, poll: &CatalogEvent, names: &mut MemberNames<'_>) -> Result<bool, Error> {
-    if end.sender == poll.sender {
-        return Ok(true);
+/// Whether an end closes a poll: it comes from who began it, or from who might redact it; none: it is not known who might.
+pub(super) fn closes(
+    end: &CatalogEvent,
+    poll: &CatalogEvent,
+    names: &mut MemberNames<'_>,
+) -> Result<Option<bool>, Error> {
+    match &end.sender {
+        sender if *sender == poll.sender => Ok(Some(true)),
+        Some(sender) => names.may_redact(sender, end.at),
+        None => Ok(None),
     }
-    let Some(sender) = &end.sender else { return Ok(false) };
-    Ok(names.may_redact(sender, end.at)?.unwrap_or_default())
-}
-
-/// What an end does that does not close the poll of somebody else.
-pub(super) fn ends_in_vain(end: &CatalogEvent, names: &mut MemberNames<'_>) -> Result<&'static str, Error> {
-    let may = end.sender.as_deref().map_or(Ok(None), |sender| names.may_redact(sender, end.at))?;
-    Ok(match may {
-        None => " closed the poll of somebody else, as moderators may",
-        Some(_) => " tried to close the poll of somebody else, in vain",
-    })
 }
 
 /// A poll, how it stood when it was closed, or stands.
@@ -56,7 +51,7 @@ pub(super) fn poll(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
 fn end_of(poll: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
     let mut found = None;
     each_related(scene.reader, scene.room_id, &poll.event_id, "m.reference", Order::Oldest, &mut |event| {
-        if !(is_end(event.kind()) && ends(&event, poll, &mut scene.names)?) {
+        if !is_end(event.kind()) || closes(&event, poll, &mut scene.names)? != Some(true) {
             return Ok(ControlFlow::Continue(()));
         }
         found = Some(event);

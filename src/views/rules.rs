@@ -30,7 +30,7 @@ pub(super) fn policy(kind: &str, state_key: &str, content: &Object<'_>, is_hidde
         let about = Span::Words(format!(" about {several}").into());
         Some([Span::words(did)].into_iter().chain(rule.clone()).chain([about]).collect())
     };
-    let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty());
+    let given = |key: &str| content.given(key);
     let (entity, recommendation) = (given("entity"), given("recommendation"));
     let hashes = content.object("hashes").or_else(|| content.object("org.matrix.msc4205.hashes"));
     if is_hidden {

@@ -40,7 +40,7 @@ pub(super) struct Scene<'c> {
     /// `2026-11-22`, or `undated`.
     pub(super) day: &'c str,
     /// The date of what is told, where times are shown; none: it is not known yet, or what is told has none.
-    date: Option<LocalDate>,
+    pub(super) date: Option<LocalDate>,
     pub(super) options: &'c Options,
     pub(super) names: MemberNames<'c>,
     /// By event and length: what was said, as it is quoted, since many may answer what was edited many times.

@@ -10,7 +10,7 @@ use crate::event::Object;
 /// What somebody did by a state event of such a type.
 pub(super) fn done(kind: &str, state_key: &str, content: &Object<'_>, is_hidden: bool) -> Option<Line> {
     let words = |words: &'static str| vec![Span::words(words)];
-    let given = |key: &str| content.text(key).filter(|text| !text.trim().is_empty());
+    let given = |key: &str| content.given(key);
     Some(match kind {
         "m.room.aliases" => {
             let aliases = content.texts("aliases").join(", ");

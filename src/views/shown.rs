@@ -2,6 +2,7 @@
 //!
 //! Says nothing of what is redacted, or quotes that, unless it is to be shown. Writes no file and no SQL.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -11,11 +12,11 @@ use super::day::{DayBuilder, Memory, is_told_elsewhere};
 use super::relations::redaction;
 use super::scene::Scene;
 pub(crate) use super::withheld::Withheld;
-use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
 use crate::archive::reading::title;
+use crate::archive::{ERASED, ERASED_HERE, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
@@ -23,7 +24,6 @@ use crate::document::page::{EventHead, Part};
 use crate::document::reaction::Key;
 use crate::document::text::shortened;
 use crate::document::time::{self, Zone};
-use crate::event;
 
 /// How many edits and reactions are listed, and how many of them above a passage.
 const LISTED: usize = 1_000;
@@ -74,11 +74,6 @@ impl Listed {
     }
 }
 
-/// What a reaction says.
-pub(crate) fn reaction_key(reaction: &CatalogEvent) -> Option<String> {
-    Some(Key::of(reaction.content())?.text().into_owned())
-}
-
 /// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.
 pub(crate) fn address(found: &Found, told_with: &CatalogEvent) -> String {
     let directory = found.path.rsplit_once('/').map_or("", |(directory, _)| directory);
@@ -95,7 +90,6 @@ impl Shown {
     ) -> Result<Option<Shown>, Error> {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
-        found.event.content = line.as_deref().ok().and_then(event::content_of_line).map(str::to_owned);
         let text = match line {
             Err(why) => Text::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
@@ -121,56 +115,11 @@ impl Shown {
         zone: Zone,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let options = Options { zone, ..Options::new(show_redacted) };
-        let mut memory = Memory::default();
+        let (options, mut memory) = (Options::new(show_redacted, zone), Memory::default());
         let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let head = self.head(reader, place, &options, &mut memory)?;
         out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
-        self.write_passage(reader, context, &options, &mut memory, out)
-    }
-
-    /// Writes what transcripts tell of it, and of so many events of its day before and after.
-    fn write_passage(
-        &self,
-        reader: &Reader<'_>,
-        context: usize,
-        options: &Options,
-        memory: &mut Memory,
-        out: &mut dyn Write,
-    ) -> Result<(), Error> {
-        let room_id = &*self.found.room_id;
-        let place = self.told_with.as_ref().unwrap_or(&self.found.event);
-        let before = beside(reader, room_id, place, Side::Before, context)?;
-        let after = beside(reader, room_id, place, Side::After, context)?;
-        let before = before.iter().rev().map(|of| found::read(reader, room_id, of));
-        let after = after.iter().map(|of| found::read(reader, room_id, of));
-        let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
-            (Part::Before, Box::new(before)),
-            (Part::Itself, Box::new(self.told_with.iter().cloned().map(Ok))),
-            (Part::After, Box::new(after)),
-        ];
-        for (part, events) in parts {
-            let mut events = events.peekable();
-            if events.peek().is_some() {
-                out.write_all(markdown::part_head(part).as_bytes()).map_err(Error::Transcript)?;
-                let mut out = Markdown::to(out);
-                DayBuilder::passage(reader, room_id, &place.day, options, memory, &mut out, &mut events)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes it with so many events of its day before and after, as a transcript shows them.
-    pub(crate) fn write_around(
-        &self,
-        reader: &Reader<'_>,
-        context: usize,
-        show_redacted: bool,
-        zone: Zone,
-        out: &mut dyn Write,
-    ) -> Result<(), Error> {
-        let options = Options { zone, ..Options::new(show_redacted) };
-        self.write_passage(reader, context, &options, &mut Memory::default(), out)
+        passage(reader, &self.found, self.told_with.as_ref(), context, &options, &mut memory, out)
     }
 
     /// What stands above its passage.
@@ -210,8 +159,13 @@ impl Shown {
         lines.extend(flags(found).map(|flag| vec![Span::words(flag)]));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
-            let by = event.redacted_by.iter().flat_map(|by| [Span::words(" by "), code(by)]);
-            lines.push([Span::Redaction(mark)].into_iter().chain(by).collect());
+            let by = match event.redacted_by.as_deref() {
+                Some(ERASED_HERE) => vec![Span::words(" as this archive has erased it")],
+                Some(ERASED) => vec![Span::words(" as the server has erased its sender")],
+                Some(by) => vec![Span::words(" by "), code(by)],
+                None => Vec::new(),
+            };
+            lines.push([vec![Span::Redaction(mark)], by].concat());
         }
         match text {
             // transcripts leave out what messages quote, and what cannot be read
@@ -225,11 +179,60 @@ impl Shown {
             vec![code(&edit.event_id), Span::words(" "), when(edit.at)]
         }));
         lines.extend(listed("reactions: ", &self.reactions, &|reaction| {
-            let key = Span::Text(reaction_key(reaction).unwrap_or_default());
-            vec![key, Span::words(" "), code(&reaction.event_id)]
+            let key = Key::of(reaction.content()).map_or(Cow::Borrowed(""), Key::text);
+            vec![Span::Text(key.into_owned()), Span::words(" "), code(&reaction.event_id)]
         }));
         Ok(EventHead { title, day: &place.day, lines, zone: options.zone })
     }
+}
+
+/// Writes what transcripts tell of an event, and of so many events of its day before and after.
+pub(crate) fn write_around(
+    reader: &Reader<'_>,
+    archive: &Path,
+    event_id: &str,
+    context: usize,
+    show_redacted: bool,
+    zone: Zone,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Some(mut found) = found::find(reader, event_id)? else { return Ok(()) };
+    // what is wrong with it is told instead of it
+    let _ = found.read_line(archive);
+    let told_with = told_with(reader, &found, show_redacted)?;
+    let options = Options::new(show_redacted, zone);
+    passage(reader, &found, told_with.as_ref(), context, &options, &mut Memory::default(), out)
+}
+
+/// Writes the event that an event is told with, and so many events of its day before and after.
+fn passage(
+    reader: &Reader<'_>,
+    found: &Found,
+    told_with: Option<&CatalogEvent>,
+    context: usize,
+    options: &Options,
+    memory: &mut Memory,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let (room_id, place) = (&*found.room_id, told_with.unwrap_or(&found.event));
+    let before = beside(reader, room_id, place, Side::Before, context)?;
+    let after = beside(reader, room_id, place, Side::After, context)?;
+    let before = before.iter().rev().map(|of| found::read(reader, room_id, of));
+    let after = after.iter().map(|of| found::read(reader, room_id, of));
+    let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
+        (Part::Before, Box::new(before)),
+        (Part::Itself, Box::new(told_with.cloned().map(Ok).into_iter())),
+        (Part::After, Box::new(after)),
+    ];
+    for (part, events) in parts {
+        let mut events = events.peekable();
+        if events.peek().is_some() {
+            out.write_all(markdown::part_head(part).as_bytes()).map_err(Error::Transcript)?;
+            let mut out = Markdown::to(out);
+            DayBuilder::passage(reader, room_id, &place.day, options, memory, &mut out, &mut events)?;
+        }
+    }
+    Ok(())
 }
 
 /// What else is to be known of an event.
@@ -262,7 +265,7 @@ fn listed(words: &'static str, of: &Listed, line: &dyn Fn(&CatalogEvent) -> Line
 /// The event that transcripts tell an event with, or itself.
 fn told_with(reader: &Reader<'_>, found: &Found, show_redacted: bool) -> Result<Option<CatalogEvent>, Error> {
     let Found { event, room_id, .. } = found;
-    let options = Options::new(show_redacted);
+    let options = Options::new(show_redacted, Zone::default());
     let mut memory = Memory::default();
     let mut is_told = |event: &CatalogEvent| {
         let (mut any, mut alone) = (Any(false), [Ok(event.clone())].into_iter());

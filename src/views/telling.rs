@@ -7,7 +7,7 @@ use crate::document::block::{Block, Encryption, Head, Writer};
 use crate::document::fold::{Fold, Phrase};
 use crate::document::line::{Anchor, Name};
 use crate::document::page::Tally;
-use crate::document::time::Zone;
+use crate::document::time::{LocalDate, Zone};
 
 /// Messages of one sender within this time are told under one name. Milliseconds.
 const TOGETHER: i64 = 5 * 60 * 1000;
@@ -18,25 +18,48 @@ pub(super) struct Telling<'w> {
     /// Whose messages come one after the other: the sender, under which name, until when.
     speaker: Option<(Option<String>, Name, i64)>,
     fold: Fold,
+    /// The date of what was told last, and of what is told next, where times are shown.
+    date: [Option<LocalDate>; 2],
     pub(super) tally: Tally,
     /// Nothing is told yet.
     pub(super) is_empty: bool,
 }
 
 impl<'w> Telling<'w> {
-    /// Times are those of a zone.
-    pub(super) fn to(out: &'w mut dyn Writer, zone: Zone) -> Telling<'w> {
-        Telling { out, speaker: None, fold: Fold::within(zone), tally: Tally::default(), is_empty: true }
+    /// Times are those of a zone; `date` is that of the document.
+    pub(super) fn to(out: &'w mut dyn Writer, zone: Zone, date: Option<LocalDate>) -> Telling<'w> {
+        let (fold, tally) = (Fold::within(zone), Tally::default());
+        Telling { out, speaker: None, fold, date: [date; 2], tally, is_empty: true }
+    }
+
+    /// What is told from now on is of another date, or of another offset; said once there is something.
+    pub(super) fn turn_to(&mut self, date: LocalDate) {
+        self.date[1] = Some(date);
+    }
+
+    /// Begins to tell something.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.is_empty = false;
+        if let [told, Some(date)] = self.date
+            && told != Some(date)
+        {
+            self.date[0] = Some(date);
+            self.end_fold()?;
+            self.end_speaker();
+            self.out.write(&Block::Date(date)).map_err(Error::Transcript)?;
+        }
+        Ok(())
     }
 
     /// Writes a block; what is folded has to be ended before.
     pub(super) fn block(&mut self, block: &Block<'_>) -> Result<(), Error> {
-        self.is_empty = false;
+        self.begin()?;
         self.out.write(block).map_err(Error::Transcript)
     }
 
     /// Begins what somebody says.
     pub(super) fn head(&mut self, event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Head, Error> {
+        self.begin()?;
         self.end_fold()?;
         let name = scene.speaker(event)?;
         let at = event.at.unwrap_or(0);
@@ -68,14 +91,14 @@ impl<'w> Telling<'w> {
 
     /// Adds a small thing that has the place of an event.
     pub(super) fn small(&mut self, event_id: &str, at: Option<i64>, phrase: Phrase) -> Result<(), Error> {
-        self.is_empty = false;
+        self.begin()?;
         self.end_speaker();
         self.fold.add(event_id, at, phrase, self.out).map_err(Error::Transcript)
     }
 
     /// Adds a message that could not be read.
     pub(super) fn unread(&mut self, event: &CatalogEvent, name: Name) -> Result<(), Error> {
-        self.is_empty = false;
+        self.begin()?;
         self.end_speaker();
         self.fold.add_unread(&event.event_id, event.at, name, self.out).map_err(Error::Transcript)
     }

@@ -81,7 +81,7 @@ pub fn document_days(
 }
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
-    let mut options = Options { one_document: true, zone: asked.zone, ..Options::new(asked.show_redacted) };
+    let mut options = Options { one_document: true, ..Options::new(asked.show_redacted, asked.zone) };
     let mut memory = Memory::of_people(asked.room_id);
     let (mut all, mut days) = (Tally::default(), 0);
     for day in &rooms::days_of(reader, asked.room_id)? {

@@ -7,7 +7,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events;
 use crate::archive::reading::found::Found;
 use crate::archive::reading::redactions::{self, Redactors};
-use crate::event::Object;
+use crate::event::{Event, Object};
 
 /// Why a line is not to be shown: something is redacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ impl Withheld {
     pub(crate) fn of(reader: &Reader<'_>, found: &Found, line: &str) -> Result<Option<Withheld>, Error> {
         let Found { event, room_id, .. } = found;
         let mut redactors = Redactors::default();
+        // of what is erased there is nothing left to be withheld
+        if Event::from_line(line, "").is_ok_and(|event| event.is_erased()) {
+            return Ok(None);
+        }
         if event.redacted_by.is_some() {
             return Ok(Some(Withheld::Itself));
         }

@@ -132,6 +132,13 @@ fn an_archive_keeps_pages_until_it_is_told_not_to() {
     render(&[]).with(0);
     assert_eq!(pages(), second);
 
+    // what is erased is in no page
+    let erased = ["erase", "--archive", text(archive.path()), "--event", "$20", "--whole", "--yes"];
+    run(&erased).with(0);
+    render(&[]).with(0);
+    assert!(!pages().contains_key(&days[1]), "{:?}", pages().keys());
+    assert!(pages().values().all(|page| !String::from_utf8_lossy(page).contains("bold")));
+
     render(&["--html=false"]).with(0);
     assert!(pages().is_empty(), "{:?}", pages().keys());
     render(&["--all"]).with(0);

@@ -233,7 +233,7 @@ fn a_catalog_that_another_program_has_open_is_told_of_and_left_as_it_was() {
     let (database, archive) = exported(&[]);
     let open = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
     open.query_row("select count(*) from event", [], |row| row.get::<_, i64>(0)).unwrap();
-    export(&database, archive.path(), &["--group-readable"]).with(75).saying("Close it there");
+    export(&database, archive.path(), &["--group-readable"]).with(75).saying("close it there");
     assert_eq!(modes(archive.path()).len(), modes_expected(archive.path()).len());
     export(&database, archive.path(), &[]).with(0);
     drop(open);

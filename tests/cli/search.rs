@@ -327,6 +327,75 @@ fn edits_and_redactions_take_effect_in_the_run_that_brings_them() {
 }
 
 #[test]
+fn what_edits_what_is_redacted_leaves_the_index_with_it() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::message(10, "secret one"));
+    database.event(edit(20, "$10", "secret two"));
+    let bob = "@bob:here.test".to_owned();
+    database.event(EventRow { sender: bob.clone(), ..edit(21, "$10", "secret three") });
+    database.event(edit(22, "$40", "secret before it came"));
+    database.event(EventRow::message(11, "secret kept"));
+    database.event(edit(23, "$11", "secret kept too"));
+    export(&database, archive.path(), &[]).with(0);
+    let indexed = || archive.one("select count(*) from search where search match 'secret'");
+    assert_eq!(indexed(), "6");
+    database.redaction("$10", EventRow::at(30));
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(indexed(), "3", "the message and all that edits it");
+    // one that comes when it is redacted already takes with it what edited it before
+    database.redaction("$40", EventRow::at(31));
+    database.event(EventRow::message(40, "secret four"));
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(indexed(), "2");
+    for indexed in [true, false] {
+        check(archive.path(), &["secret"], &["$11"]);
+        check(archive.path(), &["is:redacted"], &["$40", "$10"]);
+        check(archive.path(), &["secret", "--show-redacted"], &["$40", "$11", "$10"]);
+        check(archive.path(), &["two", "--show-redacted"], &["$10"]);
+        if indexed {
+            without_index(archive.path());
+        }
+    }
+    run(&["search", "--index", "on", "--archive", text(archive.path())]).with(0);
+    assert_eq!(indexed(), "2", "anew");
+}
+
+#[test]
+fn what_erased_users_said_is_as_if_it_were_redacted() {
+    let (database, archive) = (server(), TestArchive::new());
+    let gone = |row: EventRow| EventRow { sender: "@gone:here.test".to_owned(), ..row };
+    database.event(gone(EventRow::message(10, "personal one")));
+    database.event(gone(EventRow::message(11, "personal two")));
+    database.event(gone(edit(12, "$11", "personal three")));
+    database.event(edit(13, "$11", "personal by another"));
+    database.event(EventRow::message(14, "personal and kept"));
+    let reacted = json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": "$14", "key": "+" } });
+    database.event(gone(about("m.reaction", 15, &reacted)));
+    export(&database, archive.path(), &[]).with(0);
+    check(archive.path(), &["personal"], &["$14", "$11", "$10"]);
+    check(archive.path(), &["has:reaction"], &["$14"]);
+    database.execute("insert into erased_users values ('@gone:here.test')");
+    export(&database, archive.path(), &["--hide-erased"]).with(0);
+    assert_eq!(archive.one("select count(*) from search where search match 'personal'"), "1");
+    for indexed in [true, false] {
+        check(archive.path(), &["personal"], &["$14"]);
+        check(archive.path(), &["has:reaction"], &[]);
+        check(archive.path(), &["personal is:redacted"], &[]);
+        assert_eq!(search(archive.path(), &["is:redacted", "--count"]).with(0).stdout, "3\n");
+        check(archive.path(), &["personal is:redacted three", "--show-redacted"], &["$11"]);
+        assert!(!search(archive.path(), &["is:redacted"]).with(0).stdout.contains("personal"));
+        if indexed {
+            without_index(archive.path());
+        }
+    }
+    let show =
+        |more: &[&str]| run(&[&["show", "$10", "--archive", text(archive.path())], more].concat()).with(0).stdout;
+    assert!(show(&[]).contains("as the server has erased its sender"), "{}", show(&[]));
+    let json: Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    assert_eq!((&json["redacted_by"], &json["withheld"]), (&json!("erased"), &json!("it is redacted")));
+}
+
+#[test]
 fn what_clients_do_not_see_is_not_found() {
     let (database, archive) = (server(), TestArchive::new());
     let soft = r#"{"soft_failed": true}"#.to_owned();
@@ -365,6 +434,18 @@ fn a_wrong_query_is_explained_and_its_place_marked() {
     place(&["from:ann"], "several people fit \"ann\": @anna:here.test, @annika:here.test", "^^^^^^^^");
     place(&["from:nobody"], "nobody with", "^^^");
     place(&["in:nowhere"], "no room with", "^^^");
+    place(&["x (   )"], "nothing between these", "  x (   )\n    ^^^^^\n");
+    // who looks is told names, a log is not
+    for (id, room) in [(20, "!first:here.test"), (21, "!second:here.test")] {
+        database.room(room, "10");
+        let name = json!({ "name": "Secret plans" });
+        database.event(EventRow { room_id: room.to_owned(), ..EventRow::state(id, "m.room.name", "", &name) });
+    }
+    export(&database, archive.path(), &[]).with(0);
+    let ended = search(archive.path(), &["in:plans"])
+        .with(2)
+        .saying("several rooms fit \"plans\": !first:here.test, !second:here.test;");
+    assert!(!ended.stderr.contains("Secret"), "{ended:?}");
     place(&["🎉"], "--substring", "  🎉\n  ^^\n");
     place(&[], "nothing is asked for", "");
     check(archive.path(), &["from:anna"], &["$10"]);

@@ -172,6 +172,11 @@ fn json_has_what_there_is_about_an_event() {
         json!([{ "event_id": "$20", "sender": "@alice:here.test", "origin_server_ts": NOON + 20_000 }])
     );
     assert_eq!(about["reactions"][0]["key"], "👍");
+    // as it was sent, whatever transcripts call it
+    database.event(reaction(22, HASH, "mxc://here.test/parrot"));
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(json(archive.path(), ANCHOR, &[])["reactions"][1]["key"], "mxc://here.test/parrot");
+    assert!(show(archive.path(), ANCHOR, &[]).with(0).stdout.contains("a custom emoji"));
     assert_eq!(about["more"], json!({ "edits": false, "reactions": false }));
     assert_eq!((&about["room_id"], &about["day"], &about["path"]), (&json!(ROOM), &json!("2026-11-22"), &json!(LINES)));
     assert_eq!((&about["redacted_by"], &about["redaction"]), (&Value::Null, &Value::Null));

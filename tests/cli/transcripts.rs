@@ -379,6 +379,23 @@ fn times_are_of_the_zone_that_is_asked_for_and_days_of_utc() {
         document.contains("| since 2026-11-23 00:00 Europe/Berlin |") && document.contains("</a>00:30"),
         "{document}"
     );
+
+    // a day that tells nothing of its own says what it has, and a date is said for what is told
+    let edit = json!({
+        "msgtype": "m.text", "body": "* at night", "m.new_content": {"msgtype": "m.text", "body": "at night"},
+        "m.relates_to": {"rel_type": "m.replace", "event_id": "$10"},
+    });
+    let ts = NOON + 24 * 3_600_000 + 11 * 3_600_000 + 40 * 60_000;
+    database.event(EventRow { ts: Some(ts), content: edit.to_string(), ..EventRow::at(15) });
+    export(&database, archive.path(), &[]).with(0);
+    render(archive.path(), &["--timezone", "Europe/Berlin"]).with(0);
+    let day = read(&archive, "rooms/room@here.test/2026-11-23.md");
+    let (_, told) = day.split_once("<sub>**Tuesday, 24 November 2026** · UTC+01:00</sub>\n").unwrap();
+    assert!(told.contains("</a>00:40 · 1 edit of [an earlier day’s message](2026-11-22.md#"), "{day}");
+    at(16, "2026-11-23T12:00:00Z", "noon");
+    export(&database, archive.path(), &[]).with(0);
+    let day = read(&archive, "rooms/room@here.test/2026-11-23.md");
+    assert!(day.contains("noon") && !day.contains("24 November"), "nothing is told of that date: {day}");
 }
 
 #[test]
@@ -434,6 +451,8 @@ fn what_erased_users_said_is_hidden_where_that_is_wanted() {
     let grant = format!("GRANT SELECT ON erased_users TO {role};");
     as_role(&[]).with(3).saying("transcripts are not rendered").saying(&grant);
     assert!(!days().contains("news"));
+    // which matters to who renders only
+    assert!(!as_role(&["--no-markdown"]).with(0).stderr.contains("transcripts are not rendered"));
     as_role(&["--hide-erased"]).with(1).saying(&grant).saying("--ignore-erased");
     as_role(&["--ignore-erased"]).with(0).saying("are not hidden");
     assert!(days().contains("news") && tells() == 0, "{}", days());
@@ -446,5 +465,17 @@ fn what_erased_users_said_is_hidden_where_that_is_wanted() {
     assert_eq!((tells(), indexed()), (0, "0".to_owned()));
     export(&database, archive.path(), &["--hide-erased=false"]).with(0);
     assert_eq!((tells(), indexed()), (told + 1, "2".to_owned()), "{}", days());
+    // one option may make room for the other
+    let remembered = || {
+        archive.one("select group_concat(name || '=' || value) from (select * from setting where name in ('hide_erased', 'show_redacted') order by name)")
+    };
+    export(&database, archive.path(), &["--hide-erased", "--show-redacted"]).with(2).saying("exclude each other");
+    assert_eq!(remembered(), "hide_erased=0", "nothing is changed by half");
+    export(&database, archive.path(), &["--show-redacted"]).with(0);
+    export(&database, archive.path(), &["--hide-erased"]).with(2).saying("--show-redacted=false");
+    export(&database, archive.path(), &["--hide-erased", "--show-redacted=false"]).with(0);
+    assert_eq!(remembered(), "hide_erased=1,show_redacted=0");
+    export(&database, archive.path(), &["--hide-erased=false", "--show-redacted"]).with(0);
+    assert_eq!(remembered(), "hide_erased=0,show_redacted=1");
     database.execute(&format!("drop owned by {role}; drop role {role}"));
 }

@@ -9,7 +9,7 @@ use synapse_export::archive::{Archive, Selection, Step};
 use synapse_export::config::Config;
 use synapse_export::{export, source};
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use crate::support::archive::{Heard, TestArchive};
 use crate::support::standby::query;
@@ -120,9 +120,9 @@ fn a_slow_archive_keeps_no_transaction_open() {
     let (_stop, never) = watch::channel(false);
     let summary = Runtime::new().unwrap().block_on(async {
         let source = source::Database::connect(&config).await.unwrap();
-        let writable = Arc::new(Mutex::new(Archive::open(archive.path(), Some(hook)).unwrap()));
+        let writable = Archive::open(archive.path(), Some(hook)).unwrap();
         let (all, mut heard) = (Selection::default(), Heard::default());
-        export::export(source, &writable, &all, never, &mut heard).await.unwrap()
+        Box::pin(export::export(source, writable, &all, never, &mut heard)).await.1.unwrap()
     });
     assert!(was_open.load(Ordering::Relaxed) && closed.load(Ordering::Relaxed));
     assert_eq!(summary.counts.live, 120);

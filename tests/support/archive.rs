@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -16,7 +15,7 @@ use synapse_export::export::{self, Error, Progress, Report, Summary};
 use synapse_export::source;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use super::Database;
 
@@ -298,10 +297,10 @@ fn export_until(
     let config = Config::new(Some(dsn), |_| None).expect("a test's DSN is sound");
     // long enough to be tried again, short enough to wait for the end
     let config = config.retrying_for(Duration::from_secs(1));
-    let (archive, mut heard) = (Arc::new(Mutex::new(archive)), Heard::default());
+    let mut heard = Heard::default();
     let result = Runtime::new().expect("cannot start a runtime").block_on(async {
         let database = source::Database::connect(&config).await?;
-        export::export(database, &archive, selection, stop, &mut heard).await
+        Box::pin(export::export(database, archive, selection, stop, &mut heard)).await.1
     });
     (result, heard)
 }

@@ -137,6 +137,16 @@ fn a_day_of_which_all_is_told_on_others_says_so() {
             " · 1 redaction of [",
         ],
     );
+    let started = json!({"m.poll.start": {"question": {"m.text": "Tea?"}, "answers": [{"id": "y", "m.text": "yes"}]}});
+    database.event(earlier(of("m.poll.start", 17, BOB, &started)));
+    let of_poll = json!({"rel_type": "m.reference", "event_id": "$17"});
+    let vote = json!({"m.relates_to": of_poll, "m.poll.response": {"answers": ["y"]}});
+    database.event(of("m.poll.response", 18, BOB, &vote));
+    database.event(of("m.poll.end", 19, BOB, &json!({"m.relates_to": of_poll})));
+    says(
+        &plain(&told(&database, &archive)),
+        &[" · 1 vote in [an earlier day’s poll](", " · 1 end of [an earlier day’s poll]("],
+    );
     // where there is something to read, that is enough
     database.event(EventRow::message(16, "good morning"));
     says_not(&told(&database, &archive), &["edits", "1 reaction", "redaction"]);

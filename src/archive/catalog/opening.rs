@@ -91,6 +91,8 @@ impl Catalog {
         let version = catalog.version()?;
         catalog.was_put_there = had_wal || catalog.is_shared && version == 0;
         catalog.connection.pragma_update(None, "synchronous", "full")?;
+        // from the first byte on: what is freed without it is never zeroed later
+        catalog.connection.pragma_update(None, "secure_delete", true)?;
         catalog.connection.pragma_update(None, "cache_size", -16 * 1024)?;
         catalog.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         // beside this one, to sort for an index

@@ -68,13 +68,29 @@ impl Lines {
     }
 
     /// The JSON text of an event's `content` as its line has it: `length` bytes of a file below the archive from `start` on. None
-    /// where the line has no PDU, or is not where the catalog says, which is logged.
-    pub(in crate::archive) fn content(&self, path: &str, start: u64, length: u64) -> Option<String> {
+    /// where the line has no PDU.
+    ///
+    /// # Errors
+    /// When the event's line is not there: it may have been moved since the catalog was asked. The file is opened anew then.
+    pub(in crate::archive) fn content(
+        &self,
+        event_id: &str,
+        path: &str,
+        start: u64,
+        length: u64,
+    ) -> Result<Option<String>, Error> {
         let mut held = self.0.borrow_mut();
-        held.content(path, start, length).unwrap_or_else(|error| {
-            warn!("the line at byte {start} of {} cannot be read: {error}", held.archive.join(path).display());
-            None
-        })
+        let content = held.content(event_id, path, start, length);
+        if content.is_err() {
+            held.files.retain(|(held, _)| held != path);
+        }
+        content
+    }
+
+    /// Logs that a line cannot be read.
+    pub(in crate::archive) fn warn(&self, path: &str, start: u64, error: &Error) {
+        let archive = &self.0.borrow().archive;
+        warn!("the line at byte {start} of {} cannot be read: {error}", archive.join(path).display());
     }
 }
 
@@ -92,7 +108,7 @@ enum Held {
 
 impl HeldFiles {
     /// The content of a line's PDU, if it has one.
-    fn content(&mut self, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
+    fn content(&mut self, event_id: &str, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
         let line = match self.hold(path)? {
             Held::Whole(whole) => {
                 let [start, end] =
@@ -104,7 +120,10 @@ impl HeldFiles {
         };
         let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
         let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
-        Ok(event::content_of_line(&line).map(str::to_owned))
+        match event::id_and_content(&line) {
+            Some((own, content)) if own == event_id => Ok(content.map(str::to_owned)),
+            _ => Err(Error::altered("the place of a line", path)),
+        }
     }
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::catalog::key;
+use super::super::erased::redacted_by;
 use super::super::layout::DayName;
 use super::Reader;
 use crate::event::Object;
@@ -45,17 +46,6 @@ pub(crate) struct Encrypted {
     /// Whether its session is vouched for.
     pub(crate) authenticated: bool,
 }
-
-/// What redacts the event of `line`, be it that its sender is erased, as the view `event` has it.
-macro_rules! redacted_by {
-    () => {
-        "coalesce(line.redacted_by, case when exists (select 1 from erased)
-                                          and line.type is not (select type from type where name = 'm.room.create')
-                                         then (select 'erased' from user join erased using (user_id)
-                                                where user.user = line.sender) end)"
-    };
-}
-pub(super) use redacted_by;
 
 /// What is taken of an event, in SQL that is put together once: most of it is asked several times for each event of a day.
 macro_rules! columns {
@@ -114,8 +104,9 @@ impl CatalogEvent {
         day: String,
         row: &Row<'_>,
     ) -> Result<CatalogEvent, Error> {
-        let content = reader.content(room_id, &day, row.get(7)?, row.get(8)?)?;
-        CatalogEvent { content, ..CatalogEvent::without_content(reader, day, row)? }.decrypted(reader)
+        let event = CatalogEvent::without_content(reader, day, row)?;
+        let content = reader.content(&event.event_id, room_id, &event.day, row.get(7)?, row.get(8)?)?;
+        CatalogEvent { content, ..event }.decrypted(reader)
     }
 
     /// The same event with what it says, if that is known and to be told.

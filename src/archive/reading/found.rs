@@ -10,12 +10,13 @@ use rusqlite::Row;
 use super::super::catalog::key;
 use super::super::layout::DayName;
 
+use super::super::erased::redacted_by;
 use super::super::{Error, lines, told};
 use super::Reader;
-use super::events::{CatalogEvent, columns, of_line, redacted_by};
+use super::events::{CatalogEvent, columns, of_line};
 use super::order::{self, Read};
 use crate::document::line::Anchor;
-use crate::event::Object;
+use crate::event::{Object, content_of_line};
 
 /// How many events are told of that have the same place.
 const AMBIGUOUS: usize = 20;
@@ -60,8 +61,8 @@ impl Found {
         !self.soft_failed && !self.rejected
     }
 
-    /// Reads its line; `Err`: what is wrong with it.
-    pub(crate) fn read_line(&self, archive: &Path) -> Result<String, String> {
+    /// Reads its line, and of that its content; `Err`: what is wrong with it.
+    pub(crate) fn read_line(&mut self, archive: &Path) -> Result<String, String> {
         if self.length > lines::LONGEST {
             return Err("it is longer than any line can be".to_owned());
         }
@@ -70,7 +71,10 @@ impl Found {
             return Err("there is no line where the catalog says that it is".to_owned());
         }
         match Object::of(&line).text("event_id") {
-            Some(event_id) if event_id == self.event.event_id => Ok(line),
+            Some(event_id) if event_id == self.event.event_id => {
+                self.event.content = content_of_line(&line).map(str::to_owned);
+                Ok(line)
+            }
             _ => Err("the line where the catalog says that it is is of another event".to_owned()),
         }
     }

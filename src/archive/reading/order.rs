@@ -10,8 +10,9 @@ use rusqlite::{OptionalExtension as _, Row, Rows, params};
 
 use super::super::Error;
 use super::super::catalog::key;
+use super::super::erased::redacted_by;
 use super::Reader;
-use super::events::{CatalogEvent, accepted, columns, of_line, redacted_by};
+use super::events::{CatalogEvent, accepted, columns, of_line};
 use crate::document::time;
 
 /// Whether an event was received within a quarter of an hour of when it was sent.

@@ -7,7 +7,8 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
 use super::super::catalog::key;
-use super::events::{CatalogEvent, DEEPEST, event, redacted_by};
+use super::super::erased::redacted_by;
+use super::events::{CatalogEvent, DEEPEST, event};
 use super::{REMEMBERED, Reader};
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits

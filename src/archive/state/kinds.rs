@@ -90,6 +90,27 @@ pub(super) const KINDS: &[Kind] = &[
         ..plain!("waiting", ["event_id"], ["room_id", "since"], "event_id, room_id, since")
     },
     plain!("duplicate", ["event_id"], ["run"], "event_id, run"),
+    Kind {
+        before: Some("select 1, '', '', 0, 0, 2, '', null where false"),
+        // which lines it means only the catalog knew
+        restore: "insert or replace into erasure (erasure, what, which, whole, lasts, done, at, reason)
+                  select erasure, what, which, whole, lasts, case when done = 2 then 2 else 0 end, at, reason from kept_erasure",
+        ..plain!(
+            "erasure",
+            ["erasure"],
+            ["what", "which", "whole", "lasts", "done", "at", "reason"],
+            "erasure, what, which, whole, lasts, done, at, reason",
+            true
+        )
+    },
+    Kind {
+        before: Some("select '', '', null, 1 where false"),
+        ..plain!("tombstone", ["id"], ["kind", "line", "erasure"], "id, kind, line, erasure", true)
+    },
+    Kind {
+        before: Some("select '', '', null where false"),
+        ..plain!("hold", ["room_id"], ["at", "reason"], "room_id, at, reason", true)
+    },
     plain!("ban_redaction", ["room_id", "user_id"], ["event_id", "until"], "room_id, user_id, event_id, until"),
     plain!(
         "run",

@@ -10,16 +10,18 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value};
 use tracing::warn;
 
+use super::super::erasing::digest;
 use super::super::writing::Writing;
 use super::super::{Error, inside, layout, selected};
 use super::kinds::{self, KINDS};
 use super::{ALL_REFUSED, FORMAT, NAME, record};
-use crate::event::{Event, Word};
+use crate::event::{Erased, Event, Word};
 
 /// How many files of which lines are lost are named.
 const NAMED: usize = 20;
 
 /// The state while a catalog is made anew, kept in its temporary tables.
+#[allow(clippy::struct_excessive_bools, reason = "each is something that need not be looked up")]
 pub(in crate::archive) struct Restoring {
     /// There is none: the archive is new, or of an earlier version.
     is_none: bool,
@@ -27,6 +29,8 @@ pub(in crate::archive) struct Restoring {
     has_all_refused: bool,
     /// Something is known of events beyond their lines.
     any_event: bool,
+    /// Something is erased.
+    any_tombstone: bool,
     /// A file of lines, and how long it was.
     file: Option<(String, u64)>,
 }
@@ -47,7 +51,8 @@ impl Restoring {
         let path = archive.join(NAME);
         let open = || inside::read(archive, NAME).map(BufReader::new);
         let failed = || Error::io("read", &path);
-        let mut restoring = Restoring { is_none: true, has_all_refused: false, any_event: false, file: None };
+        let mut restoring =
+            Restoring { is_none: true, has_all_refused: false, any_event: false, any_tombstone: false, file: None };
         let whole = match open() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(restoring),
             opened => opened.and_then(record::whole).map_err(failed())?,
@@ -79,7 +84,23 @@ impl Restoring {
         }
         let sql = "select exists (select 1 from temp.kept_event)";
         restoring.any_event = catalog.query_row(sql, [], |row| row.get(0))?;
+        let sql = "select exists (select 1 from temp.kept_tombstone)";
+        restoring.any_tombstone = catalog.query_row(sql, [], |row| row.get(0))?;
         Ok(restoring)
+    }
+
+    /// How much of an event is erased for good, and by which erasure, where its line has more than that.
+    pub(in crate::archive) fn erased(
+        &self,
+        event: &Event,
+        catalog: &Connection,
+    ) -> Result<Option<(Erased, i64)>, Error> {
+        if !self.any_tombstone {
+            return Ok(None);
+        }
+        let mut statement = catalog.prepare_cached("select kind, erasure from temp.kept_tombstone where id = ?1")?;
+        let found = statement.query_row([digest(&event.event_id)], |row| Ok((row.get::<_, Erased>(0)?, row.get(1)?)));
+        Ok(found.optional()?.filter(|(how, _)| event.erased < Some(*how)))
     }
 
     /// Whether it knows of a run.
@@ -216,7 +237,8 @@ impl Writing<'_> {
                 let path = format!("rooms/{}/{day}.jsonl", layout::room_directory(&room_id));
                 warn!(
                     room_id,
-                    day, "{path} has {found} events, and had {known}: the next export reads everything again"
+                    day,
+                    "{path} has {found} events, and had {known}: the next export reads everything again (what is to be gone for good, `synapse-export erase` takes out)"
                 );
             }
             rooms.insert(room_id);

@@ -6,10 +6,9 @@ use std::fs::Permissions;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tracing::warn;
 
 use super::decrypting::Decrypting;
@@ -77,13 +76,13 @@ impl Document<'_> {
         let told = stop.clone();
         let interrupt = Interrupt::when(move || *told.borrow());
         let archive = Archive::open_as(temporary.0.path(), Opening { interrupt, ..Opening::default() })?.for_once();
-        let archive = Arc::new(Mutex::new(archive));
         let selection = Selection { include: [asked.room_id.to_owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
-        export::export(database.clone(), &archive, &selection, stop, &mut heard).await?;
+        let (mut archive, exported) =
+            Box::pin(export::export(database.clone(), archive, &selection, stop, &mut heard)).await;
+        exported?;
         let off = heard.damaged + heard.duplicates;
-        let mut archive = archive.lock().await;
         let decrypts = decrypting.is_some();
         if let Some(mut decrypting) = decrypting {
             let plaintexts = Plaintexts::new(temporary.0.path())?;

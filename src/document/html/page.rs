@@ -96,9 +96,13 @@ pub(crate) fn cover(of: &Cover<'_>, decrypts: bool, parts: &[(String, String)]) 
     });
     let people: Vec<String> = people.chain((of.more_people > 0).then(|| format!("{} more", of.more_people))).collect();
     let mut rows = vec![("room", Markup(format!("<code>{}</code>", name(of.room_id))))];
-    for (name, value) in rows_of_cover(of, SHELL.generator) {
-        let value = if name == "took part" { Markup(people.join(", ")) } else { inline(&value) };
-        rows.push((name, value));
+    for (what, value) in rows_of_cover(of, SHELL.generator) {
+        let value = match what {
+            "took part" => Markup(people.join(", ")),
+            "addresses" => name(&value),
+            _ => inline(&value),
+        };
+        rows.push((what, value));
     }
     rendered(&CoverTemplate { shell: &SHELL, of, rows, zone: of.zone.to_string(), decrypts, parts })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::page::{Cover, rows_of_cover};
 use super::page::{GENERATOR, front, times};
-use super::text::{code_cell, inline};
+use super::text::{code_cell, inline, inline_name};
 
 /// What a document about a whole room begins with.
 pub(crate) fn cover(of: &Cover<'_>) -> String {
@@ -12,7 +12,11 @@ pub(crate) fn cover(of: &Cover<'_>) -> String {
     let mut cover = format!("---\n{}timezone: {zone}\ngenerator: {GENERATOR}\n---\n\n", front(of.room_id, title));
     let _ = write!(cover, "# {}\n\n| | |\n|---|---|\n| room | {} |\n", inline(&title.name), code_cell(of.room_id));
     for (name, value) in rows_of_cover(of, GENERATOR) {
-        let value = if name == "took part" { people(of) } else { inline(&value) };
+        let value = match name {
+            "took part" => people(of),
+            "addresses" => inline_name(&value),
+            _ => inline(&value),
+        };
         let _ = writeln!(cover, "| {name} | {value} |");
     }
     cover.push('\n');

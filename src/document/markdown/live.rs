@@ -23,7 +23,7 @@ pub(super) fn location(of: &LiveLocation) -> String {
     for (place, position) in of.positions.iter().enumerate() {
         let is_first = place == 0;
         if of.more > 0 && place + 1 == of.positions.len() {
-            let _ = write!(text, "\n- {} others", of.more);
+            let _ = write!(text, "\n- {} other{}", of.more, if of.more == 1 { "" } else { "s" });
         }
         let _ = write!(text, "{}- {}", if is_first { "\n\n" } else { "\n" }, position.at);
         for part in [position.description.as_deref().map(inline), position.uri.as_deref().map(code_span)] {
@@ -52,6 +52,7 @@ mod tests {
         let geo = "`` geo:1,2` ``";
         let list = format!("- 00:00 · {geo}\n- 00:01 · \\*ridge\\* · {geo}\n- 7 others\n- 00:59 · {geo}");
         assert_eq!(location(&of), format!("{head}\n\n{list}"));
+        assert!(location(&LiveLocation { more: 1, ..of }).contains("\n- 1 other\n"));
         let none = LiveLocation { description: None, timeout: None, positions: Vec::new(), more: 0 };
         assert_eq!(location(&none), "📍 live location · no position");
     }

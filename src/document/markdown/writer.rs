@@ -312,7 +312,11 @@ fn voters(first: &[Name], count: u64) -> String {
 /// What others made of it: `👍 3 (Alice, Bob, Carol) · [thread: 2 replies](…)`.
 fn made(made: &Made) -> String {
     let mut parts: Vec<String> = made.reactions.iter().map(reaction).collect();
-    parts.extend((made.other_reactions > 0).then(|| format!("{} other reactions", made.other_reactions)));
+    parts.extend(match made.other_reactions {
+        0 => None,
+        1 => Some("1 other reaction".to_owned()),
+        others => Some(format!("{others} other reactions")),
+    });
     parts.extend(made.thread.as_ref().map(|(replies, first)| {
         let count = if *replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
         format!("[thread: {count}]({})", address(first))
@@ -410,6 +414,7 @@ mod tests {
         };
         let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
         let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
+        check(&Block::Made(Made { other_reactions: 1, ..Made::default() }), "1 other reaction");
         let made = Made { reactions, other_reactions: 2, thread };
         let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";
         check(&Block::Made(made), &format!("{line} · [thread: 1 reply](#AAAAAAAAAAAA)"));

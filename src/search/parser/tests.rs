@@ -73,7 +73,23 @@ fn what_has_no_meaning_is_a_word() {
 #[test]
 fn phrases_and_beginnings() {
     check("\"quick brown\" fox", "all([quick brown] [fox])");
-    check("“quick brown”", "[quick brown]");
+    for quoted in [
+        "“quick brown”",
+        "„quick brown“",
+        "„quick brown”",
+        "”quick brown”",
+        "«quick brown»",
+        "»quick brown«",
+        "« quick brown »",
+    ] {
+        check(quoted, "[quick brown]");
+        check(&format!("a -{quoted} b"), "all([a] not([quick brown]) [b])");
+        check(&format!("from:{quoted}"), &format!("from={}", quoted.trim_matches(['“', '”', '„', '«', '»'])));
+        // as an argument too
+        assert_eq!(joined(&[quoted.to_owned()]), quoted);
+    }
+    check("\"quick “brown” fox\"", "[quick brown fox]");
+    wrong("a «quick", "«quick", "does not end");
     check("repl* \"quick bro\"*", "all([repl*] [quick bro*])");
     check("東*", "[東*]");
     check("multi-*", "[multi]");

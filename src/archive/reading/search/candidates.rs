@@ -9,7 +9,8 @@ use memchr::memmem::Finder;
 use rusqlite::{Row, params};
 
 use super::super::super::Error;
-use super::super::super::full_text::{self, BLOCK};
+use super::super::super::erased::redacted_by;
+use super::super::super::full_text::{self, BLOCK, EDITS_REDACTED};
 use super::super::super::layout::DayName;
 use super::super::Reader;
 use super::{Options, Test};
@@ -249,19 +250,19 @@ impl<'r> Candidates<'r> {
         Ok(Candidate { line: row.get(0)?, at: row.get(1)?, is_matched: is_indexed && self.is_matched })
     }
 
-    /// Redacted lines from one to another, if they may be hits: the index has none.
+    /// Lines of what is redacted from one to another, if they may be hits: the index has none.
     fn redacted(&self, first: i64, last: i64) -> Result<Vec<Candidate>, Error> {
         if !self.with_redacted {
             return Ok(Vec::new());
         }
-        self.scan("line.line between ?1 and ?2 and line.redacted_by is not null", [first, last])
+        self.scan(&format!("line.line between ?1 and ?2 and {}", says_redacted()), [first, last])
     }
 
     /// Reads lines in the catalog, and gives those that have the words that all hits have.
     fn scan(&self, between: &str, ends: [i64; 2]) -> Result<Vec<Candidate>, Error> {
         let (body, only) = (
             if self.needles.is_empty() { "null" } else { "(select body from said where said.line = line.line)" },
-            if self.only_redacted { "line.redacted_by is not null" } else { "true" },
+            if self.only_redacted { &*says_redacted() } else { "true" },
         );
         let sql = format!(
             "select line.line, line.origin_server_ts, {body} from line where {between} and {only} and {}",
@@ -283,6 +284,11 @@ impl<'r> Candidates<'r> {
 fn ends(block: i64, indexed: i64) -> (i64, i64) {
     let first = block << BLOCK;
     (first, (first + (1 << BLOCK) - 1).min(indexed))
+}
+
+/// Whether what a line says is redacted, as it is itself or what it edits.
+fn says_redacted() -> String {
+    format!("({} is not null or {EDITS_REDACTED})", redacted_by!())
 }
 
 /// What a condition has in the index's column `has`.
@@ -331,7 +337,7 @@ fn which(common: &Common<'_>, has_words: bool, with_redacted: bool) -> String {
         said::TYPES
     );
     if !with_redacted {
-        which += " and line.redacted_by is null";
+        which += concat!(" and ", redacted_by!(), " is null");
     }
     if let Some(senders) = common.senders {
         let senders: Vec<String> = senders.iter().map(i64::to_string).collect();

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::super::catalog::key;
+use super::super::super::erased::redacted_by;
 use super::super::super::full_text::searched;
 use super::super::super::layout::DayName;
 use super::super::super::{Error, layout};
@@ -69,16 +70,18 @@ struct CheckedLine {
     day: String,
 }
 
-const COLUMNS: &str =
-    "line.line, line.event_id, file.room, type.name, line.state_key, line.sender, line.origin_server_ts,
-    line.redacted_by is not null or exists (select 1 from erased where erased.user_id = (select user_id from user where user.user = line.sender)), not line.rejected and not line.soft_failed, said.body, said.has,
+const COLUMNS: &str = concat!(
+    "line.line, line.event_id, file.room, type.name, line.state_key, line.sender, line.origin_server_ts, ",
+    redacted_by!(),
+    " is not null, not line.rejected and not line.soft_failed, said.body, said.has,
     rel.name is 'm.replace' and line.state_key is null and type.name is not 'm.room.encrypted', rel.name is 'm.thread',
     relation.relates_to, relation.replies_to is not null, file.day
   from line cross join file on file.file = line.file
   left join type on type.type = line.type
   left join said on said.line = line.line
   left join relation on relation.line = line.line
-  left join type rel on rel.type = relation.rel_type";
+  left join type rel on rel.type = relation.rel_type"
+);
 
 impl CheckedLine {
     fn read(row: &Row<'_>) -> rusqlite::Result<CheckedLine> {
@@ -325,16 +328,18 @@ impl<'r> Checker<'r> {
             return Ok(*known);
         }
         let sql = concat!(
-            "select edit.line from relation r indexed by relation_relates_to
-               cross join line edit on edit.line = r.line
+            "select line.line from relation r indexed by relation_relates_to
+               cross join line on line.line = r.line
                cross join said on said.line = r.line
-               cross join file on file.file = edit.file
+               cross join file on file.file = line.file
               where r.relates_to_key = ",
             key!("?1"),
             "   and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = 'm.replace')
-                and edit.sender is ?3 and edit.type = (select type from line where line = ?4) and edit.state_key is null
-                and edit.redacted_by is null and not edit.rejected and not edit.soft_failed
-              order by edit.origin_server_ts desc, edit.event_id desc limit 1"
+                and line.sender is ?3 and line.type = (select type from line where line = ?4) and line.state_key is null
+                and ",
+            redacted_by!(),
+            " is null and not line.rejected and not line.soft_failed
+              order by line.origin_server_ts desc, line.event_id desc limit 1"
         );
         let values = params![message.event_id, message.room, message.sender, message.line];
         let newest = self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
@@ -355,7 +360,9 @@ impl<'r> Checker<'r> {
                  where r.relates_to_key = ",
             key!("?1"),
             "      and r.relates_to = ?1 and file.room = ?2 and r.rel_type = (select type from type where name = ?3)
-                   and line.redacted_by is null and not line.rejected and not line.soft_failed)"
+                   and ",
+            redacted_by!(),
+            " is null and not line.rejected and not line.soft_failed)"
         );
         let values = params![message.event_id, message.room, rel_type];
         Ok(self.reader.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)

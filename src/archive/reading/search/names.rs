@@ -17,15 +17,16 @@ const TOLD: usize = 10;
 pub(crate) enum Named<T> {
     One(T),
     Nobody,
-    /// Several, as they are told; others may be left out.
-    Several(Vec<String>, bool),
+    /// The first of several; there may be others.
+    Several(Vec<T>, bool),
 }
 
 impl<T> Named<T> {
-    fn of(mut found: Vec<T>, told: &dyn Fn(&T) -> String) -> Named<T> {
+    fn of(mut found: Vec<T>) -> Named<T> {
         if found.len() > 1 {
-            let names = found.iter().take(TOLD).map(told).collect();
-            return Named::Several(names, found.len() > TOLD);
+            let more = found.len() > TOLD;
+            found.truncate(TOLD);
+            return Named::Several(found, more);
         }
         found.pop().map_or(Named::Nobody, Named::One)
     }
@@ -46,7 +47,7 @@ pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Named<String>, Err
     let mut statement = reader.connection.prepare_cached(local)?;
     let local: Vec<String> = statement.query_map([bare.to_lowercase()], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if !local.is_empty() {
-        return Ok(Named::of(local, &Clone::clone));
+        return Ok(Named::of(local));
     }
     let bare = folded(bare);
     let (mut whole, mut part) = (BTreeSet::new(), BTreeSet::new());
@@ -73,7 +74,7 @@ pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Named<String>, Err
         take(row.get(0)?, &row.get::<_, String>(1)?);
     }
     let found = if whole.is_empty() { part } else { whole };
-    Ok(Named::of(found.into_iter().collect(), &Clone::clone))
+    Ok(Named::of(found.into_iter().collect()))
 }
 
 /// The number of a user, if anything is archived that they sent.
@@ -86,9 +87,9 @@ pub(crate) fn number_of(reader: &Reader<'_>, user_id: &str) -> Result<Option<i64
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) number: i64,
-    id: String,
-    name: String,
-    aliases: Vec<String>,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) aliases: Vec<String>,
 }
 
 /// The room that a name means: an id, an alias, a name, or a part of these.
@@ -123,8 +124,5 @@ pub(crate) fn room(reader: &Reader<'_>, name: &str) -> Result<Named<Room>, Error
         }
     }
     let found = [exact, whole, part].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
-    Ok(Named::of(found, &|room| {
-        let alias = room.aliases.first().map(|alias| format!("{alias}, ")).unwrap_or_default();
-        format!("{} ({alias}{})", room.name, room.id)
-    }))
+    Ok(Named::of(found))
 }

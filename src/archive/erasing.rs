@@ -1,0 +1,84 @@
+//! What is erased from an archive, for good: who asked for what, and what is left of it.
+//!
+//! What is asked for, each tombstone and each hold are state, on the disk before the first byte is erased. `selecting` finds the lines,
+//! and what repeats them; `burying` sets the tombstones and writes files of lines anew, with the catalog; `arriving` sees to it
+//! that what comes later is as it is here; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere. Who
+//! is killed at any step leaves lines that are to be erased yet, which the next run erases. Renders nothing.
+
+mod arriving;
+mod burying;
+mod copy;
+mod replays;
+mod request;
+mod selecting;
+mod trace;
+
+use std::fmt::Write as _;
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{Catalog, Error};
+use crate::event::Erased;
+pub use burying::Buried;
+pub use request::{Age, Erasure, Hold, Request, What};
+pub use selecting::Selected;
+
+/// What stands in the place of a redaction where this archive has erased what an event said.
+pub(crate) const ERASED_HERE: &str = "archive";
+/// The setting that says that something is erased, and that it may not be gone everywhere yet.
+const ERASING: &str = "erasing";
+
+impl Catalog {
+    /// Whether something is to be erased yet, or may still be somewhere.
+    pub fn is_erasing(&self) -> Result<bool, Error> {
+        let sql = "select exists (select 1 from to_erase) or exists (select 1 from erasure where done < 2)";
+        Ok(self.is_set(ERASING)? || self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Whether there is any line.
+    pub(crate) fn has_events(&self) -> Result<bool, Error> {
+        Ok(self.connection.query_row("select exists (select 1 from file)", [], |row| row.get(0))?)
+    }
+
+    /// How many events have a tombstone.
+    pub fn tombstones(&self) -> Result<u64, Error> {
+        let count = self.connection.query_row("select count(*) from tombstone", [], |row| row.get::<_, i64>(0))?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Whether an event has a tombstone, be there a line of it or not.
+    pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
+        Ok(tombstone(&self.connection, event_id)?.is_some())
+    }
+}
+
+/// How much of an event is erased for good.
+fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
+    let mut statement = catalog.prepare_cached("select kind from tombstone where id = ?1")?;
+    Ok(statement.query_row([digest(event_id)], |row| row.get(0)).optional()?)
+}
+
+/// What a tombstone has in place of an event's id, and of its line: the SHA-256, in hexadecimal digits.
+pub(super) fn digest(text: &str) -> String {
+    let mut digits = String::with_capacity(64);
+    for byte in Sha256::digest(text) {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
+}
+
+impl FromSql for Erased {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        Erased::named(name)
+            .ok_or_else(|| FromSqlError::Other(Box::new(Error::altered("a tombstone of the kind", name))))
+    }
+}
+
+impl ToSql for Erased {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.name().into())
+    }
+}

@@ -1,0 +1,453 @@
+//! Erases the lines that are to be erased, file by file: first their tombstones, then the lines, with the catalog.
+//!
+//! What is left to be done is in the catalog, and is done again from where it was cut off. Decides nothing of which lines these are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::adding::Relating;
+use super::super::replace::remove_pages;
+use super::super::rewrite::Change;
+use super::super::stale::Stale;
+use super::super::writing::{Writing, signed};
+use super::super::{Archive, Catalog, Counts, Error, Step, durable, layout, lines};
+use super::selecting::{number, of_number};
+use super::{ERASING, digest};
+use crate::event::{Erased, Event, Word};
+
+/// How many files are written anew together, and about how many lines of them are erased then.
+const FILES: usize = 64;
+const LINES: u64 = 20_000;
+/// How many lines get their tombstones in one transaction.
+const AT_ONCE: usize = 1_000;
+
+/// How much of how many lines was erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buried {
+    /// Whole ones.
+    pub whole: u64,
+    /// Pruned, as a redaction does.
+    pub pruned: u64,
+    /// Of others: without what they quote.
+    pub cut: u64,
+    /// Of others: without what their server had copied into them.
+    pub copies: u64,
+    /// Files of lines.
+    pub files: u64,
+}
+
+impl Buried {
+    pub(super) fn count(&mut self, how: Erased) {
+        *match how {
+            Erased::Whole => &mut self.whole,
+            Erased::Pruned => &mut self.pruned,
+            Erased::Cut => &mut self.cut,
+            Erased::Copies => &mut self.copies,
+        } += 1;
+    }
+
+    /// All lines.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.whole + self.pruned + self.cut + self.copies
+    }
+}
+
+impl std::ops::AddAssign for Buried {
+    fn add_assign(&mut self, other: Buried) {
+        self.whole += other.whole;
+        self.pruned += other.pruned;
+        self.cut += other.cut;
+        self.copies += other.copies;
+        self.files += other.files;
+    }
+}
+
+/// A line that is to be erased, and where it is.
+pub(super) struct Place {
+    pub(super) line: i64,
+    path: String,
+    start: u64,
+    length: u64,
+    how: Erased,
+    erasure: i64,
+}
+
+/// What of a line is to be taken.
+struct Taken {
+    /// The event as it was, with what the catalog knows of it beyond its line.
+    old: Event,
+    /// None: the whole line.
+    new: Option<Event>,
+    how: Erased,
+}
+
+impl Place {
+    /// The next line of a file behind one that is to be erased.
+    pub(super) fn next(catalog: &Connection, file: i64, last: i64) -> Result<Option<Place>, Error> {
+        let sql = "select to_erase.line, 'rooms/' || directory || '/' || day || '.jsonl', start, length, how, erasure
+                     from to_erase join line on line.line = to_erase.line
+                     join file on file.file = to_erase.file join room using (room)
+                    where to_erase.file = ?1 and to_erase.line > ?2 order by to_erase.line limit 1";
+        let mut statement = catalog.prepare_cached(sql)?;
+        let found = statement.query_row([file, last], |row| {
+            let bytes = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+            Ok(Place {
+                line: row.get(0)?,
+                path: row.get(1)?,
+                start: bytes(2)?,
+                length: bytes(3)?,
+                how: of_number(row.get(4)?),
+                erasure: row.get(5)?,
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// How much of it is taken in the end; none: nothing.
+    pub(super) fn how_much(&self, catalog: &Connection, archive: &Path) -> Result<Option<Erased>, Error> {
+        let text = lines::read(archive, &self.path, self.start, self.length)?;
+        Ok(taken(catalog, &self.path, self.line, &text, self.how)?.map(|taken| taken.how))
+    }
+}
+
+/// A file of lines, which is opened unless it was the last.
+fn open<'o>(
+    opened: &'o mut Option<(String, lines::Open)>,
+    archive: &Path,
+    path: &str,
+) -> Result<&'o lines::Open, Error> {
+    let opened = match opened.take() {
+        Some((last, file)) if last == path => opened.insert((last, file)),
+        _ => opened.insert((path.to_owned(), lines::Open::new(archive, path)?)),
+    };
+    Ok(&opened.1)
+}
+
+/// What is to be taken of a line; none: nothing that is there.
+fn taken(catalog: &Connection, path: &str, line: i64, text: &str, how: Erased) -> Result<Option<Taken>, Error> {
+    let day = layout::parts(path).map_or("", |(_, day)| day);
+    let broken = |why: String| Error::Line { path: path.into(), line: 0, why };
+    let mut old = Event::from_line(text, day).map_err(|why| broken(why.to_string()))?;
+    let sql =
+        "select event_id, type.name, state_key, user_id, origin_server_ts, redacts, recheck, rejected, soft_failed
+                 from line left join type using (type) left join user on user.user = line.sender
+                 left join relation using (line) where line = ?1";
+    catalog.prepare_cached(sql)?.query_row([line], |row| {
+        if row.get::<_, String>(0)? != old.event_id {
+            return Ok(Err(broken("it is not that of the event which the catalog has there".to_owned())));
+        }
+        old.kind = row.get::<_, Option<String>>(1)?.map(Word::Owned);
+        (old.state_key, old.sender, old.origin_server_ts) = (row.get(2)?, row.get(3)?, row.get(4)?);
+        (old.redacts, old.recheck) = (row.get(5)?, row.get(6)?);
+        (old.rejected, old.soft_failed) = (row.get(7)?, row.get(8)?);
+        Ok(Ok(()))
+    })??;
+    let is_redaction = || old.kind.as_deref() == Some("m.room.redaction");
+    let how = if how == Erased::Whole && is_redaction() && is_in_effect(catalog, line, &old.event_id)? {
+        Erased::Pruned
+    } else {
+        how
+    };
+    if how == Erased::Whole {
+        return Ok(Some(Taken { old, new: None, how }));
+    }
+    // the line says what it says, whatever became of the event since
+    let mut of_line = old.clone();
+    (of_line.rejected, of_line.soft_failed) = (says(text, "rejected"), says(text, "soft_failed"));
+    Ok(of_line.erase(how).map(|new| Taken { old, new: Some(new), how }))
+}
+
+/// Whether a line has one of our flags.
+fn says(line: &str, flag: &str) -> bool {
+    let about = crate::event::Object::of(line);
+    about.object("synapse").and_then(|about| about.get(flag)).is_some_and(|value| value.get() == "true")
+}
+
+/// Whether a redaction takes effect on an event that stays.
+fn is_in_effect(catalog: &Connection, line: i64, event_id: &str) -> Result<bool, Error> {
+    let key = super::super::catalog::key!("r.redacts");
+    let sql = format!(
+        "select exists (select 1 from relation r cross join line t indexed by line_id on t.id_key = {key} and t.event_id = r.redacts
+                          left join to_erase on to_erase.file = t.file and to_erase.line = t.line
+                         where r.line = ?1 and t.redacted_by = ?2 and coalesce(how, 0) < 4)"
+    );
+    Ok(catalog.prepare_cached(&sql)?.query_row(params![line, event_id], |row| row.get(0))?)
+}
+
+impl Archive {
+    /// Erases the lines that are to be erased. `told` hears how many files of lines are done, and of how many; it ends the work early
+    /// by returning false.
+    pub fn erase_selected(&mut self, told: &mut dyn FnMut(u64, u64) -> bool) -> Result<Buried, Error> {
+        let sql = "select count(distinct file) from to_erase";
+        let all: i64 = self.catalog.connection.query_row(sql, [], |row| row.get(0))?;
+        let (mut buried, mut done) = (Buried::default(), 0);
+        loop {
+            let files = self.catalog.next_to_erase()?;
+            if files.is_empty() {
+                let writing = self.catalog.write()?;
+                writing.are_done()?;
+                writing.commit()?;
+                return Ok(buried);
+            }
+            if !told(done, all.unsigned_abs()) {
+                return Err(Error::Stopped);
+            }
+            self.interrupt.check()?;
+            self.steps().at(Step::Erase)?;
+            let mut left = Vec::new();
+            for file in &files {
+                let of_file = self.bury_lines(*file)?;
+                if of_file.lines() > 0 {
+                    left.push(*file);
+                }
+                buried += of_file;
+            }
+            if !left.is_empty() {
+                self.rewrite_without(&left)?;
+            }
+            done += files.len() as u64;
+        }
+    }
+
+    /// Sets the tombstones of the lines of a file that are to be erased, and says what is stale once they are; those of which there is
+    /// nothing to take are let be.
+    fn bury_lines(&mut self, file: i64) -> Result<Buried, Error> {
+        let (mut buried, mut last) = (Buried::default(), 0);
+        let mut opened = None;
+        loop {
+            let Archive { directory, catalog, .. } = self;
+            let writing = catalog.write()?;
+            let (mut stale, mut count, mut is_fresh) = (Stale::default(), 0, None);
+            while let Some(place) = Place::next(&writing.0, file, last)? {
+                last = place.line;
+                let text = open(&mut opened, directory, &place.path)?.read(place.start, place.length)?;
+                let Some(Taken { old, how, .. }) = taken(&writing.0, &place.path, place.line, &text, place.how)? else {
+                    writing.needs_nothing(file, place.line)?;
+                    continue;
+                };
+                if how != place.how {
+                    let sql = "update to_erase set how = ?3 where file = ?1 and line = ?2";
+                    writing.0.prepare_cached(sql)?.execute(params![file, place.line, number(how)])?;
+                }
+                buried.count(how);
+                writing.bury(&old.event_id, how, Some(&text), place.erasure)?;
+                // where every day is stale already there is nothing to look for
+                let is_fresh = match is_fresh {
+                    Some(is_fresh) => is_fresh,
+                    None => *is_fresh.insert(writing.has_fresh_day(&old.room_id)?),
+                };
+                if how >= Erased::Pruned && is_fresh {
+                    stale.redacted(&old.room_id, &old.event_id, &writing)?;
+                }
+                count += 1;
+                if count == AT_ONCE {
+                    break;
+                }
+            }
+            stale.mark(&writing)?;
+            if count > 0 {
+                writing.set(ERASING, true)?;
+            }
+            writing.commit()?;
+            if count < AT_ONCE {
+                buried.files = u64::from(buried.lines() > 0);
+                return Ok(buried);
+            }
+        }
+    }
+
+    /// Writes files anew without what has a tombstone, and lets the catalog follow.
+    fn rewrite_without(&mut self, files: &[i64]) -> Result<(), Error> {
+        let connection = &self.catalog.connection;
+        connection.execute_batch(
+            "drop table if exists temp.erasing;
+             create temp table erasing (path text, start integer, length integer, line integer, file integer, how integer,
+                                        primary key (path, start)) without rowid",
+        )?;
+        let (mut paths, mut emptied) = (BTreeSet::new(), Vec::new());
+        for file in files {
+            connection.prepare_cached(
+                "insert into erasing
+                 select 'rooms/' || directory || '/' || day || '.jsonl', start, length, line.line, file.file, how
+                   from to_erase join line on line.line = to_erase.line join file on file.file = to_erase.file join room using (room)
+                  where to_erase.file = ?1",
+            )?
+            .execute([file])?;
+            let sql = "select path, count(*) filter (where how = 4) = (select events from file where file.file = erasing.file)
+                         from erasing where file = ?1";
+            let (path, is_emptied): (String, bool) =
+                connection.prepare_cached(sql)?.query_row([file], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if is_emptied {
+                emptied.push(path.clone());
+            }
+            paths.insert(path);
+        }
+        let directory = self.directory.clone();
+        // first, so that none is left of a day that is not there any more
+        for path in &emptied {
+            let stem = path.trim_end_matches(".jsonl");
+            durable::remove(&directory, &format!("{stem}.md"))?;
+            remove_pages(&directory, stem, 0)?;
+        }
+        let change = |catalog: &Catalog, path: &str, start: u64, text: &str| {
+            let sql = "select line, how from erasing where path = ?1 and start = ?2";
+            let found = catalog
+                .connection
+                .prepare_cached(sql)?
+                .query_row(params![path, signed(start)], |row| Ok((row.get::<_, i64>(0)?, of_number(row.get(1)?))));
+            let Some((line, how)) = found.optional()? else { return Ok(Change::Keep) };
+            Ok(match taken(&catalog.connection, path, line, text, how)? {
+                None => Change::Keep,
+                Some(Taken { new: None, .. }) => Change::Drop,
+                Some(Taken { new: Some(new), .. }) => Change::Replace(new.line),
+            })
+        };
+        self.rewrite(&paths, change, |writing| writing.forget_what_is_erased(&directory, &emptied))?;
+        self.catalog.connection.execute_batch("drop table temp.erasing")?;
+        Ok(())
+    }
+}
+
+impl Catalog {
+    /// The next files that have lines which are to be erased.
+    fn next_to_erase(&self) -> Result<Vec<i64>, Error> {
+        let mut statement =
+            self.connection.prepare_cached("select file, count(*) from to_erase group by file order by file")?;
+        let mut rows = statement.query([])?;
+        let (mut files, mut lines) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if files.len() >= FILES || lines >= LINES {
+                break;
+            }
+            files.push(row.get(0)?);
+            lines += row.get::<_, i64>(1)?.unsigned_abs();
+        }
+        Ok(files)
+    }
+}
+
+impl Writing<'_> {
+    /// Sets the tombstone of an event, unless it has one that says as much. `line`: as it was, if there was one.
+    pub(super) fn bury(&self, event_id: &str, how: Erased, line: Option<&str>, erasure: i64) -> Result<(), Error> {
+        self.set_tombstone(&digest(event_id), how, line.map(digest).as_deref(), erasure)
+    }
+
+    /// The same, where the id and the line are known by their SHA-256 alone.
+    pub(super) fn set_tombstone(&self, id: &str, how: Erased, line: Option<&str>, erasure: i64) -> Result<(), Error> {
+        let sql = "insert into tombstone (id, kind, line, erasure) values (?1, ?2, ?3, ?4)
+                   on conflict (id) do update set kind = excluded.kind, line = coalesce(excluded.line, line), erasure = excluded.erasure
+                    where ?5 > case kind when 'copies' then 1 when 'cut' then 2 when 'pruned' then 3 else 4 end";
+        self.0.prepare_cached(sql)?.execute(params![id, how, line, erasure, number(how)])?;
+        Ok(())
+    }
+
+    /// A line of a file is to be erased.
+    pub(in crate::archive) fn is_to_be_erased(
+        &self,
+        file: i64,
+        line: i64,
+        how: Erased,
+        erasure: i64,
+    ) -> Result<(), Error> {
+        let sql = "insert or replace into to_erase (file, line, how, erasure, looked) values (?1, ?2, ?3, ?4, 1)";
+        self.0.prepare_cached(sql)?.execute(params![file, line, number(how), erasure])?;
+        Ok(())
+    }
+
+    fn needs_nothing(&self, file: i64, line: i64) -> Result<(), Error> {
+        self.0.prepare_cached("delete from to_erase where file = ?1 and line = ?2")?.execute([file, line])?;
+        Ok(())
+    }
+
+    /// Takes out of the catalog what is taken out of the lines of `temp.erasing`.
+    fn forget_what_is_erased(&self, archive: &Path, emptied: &[String]) -> Result<(), Error> {
+        let (mut counts, mut opened) = (BTreeMap::<i64, Counts>::new(), None);
+        let mut erasing =
+            self.0.prepare("select path, start, length, line, file, how from erasing order by path, start")?;
+        let mut erasing = erasing.query([])?;
+        while let Some(row) = erasing.next()? {
+            let (path, line): (String, i64) = (row.get(0)?, row.get(3)?);
+            let (start, length) = (row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs());
+            let text = open(&mut opened, archive, &path)?.read(start, length)?;
+            let Some(Taken { old, new, .. }) = taken(&self.0, &path, line, &text, of_number(row.get(5)?))? else {
+                continue;
+            };
+            self.forget_words(line)?;
+            match new {
+                None => {
+                    let run = self.forget_line(line, &old)?;
+                    counts.entry(run).or_default().add(&Event::from_line(&text, "").unwrap_or(old), false);
+                }
+                Some(new) => self.line_is_erased(line, &old, &new)?,
+            }
+            self.needs_nothing(row.get(4)?, line)?;
+        }
+        for (run, counts) in &counts {
+            self.count(*run, counts, -1)?;
+        }
+        let mut stale = Stale::default();
+        for path in emptied {
+            let Some((directory, day)) = layout::parts(path) else { continue };
+            let sql = "select room_id from room where directory = ?1";
+            let room_id: String = self.0.prepare_cached(sql)?.query_row([directory], |row| row.get(0))?;
+            stale.neighbours(&room_id, day, self)?;
+            self.room_is_stale(&room_id)?;
+            let sql = "update room set has_lines = 0, dirty = 0, name = null, aliases = null, type = null, messages = 0, alike = null,
+                                       by_name = null, link = null
+                        where directory = ?1 and not exists (select 1 from file where file.room = room.room)";
+            if self.0.prepare_cached(sql)?.execute([directory])? > 0 {
+                // the list of rooms is made with the last of them
+                let sql = "update room set dirty = 1 where room_id = (select min(room_id) from room where has_lines)";
+                self.0.execute(sql, [])?;
+            }
+        }
+        stale.mark(self)
+    }
+
+    /// Forgets an event whose line is gone; the run that had archived it.
+    fn forget_line(&self, line: i64, old: &Event) -> Result<i64, Error> {
+        self.forget_name(old, old.origin_server_ts)?;
+        for (table, key) in [("beyond_line", "event_id"), ("sticky", "event_id")] {
+            self.0.prepare_cached(&format!("delete from {table} where {key} = ?1"))?.execute([&old.event_id])?;
+        }
+        for table in ["relation", "said"] {
+            self.0.prepare_cached(&format!("delete from {table} where line = ?1"))?.execute([line])?;
+        }
+        let sql = "delete from line where line = ?1 returning run";
+        Ok(self.0.prepare_cached(sql)?.query_row([line], |row| row.get(0))?)
+    }
+
+    /// Takes in what is left of an event.
+    fn line_is_erased(&self, line: i64, old: &Event, new: &Event) -> Result<(), Error> {
+        if new.erased == Some(Erased::Copies) {
+            return Ok(());
+        }
+        self.0.prepare_cached("delete from said where line = ?1")?.execute([line])?;
+        Relating::new(self)?.say(line, new)?;
+        if new.erased == Some(Erased::Cut) {
+            return Ok(());
+        }
+        let rel_type = new.rel_type.as_deref().map(|name| self.type_of(name)).transpose()?;
+        let sql = "update relation set relates_to = ?2, rel_type = ?3, replies_to = ?4 where line = ?1";
+        self.0.prepare_cached(sql)?.execute(params![line, new.relates_to, rel_type, new.replies_to])?;
+        let sql =
+            "delete from relation where line = ?1 and relates_to is null and rel_type is null and replies_to is null
+                      and redacts is null and recheck is null";
+        self.0.prepare_cached(sql)?.execute([line])?;
+        self.0
+            .prepare_cached("update line set erased = ?2 where line = ?1")?
+            .execute(params![line, new.is_erased()])?;
+        if new.is_beyond_line {
+            self.beyond_line(&old.event_id)?;
+        }
+        self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([&old.event_id])?;
+        self.forget_name(old, old.origin_server_ts)?;
+        if old.is_accepted() && self.add_name(new, true)? {
+            self.redact(&old.event_id)?;
+        }
+        Ok(())
+    }
+}
