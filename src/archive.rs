@@ -35,6 +35,7 @@ mod mending;
 mod network;
 mod ours;
 mod place;
+pub(crate) mod places;
 mod plaintexts;
 mod readers;
 pub(crate) mod reading;
@@ -81,8 +82,8 @@ pub use ours::foreign_owner;
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use second_lines::SecondLines;
-pub(crate) use stale_views::StaleDay;
 pub use stale_views::Transcripts;
+pub(crate) use stale_views::{HtmlPages, StaleDay};
 pub(crate) use view_state::{RenderedRoom, UnlinkedRoom, ViewState};
 #[cfg(test)]
 pub(crate) use work::count_steps;

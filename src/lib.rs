@@ -15,7 +15,7 @@
 //! event        an event as stored, as a line; pure
 //! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
-//! document     what was said and happened, as blocks; markdown, one writer of blocks; pure
+//! document     what was said and happened, as blocks; markdown and HTML, which are written of blocks; pure
 //! ```
 //!
 //! Imports point downward. What holds everywhere:

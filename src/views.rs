@@ -1,4 +1,5 @@
-//! Views of an archive that people read: each room-day as a document in markdown, and the indexes that lead to them.
+//! Views of an archive that people read: each room-day as a document in markdown, and as pages in HTML if these are kept, and the indexes
+//! that lead to them.
 //!
 //! All of it is derived from what the seam (`archive::reading`) tells, so the same events give the same bytes, whenever and in
 //! whatever order they came. A file is written beside the one it replaces, renamed over it, and synced; then the catalog forgets
@@ -14,6 +15,7 @@ mod facts;
 pub(crate) mod found;
 mod index;
 mod missing;
+mod pages;
 mod phrases;
 mod poll;
 mod quotes;
@@ -36,14 +38,18 @@ use std::path::{Path, PathBuf};
 use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
-use crate::archive::replace::replace;
-use crate::archive::{Archive, Borrowed, Error, Readers, StaleDay, durable};
+use crate::archive::replace::{remove_pages, replace};
+use crate::archive::{Archive, Borrowed, Error, HtmlPages, Readers, StaleDay, durable};
+use crate::document::block::{Block, Writer};
+use crate::document::html;
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 use day::{DayBuilder, Memory};
 pub use missing::{Missing, mark_missing, missing};
-pub use whole::{Asked, Told, document_cover, document_days};
+use pages::{MOST, Pages};
+pub use pages::{MOST_OF_ANY, Split};
+pub use whole::{Asked, Form, Told, document_cover, document_days, document_end, document_parts};
 use workers::Workers;
 
 /// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
@@ -68,11 +74,20 @@ struct Options {
     readers: Readers,
     /// Of what times are shown.
     zone: Zone,
+    /// Whether there are pages in HTML beside transcripts.
+    html: HtmlPages,
 }
 
 impl Options {
     fn new(show_redacted: bool, zone: Zone) -> Options {
-        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, readers: Readers::Owner, zone }
+        Options {
+            show_redacted,
+            one_document: false,
+            between: i64::MIN..i64::MAX,
+            readers: Readers::Owner,
+            zone,
+            html: HtmlPages::Never,
+        }
     }
 }
 
@@ -108,6 +123,14 @@ pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Err
     if archive.is_indexed() { archive.mark_old(RENDERING, most) } else { Ok(0) }
 }
 
+/// Remembers whether there are pages in HTML beside transcripts.
+pub fn keep_html(archive: &mut Archive, keep: bool) -> Result<(), Error> {
+    if keep && archive.catalog().html()? != HtmlPages::Kept {
+        index::is_ours(archive.directory(), index::PAGE)?;
+    }
+    archive.keep_html(keep)
+}
+
 /// Takes away what was made of rooms of which no line is left.
 pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
     let directory = archive.directory().to_owned();
@@ -126,6 +149,7 @@ pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
     }
     if !archive.catalog().has_events()? {
         durable::remove(&directory, "index.md")?;
+        durable::remove(&directory, "index.html")?;
     }
     Ok(())
 }
@@ -136,10 +160,11 @@ fn render_into(
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
-    let options = Options { readers, ..Options::new(archive.catalog().shows_redacted()?, zone) };
+    let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
+    let options = Options { readers, html, ..Options::new(show_redacted, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
-        index::is_ours(&directory)?;
+        index::is_ours(&directory, index::TRANSCRIPT)?;
         archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since
@@ -157,8 +182,9 @@ fn render_into(
                 goes_on
             };
             let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-                let tally = render_day(&directory, reader, stale, &options, memory)?;
-                Ok((stale.clone(), tally.messages, std::mem::take(&mut memory.remembered.borrowed)))
+                let (tally, pages) = render_day(&directory, reader, stale, &options, memory)?;
+                let borrowed = std::mem::take(&mut memory.remembered.borrowed);
+                Ok(RenderedDay { stale: stale.clone(), messages: tally.messages, pages, borrowed })
             });
             if let Some(before) = syncing.take() {
                 before.finish(archive, rendered)?;
@@ -167,7 +193,7 @@ fn render_into(
             taken += stale.len() as u64;
             goes_on &= !archive.interrupt().is_told();
             let (directory, whole) = (&directory, &whole);
-            let paths: Vec<String> = days.iter().map(|(stale, ..)| transcript(stale)).collect();
+            let paths: Vec<String> = days.iter().flat_map(RenderedDay::files).collect();
             syncing = Some(Syncing { days, synced: scope.spawn(move || sync(directory, whole, paths.into_iter())) });
         }
         syncing.map_or(Ok(()), |last| last.finish(archive, rendered))
@@ -179,10 +205,26 @@ fn render_into(
     index::render(archive, &mut workers, &whole, rendered)
 }
 
-/// Room-days that were rendered, with how many messages they have and which names they borrow, while they are written to the disk and the next ones are
-/// rendered.
+/// A room-day that was rendered.
+struct RenderedDay {
+    stale: StaleDay,
+    messages: u64,
+    /// How many it has in HTML.
+    pages: usize,
+    /// The names that it borrows.
+    borrowed: Borrowed,
+}
+
+impl RenderedDay {
+    /// What was written of it, below the archive.
+    fn files(&self) -> impl Iterator<Item = String> {
+        std::iter::once(transcript(&self.stale)).chain((1..=self.pages).map(|number| page(&self.stale, number)))
+    }
+}
+
+/// Room-days that were rendered, while they are written to the disk and the next ones are rendered.
 struct Syncing<'s> {
-    days: Vec<(StaleDay, u64, Borrowed)>,
+    days: Vec<RenderedDay>,
     synced: ScopedJoinHandle<'s, Result<(), Error>>,
 }
 
@@ -191,7 +233,7 @@ impl Syncing<'_> {
     fn finish(self, archive: &mut Archive, rendered: &mut Rendered) -> Result<(), Error> {
         self.synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let changes = archive.view_state()?;
-        for (stale, messages, borrowed) in &self.days {
+        for RenderedDay { stale, messages, borrowed, .. } in &self.days {
             changes.day_is_rendered(stale, *messages, borrowed)?;
         }
         changes.commit()?;
@@ -212,21 +254,44 @@ fn transcript(stale: &StaleDay) -> String {
     format!("{}.md", stale.stem())
 }
 
-/// Renders one room-day.
+/// A page of a room-day in HTML, below the archive; its number begins with 1.
+fn page(stale: &StaleDay, number: usize) -> String {
+    html::page_file(stale.stem(), number)
+}
+
+/// A transcript, and pages in HTML if there are to be some.
+struct Both<'w> {
+    transcript: Markdown<'w>,
+    pages: Option<&'w mut Pages>,
+}
+
+impl Writer for Both<'_> {
+    fn write(&mut self, block: &Block<'_>) -> io::Result<()> {
+        self.transcript.write(block)?;
+        self.pages.as_mut().map_or(Ok(()), |pages| pages.write(block))
+    }
+
+    fn is_long(&self) -> bool {
+        self.transcript.is_long()
+    }
+}
+
+/// Renders one room-day; also how many pages it has in HTML.
 fn render_day(
     archive: &Path,
     reader: &Reader<'_>,
     stale: &StaleDay,
     options: &Options,
     memory: &mut Memory,
-) -> Result<Tally, Error> {
+) -> Result<(Tally, usize), Error> {
     let transcript = transcript(stale);
     let path = archive.join(&transcript);
     let directory = path.parent().unwrap_or(archive);
     let mut body = tempfile::spooled_tempfile_in(IN_MEMORY, directory);
+    let mut pages = (options.html == HtmlPages::Kept).then(|| Pages::new(Split::Messages(MOST), IN_MEMORY, directory));
     let mut write = || {
         let mut out = BufWriter::new(&mut body);
-        let mut writer = Markdown::to(&mut out);
+        let mut writer = Both { transcript: Markdown::to(&mut out), pages: pages.as_mut() };
         let tally = DayBuilder::build(reader, &stale.room_id, stale.day(), options, memory, &mut writer)?;
         out.flush().map_err(Error::Transcript)?;
         Ok(tally)
@@ -235,13 +300,46 @@ fn render_day(
         Error::Transcript(source) => Error::io("write", &path)(source),
         error => error,
     })?;
-    let head = markdown::day_head(&day_head(reader, stale, tally, options.zone, memory)?);
+    let about = day_head(reader, stale, tally, options.zone, memory)?;
+    let head = markdown::day_head(&about);
     body.rewind().map_err(Error::io("write", &path))?;
     replace(archive, &transcript, options.readers, &mut |file| {
         let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
         copied.map(drop).map_err(Error::Transcript)
     })?;
-    Ok(tally)
+    let pages = match pages {
+        Some(pages) => write_pages(archive, stale, &about, pages, options.readers)?,
+        None => 0,
+    };
+    if options.html != HtmlPages::Never {
+        remove_pages(archive, stale.stem(), pages)?;
+    }
+    Ok((tally, pages))
+}
+
+/// Writes the pages of a room-day; how many.
+fn write_pages(
+    archive: &Path,
+    stale: &StaleDay,
+    about: &DayHead<'_>,
+    pages: Pages,
+    readers: Readers,
+) -> Result<usize, Error> {
+    let mut pages = pages.finish().map_err(Error::io("write", &archive.join(page(stale, 1))))?;
+    let count = pages.pages().len();
+    let file_of = |number: usize| html::page_file(about.day, number + 1);
+    for number in 0..count {
+        let head = html::day_head(about, number + 1, count);
+        replace(archive, &page(stale, number + 1), readers, &mut |file| {
+            file.write_all(head.as_bytes()).map_err(Error::Transcript)?;
+            pages.copy(number, &file_of, file)?;
+            if number == 0 {
+                pages.write_places(&file_of, file)?;
+            }
+            file.write_all(html::end().as_bytes()).map_err(Error::Transcript)
+        })?;
+    }
+    Ok(count)
 }
 
 /// What stands above a day's events.

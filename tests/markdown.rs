@@ -1,4 +1,4 @@
-//! What markdown parsers read in the transcript's markdown, for any text: this text.
+//! What markdown parsers read in the transcript's markdown, and browsers' parsers in its HTML, for any text: this text.
 
 #[path = "markdown/html.rs"]
 mod html;
@@ -10,3 +10,5 @@ mod oracles;
 mod read;
 #[path = "markdown/text.rs"]
 mod text;
+#[path = "markdown/tree.rs"]
+mod tree;

@@ -36,11 +36,11 @@ fn run<A: AsRef<str>>(arguments: &[A], variables: &[(&str, &str)]) -> Ended {
 /// `place` says where the database is.
 fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, bool)> {
     let (archive, file) = (archive.display().to_string(), |name: &str| files.join(name).display().to_string());
-    let (lines, document) = (file("room.jsonl"), file("room.md"));
+    let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 22] = [
+    let commands: [(&[&str], &[&str], bool); 25] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -49,10 +49,13 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["room", "sesame room", "--state", "--honour-redactions", "--output", &lines], database, tells_nothing),
         (&["room", ROOM, "--since", "2026-11-22", "--until", "2026-11-23"], database, shows),
         (&["room", ROOM, "--format", "markdown", "--state", "--output", &document], database, tells_nothing),
+        (&["room", ROOM, "--format", "html", "--state", "--output", &page], database, tells_nothing),
+        (&["room", ROOM, "--format", "html", "--split", "month", "--output", &pages], database, tells_nothing),
         (&["rooms"], database, shows),
         (&["rooms", "--json", "--sort", "id"], database, shows),
         (&["rooms", "--sort", "events"], database, shows),
         (&["render", "--all"], &with_archive, tells_nothing),
+        (&["render", "--html"], &with_archive, tells_nothing),
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),

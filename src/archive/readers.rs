@@ -184,6 +184,9 @@ fn withheld(archive: &Path, files: &[(String, u64)]) -> Result<Vec<String>, Erro
         let (directory, _) = inside::split(path);
         if directory != last {
             ["", "/index.md", "/room.json"].iter().try_for_each(|name| look(&format!("{directory}{name}")))?;
+            let names = durable::names(archive, directory)?;
+            let pages = names.iter().filter(|name| name.strip_suffix(".html").is_some());
+            pages.into_iter().try_for_each(|name| look(&format!("{directory}/{name}")))?;
             last = directory;
         }
         look(path)?;

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{Error, Readers, inside};
+use crate::document::html::page_file;
 
 /// Writes a file anew, for whoever is to read it; one that says the same, and may be read by the same, stays as it is.
 pub(crate) fn replace(
@@ -31,6 +32,35 @@ pub(crate) fn replace(
         Error::Transcript(source) => Error::io("write", &archive.join(path))(source),
         error => error,
     })
+}
+
+/// Removes a file of our own, and what a run left of it that was killed; that there is none is as well.
+pub(crate) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
+    let (parent, name) = inside::split(path);
+    let remove = || -> io::Result<()> {
+        let directory = inside::directory(archive, parent)?;
+        for name in [&*beside(name), name] {
+            match rustix::fs::unlinkat(&directory, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(Error::io("remove", &archive.join(path)))
+}
+
+/// Removes the pages that a room-day has in HTML beyond so many, the last one first, so that one that is left leads to all.
+pub(crate) fn remove_pages(archive: &Path, stem: &str, kept: usize) -> Result<(), Error> {
+    let mut last = kept;
+    loop {
+        let path = page_file(stem, last + 1);
+        if inside::length(archive, &path).map_err(Error::io("look at", &archive.join(&path)))?.is_none() {
+            break;
+        }
+        last += 1;
+    }
+    (kept..last).rev().try_for_each(|before| remove(archive, &page_file(stem, before + 1)))
 }
 
 /// What a new file is called until it takes its place. Nobody else makes names in that directory, so this one needs not be a
@@ -184,6 +214,25 @@ mod tests {
             drop(held);
         }
         assert_eq!(fs::read_dir(archive.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn pages_beyond_those_that_are_kept_go() {
+        let archive = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = fs::read_dir(archive.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string());
+            entries.collect::<Result<std::collections::BTreeSet<_>, _>>().unwrap()
+        };
+        let all = ["day.html", "day.2.html", "day.3.html", "day.md", "other.2.html"];
+        for name in &all {
+            fs::write(archive.path().join(name), "").unwrap();
+        }
+        remove_pages(archive.path(), "day", 3).unwrap();
+        assert_eq!(names().len(), all.len());
+        remove_pages(archive.path(), "day", 1).unwrap();
+        assert!(names().into_iter().eq(["day.html", "day.md", "other.2.html"]));
+        remove_pages(archive.path(), "day", 0).unwrap();
+        assert!(names().into_iter().eq(["day.md", "other.2.html"]));
     }
 
     #[test]

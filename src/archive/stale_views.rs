@@ -10,9 +10,21 @@ use super::{Archive, Catalog, Error, layout};
 use crate::document::time::Zone;
 
 const TIMEZONE: &str = "timezone";
+const HTML: &str = "html";
 
 /// Says of every file of lines that its transcript is to be rendered anew.
 pub(super) const MARK: &str = "insert or ignore into stale (view, file) select 'markdown', file from file";
+
+/// Whether there are pages in HTML beside transcripts, which are stale with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HtmlPages {
+    /// There never were.
+    Never,
+    /// There were, so that some may be there.
+    NoMore,
+    /// There are.
+    Kept,
+}
 
 /// Which transcripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +120,15 @@ impl Catalog {
             Some(name) => name.parse().map_err(|_| Error::Altered(format!("a time zone {name:?}"))),
             None => Ok(Zone::default()),
         }
+    }
+
+    /// Whether there are pages in HTML beside transcripts.
+    pub(crate) fn html(&self) -> Result<HtmlPages, Error> {
+        Ok(match self.setting(HTML)? {
+            None => HtmlPages::Never,
+            Some(false) => HtmlPages::NoMore,
+            Some(true) => HtmlPages::Kept,
+        })
     }
 
     /// Puts the room-days that are stale by now in order, room by room, for [`Catalog::stale_days`]; how many.
@@ -208,6 +229,18 @@ impl Archive {
         if self.catalog.zone()? != zone {
             let writing = self.catalog.write()?;
             writing.set(TIMEZONE, zone.to_string())?;
+            writing.mark(&Transcripts::All)?;
+            writing.commit()?;
+        }
+        Ok(())
+    }
+
+    /// Remembers whether there are pages in HTML too.
+    pub(crate) fn keep_html(&mut self, keep: bool) -> Result<(), Error> {
+        let before: Option<bool> = self.catalog.setting(HTML)?;
+        if before.unwrap_or_default() != keep {
+            let writing = self.catalog.write()?;
+            writing.set(HTML, keep)?;
             writing.mark(&Transcripts::All)?;
             writing.commit()?;
         }

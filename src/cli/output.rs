@@ -1,12 +1,12 @@
 //! Where data go: to stdout, or to a file that is there only once it is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal as _, StdoutLock, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use tempfile::{NamedTempFile, PersistError};
+use tempfile::{NamedTempFile, PersistError, TempDir};
 
 use super::leftovers::Leftover;
 
@@ -78,6 +78,47 @@ impl Output {
             };
             io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
         })
+    }
+}
+
+/// A directory that is there only once all is in it: beside its place until it is finished; dropped before, it is removed.
+pub(super) struct OutputDirectory(TempDir, PathBuf, Leftover);
+
+impl OutputDirectory {
+    /// One that must not be there yet and that only its owner can look into.
+    pub(super) fn to(path: &Path) -> Result<OutputDirectory> {
+        let cannot = || format!("cannot create {}", path.display());
+        match path.symlink_metadata() {
+            Ok(_) => bail!("{} is there already: remove it, or choose another --output", path.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(cannot),
+        }
+        let directory = tempfile::Builder::new()
+            .prefix("synapse-export.")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(directory_of(path))
+            .with_context(cannot)?;
+        let leftover = Leftover::new(directory.path());
+        Ok(OutputDirectory(directory, path.to_owned(), leftover))
+    }
+
+    /// Where to write until then.
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// All is written: it gets its name.
+    pub(super) fn finish(self) -> Result<()> {
+        let OutputDirectory(directory, path, _leftover) = self;
+        let cannot = || format!("cannot create {}", path.display());
+        File::open(directory.path()).and_then(|opened| opened.sync_all()).with_context(cannot)?;
+        if path.symlink_metadata().is_ok() {
+            bail!("{} is there by now: choose another --output", path.display());
+        }
+        // a directory that somebody makes in between is not taken away either, unless it is empty
+        fs::rename(directory.path(), &path).with_context(cannot)?;
+        let _ = directory.keep();
+        Ok(())
     }
 }
 

@@ -37,6 +37,10 @@ pub(super) struct Args {
     /// Show what redacted messages said, visibly marked. Remembered for the runs to come
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     show_redacted: Option<bool>,
+    /// Also keep pages for browsers beside transcripts: index.html, a calendar for each room, and the days. Remembered for the runs to come,
+    /// of `export` too; with --html=false they are removed
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    html: Option<bool>,
     /// Show times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
@@ -60,6 +64,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             return Err(WrongUsage(NOT_BOTH.to_owned()).into());
         }
         archive.show_redacted(show)?;
+    }
+    if let Some(keep) = args.html {
+        views::keep_html(&mut archive, keep)?;
     }
     if let Some(zone) = args.timezone {
         archive.set_zone(zone)?;

@@ -18,16 +18,16 @@ use super::database::DatabaseArgs;
 use super::keys::KeyArgs;
 use super::lag::InitialCopy;
 use super::meant::find;
-use super::output::Output;
+use super::output::{Output, OutputDirectory};
 use super::report::{self, Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
 use super::{Outcome, WrongUsage};
 use crate::document::time::Zone;
 use crate::export;
 use crate::source::{self, Bans, Database, Rows};
-use crate::views::Asked;
+use crate::views::{Asked, Form, MOST_OF_ANY, Split};
 use decrypting::Decrypting;
-use document::{Document, Written};
+use document::{Document, Place, Written};
 use dump::Dump;
 use moment::Moment;
 
@@ -54,10 +54,14 @@ pub(super) struct Args {
     /// The time zone of the dates that --since and --until name, and of a document's times: an IANA name like Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: Zone,
-    /// As JSON lines, or as one markdown document
+    /// As JSON lines, as one markdown document, or as a page for browsers
     #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
     format: Format,
-    /// In a markdown document: show what redacted messages said, visibly marked
+    /// Cut a page for browsers into several: one for each `day`, each `month`, or for so many messages. --output names a directory then,
+    /// which must not exist yet; index.html in it leads to them
+    #[arg(long, value_name = "day|month|N", value_parser = split)]
+    split: Option<Split>,
+    /// In a document: show what redacted messages said, visibly marked
     #[arg(long, conflicts_with = "honour_redactions")]
     show_redacted: bool,
     /// First the room's state as it is now, one line for each type and state key; when no local user is left in the room,
@@ -70,7 +74,7 @@ pub(super) struct Args {
     #[arg(long)]
     honour_redactions: bool,
     /// Decrypt what can be, by the keys that the options below name. In JSON lines `type` and `content` are the decrypted ones, those that
-    /// are stored stand under `synapse.encrypted`; of what cannot be read `synapse.undecryptable` says why. In a markdown document what
+    /// are stored stand under `synapse.encrypted`; of what cannot be read `synapse.undecryptable` says why. In a document what
     /// was encrypted has a mark. The room is read more than once
     #[arg(long)]
     decrypt: bool,
@@ -102,16 +106,36 @@ enum Format {
     Jsonl,
     /// A transcript with a heading for each day.
     Markdown,
+    /// The same as a page that browsers open, print and search; it loads nothing.
+    Html,
+}
+
+/// Where the lines of a dump, or its document, go.
+enum Target {
+    File(Output),
+    Directory(OutputDirectory, Split),
+}
+
+fn split(text: &str) -> Result<Split, String> {
+    match (text, text.parse()) {
+        ("day", _) => Ok(Split::Day),
+        ("month", _) => Ok(Split::Month),
+        (_, Ok(messages)) if messages > 0 => Ok(Split::Messages(messages)),
+        _ => Err("`day`, `month`, or a number of messages".to_owned()),
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     makes_sense(args)?;
     let config = args.database.config()?;
-    let out = Output::to(args.output.as_deref())?;
+    let out = match (args.split, &args.output) {
+        (Some(split), Some(path)) => Target::Directory(OutputDirectory::to(path)?, split),
+        _ => Target::File(Output::to(args.output.as_deref())?),
+    };
     let mut runtime = match args.format {
         // there is little to do beside reading, and a second thread would only be waited for
         Format::Jsonl => tokio::runtime::Builder::new_current_thread(),
-        Format::Markdown => tokio::runtime::Builder::new_multi_thread(),
+        Format::Markdown | Format::Html => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
     let mut is_connected = false;
@@ -149,12 +173,28 @@ fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
     if args.period().is_some_and(|period| period.is_empty()) {
         return refused("--since is not before --until: no event can be of that period");
     }
+    if let Some(split) = args.split {
+        let is_named = args.output.as_ref().is_some_and(|path| path.as_os_str() != "-");
+        match args.format {
+            Format::Html if !is_named => {
+                return refused("--split makes several files: --output names the directory for them");
+            }
+            Format::Html if args.state || args.decrypt => {
+                return refused("--split goes neither with --state nor with --decrypt");
+            }
+            Format::Html if matches!(split, Split::Messages(most) if most > MOST_OF_ANY) => {
+                return refused("--split: a page has at most 20000 messages");
+            }
+            Format::Html => {}
+            Format::Jsonl | Format::Markdown => return refused("--split is for --format html"),
+        }
+    }
     match args.format {
-        Format::Markdown if args.honour_redactions => refused(
-            "--honour-redactions is for JSON lines: --format markdown leaves out what was redacted in any case, unless --show-redacted",
+        Format::Markdown | Format::Html if args.honour_redactions => refused(
+            "--honour-redactions is for JSON lines: a document leaves out what was redacted in any case, unless --show-redacted",
         ),
         Format::Jsonl if args.show_redacted => refused(
-            "--show-redacted is for --format markdown: JSON lines have what was redacted in any case, unless --honour-redactions",
+            "--show-redacted is for documents: JSON lines have what was redacted in any case, unless --honour-redactions",
         ),
         _ => Ok(()),
     }
@@ -164,7 +204,7 @@ fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
 async fn dump(
     args: &Args,
     database: &Database,
-    out: Output,
+    target: Target,
     signal: watch::Receiver<Option<u8>>,
     stopped: export::Stop,
 ) -> Result<Outcome> {
@@ -186,13 +226,20 @@ async fn dump(
         begun = begun => begun?,
         Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
     };
-    let counter = Counter::new("events read", out.is_terminal());
-    if args.format == Format::Markdown {
-        let ended = document(args, database, &room_id, (state, decrypting), out, counter, stopped).await;
+    let is_terminal = matches!(&target, Target::File(out) if out.is_terminal());
+    let counter = Counter::new("events read", is_terminal);
+    let form = match args.format {
+        Format::Jsonl => None,
+        Format::Markdown => Some(Form::Markdown),
+        Format::Html => Some(Form::Html),
+    };
+    if let Some(form) = form {
+        let ended = document(args, database, (&room_id, form), (state, decrypting), target, counter, stopped).await;
         // a signal that comes when all is written changes nothing
         let number = signal.borrow().filter(|_| ended.is_err());
         return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
     }
+    let Target::File(out) = target else { return Ok(Outcome::Done) };
     let dump = Dump::new(database, args.honour_redactions, bans, decrypting, out, counter);
     tokio::select! {
         ended = dump.all(args, &room_id, state) => ended,
@@ -215,18 +262,26 @@ fn knows_erased(args: &Args, database: &Database) -> Result<()> {
 async fn document(
     args: &Args,
     database: &Database,
-    room_id: &str,
+    (room_id, form): (&str, Form),
     (state, decrypting): (Option<Rows>, Option<Decrypting>),
-    mut out: Output,
+    mut target: Target,
     mut counter: Counter,
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
     let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
-    let written = Document { asked, state, decrypting }.write(database, &mut counter, stopped, &mut out).await;
+    let place = match &mut target {
+        Target::File(out) => Place::File(out),
+        Target::Directory(directory, split) => Place::Directory(directory.path(), *split),
+    };
+    let document = Document { asked, form, state, decrypting };
+    let written = document.write(database, &mut counter, stopped, place).await;
     counter.end();
     let Written { told, off } = written?;
-    out.finish()?;
+    match target {
+        Target::File(out) => out.finish()?,
+        Target::Directory(directory, _) => directory.finish()?,
+    }
     info!(
         room_id,
         events = told.events,

@@ -48,7 +48,9 @@ pub enum Block<'a> {
 /// Who says something, where and when.
 #[derive(Clone, Debug)]
 pub struct Head {
-    /// The sender.
+    /// The sender's id.
+    pub sender: Option<String>,
+    /// What the sender was called.
     pub name: Name,
     /// The name stands above already.
     pub goes_on: bool,

@@ -130,6 +130,8 @@ pub struct Address {
     pub day: Option<String>,
     /// Its place there.
     pub anchor: Anchor,
+    /// It is not of the period that the document is about.
+    pub is_left_out: bool,
 }
 
 /// A time as it is shown: `09:14`, or `2026-11-20 09:14` on another date than it is seen from.

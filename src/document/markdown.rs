@@ -1,4 +1,4 @@
-//! Markdown, for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is: the one form of documents so far.
+//! Markdown, for `CommonMark` 0.31 with GitHub's extensions, and for reading as it is.
 //!
 //! [`writer`] takes blocks, `page` what stands around them; both escape through `text` all that is not ours.
 
@@ -15,7 +15,7 @@ pub(crate) use page::{
     ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end,
     people_head, person_line, room_head,
 };
-pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, size, yaml};
+pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, yaml};
 pub(crate) use writer::Markdown;
 #[cfg(test)]
 pub(crate) use writer::line;

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::html;
+use super::formatted;
 use super::text::{looks, shortened};
 use crate::event::Object;
 use crate::event::object::{members, text};
@@ -267,7 +267,7 @@ impl<'a> Message<'a> {
 
     /// The text without its markup, or at least its first characters.
     fn words(&self, chars: usize) -> Option<String> {
-        let html = self.html().and_then(|html| html::text(html, chars));
+        let html = self.html().and_then(|html| formatted::text(html, chars));
         let text = html.or_else(|| self.unformatted().map(str::to_owned)).unwrap_or_default();
         Some(text).filter(|text| !text.trim().is_empty())
     }

@@ -1,11 +1,14 @@
 //! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
 
+mod told;
+
 use std::ops::Range;
 
 use serde::{Serialize as _, Serializer};
 
 use super::line::{Line, RoomLink};
 use super::time::Zone;
+pub(super) use told::rows_of_cover;
 
 /// What a room is called at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

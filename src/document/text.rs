@@ -91,6 +91,36 @@ pub fn listed(names: &[String], more: u64) -> String {
     }
 }
 
+/// A number of bytes for reading: `84 KB`, `1.2 MB` (decimal units).
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut unit, mut divisor) = (0, 1);
+    let rounded = |divisor: u128| (u128::from(bytes) + divisor / 2) / divisor;
+    while unit + 1 < units.len() && rounded(divisor) >= 1000 {
+        unit += 1;
+        divisor *= 1000;
+    }
+    let tenths = (u128::from(bytes) * 10 + divisor / 2) / divisor;
+    if unit > 0 && tenths < 100 && !tenths.is_multiple_of(10) {
+        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
+    } else {
+        format!("{} {}", rounded(divisor), units[unit])
+    }
+}
+
+/// Milliseconds for reading: `0:07`, `1:02:03`.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}
+
+/// `1 message`, `3 messages`.
+pub(crate) fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

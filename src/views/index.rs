@@ -9,10 +9,15 @@ use super::facts::facts;
 use super::workers::Workers;
 use super::{AT_ONCE, Rendered, by_name, sync};
 use crate::archive::reading::{Reader, people, rooms};
-use crate::archive::replace::replace;
-use crate::archive::{Archive, Error, Readers, RenderedRoom, inside, layout};
-use crate::document::markdown::{self, INDEX_BEGIN};
+use crate::archive::replace::{remove, replace};
+use crate::archive::{Archive, Error, HtmlPages, Readers, RenderedRoom, inside, layout};
 use crate::document::page::RoomFacts;
+use crate::document::{html, markdown};
+
+/// The index of rooms in a form: its name, and how it begins, by which it is told where nothing else tells.
+pub(super) type Index = (&'static str, &'static str);
+pub(super) const TRANSCRIPT: Index = ("index.md", markdown::INDEX_BEGIN);
+pub(super) const PAGE: Index = ("index.html", html::INDEX_BEGIN);
 
 /// Renders the indexes of the rooms whose days or names have changed, the links to them, and the archive's index.
 pub(super) fn render(
@@ -22,12 +27,14 @@ pub(super) fn render(
     rendered: &mut Rendered,
 ) -> Result<(), Error> {
     let (directory, interrupt) = (archive.directory().to_owned(), archive.interrupt().clone());
-    let readers = archive.readers();
+    let (readers, html) = (archive.readers(), archive.catalog().html()?);
+    let has_pages = html == HtmlPages::Kept;
     let stale = archive.catalog().stale_rooms()?;
     let mut portions = stale.chunks(AT_ONCE).peekable();
     while let Some(portion) = portions.next() {
-        let rooms = workers
-            .each(portion, 1, &mut |_| true, &|reader, _, room_id| room(&directory, readers, reader, room_id))?;
+        let rooms = workers.each(portion, 1, &mut |_| true, &|reader, _, room_id| {
+            room(&directory, (readers, html), reader, room_id)
+        })?;
         // perhaps these are not all
         interrupt.check()?;
         let changes = archive.view_state()?;
@@ -41,15 +48,22 @@ pub(super) fn render(
         }
         // where two rooms share a name, both get another link
         renamed.iter().try_for_each(|name| changes.unlink_all(name))?;
-        let of_rooms = rooms
-            .iter()
-            .flat_map(|(room, _)| ["room.json", "index.md"].map(|file| format!("rooms/{}/{file}", room.directory)));
+        let of_rooms = rooms.iter().flat_map(|(room, _)| {
+            let files = ["room.json", "index.md"].into_iter().chain(has_pages.then_some("index.html"));
+            files.map(|file| format!("rooms/{}/{file}", room.directory))
+        });
         let is_last = portions.peek().is_none();
         if is_last {
             // before no room is stale any more, which would say that it need not be made anew
             write_rooms(&directory, readers, &changes.reader())?;
+            match html {
+                HtmlPages::Never => {}
+                HtmlPages::NoMore => remove(&directory, PAGE.0)?,
+                HtmlPages::Kept => write_rooms_page(&directory, readers, &changes.reader())?,
+            }
         }
-        sync(&directory, whole, of_rooms.chain(is_last.then(|| "index.md".to_owned())))?;
+        let of_all = [Some("index.md"), has_pages.then_some("index.html")].into_iter().flatten().filter(|_| is_last);
+        sync(&directory, whole, of_rooms.chain(of_all.map(str::to_owned)))?;
         changes.commit()?;
     }
     rendered.rooms += stale.len() as u64;
@@ -60,7 +74,7 @@ pub(super) fn render(
 /// Renders the index of a room; also what it was called in `by-name/`.
 fn room(
     archive: &Path,
-    readers: Readers,
+    (readers, html): (Readers, HtmlPages),
     reader: &Reader<'_>,
     room_id: &str,
 ) -> Result<(RenderedRoom, Option<String>), Error> {
@@ -68,6 +82,11 @@ fn room(
     let about = facts(reader, room_id, version)?;
     write_json(archive, readers, &format!("rooms/{directory}/room.json"), &about)?;
     write_index(archive, readers, reader, &directory, &about)?;
+    match html {
+        HtmlPages::Never => {}
+        HtmlPages::NoMore => remove(archive, &format!("rooms/{directory}/index.html"))?,
+        HtmlPages::Kept => write_calendar(archive, readers, reader, &directory, &about)?,
+    }
     let by_name = by_name::safe(&about.name).or_else(|| by_name::safe(&directory));
     let room = RenderedRoom {
         room_id: about.id,
@@ -117,17 +136,54 @@ fn write_index(
     })
 }
 
-/// Refuses an `index.md` that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
-pub(super) fn is_ours(archive: &Path) -> Result<(), Error> {
-    let path = archive.join("index.md");
+/// A room's days as a calendar, the newest month first, and whose name each is.
+fn write_calendar(
+    archive: &Path,
+    readers: Readers,
+    reader: &Reader<'_>,
+    room: &str,
+    about: &RoomFacts,
+) -> Result<(), Error> {
+    let head = html::room_head(about);
+    replace(archive, &format!("rooms/{room}/index.html"), readers, &mut |file| {
+        let put = |file: &mut dyn io::Write, html: &str| file.write_all(html.as_bytes()).map_err(Error::Transcript);
+        put(file, &head)?;
+        let mut month: Vec<html::CalendarDay> = Vec::new();
+        rooms::each_day(reader, &about.id, &mut |day| {
+            if month.first().is_some_and(|first| !first.is_with(day.day)) {
+                put(file, &html::room_month(&month))?;
+                month.clear();
+            }
+            month.push(html::CalendarDay::of(&day));
+            Ok(())
+        })?;
+        if !month.is_empty() {
+            put(file, &html::room_month(&month))?;
+        }
+        let mut any = false;
+        let more = people::each(reader, &about.id, &mut |person| {
+            let head = if any { "" } else { html::people_head() };
+            any = true;
+            put(file, head)?;
+            put(file, &html::person_line(person))
+        })?;
+        if any {
+            put(file, &html::people_end(more))?;
+        }
+        put(file, &html::end())
+    })
+}
+
+/// Refuses an index of rooms that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
+pub(super) fn is_ours(archive: &Path, (name, begins): Index) -> Result<(), Error> {
+    let path = archive.join(name);
     let mut begin = Vec::new();
-    let read =
-        inside::read(archive, "index.md").and_then(|file| file.take(INDEX_BEGIN.len() as u64).read_to_end(&mut begin));
+    let read = inside::read(archive, name).and_then(|file| file.take(begins.len() as u64).read_to_end(&mut begin));
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("read", &path)(error)),
         // a crash of the machine leaves files without what was written to them
-        Ok(_) if begin == INDEX_BEGIN.as_bytes() || begin.iter().all(|byte| *byte == 0) => Ok(()),
+        Ok(_) if begin == begins.as_bytes() || begin.iter().all(|byte| *byte == 0) => Ok(()),
         Ok(_) => Err(Error::InTheWay(path)),
     }
 }
@@ -140,6 +196,16 @@ fn write_rooms(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<
             let line = markdown::index_line(&room, &layout::room_directory(&room.room_id));
             file.write_all(line.as_bytes()).map_err(Error::Transcript)
         })
+    })
+}
+
+/// All rooms, by name, as a page.
+fn write_rooms_page(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<(), Error> {
+    replace(archive, PAGE.0, readers, &mut |file| {
+        let mut put = |html: &str| file.write_all(html.as_bytes()).map_err(Error::Transcript);
+        put(&html::rooms_head())?;
+        rooms::each_room(reader, &mut |room| put(&html::rooms_line(&room, &layout::room_directory(&room.room_id))))?;
+        put(&html::rooms_end())
     })
 }
 

@@ -49,6 +49,7 @@ pub fn missing(catalog: &Catalog, archive: &Path, most: usize) -> Result<Missing
 
 /// Looks for the transcripts of room-days whose files of lines have numbers from `start` on and before `end`, in their order.
 fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, most: usize) -> Result<Missing, Error> {
+    let has_pages = rooms::has_pages(reader)?;
     let links = inside::directory(archive, by_name::DIRECTORY).ok();
     let mut missing = Missing::default();
     let (mut room, mut there) = (String::new(), BTreeSet::new());
@@ -60,11 +61,13 @@ fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, mo
             let is_linked = |link: &String| {
                 links.as_ref().is_some_and(|links| by_name::room_of(links, link).as_ref() == Some(&room))
             };
-            if !there.contains("index.md") || !there.contains("room.json") || !link.iter().all(is_linked) {
+            let has_all = there.contains("index.md") && there.contains("room.json");
+            let lacks_calendar = has_pages && !there.contains("index.html");
+            if !has_all || lacks_calendar || !link.iter().all(is_linked) {
                 missing.rooms.insert(room.clone());
             }
         }
-        if !there.contains(&format!("{day}.md")) {
+        if !there.contains(&format!("{day}.md")) || has_pages && !there.contains(&format!("{day}.html")) {
             missing.days.push(format!("rooms/{room}/{day}.jsonl"));
         }
         missing.looked_at += 1;
@@ -76,9 +79,11 @@ fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, mo
 
 /// Whether the archive's index is gone: once a room is rendered, there is one.
 fn lacks_index(reader: &Reader<'_>, archive: &Path) -> Result<bool, Error> {
-    let path = archive.join("index.md");
-    Ok(inside::length(archive, "index.md").map_err(Error::io("look at", &path))?.is_none()
-        && rooms::any_is_rendered(reader)?)
+    let lacks = |name: &str| {
+        let length = inside::length(archive, name).map_err(Error::io("look at", &archive.join(name)))?;
+        Ok::<_, Error>(length.is_none())
+    };
+    Ok((lacks("index.md")? || rooms::has_pages(reader)? && lacks("index.html")?) && rooms::any_is_rendered(reader)?)
 }
 
 /// Says that transcripts which somebody has deleted have to be rendered anew, once `most` room-days at most were looked at,

@@ -161,6 +161,9 @@ impl<'c> Scene<'c> {
     /// Where an event is shown.
     pub(super) fn address(&self, target: &CatalogEvent) -> Address {
         let is_here = target.day == self.day || self.options.one_document;
-        Address { day: (!is_here).then(|| target.day.clone()), anchor: Anchor::of(&target.event_id) }
+        let between = &self.options.between;
+        let is_left_out = *between != (i64::MIN..i64::MAX) && !target.at.is_some_and(|at| between.contains(&at));
+        let (day, anchor) = ((!is_here).then(|| target.day.clone()), Anchor::of(&target.event_id));
+        Address { day, anchor, is_left_out }
     }
 }

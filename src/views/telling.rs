@@ -70,7 +70,8 @@ impl<'w> Telling<'w> {
         let encrypted = event.encrypted.map(|encrypted| {
             if encrypted.authenticated { Encryption::Authenticated } else { Encryption::NotAuthenticated }
         });
-        Ok(Head { name, goes_on, anchor: Anchor::of(&event.event_id), at: scene.here(event.at), encrypted })
+        let (sender, anchor) = (event.sender.clone(), Anchor::of(&event.event_id));
+        Ok(Head { sender, name, goes_on, anchor, at: scene.here(event.at), encrypted })
     }
 
     /// What follows is under a name of its own.

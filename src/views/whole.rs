@@ -1,22 +1,36 @@
-//! A room as one document, with all of it in one file: a cover, and then day by day. Keeps nothing up to date.
+//! A room as one document: a cover, and then day by day, in one file, or cut into several. Keeps nothing up to date.
 
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
-use super::Options;
 use super::day::{DayBuilder, Memory};
+use super::pages::{Page, Pages, Split};
+use super::{IN_MEMORY, Options};
 use crate::archive::reading::extent::extent;
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::archive::reading::people::People;
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::{Archive, Error};
-use crate::document::block::{Block, Writer as _};
+use crate::document::block::{Block, Writer};
+use crate::document::html::{self, Html};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{Cover, Tally};
 use crate::document::time::{self, Zone};
 
 /// How many of those who took part are named on the cover.
 const NAMED: u32 = 20;
+
+/// What a document looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As text that people read and write.
+    Markdown,
+    /// As a page.
+    Html,
+}
 
 /// What a document is to have.
 #[derive(Clone, Debug)]
@@ -42,16 +56,33 @@ pub struct Told {
     pub days: u64,
 }
 
-/// Writes what happened in a room, day by day.
-pub fn document_days(archive: &Archive, asked: &Asked<'_>, out: &mut dyn Write) -> Result<(Tally, u64), Error> {
+/// Writes what happened in a room, day by day; also what is told of it, and how many days there are.
+pub fn document_days(
+    archive: &Archive,
+    asked: &Asked<'_>,
+    form: Form,
+    out: &mut dyn Write,
+) -> Result<(Tally, u64), Error> {
     let catalog = archive.catalog();
-    archive.interrupt().during(vec![catalog.interrupt_handle()], || write_days(&catalog.reader(), asked, out))
+    let write = || match form {
+        Form::Markdown => {
+            let (told, people) = write_days(&catalog.reader(), asked, &mut Markdown::to(&mut *out))?;
+            write_people(&people, out).map_err(Error::Transcript)?;
+            Ok(told)
+        }
+        Form::Html => {
+            let mut html = Html::to(&mut *out);
+            let (told, people) = write_days(&catalog.reader(), asked, &mut html)?;
+            html.end().and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
+            Ok(told)
+        }
+    };
+    archive.interrupt().during(vec![catalog.interrupt_handle()], write)
 }
 
-fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Write) -> Result<(Tally, u64), Error> {
+fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
     let mut options = Options { one_document: true, ..Options::new(asked.show_redacted, asked.zone) };
     let mut memory = Memory::of_people(asked.room_id);
-    let mut writer = Markdown::to(&mut *out);
     let (mut all, mut days) = (Tally::default(), 0);
     for day in &rooms::days_of(reader, asked.room_id)? {
         let range = time::range(day);
@@ -61,15 +92,13 @@ fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Write) -> Re
             }
             options.between = period.clone();
         }
-        writer.write(&Block::Day(day)).map_err(Error::Transcript)?;
-        let tally = DayBuilder::build(reader, asked.room_id, day, &options, &mut memory, &mut writer)?;
+        out.write(&Block::Day(day)).map_err(Error::Transcript)?;
+        let tally = DayBuilder::build(reader, asked.room_id, day, &options, &mut memory, out)?;
         all.messages += tally.messages;
         all.encrypted += tally.encrypted;
         days += 1;
     }
-    let people = memory.remembered.people.take().unwrap_or_default();
-    write_people(&people, out).map_err(Error::Transcript)?;
-    Ok((all, days))
+    Ok(((all, days), memory.remembered.people.take().unwrap_or_default()))
 }
 
 /// Writes which Matrix id each name is that was shown.
@@ -82,26 +111,63 @@ fn write_people(people: &People, out: &mut dyn Write) -> io::Result<()> {
     if people.more { out.write_all(markdown::people_end().as_bytes()) } else { Ok(()) }
 }
 
+fn write_people_page(people: &People, out: &mut dyn Write) -> io::Result<()> {
+    let mut any = false;
+    for person in people.named() {
+        let head = if any { "" } else { html::people_head() };
+        any = true;
+        out.write_all(head.as_bytes())?;
+        out.write_all(html::person_line(person).as_bytes())?;
+    }
+    if any { out.write_all(html::people_end(people.more).as_bytes()) } else { Ok(()) }
+}
+
 /// Writes what a document begins with, once what its days tell is known; `made` a time in milliseconds since the epoch, `server` the name
 /// of the one that it is of.
 pub fn document_cover(
     archive: &Archive,
     asked: &Asked<'_>,
+    form: Form,
     (tally, days): (Tally, u64),
-    (made, server): (i64, Option<&str>),
+    made: (i64, Option<&str>),
     out: &mut dyn Write,
 ) -> Result<Told, Error> {
-    let (reader, room_id) = (archive.catalog().reader(), asked.room_id);
-    let extent = extent(&reader, room_id, asked.period.as_ref(), NAMED)?;
-    let (_, version, _) = rooms::kept(&reader, room_id)?;
+    let reader = archive.catalog().reader();
+    let cover = cover(&reader, asked, tally, made)?;
+    let text = match form {
+        Form::Markdown if reader.decrypts() => markdown::cover(&cover) + markdown::ENCRYPTED_HEAD,
+        Form::Markdown => markdown::cover(&cover),
+        Form::Html => html::cover(&cover, reader.decrypts(), &[]),
+    };
+    out.write_all(text.as_bytes()).map_err(Error::Transcript)?;
+    Ok(Told { events: cover.events, messages: tally.messages, days })
+}
+
+/// Writes what a document ends with.
+pub fn document_end(form: Form, out: &mut dyn Write) -> Result<(), Error> {
+    match form {
+        Form::Markdown => Ok(()),
+        Form::Html => out.write_all(html::end().as_bytes()).map_err(Error::Transcript),
+    }
+}
+
+fn cover<'a>(
+    reader: &Reader<'_>,
+    asked: &Asked<'a>,
+    tally: Tally,
+    (made, server): (i64, Option<&'a str>),
+) -> Result<Cover<'a>, Error> {
+    let room_id = asked.room_id;
+    let extent = extent(reader, room_id, asked.period.as_ref(), NAMED)?;
+    let (_, version, _) = rooms::kept(reader, room_id)?;
     let until = asked.period.as_ref().map_or(i64::MAX, |period| period.end);
     let mut remembered = Remembered::default();
-    let mut names = MemberNames::new(&reader, room_id, until..until, &mut remembered);
+    let mut names = MemberNames::new(reader, room_id, until..until, &mut remembered);
     let person = |user_id: String| Ok((names.shown(Some(&user_id), Some(until))?.name, user_id));
     let people = extent.senders.into_iter().map(person).collect::<Result<Vec<_>, Error>>()?;
-    let cover = Cover {
+    Ok(Cover {
         room_id,
-        title: title::now(&reader, room_id)?,
+        title: title::now(reader, room_id)?,
         version,
         period: asked.period.clone(),
         span: extent.span,
@@ -116,10 +182,94 @@ pub fn document_cover(
         made,
         server,
         zone: asked.zone,
-    };
-    out.write_all(markdown::cover(&cover).as_bytes()).map_err(Error::Transcript)?;
-    if reader.decrypts() {
-        out.write_all(markdown::ENCRYPTED_HEAD.as_bytes()).map_err(Error::Transcript)?;
+    })
+}
+
+/// Writes a document as several pages into a directory that is empty: `index.html`, the cover, and what it leads to.
+pub fn document_parts(
+    archive: &Archive,
+    asked: &Asked<'_>,
+    split: Split,
+    made: (i64, Option<&str>),
+    directory: &Path,
+) -> Result<Told, Error> {
+    let catalog = archive.catalog();
+    let write = || write_parts(&catalog.reader(), asked, split, made, directory);
+    archive.interrupt().during(vec![catalog.interrupt_handle()], write)
+}
+
+fn write_parts(
+    reader: &Reader<'_>,
+    asked: &Asked<'_>,
+    split: Split,
+    made: (i64, Option<&str>),
+    directory: &Path,
+) -> Result<Told, Error> {
+    let mut pages = Pages::new(split, IN_MEMORY, directory);
+    let ((tally, days), people) = write_days(reader, asked, &mut pages)?;
+    let mut pages = pages.finish().map_err(Error::Transcript)?;
+    let parts = parts(split, pages.pages());
+    let file_of = |number: usize| parts.get(number).map(|(file, _)| file.clone()).unwrap_or_default();
+    let cover = cover(reader, asked, tally, made)?;
+    write_file(&directory.join("index.html"), &mut |out| {
+        let head = html::cover(&cover, reader.decrypts(), &parts);
+        out.write_all(head.as_bytes()).and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
+        document_end(Form::Html, out)
+    })?;
+    for (number, (file, _)) in parts.iter().enumerate() {
+        write_file(&directory.join(file), &mut |out| {
+            let head = html::part_head(&cover.title, &parts, number);
+            out.write_all(head.as_bytes()).map_err(Error::Transcript)?;
+            pages.copy(number, &file_of, out)?;
+            document_end(Form::Html, out)
+        })?;
     }
-    Ok(Told { events: extent.events, messages: tally.messages, days })
+    Ok(Told { events: cover.events, messages: tally.messages, days })
+}
+
+/// The file of each part, and what it is called. What is too large for one page goes on in `2026-11-22.2.html`.
+fn parts(split: Split, pages: &[Page]) -> Vec<(String, String)> {
+    let mut parts: Vec<(String, String)> = Vec::new();
+    let (mut last, mut same) = (String::new(), 0);
+    for (number, page) in pages.iter().enumerate() {
+        let day = page.day.as_deref().unwrap_or_default();
+        let (name, label) = match (split, time::date(day)) {
+            (Split::Day, _) => (day.to_owned(), time::long(day)),
+            (Split::Month, Some(date)) => (date.format("%Y-%m").to_string(), date.format("%B %Y").to_string()),
+            (Split::Month, None) => (day.to_owned(), "No date".to_owned()),
+            (Split::Messages(_), _) => {
+                ((number + 1).to_string(), format!("part {}, from {}", number + 1, time::long(day)))
+            }
+        };
+        same = if name == last { same + 1 } else { 1 };
+        let label = if same > 1 { format!("{label} ({same})") } else { label };
+        parts.push((html::page_file(&name, same), label));
+        last = name;
+    }
+    parts
+}
+
+/// Makes a file that only its owner can read, and has it on the disk.
+fn write_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>) -> Result<(), Error> {
+    let make = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file: File = make().map_err(Error::io("create", path))?;
+    let mut out = BufWriter::new(file);
+    write(&mut out)?;
+    let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
+    file.sync_all().map_err(Error::io("sync", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_parts_have_one_file() {
+        let pages = ["2026-11-22", "2026-11-22", "2026-11-30", "undated"]
+            .map(|day| Page { day: Some(day.to_owned()), ..Page::default() });
+        let files = |split| parts(split, &pages).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
+        assert_eq!(files(Split::Day), ["2026-11-22.html", "2026-11-22.2.html", "2026-11-30.html", "undated.html"]);
+        assert_eq!(files(Split::Month), ["2026-11.html", "2026-11.2.html", "2026-11.3.html", "undated.html"]);
+        assert_eq!(files(Split::Messages(1)), ["1.html", "2.html", "3.html", "4.html"]);
+    }
 }

@@ -11,6 +11,7 @@ use synapse_export::event::{Event, Stored};
 
 use super::event::stored;
 use super::read::read;
+use super::tree::check_page;
 use super::{Fields, chain, shows_marks};
 
 /// The most events that are rendered.
@@ -41,6 +42,7 @@ pub(super) fn check(data: &[u8]) {
     }
     let mut archive = Archive::open(place.path(), None).unwrap_or_else(|error| panic!("{}", chain(&error)));
     assert_eq!(archive.catalog().events().ok(), Some(count as u64));
+    synapse_export::views::keep_html(&mut archive, true).unwrap_or_else(|error| panic!("{}", chain(&error)));
     for show in [false, true] {
         archive.show_redacted(show).expect("it can be remembered");
         if let Err(error) = synapse_export::views::render(&mut archive, &mut |_, _| true) {
@@ -79,11 +81,13 @@ fn event(number: usize, kind: &str, sender: &str, state_key: Option<&str>, conte
 
 fn check_files(archive: &Path) {
     check_markdown(archive, Path::new("index.md"));
+    check_html_page(archive, Path::new("index.html"));
     for room in entries(archive, "rooms") {
         for file in entries(archive, &format!("rooms/{room}")) {
             let path = format!("rooms/{room}/{file}");
             match Path::new(&file).extension().and_then(|it| it.to_str()) {
                 Some("md") => check_markdown(archive, Path::new(&path)),
+                Some("html") => check_html_page(archive, Path::new(&path)),
                 Some("json") => {
                     let text = fs::read_to_string(archive.join(path)).expect("it is text");
                     assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
@@ -126,6 +130,13 @@ fn check_markdown(archive: &Path, path: &Path) {
     }
     let hides = |c: char| c.is_control() && c != '\n' && c != '\t' || ('\u{202a}'..='\u{202e}').contains(&c);
     assert!(!text.contains(hides), "{text:?}");
+}
+
+fn check_html_page(archive: &Path, path: &Path) {
+    let text = fs::read_to_string(archive.join(path)).expect("it is text");
+    for link in check_page(&text).unwrap_or_else(|fault| panic!("{fault}")) {
+        assert!(leads_somewhere(archive, path, &link), "{link} in {text}");
+    }
 }
 
 fn check_html(found: &str, text: &str) {

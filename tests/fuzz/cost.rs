@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use synapse_export::document::formatted;
 use synapse_export::document::html;
 use synapse_export::document::markdown::{block, blocks, code_block, code_span, excerpt, in_short, inline, link, yaml};
 use synapse_export::document::message::Message;
@@ -23,12 +24,17 @@ pub(super) fn check(data: &[u8]) {
     let times = BYTES / (begin.len() + end.len()).max(1);
     let text = format!("{}{middle}{}", begin.repeat(times), end.repeat(times));
     let quoted = serde_json::Value::from(text.as_str()).to_string();
-    let costs: [(&str, &dyn Fn()); 8] = [
+    let costs: [(&str, &dyn Fn()); 10] = [
         ("from_html", &|| {
-            let markdown = html::from_html(&text).unwrap_or_default();
+            let markdown = formatted::from_html(&text).unwrap_or_default();
             assert!(markdown.len() < 4_000 + 60 * text.len(), "{} bytes of markdown", markdown.len());
         }),
-        ("text", &|| drop(html::text(&text, 200))),
+        ("html", &|| {
+            let body = html::body::from_html(&text).unwrap_or_default();
+            assert!(body.len() < 4_000 + 60 * text.len(), "{} bytes of HTML", body.len());
+        }),
+        ("escaped", &|| drop(html::escaped(&text))),
+        ("text", &|| drop(formatted::text(&text, 200))),
         ("inline", &|| drop((inline(&text), excerpt(&text, 200), yaml(&text)))),
         ("block", &|| drop(block(&text))),
         ("code", &|| drop((code_span(&text), code_block(&text, None)))),

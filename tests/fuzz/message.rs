@@ -1,9 +1,12 @@
 //! What strangers write, as markdown.
 
+use synapse_export::document::formatted;
 use synapse_export::document::html;
 use synapse_export::document::markdown::{block, excerpt, inline, yaml};
+use synapse_export::document::message::Message;
 
 use super::oracles::{check_block, check_code, check_frame, check_inline, check_link, check_message};
+use super::tree::check_body;
 use super::{Fields, shows_marks};
 
 /// A text, which is a name, a body, HTML or a message's whole content; then a name and a link's target.
@@ -20,16 +23,22 @@ pub(super) fn check(data: &[u8]) {
 }
 
 fn check_content(content: &str, name: &str) -> Result<(), String> {
-    if let Some(markdown) = html::from_html(content) {
+    if let Some(markdown) = formatted::from_html(content) {
         check_frame(&markdown)?;
     }
+    if let Some(body) = html::body::from_html(content) {
+        check_body(&body)?;
+    }
+    check_body(&html::escaped(content))?;
     let parts = serde_json::Value::from(content);
     let formatted = format!(r#"{{"format":"org.matrix.custom.html","formatted_body":{parts},"body":{parts}}}"#);
     let file =
         format!(r#"{{"msgtype":"m.image","filename":{parts},"body":{},"url":{parts}}}"#, serde_json::Value::from(name));
     for content in [content, &formatted, &file] {
         for kind in ["m.room.message", "m.sticker"] {
-            check_message(kind, content, kind.len() % 2 == name.len() % 2, name)?;
+            let is_reply = kind.len() % 2 == name.len() % 2;
+            check_message(kind, content, is_reply, name)?;
+            check_body(&html::message(&Message::of(kind, content, is_reply), &html::escaped(name)))?;
         }
     }
     Ok(())

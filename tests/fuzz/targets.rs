@@ -15,6 +15,8 @@ mod message;
 mod oracles;
 #[path = "../markdown/read.rs"]
 mod read;
+#[path = "../markdown/tree.rs"]
+mod tree;
 
 /// A target, which panics on a fault.
 type Target = fn(&[u8]);

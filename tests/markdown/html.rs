@@ -1,10 +1,12 @@
 //! Matrix HTML: any tree says its text and no more than its marks; any text at all does no harm.
 
 use proptest::prelude::*;
-use synapse_export::document::html::from_html;
+use synapse_export::document::formatted::from_html;
+use synapse_export::document::html::{body, escaped};
 
 use crate::oracles::check_frame;
 use crate::text::{cases, text};
+use crate::tree::{check_body, text_of};
 
 #[derive(Clone, Debug)]
 enum Node {
@@ -145,9 +147,16 @@ proptest! {
         let (mut html, mut shown) = (String::new(), Vec::new());
         write(&tree, [false; 3], false, false, &mut html, &mut shown);
         let markdown = from_html(&html).unwrap_or_default();
+        let page = body::from_html(&html).unwrap_or_default();
         if markdown.is_empty() {
             prop_assert!(shown.is_empty(), "{}", html);
             return Ok(());
+        }
+        check_body(&page).map_err(TestCaseError::fail)?;
+        let spelled = |c: &char| escaped(&c.to_string()).len() > 7;
+        // what hides is spelled out by what is around it
+        if !shown.iter().any(|(c, _)| spelled(c) || !c.is_ascii()) {
+            prop_assert_eq!(text_of(&page), shown.iter().map(|(c, _)| *c).collect::<String>(), "{}\n{}", html, page);
         }
         for found in check_frame(&markdown).map_err(TestCaseError::fail)? {
             let found: Vec<Marked> = marked(&found);
@@ -167,6 +176,10 @@ proptest! {
             prop_assert!(markdown.len() < 4000 + 60 * html.len());
             check_frame(&markdown).map_err(TestCaseError::fail)?;
         }
+        if let Some(page) = body::from_html(&html) {
+            prop_assert!(page.len() < 4000 + 60 * html.len());
+            check_body(&page).map_err(TestCaseError::fail)?;
+        }
     }
 
     #[test]
@@ -174,6 +187,10 @@ proptest! {
         if let Some(markdown) = from_html(&html) {
             check_frame(&markdown).map_err(TestCaseError::fail)?;
         }
+        if let Some(page) = body::from_html(&html) {
+            check_body(&page).map_err(TestCaseError::fail)?;
+        }
+        check_body(&escaped(&html)).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -235,6 +252,9 @@ fn hostile() -> impl Strategy<Value = String> {
                 "class",
                 "start",
                 "data-mx-spoiler",
+                "data-mx-color",
+                "style",
+                "id",
                 "data-mx-maths",
                 "data-mx-emoticon",
                 "onclick"

@@ -176,16 +176,17 @@ impl TestArchive {
         archive.reset(&synapse_export::stream::Stream::ALL).unwrap_or_else(|error| panic!("{}", chain(&error)));
     }
 
-    /// Renders what is stale; how many room-days.
+    /// Renders what is stale, with pages; how many room-days.
     #[track_caller]
     pub fn render(&self) -> u64 {
         let mut archive = self.open();
+        synapse_export::views::keep_html(&mut archive, true).unwrap_or_else(|error| panic!("{}", chain(&error)));
         synapse_export::views::render(&mut archive, &mut |_, _| true)
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
             .days
     }
 
-    /// The transcripts and indexes by their paths below the archive.
+    /// The transcripts, pages and indexes by their paths below the archive.
     #[track_caller]
     pub fn transcripts(&self) -> BTreeMap<String, String> {
         let mut found = BTreeMap::new();
@@ -194,6 +195,9 @@ impl TestArchive {
             found.insert(path, text);
         };
         read("index.md".to_owned());
+        if self.path().join("index.html").exists() {
+            read("index.html".to_owned());
+        }
         for room in entries(&self.path().join("rooms")) {
             for file in entries(&self.path().join("rooms").join(&room)) {
                 if file.strip_suffix(".jsonl").is_none() {

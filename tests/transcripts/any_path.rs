@@ -277,6 +277,7 @@ fn archive(events: &[Event], first: usize, size: usize, bans: &[Ban], rejudged: 
     commit(&mut archive, &events[..first]);
     archive.index().expect("indexes");
     archive.end_first_export().expect("an end");
+    synapse_export::views::keep_html(&mut archive, true).expect("pages are kept");
     let redact = |archive: &mut Archive, until: usize| {
         let bans: Vec<BanRedaction> = bans.iter().map(|ban| ban.redaction(events.len(), until)).collect();
         archive.redact_banned(&bans).expect("bans");

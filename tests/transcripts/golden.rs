@@ -19,7 +19,9 @@ fn the_sample_server_reads_as_it_was_accepted() {
     archive.export(&database);
     archive.render();
     let golden = testdata.join("transcripts");
-    let found = archive.transcripts();
+    let mut found = archive.transcripts();
+    // pages have the same blocks
+    found.retain(|path, _| path.strip_suffix(".html").is_none());
     if std::env::var_os("ACCEPT").is_some() {
         let _ = fs::remove_dir_all(&golden);
         for (path, text) in &found {

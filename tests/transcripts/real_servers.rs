@@ -121,7 +121,7 @@ fn said(content: &Value, body: &str) -> Vec<String> {
     // the second: with hidden characters spelled
     let mut said = vec![letters(body), letters(&visible(&synapse_export::document::markdown::block(body)))];
     if let Some(html) = content["formatted_body"].as_str() {
-        said.push(letters(&synapse_export::document::html::text(html, usize::MAX).unwrap_or_default()));
+        said.push(letters(&synapse_export::document::formatted::text(html, usize::MAX).unwrap_or_default()));
     }
     said
 }

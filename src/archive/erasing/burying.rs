@@ -8,6 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::adding::Relating;
+use super::super::replace::remove_pages;
 use super::super::rewrite::Change;
 use super::super::stale::Stale;
 use super::super::writing::{Writing, signed};
@@ -287,9 +288,9 @@ impl Archive {
         let directory = self.directory.clone();
         // first, so that none is left of a day that is not there any more
         for path in &emptied {
-            for view in ["md", "html"] {
-                durable::remove(&directory, &path.replace(".jsonl", &format!(".{view}")))?;
-            }
+            let stem = path.trim_end_matches(".jsonl");
+            durable::remove(&directory, &format!("{stem}.md"))?;
+            remove_pages(&directory, stem, 0)?;
         }
         let change = |catalog: &Catalog, path: &str, start: u64, text: &str| {
             let sql = "select line, how from erasing where path = ?1 and start = ?2";

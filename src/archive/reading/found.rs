@@ -118,7 +118,7 @@ fn at(reader: &Reader<'_>, sql: &str, parameters: &[&str], anchor: &str) -> Resu
 
 /// The directory of a room and the day that a transcript's path ends with.
 fn room_day(path: &str) -> Option<(&str, &str)> {
-    let (rooms, day) = path.strip_suffix(".md")?.rsplit_once('/')?;
+    let (rooms, day) = path.strip_suffix(".md").or_else(|| path.strip_suffix(".html"))?.rsplit_once('/')?;
     Some((rooms.rsplit('/').next()?, day))
 }
 
@@ -212,6 +212,7 @@ mod tests {
             ("rooms/a@b/2026-11-22.md", Some(("a@b", "2026-11-22"))),
             ("/archive/rooms/a@b/undated.md", Some(("a@b", "undated"))),
             ("a@b/2026-11-22.md", Some(("a@b", "2026-11-22"))),
+            ("a@b/2026-11-22.html", Some(("a@b", "2026-11-22"))),
             ("2026-11-22.md", None),
             ("rooms/a@b/2026-11-22.jsonl", None),
             ("", None),

@@ -103,6 +103,12 @@ pub(crate) fn each_day(
     Ok(())
 }
 
+/// Whether there are pages in HTML beside transcripts.
+pub(crate) fn has_pages(reader: &Reader<'_>) -> Result<bool, Error> {
+    let sql = "select exists (select 1 from setting where name = 'html' and value)";
+    Ok(reader.connection.query_row(sql, [], |row| row.get(0))?)
+}
+
 /// All rooms, by name.
 pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> Result<(), Error>) -> Result<(), Error> {
     let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,

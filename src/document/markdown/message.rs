@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::html;
+use super::super::address::is_media;
+use super::super::formatted;
 use super::super::message::{FileKind, Form, Manner, Message};
-use super::super::text::shortened;
+use super::super::text::{duration, shortened, size};
 use super::begins_as_paragraph;
-use super::text::{block, code_span, excerpt, inline, inline_name, is_media, link, size};
+use super::text::{block, code_span, excerpt, inline, inline_name, link};
 
 /// How much of a remote name is shown.
 const NAME: usize = 200;
@@ -53,7 +54,7 @@ pub fn emote(message: &Message<'_>, name_markdown: &str) -> String {
 }
 
 fn text(message: &Message<'_>) -> String {
-    let blocks = message.html().and_then(html::from_html);
+    let blocks = message.html().and_then(formatted::from_html);
     let blocks = blocks.or_else(|| message.unformatted().map(block));
     blocks.filter(|blocks| !blocks.is_empty()).unwrap_or_else(|| format!("*{}*", message.nothing()))
 }
@@ -87,13 +88,6 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
         line.push_str(&part);
     }
     line
-}
-
-/// Renders milliseconds: `0:07`, `1:02:03`.
-fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
 /// Renders a place: its description, and where it is.

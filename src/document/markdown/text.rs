@@ -5,19 +5,17 @@
 //! Characters that hide (controls, bidirectional overrides, zero-width ones outside the scripts and emoji that need them) are
 //! spelled out like `\u{202e}`; in code and in names of things all of them.
 
-mod address;
 mod escape;
 #[cfg(test)]
 mod tests;
-mod visible;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::super::address;
 use super::super::text::{collapse, shortened};
+use super::super::visible::{self, is_newline, settled, spelled};
 pub(crate) use escape::{Position, escape, is_word};
-pub(crate) use visible::edits;
-use visible::settled;
 
 /// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
 const LONGEST_FENCE: usize = 80;
@@ -134,18 +132,35 @@ pub fn link(text_markdown: &str, target: &str) -> String {
 
 /// A link's target as it stands between parentheses; none when links must not point there.
 pub(crate) fn target(address: &str) -> Option<String> {
-    address::target(address)
-}
-
-/// Whether this is the address of a file on a Matrix server, `mxc://server/id`, without anything odd.
-pub(crate) fn is_media(uri: &str) -> bool {
-    address::is_media(uri)
+    let encoded = address::target(address)?;
+    // an ampersand may begin an entity, in a target too
+    Some(if encoded.contains(';') { encoded.replace('&', "&amp;") } else { encoded })
 }
 
 /// An address between angle brackets, which is a link to itself; none when it cannot stand there.
 pub(crate) fn autolink(address: &str) -> Option<String> {
     let found = address::at_colon(address, address.find(':')?)?;
-    (found == (0..address.len()) && address::is_plain(address)).then(|| format!("<{address}>"))
+    (found == (0..address.len()) && is_plain(address)).then(|| format!("<{address}>"))
+}
+
+/// Appends an address of the web that is its own text.
+fn write_address(out: &mut String, address: &str) {
+    if is_plain(address) {
+        out.push('<');
+        out.push_str(address);
+        out.push('>');
+    } else {
+        out.push_str(&link(&inline(address), address));
+    }
+}
+
+/// Whether an address can stand between angle brackets, anywhere: nothing in it ends them, or is an entity.
+fn is_plain(address: &str) -> bool {
+    let is_plain = |c: char| match u8::try_from(c) {
+        Ok(b) if b.is_ascii() => b.is_ascii_alphanumeric() || b"-._~:/?#@!'()*+,;=%&".contains(&b),
+        _ => is_word(c),
+    };
+    address.chars().all(is_plain) && !(address.contains('&') && address.contains(';'))
 }
 
 /// Renders the beginning of a text on one line: at most `chars` characters, then `…`, cut between words where possible.
@@ -178,7 +193,7 @@ pub fn yaml(text: &str) -> String {
             '\u{10000}'.. if visible::is_format(c) => {
                 // YAML knows no surrogate pairs, JSON no longer escapes
                 out.push('\\');
-                escape::spell(&mut out, c);
+                visible::spell(&mut out, c);
             }
             _ if c.is_control() || visible::is_format(c) || "\u{2028}\u{2029}<>&[]*_`~|$".contains(c) => {
                 let _ = write!(out, "\\u{:04x}", u32::from(c));
@@ -190,47 +205,8 @@ pub fn yaml(text: &str) -> String {
     out
 }
 
-/// Renders a number of bytes for reading: `84 KB`, `1.2 MB` (decimal units).
-#[must_use]
-pub fn size(bytes: u64) -> String {
-    let units = ["B", "KB", "MB", "GB", "TB", "PB", "EB"];
-    let (mut unit, mut divisor) = (0, 1);
-    let rounded = |divisor: u128| (u128::from(bytes) + divisor / 2) / divisor;
-    while unit + 1 < units.len() && rounded(divisor) >= 1000 {
-        unit += 1;
-        divisor *= 1000;
-    }
-    let tenths = (u128::from(bytes) * 10 + divisor / 2) / divisor;
-    if unit > 0 && tenths < 100 && !tenths.is_multiple_of(10) {
-        format!("{}.{} {}", tenths / 10, tenths % 10, units[unit])
-    } else {
-        format!("{} {}", rounded(divisor), units[unit])
-    }
-}
-
-/// Code with the characters that hide spelled out; `lines` keeps its line breaks.
-pub(crate) fn spelled(code: &str, lines: bool) -> String {
-    let mut out = String::with_capacity(code.len());
-    let mut before = None;
-    let mut rest = code.chars();
-    while let Some(c) = rest.next() {
-        let is_kept = c == '\t' || (lines && is_newline(c));
-        if !is_kept && visible::hides_in_code(c, before, rest.clone().next()) {
-            escape::spell(&mut out, c);
-        } else {
-            out.push(c);
-        }
-        before = Some(c);
-    }
-    out
-}
-
 fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
-}
-
-fn is_newline(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {

@@ -361,6 +361,7 @@ mod tests {
 
     fn said(content: &str, goes_on: bool) -> Said<'_> {
         let head = Head {
+            sender: None,
             name: Name::new("Car*l*", None),
             goes_on,
             anchor: anchor(),
@@ -396,7 +397,7 @@ mod tests {
 
     #[test]
     fn what_it_answers_stands_before_it() {
-        let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor() };
+        let address = Address { day: Some("1970-01-02".to_owned()), anchor: anchor(), is_left_out: false };
         let (name, day) = (Name::new("Bob", Some("@b:x")), Some("1970-01-02".to_owned()));
         let said_there = vec![Span::words("poll: "), Span::Text("[x](y)".to_owned())];
         let quote = Quote::Of { name, day, at: When::here(None, Zone::default()), said: said_there, address };
@@ -412,7 +413,7 @@ mod tests {
             Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
         };
         let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
-        let thread = Some((1, Address { day: None, anchor: anchor() }));
+        let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
         check(&Block::Made(Made { other_reactions: 1, ..Made::default() }), "1 other reaction");
         let made = Made { reactions, other_reactions: 2, thread };
         let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";

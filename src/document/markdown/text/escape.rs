@@ -4,7 +4,8 @@
 //! lists, `$` mathematics) would take for markup. Where a decision depends on what comes before or after the text, which
 //! is unknown here, the answer is to escape.
 
-use super::visible::{hides, may_hide, spell_settled};
+use super::super::super::address;
+use super::super::super::visible::{hides, may_hide, spell_settled};
 
 /// Where a text stands. None of it may contain a newline.
 #[derive(Clone, Copy)]
@@ -77,10 +78,10 @@ pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
                 copied = end;
             }
             b':' if place.links
-                && let Some(address) = super::address::at_colon(text, end - 1) =>
+                && let Some(address) = address::at_colon(text, end - 1) =>
             {
                 out.truncate(out.len() - (end - 1 - address.start));
-                super::address::write(out, &text[address.clone()]);
+                super::write_address(out, &text[address.clone()]);
                 (copied, at) = (address.end, address.end);
             }
             _ => {
@@ -93,11 +94,6 @@ pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
         }
     }
     out.push_str(&text[copied..]);
-}
-
-/// Appends the spelling of a character that hides, such as `\u{202e}`.
-pub(super) fn spell(out: &mut String, c: char) {
-    out.extend(c.escape_unicode());
 }
 
 /// Where to go on after the run of bytes from `at` to `end` if it can stand as it is.

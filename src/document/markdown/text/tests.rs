@@ -1,4 +1,5 @@
-use super::{block, code_block, code_cell, code_span, excerpt, inline, inline_name, link, size, yaml};
+use super::{block, code_block, code_cell, code_span, excerpt, inline, inline_name, link, yaml};
+use crate::document::text::size;
 
 #[test]
 fn plain_text_stays_as_it_is() {

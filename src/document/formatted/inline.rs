@@ -6,7 +6,7 @@ use html5gum::StartTag;
 
 use super::paragraph::Mark;
 use super::{Collector, Hidden, Tag};
-use crate::document::markdown::text as markdown;
+use crate::document::address::is_media;
 
 impl Collector {
     pub(super) fn mark(&mut self, tag: Tag, mark: Mark) {
@@ -82,7 +82,7 @@ impl Collector {
             return self.text(&text);
         }
         self.paragraph.push("🖼 ");
-        let source = attribute(tag, b"src").filter(|source| markdown::is_media(source));
+        let source = attribute(tag, b"src").filter(|source| is_media(source));
         let link = Mark::Link { target: source.as_deref().unwrap_or_default().to_owned(), mention: false };
         if source.is_some() && !self.paragraph.has(&link) && !self.paragraph.has(&Mark::Code) {
             self.paragraph.open(link);
@@ -94,6 +94,6 @@ impl Collector {
     }
 }
 
-pub(super) fn attribute<'a>(tag: &'a StartTag<()>, name: &[u8]) -> Option<Cow<'a, str>> {
+pub(in crate::document) fn attribute<'a>(tag: &'a StartTag<()>, name: &[u8]) -> Option<Cow<'a, str>> {
     Some(String::from_utf8_lossy(&tag.attributes.get(name)?.value))
 }

@@ -1,6 +1,5 @@
 //! Web addresses in text, and what links may point to.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -27,19 +26,17 @@ const UNSAFE: &AsciiSet = &CONTROLS
     .add(b'}');
 
 /// The target of a link, percent-encoded so that it ends where it should; none when its scheme is not one of ours.
-pub(super) fn target(address: &str) -> Option<String> {
+pub(crate) fn target(address: &str) -> Option<String> {
     let address = as_browsers_read(address);
     let (scheme, rest) = address.split_once(':')?;
     if rest.is_empty() || !SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
         return None;
     }
-    let encoded = Cow::from(utf8_percent_encode(&address, UNSAFE));
-    // an ampersand may begin an entity, in a target too
-    Some(if encoded.contains(';') { encoded.replace('&', "&amp;") } else { encoded.into_owned() })
+    Some(utf8_percent_encode(&address, UNSAFE).to_string())
 }
 
 /// Whether this is the address of a file on a Matrix server, `mxc://server/id`, without anything odd.
-pub(super) fn is_media(uri: &str) -> bool {
+pub(crate) fn is_media(uri: &str) -> bool {
     let allowed = |part: &str, more: &str| {
         (1..=255).contains(&part.len())
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
@@ -54,7 +51,7 @@ fn as_browsers_read(address: &str) -> String {
 }
 
 /// The address in a text whose scheme ends at a colon.
-pub(super) fn at_colon(text: &str, colon: usize) -> Option<Range<usize>> {
+pub(crate) fn at_colon(text: &str, colon: usize) -> Option<Range<usize>> {
     let start = ["https", "http"].iter().find_map(|scheme| {
         let start = colon.checked_sub(scheme.len())?;
         text.get(start..colon)?.eq_ignore_ascii_case(scheme).then_some(start)
@@ -85,24 +82,4 @@ fn without_closing(address: &str) -> &str {
         end -= last.len_utf8();
     }
     &address[..end]
-}
-
-/// Appends an address of the web that is its own text.
-pub(super) fn write(out: &mut String, address: &str) {
-    if is_plain(address) {
-        out.push('<');
-        out.push_str(address);
-        out.push('>');
-    } else {
-        out.push_str(&super::link(&super::inline(address), address));
-    }
-}
-
-/// Whether an address can stand between angle brackets, anywhere: nothing in it ends them, or is an entity.
-pub(super) fn is_plain(address: &str) -> bool {
-    let is_plain = |c: char| match u8::try_from(c) {
-        Ok(b) if b.is_ascii() => b.is_ascii_alphanumeric() || b"-._~:/?#@!'()*+,;=%&".contains(&b),
-        _ => super::escape::is_word(c),
-    };
-    address.chars().all(is_plain) && !(address.contains('&') && address.contains(';'))
 }

@@ -4,6 +4,7 @@
 
 use super::emphasis::expressible;
 use crate::document::markdown::text::{self as markdown, Position, escape};
+use crate::document::visible::{edits, spelled};
 
 /// What a stretch of a paragraph is.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +193,7 @@ impl Paragraph {
     /// Ends what sets a direction where its line ends, and shows what does not end; code shows it all.
     fn settle(&mut self) {
         let code = self.spans.iter().filter(|span| span.mark == Mark::Code).map(|span| span.start..span.end);
-        let edits = markdown::edits(&self.text, &code.collect::<Vec<_>>());
+        let edits = edits(&self.text, &code.collect::<Vec<_>>());
         if edits.is_empty() {
             return;
         }
@@ -351,7 +352,7 @@ impl Writer<'_> {
         let is_unclear = self.code_end == Some(self.out.len()) || (self.in_link && code.contains(']'));
         match markdown::code_in(code, self.cell).filter(|_| !is_unclear) {
             Some(span) => self.out.push_str(&span),
-            None => self.escape(&markdown::spelled(&code.replace('\n', " "), false), false, false),
+            None => self.escape(&spelled(&code.replace('\n', " "), false), false, false),
         }
         self.code_end = Some(self.out.len());
     }

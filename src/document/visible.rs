@@ -5,12 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::super::super::text::is_setting;
-use super::escape::spell;
+use super::text::is_setting;
 
 /// Whether a character has to be spelled out: a control or format character, unless it sets a script, or its neighbours are of
 /// a script or an emoji that needs it. Isolates are [`settled`] before.
-pub(super) fn hides(c: char, before: Option<char>, after: Option<char>) -> bool {
+pub(crate) fn hides(c: char, before: Option<char>, after: Option<char>) -> bool {
     match c {
         c if is_setting(c) || is_isolate(c) => false,
         '\u{200c}' | '\u{200d}' => !before.is_some_and(is_joined),
@@ -27,12 +26,12 @@ pub(super) fn hides(c: char, before: Option<char>, after: Option<char>) -> bool 
 }
 
 /// The same in code and in names of things, where nothing is set.
-pub(super) fn hides_in_code(c: char, before: Option<char>, after: Option<char>) -> bool {
+pub(crate) fn hides_in_code(c: char, before: Option<char>, after: Option<char>) -> bool {
     is_setting(c) || is_isolate(c) || hides(c, before, after)
 }
 
 /// Text whose isolates end where its lines end, and in which others stand for those that never begin or end, to be spelled out.
-pub(super) fn settled(text: &str) -> Cow<'_, str> {
+pub(crate) fn settled(text: &str) -> Cow<'_, str> {
     let edits = edits(text, &[]);
     if edits.is_empty() {
         return Cow::Borrowed(text);
@@ -45,6 +44,33 @@ pub(super) fn settled(text: &str) -> Cow<'_, str> {
     }
     out.push_str(&text[copied..]);
     Cow::Owned(out)
+}
+
+/// Appends the spelling of a character that hides, such as `\u{202e}`.
+pub(crate) fn spell(out: &mut String, c: char) {
+    out.extend(c.escape_unicode());
+}
+
+/// Code, or the name of something, with the characters that hide spelled out; `lines` keeps its line breaks.
+pub(crate) fn spelled(code: &str, lines: bool) -> String {
+    let mut out = String::with_capacity(code.len());
+    let mut before = None;
+    let mut rest = code.chars();
+    while let Some(c) = rest.next() {
+        let is_kept = c == '\t' || (lines && is_newline(c));
+        if !is_kept && hides_in_code(c, before, rest.clone().next()) {
+            spell(&mut out, c);
+        } else {
+            out.push(c);
+        }
+        before = Some(c);
+    }
+    out
+}
+
+/// Whether a character ends a line.
+pub(crate) fn is_newline(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// A change of a text.
@@ -121,7 +147,7 @@ fn is_stand_in(c: char) -> bool {
 }
 
 /// Appends the spelling of a character of a text that was [`settled`].
-pub(super) fn spell_settled(out: &mut String, c: char) {
+pub(crate) fn spell_settled(out: &mut String, c: char) {
     let isolate = char::from_u32(u32::from(c).wrapping_sub(STAND_IN).wrapping_add(FIRST));
     spell(out, isolate.filter(|_| is_stand_in(c)).unwrap_or(c));
 }
@@ -129,7 +155,7 @@ pub(super) fn spell_settled(out: &mut String, c: char) {
 /// Ends an isolate.
 const END: char = '\u{2069}';
 
-pub(super) fn is_isolate(c: char) -> bool {
+pub(crate) fn is_isolate(c: char) -> bool {
     matches!(c, '\u{2066}'..='\u{2069}')
 }
 
@@ -143,7 +169,7 @@ fn is_variation_selector(c: char) -> bool {
 
 /// Whether a character has no glyph of its own, white space aside.
 #[allow(clippy::match_same_arms, reason = "one arm of them all would be harder to read")]
-pub(super) fn is_format(c: char) -> bool {
+pub(crate) fn is_format(c: char) -> bool {
     match c {
         '\u{e0100}'..='\u{e01ef}' => false,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
@@ -156,6 +182,6 @@ pub(super) fn is_format(c: char) -> bool {
 }
 
 /// Whether a UTF-8 sequence that begins with this byte may need a closer look; true for no letter of Europe's languages.
-pub(super) const fn may_hide(byte: u8) -> bool {
+pub(crate) const fn may_hide(byte: u8) -> bool {
     matches!(byte, 0xc2 | 0xcd | 0xd8 | 0xe1..=0xe3 | 0xef..=0xf4)
 }

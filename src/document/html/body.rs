@@ -1,0 +1,448 @@
+//! Senders' HTML, taken apart and written anew: the elements of the client-server specification ("m.room.message msgtypes",
+//! `org.matrix.custom.html`) and no attribute but those written here. Of other elements the text stays.
+//!
+//! Works on tokens, without a tree: see `formatted`. Every element that is opened is closed, the last one first, and none stands where
+//! browsers would move it, so that what comes out is one tree wherever it is put. Time and memory are linear in the input.
+
+mod colour;
+#[cfg(test)]
+mod tests;
+
+use html5gum::{StartTag, Token, Tokenizer};
+
+use super::super::formatted::{attribute, is_block, language};
+use super::super::visible::settled;
+use super::text::{code, escape, escaped, inline, link};
+
+/// Elements that are open at once; the specification recommends this limit. Deeper ones are as if they were not there.
+const MAX_DEPTH: usize = 100;
+
+/// Renders HTML; none when there is nothing to see in it.
+#[must_use]
+pub fn from_html(html: &str) -> Option<String> {
+    let mut body = Body::default();
+    for Ok(token) in Tokenizer::new(html) {
+        body.token(&token);
+    }
+    if body.preformatted.is_some() {
+        body.end_preformatted();
+    }
+    body.close_to(0);
+    body.visible.then_some(body.out)
+}
+
+/// What an open element is to those that come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Inline,
+    Link,
+    Spoiler,
+    Paragraph,
+    Block,
+    List,
+    Item,
+    Table,
+    Row,
+    Cell,
+}
+
+#[derive(Debug)]
+struct Element {
+    kind: Kind,
+    /// Its name as the sender gives it, such as `b`, and what closes it.
+    name: &'static str,
+    close: &'static str,
+}
+
+/// An element whose content is not shown, and how many of its name are open.
+#[derive(Debug)]
+struct Hidden {
+    name: Vec<u8>,
+    depth: usize,
+}
+
+#[derive(Debug, Default)]
+struct Body {
+    out: String,
+    open: Vec<Element>,
+    hidden: Option<Hidden>,
+    /// Preformatted text, and its language.
+    preformatted: Option<(String, Option<String>)>,
+    /// What opens the spoiler that was opened last.
+    spoiler: String,
+    visible: bool,
+}
+
+/// The elements within a line, by all their names: what opens and what closes them.
+const INLINE: [(&str, &str, &str); 15] = [
+    ("b", "<strong>", "</strong>"),
+    ("strong", "<strong>", "</strong>"),
+    ("i", "<em>", "</em>"),
+    ("em", "<em>", "</em>"),
+    ("u", "<u>", "</u>"),
+    ("del", "<del>", "</del>"),
+    ("s", "<del>", "</del>"),
+    ("strike", "<del>", "</del>"),
+    ("sup", "<sup>", "</sup>"),
+    ("sub", "<sub>", "</sub>"),
+    ("code", "<code>", "</code>"),
+    ("tt", "<code>", "</code>"),
+    ("kbd", "<code>", "</code>"),
+    ("samp", "<code>", "</code>"),
+    ("mark", "<mark>", "</mark>"),
+];
+
+const HEADINGS: [(&str, &str); 6] = [
+    ("h1", "<p class=\"h1\">"),
+    ("h2", "<p class=\"h2\">"),
+    ("h3", "<p class=\"h3\">"),
+    ("h4", "<p class=\"h3\">"),
+    ("h5", "<p class=\"h3\">"),
+    ("h6", "<p class=\"h3\">"),
+];
+
+impl Body {
+    fn token(&mut self, token: &Token) {
+        match token {
+            Token::StartTag(tag) => self.start(tag),
+            Token::EndTag(tag) => self.end(&tag.name),
+            Token::String(text) if self.hidden.is_none() => self.text(&String::from_utf8_lossy(text)),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if let Some((preformatted, _)) = &mut self.preformatted {
+            return preformatted.push_str(text);
+        }
+        if text.trim().is_empty() {
+            // between a table's cells there is none
+            if self.container().is_none_or(|kind| !matches!(kind, Kind::Table | Kind::Row | Kind::List)) {
+                self.out.push_str(text.get(..1).filter(|text| *text == "\n").unwrap_or(" "));
+            }
+            return;
+        }
+        self.settle();
+        self.visible = true;
+        if self.open.iter().any(|element| element.close == "</code>") {
+            self.out.push_str(&code(text));
+        } else {
+            let links = !self.open.iter().any(|element| element.kind == Kind::Link);
+            escape(&mut self.out, &settled(text), links);
+        }
+    }
+
+    /// The innermost of those elements that decide where others stand.
+    fn container(&self) -> Option<Kind> {
+        let decides =
+            |kind: &Kind| matches!(kind, Kind::Block | Kind::List | Kind::Item | Kind::Table | Kind::Row | Kind::Cell);
+        self.open.iter().rev().map(|element| element.kind).find(decides)
+    }
+
+    /// Opens what must be around text or an element that stands neither in a table nor in a list directly.
+    fn settle(&mut self) {
+        match self.container() {
+            Some(Kind::Table) => {
+                self.push(Kind::Row, "tr", "<tr>", "</tr>");
+                self.push(Kind::Cell, "td", "<td>", "</td>");
+            }
+            Some(Kind::Row) => self.push(Kind::Cell, "td", "<td>", "</td>"),
+            Some(Kind::List) => self.push(Kind::Item, "li", "<li>", "</li>"),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, tag: &StartTag<()>) {
+        if let Some(hidden) = &mut self.hidden {
+            hidden.depth += usize::from(tag.name == hidden.name);
+            return;
+        }
+        let Ok(name) = std::str::from_utf8(&tag.name) else { return };
+        if let Some((text, known)) = &mut self.preformatted {
+            match name {
+                "br" => text.push('\n'),
+                "code" if known.is_none() => *known = language(tag),
+                _ => {}
+            }
+            return;
+        }
+        if let Some((name, open, close)) = INLINE.iter().find(|(known, ..)| *known == name) {
+            self.settle();
+            return self.push(Kind::Inline, name, open, close);
+        }
+        if let Some((name, open)) = HEADINGS.iter().find(|(known, _)| *known == name) {
+            self.begin_block();
+            return self.push(Kind::Paragraph, name, open, "</p>");
+        }
+        match name {
+            "a" => self.link(tag),
+            "span" | "font" => self.span(tag, name == "font"),
+            "img" => self.image(tag),
+            "br" => {
+                self.settle();
+                self.out.push_str("<br>");
+            }
+            "hr" => {
+                self.begin_block();
+                self.visible = true;
+                self.out.push_str("<hr>");
+            }
+            "div" if self.is_mathematics(tag) => {}
+            "p" => {
+                self.begin_block();
+                self.push(Kind::Paragraph, "p", "<p>", "</p>");
+            }
+            "pre" => {
+                self.begin_block();
+                self.preformatted = Some((String::new(), None));
+            }
+            "blockquote" => {
+                self.begin_block();
+                self.push(Kind::Block, "blockquote", "<blockquote>", "</blockquote>");
+            }
+            "summary" => {
+                self.begin_block();
+                self.push(Kind::Paragraph, "summary", "<p class=\"h3\">", "</p>");
+            }
+            "ul" => {
+                self.begin_block();
+                self.push(Kind::List, "ul", "<ul>", "</ul>");
+            }
+            "ol" => {
+                self.begin_block();
+                let start = attribute(tag, b"start").and_then(|start| start.trim().parse::<i32>().ok());
+                let open = start.map_or_else(|| "<ol>".to_owned(), |start| format!("<ol start=\"{start}\">"));
+                self.push(Kind::List, "ol", &open, "</ol>");
+            }
+            "li" => self.item(),
+            "table" => {
+                self.begin_block();
+                self.push(Kind::Table, "table", "<table>", "</table>");
+            }
+            "tr" => self.row(),
+            "td" => self.cell("td", "<td>", "</td>"),
+            "th" => self.cell("th", "<th>", "</th>"),
+            "mx-reply" | "script" | "style" | "template" => self.hide(tag),
+            name if is_block(name.as_bytes()) && !matches!(name, "thead" | "tbody" | "tfoot") => {
+                self.begin_block();
+                self.push(Kind::Block, "div", "<div>", "</div>");
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the paragraph that a block would end.
+    fn begin_block(&mut self) {
+        self.settle();
+        let is_between = |kind: Kind| !matches!(kind, Kind::Inline | Kind::Link | Kind::Spoiler | Kind::Paragraph);
+        let within = self.open.iter().rposition(|element| is_between(element.kind)).map_or(0, |at| at + 1);
+        if let Some(at) = self.open[within..].iter().position(|element| element.kind == Kind::Paragraph) {
+            let spoiler = self.open[within + at..].iter().find(|element| element.kind == Kind::Spoiler);
+            let spoiler = spoiler.map(|element| element.name);
+            self.close_to(within + at);
+            if let Some(name) = spoiler {
+                // what a spoiler hides stays hidden
+                let open = std::mem::take(&mut self.spoiler);
+                self.open_spoiler(name, open);
+            }
+        }
+    }
+
+    fn push(&mut self, kind: Kind, name: &'static str, open: &str, close: &'static str) {
+        if self.open.len() < MAX_DEPTH {
+            self.out.push_str(open);
+            self.open.push(Element { kind, name, close });
+        }
+    }
+
+    /// Where the innermost element of a kind is, if none of others is in between.
+    fn within(&self, kind: Kind, barriers: &[Kind]) -> Option<usize> {
+        let at = self.open.iter().rposition(|element| element.kind == kind || barriers.contains(&element.kind))?;
+        (self.open[at].kind == kind).then_some(at)
+    }
+
+    fn item(&mut self) {
+        if let Some(at) = self.within(Kind::Item, &[Kind::List, Kind::Table, Kind::Cell]) {
+            self.close_to(at);
+        }
+        match self.within(Kind::List, &[Kind::Table, Kind::Cell]) {
+            Some(at) => {
+                self.close_to(at + 1);
+                self.push(Kind::Item, "li", "<li>", "</li>");
+            }
+            None => self.begin_block(),
+        }
+    }
+
+    fn row(&mut self) {
+        match self.within(Kind::Table, &[]) {
+            Some(at) => {
+                self.close_to(at + 1);
+                self.push(Kind::Row, "tr", "<tr>", "</tr>");
+            }
+            None => self.begin_block(),
+        }
+    }
+
+    fn cell(&mut self, name: &'static str, open: &str, close: &'static str) {
+        if self.within(Kind::Table, &[]).is_none() {
+            return self.begin_block();
+        }
+        match self.within(Kind::Row, &[Kind::Table]) {
+            Some(at) => self.close_to(at + 1),
+            None => self.row(),
+        }
+        if self.container() == Some(Kind::Row) {
+            self.push(Kind::Cell, name, open, close);
+        }
+    }
+
+    fn link(&mut self, tag: &StartTag<()>) {
+        self.settle();
+        if let Some(at) = self.open.iter().rposition(|element| element.kind == Kind::Link) {
+            // not beyond what an end tag reaches either: then it is none
+            if self.open[at..].iter().any(|element| matches!(element.kind, Kind::Table | Kind::Cell)) {
+                return;
+            }
+            self.close_to(at);
+            self.settle();
+        }
+        let href = attribute(tag, b"href").unwrap_or_default();
+        let mention = ["https://matrix.to/#/@", "https://matrix.to/#/%40", "matrix:u/"];
+        match link(&href) {
+            Some(open) if mention.iter().any(|begin| href.starts_with(begin)) => {
+                self.push(Kind::Link, "a", &open.replacen("<a ", "<a class=\"me\" ", 1), "</a>");
+            }
+            Some(open) => self.push(Kind::Link, "a", &open, "</a>"),
+            None if href.trim().is_empty() => {}
+            None => {
+                let shown: String = href.trim().chars().take(200).collect();
+                self.push(Kind::Link, "a", &format!("<span title=\"{}\">", inline(&shown)), "</span>");
+            }
+        }
+    }
+
+    fn span(&mut self, tag: &StartTag<()>, is_font: bool) {
+        if self.is_mathematics(tag) {
+            return;
+        }
+        self.settle();
+        let name = if is_font { "font" } else { "span" };
+        let spoiler = attribute(tag, b"data-mx-spoiler");
+        let is_in_one = self.open.iter().any(|element| element.kind == Kind::Spoiler);
+        if let Some(reason) = spoiler.filter(|_| !is_in_one) {
+            let reason = inline(&reason).0;
+            let label = if reason.is_empty() { "spoiler".to_owned() } else { format!("spoiler: {reason}") };
+            let open =
+                format!("<label class=\"sp\"><input type=\"checkbox\" aria-label=\"{label}\"><i>{label}</i> <span>");
+            return self.open_spoiler(name, open);
+        }
+        let first = if is_font { &b"color"[..] } else { b"data-mx-color" };
+        let colour = attribute(tag, first).or_else(|| attribute(tag, b"data-mx-color"));
+        let ground = attribute(tag, b"data-mx-bg-color");
+        let colour = colour.and_then(|colour| colour::class(&colour)).map(|number| format!("k{number}"));
+        let ground = ground.and_then(|ground| colour::class(&ground)).map(|number| format!("g{number}"));
+        let classes = [colour, ground].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let open = if classes.is_empty() { "<span>".to_owned() } else { format!("<span class=\"{classes}\">") };
+        self.push(Kind::Inline, name, &open, "</span>");
+    }
+
+    fn open_spoiler(&mut self, name: &'static str, open: String) {
+        self.push(Kind::Spoiler, name, &open, "</span></label>");
+        self.spoiler = open;
+    }
+
+    /// Takes an element that is a formula: its source is shown in place of what it contains.
+    fn is_mathematics(&mut self, tag: &StartTag<()>) -> bool {
+        let Some(source) = attribute(tag, b"data-mx-maths").filter(|source| !source.trim().is_empty()) else {
+            return false;
+        };
+        if &**tag.name == b"div" {
+            self.begin_block();
+            self.preformatted = Some((source.into_owned(), Some("math".to_owned())));
+            self.end_preformatted();
+        } else {
+            self.settle();
+            self.visible = true;
+            self.out.extend(["<code>", &code(&source), "</code>"]);
+        }
+        self.hide(tag);
+        true
+    }
+
+    fn hide(&mut self, tag: &StartTag<()>) {
+        if !tag.self_closing {
+            self.hidden = Some(Hidden { name: tag.name.to_vec(), depth: 1 });
+        }
+    }
+
+    /// What an image is called: what it shows is elsewhere.
+    fn image(&mut self, tag: &StartTag<()>) {
+        self.settle();
+        self.visible = true;
+        let text = [&b"alt"[..], b"title"].into_iter().filter_map(|name| attribute(tag, name));
+        let text = text.into_iter().find(|text| !text.trim().is_empty());
+        let text = text.as_deref().unwrap_or("image");
+        if tag.attributes.contains_key(&b"data-mx-emoticon"[..]) {
+            self.out.extend(["<span class=\"cu\">", &inline(text).0, "</span>"]);
+        } else {
+            self.out.extend(["<span class=\"im\">🖼 ", &inline(text).0, "</span>"]);
+        }
+    }
+
+    fn end_preformatted(&mut self) {
+        let Some((text, language)) = self.preformatted.take() else { return };
+        let text = text.strip_prefix('\n').unwrap_or(&text).trim_end();
+        if text.is_empty() {
+            return;
+        }
+        self.visible = true;
+        let language: String = language.unwrap_or_default().chars().take(40).collect();
+        let label = if language.is_empty() {
+            String::new()
+        } else {
+            format!("<span class=\"l\">{}</span>", escaped(&language))
+        };
+        self.out.extend(["<pre>", &label, "<code>", &code(text), "</code></pre>"]);
+    }
+
+    fn end(&mut self, name: &[u8]) {
+        if let Some(hidden) = &mut self.hidden {
+            hidden.depth -= usize::from(*hidden.name == *name);
+            if hidden.depth == 0 {
+                self.hidden = None;
+            }
+            return;
+        }
+        if self.preformatted.is_some() {
+            if name == b"pre" {
+                self.end_preformatted();
+            }
+            return;
+        }
+        let name = if is_block(name) && name != b"p" { b"div" } else { name };
+        for at in (0..self.open.len()).rev() {
+            let Element { kind, name: open, .. } = self.open[at];
+            if open.as_bytes() == name {
+                return self.close_to(at);
+            }
+            let is_beyond = match name {
+                b"table" => false,
+                b"tr" | b"td" | b"th" => kind == Kind::Table,
+                b"li" => matches!(kind, Kind::List | Kind::Table | Kind::Cell),
+                _ => matches!(kind, Kind::Table | Kind::Cell),
+            };
+            if is_beyond {
+                return;
+            }
+        }
+    }
+
+    fn close_to(&mut self, depth: usize) {
+        while self.open.len() > depth
+            && let Some(element) = self.open.pop()
+        {
+            self.out.push_str(element.close);
+        }
+    }
+}
