@@ -128,8 +128,8 @@ mod tests {
         ] {
             let sql = format!(
                 "insert into line (line, event_id, file, start, length, stream_ordering, topological_ordering, type, sender, redacted_by,
-                                   censored, soft_failed, rejected, outlier, damaged, run)
-                 values ({line}, '${line}', 1, 0, 0, {line}, 0, {kind}, {sender}, {by}, 0, 0, 0, 0, 0, 1)"
+                                   censored, soft_failed, rejected, outlier, damaged, erased, run)
+                 values ({line}, '${line}', 1, 0, 0, {line}, 0, {kind}, {sender}, {by}, 0, 0, 0, 0, 0, 0, 1)"
             );
             connection.execute(&sql, []).unwrap();
         }

@@ -240,7 +240,7 @@ fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -
     let more = hits.len() > limit;
     hits.truncate(limit);
     let told = tell(reader, hits, query, args.substring)?;
-    let mut passages = Passages::new();
+    let mut passages = Passages::new(reader.decrypts());
     if let Some(context) = args.context {
         let archive = &args.archive.archive;
         for Told { hit, .. } in &told {

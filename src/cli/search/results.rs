@@ -24,8 +24,10 @@ pub(super) struct Passages {
 }
 
 impl Passages {
-    pub(super) fn new() -> Passages {
-        Passages { all: tempfile::spooled_tempfile(IN_MEMORY), lengths: Vec::new() }
+    /// With what was decrypted among them they are in memory, however long, as that goes into no file.
+    pub(super) fn new(decrypts: bool) -> Passages {
+        let in_memory = if decrypts { usize::MAX } else { IN_MEMORY };
+        Passages { all: tempfile::spooled_tempfile(in_memory), lengths: Vec::new() }
     }
 
     /// Adds the next one, which is written.

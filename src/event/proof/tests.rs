@@ -91,7 +91,12 @@ fn what_somebody_has_changed_is_never_authentic() {
                 "hash" => pdu["hashes"]["sha256"] = "+svSo24CO47GqVjtsSBe0FV2LYiFASiEF3wWeo7qcCg".into(),
                 "no hash" => drop(pdu.as_object_mut().unwrap().remove("hashes")),
                 "new key" => pdu["a_new_key"] = 1.into(),
-                "pruned" if own["type"] == "m.room.message" && !own.to_string().contains("prev_state\"") => {
+                // of the experimental version in which pruning leaves relations not every pruned one is known as that
+                "pruned"
+                    if own["type"] == "m.room.message"
+                        && event["version"] != "org.matrix.msc3389.10"
+                        && !own.to_string().contains("prev_state\"") =>
+                {
                     pdu["content"] = serde_json::json!({});
                 }
                 "pruned" => continue,
