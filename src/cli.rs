@@ -12,6 +12,7 @@ mod leftovers;
 mod log;
 mod meant;
 mod output;
+mod outputs;
 mod rebuild;
 mod render;
 mod report;
@@ -56,6 +57,8 @@ enum Command {
     Show(show::Args),
     Render(render::Args),
     Rebuild(rebuild::Args),
+    #[command(subcommand)]
+    Output(outputs::Command),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -191,6 +194,7 @@ pub fn run() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Output(command) => outputs::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
@@ -277,6 +281,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let of_source = || cause.downcast_ref::<source::Error>().map(source::Error::hint);
         let of_archive = || cause.downcast_ref::<archive::Error>().map(archive::Error::hint);
         if let Some(error) = cause.downcast_ref::<crate::keys::Error>() {
+            return error.hint();
+        }
+        if let Some(error) = cause.downcast_ref::<crate::outputs::Error>() {
             return error.hint();
         }
         of_export.or_else(of_source).or_else(of_archive).flatten()

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 pub use decrypted::Plain;
 pub use object::Object;
+pub(crate) use object::members;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
 pub use redacted::{BanRedaction, Honoured, Redaction};
 

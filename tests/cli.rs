@@ -16,6 +16,8 @@ mod lies;
 mod logs;
 #[path = "cli/others.rs"]
 mod others;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/readers.rs"]
 mod readers;
 #[path = "cli/room.rs"]

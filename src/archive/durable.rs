@@ -18,7 +18,7 @@ fn make_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Makes the directory of an archive, and those above it, that they may not vanish with it inside.
-pub(super) fn make_archive(directory: &Path) -> Result<(), Error> {
+pub(crate) fn make_archive(directory: &Path) -> Result<(), Error> {
     let absolute = std::path::absolute(directory).map_err(Error::io("make the directory", directory))?;
     let missing: Vec<&Path> = absolute.ancestors().take_while(|directory| !directory.exists()).collect();
     make_directory(&absolute)?;
@@ -96,7 +96,7 @@ pub(crate) fn names(archive: &Path, path: &str) -> Result<BTreeSet<String>, Erro
 }
 
 /// Removes a file of the archive, if it is there, for good.
-pub(super) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
+pub(crate) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
     let parent = archive.join(inside::split(path).0);
     match inside::remove(archive, path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", &archive.join(path))(e)),

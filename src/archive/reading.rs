@@ -10,6 +10,7 @@ pub(crate) mod found;
 pub(crate) mod names;
 mod numbers;
 pub(crate) mod order;
+pub(crate) mod outward;
 pub(crate) mod people;
 pub(crate) mod powers;
 pub(crate) mod redactions;

@@ -121,9 +121,16 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             now.becomes("finishing what is at hand of the index of search");
             tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
         }
+        let mut any_failed = false;
+        if !summary.stopped && signal.borrow().is_none() {
+            now.becomes("finishing the outputs at hand");
+            any_failed = tokio::task::block_in_place(|| {
+                super::outputs::feed_on_export(&mut archive, &|| signal.borrow().is_none())
+            })?;
+        }
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() || archive.lost() > 0 || !may_render => Outcome::Damaged,
+            _ if summary.is_off() || archive.lost() > 0 || !may_render || any_failed => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })
