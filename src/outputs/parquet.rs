@@ -120,7 +120,9 @@ pub(super) fn sweep(archive: &Archive, output: &Output) -> Result<u64, Error> {
 fn remove_from(output: &Output, directory: &str, first: usize) -> Result<u64, Error> {
     let mut removed = 0;
     for name in durable::names(&output.parquet, directory)? {
-        let number = name.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet"));
+        // or what a run has left that was killed
+        let own = name.strip_prefix('.').and_then(|name| name.strip_suffix(".new")).unwrap_or(&name);
+        let number = own.strip_prefix("part-").and_then(|rest| rest.strip_suffix(".parquet"));
         if number.and_then(|number| number.parse().ok()).is_some_and(|number: usize| number >= first) {
             durable::remove(&output.parquet, &format!("{directory}/{name}"))?;
             removed += 1;

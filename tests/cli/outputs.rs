@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, NOON, ROOM, message};
+use crate::support::{Shape, cluster};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What a row says, column by column, but for what is null.
@@ -345,4 +346,63 @@ fn an_output_that_fails_leaves_the_export_alone_and_is_gone_on_with() {
     assert_eq!(events(&to).len(), 6);
     // nobody is erased as far as is known: nothing more leaves
     export(&database, archive.path(), &["--hide-erased=false"]).with(3).saying("erased");
+}
+
+/// What DuckDB reads is what the catalog says; `tests/engines/run` asks others too.
+#[test]
+fn duckdb_gives_the_answers_of_the_catalog() {
+    let (database, archive) = (cluster().database("sample", Shape::V1_163), TestArchive::new());
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    database.psql(&fs::read_to_string(repository.join("testdata/sample.sql")).unwrap());
+    let to = tempfile::tempdir().unwrap();
+    export(&database, archive.path(), &["--hide-erased"]).with(3);
+    add(archive.path(), "o", to.path(), &[]);
+    output(archive.path(), &["run"]).with(0);
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
+    let python = target.join("engines/bin/python");
+    assert!(python.exists(), "{} is not there: testdata/prerequisites makes it", python.display());
+    let asked = std::process::Command::new(python)
+        .arg(repository.join("tests/engines/answers.py"))
+        .args(["duckdb".as_ref(), to.path(), &archive.path().join("catalog.sqlite")])
+        .output()
+        .unwrap();
+    let said = [&asked.stdout[..], &asked.stderr].concat();
+    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// Killed whenever it may be, it is as if it had not been.
+#[test]
+fn a_run_that_is_killed_is_gone_on_with() {
+    let (database, archive) = (server(), TestArchive::new());
+    let place = tempfile::tempdir().unwrap();
+    let [to, at_once] = ["o", "at-once"].map(|name| place.path().join(name));
+    for id in 10..250 {
+        let ts = Some(NOON + id * 86_400_000);
+        database.event(EventRow { ts, ..EventRow::message(id, "said") });
+    }
+    export(&database, archive.path(), &["--hide-erased", "--no-markdown", "--no-search"]).with(0);
+    add(archive.path(), "o", &to, &[]);
+    let mut unfinished = 0;
+    for wait in (20..).step_by(25) {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        command.args(["output", "run", "--archive", text(archive.path())]).stderr(std::process::Stdio::null());
+        let mut child = command.env_clear().spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        unfinished += usize::from(to.join("events").exists() && !to.join("members").exists());
+    }
+    assert!(unfinished > 0, "it was never killed in the middle");
+    add(archive.path(), "at-once", &at_once, &[]);
+    output(archive.path(), &["run"]).with(0);
+    let files = |directory: &Path| {
+        let mut all = contents(directory);
+        all.remove("manifest.json");
+        all
+    };
+    assert_eq!(files(&to), files(&at_once));
+    assert_eq!(events(&to).len(), 245);
 }
