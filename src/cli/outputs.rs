@@ -29,6 +29,7 @@ pub(super) enum Command {
 
 /// Remember an output. It is made by `output run`, or at the end of each export with --on-export
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct AddArgs {
     #[command(flatten)]
     archive: ArchiveArgs,

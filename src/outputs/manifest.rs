@@ -1,5 +1,6 @@
 //! `manifest.json` of an output: whose its directory is, and which files it has, by which a reader notices one that is of another state.
 
+use std::fmt::Write as _;
 use std::io;
 
 use serde::Deserialize;
@@ -77,5 +78,8 @@ pub(super) fn write(archive: &Archive, output: &Output, begun: bool) -> Result<(
 
 /// Bytes in hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }

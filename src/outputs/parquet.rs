@@ -83,7 +83,9 @@ pub(super) fn make(
     let (send, pieces) = sync_channel(0);
     let (read, made) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| reading.read(parts, send));
-        let made = Packing { output, readers: archive.readers() }.pack(pieces, told);
+        let made = Packing { output, readers: archive.readers() }.pack(&pieces, told);
+        // where that has failed, the other one learns of it
+        drop(pieces);
         (reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), made)
     });
     // who packs knows only that there is no more to read
@@ -280,7 +282,7 @@ struct Packing<'a> {
 
 impl Packing<'_> {
     /// Writes the files of parts as their rows come; fewer, if they stop coming.
-    fn pack(&self, pieces: Receiver<Piece>, told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
+    fn pack(&self, pieces: &Receiver<Piece>, told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
         let (mut made, mut done) = (Made::default(), 0);
         while let Ok(piece) = pieces.recv() {
             let Piece::Part(part) = piece else { break };
@@ -292,7 +294,7 @@ impl Packing<'_> {
                     made.map_err(looking_at(&self.output.parquet))?;
                 }
                 let path = format!("{directory}/{}", file_name(number));
-                let (file, is_last) = self.file(path, table, rows, &pieces)?;
+                let (file, is_last) = self.file(&path, table, rows, pieces)?;
                 made.files.push((part.clone(), file));
                 number += 1;
                 if is_last {
@@ -309,14 +311,14 @@ impl Packing<'_> {
     /// Writes a file, beginning with some rows; whether it is the part's last.
     fn file(
         &self,
-        path: String,
+        path: &str,
         table: Table,
         rows: Rows,
         pieces: &Receiver<Piece>,
     ) -> Result<(OutputFile, bool), Error> {
         let (mut first, mut is_last) = (Some(rows), false);
-        let mut file = OutputFile { path: path.clone(), rows: 0, bytes: 0, sha256: String::new() };
-        replace(&self.output.parquet, &path, self.readers, &mut |to| {
+        let mut file = OutputFile { path: path.to_owned(), rows: 0, bytes: 0, sha256: String::new() };
+        replace(&self.output.parquet, path, self.readers, &mut |to| {
             let mut write = || -> Result<(), parquet::errors::ParquetError> {
                 let hashing = Hashing { to, hash: Sha256::new(), bytes: 0 };
                 let mut writer = SerializedFileWriter::new(hashing, table.schema()?, table.properties()?)?;

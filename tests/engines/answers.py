@@ -31,26 +31,26 @@ def polars(output):
     return rows, polars.read_parquet(f"{output}/rooms/*.parquet").select("room_id", "name").rows()
 
 
-def of_arrow(events, rooms):
-    null = "__HIVE_DEFAULT_PARTITION__"
-    table = {name: events[name].to_pylist() for name in [*COLUMNS, "day"]}
-    table["day"] = [None if day in (None, null) else str(day) for day in table["day"]]
-    return list(zip(*table.values())), list(zip(rooms["room_id"].to_pylist(), rooms["name"].to_pylist()))
+def by_day():
+    """Without it days are text, and pandas fails on the undated."""
+    import pyarrow.dataset
+    return pyarrow.dataset.partitioning(pyarrow.schema([("day", pyarrow.date32())]), flavor="hive")
 
 
 def pyarrow(output):
     import pyarrow.dataset
-    events = pyarrow.dataset.dataset(f"{output}/events", format="parquet", partitioning="hive")
-    rooms = pyarrow.dataset.dataset(f"{output}/rooms", format="parquet")
-    return of_arrow(events.to_table(columns=[*COLUMNS, "day"]), rooms.to_table())
+    events = pyarrow.dataset.dataset(f"{output}/events", format="parquet", partitioning=by_day()).to_table()
+    rooms = pyarrow.dataset.dataset(f"{output}/rooms", format="parquet").to_table()
+    days = [day and str(day) for day in events["day"].to_pylist()]
+    rows = list(zip(*(events[name].to_pylist() for name in COLUMNS), days))
+    return rows, list(zip(rooms["room_id"].to_pylist(), rooms["name"].to_pylist()))
 
 
 def pandas(output):
     import pandas
-    frame = pandas.read_parquet(f"{output}/events", columns=[*COLUMNS, "day"]).astype(object)
-    null = "__HIVE_DEFAULT_PARTITION__"
-    clean = lambda value: None if value is None or value != value or value is pandas.NA or value == null else value
-    rows = [tuple(map(clean, row)) for row in frame.itertuples(index=False, name=None)]
+    frame = pandas.read_parquet(f"{output}/events", columns=[*COLUMNS, "day"], partitioning=by_day()).astype(object)
+    frame = frame.where(frame.notna(), None)
+    rows = [(*row[:-1], row[-1] and str(row[-1])) for row in frame.itertuples(index=False, name=None)]
     rooms = pandas.read_parquet(f"{output}/rooms")
     return rows, list(zip(rooms["room_id"], rooms["name"]))
 

@@ -46,11 +46,11 @@ pub(crate) fn rooms_of_day(reader: &Reader<'_>, day: &str) -> Result<Vec<String>
     Ok(statement.query_map([day], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
+/// Takes the id of a room and its version.
+pub(crate) type TakeRoom<'t> = &'t mut dyn FnMut(&str, Option<String>) -> Result<(), Error>;
+
 /// Every room, in the order of the ids, with its version as far as the server says it.
-pub(crate) fn each_room(
-    reader: &Reader<'_>,
-    take: &mut dyn FnMut(&str, Option<String>) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(crate) fn each_room(reader: &Reader<'_>, take: TakeRoom<'_>) -> Result<(), Error> {
     let mut statement =
         reader.connection.prepare("select room_id, version from room where has_lines order by room_id")?;
     let mut rows = statement.query([])?;
@@ -249,7 +249,7 @@ fn without_reply(html: &str) -> Option<String> {
 
 /// A member of a room, or who was one, as of the newest of the events that say so.
 #[derive(Clone, Debug)]
-pub(crate) struct Membership {
+pub(crate) struct Member {
     pub(crate) user_id: String,
     /// join, invite, knock, leave, ban.
     pub(crate) membership: String,
@@ -265,18 +265,18 @@ pub(crate) fn each_member(
     reader: &Reader<'_>,
     room_id: &str,
     with: With,
-    take: &mut dyn FnMut(&Membership) -> Result<(), Error>,
+    take: &mut dyn FnMut(&Member) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let sql = "select user_id, membership, case when not redacted or ?2 then given end, origin_server_ts, event_id,
                       topological_ordering, exists (select 1 from erased where erased.user_id = membership.user_id)
                  from membership where room = ?1 order by user_id";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![reader.room(room_id)?, with.redacted])?;
-    let mut last: Option<(Membership, i64)> = None;
+    let mut last: Option<(Member, i64)> = None;
     while let Some(row) = rows.next()? {
         let is_erased: bool = row.get(6)?;
         let displayname: Option<String> = row.get(2)?;
-        let next = Membership {
+        let next = Member {
             user_id: row.get(0)?,
             membership: row.get(1)?,
             displayname: displayname.filter(|_| !is_erased || with.redacted),
