@@ -14,6 +14,7 @@ mod leftovers;
 mod log;
 mod meant;
 mod output;
+mod outputs;
 mod rebuild;
 mod render;
 mod report;
@@ -61,6 +62,8 @@ enum Command {
     Rebuild(rebuild::Args),
     Verify(verify::Args),
     Erase(erase::Args),
+    #[command(subcommand)]
+    Output(outputs::Command),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
@@ -198,6 +201,7 @@ pub fn run() -> ExitCode {
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
+        Command::Output(command) => outputs::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
         Command::Watermark(command) => watermark::run(&command),
@@ -284,6 +288,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let of_source = || cause.downcast_ref::<source::Error>().map(source::Error::hint);
         let of_archive = || cause.downcast_ref::<archive::Error>().map(archive::Error::hint);
         if let Some(error) = cause.downcast_ref::<crate::keys::Error>() {
+            return error.hint();
+        }
+        if let Some(error) = cause.downcast_ref::<crate::outputs::Error>() {
             return error.hint();
         }
         of_export.or_else(of_source).or_else(of_archive).flatten()

@@ -24,6 +24,7 @@ use serde_json::value::RawValue;
 pub use decrypted::Plain;
 pub use erased::Erased;
 pub use object::Object;
+pub(crate) use object::members;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
 pub use proof::{Key, Proof, Signature, Verdict, Why};
 pub use redacted::{BanRedaction, Honoured, Redaction};

@@ -11,7 +11,7 @@ mod by_name;
 mod calls;
 mod day;
 mod elsewhere;
-mod facts;
+pub(crate) mod facts;
 pub(crate) mod found;
 mod index;
 mod missing;

@@ -16,6 +16,8 @@ mod lies;
 mod logs;
 #[path = "cli/others.rs"]
 mod others;
+#[path = "cli/outputs.rs"]
+mod outputs;
 #[path = "cli/pages.rs"]
 mod pages;
 #[path = "cli/readers.rs"]

@@ -316,7 +316,8 @@ create table waiting (
 
 -- How transcripts are rendered: `show_redacted`, 0 or 1; `timezone`, an IANA name; `hide_erased`, 0 or 1. Whether the group may read the
 -- archive: `group_readable`, 0 or 1, and `group_readable_begun` while that is being done to what is there. `power_levels`, 1: those are
--- read that were passed by. `no_search`, 1: there is to be no index of full-text search.
+-- read that were passed by. `no_search`, 1: there is to be no index of full-text search. `output NAME`: what is kept up to date
+-- elsewhere, as JSON.
 create table setting (
     name text primary key,
     value any not null

@@ -18,7 +18,7 @@ fn make_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Makes the directory of an archive, and those above it, that they may not vanish with it inside.
-pub(super) fn make_archive(directory: &Path) -> Result<(), Error> {
+pub(crate) fn make_archive(directory: &Path) -> Result<(), Error> {
     let absolute = std::path::absolute(directory).map_err(Error::io("make the directory", directory))?;
     let missing: Vec<&Path> = absolute.ancestors().take_while(|directory| !directory.exists()).collect();
     make_directory(&absolute)?;

@@ -10,6 +10,7 @@ pub(crate) mod found;
 pub(crate) mod names;
 mod numbers;
 pub(crate) mod order;
+pub(crate) mod outward;
 pub(crate) mod people;
 pub(crate) mod powers;
 pub(in crate::archive) mod proof;
@@ -42,6 +43,11 @@ pub(crate) struct Reader<'c> {
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
         Reader { connection, lines, numbers: Numbers::default(), plaintexts: None }
+    }
+
+    /// The same of what the lines have, which does not tell what encrypted events say.
+    pub(crate) fn as_stored(&self) -> Reader<'c> {
+        Reader::new(self.connection, self.lines)
     }
 
     /// Whether it tells what encrypted events say.

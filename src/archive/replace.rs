@@ -17,7 +17,7 @@ pub(crate) fn replace(
     archive: &Path,
     path: &str,
     readers: Readers,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>,
+    write: &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (parent, name) = inside::split(path);
     let mut attempt = || -> Result<(), Error> {

@@ -161,9 +161,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 (erased, _) => erased?,
             };
         }
+        let mut any_failed = false;
+        if !summary.stopped && signal.borrow().is_none() {
+            now.becomes("finishing the outputs at hand");
+            any_failed = tokio::task::block_in_place(|| {
+                super::outputs::feed_on_export(&mut archive, &|| signal.borrow().is_none())
+            })?;
+        }
+        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || any_failed;
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
-            _ if summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted => Outcome::Damaged,
+            _ if is_off => Outcome::Damaged,
             _ => Outcome::Done,
         })
     })

@@ -7,7 +7,7 @@ use crate::document::page::{RoomFacts, Title};
 use crate::event::Object;
 
 /// What a room is now; its version as far as it is known without its creation.
-pub(super) fn facts(reader: &Reader<'_>, room_id: &str, version: Option<String>) -> Result<RoomFacts, Error> {
+pub(crate) fn facts(reader: &Reader<'_>, room_id: &str, version: Option<String>) -> Result<RoomFacts, Error> {
     let newest = |kind: &str| title::state(reader, room_id, kind);
     let text = |content: &Option<String>, key: &str| Some(Object::of(content.as_deref()?).given(key)?.into_owned());
     let (create, encryption) = (newest("m.room.create")?, newest("m.room.encryption")?);

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use super::scene::Scene;
 use crate::archive::Error;
-use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any};
+use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any, newest_edit};
 use crate::document::block::{Edited, Made, Reaction};
 use crate::document::line::{Address, Redaction};
 use crate::document::reaction::Key;
@@ -31,15 +31,7 @@ pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<O
 
 /// The edit of an event that is in effect: of the valid ones the newest.
 pub(super) fn newest(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
-    let mut newest = None;
-    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Newest, &mut |edit| {
-        if edit.flaw(event).is_some() {
-            return Ok(ControlFlow::Continue(()));
-        }
-        newest = Some(edit);
-        Ok(ControlFlow::Break(()))
-    })?;
-    Ok(newest)
+    newest_edit(scene.reader, scene.room_id, event)
 }
 
 /// That an event was edited, if it was.

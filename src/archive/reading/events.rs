@@ -330,7 +330,24 @@ pub(crate) fn each_related(
     each(reader, sql, [to, room_id, rel_type], take)
 }
 
-/// The same of an event and of its edits, the oldest first: what is said of an edit is said of what it edits.
+/// The edit of an event that is in effect: of the valid ones the newest.
+pub(crate) fn newest_edit(
+    reader: &Reader<'_>,
+    room_id: &str,
+    event: &CatalogEvent,
+) -> Result<Option<CatalogEvent>, Error> {
+    let mut newest = None;
+    each_related(reader, room_id, &event.event_id, "m.replace", Order::Newest, &mut |edit| {
+        if edit.flaw(event).is_some() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        newest = Some(edit);
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(newest)
+}
+
+/// The events that say something of another or of its edits, the oldest first: what is said of an edit is said of what it edits.
 pub(crate) fn each_related_to_any(
     reader: &Reader<'_>,
     room_id: &str,

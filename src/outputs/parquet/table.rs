@@ -1,0 +1,181 @@
+//! Tables: what columns they have, and rows on their way into a file, column by column. Knows no archive.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::column::writer::ColumnWriter;
+use parquet::data_type::ByteArray;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedRowGroupWriter;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{ColumnPath, TypePtr};
+
+/// The version of the tables' columns and of what they mean, which is in the metadata of every file.
+pub(in crate::outputs) const SCHEMA: &str = "1";
+/// How many rows, or bytes before they are packed, are a row group.
+const ROWS: usize = 100_000;
+const BYTES: usize = 16 * 1024 * 1024;
+/// The level of zstd.
+const LEVEL: i32 = 3;
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Events,
+    Rooms,
+    Members,
+}
+
+impl Table {
+    /// Its name, which is its directory's, too.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Table::Events => "events",
+            Table::Rooms => "rooms",
+            Table::Members => "members",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Table::Events => include_str!("events.schema"),
+            Table::Rooms => include_str!("rooms.schema"),
+            Table::Members => include_str!("members.schema"),
+        }
+    }
+
+    /// Its columns.
+    pub(super) fn schema(self) -> Result<TypePtr> {
+        Ok(Arc::new(parse_message_type(self.message())?))
+    }
+
+    /// The columns that its rows are sorted by.
+    fn sorted_by(self) -> &'static [&'static str] {
+        match self {
+            Table::Events => &["room_id", "origin_server_ts_sent"],
+            Table::Rooms => &["room_id"],
+            Table::Members => &["room_id", "user_id"],
+        }
+    }
+
+    /// How its files are written.
+    pub(super) fn properties(self) -> Result<WriterPropertiesPtr> {
+        let about = |key: &str, value: &str| KeyValue::new(format!("synapse_export.{key}"), value.to_owned());
+        let schema = self.schema()?;
+        let place = |name: &&str| schema.get_fields().iter().position(|field| field.name() == *name);
+        let sorted_by = self.sorted_by().iter().filter_map(place).filter_map(|at| i32::try_from(at).ok());
+        let sorted_by = sorted_by.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: true });
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
+            .set_key_value_metadata(Some(vec![about("schema", SCHEMA), about("table", self.name())]))
+            .set_sorting_columns(Some(sorted_by.collect()));
+        // of what nobody asks for in order, there are no smallest and largest values
+        for name in ["body", "content", "topic"] {
+            properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
+        }
+        // what is another in each row
+        for name in ["event_id", "edited_by", "body", "content"] {
+            properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+        }
+        Ok(Arc::new(properties.build()))
+    }
+}
+
+/// A value of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Text(Option<&'a str>),
+    Number(Option<i64>),
+    Flag(bool),
+}
+
+/// A time as a column of times has it: null where the archive calls an event undated, which not all readers can tell.
+pub(super) fn time(at: Option<i64>) -> Value<'static> {
+    const YEAR_10000: i64 = 253_402_300_800_000;
+    Value::Number(at.filter(|at| (0..YEAR_10000).contains(at)))
+}
+
+/// The values of a column; whether each is there.
+#[derive(Debug)]
+enum Column {
+    Texts { texts: Vec<u8>, ends: Vec<usize>, there: Vec<i16> },
+    Numbers { numbers: Vec<i64>, there: Vec<i16> },
+    Flags(Vec<bool>),
+}
+
+/// The rows of a row group.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    columns: Vec<Column>,
+    pub(super) count: usize,
+    bytes: usize,
+}
+
+impl Rows {
+    /// Adds a row. All have as many values, of the same kinds.
+    pub(super) fn add(&mut self, row: &[Value<'_>]) {
+        if self.columns.is_empty() {
+            self.columns.extend(row.iter().map(|value| match value {
+                Value::Text(_) => Column::Texts { texts: Vec::new(), ends: Vec::new(), there: Vec::new() },
+                Value::Number(_) => Column::Numbers { numbers: Vec::new(), there: Vec::new() },
+                Value::Flag(_) => Column::Flags(Vec::new()),
+            }));
+        }
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            match (column, value) {
+                (Column::Texts { texts, ends, there }, Value::Text(text)) => {
+                    there.push(i16::from(text.is_some()));
+                    if let Some(text) = text {
+                        texts.extend_from_slice(text.as_bytes());
+                        ends.push(texts.len());
+                        self.bytes += text.len();
+                    }
+                }
+                (Column::Numbers { numbers, there }, Value::Number(number)) => {
+                    there.push(i16::from(number.is_some()));
+                    numbers.extend(number);
+                }
+                (Column::Flags(flags), Value::Flag(flag)) => flags.push(*flag),
+                _ => {}
+            }
+        }
+        self.count += 1;
+    }
+
+    /// Whether they are enough for a row group.
+    pub(super) fn is_full(&self) -> bool {
+        self.count >= ROWS || self.bytes >= BYTES
+    }
+
+    /// Writes them as a row group.
+    pub(super) fn write<W: std::io::Write + Send>(self, mut group: SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        for column in self.columns {
+            let mut writer = group.next_column()?.ok_or_else(other_columns)?;
+            match (column, writer.untyped()) {
+                (Column::Texts { texts, ends, there }, ColumnWriter::ByteArrayColumnWriter(writer)) => {
+                    let texts = Bytes::from(texts);
+                    let mut start = 0;
+                    let slice = |end| ByteArray::from(texts.slice(std::mem::replace(&mut start, end)..end));
+                    let values: Vec<ByteArray> = ends.into_iter().map(slice).collect();
+                    writer.write_batch(&values, Some(&there), None)?;
+                }
+                (Column::Numbers { numbers, there }, ColumnWriter::Int64ColumnWriter(writer)) => {
+                    writer.write_batch(&numbers, Some(&there), None)?;
+                }
+                (Column::Flags(flags), ColumnWriter::BoolColumnWriter(writer)) => {
+                    writer.write_batch(&flags, None, None)?;
+                }
+                _ => return Err(other_columns()),
+            }
+            writer.close()?;
+        }
+        group.close().map(drop)
+    }
+}
+
+fn other_columns() -> ParquetError {
+    ParquetError::General("a row has other columns than its table".to_owned())
+}
