@@ -46,6 +46,7 @@ use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 use day::{DayBuilder, Memory};
+pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
 pub use pages::{MOST_OF_ANY, Split};

@@ -144,6 +144,9 @@ fn erase(
     }
     if let Some(room) = &args.hold {
         let room_id = room_id(&archive, room)?;
+        if !archive.catalog().has_room(&room_id)? {
+            bail!("the archive has no room {}", shown(&room_id));
+        }
         archive.hold(&room_id, args.reason.as_deref())?;
         archive.copy_tombstones(true)?;
         info!(room_id, "{} is on hold: nothing of it is erased", shown(&room_id));
@@ -294,7 +297,7 @@ pub(super) fn complete(archive: &mut Archive, policies: bool, goes_on: &dyn Fn()
         archive.copy_tombstones(true)?;
         return Ok(Some(buried));
     }
-    if archive.catalog().has_transcripts()? {
+    if views::has_transcripts(archive.catalog(), archive.directory())? {
         super::render::stale(archive, goes_on)?;
     }
     views::forget_rooms(archive)?;

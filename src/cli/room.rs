@@ -194,7 +194,7 @@ fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
             "--honour-redactions is for JSON lines: a document leaves out what was redacted in any case, unless --show-redacted",
         ),
         Format::Jsonl if args.show_redacted => refused(
-            "--show-redacted is for documents: JSON lines have what was redacted in any case, unless --honour-redactions",
+            "--show-redacted is for --format markdown and html: JSON lines have what was redacted in any case, unless --honour-redactions",
         ),
         _ => Ok(()),
     }

@@ -288,7 +288,7 @@ fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Resul
         return Ok(Finding::unknown(check, what));
     }
     let remedy = format!("synapse-export render --archive {}", quoted(directory));
-    if !catalog.has_transcripts()? {
+    if !views::has_transcripts(catalog, directory)? {
         let what = format!("none has ever been rendered; {} can be", n(stale));
         return Ok(Finding::unknown(check, what).remedy(remedy));
     }

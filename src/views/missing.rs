@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::{fs, io};
 
 use super::by_name;
 use crate::archive::reading::Reader;
@@ -121,4 +122,28 @@ fn mark_gone(archive: &mut Archive, missing: &Missing) -> Result<(), Error> {
         changes.index_is_gone()?;
     }
     changes.commit()
+}
+
+/// Whether there are transcripts: the catalog says so, or, where it was made anew since and knows of none, the directory does.
+pub(crate) fn has_transcripts(catalog: &Catalog, directory: &Path) -> Result<bool, Error> {
+    if catalog.has_transcripts()? || directory.join("index.md").exists() {
+        return Ok(true);
+    }
+    let entries = |directory: &Path| match fs::read_dir(directory) {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io("look into", directory)(error)),
+    };
+    // rendering that was cut off has written no index yet
+    let rooms = directory.join("rooms");
+    for room in entries(&rooms)?.into_iter().flatten() {
+        let room = room.map_err(Error::io("look into", &rooms))?.path();
+        for file in entries(&room)?.into_iter().flatten() {
+            let file = file.map_err(Error::io("look into", &room))?.path();
+            if file.extension().is_some_and(|extension| extension == "md" || extension == "html") {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

@@ -191,3 +191,24 @@ fn replays_of_what_was_encrypted_go_with_it() {
     somewhere(&archive, &["another"]);
     assert_eq!(archive.lines()["$41"].about()["erased"], "pruned");
 }
+
+#[test]
+fn transcripts_that_a_new_catalog_knows_nothing_of_lose_it_too() {
+    let (database, archive) = (server(), TestArchive::new());
+    export(&database, &archive, &[]).with(3);
+    run(&["render", "--html", "--archive", path(&archive)]).with(0);
+    run(&["rebuild", "--archive", path(&archive)]).with(0);
+    // rendering was cut off before it had an index
+    std::fs::remove_file(archive.path().join("index.md")).unwrap();
+    erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
+    nowhere(&archive, &SECRETS);
+    somewhere(&archive, &OTHERS);
+}
+
+#[test]
+fn only_rooms_of_the_archive_are_put_on_hold() {
+    let (database, archive) = (server(), TestArchive::new());
+    export(&database, &archive, &[]).with(3);
+    erase(&archive, &["--hold", "!typo:here.test"]).with(1).saying("no room !typo:here.test");
+    erase(&archive, &["--hold", "!typo:here.test", "--release", "!typo:here.test"]).with(2);
+}

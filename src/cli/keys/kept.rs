@@ -11,6 +11,7 @@ use super::super::report::{counted, shown};
 use super::super::signals::{Now, interrupt, watch_signals};
 use super::super::{ArchiveArgs, Outcome, render};
 use crate::archive::{self, DecryptedOfRoom};
+use crate::views;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct List {
@@ -95,7 +96,7 @@ pub(super) fn forget(args: &Forget) -> Result<Outcome> {
             (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
             (forgotten, _) => drop(forgotten?),
         }
-        if archive.catalog().has_transcripts()? {
+        if views::has_transcripts(archive.catalog(), archive.directory())? {
             render::stale(&mut archive, &|| signal.borrow().is_none())?;
         }
         let numbers = archive.catalog().decrypted_numbers()?.unwrap_or_default();
