@@ -128,7 +128,10 @@ fn a_sound_server_and_archive_are_fine_for_the_reader_role() {
         let reader = Reader::of(&database);
         database.execute("delete from background_updates");
         let said = doctor(&reader.dsn(), Some(archive.path())).with(0);
-        assert_eq!(said.all["worst"], "fine", "{:#}", said.all);
+        // nobody has given it the server's own key, which is in no table
+        let findings = said.all["findings"].as_array().expect("findings");
+        let off: Vec<&Value> = findings.iter().filter(|finding| finding["kind"] != "fine").collect();
+        assert!(off.len() == 1 && off[0]["check"] == "server's keys" && off[0]["kind"] == "unknown", "{off:#?}");
         said.found("schema version", "fine", &format!("as Synapse {version} has it"));
         said.found("watermark", "fine", "live 3, with 0 ids to come, backfill 2, with 0 ids to come");
         said.found("redactions", "fine", "none is waiting");

@@ -211,4 +211,24 @@ fn only_rooms_of_the_archive_are_put_on_hold() {
     export(&database, &archive, &[]).with(3);
     erase(&archive, &["--hold", "!typo:here.test"]).with(1).saying("no room !typo:here.test");
     erase(&archive, &["--hold", "!typo:here.test", "--release", "!typo:here.test"]).with(2);
+fn who_repeats_what_others_encrypted_does_not_take_it_with_him() {
+    let (database, archive) = (server(), TestArchive::new());
+    let encrypted = |text: &str| json!({ "algorithm": "m.megolm.v1.aes-sha2", "session_id": "s", "ciphertext": text });
+    let sent = |id, sender, text| by(sender, kind("m.room.encrypted", &encrypted(text), EventRow::at(id)));
+    database.event(sent(40, "@alice:here.test", "livecipher"));
+    database.event(sent(41, MALLORY, "livecipher"));
+    database.event(sent(42, "@bob:here.test", "livecipher"));
+    // what clients do not see is no original, and what is backfilled comes before what is live
+    database.event(EventRow { rejected: Some("auth_error".to_owned()), ..sent(43, MALLORY, "rejectedcipher") });
+    database.event(sent(44, "@alice:here.test", "rejectedcipher"));
+    database.event(sent(45, MALLORY, "backfilledcipher"));
+    database.event(EventRow { stream_ordering: -7, ..sent(46, "@alice:here.test", "backfilledcipher") });
+    export(&database, &archive, &[]).with(3);
+    let erased = |id: &str| archive.lines()[id].about().get("erased").is_some();
+    erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
+    let states = ["$40", "$41", "$42", "$43", "$44", "$45", "$46"].map(erased);
+    assert_eq!(states, [false, true, true, true, false, true, false]);
+    erase(&archive, &["--event", "$40", "--whole", "--yes"]).with(0);
+    nowhere(&archive, &["livecipher"]);
+    somewhere(&archive, &["rejectedcipher", "backfilledcipher"]);
 }
