@@ -600,7 +600,7 @@ fn what_the_server_has_is_archived_or_left_out_for_a_reason_that_is_named() {
     let ended = ended.unwrap();
     assert!(
         ended.status.code() == Some(1)
-            && String::from_utf8_lossy(&ended.stderr).contains("each server has its own archive")
+            && String::from_utf8_lossy(&ended.stderr).contains("give each server an archive of its own")
     );
 }
 
