@@ -261,10 +261,8 @@ impl Judged<'_> {
                 return Ok(());
             }
         };
-        if let Some(row) = known {
-            if let Some(what) = row.differs(&event) {
-                verified.off(Off::Row, || format!("line {nth} of {path} is of another {what} than the catalog says"));
-            }
+        if let Some(what) = known.and_then(|row| row.differs(&event)) {
+            verified.off(Off::Row, || format!("line {nth} of {path} is of another {what} than the catalog says"));
         }
         let is_beyond_line = known.is_some_and(|row| row.is_beyond_line);
         let is_of_day = event.damage.is_some() || is_beyond_line || Day::of(event.origin_server_ts).to_string() == day;
