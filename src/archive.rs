@@ -262,6 +262,7 @@ impl Archive {
         }
         let indexed = archive.indexed;
         archive.catalog.let_state_follow(directory, indexed)?;
+        archive.mend_chain()?;
         Ok(archive)
     }
 

@@ -436,6 +436,67 @@ fn a_chain_made_anew_says_so_and_what_it_lacks_is_taken_in() {
 }
 
 #[test]
+fn a_chain_that_was_cut_off_is_begun_anew_and_accuses_no_line() {
+    let database = server();
+    // how many lines of it are lost: within a commit, a commit, more than one
+    for (nth, lost) in (1_000..).zip([1, 2, 3, 5]) {
+        let archive = TestArchive::new();
+        for (n, day) in [(0, 0), (100, 86_400_000)] {
+            archive.export(&database);
+            let row = EventRow::message(10 * nth + n, "late");
+            database.event(EventRow { ts: row.ts.map(|ts| ts % 86_400_000 + 1_795_305_600_000 + day), ..row });
+        }
+        archive.export(&database);
+        let lines = verify(archive.path(), &[]).fine().json["lines"].clone();
+        let chain = archive.path().join("chain.jsonl");
+        change(&chain, |lines| lines.truncate(lines.len() - lost));
+        let is_by_export = lost % 2 == 1;
+        if is_by_export {
+            archive.export(&database);
+        } else {
+            let found = verify(archive.path(), &[]).off("chain", "Remedy: restore the whole archive from a backup");
+            assert_eq!(found.json["off"], json!({"chain": 1}), "{lost}: {found:#?}");
+        }
+        for _ in 0..2 {
+            let found = verify(archive.path(), &[]).fine();
+            assert_eq!(
+                (&found.json["chain"]["begun"], &found.json["lines"]),
+                (&json!(1), &lines),
+                "{lost}: {found:#?}"
+            );
+        }
+        assert_eq!(verify(archive.path(), &[]).fine().json["chain"]["unchained_lines"], 0);
+        // a catalog made anew knows that chain
+        fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+        archive.export(&database);
+        assert_eq!(verify(archive.path(), &[]).fine().json["chain"]["begun"], 1, "{lost}");
+        // and it accuses what is changed from then on
+        change(&path_of(&archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
+        verify(archive.path(), &[]).off("hash", "2026-11-22.jsonl");
+    }
+}
+
+#[test]
+fn a_row_that_says_another_thing_than_its_line_is_found() {
+    let (database, archive) = (server(), TestArchive::new());
+    archive.export(&database);
+    for (set, back, what) in [
+        ("sender = 77", "sender = (select user from user where user_id = '@alice:here.test')", "sender"),
+        ("type = 77", "type = (select type from type where name = 'm.room.message')", "type"),
+        ("origin_server_ts = origin_server_ts + 1", "origin_server_ts = origin_server_ts - 1", "origin_server_ts"),
+        ("stream_ordering = stream_ordering + 500", "stream_ordering = stream_ordering - 500", "stream_ordering"),
+        ("erased = 1", "erased = 0", "state of erasure"),
+    ] {
+        catalog(&archive, &format!("update line set {set} where event_id = '$2'"));
+        let found = verify(archive.path(), &[])
+            .off("row", &format!("line 2 of rooms/room@here.test/2026-11-22.jsonl is of another {what} than"));
+        assert_eq!(found.json["off"]["row"], 1, "{found:#?}");
+        catalog(&archive, &format!("update line set {back} where event_id = '$2'"));
+        verify(archive.path(), &[]).fine();
+    }
+}
+
+#[test]
 fn whatever_step_is_the_last_the_chain_is_that_of_the_lines() {
     let database = server();
     for at in 1.. {
@@ -539,7 +600,7 @@ fn what_the_server_has_is_archived_or_left_out_for_a_reason_that_is_named() {
     let ended = ended.unwrap();
     assert!(
         ended.status.code() == Some(1)
-            && String::from_utf8_lossy(&ended.stderr).contains("each server has its own archive")
+            && String::from_utf8_lossy(&ended.stderr).contains("give each server an archive of its own")
     );
 }
 

@@ -4,8 +4,8 @@
 //!
 //! A commit is lines of the form `["rooms/<room>/<day>.jsonl", from, to, lines, "<hash>"]`, a file's bytes `from` … `to` and the SHA-256
 //! of the SHA-256 of each line there, without its newline, and last an object with `kind`, `at` and `before`: the SHA-256 of the whole
-//! commit before, from its first byte to its last newline. Kinds: `begun` (from here on; `earlier`: bytes of lines that were there
-//! before, of which it knows nothing), `appended`, `rewritten` (the files were written anew, and what is here takes the place of all that
+//! commit before, from its first byte to its last newline. Kinds: `begun` (from here on: nothing that the chain said before
+//! is compared any more; `earlier`: bytes of lines that were there by then), `appended`, `rewritten` (the files were written anew, and what is here takes the place of all that
 //! the chain said of them before), `found` (lines that were there, and in no commit).
 //!
 //! It is on the disk before the catalog moves, and what is behind the catalog's commit is cut off. Never says what a line says.
@@ -100,11 +100,12 @@ pub(super) struct Chain {
     gathered: Vec<u8>,
     bytes: u64,
     is_any: bool,
+    is_begun: bool,
 }
 
 impl Chain {
-    /// Opens it as the catalog knows it, and cuts off what is behind that; one that is shorter, or that the catalog does not know, is
-    /// begun.
+    /// Opens it as the catalog knows it, and cuts off what is behind that; one that is shorter is begun anew behind its last whole
+    /// commit, and one that the catalog does not know is begun.
     pub(super) fn open(archive: &Path, catalog: &Connection, readers: Readers) -> Result<Chain, Error> {
         let path = archive.join(NAME);
         let known = head(catalog)?;
@@ -117,11 +118,19 @@ impl Chain {
         if length.is_none() {
             durable::sync(archive)?;
         }
-        let bytes = known.as_ref().map_or(0, |known| known.bytes.min(length.unwrap_or(0)));
-        file.set_len(bytes).map_err(Error::io("truncate", &path))?;
-        let begins = known.as_ref().is_none_or(|known| known.bytes > bytes);
-        let head = Head { bytes, hash: known.map(|known| known.hash).unwrap_or_default() };
-        let mut chain = Chain { path, file, head, commit: Sha256::new(), gathered: Vec::new(), bytes, is_any: false };
+        let length = length.unwrap_or(0);
+        let (head, begins) = match known {
+            None => (Head::none(), true),
+            Some(known) if known.bytes <= length => (known, false),
+            // of what is lost as a whole it says at least what it does not follow
+            Some(known) => match last_whole(archive)? {
+                whole if whole.bytes > 0 => (whole, true),
+                none => (Head { hash: known.hash, ..none }, true),
+            },
+        };
+        file.set_len(head.bytes).map_err(Error::io("truncate", &path))?;
+        let (bytes, commit) = (head.bytes, Sha256::new());
+        let mut chain = Chain { path, file, head, commit, gathered: Vec::new(), bytes, is_any: false, is_begun: false };
         if begins {
             chain.begin(catalog)?;
         }
@@ -138,6 +147,7 @@ impl Chain {
                 "the archive's chain of hashes begins now: what was archived before is in no commit of it until synapse-export verify has read it"
             );
         }
+        self.is_begun = true;
         self.close("begun", Some(earlier))
     }
 
@@ -178,12 +188,14 @@ impl Chain {
         Ok(())
     }
 
-    /// Ends a commit, and returns when it is on the disk; how far the chain goes, none if nothing was added.
+    /// Ends a commit, and returns when it is on the disk; how far the chain goes, none if nothing was added
+    /// and it was not begun.
     pub(super) fn end(mut self, kind: &str) -> Result<Option<Head>, Error> {
-        if !self.is_any {
+        if self.is_any {
+            self.close(kind, None)?;
+        } else if !self.is_begun {
             return Ok(None);
         }
-        self.close(kind, None)?;
         self.finish().map(Some)
     }
 
@@ -250,6 +262,38 @@ impl Archive {
         }
         writing.commit()
     }
+
+    /// Begins a chain anew that is shorter than the catalog says.
+    pub(super) fn mend_chain(&mut self) -> Result<(), Error> {
+        let path = self.directory.join(NAME);
+        let length = inside::length(&self.directory, NAME).map_err(Error::io("look at", &path))?.unwrap_or(0);
+        let Some(known) = self.catalog.chain_head()?.filter(|known| known.bytes > length) else { return Ok(()) };
+        // who dies before the new end is in the catalog has to find it shorter yet, however long it has become
+        let writing = self.catalog.write()?;
+        writing.chain_is(&Head { bytes: i64::MAX.unsigned_abs(), ..known })?;
+        writing.commit()?;
+        let writing = self.catalog.write()?;
+        if let Some(head) = Chain::open(&self.directory, &writing.0, self.readers)?.end("begun")? {
+            writing.chain_is(&head)?;
+        }
+        writing.commit()?;
+        self.catalog.sync_state()
+    }
+}
+
+/// How far the chain's whole commits go that are linked to one another from its beginning.
+fn last_whole(archive: &Path) -> Result<Head, Error> {
+    let mut last = Head::none();
+    let walked = walk(archive, &Head::none(), None, |part| {
+        if let Part::End { head, .. } = part {
+            last = head;
+        }
+        Ok(())
+    });
+    match walked {
+        Ok(()) | Err(Error::Chain { .. }) => Ok(last),
+        Err(error) => Err(error),
+    }
 }
 
 /// A part of the chain.
@@ -313,8 +357,9 @@ pub(super) fn walk(
             }
             Some(Value::Object(last)) => {
                 let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default();
-                // one that begins is told by what it is
-                if text("before") != before && text("kind") != "begun" {
+                // the first one may name what was lost before it
+                let is_first = before.is_empty() && text("kind") == "begun";
+                if text("before") != before && !is_first {
                     return Err(broken(start, "a commit is not linked to the one before"));
                 }
                 let follows = !text("before").is_empty();

@@ -2,6 +2,8 @@
 
 mod hint;
 
+pub(super) use hint::CHAIN;
+
 use std::io;
 use std::path::{Path, PathBuf};
 

@@ -7,6 +7,9 @@ use super::Error;
 /// How a catalog is had anew.
 const ANEW: &str = "run `synapse-export rebuild`, which makes catalog.sqlite anew from the archive's files: what these lack, the next export reads again";
 
+/// What helps a chain.
+pub(in crate::archive) const CHAIN: &str = "restore the whole archive from a backup. If there is none, move chain.jsonl away if it is still there: the next run begins it anew, and that is told for good";
+
 impl Error {
     /// What helps, where anything does that the error does not say itself.
     #[must_use]
@@ -59,6 +62,7 @@ impl Error {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 "run this as the user whose archive it is, or give that directory to this user"
             }
+            Error::Chain { .. } => CHAIN,
             Error::Damaged(_) | Error::Altered(_) => {
                 return Some(format!("restore it from a backup of the archive, or {ANEW}"));
             }
@@ -70,7 +74,6 @@ impl Error {
             Error::Io { .. }
             | Error::Transcript(_)
             | Error::Catalog(_)
-            | Error::Chain { .. }
             | Error::Foreign
             | Error::Stopped
             | Error::Locked { .. } => {

@@ -45,8 +45,30 @@ struct Row {
     start: u64,
     length: u64,
     event_id: String,
+    stream_ordering: i64,
+    kind: Option<String>,
+    sender: Option<String>,
+    origin_server_ts: Option<i64>,
+    is_erased: bool,
     /// Its type, sender or time is not that of its line.
     is_beyond_line: bool,
+}
+
+impl Row {
+    /// What of it is not as its line says.
+    fn differs(&self, event: &Event) -> Option<&'static str> {
+        let knows_more = self.is_beyond_line || event.damage.is_some();
+        [
+            ("event", self.event_id != event.event_id),
+            ("stream_ordering", self.stream_ordering != event.stream_ordering),
+            ("type", !knows_more && self.kind.as_deref() != event.kind.as_deref()),
+            ("sender", !knows_more && self.sender != event.sender),
+            ("origin_server_ts", !knows_more && self.origin_server_ts != event.origin_server_ts),
+            ("state of erasure", self.is_erased != event.is_erased()),
+        ]
+        .into_iter()
+        .find_map(|(what, differs)| differs.then_some(what))
+    }
 }
 
 impl<'a> Checking<'a> {
@@ -91,13 +113,24 @@ impl<'a> Checking<'a> {
             found => found?,
         };
         let path = path_of(&room, &day);
-        let sql =
-            "select start, length, event_id, event_id in (select event_id from beyond_line) from line where file = ?1
-                    order by start";
+        let sql = "select start, length, event_id, stream_ordering, type.name, user.user_id, origin_server_ts, erased,
+                    event_id in (select event_id from beyond_line)
+               from line left join type using (type) left join user on user.user = line.sender
+              where file = ?1 order by start";
         let mut statement = reading.prepare_cached(sql)?;
         let mut rows = statement.query_map([number], |row| {
             let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-            Ok(Row { start: number(0)?, length: number(1)?, event_id: row.get(2)?, is_beyond_line: row.get(3)? })
+            Ok(Row {
+                start: number(0)?,
+                length: number(1)?,
+                event_id: row.get(2)?,
+                stream_ordering: row.get(3)?,
+                kind: row.get(4)?,
+                sender: row.get(5)?,
+                origin_server_ts: row.get(6)?,
+                is_erased: row.get(7)?,
+                is_beyond_line: row.get(8)?,
+            })
         })?;
         let mut verified = Verified { files: 1, ..Verified::default() };
         let checked = |bytes, digest: String, unchained, verified| {
@@ -140,8 +173,7 @@ impl<'a> Checking<'a> {
                 verified.off(Off::Row, || format!("line {nth} of {path} is none that the catalog knows"));
             }
             if !self.asked.quick {
-                let known = here.map(|row| (&*row.event_id, row.is_beyond_line));
-                let judged = Judged { path: &path, day: &day, nth, known };
+                let judged = Judged { path: &path, day: &day, nth, known: here };
                 let mut key =
                     |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
                 judged.line(text, &mut verified, &mut key, &|event_id| self.catalog.tombstone(event_id))?;
@@ -205,8 +237,8 @@ struct Judged<'l> {
     path: &'l str,
     day: &'l str,
     nth: u64,
-    /// The event that the catalog has there, and whether it knows more of it than its line.
-    known: Option<(&'l str, bool)>,
+    /// What the catalog has there.
+    known: Option<&'l Row>,
 }
 
 impl Judged<'_> {
@@ -229,10 +261,10 @@ impl Judged<'_> {
                 return Ok(());
             }
         };
-        if known.is_some_and(|(event_id, _)| event_id != event.event_id) {
-            verified.off(Off::Row, || format!("line {nth} of {path} is of another event than the catalog says"));
+        if let Some(what) = known.and_then(|row| row.differs(&event)) {
+            verified.off(Off::Row, || format!("line {nth} of {path} is of another {what} than the catalog says"));
         }
-        let is_beyond_line = known.is_some_and(|(_, is_beyond_line)| is_beyond_line);
+        let is_beyond_line = known.is_some_and(|row| row.is_beyond_line);
         let is_of_day = event.damage.is_some() || is_beyond_line || Day::of(event.origin_server_ts).to_string() == day;
         if !is_of_day || layout::day_file(&event.room_id, event.day) != path {
             verified.off(Off::Elsewhere, || {

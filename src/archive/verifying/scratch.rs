@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, ToSql, params};
 
 use super::super::chain::{Extent, Head, Part, walk};
+use super::super::error::CHAIN;
 use super::super::writing::signed;
 use super::super::{Catalog, Error};
 use super::file::Checked;
@@ -81,6 +82,10 @@ impl Scratch {
                     }
                 }
                 Part::End { kind, follows, head } => {
+                    if kind == "begun" {
+                        // files may have been written anew in commits that were lost
+                        self.connection.prepare_cached("delete from extent where number < ?1")?.execute([number])?;
+                    }
                     if kind == "rewritten" {
                         // what is said of a file that was written anew takes the place of all before
                         let sql = "delete from extent where number < ?1
@@ -102,14 +107,19 @@ impl Scratch {
             Ok(())
         });
         match walked {
-            Err(error @ Error::Chain { .. }) => verified.off(Off::Chain, || error.to_string()),
+            Err(error @ Error::Chain { .. }) => {
+                let remedy = error.hint().unwrap_or_default();
+                verified.off(Off::Chain, || format!("{error}. Remedy: {remedy}"));
+            }
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                verified.off(Off::Chain, || "the archive has lost its chain.jsonl".to_owned());
+                verified.off(Off::Chain, || format!("the archive has lost its chain.jsonl. Remedy: {CHAIN}"));
             }
             walked => {
                 walked?;
                 if last != *head {
-                    verified.off(Off::Chain, || "chain.jsonl does not end as the catalog and the state say".to_owned());
+                    verified.off(Off::Chain, || {
+                        format!("chain.jsonl does not end as the catalog and the state say. Remedy: {CHAIN}")
+                    });
                 }
             }
         }
