@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 
 use super::{Error, Stop};
 use crate::archive::{Archive, Encrypted, Judged, Lacking, Page, Saying};
-use crate::event::Event;
+use crate::event::{Erased, Event};
 use crate::keys::{Opener, Readable, Sealed, Sources, parsed};
 use crate::search::said;
 use crate::source::Database;
@@ -168,6 +168,7 @@ fn judged<'a>(one: &'a Encrypted, session: Option<(&'a str, u32)>, opened: Resul
         sender: event.sender.as_deref(),
         at: event.origin_server_ts,
         is_accepted: one.is_accepted,
+        is_erased: event.erased.is_some_and(|how| how >= Erased::Pruned),
         session,
         opened,
     }

@@ -375,3 +375,45 @@ fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
     assert_eq!(archive.check(), 83);
     assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(0));
 }
+
+#[test]
+fn what_is_erased_counts_as_erased_whenever_it_is_decrypted() {
+    let lab = Lab::new("archive_erased_first");
+    let archive = Archive::new(&lab, "archive");
+    let readable = truth().into_iter().filter(|(_, truth)| truth.get("undecryptable").is_none_or(Value::is_null));
+    let event_id = readable.map(|(id, _)| id).find(|id| !id.is_empty()).unwrap();
+    archive.export(&[]);
+    let ended = archive.run("erase", &["--event", &event_id, "--yes"]);
+    assert_eq!(ended.code, Some(0), "{ended:#?}");
+    let check = |ended: &Ended| {
+        assert_eq!(archive.kept()[&event_id], (Some("erased".to_owned()), None));
+        assert!(ended.stderr.contains(" erased"), "{}", ended.stderr);
+        let sql = "select count(*) from event where event_id = ?1 and detail is not null";
+        assert_eq!(archive.decrypted().query_row(sql, [&event_id], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    };
+    check(&archive.export_with(&all(&lab)));
+    std::fs::remove_file(archive.directory.join("decrypted.sqlite")).unwrap();
+    let _ = std::fs::remove_file(archive.directory.join("decrypted.sqlite-journal"));
+    check(&archive.export(&[]));
+}
+
+#[test]
+fn what_is_erased_and_judged_again_still_tells_replays() {
+    let lab = Lab::new("archive_erased_again");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let event_id = archive.kept().into_iter().find(|(_, (reason, said))| reason.is_none() && said.is_some()).unwrap().0;
+    let used = || {
+        let sql = "select session, message, reason from event where event_id = ?1";
+        let used = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        archive.decrypted().query_row(sql, [&event_id], used).unwrap()
+    };
+    let before: (Option<i64>, Option<i64>, Option<String>) = used();
+    assert!(before.0.is_some() && before.1.is_some());
+    assert_eq!(archive.run("erase", &["--event", &event_id, "--yes"]).code, Some(0));
+    let catalog = Connection::open(archive.directory.join("catalog.sqlite")).unwrap();
+    assert_eq!(catalog.execute("update line set soft_failed = 1 where event_id = ?1", [&event_id]).unwrap(), 1);
+    drop(catalog);
+    archive.export(&[]);
+    assert_eq!(used(), (before.0, before.1, Some("erased".to_owned())));
+}

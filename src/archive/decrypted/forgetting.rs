@@ -46,8 +46,7 @@ impl Decrypted {
                 drop(rows);
                 this.take_away(event)?;
                 if !opened {
-                    let sql = "update event set reason = 'erased', detail = null where event = ?1";
-                    this.connection.prepare_cached(sql)?.execute([event])?;
+                    this.was_never_read(event)?;
                 }
                 erased += u64::from(opened);
             }

@@ -22,6 +22,8 @@ pub(crate) struct Judged<'a> {
     pub(crate) at: Option<i64>,
     /// Whether clients see it.
     pub(crate) is_accepted: bool,
+    /// Whether its line has lost what it said for good: the session that it used is known from before, or never.
+    pub(crate) is_erased: bool,
     /// The session that it names, and the message's place in it.
     pub(crate) session: Option<(&'a str, u32)>,
     pub(crate) opened: Result<Saying, Refusal>,
@@ -100,16 +102,30 @@ impl Decrypted {
         };
         let message = judged.session.map(|(_, message)| message);
         let known = self.known(judged.event_id)?;
-        let sql = "insert into event (event_id, room, position, sender, session, message, accepted, opened, reason)
-                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 'no_session')
+        let sql =
+            "insert into event (event_id, room, position, sender, session, message, accepted, opened, erased, reason)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, 'no_session')
                    on conflict (event_id) do update
-                      set position = excluded.position, sender = excluded.sender, session = excluded.session,
-                          message = excluded.message, accepted = excluded.accepted
-                   returning event";
-        let values =
-            params![judged.event_id, room, judged.position, judged.sender, session, message, judged.is_accepted];
-        let event: i64 = self.connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
-        if let Some(of) = session.zip(message.map(i64::from)) {
+                      set position = excluded.position, sender = excluded.sender,
+                          session = case when excluded.erased then session else excluded.session end,
+                          message = case when excluded.erased then message else excluded.message end,
+                          accepted = excluded.accepted, erased = max(erased, excluded.erased)
+                   returning event, session, message";
+        let values = params![
+            judged.event_id,
+            room,
+            judged.position,
+            judged.sender,
+            session,
+            message,
+            judged.is_accepted,
+            judged.is_erased
+        ];
+        let (event, used, message): (i64, Option<i64>, Option<i64>) = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        if let Some(of) = used.zip(message) {
             affected.uses.entry(of).or_default().insert(event);
         }
         match &judged.opened {
@@ -133,12 +149,20 @@ impl Decrypted {
             }
             // a key that is lost takes nothing away
             Err(_) if known.as_ref().is_some_and(|known| known.opened) => {}
+            Err(_) if judged.is_erased => self.was_never_read(event)?,
             Err(refusal) => {
                 let sql = "update event set reason = ?2, detail = ?3 where event = ?1 and (reason is not ?2 or detail is not ?3)";
                 let values = params![event, refusal.code(), refusal.to_string()];
                 self.connection.prepare_cached(sql)?.execute(values)?;
             }
         }
+        Ok(())
+    }
+
+    /// Says of an event that was not opened before it was erased that it is erased.
+    pub(super) fn was_never_read(&self, event: i64) -> Result<(), Error> {
+        let sql = "update event set reason = 'erased', detail = null where event = ?1";
+        self.connection.prepare_cached(sql)?.execute([event])?;
         Ok(())
     }
 
