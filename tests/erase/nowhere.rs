@@ -211,6 +211,9 @@ fn only_rooms_of_the_archive_are_put_on_hold() {
     export(&database, &archive, &[]).with(3);
     erase(&archive, &["--hold", "!typo:here.test"]).with(1).saying("no room !typo:here.test");
     erase(&archive, &["--hold", "!typo:here.test", "--release", "!typo:here.test"]).with(2);
+}
+
+#[test]
 fn who_repeats_what_others_encrypted_does_not_take_it_with_him() {
     let (database, archive) = (server(), TestArchive::new());
     let encrypted = |text: &str| json!({ "algorithm": "m.megolm.v1.aes-sha2", "session_id": "s", "ciphertext": text });

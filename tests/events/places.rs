@@ -73,7 +73,7 @@ fn no_room_leaves_its_place_or_takes_anothers() {
     }
     archive.export(&database);
     let beside: Vec<String> = entries(archive.path()).into_iter().collect();
-    assert_eq!(beside, ["catalog.sqlite", "rooms", "state.jsonl"]);
+    assert_eq!(beside, ["catalog.sqlite", "chain.jsonl", "rooms", "state.jsonl"]);
     let lines = archive.lines();
     assert_eq!(lines.len(), rooms.len());
     for (id, room) in (1..).zip(rooms) {

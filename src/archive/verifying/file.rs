@@ -101,6 +101,7 @@ impl<'a> Checking<'a> {
     }
 
     /// Verifies a file by its number; none: it is gone by now.
+    #[allow(clippy::too_many_lines, reason = "each step of a file is told of by itself")]
     pub(super) fn file(&mut self, number: i64) -> Result<Option<Checked>, Error> {
         let sql = "select directory, day, bytes, events from file join room using (room) where file = ?1";
         let reading = self.catalog.connection.unchecked_transaction()?;
