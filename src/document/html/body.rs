@@ -249,7 +249,13 @@ impl Body {
     }
 
     fn push(&mut self, kind: Kind, name: &'static str, open: &str, close: &'static str) {
-        if self.open.len() < MAX_DEPTH {
+        // what text may not stand in directly has room for what must be around that
+        let within = match kind {
+            Kind::Table => 2,
+            Kind::Row | Kind::List => 1,
+            _ => 0,
+        };
+        if self.open.len() + within < MAX_DEPTH {
             self.out.push_str(open);
             self.open.push(Element { kind, name, close });
         }
