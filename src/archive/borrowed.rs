@@ -36,7 +36,9 @@ impl Borrowed {
         if self.members.contains_key(user_id) {
             return;
         }
-        let (user_id, alike) = if self.members.len() < MOST { (user_id, alike) } else { (ANYBODY, "") };
+        // a sender may be no text at all, which stands for the room
+        let is_told = self.members.len() < MOST && !user_id.is_empty();
+        let (user_id, alike) = if is_told { (user_id, alike) } else { (ANYBODY, "") };
         self.members.insert(user_id.to_owned(), alike.to_owned());
     }
 
