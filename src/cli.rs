@@ -8,6 +8,7 @@ mod decrypt;
 mod doctor;
 mod erase;
 mod export;
+mod handing;
 mod keys;
 mod lag;
 mod leftovers;
@@ -23,6 +24,7 @@ mod rooms;
 mod search;
 mod show;
 mod signals;
+mod user;
 mod verify;
 mod watermark;
 
@@ -55,6 +57,7 @@ is running, the database is away, or the replica cancels too much or lags) · 13
 enum Command {
     Export(export::Args),
     Room(room::Args),
+    User(user::Args),
     Rooms(rooms::Args),
     Search(search::Args),
     Show(show::Args),
@@ -194,6 +197,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),

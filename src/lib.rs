@@ -8,6 +8,7 @@
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
 //! outputs      archive → files of others, kept up to date: Parquet; each with its own progress
+//! handover     archive → one file to hand on, made once: documents, lines, a zip of both, a database
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
@@ -37,6 +38,7 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod handover;
 pub mod keys;
 pub mod naming;
 pub mod outputs;

@@ -16,6 +16,7 @@ pub(crate) mod found;
 mod index;
 mod missing;
 mod pages;
+mod person;
 mod phrases;
 mod poll;
 mod quotes;
@@ -50,7 +51,10 @@ pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
 pub use pages::{MOST_OF_ANY, Split};
-pub use whole::{Asked, Form, Told, document_cover, document_days, document_end, document_parts};
+pub use person::{person_cover, person_days, room_part};
+pub use whole::{
+    Asked, Directory, Files, Form, Told, Writes, document_cover, document_days, document_end, document_parts,
+};
 use workers::Workers;
 
 /// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
@@ -69,6 +73,8 @@ struct Options {
     show_redacted: bool,
     /// All days are in one document, so that links need no file.
     one_document: bool,
+    /// Only what this user has sent, and nothing of what others said; none: all.
+    only: Option<String>,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
     /// Who may read what is rendered.
@@ -84,6 +90,7 @@ impl Options {
         Options {
             show_redacted,
             one_document: false,
+            only: None,
             between: i64::MIN..i64::MAX,
             readers: Readers::Owner,
             zone,

@@ -6,6 +6,8 @@ mod support;
 mod archives;
 #[path = "cli/catalogs.rs"]
 mod catalogs;
+#[path = "cli/handed_on.rs"]
+mod handed_on;
 #[path = "cli/handed_over.rs"]
 mod handed_over;
 #[path = "cli/interrupted.rs"]

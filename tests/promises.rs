@@ -37,10 +37,11 @@ fn run<A: AsRef<str>>(arguments: &[A], variables: &[(&str, &str)]) -> Ended {
 fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, bool)> {
     let (archive, file) = (archive.display().to_string(), |name: &str| files.join(name).display().to_string());
     let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
+    let (zip, room, person) = (file("room.zip"), file("room.sqlite"), file("person.zip"));
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 25] = [
+    let commands: [(&[&str], &[&str], bool); 29] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -51,6 +52,18 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["room", ROOM, "--format", "markdown", "--state", "--output", &document], database, tells_nothing),
         (&["room", ROOM, "--format", "html", "--state", "--output", &page], database, tells_nothing),
         (&["room", ROOM, "--format", "html", "--split", "month", "--output", &pages], database, tells_nothing),
+        (&["room", ROOM, "--format", "zip", "--verify", "--output", &zip], database, tells_nothing),
+        (
+            &["room", ROOM, "--from", "archive", "--format", "sqlite", "--ignore-erased", "--output", &room],
+            &with_archive,
+            tells_nothing,
+        ),
+        (
+            &["user", "@alice:here.test", "--format", "zip", "--ignore-erased", "--output", &person],
+            &with_archive,
+            tells_nothing,
+        ),
+        (&["user", "@alice:here.test", "--format", "jsonl", "--show-redacted"], &with_archive, shows),
         (&["rooms"], database, shows),
         (&["rooms", "--json", "--sort", "id"], database, shows),
         (&["rooms", "--sort", "events"], database, shows),
