@@ -10,6 +10,7 @@ mod parquet;
 use std::path::{Path, PathBuf};
 
 use crate::archive::{self, Archive, Output};
+use crate::event::hex;
 
 /// How many parts are made before the catalog learns of it.
 const AT_ONCE: usize = 100;
@@ -100,7 +101,7 @@ pub fn add(archive: &mut Archive, mut output: Output) -> Result<(), Error> {
     knows_erased(archive, &output)?;
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| looking_at(&output.parquet)(std::io::Error::other(error)))?;
-    output.id = manifest::hex(&id);
+    output.id = hex::digits(&id);
     manifest::check(&output, false)?;
     Ok(archive.add_output(&output)?)
 }

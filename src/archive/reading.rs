@@ -31,6 +31,9 @@ use numbers::Numbers;
 /// How much is remembered of a kind before it is looked up again.
 pub(crate) const REMEMBERED: usize = 5_000;
 
+/// Reads a line of a file, by where it begins and its length in bytes.
+type ReadLine<'r, T> = &'r dyn Fn(&Lines, &str, u64, u64) -> Result<T, Error>;
+
 /// A read-only view of an archive.
 pub(crate) struct Reader<'c> {
     connection: &'c Connection,
@@ -96,7 +99,7 @@ impl<'c> Reader<'c> {
         event_id: &str,
         (room_id, day): (&str, &str),
         (start, length): (i64, i64),
-        read: &dyn Fn(&Lines, &str, u64, u64) -> Result<T, Error>,
+        read: ReadLine<'_, T>,
     ) -> Result<Option<T>, Error> {
         let Some(lines) = self.lines else { return Ok(None) };
         let path = self.numbers.path(self.connection, room_id, day)?;

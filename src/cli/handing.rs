@@ -264,10 +264,8 @@ pub(super) fn from_archive(
     counter.end();
     let number = signal.borrow().filter(|_| handed.is_err());
     if let Some(number) = number {
-        match args.names_a_file() {
-            true => info!("stopped: nothing was written"),
-            false => info!("stopped: what was written is cut off"),
-        }
+        let what = if args.names_a_file() { "nothing was written" } else { "what was written is cut off" };
+        info!("stopped: {what}");
         return Ok(Outcome::Signalled(number));
     }
     let handed = handed?;
@@ -297,26 +295,11 @@ pub(super) fn tell(args: &FormArgs, format: Format, of: &str, from: &str, handed
         Format::Jsonl => counted(days, "day"),
         _ => format!("{} on {}", counted(messages, "message"), counted(days, "day")),
     };
-    let of_whom = if of.starts_with('@') { "user_id" } else { "room_id" };
-    match of_whom {
-        "user_id" => info!(
-            user_id = of,
-            events,
-            messages,
-            days,
-            "{} of {} from {from}: {told}",
-            counted(events, "event"),
-            shown(of)
-        ),
-        _ => info!(
-            room_id = of,
-            events,
-            messages,
-            days,
-            "{} of {} from {from}: {told}",
-            counted(events, "event"),
-            shown(of)
-        ),
+    let told = format!("{} of {} from {from}: {told}", counted(events, "event"), shown(of));
+    if of.starts_with('@') {
+        info!(user_id = of, events, messages, days, "{told}");
+    } else {
+        info!(room_id = of, events, messages, days, "{told}");
     }
     if events == 0 && args.period().is_some() {
         info!("{EMPTY_PERIOD}");

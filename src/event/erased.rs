@@ -130,7 +130,7 @@ impl Event {
             return self.clone();
         }
         let read = Event::from_line(line, &self.day.to_string());
-        read.map_or_else(|_| Event { line: line.to_owned(), said: None, has: None, ..self.clone() }, |event| event)
+        read.unwrap_or_else(|_| Event { line: line.to_owned(), said: None, has: None, ..self.clone() })
     }
 
     /// The line without what it repeats of others, with `key` to say so; none: it repeats nothing.
@@ -171,7 +171,7 @@ fn mark(line: &str, key: &str, how: Erased, edits: &mut Vec<Edit>) -> Option<()>
         edits.push((place(before.get(), line), name));
     } else {
         let end = place(ours, line).end - 1;
-        edits.push((end..end, format!(r#",{}:{name}"#, quote(key))));
+        edits.push((end..end, format!(",{}:{name}", quote(key))));
     }
     Some(())
 }

@@ -75,12 +75,10 @@ pub(super) fn cover(
     out: &mut dyn Write,
 ) -> Result<Handed, Error> {
     let made = (given.made, &given.made_of);
-    let told = match given.room() {
-        Some(room_id) => views::document_cover(given.catalog, &given.asked(room_id), form, tally, made, out)?,
-        None => {
-            let asked = given.asked("");
-            views::person_cover(given.catalog, &given.rooms, &asked, form, tally, made, parts, out)?
-        }
+    let told = if let Some(room_id) = given.room() {
+        views::document_cover(given.catalog, &given.asked(room_id), form, tally, made, out)?
+    } else {
+        views::person_cover(given.catalog, &given.rooms, &given.asked(""), (form, parts), tally, made, out)?
     };
     Ok(Handed { events: told.events, messages: told.messages, days: told.days, unread: 0 })
 }

@@ -14,6 +14,7 @@ use super::document::{cover, days};
 use super::{Given, Handed, lines, writing};
 use crate::archive::Error;
 use crate::document::page::Tally;
+use crate::event::hex::digits;
 use crate::views::{self, Files, Form, Split, Writes};
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
@@ -130,7 +131,7 @@ pub(super) fn about(given: &Given<'_>, handed: &Handed) -> Map<String, Value> {
 
 /// A zip in the making.
 struct Zip<'f> {
-    zip: ZipWriter<BufWriter<&'f File>>,
+    to: ZipWriter<BufWriter<&'f File>>,
     options: SimpleFileOptions,
     /// The directory in it that files are added to, with its slash.
     below: String,
@@ -146,16 +147,16 @@ impl Zip<'_> {
             .large_file(true)
             .unix_permissions(0o600)
             .last_modified_time(dos_time(given.made).unwrap_or_default());
-        Zip { zip: ZipWriter::new(BufWriter::new(file)), options, below: String::new(), files: Vec::new() }
+        Zip { to: ZipWriter::new(BufWriter::new(file)), options, below: String::new(), files: Vec::new() }
     }
 
     /// Adds what names all the others, and ends it.
     fn manifest(mut self, mut about: Map<String, Value>) -> Result<(), Error> {
         about.insert("files".to_owned(), Value::Array(std::mem::take(&mut self.files)));
         let text = serde_json::to_vec_pretty(&about).map_err(writing)?;
-        self.zip.start_file("manifest.json", self.options).map_err(writing)?;
-        self.zip.write_all(&text).and_then(|()| self.zip.write_all(b"\n")).map_err(Error::Transcript)?;
-        let mut file = self.zip.finish().map_err(writing)?;
+        self.to.start_file("manifest.json", self.options).map_err(writing)?;
+        self.to.write_all(&text).and_then(|()| self.to.write_all(b"\n")).map_err(Error::Transcript)?;
+        let mut file = self.to.finish().map_err(writing)?;
         file.flush().map_err(Error::Transcript)
     }
 }
@@ -163,13 +164,12 @@ impl Zip<'_> {
 impl Files for Zip<'_> {
     fn add(&mut self, name: &str, write: Writes<'_>) -> Result<(), Error> {
         let path = format!("{}{name}", self.below);
-        self.zip.start_file(&*path, self.options).map_err(writing)?;
+        self.to.start_file(&*path, self.options).map_err(writing)?;
         // many small pieces are put together before they are packed
-        let mut out = BufWriter::with_capacity(64 * 1024, Hashed { to: &mut self.zip, hash: Sha256::new(), bytes: 0 });
+        let mut out = BufWriter::with_capacity(64 * 1024, Hashed { to: &mut self.to, hash: Sha256::new(), bytes: 0 });
         write(&mut out)?;
         let Hashed { hash, bytes, .. } = out.into_inner().map_err(|error| Error::Transcript(error.into_error()))?;
-        let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        self.files.push(json!({ "path": path, "bytes": bytes, "sha256": sha256 }));
+        self.files.push(json!({ "path": path, "bytes": bytes, "sha256": digits(&hash.finalize()) }));
         Ok(())
     }
 }

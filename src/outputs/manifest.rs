@@ -1,6 +1,5 @@
 //! `manifest.json` of an output: whose its directory is, and which files it has, by which a reader notices one that is of another state.
 
-use std::fmt::Write as _;
 use std::io;
 
 use serde::Deserialize;
@@ -74,12 +73,4 @@ pub(super) fn write(archive: &Archive, output: &Output, begun: bool) -> Result<(
     let file = std::fs::File::open(directory.join(NAME)).and_then(|file| file.sync_all());
     file.map_err(looking_at(&directory.join(NAME)))?;
     Ok(durable::sync(directory)?)
-}
-
-/// Bytes in hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }

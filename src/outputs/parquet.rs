@@ -15,7 +15,6 @@ use parquet::file::writer::SerializedFileWriter;
 use rustix::fs::AtFlags;
 use sha2::{Digest as _, Sha256};
 
-use super::manifest::hex;
 use super::{Error, looking_at};
 use crate::archive::outputs::{MEMBERS, ROOMS};
 use crate::archive::reading::Reader;
@@ -23,6 +22,7 @@ use crate::archive::reading::outward::{self, Outward, With};
 use crate::archive::replace::replace;
 use crate::archive::{self, Archive, Catalog, Interrupt, Output, OutputFile, Readers, durable, inside};
 use crate::event::Day;
+use crate::event::hex::digits as hex;
 use crate::views::facts::facts;
 pub(super) use table::SCHEMA;
 use table::{Rows, Table, Value, time};

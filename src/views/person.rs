@@ -44,10 +44,9 @@ pub fn person_cover(
     catalog: &Catalog,
     rooms: &[String],
     asked: &Asked<'_>,
-    form: Form,
+    (form, parts): (Form, &[(String, String)]),
     (tally, days): (Tally, u64),
     (made, made_of): (i64, &MadeOf),
-    parts: &[(String, String)],
     out: &mut dyn Write,
 ) -> Result<Told, Error> {
     let reader = catalog.reader();

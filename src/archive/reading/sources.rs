@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use super::super::lines::Whole;
@@ -12,6 +12,7 @@ use super::{Reader, rooms};
 use crate::document::page::MadeOf;
 use crate::document::time;
 use crate::event::Verdict;
+use crate::event::hex::digits;
 
 /// The days of a room that have something of a period, and of a sender where there is one, in order.
 pub(crate) fn days(
@@ -107,16 +108,13 @@ impl Sources {
     /// All of it; of an archive that is kept also how far it was.
     pub(crate) fn end(self, reader: &Reader<'_>, is_archive: bool) -> Result<MadeOf, Error> {
         let Sources { mut of, hash, verdicts, judges } = self;
-        of.sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        of.sha256 = digits(&hash.finalize());
         if judges {
             let numbers = Verdict::ALL.iter().zip(verdicts).filter(|(_, number)| *number > 0);
             of.verdicts = Some(numbers.map(|(verdict, number)| (verdict.name(), number)).collect());
         }
         let connection = reader.connection;
-        of.server = {
-            use rusqlite::OptionalExtension as _;
-            connection.query_row("select name from server", [], |row| row.get(0)).optional()?
-        };
+        of.server = connection.query_row("select name from server", [], |row| row.get(0)).optional()?;
         if is_archive {
             let sql = "select max(started) from run where outcome in ('done', 'damaged')";
             let until: Option<String> = connection.query_row(sql, [], |row| row.get(0))?;

@@ -145,13 +145,11 @@ fn state_line(event: &Event, redaction: Option<&Event>, show_redacted: bool, for
         Object::of(&line).get("content").map_or_else(String::new, |content| content.get().to_owned())
     });
     let content = pruned.as_deref().unwrap_or(stored);
-    match format {
-        Format::Html => html::state_line(kind, key, content, redaction.is_some()),
-        _ => {
-            let mark = if redaction.is_some() { " *redacted*" } else { "" };
-            format!("| {} | {} | {}{mark} |\n", code_cell(kind), code_cell(key), code_cell(content))
-        }
+    if format == Format::Html {
+        return html::state_line(kind, key, content, redaction.is_some());
     }
+    let mark = if redaction.is_some() { " *redacted*" } else { "" };
+    format!("| {} | {} | {}{mark} |\n", code_cell(kind), code_cell(key), code_cell(content))
 }
 
 /// What the user hears of the export.
