@@ -44,6 +44,7 @@ mod rebuild;
 mod redacting;
 pub(crate) mod replace;
 mod rewrite;
+mod run;
 mod schema;
 mod search;
 mod second_lines;
@@ -67,7 +68,7 @@ use std::sync::Arc;
 pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
-pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub use catalog::{Catalog, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
 pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
@@ -84,6 +85,7 @@ pub(crate) use outputs::OutputFile;
 pub use outputs::{Output, OutputStanding};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
+pub use run::{LastRun, RunOutcome};
 pub use second_lines::SecondLines;
 pub use stale_views::Transcripts;
 pub(crate) use stale_views::{HtmlPages, StaleDay};
@@ -389,7 +391,7 @@ impl Archive {
     }
 
     /// Ends a run that wrote to so many files. `error` must not quote any content.
-    pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+    pub fn end_run(&mut self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
         writing.count_waiting(run)?;

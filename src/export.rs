@@ -24,7 +24,7 @@ use std::marker::PhantomData;
 
 use tokio::sync::watch;
 
-use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
+use crate::archive::{self, Archive, Batch, Catalog, Counts, RunOutcome, Selection};
 use crate::event::Damage;
 use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
@@ -100,13 +100,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// How the run ended, as the catalog has it: `stopped`, `damaged` or `done`.
+    /// How the run ended: stopped, damaged or done.
     #[must_use]
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> RunOutcome {
         match self {
-            Summary { stopped: true, .. } => "stopped",
-            _ if self.is_off() => "damaged",
-            Summary { .. } => "done",
+            Summary { stopped: true, .. } => RunOutcome::Stopped,
+            _ if self.is_off() => RunOutcome::Damaged,
+            Summary { .. } => RunOutcome::Done,
         }
     }
 
@@ -201,7 +201,7 @@ pub async fn export(
         Err(error) => (0, result.and(Err(error))),
     };
     let summary = Summary { run, counts, files, waiting, stopped };
-    let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
+    let outcome = if result.is_ok() { summary.outcome() } else { RunOutcome::Failed };
     let mut archive = export.writer.end();
     if result.is_err() {
         // so that nobody reads a half line; should it fail too, the next run does it

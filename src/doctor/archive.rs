@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, What, foreign_owner, look};
+use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, RunOutcome, What, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
@@ -367,17 +367,17 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         Some(began) => format!("; the last one that came to its end began {}", day(began)),
         None => "; none has come to its end yet".to_owned(),
     };
-    match &*run.outcome {
-        "done" | "damaged" => Finding::fine(check, what),
-        "running" if held.is_some() => Finding::fine(check, what),
-        "rebuilt" => Finding::warning(check, format!("{what} from the files"))
+    match run.outcome {
+        RunOutcome::Done | RunOutcome::Damaged => Finding::fine(check, what),
+        RunOutcome::Running if held.is_some() => Finding::fine(check, what),
+        RunOutcome::Rebuilt => Finding::warning(check, format!("{what} from the files"))
             .remedy("run synapse-export export: it goes on, and reads again what the files lacked"),
-        "stopped" => {
+        RunOutcome::Stopped => {
             Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there")
         }
-        "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
+        RunOutcome::Running => Finding::warning(check, format!("{what}, until it was killed{complete}"))
             .remedy("run synapse-export export: it goes on from there"),
-        _ => {
+        RunOutcome::Failed => {
             let why = run.error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
             Finding::warning(check, format!("{what}{why}{complete}")).remedy("run synapse-export export")
         }
@@ -410,7 +410,7 @@ mod tests {
             run: 7,
             started: "2026-11-20T09:14:00Z".to_owned(),
             finished: None,
-            outcome: "failed".to_owned(),
+            outcome: RunOutcome::Failed,
             error: error.map(str::to_owned),
         };
         let finding = last_run(Some(&failed(Some("no space left"))), None, None);
