@@ -13,6 +13,7 @@ mod lag;
 mod leftovers;
 mod log;
 mod meant;
+mod media;
 mod output;
 mod outputs;
 mod rebuild;
@@ -67,6 +68,7 @@ enum Command {
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -204,6 +206,7 @@ pub fn run() -> ExitCode {
         Command::Output(command) => outputs::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {
