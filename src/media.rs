@@ -14,9 +14,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::archive::media::{MediaFile, SealedName};
+use crate::archive::media::{MediaFile, Plain, SealedName};
 use crate::archive::{self, Interrupt, Lacks, Readers, durable, inside};
-use crate::document::media::FileType;
 use crate::source::StoredMedia;
 use copy::Into;
 pub(crate) use copy::sweep;
@@ -55,18 +54,15 @@ impl Archive<'_> {
         })
     }
 
-    /// Decrypts files that are in the archive, by every way that is given for each: the id, type and length of what came of it.
-    pub(crate) fn decrypt(
-        &self,
-        sealed: &[SealedName],
-    ) -> Result<Vec<Option<Vec<(String, FileType, u64)>>>, archive::Error> {
+    /// Decrypts files that are in the archive, by every way that is given for each: what came of it.
+    pub(crate) fn decrypt(&self, sealed: &[SealedName]) -> Result<Vec<Option<Vec<Plain>>>, archive::Error> {
         self.each(sealed, &|into, sealed| decrypt::decrypt(into, sealed))
     }
 
     fn each<T: Sync, M: Made + Send>(
         &self,
         all: &[T],
-        make: &(dyn Fn(&mut Into<'_>, &T) -> Result<M, archive::Error> + Sync),
+        one_by_one: &(dyn Fn(&mut Into<'_>, &T) -> Result<M, archive::Error> + Sync),
     ) -> Result<Vec<Option<M>>, archive::Error> {
         let Archive { directory, readers, .. } = *self;
         // opened before anything is written, so that it learns of every failure since
@@ -77,12 +73,12 @@ impl Archive<'_> {
         let next = AtomicUsize::new(0);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS).min(all.len().max(1));
         let work = |number: usize| -> Result<Vec<(usize, M)>, archive::Error> {
-            let mut made = Vec::new();
+            let mut done = Vec::new();
             let mut into = Into::new(directory, readers, number);
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(one) = all.get(at).filter(|_| !self.interrupt.is_told()) else { return Ok(made) };
-                made.push((at, make(&mut into, one)?));
+                let Some(one) = all.get(at).filter(|_| !self.interrupt.is_told()) else { return Ok(done) };
+                done.push((at, one_by_one(&mut into, one)?));
             }
         };
         let made: Vec<_> = std::thread::scope(|scope| {
@@ -126,8 +122,8 @@ impl Made for Result<MediaFile, Lacks> {
     }
 }
 
-impl Made for Vec<(String, FileType, u64)> {
+impl Made for Vec<Plain> {
     fn paths(&self, take: &mut dyn FnMut(String)) {
-        self.iter().for_each(|(id, kind, _)| take(archive::media::path(archive::media::DECRYPTED, id, *kind)));
+        self.iter().map(Plain::path).for_each(take);
     }
 }

@@ -129,6 +129,7 @@ pub(super) async fn run_in(database: &Database, archive: &mut Archive, stop: &St
 /// Copy the files that archived events name, pictures and all else, or list those that are lacking
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,

@@ -22,6 +22,9 @@ use extensible::{Blocks, File};
 pub use file::{FileInfo, FileKind, Here};
 pub(crate) use profile::said_as;
 
+/// Finds a file by its address, and how it is encrypted.
+pub type Find<'f, E> = dyn FnMut(&str, Option<&Sealed>) -> Result<Option<Here>, E> + 'f;
+
 /// How something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -190,10 +193,7 @@ impl<'a> Message<'a> {
     }
 
     /// Has its files found, by their addresses, and how they are encrypted.
-    pub fn find_files<E>(
-        &mut self,
-        find: &mut dyn FnMut(&str, Option<&Sealed>) -> Result<Option<Here>, E>,
-    ) -> Result<(), E> {
+    pub fn find_files<E>(&mut self, find: &mut Find<'_, E>) -> Result<(), E> {
         if let Some(url) = self.url.as_deref().filter(|url| is_mxc(url)) {
             let sealed = self.sealed.map(|file| Sealed::of(&Object::of(file.get())));
             self.here = match sealed {

@@ -165,7 +165,9 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
             "m.new_content" if part == Part::Content => said(value.get(), Part::NewContent, found),
             "itemtypes" if part != Part::Item => {
                 let items: Vec<&'a RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
-                items.into_iter().for_each(|item| said(item.get(), Part::Item, found));
+                for item in items {
+                    said(item.get(), Part::Item, found);
+                }
             }
             _ => {}
         }
@@ -176,7 +178,9 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
     if let Some(file) = file {
         encrypted(file, info, found);
     }
-    html.iter().for_each(|html| pictures(html, found));
+    if let Some(html) = html {
+        pictures(&html, found);
+    }
 }
 
 /// A file with an address of its own and, perhaps, its key.

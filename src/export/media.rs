@@ -95,7 +95,7 @@ async fn known(database: &Database, page: &[Media]) -> Result<HashMap<String, St
 fn settle(
     archive: &mut Archive,
     asked: &MediaAsked,
-    stores: &Stores,
+    from: &Stores,
     page: Vec<Media>,
     mut known: HashMap<String, StoredMedia>,
     done: &mut CopiedMedia,
@@ -131,7 +131,7 @@ fn settle(
     }
     let into =
         media::Archive { directory: archive.directory(), readers: archive.readers(), interrupt: archive.interrupt() };
-    let made = if wanted.is_empty() { Vec::new() } else { into.copy(stores, &wanted, asked.max_size)? };
+    let made = if wanted.is_empty() { Vec::new() } else { into.copy(from, &wanted, asked.max_size)? };
     for (Wanted { mxc, .. }, made) in wanted.into_iter().zip(made) {
         match made {
             Some(Ok(file)) => {

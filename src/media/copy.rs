@@ -7,7 +7,7 @@ use std::path::Path;
 use openssl::sha::Sha256;
 use rustix::fs::OFlags;
 
-use crate::archive::media::{MediaFile, NAME, hex, path};
+use crate::archive::media::{MediaFile, NAME, hex};
 use crate::archive::{Error, Lacks, Readers, durable, inside};
 use crate::document::media::{BEGINNING, FileType};
 use crate::source::StoredMedia;
@@ -51,14 +51,13 @@ impl<'a> Into<'a> {
         begin().map_err(self.failed())
     }
 
-    /// Gives the file that was made its place in a directory.
-    pub(super) fn place(&self, directory: &str, digest: &str, kind: FileType) -> Result<(), Error> {
-        let path = path(directory, digest, kind);
+    /// Gives the file that was made its place, by its path below the archive.
+    pub(super) fn place(&self, path: &str) -> Result<(), Error> {
         let place = || {
-            inside::make_directory(self.archive, inside::split(&path).0, self.readers)?;
-            inside::move_to(self.archive, &self.name, &path)
+            inside::make_directory(self.archive, inside::split(path).0, self.readers)?;
+            inside::move_to(self.archive, &self.name, path)
         };
-        place().map_err(Error::io("write", &self.archive.join(&path)))
+        place().map_err(Error::io("write", &self.archive.join(path)))
     }
 
     /// Takes away what was made.
@@ -140,8 +139,9 @@ pub(super) fn copy(
         None => into.drop_it().map(|()| Err(Lacks::Missing)),
         Some(copied) if !is_it(&copied) => into.drop_it().map(|()| Err(Lacks::Damaged)),
         Some(Copied { sha256, kind, bytes }) => {
-            into.place(NAME, &sha256, kind)?;
-            Ok(Ok(MediaFile { sha256, kind, bytes }))
+            let file = MediaFile { sha256, kind, bytes };
+            into.place(&file.path())?;
+            Ok(Ok(file))
         }
     }
 }

@@ -20,6 +20,22 @@ pub(crate) struct SealedName {
     pub(crate) ways: Vec<Sealed>,
 }
 
+/// A file that was decrypted.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    /// See [`plain_id`].
+    pub(crate) id: String,
+    pub(crate) kind: FileType,
+    pub(crate) bytes: u64,
+}
+
+impl Plain {
+    /// Its path below the archive.
+    pub(crate) fn path(&self) -> String {
+        path(DECRYPTED, &self.id, self.kind)
+    }
+}
+
 /// What a file is called that was decrypted: another one for each way to decrypt it, so that whoever gives a wrong key makes a file of
 /// his own.
 pub(crate) fn plain_id(sha256: &str, sealed: &Sealed) -> String {
@@ -69,14 +85,11 @@ impl Archive {
 
     /// Takes in which files were decrypted, which are on the disk by now, and marks what shows them. Of one none of whose ways was right
     /// there is none.
-    pub(crate) fn settle_sealed(
-        &mut self,
-        settled: &[(SealedName, Vec<(String, FileType, u64)>)],
-    ) -> Result<(), Error> {
+    pub(crate) fn settle_sealed(&mut self, settled: &[(SealedName, Vec<Plain>)]) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         let mut changed = Vec::new();
         for (SealedName { mxc, line, ways, .. }, made) in settled {
-            for (id, kind, bytes) in made {
+            for Plain { id, kind, bytes } in made {
                 let sql = "insert or replace into media_decrypted (id, mxc, extension, bytes) values (?1, ?2, ?3, ?4)";
                 writing.0.prepare_cached(sql)?.execute(params![id, mxc, kind.extension(), signed(*bytes)])?;
                 changed.push(&**mxc);

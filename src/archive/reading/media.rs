@@ -22,9 +22,9 @@ impl Reader<'_> {
         }
         let sql = "select sha256, extension, bytes from media where mxc = ?1 and sha256 is not null and lacks is null";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let mut read =
+        let read =
             |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?));
-        let Some((sha256, extension, bytes)) = statement.query_row([mxc], &mut read).optional()? else {
+        let Some((sha256, extension, bytes)) = statement.query_row([mxc], read).optional()? else {
             return Ok(None);
         };
         let file = MediaFile::read(sha256, &extension, bytes)?;
@@ -33,7 +33,7 @@ impl Reader<'_> {
         };
         let sql = "select id, extension, bytes from media_decrypted where id = ?1 and mxc = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row(params![plain_id(&file.sha256, sealed), mxc], &mut read).optional()?;
+        let found = statement.query_row(params![plain_id(&file.sha256, sealed), mxc], read).optional()?;
         let Some((id, extension, bytes)) = found else { return Ok(None) };
         let plain = MediaFile::read(id, &extension, bytes)?;
         Ok(Some(Here {
