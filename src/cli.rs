@@ -14,6 +14,7 @@ mod lag;
 mod leftovers;
 mod log;
 mod meant;
+mod media;
 mod output;
 mod outputs;
 mod rebuild;
@@ -70,6 +71,7 @@ enum Command {
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -208,6 +210,7 @@ pub fn run() -> ExitCode {
         Command::Output(command) => outputs::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {

@@ -16,6 +16,8 @@ mod interrupted;
 mod lies;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/media.rs"]
+mod media;
 #[path = "cli/others.rs"]
 mod others;
 #[path = "cli/outputs.rs"]
