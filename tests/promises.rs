@@ -40,7 +40,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 25] = [
+    let commands: [(&[&str], &[&str], bool); 29] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -59,6 +59,10 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
+        (&["status"], &with_archive, shows),
+        (&["status", "--json"], &with_archive, shows),
+        (&["stats", "--by", "sender"], &with_archive, tells_nothing),
+        (&["stats", "--by", "room", "--json"], &with_archive, shows),
         (&["watermark", "show"], &with_archive, tells_nothing),
         (&["watermark", "show", "--json"], &with_archive, tells_nothing),
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
