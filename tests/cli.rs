@@ -38,6 +38,8 @@ mod search;
 mod searched_with_sql;
 #[path = "cli/show.rs"]
 mod show;
+#[path = "cli/status.rs"]
+mod status;
 #[path = "cli/transcripts.rs"]
 mod transcripts;
 #[path = "cli/upgrade.rs"]
