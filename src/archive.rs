@@ -81,7 +81,7 @@ pub use interrupt::Interrupt;
 pub use look::{Look, look};
 pub use ours::foreign_owner;
 pub(crate) use outputs::OutputFile;
-pub use outputs::{Output, OutputStanding};
+pub use outputs::{Output, OutputStanding, To};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use second_lines::SecondLines;

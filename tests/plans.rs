@@ -147,6 +147,7 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
         if name == "stored"
             || name == "keys"
             || name.starts_with("reader_role")
+            || name == "output_role"
             || name == "collation_now"
             || is_missing
         {

@@ -87,6 +87,13 @@ impl Lines {
         content
     }
 
+    /// A line: `length` bytes of a file below the archive from `start` on.
+    pub(in crate::archive) fn read(&self, path: &str, start: u64, length: u64) -> Result<String, Error> {
+        let mut held = self.0.borrow_mut();
+        let line = held.line(path, start, length)?;
+        line.map(Cow::into_owned).ok_or_else(|| Error::altered("the place of a line", path))
+    }
+
     /// Logs that a line cannot be read.
     pub(in crate::archive) fn warn(&self, path: &str, start: u64, error: &Error) {
         let archive = &self.0.borrow().archive;
@@ -109,7 +116,17 @@ enum Held {
 impl HeldFiles {
     /// The content of a line's PDU, if it has one.
     fn content(&mut self, event_id: &str, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
-        let line = match self.hold(path)? {
+        let line = self.line(path, start, length)?.filter(|line| line.starts_with('{') && line.ends_with('}'));
+        let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
+        match event::id_and_content(&line) {
+            Some((own, content)) if own == event_id => Ok(content.map(str::to_owned)),
+            _ => Err(Error::altered("the place of a line", path)),
+        }
+    }
+
+    /// A line; none: there is none at that place.
+    fn line(&mut self, path: &str, start: u64, length: u64) -> Result<Option<Cow<'_, str>>, Error> {
+        Ok(match self.hold(path)? {
             Held::Whole(whole) => {
                 let [start, end] =
                     [start, start.saturating_add(length)].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
@@ -117,13 +134,7 @@ impl HeldFiles {
                 line.map(Cow::Borrowed)
             }
             Held::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
-        };
-        let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
-        let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
-        match event::id_and_content(&line) {
-            Some((own, content)) if own == event_id => Ok(content.map(str::to_owned)),
-            _ => Err(Error::altered("the place of a line", path)),
-        }
+        })
     }
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.
