@@ -85,7 +85,7 @@ pub use look::{Look, look};
 pub use media::{LackingMedia, Lacks, MediaAsked, MediaNumbers};
 pub use ours::foreign_owner;
 pub(crate) use outputs::OutputFile;
-pub use outputs::{Output, OutputStanding};
+pub use outputs::{Output, OutputStanding, To};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use run::{LastRun, RunOutcome};

@@ -180,6 +180,7 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
             || name == "keys"
             || name == "media"
             || name.starts_with("reader_role")
+            || name == "output_role"
             || name == "collation_now"
             || is_missing
         {

@@ -294,6 +294,11 @@ fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error>
                 .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),
         );
     }
+    for output in catalog.pending_outputs()? {
+        let what = format!("pending: {} may still have what is erased", output.name.escape_debug());
+        let remedy = format!("run synapse-export output run {}", quoted(Path::new(&output.name)));
+        findings.push(Finding::warning(check, what).remedy(remedy));
+    }
     let mut lasting = Vec::new();
     for erasure in catalog.lasting_erasures()? {
         let what = &erasure.request.what;
