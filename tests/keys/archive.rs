@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::room::reason;
-use super::{ALICE, BOB, Ended, Lab, ROOMS, options, truth};
+use super::{ALICE, BOB, Ended, Lab, ROOMS, options, sample, truth};
 
 /// Why an event cannot be read, and its type and content, if it was decrypted.
 type Kept = (Option<String>, Option<(String, Value)>);
@@ -155,6 +155,11 @@ fn an_archive_keeps_what_encrypted_events_say_and_tells_it() {
         (&json["line"]["type"], &json["encrypted"]["authenticated"]),
         (&"m.room.encrypted".into(), &true.into())
     );
+    assert_eq!(
+        (&json["encrypted"]["type"], json["encrypted"].get("owner")),
+        (&"m.room.message".into(), None),
+        "{json}"
+    );
     // nothing more to do: nothing is decrypted again, and nothing rendered
     let again = archive.export(&[]);
     assert!(again.stderr.contains("83 readable") && !again.stderr.contains("rendered"), "{}", again.stderr);
@@ -294,10 +299,17 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let mut sources = lab.key_file("alice");
     std::fs::copy(&sources[1], &file).unwrap();
     sources[1].clone_from(&file);
-    std::fs::remove_file(&file).unwrap();
     let directory = archive.directory.display().to_string();
-    let ended =
-        lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&[sources, lab.bridge()])].concat());
+    let named = [sources, lab.bridge()];
+    let named = [&["export", "--archive", &directory, "--decrypt"], &*options(&named)].concat();
+    // it is there when it is named; what it opens is to be decrypted anew
+    assert_eq!(lab.run(&named).code, Some(0));
+    for name in ["decrypted.sqlite", "decrypted.sqlite-journal"] {
+        let _ = std::fs::remove_file(archive.directory.join(name));
+    }
+    std::fs::remove_file(&file).unwrap();
+    // also where it is named again as it is remembered
+    let ended = lab.run(&named);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert!(ended.stderr.contains("keys.txt"), "{}", ended.stderr);
     let some = archive.kept().values().filter(|(reason, _)| reason.is_none()).count();
@@ -310,6 +322,64 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let ended = lab.run(&["export", "--archive", &directory]);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert_eq!(archive.kept().values().filter(|(reason, _)| reason.is_none()).count(), more);
+}
+
+#[test]
+fn what_cannot_be_used_is_not_remembered_and_makes_no_archive() {
+    let lab = Lab::new("archive_unusable");
+    let archive = Archive::new(&lab, "archive");
+    let (directory, good) = (archive.directory.display().to_string(), [lab.bridge()]);
+    let export = |more: &[&str]| lab.run(&[&["export", "--archive", &directory, "--decrypt"], more].concat());
+    let garbage = lab.file("garbage", "sesame");
+    let wrong = lab.file("wrong", &lab.person("bob", "recovery_key"));
+    let (passphrase, missing) = (lab.key_file("alice"), lab.path("missing"));
+    let keys = sample("alice.keys.txt").display().to_string();
+    let unusable: [(&[&str], &str); 9] = [
+        (&[], "no source of keys is named"),
+        (&["--backup-user", "alice", "--recovery-key-file", &wrong], "alice is no user's id"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &wrong], "nothing that was given opens"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &garbage], "no recovery key"),
+        (&["--backup-user", "@nobody:lab.test", "--recovery-key-file", &wrong], "has no key backup"),
+        (&["--key-file", &missing, "--key-file-passphrase-file", &passphrase[3]], "missing"),
+        (&["--key-file", &keys, "--key-file-passphrase-file", &garbage], "no passphrase that was given opens it"),
+        (&["--bridge-config", &garbage], "it is no YAML of a bridge's"),
+        (&["--bridge-store", &garbage], "cannot use"),
+    ];
+    for (sources, said) in &unusable {
+        let ended = export(sources);
+        assert_eq!((ended.code, archive.directory.exists()), (Some(2), false), "{said}: {ended:#?}");
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("sesame"), "{said}: {ended:#?}");
+    }
+    assert_eq!(export(&options(&good)).code, Some(0));
+    let remembered = archive.run_of("keys", &["list", "--json"]).stdout;
+    assert!(remembered.contains("bridge_database") && remembered.contains("pickle"), "{remembered}");
+    for (sources, said) in &unusable[1..] {
+        let ended = export(sources);
+        assert_eq!(ended.code, Some(2), "{said}: {ended:#?}");
+    }
+    // and a database that is no bridge's
+    let ended = export(&["--bridge-database", &lab.synapse.dsn()]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert_eq!(archive.run_of("keys", &["list", "--json"]).stdout, remembered);
+    // of those that are remembered already nothing has to be named
+    assert_eq!(export(&[]).code, Some(0));
+}
+
+#[test]
+fn who_reads_what_was_decrypted_for_too_long_is_told_of_by_that_file() {
+    let lab = Lab::new("archive_locked");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&[lab.bridge()]);
+    let reader = archive.decrypted();
+    reader.execute_batch("begin; select count(*) from event").unwrap();
+    let directory = archive.directory.display().to_string();
+    let ended = lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&all(&lab))].concat());
+    assert_eq!(ended.code, Some(75), "{ended:#?}");
+    assert!(ended.stderr.contains("keeps the archive's decrypted.sqlite locked"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("catalog.sqlite"), "{}", ended.stderr);
+    drop(reader);
+    archive.export_with(&all(&lab));
+    assert_eq!(archive.check(), 83);
 }
 
 #[test]

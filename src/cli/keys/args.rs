@@ -10,6 +10,7 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::super::WrongUsage;
+use super::super::report::shown;
 use crate::config::Config;
 use crate::keys::{BridgeConfig, Given, Sources, read_passphrase, read_recovery_key, read_secret_storage};
 use crate::source::Database;
@@ -80,6 +81,9 @@ impl KeyArgs {
             return refused(
                 "no source of keys is named: --backup-user, --key-file, --bridge-database, --bridge-config or --bridge-store",
             );
+        }
+        if let Some(user) = self.backup_user.iter().find(|user| !is_user_id(user)) {
+            return refused(&format!("--backup-user: {} is no user's id (@name:server)", shown(user)));
         }
         if !self.backup_user.is_empty() && self.recovery_key_file.is_empty() && self.passphrase_file.is_empty() {
             return refused("--backup-user needs --recovery-key-file or --passphrase-file");
@@ -223,6 +227,10 @@ impl KeyArgs {
         given.secret_storage = self.secret_storage_file.as_deref().map(read_secret_storage).transpose()?;
         Ok(given)
     }
+}
+
+fn is_user_id(text: &str) -> bool {
+    text.strip_prefix('@').and_then(|rest| rest.split_once(':')).is_some_and(|(_, server)| !server.is_empty())
 }
 
 /// The passphrase that a file holds, or that the user types.
