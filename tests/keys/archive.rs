@@ -11,20 +11,20 @@ use super::room::reason;
 use super::{ALICE, BOB, Ended, Lab, ROOMS, options, sample, truth};
 
 /// Why an event cannot be read, and its type and content, if it was decrypted.
-type Kept = (Option<String>, Option<(String, Value)>);
+pub(super) type Kept = (Option<String>, Option<(String, Value)>);
 
 /// An archive of the lab.
-struct Archive<'l> {
+pub(super) struct Archive<'l> {
     lab: &'l Lab,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl<'l> Archive<'l> {
-    fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
+    pub(super) fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
         Archive { lab, directory: lab.files.path().join(name) }
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+    pub(super) fn run(&self, verb: &str, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         Lab::run_alone(&[&[verb, "--archive", &directory], more].concat())
     }
@@ -35,7 +35,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export(&self, more: &[&str]) -> Ended {
+    pub(super) fn export(&self, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         let ended = self.lab.run(&[&["export", "--archive", &directory], more].concat());
         assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -43,7 +43,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export_with(&self, sources: &[Vec<String>]) -> Ended {
+    pub(super) fn export_with(&self, sources: &[Vec<String>]) -> Ended {
         self.export(&[&["--decrypt"], &*options(sources)].concat())
     }
 
@@ -52,7 +52,7 @@ impl<'l> Archive<'l> {
     }
 
     /// What is kept of each event: what it says, or why it cannot be read.
-    fn kept(&self) -> BTreeMap<String, Kept> {
+    pub(super) fn kept(&self) -> BTreeMap<String, Kept> {
         let connection = self.decrypted();
         let sql = "select event_id, reason, plaintext.type, content from event left join plaintext using (event)";
         let mut statement = connection.prepare(sql).unwrap();
@@ -65,7 +65,7 @@ impl<'l> Archive<'l> {
     }
 
     /// Every file that people read, by its path.
-    fn transcripts(&self) -> BTreeMap<PathBuf, String> {
+    pub(super) fn transcripts(&self) -> BTreeMap<PathBuf, String> {
         fn walk(directory: &Path, files: &mut BTreeMap<PathBuf, String>, root: &Path) {
             for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let path = entry.path();
@@ -82,7 +82,7 @@ impl<'l> Archive<'l> {
         files
     }
 
-    fn transcript(&self, room: &str) -> String {
+    pub(super) fn transcript(&self, room: &str) -> String {
         let of_room = self.transcripts();
         let days = of_room.iter().filter(|(path, _)| path.to_string_lossy().contains(room.trim_start_matches('!')));
         days.filter(|(path, _)| !path.ends_with("index.md")).map(|(_, text)| text.as_str()).collect()
@@ -90,7 +90,7 @@ impl<'l> Archive<'l> {
 
     /// Holds what is kept against the truth; how many can be read.
     #[track_caller]
-    fn check(&self) -> usize {
+    pub(super) fn check(&self) -> usize {
         let (kept, mut readable) = (self.kept(), 0);
         for (event_id, truth) in truth() {
             let label = &truth["label"];
@@ -110,7 +110,7 @@ impl<'l> Archive<'l> {
 
 /// What people read is the same.
 #[track_caller]
-fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
+pub(super) fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
     let (one, other) = (one.transcripts(), other.transcripts());
     assert!(one.keys().eq(other.keys()));
     for (path, text) in one {
@@ -122,13 +122,13 @@ fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
 }
 
 /// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let entries = entries.filter(|path| !path.is_symlink());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn all(lab: &Lab) -> [Vec<String>; 4] {
+pub(super) fn all(lab: &Lab) -> [Vec<String>; 4] {
     [lab.backup("alice", ALICE), lab.backup("bob", BOB), lab.key_file("alice"), lab.bridge()]
 }
 
