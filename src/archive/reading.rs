@@ -71,7 +71,7 @@ impl<'c> Reader<'c> {
 
     /// What is known of how an event was encrypted; none: nothing, or it was not.
     pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
-        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id))
+        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id)).map_err(Error::of_decrypted)
     }
 
     /// The number of a room; where the catalog does not know the room, what is equal to no number.

@@ -200,6 +200,7 @@ async fn prepare(
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
+    decrypt::check(args.decrypt, &args.keys, &args.archive, &database).await?;
     let mut archive = args.archive.open(interrupt(signal))?;
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
