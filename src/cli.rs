@@ -24,6 +24,7 @@ mod report;
 mod room;
 mod rooms;
 mod search;
+mod service;
 mod show;
 mod signals;
 mod user;
@@ -40,7 +41,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::{error, info};
 
-use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers};
+use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers, Turn};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -129,15 +130,19 @@ impl ReadersArgs {
 impl ArchiveArgs {
     /// Opens the archive to write to it; makes it, if there is none.
     fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
-        rebuild::telling(|told| {
-            self.opened(Archive::open_as, Opening { interrupt, told: Some(told), ..Opening::default() })
-        })
+        self.open_as(Opening { interrupt, turn: Turn::Asks, ..Opening::default() })
+    }
+
+    /// The same, in another way.
+    fn open_as(&self, opening: Opening<'_>) -> Result<Archive, archive::Error> {
+        rebuild::telling(|told| self.opened(Archive::open_as, Opening { told: Some(told), ..opening }))
     }
 
     /// Makes its catalog anew, and opens it.
     fn rebuild(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
         rebuild::telling(|told| {
-            self.opened(Archive::rebuild, Opening { interrupt, told: Some(told), ..Opening::default() })
+            let turn = Turn::Asks;
+            self.opened(Archive::rebuild, Opening { interrupt, turn, told: Some(told), ..Opening::default() })
         })
     }
 
@@ -154,6 +159,10 @@ impl ArchiveArgs {
             );
         }
         Ok(archive)
+    }
+
+    fn directory(&self) -> &Path {
+        &self.archive
     }
 
     /// Makes sure that there is an archive to be opened.
@@ -296,6 +305,11 @@ fn status(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Whether there is no space for an archive.
+fn is_full(error: &anyhow::Error) -> bool {
+    of_archive(error).is_some_and(archive::Error::is_full)
 }
 
 /// What helps against an error, where it does not say it itself.
