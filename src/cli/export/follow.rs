@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::super::service::Service;
 use super::super::signals::{Now, first, is_stopped, watch_signals};
-use super::super::{Outcome, decrypt, hint, is_full, status};
+use super::super::{Outcome, decrypt, hint, is_full, media, status};
 use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, prepare};
 use crate::archive::{self, Archive, Interrupt, Turn};
 use crate::config::Config;
