@@ -8,7 +8,7 @@ use tokio::task::block_in_place;
 
 use super::{Error, Stop};
 use crate::archive::media::{Media, Settled};
-use crate::archive::{Archive, Lacks, MediaAsked};
+use crate::archive::{Archive, Lacks, MediaAsked, inside};
 use crate::event::media::parts;
 use crate::media::{self, Stores, Wanted};
 use crate::source::{Database, StoredMedia};
@@ -29,13 +29,15 @@ pub struct CopiedMedia {
     pub hidden: u64,
 }
 
-/// Brings an archive's media up to date. `told` hears how many files were looked at.
+/// Brings an archive's media up to date. `named` hears how many new lines were looked through for names of files, and of how many, `told`
+/// how many files were looked at.
 pub async fn copy_media(
     database: &Database,
     archive: &mut Archive,
     asked: &MediaAsked,
     stop: &Stop,
-    told: &mut dyn FnMut(u64),
+    named: &mut (dyn FnMut(u64, u64) + Send),
+    told: &mut (dyn FnMut(u64) + Send),
 ) -> Result<CopiedMedia, Error> {
     let mut done = CopiedMedia::default();
     if !block_in_place(|| archive.begin_media())? {
@@ -43,7 +45,7 @@ pub async fn copy_media(
     }
     block_in_place(|| {
         media::sweep(archive.directory())?;
-        archive.name_media(&mut |_, _| ())
+        archive.name_media(named)
     })?;
     let stores = Stores::of(&asked.stores);
     let (mut after, mut looked) = (String::new(), 0);
@@ -104,14 +106,20 @@ fn settle(
     for media in page {
         let stored = known.remove(&media.mxc);
         let quarantined = stored.as_ref().is_some_and(|stored| stored.quarantined);
-        if media.file.is_some() {
-            match (quarantined, media.lacks) {
-                (true, None) => {
+        if let Some(file) = &media.file {
+            let is_there =
+                inside::length(archive.directory(), &file.path()).is_ok_and(|length| length == Some(file.bytes));
+            match (stored, media.lacks) {
+                // what the server has forgotten says nothing of who may see it
+                (None, _) => {}
+                (Some(_), None) if quarantined => {
                     done.hidden += 1;
                     settled.push((media.mxc, Settled::Lacks(Lacks::Quarantined)));
                 }
-                // what the server has forgotten says nothing of who may see it
-                (false, Some(_)) if stored.is_some() => settled.push((media.mxc, Settled::Shown)),
+                (Some(_), Some(_)) if is_there && !quarantined => settled.push((media.mxc, Settled::Shown)),
+                (Some(stored), before) if !is_there && !quarantined && stored.length.is_some() => {
+                    wanted.push(Wanted { mxc: media.mxc, stored, before });
+                }
                 _ => {}
             }
             continue;
@@ -123,7 +131,7 @@ fn settle(
             Some(stored) => lacks(asked, stored, &media.mimetypes),
         };
         match (lacks, stored) {
-            (None, Some(stored)) => wanted.push(Wanted { mxc: media.mxc, stored }),
+            (None, Some(stored)) => wanted.push(Wanted { mxc: media.mxc, stored, before: media.lacks }),
             (lacks, _) if lacks == media.lacks => {}
             (Some(lacks), _) => settled.push((media.mxc, Settled::Lacks(lacks))),
             (None, None) => {}
@@ -132,15 +140,15 @@ fn settle(
     let into =
         media::Archive { directory: archive.directory(), readers: archive.readers(), interrupt: archive.interrupt() };
     let made = if wanted.is_empty() { Vec::new() } else { into.copy(from, &wanted, asked.max_size)? };
-    for (Wanted { mxc, .. }, made) in wanted.into_iter().zip(made) {
+    for (Wanted { mxc, before, .. }, made) in wanted.into_iter().zip(made) {
         match made {
             Some(Ok(file)) => {
                 done.copied += 1;
                 done.bytes += file.bytes;
                 settled.push((mxc, Settled::Kept(file)));
             }
-            Some(Err(lacks)) => settled.push((mxc, Settled::Lacks(lacks))),
-            None => {}
+            Some(Err(lacks)) if before != Some(lacks) => settled.push((mxc, Settled::Lacks(lacks))),
+            _ => {}
         }
     }
     archive.check_lock()?;

@@ -194,6 +194,13 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
     export(&database, archive.path(), &[]).with(0);
     assert!(transcript(&archive, "md").contains(&here(&png("one"), "png")));
 
+    // a copy that somebody took away comes again
+    let taken = archive.path().join("media").join(kept.keys().next().unwrap());
+    let bytes = fs::read(&taken).unwrap();
+    fs::remove_file(&taken).unwrap();
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(fs::read(&taken).unwrap(), bytes);
+
     // what the server forgets stays
     database.execute("delete from local_media_repository");
     fs::remove_dir_all(store.path().join("local_content")).unwrap();
