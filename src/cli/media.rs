@@ -92,8 +92,12 @@ pub(super) async fn run_in(database: &Database, archive: &mut Archive, stop: &St
     };
     let mut told = |done| counter.get_or_insert_with(|| Counter::new("files", false)).at(done);
     let copied = export::copy_media(database, archive, &asked, stop, &mut named, &mut told).await;
-    bar.iter_mut().for_each(Bar::end);
-    counter.iter_mut().for_each(Counter::end);
+    if let Some(bar) = &mut bar {
+        bar.end();
+    }
+    if let Some(counter) = &mut counter {
+        counter.end();
+    }
     let copied = match copied {
         Ok(copied) => copied,
         Err(export::Error::Stopped) => return Ok(true),
