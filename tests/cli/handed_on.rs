@@ -81,6 +81,65 @@ fn archived(database: &Database, more: &[&str]) -> TestArchive {
     archive
 }
 
+/// An archive of one day with so many long messages, which no server has sent.
+fn long_day(directory: &Path, messages: usize) {
+    let room = directory.join("rooms/room@here.test");
+    fs::create_dir_all(&room).expect("a directory");
+    let mut lines = String::new();
+    for number in 0..messages {
+        let at = NOON + i64::try_from(number).expect("not many");
+        let line = json!({
+            "event_id": format!("${number:043}"),
+            "room_id": ROOM,
+            "synapse": {"stream_ordering": number + 1, "topological_ordering": number + 1, "received_ts": at, "room_version": "10"},
+            "type": "m.room.message",
+            "sender": "@alice:here.test",
+            "origin_server_ts": at,
+            "content": {"msgtype": "m.text", "body": format!("{number} {}", "lorem ipsum ".repeat(1_300))},
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    fs::write(room.join("2026-11-22.jsonl"), lines).expect("a file");
+    run(&["rebuild", "--archive", text(directory)]).with(0);
+}
+
+#[test]
+fn memory_does_not_grow_with_a_day() {
+    let peak_of = |messages: usize, form: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = directory.path().join("archive");
+        fs::create_dir(&archive).unwrap();
+        long_day(&archive, messages);
+        let output = directory.path().join("output");
+        let room = ["room", ROOM, "--archive", text(&archive), "--ignore-erased", "--output", text(&output)];
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+            .args([&room, form].concat())
+            .env("TMPDIR", directory.path())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // in KiB; it only grows
+        let mut peak: u64 = 0;
+        let status = loop {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let found = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak = found.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(peak);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        assert!(status.success() && output.exists());
+        peak
+    };
+    for form in [&["--format", "html"][..], &["--format", "zip"], &["--format", "sqlite"]] {
+        let [few, many] = [100, 2_000].map(|messages| peak_of(messages, form));
+        // 31 MB of lines more
+        assert!(many < few + 12 * 1024, "{few} KiB, with twenty times as much {many} KiB: {form:?}");
+    }
+}
+
 /// Everything below a path, that which is in zips too, by name.
 fn everything(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
