@@ -7,6 +7,7 @@ mod database;
 mod decrypt;
 mod doctor;
 mod erase;
+mod examples;
 mod export;
 mod handing;
 mod keys;
@@ -14,6 +15,7 @@ mod lag;
 mod leftovers;
 mod log;
 mod meant;
+mod media;
 mod output;
 mod outputs;
 mod rebuild;
@@ -25,6 +27,8 @@ mod search;
 mod show;
 mod signals;
 mod user;
+mod stats;
+mod status;
 mod verify;
 mod watermark;
 
@@ -33,7 +37,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::{error, info};
 
 use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers};
@@ -67,9 +71,12 @@ enum Command {
     Erase(erase::Args),
     #[command(subcommand)]
     Output(outputs::Command),
+    Status(status::Args),
+    Stats(stats::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -179,11 +186,23 @@ enum Outcome {
 #[error("{0}")]
 struct WrongUsage(String);
 
+/// The command line as clap knows it: what help, man pages and completions are made of.
+#[must_use]
+pub fn command() -> clap::Command {
+    examples::before_help(Cli::command())
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     keep_to_itself();
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
             usage(
@@ -206,8 +225,11 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
         Command::Output(command) => outputs::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {

@@ -11,6 +11,7 @@ mod duplicates;
 mod erased;
 mod first;
 mod later;
+mod media;
 mod missing_json;
 mod powers;
 mod progress;
@@ -34,6 +35,7 @@ use committing::Writer;
 pub use decrypting::decrypt;
 use first::First;
 use later::Later;
+pub use media::{CopiedMedia, copy_media};
 use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.

@@ -7,6 +7,7 @@
 //! doctor       checks of both → findings with remedies; changes nothing
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
+//! media        files of Synapse's media repository → an archive's `media/`; knows no SQL
 //! outputs      archive → files of others, kept up to date: Parquet; each with its own progress
 //! handover     archive → one file to hand on, made once: documents, lines, a zip of both, a database
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
@@ -40,6 +41,7 @@ pub mod event;
 pub mod export;
 pub mod handover;
 pub mod keys;
+mod media;
 pub mod naming;
 pub mod outputs;
 pub mod search;

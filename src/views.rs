@@ -83,6 +83,8 @@ struct Options {
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
     html: HtmlPages,
+    /// The way from what is rendered to the archive's directory, where its files are; none: they are not shown.
+    to_archive: Option<&'static str>,
 }
 
 impl Options {
@@ -95,6 +97,7 @@ impl Options {
             readers: Readers::Owner,
             zone,
             html: HtmlPages::Never,
+            to_archive: None,
         }
     }
 }
@@ -169,7 +172,7 @@ fn render_into(
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
     let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { readers, html, ..Options::new(show_redacted, zone) };
+    let options = Options { readers, html, to_archive: Some("../../"), ..Options::new(show_redacted, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;

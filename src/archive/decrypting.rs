@@ -243,6 +243,7 @@ impl Archive {
             for event in known.chain(&read) {
                 stale.day(&event.room_id, &event.day.to_string());
                 stale.add(event, true, &writing)?;
+                writing.is_named_anew(&event.event_id)?;
             }
             stale.mark(&writing)?;
             writing.commit()?;
@@ -298,6 +299,7 @@ impl Archive {
         let interrupt = self.interrupt.clone();
         self.decrypted()?.forget_all(&interrupt)?;
         self.tell_changed(&[])?;
+        self.forget_decrypted_media()?;
         Ok(true)
     }
 

@@ -7,6 +7,7 @@
 pub(crate) mod events;
 pub(crate) mod extent;
 pub(crate) mod found;
+mod media;
 pub(crate) mod names;
 mod numbers;
 pub(crate) mod order;
@@ -19,6 +20,8 @@ pub(crate) mod rooms;
 pub(crate) mod search;
 pub(crate) mod sources;
 pub(crate) mod title;
+
+use std::cell::Cell;
 
 use rusqlite::{Connection, InterruptHandle, OptionalExtension as _, Transaction};
 
@@ -42,11 +45,13 @@ pub(crate) struct Reader<'c> {
     numbers: Numbers,
     /// What encrypted events say, if that is to be told.
     plaintexts: Option<&'c Plaintexts>,
+    /// Whether the catalog knows of media; none: not looked yet.
+    has_media: Cell<Option<bool>>,
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
-        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None }
+        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None, has_media: Cell::new(None) }
     }
 
     /// The same of what the lines have, which does not tell what encrypted events say.

@@ -13,6 +13,7 @@ use super::database::DatabaseArgs;
 use super::decrypt;
 use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
+use super::media::{self, MediaArgs};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
@@ -79,6 +80,11 @@ pub(super) struct Args {
     decrypt: Option<bool>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    media: MediaArgs,
+    /// Copy no files from now on; those that are there stay
+    #[arg(long, conflicts_with = "media_store")]
+    no_media: bool,
     /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
     /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
     #[arg(long)]
@@ -133,6 +139,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             now.becomes("finishing what is being decrypted");
             is_decrypted = decrypt::run(&database, &mut archive, &stopping).await?;
         }
+        let mut is_copied = true;
+        if !summary.stopped && signal.borrow().is_none() {
+            now.becomes("finishing the files at hand");
+            is_copied = media::run_in(&database, &mut archive, &stopping).await?;
+        }
         database.close().await;
         let renders = !args.no_markdown && !summary.stopped;
         let may_render = !renders || knows_erased(args, &database, &archive)?;
@@ -168,7 +179,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 super::outputs::feed_on_export(&mut archive, &|| signal.borrow().is_none())
             })?;
         }
-        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || any_failed;
+        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || !is_copied || any_failed;
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
             _ if is_off => Outcome::Damaged,
@@ -193,6 +204,7 @@ async fn prepare(
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
     decrypt::remember(args.decrypt, &args.keys, &mut archive)?;
+    media::remember(&args.media, args.no_media, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
     let selection = select(args, named, &database, &archive).await?;

@@ -114,6 +114,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !args.quick && args.room.is_none() && args.since.is_none() {
         transcripts(&catalog, args, &mut found.verified)?;
     }
+    if args.room.is_none() && args.since.is_none() {
+        match (media(&catalog, args, &interrupt(&signal), &mut found.verified), *signal.borrow()) {
+            (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+            (looked, _) => looked?,
+        }
+    }
     drop(catalog);
     let compared = match config {
         None => None,
@@ -236,6 +242,23 @@ fn transcripts(catalog: &Catalog, args: &Args, verified: &mut Verified) -> Resul
     }
     if missing.index {
         verified.off(Off::File, || "index.md is gone; synapse-export render makes it anew".to_owned());
+    }
+    Ok(())
+}
+
+/// Notes files of media that are gone, or are not those that were copied.
+fn media(
+    catalog: &Catalog,
+    args: &Args,
+    interrupt: &archive::Interrupt,
+    verified: &mut Verified,
+) -> Result<(), archive::Error> {
+    let (files, bytes) =
+        crate::media::verify(catalog, &args.archive.archive, args.quick, interrupt, &mut |path, why| {
+            verified.off(Off::File, || format!("{path} {why}"));
+        })?;
+    if files > 0 {
+        info!(files, bytes, "media: {}, {}", counted(files, "file"), HumanBytes(bytes));
     }
     Ok(())
 }
