@@ -26,9 +26,9 @@ mod rooms;
 mod search;
 mod show;
 mod signals;
-mod user;
 mod stats;
 mod status;
+mod user;
 mod verify;
 mod watermark;
 
