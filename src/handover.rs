@@ -102,6 +102,7 @@ impl Given<'_> {
             sender: self.sender,
             show_redacted: self.show_redacted,
             zone: self.zone,
+            to_media: None,
         }
     }
 

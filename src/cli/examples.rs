@@ -18,7 +18,13 @@ synapse-export export --room '#ops:example.org' --archive /srv/ops",
     (
         "room",
         "synapse-export room '#ops:example.org' --since 2026-11-01 > ops.jsonl
-synapse-export room 'team ops' --format html --output ops.html",
+synapse-export room 'team ops' --format html --output ops.html
+synapse-export room 'team ops' --format zip --output ops.zip",
+    ),
+    (
+        "user",
+        "synapse-export user @alice:example.org --ignore-erased --format zip --output alice.zip
+synapse-export user @alice:example.org --ignore-erased --since 2026-01-01 > alice.html",
     ),
     ("rooms", "synapse-export rooms --sort activity --limit 20"),
     (

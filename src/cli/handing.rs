@@ -227,6 +227,11 @@ fn parts(given: &Given<'_>, split: Split, directory: &Path) -> Result<Handed, cr
     handover::parts(given, split, directory, &mut views::Directory(directory))
 }
 
+/// Whether an archive knows whom the server has erased, or need not.
+pub(super) fn knows_erased(args: &FormArgs, catalog: &Catalog) -> Result<bool> {
+    Ok(args.show_redacted || args.ignore_erased || catalog.hides_erased()?)
+}
+
 /// Hands on what an archive has, which is read as it is now, also beside an export.
 pub(super) fn from_archive(
     args: &FormArgs,
@@ -234,8 +239,7 @@ pub(super) fn from_archive(
     (rooms, sender): (Vec<String>, Option<&str>),
     (format, as_archived): (Format, bool),
 ) -> Result<Outcome> {
-    let is_withheld = !as_archived && !args.show_redacted;
-    if is_withheld && !catalog.hides_erased()? {
+    if !as_archived && !args.show_redacted && !catalog.hides_erased()? {
         if !args.ignore_erased {
             bail!(
                 "the archive does not know whom the server has erased, whose words are to be left out; run `synapse-export export --hide-erased`, which asks the server, or go on with --ignore-erased, which leaves them in"

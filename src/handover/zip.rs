@@ -1,5 +1,6 @@
 //! A zip of all of it: pages, text and lines, and a manifest that names every file with its hash.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -13,9 +14,12 @@ use zip::{CompressionMethod, ZipWriter};
 use super::document::{cover, days};
 use super::{Given, Handed, lines, writing};
 use crate::archive::Error;
+use crate::archive::reading::Reader;
 use crate::document::page::Tally;
+use crate::event::Event;
 use crate::event::hex::digits;
-use crate::views::{self, Files, Form, Split, Writes};
+use crate::event::media::named;
+use crate::views::{self, Asked, Files, Form, Split, Writes};
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
 /// `told` hears how many lines are in it.
@@ -27,11 +31,14 @@ pub fn zip(
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed, Error> {
     given.during(|| {
+        let reader = given.catalog.reader();
         let mut zip = Zip::new(given, file);
+        let mut media = Media { reader: &reader, found: BTreeSet::new() };
         let handed = match given.room() {
-            Some(room_id) => room(given, room_id, "", split, spool, &mut zip, told)?.0,
-            None => person(given, split, spool, &mut zip, told)?,
+            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &mut media), told)?.0,
+            None => person(given, split, spool, (&mut zip, &mut media), told)?,
         };
+        media.copy(given, &mut zip)?;
         zip.manifest(about(given, &handed))?;
         Ok(handed)
     })
@@ -44,10 +51,11 @@ fn room(
     below: &str,
     split: Split,
     spool: &Path,
-    zip: &mut Zip<'_>,
+    (zip, media): (&mut Zip<'_>, &mut Media<'_>),
     told: &mut dyn FnMut(u64),
 ) -> Result<(Handed, Tally), Error> {
-    let (asked, made) = (given.asked(room_id), (given.made, &given.made_of));
+    let made = (given.made, &given.made_of);
+    let asked = Asked { to_media: Some(if below.is_empty() { "" } else { "../" }), ..given.asked(room_id) };
     below.clone_into(&mut zip.below);
     let (of_pages, tally) = views::document_parts(given.catalog, &asked, split, made, spool, zip)?;
     zip.add("transcript.md", &mut |out| {
@@ -56,7 +64,8 @@ fn room(
     })?;
     let mut of_lines = Handed::default();
     zip.add("events.jsonl", &mut |out| {
-        of_lines = lines::write(given, &[room_id.to_owned()], &given.lines(), out, told)?;
+        of_lines =
+            lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, &mut |event| media.add(event))?;
         Ok(())
     })?;
     Ok((Handed { messages: of_pages.messages, ..of_lines }, tally))
@@ -67,7 +76,7 @@ fn person(
     given: &Given<'_>,
     split: Split,
     spool: &Path,
-    zip: &mut Zip<'_>,
+    (zip, media): (&mut Zip<'_>, &mut Media<'_>),
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed, Error> {
     let (mut all, mut tally, mut parts) = (Handed::default(), Tally::default(), Vec::new());
@@ -76,7 +85,9 @@ fn person(
         let (directory, link, name) = views::room_part(given.catalog, room_id)?;
         let before = all.events;
         let (of_room, of_tally) =
-            room(given, room_id, &format!("{directory}/"), split, spool, zip, &mut |lines| told(before + lines))?;
+            room(given, room_id, &format!("{directory}/"), split, spool, (zip, media), &mut |lines| {
+                told(before + lines);
+            })?;
         all.events += of_room.events;
         all.messages += of_room.messages;
         all.days += of_room.days;
@@ -127,6 +138,39 @@ pub(super) fn about(given: &Given<'_>, handed: &Handed) -> Map<String, Value> {
         "verdicts": verdicts,
     });
     about.as_object().cloned().unwrap_or_default()
+}
+
+/// The files that events in a zip name, as far as the archive has them.
+struct Media<'r> {
+    reader: &'r Reader<'r>,
+    /// Their paths below the archive.
+    found: BTreeSet<String>,
+}
+
+impl Media<'_> {
+    /// Adds what an event names, as others are given it.
+    fn add(&mut self, event: &Event) -> Result<(), Error> {
+        let kind = event.kind.as_deref().unwrap_or_default();
+        for named in named(kind, event.content().unwrap_or_default()) {
+            let here = self.reader.media(&named.mxc, named.sealed.as_ref())?;
+            self.found.extend(here.map(|here| here.path));
+        }
+        Ok(())
+    }
+
+    /// Copies them, as they are in the archive.
+    fn copy(&self, given: &Given<'_>, zip: &mut Zip<'_>) -> Result<(), Error> {
+        let options = zip.options;
+        // they are packed by what made them
+        zip.options = options.compression_method(CompressionMethod::Stored);
+        for path in &self.found {
+            given.goes_on()?;
+            let mut file = self.reader.open_media(path)?;
+            zip.add(path, &mut |out| io::copy(&mut file, out).map(drop).map_err(Error::Transcript))?;
+        }
+        zip.options = options;
+        Ok(())
+    }
 }
 
 /// A zip in the making.

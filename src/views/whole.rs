@@ -45,6 +45,8 @@ pub struct Asked<'a> {
     pub show_redacted: bool,
     /// Of what times are shown.
     pub zone: Zone,
+    /// What leads from the document to the directory in which the archive's `media` are; none: they are not beside it.
+    pub to_media: Option<&'static str>,
 }
 
 /// What a document has.
@@ -92,7 +94,8 @@ pub fn document_days(
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
     let only = asked.sender.map(str::to_owned);
-    let mut options = Options { one_document: true, only, ..Options::new(asked.show_redacted, asked.zone) };
+    let to_archive = asked.to_media;
+    let mut options = Options { one_document: true, only, to_archive, ..Options::new(asked.show_redacted, asked.zone) };
     if let Some(period) = &asked.period {
         options.between = period.clone();
     }

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::media::{Store, image, png};
 use crate::support::Database;
 use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, NOON, ROOM};
@@ -79,6 +80,65 @@ fn archived(database: &Database, more: &[&str]) -> TestArchive {
     let archive = TestArchive::new();
     export(database, archive.path(), more).with(0);
     archive
+}
+
+/// An archive of one day with so many long messages, which no server has sent.
+fn long_day(directory: &Path, messages: usize) {
+    let room = directory.join("rooms/room@here.test");
+    fs::create_dir_all(&room).expect("a directory");
+    let mut lines = String::new();
+    for number in 0..messages {
+        let at = NOON + i64::try_from(number).expect("not many");
+        let line = json!({
+            "event_id": format!("${number:043}"),
+            "room_id": ROOM,
+            "synapse": {"stream_ordering": number + 1, "topological_ordering": number + 1, "received_ts": at, "room_version": "10"},
+            "type": "m.room.message",
+            "sender": "@alice:here.test",
+            "origin_server_ts": at,
+            "content": {"msgtype": "m.text", "body": format!("{number} {}", "lorem ipsum ".repeat(1_300))},
+        });
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+    fs::write(room.join("2026-11-22.jsonl"), lines).expect("a file");
+    run(&["rebuild", "--archive", text(directory)]).with(0);
+}
+
+#[test]
+fn memory_does_not_grow_with_a_day() {
+    let peak_of = |messages: usize, form: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = directory.path().join("archive");
+        fs::create_dir(&archive).unwrap();
+        long_day(&archive, messages);
+        let output = directory.path().join("output");
+        let room = ["room", ROOM, "--archive", text(&archive), "--ignore-erased", "--output", text(&output)];
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+            .args([&room, form].concat())
+            .env("TMPDIR", directory.path())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // in KiB; it only grows
+        let mut peak: u64 = 0;
+        let status = loop {
+            let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+            let found = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            peak = found.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(peak);
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        };
+        assert!(status.success() && output.exists());
+        peak
+    };
+    for form in [&["--format", "html"][..], &["--format", "zip"], &["--format", "sqlite"]] {
+        let [few, many] = [100, 2_000].map(|messages| peak_of(messages, form));
+        // 31 MB of lines more
+        assert!(many < few + 12 * 1024, "{few} KiB, with twenty times as much {many} KiB: {form:?}");
+    }
 }
 
 /// Everything below a path, that which is in zips too, by name.
@@ -230,7 +290,10 @@ fn an_archive_that_does_not_know_whom_the_server_has_erased_says_so() {
     let room = |more: &[&str]| {
         run(&[&["room", ROOM, "--archive", text(archive.path()), "--format", "markdown"], more].concat())
     };
-    room(&[]).with(1).saying("--hide-erased");
+    room(&["--from", "archive"]).with(1).saying("--hide-erased");
+    let told = room(&["--database", &database.dsn()]).with(0).saying("so the room is read from the server");
+    assert!(told.stdout.contains("open words") && !told.stdout.contains("sesame"), "{}", told.stdout);
+    run(&["user", "@alice:here.test", "--archive", text(archive.path())]).with(1).saying("--hide-erased");
     let told = room(&["--ignore-erased"]).with(0).saying("what erased users said stays");
     assert!(told.stdout.contains("sesame erased") && !told.stdout.contains("sesame redacted"), "{}", told.stdout);
 }
@@ -277,6 +340,38 @@ fn a_zip_has_all_forms_and_names_each_file_with_its_hash() {
     let answer = line("$26").unwrap();
     assert_eq!((&answer["content"]["body"], &answer["synapse"]["withheld"]), (&json!("an answer"), &json!("cut")));
     assert!(line("$31").is_none() && line("$32").is_none());
+}
+
+#[test]
+fn a_zip_has_the_files_of_what_it_shows_and_of_nothing_else() {
+    let database = server();
+    tell(&database);
+    let store = Store::new(&database);
+    for (id, media, what) in
+        [(60, "abcdShown", "shown"), (61, "abcdRedacted", "sesame file"), (62, "abcdGone", "sesame picture")]
+    {
+        store.local(media, "image/png", &png(what));
+        let row = image(id, &format!("mxc://here.test/{media}"), "../../etc/passwd.png");
+        database.event(if id == 62 { of(GONE, row) } else { row });
+    }
+    database.redaction("$61", EventRow { content: "{}".to_owned(), ..EventRow::at(63) });
+    let archive = archived(&database, &["--hide-erased", "--media-store", text(store.path())]);
+    let directory = tempfile::tempdir().unwrap();
+    for (args, prefix) in [(["room", ROOM], ""), (["user", "@alice:here.test"], "../")] {
+        let path = directory.path().join(format!("{}.zip", args[0]));
+        let more = ["--archive", text(archive.path()), "--format", "zip", "--output", text(&path)];
+        run(&[&args[..], &more].concat()).with(0);
+        let found = everything(&path);
+        let files: Vec<&String> = found.keys().filter(|name| name.starts_with("media/")).collect();
+        let [file] = &*files else { panic!("{files:?}") };
+        assert_eq!(found[*file], png("shown"));
+        assert!(!has(&found, "sesame"), "{args:?}");
+        let manifest: Value = serde_json::from_slice(&found["manifest.json"]).unwrap();
+        assert!(manifest["files"].as_array().unwrap().iter().any(|of| of["path"] == json!(file)), "{manifest}");
+        let shown = format!("src=\"{prefix}{file}\"");
+        let pages: Vec<_> = found.iter().filter(|(name, _)| name.contains("2026-11.html")).collect();
+        assert!(pages.iter().any(|(_, page)| memchr::memmem::find(page, shown.as_bytes()).is_some()), "{shown}");
+    }
 }
 
 #[test]

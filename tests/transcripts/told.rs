@@ -41,6 +41,7 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
         sender: None,
         show_redacted: true,
         zone: "UTC".parse().expect("a zone"),
+        to_media: None,
     };
     synapse_export::views::document_days(
         archive.catalog(),
