@@ -7,7 +7,7 @@
 //! doctor       checks of both → findings with remedies; changes nothing
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
-//! outputs      archive → files of others, kept up to date: Parquet; each with its own progress
+//! outputs      archive → elsewhere, kept up to date: Parquet, another PostgreSQL, the only one that is written to; each with its own progress
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)

@@ -37,10 +37,11 @@ fn run<A: AsRef<str>>(arguments: &[A], variables: &[(&str, &str)]) -> Ended {
 fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, bool)> {
     let (archive, file) = (archive.display().to_string(), |name: &str| files.join(name).display().to_string());
     let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
+    let lake = format!("parquet:{}", file("lake"));
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 25] = [
+    let commands: [(&[&str], &[&str], bool); 28] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -59,6 +60,9 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
+        (&["output", "add", "lake", &lake, "--with-erased", "--with-rejected"], &with_archive, tells_nothing),
+        (&["output", "run"], &with_archive, tells_nothing),
+        (&["output", "list"], &with_archive, tells_nothing),
         (&["watermark", "show"], &with_archive, tells_nothing),
         (&["watermark", "show", "--json"], &with_archive, tells_nothing),
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
