@@ -8,10 +8,10 @@ mod parquet;
 mod postgres;
 mod rows;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::archive::{self, Archive, Output, OutputFile, To};
+use crate::event::hex;
 use crate::source::ServerError;
 
 /// How many parts are made before the catalog learns of it.
@@ -193,7 +193,7 @@ pub fn add(archive: &mut Archive, mut output: Output, env: Environment<'_>) -> R
     }
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| looking_at(archive.directory())(std::io::Error::other(error)))?;
-    output.id = hex(&id);
+    output.id = hex::digits(&id);
     knows_erased(archive, &output)?;
     match &mut output.to {
         To::Parquet(path) => {
@@ -297,12 +297,4 @@ fn real(path: &Path) -> PathBuf {
 
 fn looking_at(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
     move |source| Error::Archive(archive::Error::Io { doing: "look at", path: path.to_owned(), source })
-}
-
-/// Bytes in hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
 }

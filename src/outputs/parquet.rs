@@ -17,9 +17,10 @@ use rustix::fs::AtFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{self, Group as _, Piece, Table, day};
-use super::{Destination, Error, Made, hex, looking_at};
+use super::{Destination, Error, Made, looking_at};
 use crate::archive::replace::replace;
 use crate::archive::{self, Archive, Output, OutputFile, Readers, durable, inside};
+use crate::event::hex::digits as hex;
 pub(super) use manifest::check;
 use table::{Rows, name, properties, schema};
 

@@ -174,6 +174,11 @@ impl Database {
         self
     }
 
+    /// Where psql and PostgreSQL's other programs are.
+    pub fn programs(&self) -> &Path {
+        self.psql.parent().expect("psql is in a directory")
+    }
+
     /// How to connect over TCP, as a URL.
     pub fn url(&self) -> String {
         self.url.clone()

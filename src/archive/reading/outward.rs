@@ -1,6 +1,8 @@
 //! What leaves the house: the events of a room-day as others are given them, the newest valid edit applied, and without what is withheld;
 //! members as they are now. What is withheld is decided here and in [`redactions`](super::redactions), for every output. Knows no format.
 
+mod lines;
+
 use rusqlite::{Row, params};
 
 use super::super::Error;
@@ -11,6 +13,7 @@ use super::events::{CatalogEvent, Encrypted, accepted, newest_edit};
 use super::redactions::{Redactors, is_redacted};
 use crate::document::message::without_quote;
 use crate::event::{Verdict, members};
+pub(crate) use lines::{Lines, OutwardLine, each_line_of_day};
 
 /// What is not withheld, though it is as a rule.
 #[derive(Clone, Copy, Debug, Default)]
