@@ -39,6 +39,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
     let (zip, room, person) = (file("room.zip"), file("room.sqlite"), file("person.zip"));
     let store = files.display().to_string();
+    let lake = format!("parquet:{}", file("lake"));
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
@@ -73,6 +74,9 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
+        (&["output", "add", "lake", &lake, "--with-erased", "--with-rejected"], &with_archive, tells_nothing),
+        (&["output", "run"], &with_archive, tells_nothing),
+        (&["output", "list"], &with_archive, tells_nothing),
         (&["media", "--media-store", &store], &both, tells_nothing),
         (&["media", "--list"], &with_archive, shows),
         (&["status"], &with_archive, shows),

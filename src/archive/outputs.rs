@@ -4,12 +4,14 @@
 //! is an output: triggers note the lines that change, and [`Archive::tell_outputs`] says which parts that makes stale. A catalog that is
 //! made anew has none of it, and every part is stale again. Writes no output, and knows of no format.
 
+mod pending;
+mod telling;
+
 use std::path::PathBuf;
 
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
-use super::catalog::key;
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error};
 
@@ -17,8 +19,6 @@ use super::{Archive, Catalog, Error};
 pub(super) const TABLES: &str = include_str!("outputs.sql");
 /// What the names of settings begin with that say what an output is.
 const SETTING: &str = "output ";
-/// And those that say that an output has what was erased since.
-const PENDING: &str = "pending ";
 /// The parts that are no days.
 pub(crate) const ROOMS: &str = "rooms";
 /// As [`ROOMS`].
@@ -92,48 +92,6 @@ pub struct OutputStanding {
     pub bytes: u64,
 }
 
-/// The events that a statement is about: new lines, those that have changed, and those that redactions among them name.
-macro_rules! news {
-    () => {
-        "news (line) as (select line from line where line > ?1 union all select line from output_changed)"
-    };
-}
-
-/// The files of these, of edits of them, edits of those too, and of what they edit.
-const STALE_FILES: [&str; 3] = [
-    concat!("with ", news!(), " insert or ignore into temp.told select file from news cross join line using (line)"),
-    concat!(
-        "with ",
-        news!(),
-        " insert or ignore into temp.told
-          select target.file from news cross join relation r on r.line = news.line
-           cross join line target indexed by line_id on target.id_key = r.relates_to_key and target.event_id = r.relates_to
-           where r.rel_type = (select type from type where name = 'm.replace')"
-    ),
-    concat!(
-        "with recursive ",
-        news!(),
-        ", named (id) as (
-            select event_id from news cross join line using (line)
-            union
-            select redacts from news cross join relation r on r.line = news.line where redacts is not null
-            union
-            select line.event_id from named
-             cross join relation r indexed by relation_relates_to on relates_to_key = ",
-        key!("named.id"),
-        " and relates_to = named.id
-             cross join line on line.line = r.line
-             where rel_type = (select type from type where name = 'm.replace'))
-         insert or ignore into temp.told
-         select line.file from named
-          cross join relation r indexed by relation_relates_to on relates_to_key = ",
-        key!("named.id"),
-        " and relates_to = named.id
-          cross join line on line.line = r.line
-          where rel_type = (select type from type where name = 'm.replace')"
-    ),
-];
-
 impl Catalog {
     /// The outputs, by name.
     pub fn outputs(&self) -> Result<Vec<Output>, Error> {
@@ -198,25 +156,6 @@ impl Catalog {
         Ok(self.connection.prepare_cached(sql)?.query_row([name, path], |row| row.get(0))?)
     }
 
-    /// Whether an output may still have what was erased from the archive.
-    pub(crate) fn is_output_pending(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.setting::<String>(&format!("{PENDING}{name}"))?.is_some())
-    }
-
-    /// The outputs that may still have what was erased from the archive, by name.
-    pub fn pending_outputs(&self) -> Result<Vec<Output>, Error> {
-        let mut outputs = self.outputs()?;
-        let mut error = None;
-        outputs.retain(|output| {
-            let is_pending = self.is_output_pending(&output.name);
-            is_pending.unwrap_or_else(|failed| {
-                error = Some(failed);
-                false
-            })
-        });
-        error.map_or(Ok(outputs), Err)
-    }
-
     fn has_output_tables(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from sqlite_schema where name = 'output_told')";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
@@ -242,7 +181,7 @@ impl Archive {
         let is_last = self.catalog.outputs()?.iter().all(|output| output.name == name);
         let has_tables = self.catalog.has_output_tables()?;
         let writing = self.catalog.write()?;
-        for setting in [SETTING, PENDING] {
+        for setting in [SETTING, pending::SETTING] {
             writing.0.execute("delete from setting where name = ?1", [format!("{setting}{name}")])?;
         }
         if has_tables && is_last {
@@ -253,62 +192,6 @@ impl Archive {
         writing.commit()
     }
 
-    /// Says that some outputs may have what was erased from the archive, until each is made and says that it has nothing of it.
-    pub(crate) fn outputs_are_pending(&mut self, some: impl Fn(&Output) -> bool) -> Result<(), Error> {
-        let mut outputs = self.catalog.outputs()?;
-        outputs.retain(some);
-        if outputs.is_empty() {
-            return Ok(());
-        }
-        let writing = self.catalog.write()?;
-        for Output { name, .. } in &outputs {
-            writing.set(&format!("{PENDING}{name}"), "erased".to_owned())?;
-        }
-        writing.commit()
-    }
-
-    /// An output has nothing any more of what was erased from the archive.
-    pub(crate) fn output_is_clean(&mut self, name: &str) -> Result<(), Error> {
-        let writing = self.catalog.write()?;
-        writing.0.execute("delete from setting where name = ?1", [format!("{PENDING}{name}")])?;
-        writing.commit()
-    }
-
-    /// Says that parts of an output are stale that it has otherwise than the archive knows of it: `next` gives what it has, by part,
-    /// some at a time and in order, until there is no more.
-    pub(crate) fn compare_output<E: From<Error>>(
-        &mut self,
-        name: &str,
-        next: &mut dyn FnMut() -> Result<Vec<OutputFile>, E>,
-    ) -> Result<(), E> {
-        let writing = self.catalog.write().map_err(E::from)?;
-        let failed = |error: rusqlite::Error| E::from(error.into());
-        let tables = "create temp table if not exists has (part text primary key, rows integer, sha256 text) strict, without rowid;
-                      delete from temp.has";
-        writing.0.execute_batch(tables).map_err(failed)?;
-        loop {
-            let some = next()?;
-            if some.is_empty() {
-                break;
-            }
-            for OutputFile { path, rows, sha256, .. } in some {
-                let sql = "insert or replace into temp.has (part, rows, sha256) values (?1, ?2, ?3)";
-                let mut insert = writing.0.prepare_cached(sql).map_err(failed)?;
-                insert.execute(params![path, signed(rows), sha256]).map_err(failed)?;
-            }
-        }
-        let sql = "insert or ignore into output_stale (output, part)
-                   select ?1, part from temp.has
-                    where not exists (select 1 from output_file file where output = ?1 and path = has.part and file.part = has.part
-                                         and file.rows = has.rows and file.sha256 = has.sha256)
-                   union
-                   select ?1, part from output_file file
-                    where output = ?1 and not exists (select 1 from temp.has where has.part = file.part)";
-        writing.0.execute(sql, [name]).map_err(failed)?;
-        writing.0.execute_batch("delete from temp.has").map_err(failed)?;
-        writing.commit().map_err(E::from)
-    }
-
     /// Says that all of an output is to be made anew.
     pub fn begin_output_anew(&mut self, name: &str) -> Result<(), Error> {
         if self.catalog.has_output_tables()? {
@@ -317,31 +200,6 @@ impl Archive {
             writing.commit()?;
         }
         Ok(())
-    }
-
-    /// Lets the outputs know what has changed since they were told last: which of their parts are stale. False: the first export has yet
-    /// to be done, before which nothing can be told.
-    pub fn tell_outputs(&mut self) -> Result<bool, Error> {
-        if !self.indexed {
-            return Ok(false);
-        }
-        let outputs = self.catalog.outputs()?;
-        let has_tables = self.catalog.has_output_tables()?;
-        let news = "select coalesce((select max(line) from line), 0) > (select line from output_told)
-                        or exists (select 1 from output_changed) or exists (select 1 from output_changed_part)";
-        if has_tables && !self.catalog.connection.query_row(news, [], |row| row.get::<_, bool>(0))? {
-            return Ok(true);
-        }
-        let writing = self.catalog.write()?;
-        if has_tables {
-            writing.tell(&outputs)?;
-        } else {
-            writing.0.execute_batch(TABLES)?;
-            writing.0.execute("insert into output_told (line) select coalesce(max(line), 0) from line", [])?;
-            outputs.iter().try_for_each(|output| writing.all_is_stale(&output.name))?;
-        }
-        writing.commit()?;
-        Ok(true)
     }
 
     /// These parts of an output are as the archive is, and these are their files, each with its part.
@@ -372,20 +230,6 @@ impl Archive {
 }
 
 impl Writing<'_> {
-    /// Lets the outputs know, when they are told, that what an event says is something else, though its line is not.
-    pub(super) fn outputs_change(&self, event_id: &str) -> Result<(), Error> {
-        let has_tables = "select exists (select 1 from sqlite_schema where name = 'output_told')";
-        if self.0.prepare_cached(has_tables)?.query_row([], |row| row.get::<_, bool>(0))? {
-            let sql = concat!(
-                "insert or ignore into output_changed (line) select line from line where id_key = ",
-                key!("?1"),
-                " and event_id = ?1"
-            );
-            self.0.prepare_cached(sql)?.execute([event_id])?;
-        }
-        Ok(())
-    }
-
     fn all_is_stale(&self, name: &str) -> Result<(), Error> {
         // also the days of files that it has and the archive no more
         let sql = "insert or ignore into output_stale (output, part)
@@ -398,27 +242,6 @@ impl Writing<'_> {
     fn forget_output(&self, name: &str) -> Result<(), Error> {
         self.0.execute("delete from output_stale where output = ?1", [name])?;
         self.0.execute("delete from output_file where output = ?1", [name])?;
-        Ok(())
-    }
-
-    /// Says which parts are stale by what is new and what has changed.
-    fn tell(&self, outputs: &[Output]) -> Result<(), Error> {
-        self.0
-            .execute_batch("create temp table if not exists told (file integer primary key); delete from temp.told")?;
-        let told: i64 = self.0.query_row("select line from output_told", [], |row| row.get(0))?;
-        for sql in STALE_FILES {
-            self.0.execute(sql, [told])?;
-        }
-        for Output { name, .. } in outputs {
-            let sql = "insert or ignore into output_stale (output, part)
-                       select ?1, day from temp.told cross join file using (file)
-                       union select ?1, part from output_changed_part";
-            self.0.execute(sql, [name])?;
-        }
-        self.0.execute_batch(
-            "delete from output_changed; delete from output_changed_part; delete from temp.told;
-             update output_told set line = (select coalesce(max(line), 0) from line)",
-        )?;
         Ok(())
     }
 }

@@ -38,8 +38,8 @@ pub(super) struct AddArgs {
     /// What it is called: lower-case letters, digits, - and _
     #[arg(value_parser = name)]
     name: String,
-    /// parquet:DIR, a directory of its own, which is made if it is not there; or postgres://USER@HOST/DATABASE (or
-    /// postgres:KEY=VALUE…), a database that is not Synapse's, with the role of `sql/output_role.sql` and its password in ~/.pgpass
+    /// parquet:DIR, a directory of its own, which is made if it is not there; or a postgres:// URL (or postgres:KEY=VALUE…)
+    /// of a database that is not Synapse's, with the role of `sql/output_role.sql` and its password in ~/.pgpass
     #[arg(value_name = "parquet:DIR|postgres://…")]
     to: String,
     /// With what redacted messages said, and those of users whom the server has erased; what replies quote stays in them

@@ -219,3 +219,47 @@ impl Write for Hashing<'_> {
         self.to.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::super::rows::Value;
+    use super::*;
+
+    fn packed(directory: &Path, longest: usize, groups: u64) -> Made {
+        let (send, pieces) = sync_channel(100);
+        send.send(Piece::Part("members".to_owned())).unwrap();
+        for number in 0..groups {
+            let mut rows = Rows::of("members");
+            for row in 0..10 {
+                let user_id = format!("@{number}-{row}:here.test");
+                let text = |text| Value::Text(Some(text));
+                let at = Value::Time(Some(1));
+                rows.add(&[text("!room"), text(&user_id), text("join"), Value::Text(None), at, text("$event")]);
+            }
+            send.send(Piece::Rows(rows)).unwrap();
+        }
+        send.send(Piece::End).unwrap();
+        drop(send);
+        Packing { directory, readers: Readers::Owner, longest }.pack(&pieces, &mut |_| {}).unwrap()
+    }
+
+    #[test]
+    fn a_part_that_is_long_has_several_files_and_none_too_many() {
+        let directory = tempfile::tempdir().unwrap();
+        for (longest, groups, files) in [(1, 4, 4), (LONGEST, 4, 1), (1, 3, 3), (2_000, 12, 3), (1, 0, 0)] {
+            let made = packed(directory.path(), longest, groups);
+            assert_eq!(made.files.iter().map(|(_, file)| file.rows).sum::<u64>(), groups * 10);
+            let named: BTreeSet<String> = made.files.iter().map(|(_, file)| file.path.clone()).collect();
+            let there = durable::names(directory.path(), "members").unwrap();
+            let there: BTreeSet<String> = there.into_iter().map(|name| format!("members/{name}")).collect();
+            assert_eq!(named, there, "{longest}");
+            assert!(there.len() == files || longest == 2_000 && (2..11).contains(&there.len()), "{there:?}");
+            for (_, file) in &made.files {
+                let path = directory.path().join(&file.path);
+                assert_eq!(std::fs::metadata(&path).unwrap().len(), file.bytes);
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::archive::outputs::{MEMBERS, ROOMS};
 use crate::archive::reading::Reader;
 use crate::archive::reading::outward::{self, Outward, With};
 use crate::archive::{self, Archive, Catalog, Interrupt, Output};
-use crate::event::Day;
+use crate::event::{Day, Verdict};
 use crate::views::facts::facts;
 
 /// The version of the tables' columns and of what they mean.
@@ -261,7 +261,7 @@ fn of_event<'a>(room_id: &'a str, outward: &'a Outward) -> [Value<'a>; 25] {
         Value::Flag(*outlier),
         Value::Flag(*damaged),
         Value::Text(decrypted),
-        Value::Text(verdict.map(|verdict| verdict.name())),
+        Value::Text(verdict.map(Verdict::name)),
         Value::Text(body.as_deref()),
         Value::Json(event.content.as_deref()),
     ]

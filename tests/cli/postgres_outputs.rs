@@ -89,7 +89,7 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
     for (id, content, _) in contents {
         database.event(with_content(id, content));
     }
-    let deep = format!(r#"{{"body":"deep","d":{}{}}}"#, "[".repeat(3_000), "]".repeat(3_000));
+    let deep = format!(r#"{{"body":"deep","d":{}{}}}"#, "[".repeat(600), "]".repeat(600));
     database.event(with_content(17, &deep));
     for (id, ts) in [(20, -5), (21, 253_402_300_800_000), (22, 4_102_444_800_000), (23, 1_000)] {
         database.event(EventRow { ts: Some(ts), ..EventRow::message(id, "when") });
@@ -130,10 +130,13 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
         contents.iter().map(|(id, content, fits)| (id, *content, *fits)).chain([(&17, &*deep, false)])
     {
         let event = &events[&format!("${id}")];
+        if event["damaged"] == true {
+            // what is no PDU has no content anywhere
+            assert!([12, 13, 17].contains(id) && event["content"].is_null() && event["content_text"].is_null(), "{id}");
+            continue;
+        }
         assert_eq!(event["content"].is_null(), !fits, "{id}");
-        let exact = to.query_one_text(&format!(
-            "select exact::json -> 'content' from synapse_archive.event where event_id = '${id}'"
-        ));
+        let exact = event["content_text"].as_str().unwrap_or_default();
         let is_same = [10, 16].contains(id);
         assert_eq!(exact, if is_same { "" } else { content }, "{id}");
     }
@@ -160,7 +163,7 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
     // withheld
     assert!(!events.contains_key("$24"));
     for id in ["$25", "$26"] {
-        assert!(["body", "content", "exact"].iter().all(|column| events[id][column].is_null()), "{id}");
+        assert!(["body", "content", "content_text", "exact"].iter().all(|column| events[id][column].is_null()), "{id}");
     }
     let messages = rows(&to, "message", "event_id");
     assert_eq!((&messages["$28"]["body"], &messages["$28"]["edited_by"]), (&json!("after"), &json!("$29")));
@@ -380,11 +383,16 @@ impl Reading {
         use std::io::{BufRead as _, Write as _};
         let mut psql = std::process::Command::new(database.psql_program());
         psql.args(["-XAtq", "-d", &database.dsn()]).env_clear();
-        let mut psql = psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut psql = psql
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("there is psql");
         let sql = "begin isolation level repeatable read; select count(*) from synapse_archive.event;\n";
-        psql.stdin.as_mut().unwrap().write_all(sql.as_bytes()).unwrap();
+        psql.stdin.as_mut().expect("piped").write_all(sql.as_bytes()).expect("psql reads");
         let mut count = String::new();
-        std::io::BufReader::new(psql.stdout.as_mut().unwrap()).read_line(&mut count).unwrap();
+        let mut said = std::io::BufReader::new(psql.stdout.as_mut().expect("piped"));
+        said.read_line(&mut count).expect("psql answers");
         assert!(count.trim().parse::<u64>().is_ok(), "{count}");
         Reading(psql)
     }

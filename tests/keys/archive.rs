@@ -446,6 +446,69 @@ fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
     assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(0));
 }
 
+/// What an output says of encrypted events: how each column of an event is in its files.
+fn put_out(directory: &Path, columns: [&str; 4]) -> BTreeMap<String, Vec<Option<String>>> {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+    let mut events = BTreeMap::new();
+    for day in std::fs::read_dir(directory.join("events")).unwrap() {
+        let file = std::fs::File::open(day.unwrap().path().join("part-0.parquet")).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        for row in reader.get_row_iter(None).unwrap() {
+            let columns_of =
+                |name: &str| match row.as_ref().unwrap().get_column_iter().find(|(column, _)| *column == name) {
+                    Some((_, Field::Str(text))) => Some(text.clone()),
+                    _ => None,
+                };
+            events.insert(columns_of("event_id").unwrap(), columns.iter().map(|name| columns_of(name)).collect());
+        }
+    }
+    events
+}
+
+#[test]
+fn outputs_have_what_was_decrypted_only_where_that_is_wanted_and_only_as_long_as_the_archive_has_it() {
+    let lab = Lab::new("archive_outputs");
+    let archive = Archive::new(&lab, "archive");
+    archive.export(&["--hide-erased"]);
+    let place = |name: &str| lab.files.path().join(name);
+    for (name, more) in [("without", &[][..]), ("with", &["--with-decrypted", "--with-verdicts"])] {
+        let to = format!("parquet:{}", place(name).display());
+        let added = archive.run_of("output", &[&["add", name, &to], more].concat());
+        assert_eq!(added.code, Some(0), "{added:#?}");
+    }
+    let feed = || {
+        let ran = archive.run_of("output", &["run"]);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+    };
+    let said = |name: &str| put_out(&place(name), ["type", "body", "decrypted", "verdict"]);
+    feed();
+    let readable = |name: &str| said(name).values().filter(|row| row[2].is_some()).count();
+    assert_eq!(readable("with"), 0);
+    archive.export_with(&all(&lab));
+    feed();
+    let event = "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM";
+    let row = |name: &str| said(name)[event][..3].to_vec();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(row("with"), [text("m.room.message"), text("Hello from Signal"), text("authenticated")]);
+    assert_eq!(row("without"), [text("m.room.encrypted"), None, None]);
+    assert!((75..=83).contains(&readable("with")), "{}", readable("with"));
+    assert_eq!(readable("without"), 0);
+    let verdicts = |name: &str| said(name).values().filter(|row| row[3].is_some()).count();
+    assert_eq!((verdicts("with"), verdicts("without")), (said("with").len(), 0));
+    // an encrypted edit takes effect
+    assert!(
+        said("with")
+            .values()
+            .any(|row| row[1].as_deref().is_some_and(|body| !body.is_empty()) && row[0] == text("m.room.message"))
+    );
+
+    let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    assert_eq!(readable("with"), 0);
+    assert_eq!(row("with"), [text("m.room.encrypted"), None, None]);
+}
+
 #[test]
 fn what_is_erased_counts_as_erased_whenever_it_is_decrypted() {
     let lab = Lab::new("archive_erased_first");

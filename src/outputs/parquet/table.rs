@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
@@ -60,9 +60,21 @@ pub(super) fn properties(table: Table) -> Result<WriterPropertiesPtr> {
     for name in ["body", "content", "topic"] {
         properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
     }
-    // what is another in each row
-    for name in ["event_id", "edited_by", "body", "content"] {
-        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    // what is another in each row: texts one after the other, their lengths and numbers by how they differ from the ones before
+    for (name, encoding) in [
+        ("event_id", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("edited_by", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("body", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("content", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("origin_server_ts", Encoding::DELTA_BINARY_PACKED),
+        ("origin_server_ts_sent", Encoding::DELTA_BINARY_PACKED),
+        ("received_ts", Encoding::DELTA_BINARY_PACKED),
+        ("stream_ordering", Encoding::DELTA_BINARY_PACKED),
+        ("depth", Encoding::DELTA_BINARY_PACKED),
+    ] {
+        let column = ColumnPath::from(name);
+        properties =
+            properties.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding);
     }
     Ok(Arc::new(properties.build()))
 }

@@ -1,5 +1,6 @@
 //! Rows in PostgreSQL's binary format of `COPY` (PostgreSQL manual, "COPY", "Binary Format"): other formats read a backslash in a text
-//! as the beginning of something else. What a column cannot hold stands exactly in the column `exact`. Knows no connection.
+//! as the beginning of something else. A content that `jsonb` cannot hold, or alters, stands as it was sent in `content_text`, and of a text
+//! with U+0000, for which U+FFFD stands, what it is in `exact`. Knows no connection.
 
 use chrono::NaiveDate;
 
@@ -35,11 +36,10 @@ pub(super) fn month(part: &str) -> &str {
 
 /// The columns of a table, in the order in which they stand in a row.
 pub(super) fn columns(table: Table) -> Vec<&'static str> {
-    let own: &[&str] = match table {
-        Table::Events => &["month", "day"],
-        Table::Rooms | Table::Members => &[],
-    };
-    [own, table.columns(), &["exact"]].concat()
+    match table {
+        Table::Events => [&["month", "day"], table.columns(), &["content_text", "exact"]].concat(),
+        Table::Rooms | Table::Members => [table.columns(), &["exact"]].concat(),
+    }
 }
 
 impl Group for Rows {
@@ -57,7 +57,7 @@ impl Group for Rows {
 
     fn add(&mut self, row: &[Value<'_>]) {
         self.bytes.extend_from_slice(&self.head);
-        let mut exact = String::new();
+        let (mut exact, mut content_text) = (String::new(), None);
         for (value, column) in row.iter().zip(self.table.columns()) {
             match value {
                 Value::Text(Some(text)) if text.contains('\0') => {
@@ -76,9 +76,7 @@ impl Group for Rows {
                         self.bytes.push(1);
                         self.bytes.extend_from_slice(json.as_bytes());
                     }
-                    if becomes != Becomes::Itself {
-                        be_exact(&mut exact, column, json);
-                    }
+                    content_text = Some(json.as_bytes()).filter(|_| becomes != Becomes::Itself);
                 }
                 Value::Number(number) => push(&mut self.bytes, number.map(i64::to_be_bytes).as_ref().map(|it| &it[..])),
                 Value::Time(at) => {
@@ -87,6 +85,9 @@ impl Group for Rows {
                 }
                 Value::Flag(flag) => push(&mut self.bytes, Some(&[u8::from(*flag)])),
             }
+        }
+        if self.table == Table::Events {
+            push(&mut self.bytes, content_text);
         }
         if !exact.is_empty() {
             exact.push('}');

@@ -44,7 +44,7 @@ struct Scan<'t> {
     worst: Becomes,
 }
 
-impl<'t> Scan<'t> {
+impl Scan<'_> {
     fn all(mut self) -> Becomes {
         while let Some(&byte) = self.bytes.get(self.at) {
             match byte {
@@ -106,12 +106,11 @@ impl<'t> Scan<'t> {
     fn escape(&mut self) {
         match self.unit(self.at) {
             None => self.at += 2,
-            Some(0) => self.is_nothing(),
             Some(0xd800..0xdc00) => match self.unit(self.at + 6) {
                 Some(0xdc00..0xe000) => self.at += 12,
                 _ => self.is_nothing(),
             },
-            Some(0xdc00..0xe000) => self.is_nothing(),
+            Some(0 | 0xdc00..0xe000) => self.is_nothing(),
             Some(_) => self.at += 6,
         }
     }
