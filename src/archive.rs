@@ -32,6 +32,7 @@ mod lines;
 mod linked;
 mod lock;
 mod look;
+pub(crate) mod media;
 mod mending;
 mod network;
 mod ours;
@@ -45,11 +46,13 @@ mod rebuild;
 mod redacting;
 pub(crate) mod replace;
 mod rewrite;
+mod run;
 mod schema;
 mod search;
 mod second_lines;
 mod server_keys;
 mod setting;
+mod shares;
 mod stale;
 mod stale_views;
 mod state;
@@ -69,7 +72,7 @@ use std::time::Duration;
 pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
-pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub use catalog::{Catalog, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
 pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
@@ -83,12 +86,15 @@ pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
 pub use lock::{Turn, is_wanted};
 pub use look::{Look, look};
+pub use media::{LackingMedia, Lacks, MediaAsked, MediaNumbers};
 pub use ours::foreign_owner;
 pub(crate) use outputs::OutputFile;
-pub use outputs::{Output, OutputStanding};
+pub use outputs::{Output, OutputStanding, To};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
+pub use run::{LastRun, RunOutcome};
 pub use second_lines::SecondLines;
+pub use shares::{By, Of, Share, Whole};
 pub use stale_views::Transcripts;
 pub(crate) use stale_views::{HtmlPages, StaleDay};
 pub(crate) use view_state::{RenderedRoom, UnlinkedRoom, ViewState};
@@ -416,7 +422,7 @@ impl Archive {
     }
 
     /// Ends a run that wrote to so many files. `error` must not quote any content.
-    pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+    pub fn end_run(&mut self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
         writing.count_waiting(run)?;

@@ -10,13 +10,16 @@ mod database;
 mod decrypt;
 mod doctor;
 mod erase;
+mod examples;
 mod export;
 mod failure;
+mod handing;
 mod keys;
 mod lag;
 mod leftovers;
 mod log;
 mod meant;
+mod media;
 mod metrics;
 mod output;
 mod outputs;
@@ -29,6 +32,9 @@ mod search;
 mod service;
 mod show;
 mod signals;
+mod stats;
+mod status;
+mod user;
 mod verify;
 mod watermark;
 
@@ -67,6 +73,7 @@ is running, the database is away, or the replica cancels too much or lags) · 13
 enum Command {
     Export(Box<export::Args>),
     Room(room::Args),
+    User(user::Args),
     Rooms(rooms::Args),
     Search(search::Args),
     Show(show::Args),
@@ -76,9 +83,12 @@ enum Command {
     Erase(erase::Args),
     #[command(subcommand)]
     Output(outputs::Command),
+    Status(status::Args),
+    Stats(stats::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
     #[command(subcommand)]
@@ -200,6 +210,12 @@ enum Outcome {
 #[error("{0}")]
 struct WrongUsage(String);
 
+/// The command line as clap knows it: what help, man pages and completions are made of.
+#[must_use]
+pub fn command() -> clap::Command {
+    examples::before_help(Cli::command())
+}
+
 /// Why arguments, with a configuration file, make no command.
 enum Refused {
     Clap(clap::Error),
@@ -213,7 +229,7 @@ fn parsed() -> Result<(ArgMatches, Configured), Refused> {
     let shown = |command: clap::Command| {
         command.mut_subcommand("show", |command| command.mut_arg("archive", |archive| archive.required(false)))
     };
-    let command = Cli::command().mut_subcommand("config", shown);
+    let command = command().mut_subcommand("config", shown);
     let configured = match Configured::read(&mut arguments, &|name| std::env::var_os(name), &command) {
         Ok(configured) => configured,
         Err(problem) => {
@@ -286,6 +302,7 @@ pub fn run() -> ExitCode {
             return ended(export::run(&args), Some(&args));
         }
         Command::Room(args) => room::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
@@ -294,8 +311,11 @@ pub fn run() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
         Command::Output(command) => outputs::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
         Command::Config(command) => configuration::run(&command),
     };

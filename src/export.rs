@@ -12,6 +12,7 @@ mod erased;
 mod first;
 mod follow;
 mod later;
+mod media;
 mod missing_json;
 mod powers;
 mod progress;
@@ -25,7 +26,7 @@ use std::marker::PhantomData;
 
 use tokio::sync::watch;
 
-use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
+use crate::archive::{self, Archive, Batch, Catalog, Counts, RunOutcome, Selection};
 use crate::event::Damage;
 use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
@@ -36,6 +37,7 @@ pub use decrypting::decrypt;
 use first::First;
 pub use follow::{Followed, follow};
 use later::Later;
+pub use media::{CopiedMedia, copy_media};
 use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
@@ -107,13 +109,13 @@ impl Summary {
         Summary { run, counts: Counts::default(), files: 0, waiting: 0, stopped: false }
     }
 
-    /// How the run ended, as the catalog has it: `stopped`, `damaged` or `done`.
+    /// How the run ended: stopped, damaged or done.
     #[must_use]
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> RunOutcome {
         match self {
-            Summary { stopped: true, .. } => "stopped",
-            _ if self.is_off() => "damaged",
-            Summary { .. } => "done",
+            Summary { stopped: true, .. } => RunOutcome::Stopped,
+            _ if self.is_off() => RunOutcome::Damaged,
+            Summary { .. } => RunOutcome::Done,
         }
     }
 

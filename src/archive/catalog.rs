@@ -15,7 +15,7 @@ use super::lock::Held;
 use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
-use super::{Error, indexes, layout};
+use super::{Error, LastRun, indexes, layout};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
@@ -27,21 +27,6 @@ macro_rules! key {
     };
 }
 pub(super) use key;
-
-/// A run as the catalog remembers it.
-#[derive(Clone, Debug)]
-pub struct LastRun {
-    /// Its number.
-    pub run: i64,
-    /// RFC 3339, UTC.
-    pub started: String,
-    /// RFC 3339, UTC; none if it was killed.
-    pub finished: Option<String>,
-    /// running, done, damaged, stopped, failed; rebuilt: no run, the catalog was made anew from the files.
-    pub outcome: String,
-    /// Why it failed.
-    pub error: Option<String>,
-}
 
 /// What is exported, as remembered between runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -32,6 +32,8 @@ pub struct Figures {
     pub catalog_bytes: u64,
     /// Encrypted events that cannot be read; none: nothing is decrypted.
     pub undecryptable: Option<u64>,
+    /// Files that events name and that are not there; none: no files are copied.
+    pub missing_media: Option<u64>,
 }
 
 impl Catalog {
@@ -63,6 +65,7 @@ impl Catalog {
             stale: number("select count(*) from stale where view = 'markdown'")?,
             bytes: number("select coalesce(sum(bytes), 0) from file")?,
             catalog_bytes: number("select page_count * page_size from pragma_page_count(), pragma_page_size()")?,
+            missing_media: self.media_numbers()?.map(|numbers| numbers.lacking.values().sum()),
             undecryptable: numbers.map(|numbers| numbers.encrypted.saturating_sub(numbers.readable)),
         })
     }

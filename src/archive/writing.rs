@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::catalog::{Selection, key};
 use super::state::Following;
-use super::{Advance, Counts, Error, layout};
+use super::{Advance, Counts, Error, RunOutcome, layout};
 use crate::document::message::display_name;
 use crate::document::text::looks;
 use crate::event::{Event, NAMING_TYPES, Object};
@@ -329,7 +329,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Ends a run.
-    pub(super) fn end_run(&self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+    pub(super) fn end_run(&self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
         let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
         self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
         Ok(())

@@ -29,8 +29,6 @@ pub(super) enum Command {
 
 /// Show what holds for `export` with these options, and from where: an argument, the environment, the configuration file, Synapse's
 /// configuration, what the archive remembers, or nothing but the default. Passwords are left out
-///
-/// Example: synapse-export config show --archive /srv/archive
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
     #[command(flatten)]
@@ -38,8 +36,6 @@ pub(super) struct ShowArgs {
 }
 
 /// Write a configuration file with all options as comments
-///
-/// Example: synapse-export config init --synapse-config /etc/matrix-synapse/homeserver.yaml > /etc/synapse-export.toml
 #[derive(clap::Args)]
 pub(super) struct InitArgs {
     /// Synapse's homeserver.yaml, which says where the database is; the file names it, and repeats nothing of it

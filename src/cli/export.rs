@@ -17,6 +17,7 @@ use super::database::DatabaseArgs;
 use super::decrypt;
 use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
+use super::media::{self, MediaArgs};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
@@ -83,6 +84,11 @@ pub(super) struct Args {
     decrypt: Option<bool>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    media: MediaArgs,
+    /// Copy no files from now on; those that are there stay
+    #[arg(long, conflicts_with = "media_store")]
+    no_media: bool,
     /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
     /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
     #[arg(long)]
@@ -178,6 +184,11 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         now.becomes("finishing what is being decrypted");
         is_decrypted = decrypt::run(&database, &mut archive, &stopping).await?;
     }
+    let mut is_copied = true;
+    if !summary.stopped && goes_on() {
+        now.becomes("finishing the files at hand");
+        is_copied = media::run_in(&database, &mut archive, &stopping).await?;
+    }
     let mut told = metrics::Told::default();
     if args.metrics_file.is_some() && !summary.stopped {
         (told.lag, told.next_loss) = (metrics::lag(&database).await, crate::doctor::next_loss(&database).await);
@@ -194,7 +205,7 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         told.took = began.elapsed();
         is_made &= tell(args, &archive, None, &told);
     }
-    let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_made;
+    let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made;
     Ok(match *signal.borrow() {
         Some(number) => Outcome::Signalled(number),
         _ if is_off => Outcome::Damaged,
@@ -264,10 +275,12 @@ async fn prepare(
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
+    decrypt::check(args.decrypt, &args.keys, &args.archive, &database).await?;
     let mut archive = args.archive.open_as(opening)?;
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
     decrypt::remember(args.decrypt, &args.keys, &mut archive)?;
+    media::remember(&args.media, args.no_media, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
     let selection = select(args, named, &database, &archive).await?;

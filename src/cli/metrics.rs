@@ -87,6 +87,8 @@ fn text(archive: &str, figures: &Figures, told: &Told, now: Duration) -> String 
     one("pending_transcripts", "Transcripts that are not as the lines are.", &some(figures.stale));
     let undecryptable = [("", figures.undecryptable.map(|number| number.to_string()))];
     one("undecryptable_events", "Encrypted events that cannot be read.", &undecryptable);
+    let missing = [("", figures.missing_media.map(|number| number.to_string()))];
+    one("missing_media", "Files that events name and the archive lacks.", &missing);
     one("archive_bytes", "The lines, in bytes.", &some(figures.bytes));
     one("catalog_bytes", "The catalog, in bytes.", &some(figures.catalog_bytes));
     let lag = told.lag.map(|lag| format!("{:.3}", lag.as_secs_f64()));

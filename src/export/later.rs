@@ -3,7 +3,7 @@
 
 use super::progress::StreamProgress;
 use super::{Error, Export, Looks, Pass, Summary, scopes, unless_stopped};
-use crate::archive::{Archive, Counts, Selection};
+use crate::archive::{Archive, Counts, RunOutcome, Selection};
 use crate::source::Row;
 use crate::stream::{Position, Scope, Stream};
 
@@ -101,7 +101,7 @@ impl Export<'_, Later> {
         if result.is_ok() && !names_waiting && is_as_before {
             return (archive, Ok(summary));
         }
-        let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
+        let outcome = if result.is_ok() { summary.outcome() } else { RunOutcome::Failed };
         if result.is_err() {
             // so that nobody reads a half line; should it fail too, the next run does it
             let _ = archive.recover();

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 
 use super::super::service::Service;
 use super::super::signals::{Now, first, is_stopped, watch_signals};
-use super::super::{Outcome, decrypt, hint, is_full, status};
+use super::super::{Outcome, decrypt, hint, is_full, media, status};
 use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, metrics, prepare, tell};
 use crate::archive::{self, Archive, Figures, Interrupt, Turn};
 use crate::config::Config;
@@ -424,13 +424,14 @@ impl Session<'_> {
             goes_on
         };
         let is_decrypted = decrypt::run(database, archive, stop).await?;
+        let is_copied = media::run_in(database, archive, stop).await?;
         let whole = self.made.is_none();
         let made = tokio::task::block_in_place(|| make(args, archive, self.may_render, whole, &goes_on, now));
         let is_made = match made {
             Err(error) if is_cut.get() && is_stopped(&error) => true,
             made => made?,
         };
-        self.is_off = !(is_decrypted && is_made && self.may_render) || archive.lost() > 0;
+        self.is_off = !(is_decrypted && is_copied && is_made && self.may_render) || archive.lost() > 0;
         self.figures = None;
         if !is_cut.get() {
             self.pending = None;
