@@ -79,6 +79,9 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "{:?}: {}", self.child.try_wait(), self.said());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -122,12 +125,21 @@ fn what_comes_is_archived_once_and_a_signal_ends_it() {
     let (database, archive) = (server(cluster()), TestArchive::new());
     let told = archive.path().with_extension("socket");
     let manager = UnixDatagram::bind(&told).unwrap();
-    manager.set_nonblocking(true).unwrap();
+    // one that does not listen would hold up who tells it
+    let listening = std::thread::spawn(move || {
+        let (mut messages, mut buffer) = (String::new(), [0; 4096]);
+        while !messages.contains("STOPPING=1") {
+            let length = manager.recv(&mut buffer).unwrap();
+            messages += &String::from_utf8_lossy(&buffer[..length]);
+            messages.push('\n');
+        }
+        messages
+    });
     let killed = Follower::start(&database.dsn(), &archive, &[]);
     has(&archive, 5);
     drop(killed);
     let environment = [("NOTIFY_SOCKET", told.to_str().unwrap()), ("WATCHDOG_USEC", "2000000")];
-    let follower = Follower::start_with(&database.dsn(), &archive, &[], &environment);
+    let follower = Follower::start_with(&database.dsn(), &archive, &["--log-level", "debug"], &environment);
     // one that commits late, one from before
     database.events([5, 7, -4]);
     has(&archive, 8);
@@ -154,12 +166,7 @@ fn what_comes_is_archived_once_and_a_signal_ends_it() {
     let other = archive.transcripts_agree(&database);
     assert_eq!(archive.lines(), other.lines());
 
-    let mut messages = String::new();
-    let mut buffer = [0; 4096];
-    while let Ok(length) = manager.recv(&mut buffer) {
-        messages += &String::from_utf8_lossy(&buffer[..length]);
-        messages.push('\n');
-    }
+    let messages = listening.join().unwrap();
     let at = |part: &str| messages.find(part).unwrap_or_else(|| panic!("no {part}: {messages}"));
     assert!(at("READY=1") < at("STATUS=following") && at("WATCHDOG=1") < at("STOPPING=1"), "{messages}");
 }
@@ -240,19 +247,25 @@ fn what_makes_no_sense_at_first_ends_it() {
 fn a_hangup_has_the_configuration_read_again() {
     let (database, archive) = (server(cluster()), TestArchive::new());
     database.event(EventRow::at(4).within(OTHER));
-    let list = archive.path().with_extension("rooms");
-    std::fs::write(&list, format!("{ROOM}\n")).unwrap();
-    let follower = Follower::start(&database.dsn(), &archive, &["--room", &format!("@{}", list.display())]);
+    let config = archive.path().with_extension("toml");
+    let metrics = archive.path().with_extension("prom");
+    let with = format!("metrics-file = '{}'\n", metrics.display());
+    std::fs::write(&config, format!("room = ['{ROOM}']\n")).unwrap();
+    let follower = Follower::start(&database.dsn(), &archive, &["--config", config.to_str().unwrap()]);
     has(&archive, 5);
-    std::fs::write(&list, "no room\n").unwrap();
+    std::fs::write(&config, "rooms = []\n").unwrap();
     follower.signal("HUP");
     follower.has_said("what was read before holds", 1);
     database.events([5]);
     has(&archive, 6);
-    std::fs::write(&list, format!("{ROOM}\n{OTHER}\n")).unwrap();
+    std::fs::write(&config, format!("room = ['{ROOM}', '{OTHER}']\n{with}")).unwrap();
     follower.signal("HUP");
     follower.has_said("the configuration is read again", 1);
     has(&archive, 7);
+    let has_figures = |part: &str| std::fs::read_to_string(&metrics).is_ok_and(|text| text.contains(part));
+    wait_until("there are figures", || has_figures("stream=\"live\"} 5"));
+    database.events([6]);
+    wait_until("they are of what comes", || has_figures("stream=\"live\"} 6"));
     assert_eq!(follower.end(), Some(0));
 }
 

@@ -89,6 +89,8 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["erase", "--sender", "@bob:far.test"], &with_archive, tells_nothing),
         (&["erase", "--event", "$13", "--yes"], &with_archive, tells_nothing),
         (&["export", "--all-rooms"], &both, tells_nothing),
+        (&["config", "show"], &both, tells_nothing),
+        (&["config", "init"], &with_archive, tells_nothing),
         (&["doctor", "--json"], &both, tells_nothing),
     ];
     let whole = |command: &[&str], place: &[&str]| command.iter().chain(place).map(ToString::to_string).collect();

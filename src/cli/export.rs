@@ -5,7 +5,9 @@
 mod follow;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
@@ -19,8 +21,8 @@ use super::media::{self, MediaArgs};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
-use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
-use crate::archive::{Archive, Opening, Selection};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage, failure, metrics};
+use crate::archive::{Archive, Figures, Opening, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -100,20 +102,45 @@ pub(super) struct Args {
     /// With --follow, how often at the most transcripts, the index of search and all else are brought up to date that is made of lines
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
     render_every: Duration,
+    /// Write what it has come to into this file, in Prometheus' text format, for the textfile collector of node_exporter: FILE.prom
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// Have sh run this when the export fails or something is off, and with --follow also when it begins to wait for something that fails; it
+    /// finds SYNAPSE_EXPORT_STATUS, SYNAPSE_EXPORT_MESSAGE and SYNAPSE_EXPORT_ARCHIVE in its environment
+    #[arg(long, value_name = "COMMAND")]
+    on_failure: Option<String>,
+    /// Export to each archive of the configuration file, one after the other, whether one fails or not
+    #[arg(long, conflicts_with_all = ["follow", "archive"])]
+    all_archives: bool,
 }
 
-pub(super) fn run(args: &Args) -> Result<Outcome> {
+impl Args {
+    /// Whether it is about all archives that are configured.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.all_archives
+    }
+
+    /// Tells the user's own command that the export has failed.
+    pub(super) fn failed(&self, status: u8, message: &str) {
+        if let Some(command) = self.on_failure.as_ref().filter(|_| !self.all_archives) {
+            failure::tell(command, &self.archive.directory().to_string_lossy(), status, message);
+        }
+    }
+}
+
+pub(super) fn run(args: &Rc<Args>) -> Result<Outcome> {
     decrypt::makes_sense(args.decrypt, &args.keys)?;
     let named = Named::of(args)?;
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        if args.follow { follow::run(args, config, named).await } else { once(args, &config, &named).await }
+        if args.follow { follow::run(Rc::clone(args), config, named).await } else { once(args, &config, &named).await }
     })
 }
 
 /// Brings an archive up to date, and ends.
 async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
+    let began = Instant::now();
     let (stop, signalled) = watch::channel(false);
     let now = Now::is("stopping before anything is read");
     let signal = watch_signals(stop, now.clone())?;
@@ -162,6 +189,10 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         now.becomes("finishing the files at hand");
         is_copied = media::run_in(&database, &mut archive, &stopping).await?;
     }
+    let mut told = metrics::Told::default();
+    if args.metrics_file.is_some() && !summary.stopped {
+        (told.lag, told.next_loss) = (metrics::lag(&database).await, crate::doctor::next_loss(&database).await);
+    }
     database.close().await;
     let mut is_made = true;
     if !summary.stopped {
@@ -171,6 +202,8 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
             (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
             (made, _) => is_made = made? && may_render,
         }
+        told.took = began.elapsed();
+        is_made &= tell(args, &archive, None, &told);
     }
     let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made;
     Ok(match *signal.borrow() {
@@ -178,6 +211,19 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         _ if is_off => Outcome::Damaged,
         _ => Outcome::Done,
     })
+}
+
+/// Writes the file of metrics, if there is to be one, of these figures or of those that hold now. False: that has failed, and is told.
+fn tell(args: &Args, archive: &Archive, figures: Option<&Figures>, told: &metrics::Told) -> bool {
+    let Some(path) = &args.metrics_file else { return true };
+    let figures = figures.map_or_else(|| archive.catalog().figures(), |figures| Ok(figures.clone()));
+    let written = figures
+        .map_err(anyhow::Error::from)
+        .and_then(|figures| metrics::write(path, &args.archive.directory().to_string_lossy(), &figures, told));
+    if let Err(error) = &written {
+        warn!("{error:#}");
+    }
+    written.is_ok()
 }
 
 /// Brings up to date what is made of the lines: transcripts, if they may be rendered, the index of search, outputs. When it is `whole`,

@@ -13,12 +13,15 @@ pub(super) struct Service {
     every: Option<Duration>,
     /// When it was told last.
     told: Arc<Mutex<Option<Instant>>>,
+    /// The last status.
+    said: Arc<Mutex<String>>,
 }
 
 impl Service {
     pub(super) fn new() -> Service {
         // twice as often as would be enough
-        Service { every: sd_notify::watchdog_enabled().map(|within| within / 4), told: Arc::default() }
+        let every = sd_notify::watchdog_enabled().map(|within| within / 4);
+        Service { every, told: Arc::default(), said: Arc::default() }
     }
 
     /// It does what it was started for.
@@ -28,7 +31,11 @@ impl Service {
 
     /// What it does now.
     pub(super) fn status(&self, status: &str) {
-        tell(&[NotifyState::Status(status)]);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != status {
+            status.clone_into(&mut said);
+            tell(&[NotifyState::Status(status)]);
+        }
     }
 
     /// It ends.

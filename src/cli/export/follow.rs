@@ -5,6 +5,7 @@
 //! rounds, in slices, so that it does not keep new events waiting.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -18,8 +19,8 @@ use tracing::{debug, info, warn};
 use super::super::service::Service;
 use super::super::signals::{Now, first, is_stopped, watch_signals};
 use super::super::{Outcome, decrypt, hint, is_full, media, status};
-use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, prepare};
-use crate::archive::{self, Archive, Interrupt, Turn};
+use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, metrics, prepare, tell};
+use crate::archive::{self, Archive, Figures, Interrupt, Turn};
 use crate::config::Config;
 use crate::event::Damage;
 use crate::export::{self, Followed, Progress, Report, Summary};
@@ -29,6 +30,8 @@ use crate::source::Database;
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// How long the archive is left to one who wants it and does not take it.
 const LEFT_FOR: Duration = Duration::from_secs(10);
+/// How often it is asked when the next original is lost.
+const LOSS_ASKED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How often the catalog's log is emptied while nothing is new.
 const RESTS_EVERY: Duration = Duration::from_secs(60);
 /// How long a slice of what is made between two rounds may take at the least.
@@ -54,8 +57,8 @@ enum Why {
 }
 
 /// What outlives a session.
-struct Follow<'a> {
-    args: &'a Args,
+struct Follow {
+    args: Rc<Args>,
     config: Config,
     named: Named,
     service: Service,
@@ -72,7 +75,7 @@ struct Follow<'a> {
 }
 
 /// Follows until a signal ends it.
-pub(super) async fn run(args: &Args, config: Config, named: Named) -> Result<Outcome> {
+pub(super) async fn run(args: Rc<Args>, config: Config, named: Named) -> Result<Outcome> {
     let now = Now::is("stopping before anything is read");
     // each session has a channel of its own to be stopped by
     let (stop, _) = watch::channel(false);
@@ -121,7 +124,7 @@ fn watch_hangups() -> Result<watch::Receiver<u64>> {
     Ok(counted)
 }
 
-impl Follow<'_> {
+impl Follow {
     /// Connects, takes the archive, brings it up to date, and keeps it so.
     async fn session(&mut self) -> Result<Why> {
         self.service.lives();
@@ -168,7 +171,8 @@ impl Follow<'_> {
         stop: watch::Receiver<bool>,
         ending: &watch::Receiver<Option<Why>>,
     ) -> Result<Option<Why>> {
-        let (args, now) = (self.args, self.now.clone());
+        let (args, now) = (Rc::clone(&self.args), self.now.clone());
+        let args = &*args;
         let interrupt = {
             let (stop, service) = (stop.clone(), self.service.clone());
             Interrupt::when(move || {
@@ -197,6 +201,7 @@ impl Follow<'_> {
         let resumed = self.run.take().filter(|(day, _)| *day == today).map(|(_, summary)| summary);
         let mut told = Told { terminal: Terminal::new(false), service: self.service.clone(), is_first: true };
         self.service.status("reading what is new");
+        let began = Instant::now();
         let (archive, followed) =
             Box::pin(export::follow(database.clone(), archive, &selection, resumed.as_ref(), stop.clone(), &mut told))
                 .await;
@@ -225,6 +230,10 @@ impl Follow<'_> {
             made: None,
             is_off: false,
             rested: None,
+            took: began.elapsed(),
+            told: None,
+            figures: None,
+            next_loss: None,
         };
         let ended = self.rounds(&mut session, &mut followed, &selection, &mut told, today).await;
         self.is_off = followed.summary().is_off() || session.is_off;
@@ -245,6 +254,7 @@ impl Follow<'_> {
         let mut next = tokio::time::Instant::now() + self.args.interval;
         loop {
             session.make(next.into_std()).await?;
+            session.tell().await?;
             self.service.lives();
             self.service.status(&format!(
                 "following: {} since this run began",
@@ -272,10 +282,11 @@ impl Follow<'_> {
             session.archive = Some(archive);
             self.run = Some((today, followed.summary().clone()));
             let new = new?;
+            session.took = began.elapsed();
             if new > 0 {
                 debug!(events = new, seconds = began.elapsed().as_secs_f64(), "round");
                 session.pending.get_or_insert_with(Instant::now);
-                session.rested = None;
+                (session.rested, session.figures) = (None, None);
             }
         }
     }
@@ -293,6 +304,8 @@ impl Follow<'_> {
         let hint = hint(error).map_or_else(String::new, |hint| format!("; {hint}"));
         if self.failing.is_none() {
             warn!("{error:#}{hint}; trying again until it works");
+            let (args, message) = (Rc::clone(&self.args), format!("{error:#}{hint}"));
+            tokio::task::block_in_place(|| args.failed(75, &message));
         } else {
             debug!(seconds = since.elapsed().as_secs_f64(), "it still fails: {error:#}{hint}");
         }
@@ -307,7 +320,7 @@ impl Follow<'_> {
         info!("letting another command in that writes to the archive");
         self.service.status("waiting: another command writes to the archive");
         self.now.becomes("stopping");
-        let (began, directory) = (Instant::now(), self.args.archive.directory());
+        let (began, directory) = (Instant::now(), &self.args.archive.directory().to_owned());
         while archive::is_wanted(directory) && began.elapsed() < LEFT_FOR && self.signal.borrow().is_none() {
             self.rest(Duration::from_millis(100)).await;
         }
@@ -333,10 +346,15 @@ impl Follow<'_> {
     /// Reads the configuration again; one that cannot be used leaves that which holds.
     fn reload(&mut self) {
         self.hangup.mark_unchanged();
-        let read = || -> Result<_> { Ok((self.args.database.config()?, Named::of(self.args)?)) };
+        let read = || -> Result<_> {
+            let args = super::super::export_again()?;
+            decrypt::makes_sense(args.decrypt, &args.keys)?;
+            let (config, named) = (args.database.config()?, Named::of(&args)?);
+            Ok((args, config, named))
+        };
         match read() {
-            Ok((config, named)) => {
-                (self.config, self.named) = (config, named);
+            Ok((args, config, named)) => {
+                (self.args, self.config, self.named) = (Rc::new(args), config, named);
                 info!("the configuration is read again");
             }
             Err(error) => warn!("the configuration cannot be used, and what was read before holds: {error:#}"),
@@ -371,6 +389,13 @@ struct Session<'a> {
     is_off: bool,
     /// When the catalog's log was emptied; none: something was written since.
     rested: Option<Instant>,
+    /// How long the last round has taken.
+    took: Duration,
+    /// When metrics were told, and the figures of then, as long as nothing is new.
+    told: Option<Instant>,
+    figures: Option<Figures>,
+    /// When the next original is lost, and when that was asked.
+    next_loss: Option<(Instant, Option<i64>)>,
 }
 
 impl Session<'_> {
@@ -407,10 +432,37 @@ impl Session<'_> {
             made => made?,
         };
         self.is_off = !(is_decrypted && is_copied && is_made && self.may_render) || archive.lost() > 0;
+        self.figures = None;
         if !is_cut.get() {
             self.pending = None;
             self.made = Some(Instant::now());
         }
+        Ok(())
+    }
+}
+
+impl Session<'_> {
+    /// Writes the file of metrics, if there is to be one and it is time.
+    async fn tell(&mut self) -> Result<()> {
+        let is_due = self.told.is_none_or(|told| told.elapsed() >= self.args.render_every);
+        if self.args.metrics_file.is_none() || !is_due || *self.stop.borrow() {
+            return Ok(());
+        }
+        let next_loss = match self.next_loss {
+            Some((asked, next_loss)) if asked.elapsed() < LOSS_ASKED_EVERY => next_loss,
+            _ => {
+                let next_loss = crate::doctor::next_loss(&self.database).await;
+                self.next_loss = Some((Instant::now(), next_loss));
+                next_loss
+            }
+        };
+        let told = metrics::Told { took: self.took, lag: metrics::lag(&self.database).await, next_loss };
+        let Some(archive) = &self.archive else { return Ok(()) };
+        if self.figures.is_none() {
+            self.figures = Some(archive.catalog().figures()?);
+        }
+        tell(self.args, archive, self.figures.as_ref(), &told);
+        self.told = Some(Instant::now());
         Ok(())
     }
 }
