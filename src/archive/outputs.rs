@@ -17,6 +17,8 @@ use super::{Archive, Catalog, Error};
 pub(super) const TABLES: &str = include_str!("outputs.sql");
 /// What the names of settings begin with that say what an output is.
 const SETTING: &str = "output ";
+/// What the names of settings begin with that say that an output may still have what was erased.
+const PENDING: &str = "pending ";
 /// The parts that are no days.
 pub(crate) const ROOMS: &str = "rooms";
 /// As [`ROOMS`].
@@ -177,6 +179,13 @@ impl Catalog {
         Ok(self.connection.prepare_cached(sql)?.query_row([name, path], |row| row.get(0))?)
     }
 
+    /// The outputs that may still have what was erased here, by name.
+    pub fn pending_outputs(&self) -> Result<Vec<String>, Error> {
+        let is_pending = |output: &Output| self.is_set(&format!("{PENDING}{}", output.name));
+        let outputs = self.outputs()?.into_iter();
+        outputs.filter_map(|output| is_pending(&output).map(|is| is.then_some(output.name)).transpose()).collect()
+    }
+
     fn has_output_tables(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from sqlite_schema where name = 'output_told')";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
@@ -202,13 +211,26 @@ impl Archive {
         let is_last = self.catalog.outputs()?.iter().all(|output| output.name == name);
         let has_tables = self.catalog.has_output_tables()?;
         let writing = self.catalog.write()?;
-        writing.0.execute("delete from setting where name = ?1", [format!("{SETTING}{name}")])?;
+        for kind in [SETTING, PENDING] {
+            writing.0.execute("delete from setting where name = ?1", [format!("{kind}{name}")])?;
+        }
         if has_tables && is_last {
             writing.0.execute_batch(&drop_all())?;
         } else if has_tables {
             writing.forget_output(name)?;
         }
         writing.commit()
+    }
+
+    /// An output is as the archive is: it has nothing any more of what was erased.
+    pub fn output_confirms(&mut self, name: &str) -> Result<(), Error> {
+        let setting = format!("{PENDING}{name}");
+        if self.catalog.is_set(&setting)? {
+            let writing = self.catalog.write()?;
+            writing.0.execute("delete from setting where name = ?1", [setting])?;
+            writing.commit()?;
+        }
+        Ok(())
     }
 
     /// Says that all of an output is to be made anew.
@@ -274,6 +296,14 @@ impl Archive {
 }
 
 impl Writing<'_> {
+    /// Says that outputs may have what is erased now, until they confirm that they have it no more.
+    pub(super) fn outputs_are_pending(&self) -> Result<(), Error> {
+        let sql = "insert or replace into setting (name, value) select ?1 || substr(name, ?2), 1 from setting where name glob ?3";
+        let values = params![PENDING, signed(SETTING.len() as u64 + 1), format!("{SETTING}*")];
+        self.0.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+
     fn all_is_stale(&self, name: &str) -> Result<(), Error> {
         // also the days of files that it has and the archive no more
         let sql = "insert or ignore into output_stale (output, part)

@@ -107,10 +107,10 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         // what was cut off: before anything is made of it
         let erased =
             tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
-        match (erased, *signal.borrow()) {
+        let mut is_refused = match (erased, *signal.borrow()) {
             (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
             (erased, _) => erased?,
-        }
+        };
         let stopping = signalled.clone();
         let (mut archive, summary) =
             Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
@@ -158,8 +158,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             });
             match (erased, *signal.borrow()) {
                 (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
-                (erased, _) => erased?,
-            };
+                (erased, _) => is_refused |= erased?.is_refused,
+            }
         }
         let mut any_failed = false;
         if !summary.stopped && signal.borrow().is_none() {
@@ -168,7 +168,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 super::outputs::feed_on_export(&mut archive, &|| signal.borrow().is_none())
             })?;
         }
-        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || any_failed;
+        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || any_failed || is_refused;
         Ok(match *signal.borrow() {
             Some(number) => Outcome::Signalled(number),
             _ if is_off => Outcome::Damaged,

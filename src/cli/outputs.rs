@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::output::Output as To;
 use super::report::{Bar, counted, shown};
@@ -185,10 +185,26 @@ fn list(args: &ListArgs) -> Result<Outcome> {
     Ok(if all.is_empty() { Outcome::Nothing } else { Outcome::Done })
 }
 
-/// Feeds the outputs that are to be fed by each export. True: one has failed, which is told, and leaves the export as it is.
+/// Feeds the outputs that are to be fed by each export, and those that may still have what was erased. True: one has failed, which is
+/// told, and leaves the export as it is.
 pub(super) fn feed_on_export(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<bool> {
-    let outputs: Vec<Output> = archive.catalog().outputs()?.into_iter().filter(|output| output.on_export).collect();
+    let pending = archive.catalog().pending_outputs()?;
+    let outputs = archive.catalog().outputs()?.into_iter();
+    let outputs: Vec<Output> = outputs.filter(|it| it.on_export || pending.contains(&it.name)).collect();
     feed(archive, &outputs, false, goes_on)
+}
+
+/// Feeds the outputs that may still have what was erased. True: one has failed, or has it yet, which is told.
+pub(super) fn feed_pending(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+    let pending = archive.catalog().pending_outputs()?;
+    let outputs = archive.catalog().outputs()?.into_iter();
+    let outputs: Vec<Output> = outputs.filter(|it| pending.contains(&it.name)).collect();
+    feed(archive, &outputs, false, goes_on)?;
+    let pending = archive.catalog().pending_outputs()?;
+    for name in &pending {
+        warn!(output = name, "pending: {}: this output still has what is erased from the archive", shown(name));
+    }
+    Ok(!pending.is_empty())
 }
 
 /// Feeds outputs, one after the other, and tells how it goes. True: one has failed, which is told.
@@ -206,6 +222,9 @@ fn feed(archive: &mut Archive, outputs: &[Output], anew: bool, goes_on: &dyn Fn(
         });
         if let Some(bar) = &mut bar {
             bar.end();
+        }
+        if fed.is_ok() {
+            archive.output_confirms(&output.name)?;
         }
         match fed {
             Ok(fed) if fed == outputs::Fed::default() => {}
