@@ -9,6 +9,7 @@
 mod beacon;
 mod by_name;
 mod calls;
+mod comparing;
 mod day;
 mod elsewhere;
 pub(crate) mod facts;
@@ -39,12 +40,13 @@ use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::{remove_pages, replace};
-use crate::archive::{Archive, Borrowed, Error, HtmlPages, Readers, StaleDay, durable};
+use crate::archive::{Archive, Borrowed, Error, HtmlPages, StaleDay, durable};
 use crate::document::block::{Block, Writer};
 use crate::document::html;
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
+pub(crate) use comparing::compare;
 use day::{DayBuilder, Memory};
 pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
@@ -62,6 +64,10 @@ const NEIGHBOURS: usize = 25;
 /// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
 const IN_MEMORY: usize = 256 * 1024;
 
+/// What becomes of a file that is made: its path below the archive, and what writes it.
+type Put<'p> =
+    dyn Fn(&str, &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>) -> Result<(), Error> + Sync + 'p;
+
 /// How events are shown.
 #[derive(Clone, Debug)]
 struct Options {
@@ -71,8 +77,6 @@ struct Options {
     one_document: bool,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
-    /// Who may read what is rendered.
-    readers: Readers,
     /// Of what times are shown.
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
@@ -81,14 +85,7 @@ struct Options {
 
 impl Options {
     fn new(show_redacted: bool, zone: Zone) -> Options {
-        Options {
-            show_redacted,
-            one_document: false,
-            between: i64::MIN..i64::MAX,
-            readers: Readers::Owner,
-            zone,
-            html: HtmlPages::Never,
-        }
+        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, zone, html: HtmlPages::Never }
     }
 }
 
@@ -162,7 +159,7 @@ fn render_into(
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
     let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { readers, html, ..Options::new(show_redacted, zone) };
+    let options = Options { html, ..Options::new(show_redacted, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;
@@ -171,6 +168,9 @@ fn render_into(
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
     let mut workers = Workers::new(&directory, archive.interrupt().clone());
+    let put = |path: &str, write: &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>| {
+        replace(&directory, path, readers, write)
+    };
     let all = archive.catalog().order_stale_days()?;
     let (mut taken, mut goes_on) = (0, true);
     std::thread::scope(|scope| {
@@ -183,7 +183,10 @@ fn render_into(
                 goes_on
             };
             let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-                let (tally, pages) = render_day(&directory, reader, stale, &options, memory)?;
+                let (tally, pages) = render_day(&directory, reader, stale, &options, memory, &put)?;
+                if options.html != HtmlPages::Never {
+                    remove_pages(&directory, stale.stem(), pages)?;
+                }
                 let borrowed = std::mem::take(&mut memory.remembered.borrowed);
                 Ok(RenderedDay { stale: stale.clone(), messages: tally.messages, pages, borrowed })
             });
@@ -203,7 +206,7 @@ fn render_into(
         return archive.interrupt().check();
     }
     archive.check_lock()?;
-    index::render(archive, &mut workers, &whole, rendered)
+    index::render(archive, &mut workers, &whole, rendered, &put)
 }
 
 /// A room-day that was rendered.
@@ -284,6 +287,7 @@ fn render_day(
     stale: &StaleDay,
     options: &Options,
     memory: &mut Memory,
+    put: &Put<'_>,
 ) -> Result<(Tally, usize), Error> {
     let transcript = transcript(stale);
     let path = archive.join(&transcript);
@@ -304,17 +308,14 @@ fn render_day(
     let about = day_head(reader, stale, tally, options.zone, memory)?;
     let head = markdown::day_head(&about);
     body.rewind().map_err(Error::io("write", &path))?;
-    replace(archive, &transcript, options.readers, &mut |file| {
+    put(&transcript, &mut |file| {
         let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
         copied.map(drop).map_err(Error::Transcript)
     })?;
     let pages = match pages {
-        Some(pages) => write_pages(archive, stale, &about, pages, options.readers)?,
+        Some(pages) => write_pages(archive, stale, &about, pages, put)?,
         None => 0,
     };
-    if options.html != HtmlPages::Never {
-        remove_pages(archive, stale.stem(), pages)?;
-    }
     Ok((tally, pages))
 }
 
@@ -324,14 +325,14 @@ fn write_pages(
     stale: &StaleDay,
     about: &DayHead<'_>,
     pages: Pages,
-    readers: Readers,
+    put: &Put<'_>,
 ) -> Result<usize, Error> {
     let mut pages = pages.finish().map_err(Error::io("write", &archive.join(page(stale, 1))))?;
     let count = pages.pages().len();
     let file_of = |number: usize| html::page_file(about.day, number + 1);
     for number in 0..count {
         let head = html::day_head(about, number + 1, count);
-        replace(archive, &page(stale, number + 1), readers, &mut |file| {
+        put(&page(stale, number + 1), &mut |file| {
             file.write_all(head.as_bytes()).map_err(Error::Transcript)?;
             pages.copy(number, &file_of, file)?;
             if number == 0 {

@@ -78,6 +78,8 @@ pub struct Cover<'a> {
     pub unseen: u64,
     /// How many cannot be read.
     pub damaged: u64,
+    /// What its events prove, in numbers, as they were last verified; none: they were not.
+    pub proofs: Option<String>,
     /// When the document is made, in milliseconds since the epoch.
     pub made: i64,
     /// The server that it is made from.

@@ -179,6 +179,7 @@ fn cover<'a>(
         shows_redacted: asked.show_redacted,
         unseen: extent.unseen,
         damaged: extent.damaged,
+        proofs: reader.judged(room_id, None)?.map(|judged| judged.to_string()),
         made,
         server,
         zone: asked.zone,
@@ -262,6 +263,43 @@ fn write_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> Result<(), E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::tests::stored;
+    use crate::event::{Event, Stored};
+
+    #[test]
+    fn a_cover_has_what_events_prove_where_they_were_verified() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = directory.path().join("rooms/r@x");
+        std::fs::create_dir_all(&room).unwrap();
+        for day in [22, 23] {
+            let ts = 1_795_348_800_000 + (day - 22) * 86_400_000;
+            let pdu = format!(r#"{{"type":"m.room.message","content":{{"body":"x"}},"origin_server_ts":{ts}}}"#);
+            let event_id = format!("${day}");
+            let of_day =
+                Stored { event_id: &event_id, room_id: "!r:x", origin_server_ts: Some(ts), ..stored(Some(&pdu)) };
+            std::fs::write(room.join(format!("2026-11-{day}.jsonl")), Event::from_stored(&of_day).line + "\n").unwrap();
+        }
+        let asked = Asked { room_id: "!r:x", period: None, show_redacted: false, zone: Zone::default() };
+        let cover = |archive: &Archive| {
+            let mut cover = Vec::new();
+            document_cover(archive, &asked, Form::Markdown, Default::default(), (0, None), &mut cover).unwrap();
+            let cover = String::from_utf8(cover).unwrap();
+            cover.lines().find(|line| line.starts_with("| proofs")).map(str::to_owned)
+        };
+        let archive = Archive::open(directory.path(), None).unwrap();
+        assert_eq!(cover(&archive), None);
+        let judge = |day: &str| {
+            let catalog = rusqlite::Connection::open(directory.path().join("catalog.sqlite")).unwrap();
+            let sql = "insert into judged select file, '2026-11-30T01:02:03Z', bytes, '', 7, 0, 0, 1, 0, 0, 0 from file where day = ?1";
+            assert_eq!(catalog.execute(sql, [day]).unwrap(), 1);
+        };
+        judge("2026-11-22");
+        let some = "| proofs | 7 authentic, 1 no key; verified 2026-11-30T01:02:03Z or later, 1 of 2 days |";
+        assert_eq!(cover(&archive).as_deref(), Some(some));
+        judge("2026-11-23");
+        let all = "| proofs | 14 authentic, 2 no key; verified 2026-11-30T01:02:03Z |";
+        assert_eq!(cover(&archive).as_deref(), Some(all));
+    }
 
     #[test]
     fn no_two_parts_have_one_file() {

@@ -29,6 +29,7 @@ pub(in crate::document) fn rows_of_cover(of: &Cover<'_>, generator: &str) -> Vec
         ("took part", took_part),
         ("events", counts(of)),
         ("left out", left_out(of)),
+        ("proofs", of.proofs.clone().unwrap_or_default()),
         ("made", made),
     ];
     rows.into_iter().filter(|(_, value)| !value.is_empty()).collect()
