@@ -17,6 +17,7 @@ pub(crate) mod found;
 mod index;
 mod missing;
 mod pages;
+mod person;
 mod phrases;
 mod poll;
 mod quotes;
@@ -40,7 +41,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::{remove_pages, replace};
-use crate::archive::{Archive, Borrowed, Error, HtmlPages, StaleDay, durable};
+use crate::archive::{Archive, Borrowed, Catalog, Error, HtmlPages, StaleDay, durable};
 use crate::document::block::{Block, Writer};
 use crate::document::html;
 use crate::document::markdown::{self, Markdown};
@@ -52,7 +53,10 @@ pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
 pub use pages::{MOST_OF_ANY, Split};
-pub use whole::{Asked, Form, Told, document_cover, document_days, document_end, document_parts};
+pub use person::{person_cover, person_days, room_part};
+pub use whole::{
+    Asked, Directory, Files, Form, Told, Writes, document_cover, document_days, document_end, document_parts,
+};
 use workers::Workers;
 
 /// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
@@ -75,17 +79,35 @@ struct Options {
     show_redacted: bool,
     /// All days are in one document, so that links need no file.
     one_document: bool,
+    /// Only what this user has sent, and nothing of what others said; none: all.
+    only: Option<String>,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
     /// Of what times are shown.
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
     html: HtmlPages,
+    /// The way from what is rendered to the archive's directory, where its files are; none: they are not shown.
+    to_archive: Option<&'static str>,
 }
 
 impl Options {
+    /// As an archive's transcripts and pages are.
+    fn of_archive(catalog: &Catalog) -> Result<Options, Error> {
+        let options = Options::new(catalog.shows_redacted()?, catalog.zone()?);
+        Ok(Options { html: catalog.html()?, to_archive: Some("../../"), ..options })
+    }
+
     fn new(show_redacted: bool, zone: Zone) -> Options {
-        Options { show_redacted, one_document: false, between: i64::MIN..i64::MAX, zone, html: HtmlPages::Never }
+        Options {
+            show_redacted,
+            one_document: false,
+            only: None,
+            between: i64::MIN..i64::MAX,
+            zone,
+            html: HtmlPages::Never,
+            to_archive: None,
+        }
     }
 }
 
@@ -157,9 +179,8 @@ fn render_into(
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
-    let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
-    let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { html, ..Options::new(show_redacted, zone) };
+    let readers = archive.readers();
+    let options = Options::of_archive(archive.catalog())?;
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;

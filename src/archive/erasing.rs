@@ -21,7 +21,6 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
-use super::writing::Writing;
 use super::{Catalog, Error};
 use crate::event::Erased;
 pub use asking::{leave_request, requests};
@@ -65,14 +64,6 @@ impl Catalog {
     /// Whether an event has a tombstone, be there a line of it or not.
     pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
         Ok(tombstone(&self.connection, event_id)?.is_some())
-    }
-}
-
-impl Writing<'_> {
-    /// Something is erased now, and may not be gone everywhere yet.
-    fn begins_erasing(&self) -> Result<(), Error> {
-        self.set(ERASING, true)?;
-        self.outputs_are_pending()
     }
 }
 

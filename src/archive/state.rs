@@ -163,6 +163,11 @@ impl Catalog {
     }
 }
 
+/// Lets the state follow what a table has that was made just now.
+pub(super) fn watch(catalog: &Connection, kind: &str) -> Result<(), Error> {
+    kinds::named(kind).map_or(Ok(()), |kind| kind.watch(catalog))
+}
+
 impl Writing<'_> {
     /// What tells an archive from others, also one whose catalog was never kept elsewhere.
     fn archive_id(&self) -> Result<String, Error> {

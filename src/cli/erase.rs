@@ -128,26 +128,31 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping: `erase --go-on`, or an export, goes on from there"))?;
-    let erased = erase(args, request, interrupt(&signal), &|| signal.borrow().is_none());
+    let erased = open(args, request.as_ref(), interrupt(&signal)).and_then(|mut archive| {
+        let goes_on = || signal.borrow().is_none();
+        let erases = args.go_on || !args.is_dry() && (request.is_some() || args.again.is_some());
+        let done = erase(args, request, &mut archive, &goes_on)?;
+        let is_left = erases && outputs::confirm(&mut archive, &goes_on)?;
+        Ok(if is_left { Outcome::Damaged } else { done })
+    });
     match (erased, *signal.borrow()) {
         (Err(error), Some(number)) if super::signals::is_stopped(&error) => Ok(Outcome::Signalled(number)),
         (erased, _) => erased,
     }
 }
 
-fn erase(
-    args: &Args,
-    request: Option<Request>,
-    interrupt: archive::Interrupt,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Outcome> {
-    let mut archive = match (args.archive.open(interrupt), &request) {
+/// Opens the archive; where another process holds it, that one is asked to erase what was to be.
+fn open(args: &Args, request: Option<&Request>, interrupt: archive::Interrupt) -> Result<Archive> {
+    match (args.archive.open(interrupt), request) {
         (Err(locked @ archive::Error::Locked { .. }), Some(request)) if !args.is_dry() && args.tombstones.is_none() => {
             ask(args, request)?;
-            return Err(locked.into());
+            Err(locked.into())
         }
-        (archive, _) => archive?,
-    };
+        (archive, _) => Ok(archive?),
+    }
+}
+
+fn erase(args: &Args, request: Option<Request>, archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<Outcome> {
     if let Some(path) = &args.tombstones
         && !args.is_dry()
     {
@@ -185,12 +190,12 @@ fn erase(
         return Ok(Outcome::Done);
     }
     if let Some(path) = &args.again {
-        return again(args, &mut archive, path, goes_on);
+        return again(args, archive, path, goes_on);
     }
     let Some(request) = request else {
-        let done = complete(&mut archive, false, goes_on)?;
+        let done = complete(archive, false, goes_on)?;
         info!("{}", if done.buried.is_some() { "completed" } else { "nothing was left to be erased" });
-        return everywhere(&mut archive, done.is_refused, goes_on);
+        return Ok(done.outcome());
     };
     let request = by_id(request, archive.catalog())?;
     if request.what == What::Users && !archive.catalog().hides_erased()? {
@@ -207,16 +212,10 @@ fn erase(
         tell(&request, &selected, true)?;
         return Ok(Outcome::Done);
     }
-    let done = complete(&mut archive, false, goes_on)?;
+    let done = complete(archive, false, goes_on)?;
     selected.lines = done.buried.unwrap_or(selected.lines);
     tell(&request, &selected, false)?;
-    everywhere(&mut archive, done.is_refused, goes_on)
-}
-
-/// Brings outputs up to date that may still have what is erased: how it ends.
-fn everywhere(archive: &mut Archive, is_refused: bool, goes_on: &dyn Fn() -> bool) -> Result<Outcome> {
-    let is_pending = outputs::feed_pending(archive, goes_on)?;
-    Ok(if is_pending || is_refused { Outcome::Damaged } else { Outcome::Done })
+    Ok(done.outcome())
 }
 
 /// Asks whoever holds the archive to erase something.
@@ -260,7 +259,7 @@ fn again(args: &Args, archive: &mut Archive, path: &Path, goes_on: &dyn Fn() -> 
         counted(tombstones, "tombstone"),
         counted(buried.lines(), "line")
     );
-    everywhere(archive, done.is_refused, goes_on)
+    Ok(done.outcome())
 }
 
 impl Args {

@@ -119,11 +119,17 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (found, _) => found?,
     };
     if !args.quick && args.room.is_none() && args.since.is_none() {
-        drop(catalog);
         if let Err(error) = views(args, &interrupt(&signal), &mut found.verified) {
             return (*signal.borrow()).map_or(Err(error), |number| Ok(Outcome::Signalled(number)));
         }
     }
+    if args.room.is_none() && args.since.is_none() {
+        match (media(&catalog, args, &interrupt(&signal), &mut found.verified), *signal.borrow()) {
+            (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+            (looked, _) => looked?,
+        }
+    }
+    drop(catalog);
     let compared = match config {
         None => None,
         Some(config) => match against_server(args, &config, asked.room_id.as_deref(), stopped, &mut found.verified) {
@@ -230,6 +236,23 @@ fn views(args: &Args, interrupt: &archive::Interrupt, verified: &mut Verified) -
             Ok(None) => verified.off(Off::File, || format!("{path} is gone; {remedy}")),
             _ => verified.off(Off::View, || format!("{path} does not say what its events do; {remedy}")),
         }
+    }
+    Ok(())
+}
+
+/// Notes files of media that are gone, or are not those that were copied.
+fn media(
+    catalog: &Catalog,
+    args: &Args,
+    interrupt: &archive::Interrupt,
+    verified: &mut Verified,
+) -> Result<(), archive::Error> {
+    let (files, bytes) =
+        crate::media::verify(catalog, &args.archive.archive, args.quick, interrupt, &mut |path, why| {
+            verified.off(Off::File, || format!("{path} {why}"));
+        })?;
+    if files > 0 {
+        info!(files, bytes, "media: {}, {}", counted(files, "file"), HumanBytes(bytes));
     }
     Ok(())
 }

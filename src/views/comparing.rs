@@ -34,8 +34,7 @@ pub(crate) fn compare(
     interrupt: &Interrupt,
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Differing, Error> {
-    let html = catalog.html()?;
-    let options = Options { html, ..Options::new(catalog.shows_redacted()?, catalog.zone()?) };
+    let (html, options) = (catalog.html()?, Options::of_archive(catalog)?);
     let all = catalog.count_files()?;
     let (mut found, mut behind) = (Differing::default(), 0);
     let mut workers = Workers::new(archive, interrupt.clone());

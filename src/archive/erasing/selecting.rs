@@ -12,8 +12,8 @@ use super::super::stale_views::Transcripts;
 use super::super::writing::Writing;
 use super::super::{Archive, Error};
 use super::burying::{Buried, Place};
-use super::digest;
 use super::request::{Erasure, Request, What};
+use super::{ERASING, digest};
 use crate::event::Erased;
 
 /// How many lines are looked at together for what repeats them.
@@ -76,7 +76,7 @@ impl Archive {
                 return Ok(selected);
             }
             if selected.names > 0 {
-                writing.begins_erasing()?;
+                writing.set(ERASING, true)?;
             }
             writing.is_selected(number)?;
             writing.are_done()?;
@@ -102,7 +102,7 @@ impl Archive {
                 let selected = writing.select_to_erase(&self.directory, *number, request, now)?;
                 let held = writing.leave_held()?;
                 if selected.names > 0 {
-                    writing.begins_erasing()?;
+                    writing.set(ERASING, true)?;
                 }
                 writing.is_selected(*number)?;
                 writing.are_done()?;

@@ -5,6 +5,7 @@ use chrono::Utc;
 use indicatif::HumanCount;
 use tracing::{error, info, warn};
 
+use super::super::Outcome;
 use super::super::report::{Bar, counted};
 use crate::archive::{self, Archive, Buried};
 use crate::views;
@@ -16,6 +17,13 @@ pub(in crate::cli) struct Completed {
     pub(in crate::cli) buried: Option<Buried>,
     /// Somebody has asked for what cannot be, which is told.
     pub(in crate::cli) is_refused: bool,
+}
+
+impl Completed {
+    /// How a command ends that has completed it.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.is_refused { Outcome::Damaged } else { Outcome::Done }
+    }
 }
 
 /// Takes in what others have asked to be erased while this process held the archive. True: something of it cannot be, which is told.
@@ -67,6 +75,7 @@ fn complete_selected(archive: &mut Archive, policies: bool, goes_on: &dyn Fn() -
     if !goes_on() {
         return Err(archive::Error::Stopped.into());
     }
+    archive.outputs_are_pending(|_| true)?;
     archive.copy_tombstones(true)?;
     archive.leave_no_trace()?;
     Ok(Some(buried))
