@@ -258,7 +258,7 @@ type Deed = fn(&TestArchive);
 #[test]
 fn tampering_of_every_kind_is_found_and_named() {
     let database = server();
-    let deeds: [(&str, &str, &str, Deed); 13] = [
+    let deeds: [(&str, &str, &str, Deed); 16] = [
         ("a byte", "hash", "2026-11-22.jsonl are not the", |archive| {
             change(&path_of(archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
         }),
@@ -298,6 +298,24 @@ fn tampering_of_every_kind_is_found_and_named() {
         ("a commit of the chain changed", "chain", "is not linked to the one before", |archive| {
             change(&archive.path().join("chain.jsonl"), |lines| lines[1] = lines[1].replacen(",0,", ",1,", 1));
         }),
+        ("a transcript changed", "view", "2026-11-23.md does not say what its events do", |archive| {
+            let path = path_of(archive, 1).with_extension("md");
+            let text = fs::read_to_string(&path).unwrap().replace("message 2", "message 7");
+            fs::write(path, text).unwrap();
+        }),
+        ("an index of a room changed", "view", "room@here.test/index.md does not say", |archive| {
+            let path = path_of(archive, 1).with_file_name("index.md");
+            let text = fs::read_to_string(&path).unwrap() + "more\n";
+            fs::write(path, text).unwrap();
+        }),
+        ("a word of the index of search gone", "search", "has not the words of lines 0 to 1023", |archive| {
+            let (body, sql) = (
+                "message 2 of day 0",
+                "insert into search (search, rowid, body, has) select 'delete', line, ?1, '' from line",
+            );
+            let connection = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
+            connection.execute(&format!("{sql} where event_id = '$2'"), [body]).unwrap();
+        }),
         ("the chain gone", "chain", "has lost its chain.jsonl", |archive| {
             fs::remove_file(archive.path().join("chain.jsonl")).unwrap();
         }),
@@ -310,13 +328,18 @@ fn tampering_of_every_kind_is_found_and_named() {
         archive.reset();
         database.event(EventRow { ts: Some(1_795_348_800_000), ..EventRow::message(nth, "late") });
         archive.export(&database);
-        verify(archive.path(), &[]).fine();
+        archive.render();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        let indexed = command.args(["search", "--update", "--archive"]).arg(archive.path()).status().unwrap();
+        assert!(indexed.success());
+        let found = verify(archive.path(), &[]).fine();
+        assert!(found.json["transcripts"].as_u64() >= Some(3), "{found:#?}");
         deed(&archive);
         println!("{what}");
         let found = verify(archive.path(), &["--threads", "2"]).off(kind, part);
         let again = verify(archive.path(), &["--quick"]);
         // the verification itself has begun a chain that was lost anew, which is told for good
-        let is_told = again.code == Some(3) || again.json["chain"]["begun"] == 1;
+        let is_told = again.code == Some(3) || again.json["chain"]["begun"] == 1 || ["view", "search"].contains(&kind);
         assert!(is_told, "{what}: {found:#?} {again:#?}");
     }
 }
@@ -661,6 +684,36 @@ fn what_the_server_has_is_archived_or_left_out_for_a_reason_that_is_named() {
     assert_eq!(keys.map(&told), [lines - 1, 1, 1, 1, 1, 1], "{found:#?}");
     let found = found.off("missing", "$2005");
     assert_eq!(found.json["server"]["rooms"][ROOM]["missing"], 1, "{found:#?}");
+    assert_eq!(found.json["server"]["rooms"][ROOM]["days"]["2026-11-22"]["missing"], 1, "{found:#?}");
+
+    // one that is stopped goes on from there, and finds the same
+    let other = tempfile::tempdir().unwrap();
+    let progress = other.path().join("progress.sqlite");
+    let mut slow = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["verify", "--server", "--database", &dsn, "--pace", "100", "--progress"])
+        .arg(&progress)
+        .arg("--archive")
+        .arg(archive.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let count = |table: &str| {
+        let connection = Connection::open(&progress).ok()?;
+        connection.query_row(&format!("select count(*) from {table}"), [], |row| row.get::<_, i64>(0)).ok()
+    };
+    while count("begun").is_none_or(|begun| begun == 0) {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let process = rustix::process::Pid::from_child(&slow);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(slow.wait().unwrap().code(), Some(130));
+    assert_eq!(count("begun"), Some(1));
+    println!("stopped when {:?} lines were met", count("met"));
+    let (_, told) = compare(&["--progress", progress.to_str().unwrap()]);
+    assert_eq!(keys.map(told), [lines - 1, 1, 1, 1, 1, 1]);
+    // what came to its end begins anew
+    assert_eq!(count("begun"), Some(0));
 
     // a room alone
     let (_, told) = compare(&["--room", ROOM]);

@@ -11,7 +11,7 @@ use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
 use super::{Archive, Catalog, Error, durable};
-use crate::event::Event;
+use crate::event::{Erased, Event};
 
 /// How many lines are read at once, and how many bytes of them.
 const LINES: i64 = 10_000;
@@ -312,12 +312,13 @@ impl Archive {
         Ok(true)
     }
 
-    /// Takes away for good what some events say, beside their lines. How many of them had said something.
-    pub fn erase_plaintexts(&mut self, event_ids: &[String]) -> Result<u64, Error> {
-        if self.catalog.plaintexts.is_none() || event_ids.is_empty() {
+    /// Takes away for good what some events say, beside their lines, and of those that go whole all but a hash. How many of them had
+    /// said something.
+    pub(super) fn erase_plaintexts(&mut self, events: &[(String, Erased)]) -> Result<u64, Error> {
+        if self.catalog.plaintexts.is_none() || events.is_empty() {
             return Ok(0);
         }
-        let erased = self.decrypted()?.erase(event_ids).map_err(Error::of_decrypted)?;
+        let erased = self.decrypted()?.erase(events).map_err(Error::of_decrypted)?;
         self.tell_changed(&[])?;
         Ok(erased)
     }

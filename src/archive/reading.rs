@@ -14,7 +14,7 @@ pub(crate) mod order;
 pub(crate) mod outward;
 pub(crate) mod people;
 pub(crate) mod powers;
-pub(in crate::archive) mod proof;
+pub(crate) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;

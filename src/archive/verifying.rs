@@ -6,6 +6,7 @@
 
 mod erased;
 mod file;
+mod index;
 mod matching;
 mod row;
 mod scratch;
@@ -72,6 +73,10 @@ pub(crate) enum Off {
     Event,
     /// An event that was erased, and is back.
     Erased,
+    /// A transcript, page or index that is rendered, and does not say what its events do.
+    View,
+    /// Words of lines that are not in the index of search as they should be.
+    Search,
     /// An event of the server's that should be archived, and is not.
     Missing,
 }
@@ -89,6 +94,8 @@ impl Off {
             Off::Hash => "hash",
             Off::Event => "event",
             Off::Erased => "erased",
+            Off::View => "view",
+            Off::Search => "search",
             Off::Missing => "missing",
         }
     }
@@ -126,6 +133,8 @@ pub(crate) struct Verified {
     pub(crate) rewritten: Vec<Rewritten>,
     /// What was erased here.
     pub(crate) tombstones: Tombstones,
+    /// How many transcripts were compared.
+    pub(crate) transcripts: u64,
 }
 
 /// A file that was written anew since a seal.
@@ -203,6 +212,9 @@ pub(crate) fn verify(
         check_structure(&catalog, asked.quick, &mut verified)?;
         check_strangers(archive, &catalog, &mut verified)?;
         erased::check_promised(archive, &catalog, &mut verified)?;
+        if !asked.quick {
+            index::check(&catalog, interrupt, &mut verified)?;
+        }
     }
     verified.tombstones = Tombstones::of(&catalog)?;
     let (room, all) = selected(&catalog, asked)?;

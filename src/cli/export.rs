@@ -158,10 +158,10 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
     let (database, mut archive, selection) = prepared;
     // what was cut off: before anything is made of it
     let erased = tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &goes_on));
-    match (erased, *signal.borrow()) {
+    let is_refused = match (erased, *signal.borrow()) {
         (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
         (erased, _) => erased?,
-    }
+    };
     let stopping = signalled.clone();
     let (mut archive, summary) =
         Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
@@ -205,7 +205,7 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         told.took = began.elapsed();
         is_made &= tell(args, &archive, None, &told);
     }
-    let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made;
+    let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made || is_refused;
     Ok(match *signal.borrow() {
         Some(number) => Outcome::Signalled(number),
         _ if is_off => Outcome::Damaged,
@@ -251,14 +251,14 @@ fn make(
         now.becomes("finishing what is at hand of the index of search");
         super::search::update(archive, true, goes_on)?;
     }
+    let mut any_failed = false;
     if whole && goes_on() {
         now.becomes("stopping: the next export goes on with what is to be erased");
-        super::erase::complete(archive, true, goes_on)?;
+        any_failed = super::erase::complete(archive, true, goes_on)?.is_refused;
     }
-    let mut any_failed = false;
     if goes_on() {
         now.becomes("finishing the outputs at hand");
-        any_failed = super::outputs::feed_on_export(archive, goes_on)?;
+        any_failed |= super::outputs::feed_on_export(archive, goes_on)?;
     }
     Ok(!any_failed)
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::HumanBytes;
+use indicatif::{HumanBytes, HumanCount};
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
@@ -49,6 +49,12 @@ pub(super) struct Args {
     /// environment, name
     #[arg(long, conflicts_with_all = ["since", "quick"])]
     server: bool,
+    /// Keep how far the comparison with the server is in this file, outside the archive: one that was stopped goes on from there
+    #[arg(long, value_name = "FILE", requires = "server")]
+    progress: Option<PathBuf>,
+    /// Read at most so many events of the server in a second
+    #[arg(long, value_name = "N", requires = "server", value_parser = clap::value_parser!(u32).range(1..))]
+    pace: Option<u32>,
     #[command(flatten)]
     database: DatabaseArgs,
     /// Write what the archive holds, a few lines of text, to a new file: to be printed, signed, or given to somebody to keep
@@ -113,7 +119,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (found, _) => found?,
     };
     if !args.quick && args.room.is_none() && args.since.is_none() {
-        transcripts(&catalog, args, &mut found.verified)?;
+        if let Err(error) = views(args, &interrupt(&signal), &mut found.verified) {
+            return (*signal.borrow()).map_or(Err(error), |number| Ok(Outcome::Signalled(number)));
+        }
     }
     if args.room.is_none() && args.since.is_none() {
         match (media(&catalog, args, &interrupt(&signal), &mut found.verified), *signal.borrow()) {
@@ -176,7 +184,12 @@ fn against_server(
     mut stopped: tokio::sync::watch::Receiver<bool>,
     verified: &mut Verified,
 ) -> Result<Option<Compared>> {
-    let matching = Matching::begin(&args.archive.archive, args.archive.catalog.directory.as_deref(), room_id)?;
+    let matching = Matching::begin(
+        &args.archive.archive,
+        args.archive.catalog.directory.as_deref(),
+        room_id,
+        args.progress.as_deref(),
+    )?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut bar = Bar::new();
     let mut told = |events: u64, part: f64| {
@@ -185,7 +198,7 @@ fn against_server(
     };
     let compared = runtime.block_on(async {
         let database = Database::connect(config).await.map_err(ServerError::from)?;
-        compare(&database, matching, room_id, &mut stopped, &mut told).await
+        compare(&database, matching, room_id, args.pace, &mut stopped, &mut told).await
     });
     bar.end();
     let compared = match compared {
@@ -202,23 +215,27 @@ fn against_server(
     Ok(compared)
 }
 
-/// Notes transcripts that are gone, as far as they are looked for.
-fn transcripts(catalog: &Catalog, args: &Args, verified: &mut Verified) -> Result<()> {
-    const LOOKED_FOR: usize = 100_000;
+/// Notes transcripts and indexes that are not as the events say, or gone.
+fn views(args: &Args, interrupt: &archive::Interrupt, verified: &mut Verified) -> Result<()> {
+    let (directory, own) = (&*args.archive.archive, args.archive.catalog.directory.as_deref());
+    let mut catalog = Catalog::open_to_search(directory, own)?;
     if !catalog.has_transcripts()? {
         return Ok(());
     }
-    let missing = views::missing(catalog, &args.archive.archive, LOOKED_FOR)?;
-    for path in &missing.days {
-        verified.off(Off::File, || format!("the transcript of {path} is gone; synapse-export render makes it anew"));
-    }
-    for room in &missing.rooms {
-        verified.off(Off::File, || {
-            format!("the index or link of rooms/{room} is gone; synapse-export render makes it anew")
-        });
-    }
-    if missing.index {
-        verified.off(Off::File, || "index.md is gone; synapse-export render makes it anew".to_owned());
+    let mut bar = Bar::new();
+    let compared = views::compare(&mut catalog, directory, interrupt, &mut |done, all| {
+        let text = || format!("compared transcripts: {} of {}", HumanCount(done), HumanCount(all));
+        bar.show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
+    });
+    bar.end();
+    let compared = compared?;
+    verified.transcripts = compared.days;
+    let remedy = "synapse-export render --all makes it anew";
+    for path in &compared.files {
+        match archive::inside::length(directory, path) {
+            Ok(None) => verified.off(Off::File, || format!("{path} is gone; {remedy}")),
+            _ => verified.off(Off::View, || format!("{path} does not say what its events do; {remedy}")),
+        }
     }
     Ok(())
 }

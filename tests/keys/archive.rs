@@ -600,3 +600,69 @@ fn encrypted_attachments_are_decrypted_and_taken_away_with_what_names_their_keys
     assert_eq!(erased.code, Some(0), "{erased:#?}");
     assert_eq!(media(), ["plain 16ae1d17", "stored ef87d549"]);
 }
+
+/// Stores an event once more under another id, as by another sender or the same, at another place of the stream.
+fn repeat(lab: &Lab, event_id: &str, copy: &str, sender: Option<&str>, position: &str) {
+    let sender = sender.map_or_else(String::new, |sender| {
+        format!(
+            "update again set sender = '{sender}';
+             update again_json set json = (json::jsonb || jsonb_build_object('sender', '{sender}'))::text;"
+        )
+    });
+    lab.synapse.execute(&format!(
+        "create table again as select * from events where event_id = '{event_id}';
+         create table again_json as select * from event_json where event_id = '{event_id}';
+         update again set event_id = '{copy}', stream_ordering = {position}; update again_json set event_id = '{copy}'; {sender}
+         insert into events select * from again; insert into event_json select * from again_json;
+         drop table again; drop table again_json"
+    ));
+}
+
+/// An event that can be read, whose session is known to be its sender's, and who that is.
+fn own(archive: &Archive<'_>) -> (String, String) {
+    let sql = "select event_id, sender from event join session using (session) where reason is null and bridge is null
+                  and exists (select 1 from owner where owner.session = event.session and user_id = sender) order by event limit 1";
+    archive.decrypted().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[test]
+fn of_what_is_erased_whole_a_hash_is_left_by_which_replays_are_told() {
+    let lab = Lab::new("archive_erased_whole");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let (event_id, _) = own(&archive);
+    assert_eq!(archive.run("erase", &["--event", &event_id, "--whole", "--yes"]).code, Some(0));
+    let bytes = std::fs::read(archive.directory.join("decrypted.sqlite")).unwrap();
+    assert!(!bytes.windows(event_id.len()).any(|part| part == event_id.as_bytes()));
+    let sql = "select count(*) from event where erased = 2 and sender is null and length(event_id) = 64 and reason = 'erased'";
+    assert_eq!(archive.decrypted().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    repeat(&lab, &event_id, "$later", None, "(select max(stream_ordering) + 1 from events)");
+    archive.export(&[]);
+    let shown = archive.run("show", &["--json", "$later"]);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let why = [&shown["encrypted"]["reason"], &shown["encrypted"]["detail"]];
+    assert_eq!(why, ["replay", "a replay of an event that was erased"]);
+}
+
+#[test]
+fn a_replay_that_came_first_is_no_original_where_the_session_has_an_owner() {
+    let lab = Lab::new("archive_replay_first");
+    let first = Archive::new(&lab, "first");
+    first.export_with(&all(&lab));
+    let (event_id, sender) = own(&first);
+    let other = if sender == ALICE { BOB } else { ALICE };
+    repeat(&lab, &event_id, "$stranger", Some(other), "-999999");
+    let has_line = |archive: &Archive<'_>, id: &str| {
+        let catalog = Connection::open(archive.directory.join("catalog.sqlite")).unwrap();
+        let sql = "select exists (select 1 from line where event_id = ?1)";
+        catalog.query_row(sql, [id], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    for (erased, left) in [("$stranger", Some(&*event_id)), (&*event_id, None)] {
+        let archive = Archive::new(&lab, if left.is_some() { "theirs" } else { "own" });
+        archive.export_with(&all(&lab));
+        assert!(has_line(&archive, "$stranger") && has_line(&archive, &event_id));
+        assert_eq!(archive.run("erase", &["--event", erased, "--whole", "--yes"]).code, Some(0));
+        assert!(!has_line(&archive, "$stranger"));
+        assert_eq!(has_line(&archive, &event_id), left.is_some());
+    }
+}

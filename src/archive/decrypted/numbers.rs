@@ -85,7 +85,8 @@ impl Decrypted {
 
     /// What is known of how an event was encrypted; none: it was not looked at.
     pub(in crate::archive) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
-        let sql = "select reason, coalesce(detail, (select 'a replay of ' || other.event_id
+        let sql = "select reason, coalesce(detail, (select 'a replay of ' || case when other.erased > 1 then 'an event that was erased'
+                                                                              else other.event_id end
                                                       from first cross join event other on other.event = first.event
                                                      where first.session = event.session and first.message = event.message
                                                        and event.reason = 'replay'), replace(reason, '_', ' ')),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::super::chain::Hashes;
+use super::super::chain::{Hashes, hash_of_line};
 use super::super::lines::{Line, Whole};
 use super::super::reading::proof::judge;
 use super::super::{Catalog, Error, Interrupt, layout};
@@ -120,8 +120,9 @@ impl<'a> Checking<'a> {
                 verified.off(Off::File, || format!("{path} ends in the middle of line {nth}"));
             }
             verified.lines += 1;
-            all.add(own);
-            following.line(start, own, &mut verified);
+            let (hash, length) = (hash_of_line(own), own.len() as u64 + 1);
+            all.add_hash(&hash, length);
+            following.line(start, &hash, length, &mut verified);
             while let Some(lacking) = row.as_ref().filter(|row| row.start < start) {
                 verified.off(Off::Row, || {
                     format!("the event {} has no line at byte {} of {path}", lacking.event_id, lacking.start)
@@ -288,7 +289,7 @@ impl<'p> Following<'p> {
         Following { path, spans: spans.into_iter().peekable(), within: None, outside: None, unchained: Vec::new() }
     }
 
-    fn line(&mut self, start: u64, line: &[u8], verified: &mut Verified) {
+    fn line(&mut self, start: u64, hash: &[u8; 32], length: u64, verified: &mut Verified) {
         if self.within.is_none() {
             while let Some(span) = self.spans.next_if(|span| span.from < start) {
                 self.differs(&span, verified);
@@ -298,12 +299,12 @@ impl<'p> Following<'p> {
                 self.within = Some((span, Hashes::default()));
             }
         }
-        let end = start + line.len() as u64 + 1;
+        let end = start + length;
         let Some((span, hashes)) = &mut self.within else {
-            self.outside.get_or_insert_with(|| (start, Hashes::default())).1.add(line);
+            self.outside.get_or_insert_with(|| (start, Hashes::default())).1.add_hash(hash, length);
             return;
         };
-        hashes.add(line);
+        hashes.add_hash(hash, length);
         if end < span.to {
             return;
         }

@@ -40,6 +40,7 @@ impl Told<'_> {
             "files": verified.files,
             "lines": verified.lines,
             "bytes": verified.bytes,
+            "transcripts": verified.transcripts,
             "verdicts": if quick { Value::Null } else { verdicts.into() },
             "keys": keys.collect::<Vec<_>>(),
             "chain": {
@@ -171,7 +172,12 @@ fn said(by: &ErasedBy) -> String {
 
 fn server_as_json(compared: &Compared) -> Value {
     let in_room = |room: &InRoom| json!({"missing": room.missing, "purged": room.purged, "pruned": room.pruned, "differs": room.differs});
-    let rooms = compared.rooms.iter().map(|(room_id, room)| (room_id.clone(), in_room(room)));
+    let rooms = rooms(compared).into_iter().map(|(room_id, all, days)| {
+        let mut room = in_room(&all);
+        room["days"] =
+            days.into_iter().map(|(day, of_day)| (day.to_owned(), in_room(of_day))).collect::<Map<_, _>>().into();
+        (room_id.to_owned(), room)
+    });
     let mut all = in_room(&compared.all);
     for (key, count) in [
         ("archived", compared.archived),
@@ -207,11 +213,29 @@ fn write_server(out: &mut impl Write, compared: &Compared) -> Result<()> {
         out,
         "archived, and there no more {purged}; pruned there since {pruned}; with another text there {differs}"
     )?;
-    for (room_id, room) in &compared.rooms {
-        let (missing, purged) = (HumanCount(room.missing), HumanCount(room.purged));
-        let (pruned, differs) = (HumanCount(room.pruned), HumanCount(room.differs));
-        let room_id = visible(room_id);
-        writeln!(out, "{room_id}: missing {missing}, no more {purged}, pruned {pruned}, with another text {differs}")?;
+    for (room_id, all, days) in rooms(compared) {
+        writeln!(out, "{}: {}", visible(room_id), counts(&all))?;
+        days.iter().try_for_each(|(day, of_day)| writeln!(out, "  {}: {}", visible(day), counts(of_day)))?;
     }
     Ok(())
+}
+
+fn counts(room: &InRoom) -> String {
+    let InRoom { missing, purged, pruned, differs } = *room;
+    listed([(missing, "missing"), (purged, "there no more"), (pruned, "pruned"), (differs, "with another text")], false)
+}
+
+/// Each room where something is not alike, with its days.
+fn rooms(compared: &Compared) -> Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> {
+    let mut rooms: Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> = Vec::new();
+    for (room_id, day, of_day) in &compared.days {
+        if rooms.last().is_none_or(|(last, ..)| last != room_id) {
+            rooms.push((room_id, InRoom::default(), Vec::new()));
+        }
+        if let Some((_, all, days)) = rooms.last_mut() {
+            *all += *of_day;
+            days.push((day, of_day));
+        }
+    }
+    rooms
 }
