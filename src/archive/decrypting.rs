@@ -249,8 +249,10 @@ impl Archive {
             let mut stale = Stale::default();
             let known = changed.iter().filter_map(|(_, event_id)| at_hand.get(&**event_id).copied());
             for event in known.chain(&read) {
+                writing.outputs_change(&event.event_id)?;
                 stale.day(&event.room_id, &event.day.to_string());
                 stale.add(event, true, &writing)?;
+                writing.is_named_anew(&event.event_id)?;
             }
             stale.mark(&writing)?;
             writing.commit()?;
@@ -306,6 +308,7 @@ impl Archive {
         let interrupt = self.interrupt.clone();
         self.decrypted()?.forget_all(&interrupt).map_err(Error::of_decrypted)?;
         self.tell_changed(&[])?;
+        self.forget_decrypted_media()?;
         Ok(true)
     }
 

@@ -371,6 +371,17 @@ impl Error {
         }
     }
 
+    /// Whether there is no space.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let is_full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        match self {
+            Error::Full(_) => true,
+            Error::Io { source, .. } | Error::Transcript(source) => is_full(source.kind()),
+            _ => false,
+        }
+    }
+
     /// Whether a catalog cannot be used that can be made anew.
     pub(super) fn is_of_catalog(&self) -> bool {
         matches!(

@@ -487,3 +487,53 @@ fn what_is_erased_and_judged_again_still_tells_replays() {
     archive.export(&[]);
     assert_eq!(used(), (before.0, before.1, Some("erased".to_owned())));
 }
+
+/// What two clients have encrypted is what they have sent, and goes with what was decrypted.
+#[test]
+fn encrypted_attachments_are_decrypted_and_taken_away_with_what_names_their_keys() {
+    let lab = Lab::new("archive_media");
+    let archive = Archive::new(&lab, "archive");
+    let store = lab.files.path().join("store");
+    for (id, length) in [("cQAeCBtJoHhgIKoUCMwkIYoy", 900), ("teMYLQPGiLHUSwYMNHLnFaLD", 1500)] {
+        let place = store.join("local_content").join(&id[..2]).join(&id[2..4]);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::copy(super::sample("media").join(id), place.join(&id[4..])).unwrap();
+        lab.synapse.execute(&format!(
+            "insert into local_media_repository (media_id, media_type, media_length) values ('{id}', 'application/octet-stream', {length})"
+        ));
+    }
+    let media = || -> Vec<String> {
+        let directory = archive.directory.join("media");
+        let there = if directory.exists() { files(&directory) } else { Vec::new() };
+        let mut sums: Vec<String> = there
+            .iter()
+            .map(|path| {
+                let sum = std::process::Command::new("sha256sum").arg(path).output().unwrap().stdout;
+                let kind = if path.starts_with(directory.join("decrypted")) { "plain" } else { "stored" };
+                format!("{kind} {}", String::from_utf8_lossy(&sum[..8]))
+            })
+            .collect();
+        sums.sort();
+        sums
+    };
+    let store = store.display().to_string();
+    // before anything is decrypted nothing tells that they are named
+    archive.export(&["--media-store", &store]);
+    assert!(media().is_empty());
+    archive.export_with(&all(&lab));
+    let stored = ["stored 509e9618", "stored ef87d549"];
+    let plain = ["plain 16ae1d17", "plain f2e2629a"];
+    assert_eq!(media(), [plain, stored].concat());
+    let told = archive.transcript(ROOMS[0]);
+    assert_eq!(told.matches("(../../media/decrypted/").count(), 2, "{told}");
+    let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    assert_eq!(media(), stored);
+    assert!(!archive.transcript(ROOMS[0]).contains("media/decrypted"));
+    archive.export_with(&all(&lab));
+    assert_eq!(media(), [plain, stored].concat());
+    // one of the two is erased
+    let erased = archive.run("erase", &["--event", "$akaPIwRAI-aLbHa_7RtbTwxwkjEg1nm0OxnCr11c0a4", "--yes"]);
+    assert_eq!(erased.code, Some(0), "{erased:#?}");
+    assert_eq!(media(), ["plain 16ae1d17", "stored ef87d549"]);
+}
