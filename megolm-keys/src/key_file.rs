@@ -62,7 +62,8 @@ pub struct KeyFile<F> {
 
 /// Whether a file is a list that is not encrypted: one that begins with `[`.
 pub fn is_plain(file: impl Read) -> io::Result<bool> {
-    let first = file.bytes().find(|byte| byte.as_ref().map_or(true, |byte| !byte.is_ascii_whitespace()));
+    let mut begin = BufReader::new(file.take(4096)).bytes();
+    let first = begin.find(|byte| byte.as_ref().map_or(true, |byte| !byte.is_ascii_whitespace()));
     Ok(first.transpose()? == Some(b'['))
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufReader;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +63,7 @@ impl Sources {
     /// Adds a key file, which one of the passphrases that are given opens.
     pub fn add_key_file(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
         let open = || File::open(path).map_err(|error| Error::file(path, error));
-        let is_plain = key_file::is_plain(BufReader::new(open()?)).map_err(|error| Error::file(path, error))?;
+        let is_plain = key_file::is_plain(open()?).map_err(|error| Error::file(path, error))?;
         let mut opened = if is_plain { Some(KeyFile::plain(open()?)) } else { None };
         for passphrase in given.passphrases.iter().filter(|_| !is_plain) {
             match KeyFile::open(open()?, passphrase) {

@@ -60,22 +60,22 @@ fn kill_in(wanted: Phase, lab: &Lab, archive: &Archive<'_>) -> bool {
     command.args(["--database", &lab.synapse.dsn()]).args(options(&sources));
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let pid = Pid::from_child(&child);
-    loop {
+    let is_killed = loop {
         std::thread::sleep(LOOK);
         kill_process(pid, Signal::STOP).unwrap();
-        let waited = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        if waited.unwrap().is_none_or(|status| !status.stopped()) {
-            assert!(child.wait().unwrap().success());
-            return false;
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        if waitid(WaitId::Pid(pid), options).unwrap().unwrap().exited() {
+            break false;
         }
-        let phase = phase(archive);
-        if phase == wanted {
+        if phase(archive) == wanted {
             kill_process(pid, Signal::KILL).unwrap();
-            child.wait().unwrap();
-            return true;
+            break true;
         }
         kill_process(pid, Signal::CONT).unwrap();
-    }
+    };
+    let status = child.wait().unwrap();
+    assert!(is_killed || status.success(), "{status}");
+    is_killed
 }
 
 /// What an archive looks like while nobody writes to it.

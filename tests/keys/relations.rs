@@ -91,8 +91,8 @@ fn text(body: &str) -> Value {
     json!({ "msgtype": "m.text", "body": body })
 }
 
-fn to(kind: &str, event_id: &str) -> Option<Value> {
-    Some(json!({ "rel_type": kind, "event_id": event_id }))
+fn to(kind: &str, event_id: &str) -> Value {
+    json!({ "rel_type": kind, "event_id": event_id })
 }
 
 #[test]
@@ -100,10 +100,10 @@ fn edits_replies_and_threads_that_are_related_outside_count() {
     let mut room = Room::new("outside");
     let first = room.say("m.room.message", &text("frist words"), None);
     let edit = json!({ "msgtype": "m.text", "body": "* first words", "m.new_content": text("first words") });
-    room.say("m.room.message", &edit, to("m.replace", &first));
+    room.say("m.room.message", &edit, Some(to("m.replace", &first)));
     room.say("m.room.message", &text("an answer"), Some(json!({ "m.in_reply_to": { "event_id": first } })));
-    let root = room.say("m.room.message", &text("what begins a thread"), None);
-    room.say("m.room.message", &text("within it"), to("m.thread", &root));
+    let begins = room.say("m.room.message", &text("what begins a thread"), None);
+    room.say("m.room.message", &text("within it"), Some(to("m.thread", &begins)));
     room.tells(&[
         "first words",
         "edited",
@@ -132,8 +132,12 @@ fn reactions_and_polls_that_are_related_outside_count() {
     });
     let poll = room.say("org.matrix.msc3381.poll.start", &poll, None);
     let vote = json!({ "org.matrix.msc3381.poll.response": { "answers": ["b"] } });
-    room.say("org.matrix.msc3381.poll.response", &vote, to("m.reference", &poll));
-    room.say("org.matrix.msc3381.poll.end", &json!({ "org.matrix.msc3381.poll.end": {} }), to("m.reference", &poll));
+    room.say("org.matrix.msc3381.poll.response", &vote, Some(to("m.reference", &poll)));
+    room.say(
+        "org.matrix.msc3381.poll.end",
+        &json!({ "org.matrix.msc3381.poll.end": {} }),
+        Some(to("m.reference", &poll)),
+    );
     room.tells(&["🎉", "**Poll** · **Where?** · closed", "| over here | 0 | |", "| **over there** | **1** |"]);
 }
 
@@ -152,7 +156,7 @@ fn a_relation_that_is_encrypted_alone_is_told_with_its_event_and_changes_no_othe
         "msgtype": "m.text", "body": "* better words", "m.new_content": text("better words"),
         "m.relates_to": { "rel_type": "m.replace", "event_id": first },
     });
-    room.say("m.room.message", &edit, to("m.replace", &other));
+    room.say("m.room.message", &edit, Some(to("m.replace", &other)));
     for told in room.told() {
         let line =
             |part: &str| told.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {told}"));

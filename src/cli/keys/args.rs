@@ -231,7 +231,7 @@ impl KeyArgs {
 
 /// Whether a key file is not encrypted.
 fn is_plain(path: &Path) -> bool {
-    std::fs::File::open(path).and_then(|file| key_file::is_plain(std::io::BufReader::new(file))).unwrap_or(false)
+    std::fs::File::open(path).and_then(key_file::is_plain).unwrap_or(false)
 }
 
 fn is_user_id(text: &str) -> bool {
