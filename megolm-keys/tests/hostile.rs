@@ -9,7 +9,7 @@ use std::io::Cursor;
 use std::sync::LazyLock;
 
 use megolm_keys::backup::{BackupKey, Version};
-use megolm_keys::key_file::{Error, KeyFile};
+use megolm_keys::key_file::{Error, KeyFile, NewKeyFile, is_plain};
 use megolm_keys::pickle::PickleKeys;
 use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
 use megolm_keys::{Encrypted, Payload, Sessions, Vouched, recovery_key};
@@ -137,6 +137,33 @@ proptest! {
             Err(Error::Io(error)) => panic!("{error}"),
             Err(_) => {}
         }
+    }
+}
+
+/// A list of sessions that is not encrypted, as it is written.
+static LIST: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let file = KeyFile::open(sample::file("bob.keys.txt"), &Zeroizing::new("export of bob".to_owned())).unwrap();
+    let mut list = NewKeyFile::plain(Vec::new());
+    file.each(&mut |room_id, session| list.add(room_id, &session.unwrap()).unwrap()).unwrap();
+    list.end().unwrap()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn lists_that_are_not_encrypted(changes in changes()) {
+        let list = altered(&LIST, &changes);
+        let is_plain = is_plain(Cursor::new(&list)).unwrap();
+        let is_list = list.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        prop_assert_eq!(is_plain, is_list);
+        let (mut sessions, mut all) = (0, 0);
+        let read = KeyFile::plain(Cursor::new(&list)).each(&mut |_, session| {
+            all += 1;
+            sessions += u32::from(session.is_ok());
+        });
+        prop_assert!(matches!(read, Ok(()) | Err(Error::NoList)) && all <= 3);
+        prop_assert!(!changes.is_empty() || sessions == 3);
     }
 }
 
