@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::source::Database;
 use finding::{EACH, silent};
 pub use finding::{Finding, Severity};
+pub(crate) use loss::next as next_loss;
 pub use size::Estimate;
 
 /// How long all may take together, beside what the archive's disk takes, and the cancelling of the last.
@@ -47,6 +48,15 @@ impl Examined {
 /// `catalog` is the directory of its catalog, if that was named.
 pub async fn examine(config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {
     examine_within(ALL, config, directory, catalog).await
+}
+
+/// Makes those checks of an archive that need no database, the worst first. `catalog` as above.
+#[must_use]
+pub fn of_archive(directory: &Path, catalog: Option<&Path>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    archive::ArchiveState::of(Some(directory), catalog).report(&mut findings);
+    findings.sort_by_key(|finding| finding.severity);
+    findings
 }
 
 async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {

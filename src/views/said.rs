@@ -108,6 +108,9 @@ pub(super) fn say(
 
 /// Writes what others made of an event.
 fn made(event: &CatalogEvent, related: Related, scene: &mut Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
+    if scene.options.only.is_some() {
+        return Ok(());
+    }
     let mut made = if related.reactions { reactions(event, scene)? } else { Made::default() };
     made.thread = if related.thread { thread(event, scene)? } else { None };
     if made.reactions.is_empty() && made.thread.is_none() { Ok(()) } else { out.block(&Block::Made(made)) }

@@ -132,6 +132,11 @@ impl<'c> Scene<'c> {
         }
     }
 
+    /// Whether only what somebody has sent is told, and this is by somebody else.
+    pub(super) fn is_of_another(&self, event: &CatalogEvent) -> bool {
+        self.options.only.is_some() && self.options.only != event.sender
+    }
+
     /// What an edit names.
     pub(super) fn edited_by(&self, edit: &CatalogEvent) -> Result<Option<CatalogEvent>, Error> {
         self.event(edit.relates_to.as_deref().unwrap_or_default())

@@ -15,7 +15,7 @@ use crate::support::{Database, Shape, cluster};
 use crate::{Ended, command, contents, ended, export, run, server, text};
 
 /// A picture with something of its own in it.
-fn png(what: &str) -> Vec<u8> {
+pub(crate) fn png(what: &str) -> Vec<u8> {
     [b"\x89PNG\r\n\x1a\n", what.as_bytes()].concat()
 }
 
@@ -25,13 +25,13 @@ fn put(place: &Path, bytes: &[u8]) {
 }
 
 /// A media store, and what the database knows of it.
-struct Store<'d> {
+pub(crate) struct Store<'d> {
     database: &'d Database,
     directory: tempfile::TempDir,
 }
 
 impl<'d> Store<'d> {
-    fn new(database: &'d Database) -> Store<'d> {
+    pub(crate) fn new(database: &'d Database) -> Store<'d> {
         let directory = tempfile::tempdir().expect("a directory can be made");
         for name in ["local_content", "remote_content"] {
             fs::create_dir(directory.path().join(name)).expect("a directory can be made");
@@ -39,7 +39,7 @@ impl<'d> Store<'d> {
         Store { database, directory }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -48,7 +48,7 @@ impl<'d> Store<'d> {
     }
 
     /// A file of this server's own, which the database knows.
-    fn local(&self, id: &str, kind: &str, bytes: &[u8]) {
+    pub(crate) fn local(&self, id: &str, kind: &str, bytes: &[u8]) {
         put(&self.place(id), bytes);
         self.known(id, kind, bytes.len());
     }
@@ -73,7 +73,7 @@ impl<'d> Store<'d> {
 }
 
 /// A message that names a file.
-fn image(id: i64, mxc: &str, name: &str) -> EventRow {
+pub(crate) fn image(id: i64, mxc: &str, name: &str) -> EventRow {
     let content = json!({
         "msgtype": "m.image", "body": name, "url": mxc,
         "info": {"mimetype": "image/png", "w": 40, "h": 30, "thumbnail_url": "mxc://here.test/thumbnail"},

@@ -1,14 +1,23 @@
 //! Where the archive has a file that an event names.
 
+use std::fs::File;
+
 use rusqlite::{OptionalExtension as _, params};
 
-use super::super::Error;
+use super::super::lines::Lines;
 use super::super::media::{DECRYPTED, MediaFile, has_tables, path, plain_id};
+use super::super::{Error, inside};
 use super::Reader;
 use crate::document::message::Here;
 use crate::event::media::Sealed;
 
 impl Reader<'_> {
+    /// Opens a file of the archive by its path, as [`media`](Reader::media) gives it.
+    pub(crate) fn open_media(&self, path: &str) -> Result<File, Error> {
+        let archive = self.lines.map(Lines::archive).unwrap_or_default();
+        inside::read(&archive, path).map_err(Error::io("open", &archive.join(path)))
+    }
+
     /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
     /// or does not show it.
     pub(crate) fn media(&self, mxc: &str, sealed: Option<&Sealed>) -> Result<Option<Here>, Error> {
