@@ -135,7 +135,9 @@ fn what_is_known_of_files_is_found_by_their_ids() {
     for shape in [Shape::V1_60, Shape::V1_163] {
         for statements in [&[][..], &[fill], &[fill, "analyze"], &["analyze", fill]] {
             let database = cluster().database("media_plans", shape);
-            statements.iter().for_each(|sql| database.execute(sql));
+            for sql in statements {
+                database.execute(sql);
+            }
             let config = Config::new(Some(&database.dsn()), |_| None).expect("a test's DSN is sound");
             let runtime = Runtime::new().expect("cannot start a runtime");
             let source = runtime.block_on(source::Database::connect(&config)).expect("cannot connect");
