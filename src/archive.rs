@@ -22,6 +22,7 @@ pub(crate) mod durable;
 mod erased;
 mod erasing;
 mod error;
+mod figures;
 mod full_text;
 mod indexes;
 pub(crate) mod inside;
@@ -66,6 +67,7 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
@@ -77,15 +79,17 @@ pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
 pub(crate) use decrypting::{Encrypted, Page};
 pub(crate) use erased::ERASED;
 pub(crate) use erasing::ERASED_HERE;
-pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
+pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What, leave_request, requests as erase_requests};
 pub use error::Error;
+pub use figures::Figures;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
+pub use lock::{Turn, is_wanted};
 pub use look::{Look, look};
 pub use media::{LackingMedia, Lacks, MediaAsked, MediaNumbers};
 pub use ours::foreign_owner;
 pub(crate) use outputs::OutputFile;
-pub use outputs::{Output, OutputStanding};
+pub use outputs::{Output, OutputStanding, To};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
 pub use run::{LastRun, RunOutcome};
@@ -109,6 +113,9 @@ use place::Place;
 const SELECTION: &str = ".selection.json";
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
+
+/// How long an archive that is held open waits for those who look, to empty its log.
+const WAITS_TO_REST: Duration = Duration::from_millis(100);
 
 /// A point in the commit of a batch; tests make it fail there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +160,10 @@ pub struct Opening<'a> {
     pub catalog: Option<&'a Path>,
     /// Makes the catalog anew, though there may be one.
     pub anew: bool,
+    /// What becomes of it when another writes to the archive.
+    pub turn: Turn,
+    /// Called when this process is the one that writes to it, before what may take long.
+    pub locked: Option<&'a dyn Fn()>,
     /// Hears how far the making of a catalog is.
     pub told: Option<&'a mut Told<'a>>,
 }
@@ -186,13 +197,16 @@ impl Archive {
 
     /// Opens it as [`Archive::open`] does, in another way.
     pub fn open_as(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
-        let Opening { mut hook, interrupt, shared, catalog, anew, told } = opening;
+        let Opening { mut hook, interrupt, shared, catalog, anew, turn, locked, told } = opening;
         ours::check_content(directory)?;
         durable::make_archive(directory)?;
         if !shared {
             ours::check_owner(directory)?;
         }
-        let mut lock = Lock::take(directory)?;
+        let mut lock = Lock::take_in_turn(directory, turn, &interrupt)?;
+        if let Some(locked) = locked {
+            locked();
+        }
         let mut place = Place::find(directory, catalog)?;
         anew::complete(&place)?;
         if anew {
@@ -279,8 +293,8 @@ impl Archive {
             Catalog::find_in(directory, opening.catalog)?;
         }
         if Place::find(directory, opening.catalog)?.length()?.is_some_and(|bytes| bytes > 0) {
-            let Opening { ref interrupt, shared, catalog, .. } = opening;
-            let old = Opening { interrupt: interrupt.clone(), shared, catalog, ..Opening::default() };
+            let Opening { ref interrupt, shared, catalog, turn, .. } = opening;
+            let old = Opening { interrupt: interrupt.clone(), shared, catalog, turn, ..Opening::default() };
             match Archive::open_as(directory, old) {
                 Err(error) if error.is_of_catalog() => {
                     warn!("the catalog that is there does not count: {}", told(&error));
@@ -351,6 +365,16 @@ impl Archive {
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
+        self.begin_or_resume_run(None, selection, heads)
+    }
+
+    /// The same, as a part of a run that there is already, if the catalog still knows that one.
+    pub fn begin_or_resume_run(
+        &mut self,
+        resumed: Option<i64>,
+        selection: &Selection,
+        heads: &[(Stream, Option<Position>)],
+    ) -> Result<i64, Error> {
         let is_first = !self.indexed && self.catalog.last_run()?.is_none();
         if !self.indexed && !is_first && self.catalog.selection()? != *selection {
             self.index()?;
@@ -360,7 +384,10 @@ impl Archive {
         }
         let is_other = self.catalog.selection()? != *selection;
         let writing = self.catalog.write()?;
-        let run = writing.begin_run()?;
+        let run = match resumed {
+            Some(run) if writing.resume_run(run)? => run,
+            _ => writing.begin_run()?,
+        };
         if is_other {
             writing.select(selection)?;
         }
@@ -414,6 +441,13 @@ impl Archive {
             writing.reset(*stream)?;
         }
         writing.commit()
+    }
+
+    /// Empties the catalog's write-ahead log, when there is time for it: for who copies the archive, and so that the log does not stay
+    /// as long as it once was. False: somebody who looks kept it from that.
+    pub fn rest(&mut self) -> Result<bool, Error> {
+        self.check_lock()?;
+        self.catalog.empty_log(WAITS_TO_REST)
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -3,12 +3,16 @@
 //! A verb is a module with its arguments, whose comments are its help, and a function that runs it. An error comes here to be
 //! told, with the hint that helps, and to become an exit status.
 
+mod all_archives;
+mod config_file;
+mod configuration;
 mod database;
 mod decrypt;
 mod doctor;
 mod erase;
 mod examples;
 mod export;
+mod failure;
 mod handing;
 mod keys;
 mod lag;
@@ -16,6 +20,7 @@ mod leftovers;
 mod log;
 mod meant;
 mod media;
+mod metrics;
 mod output;
 mod outputs;
 mod rebuild;
@@ -24,6 +29,7 @@ mod report;
 mod room;
 mod rooms;
 mod search;
+mod service;
 mod show;
 mod signals;
 mod stats;
@@ -32,16 +38,19 @@ mod user;
 mod verify;
 mod watermark;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use tracing::{error, info};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tracing::{error, info, warn};
 
-use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers};
+use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers, Turn};
 use crate::{archive, config, source};
+use config_file::Configured;
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
 #[derive(Parser)]
@@ -49,6 +58,9 @@ use crate::{archive, config, source};
 struct Cli {
     #[command(flatten)]
     log: log::Args,
+    /// The configuration file, in place of synapse-export.toml in the user's directory of configurations or in /etc
+    #[arg(long = "config", global = true, value_name = "FILE", env = "SYNAPSE_EXPORT_CONFIG")]
+    _config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -59,7 +71,7 @@ is running, the database is away, or the replica cancels too much or lags) · 13
 
 #[derive(Subcommand)]
 enum Command {
-    Export(export::Args),
+    Export(Box<export::Args>),
     Room(room::Args),
     User(user::Args),
     Rooms(rooms::Args),
@@ -79,6 +91,8 @@ enum Command {
     Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
+    #[command(subcommand)]
+    Config(configuration::Command),
 }
 
 /// Which archive.
@@ -129,15 +143,19 @@ impl ReadersArgs {
 impl ArchiveArgs {
     /// Opens the archive to write to it; makes it, if there is none.
     fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
-        rebuild::telling(|told| {
-            self.opened(Archive::open_as, Opening { interrupt, told: Some(told), ..Opening::default() })
-        })
+        self.open_as(Opening { interrupt, turn: Turn::Asks, ..Opening::default() })
+    }
+
+    /// The same, in another way.
+    fn open_as(&self, opening: Opening<'_>) -> Result<Archive, archive::Error> {
+        rebuild::telling(|told| self.opened(Archive::open_as, Opening { told: Some(told), ..opening }))
     }
 
     /// Makes its catalog anew, and opens it.
     fn rebuild(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
         rebuild::telling(|told| {
-            self.opened(Archive::rebuild, Opening { interrupt, told: Some(told), ..Opening::default() })
+            let turn = Turn::Asks;
+            self.opened(Archive::rebuild, Opening { interrupt, turn, told: Some(told), ..Opening::default() })
         })
     }
 
@@ -154,6 +172,10 @@ impl ArchiveArgs {
             );
         }
         Ok(archive)
+    }
+
+    fn directory(&self) -> &Path {
+        &self.archive
     }
 
     /// Makes sure that there is an archive to be opened.
@@ -178,6 +200,8 @@ enum Outcome {
     /// What `doctor` found.
     Warnings,
     Errors,
+    /// As others have, which it has run.
+    Ended(u8),
     Signalled(u8),
 }
 
@@ -192,29 +216,91 @@ pub fn command() -> clap::Command {
     examples::before_help(Cli::command())
 }
 
-fn parse() -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+/// Why arguments, with a configuration file, make no command.
+enum Refused {
+    Clap(clap::Error),
+    File(String),
+}
+
+/// The arguments of this process, where none are given with what the configuration file says, and that file.
+fn parsed() -> Result<(ArgMatches, Configured), Refused> {
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    // to show what holds, nothing need be there
+    let shown = |command: clap::Command| {
+        command.mut_subcommand("show", |command| command.mut_arg("archive", |archive| archive.required(false)))
+    };
+    let command = command().mut_subcommand("config", shown);
+    let configured = match Configured::read(&mut arguments, &|name| std::env::var_os(name), &command) {
+        Ok(configured) => configured,
+        Err(problem) => {
+            // who asks for help gets it
+            let kinds = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
+            return Err(match command.try_get_matches_from(arguments) {
+                Err(error) if kinds.contains(&error.kind()) => Refused::Clap(error),
+                _ => Refused::File(problem),
+            });
+        }
+    };
+    let matches = configured.applied_to(command).try_get_matches_from(arguments).map_err(Refused::Clap)?;
+    Ok((matches, configured))
+}
+
+/// The arguments of an export, with what the configuration file says by now.
+fn export_again() -> anyhow::Result<export::Args> {
+    let refused = |refused| match refused {
+        Refused::File(problem) => WrongUsage(problem),
+        Refused::Clap(_) => WrongUsage("the options and the configuration file do not fit together".to_owned()),
+    };
+    let (matches, configured) = parsed().map_err(refused)?;
+    for warning in &configured.warnings {
+        warn!("{warning}");
+    }
+    match Cli::from_arg_matches(&matches).map_err(|error| refused(Refused::Clap(error)))?.command {
+        Command::Export(args) => Ok(*args),
+        _ => Err(refused(Refused::File("this is no export".to_owned())).into()),
+    }
 }
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     keep_to_itself();
-    let cli = match parse() {
-        Ok(cli) => cli,
-        Err(error) if may_quote_a_password(&error) => {
+    let refused = |refused| match refused {
+        Refused::Clap(error) if may_quote_a_password(&error) => {
             usage(
                 "an argument stands where none belongs; a database is named with --database URL, its password with --password-file FILE",
             );
-            return ExitCode::from(2);
+            ExitCode::from(2)
         }
-        Err(error) => error.exit(),
+        Refused::Clap(error) => error.exit(),
+        Refused::File(problem) => {
+            usage(&log::visible(&problem));
+            ExitCode::from(2)
+        }
+    };
+    let (matches, configured) = match parsed() {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(error),
+    };
+    if let Some(("config", config)) = matches.subcommand()
+        && let Some(("show", options)) = config.subcommand()
+    {
+        return ended(configuration::show(options, &configured), None);
+    }
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return refused(Refused::Clap(error)),
     };
     log::set_up(&cli.log);
+    for warning in &configured.warnings {
+        warn!("{warning}");
+    }
     let result = match cli.command {
-        Command::Export(args) => export::run(&args),
+        Command::Export(args) if args.is_for_all() => all_archives::run(configured.file.as_ref()),
+        Command::Export(args) => {
+            let args = Rc::new(*args);
+            return ended(export::run(&args), Some(&args));
+        }
         Command::Room(args) => room::run(&args),
         Command::User(args) => user::run(&args),
         Command::Rooms(args) => rooms::run(&args),
@@ -231,21 +317,44 @@ pub fn run() -> ExitCode {
         Command::Keys(command) => keys::run(&command),
         Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
+        Command::Config(command) => configuration::run(&command),
     };
-    match result {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Nothing) => ExitCode::FAILURE,
-        Ok(Outcome::Damaged) => ExitCode::from(3),
-        Ok(Outcome::Refused) => ExitCode::from(2),
-        Ok(Outcome::Warnings) => ExitCode::from(10),
-        Ok(Outcome::Errors) => ExitCode::from(11),
-        Ok(Outcome::Signalled(signal)) => ExitCode::from(128 + signal),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+    ended(result, None)
+}
+
+/// Tells how a command has ended, of an export also the user's own command.
+fn ended(result: anyhow::Result<Outcome>, export: Option<&export::Args>) -> ExitCode {
+    let (status, message) = match result {
+        Ok(outcome) => (outcome.status(), "done, but something is off, which the log names".to_owned()),
+        Err(error) if is_broken_pipe(&error) => return ExitCode::SUCCESS,
         Err(error) => {
             let exit = status(&error);
             let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
-            error!(exit, "{error:#}{hint}");
-            ExitCode::from(exit)
+            let message = format!("{error:#}{hint}");
+            error!(exit, "{message}");
+            (exit, message)
+        }
+    };
+    if let Some(export) = export
+        && (1..128).contains(&status)
+    {
+        export.failed(status, &message);
+    }
+    ExitCode::from(status)
+}
+
+impl Outcome {
+    /// The exit status that it is.
+    fn status(self) -> u8 {
+        match self {
+            Outcome::Done => 0,
+            Outcome::Nothing => 1,
+            Outcome::Refused => 2,
+            Outcome::Damaged => 3,
+            Outcome::Warnings => 10,
+            Outcome::Errors => 11,
+            Outcome::Ended(status) => status,
+            Outcome::Signalled(signal) => 128 + signal,
         }
     }
 }
@@ -296,6 +405,11 @@ fn status(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Whether there is no space for an archive.
+fn is_full(error: &anyhow::Error) -> bool {
+    of_archive(error).is_some_and(archive::Error::is_full)
 }
 
 /// What helps against an error, where it does not say it itself.

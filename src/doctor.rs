@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::source::Database;
 use finding::{EACH, silent};
 pub use finding::{Finding, Severity};
+pub(crate) use loss::next as next_loss;
 pub use size::Estimate;
 
 /// How long all may take together, beside what the archive's disk takes, and the cancelling of the last.

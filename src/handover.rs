@@ -107,7 +107,7 @@ impl Given<'_> {
     }
 
     fn lines(&self) -> Lines<'_> {
-        let with = With { redacted: self.show_redacted, rejected: self.show_redacted };
+        let with = With { redacted: self.show_redacted, rejected: self.show_redacted, ..With::default() };
         Lines { with, period: self.period.clone(), sender: self.sender, as_stored: false }
     }
 

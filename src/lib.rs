@@ -8,7 +8,7 @@
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
 //! media        files of Synapse's media repository → an archive's `media/`; knows no SQL
-//! outputs      archive → files of others, kept up to date: Parquet; each with its own progress
+//! outputs      archive → elsewhere, kept up to date: Parquet, another PostgreSQL, the only one that is written to; each with its own progress
 //! handover     archive → one file to hand on, made once: documents, lines, a zip of both, a database
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory

@@ -30,6 +30,8 @@ const THREADS: usize = 4;
 pub(crate) struct Wanted {
     pub(crate) mxc: String,
     pub(crate) stored: StoredMedia,
+    /// Why the archive lacked it until now.
+    pub(crate) before: Option<Lacks>,
 }
 
 /// Where copies go.

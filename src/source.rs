@@ -57,3 +57,4 @@ pub use server_error::{CHECK_THE_WAY, ServerError};
 pub use server_keys::ServerKey;
 pub use session::Pooler;
 pub use standing::Standing;
+pub(crate) use tls::connector as tls_connector;

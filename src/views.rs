@@ -9,6 +9,7 @@
 mod beacon;
 mod by_name;
 mod calls;
+mod comparing;
 mod day;
 mod elsewhere;
 pub(crate) mod facts;
@@ -40,12 +41,13 @@ use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
 use crate::archive::replace::{remove_pages, replace};
-use crate::archive::{Archive, Borrowed, Error, HtmlPages, Readers, StaleDay, durable};
+use crate::archive::{Archive, Borrowed, Catalog, Error, HtmlPages, StaleDay, durable};
 use crate::document::block::{Block, Writer};
 use crate::document::html;
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
+pub(crate) use comparing::compare;
 use day::{DayBuilder, Memory};
 pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
@@ -66,6 +68,10 @@ const NEIGHBOURS: usize = 25;
 /// How much of a day is kept in memory while its counts, which stand at its top, are not known yet. Bytes.
 const IN_MEMORY: usize = 256 * 1024;
 
+/// What becomes of a file that is made: its path below the archive, and what writes it.
+type Put<'p> =
+    dyn Fn(&str, &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>) -> Result<(), Error> + Sync + 'p;
+
 /// How events are shown.
 #[derive(Clone, Debug)]
 struct Options {
@@ -77,8 +83,6 @@ struct Options {
     only: Option<String>,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
-    /// Who may read what is rendered.
-    readers: Readers,
     /// Of what times are shown.
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
@@ -88,13 +92,18 @@ struct Options {
 }
 
 impl Options {
+    /// As an archive's transcripts and pages are.
+    fn of_archive(catalog: &Catalog) -> Result<Options, Error> {
+        let options = Options::new(catalog.shows_redacted()?, catalog.zone()?);
+        Ok(Options { html: catalog.html()?, to_archive: Some("../../"), ..options })
+    }
+
     fn new(show_redacted: bool, zone: Zone) -> Options {
         Options {
             show_redacted,
             one_document: false,
             only: None,
             between: i64::MIN..i64::MAX,
-            readers: Readers::Owner,
             zone,
             html: HtmlPages::Never,
             to_archive: None,
@@ -170,9 +179,8 @@ fn render_into(
     rendered: &mut Rendered,
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
-    let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
-    let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { readers, html, to_archive: Some("../../"), ..Options::new(show_redacted, zone) };
+    let readers = archive.readers();
+    let options = Options::of_archive(archive.catalog())?;
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;
@@ -181,6 +189,9 @@ fn render_into(
     // opened before anything is written, so that it learns of every failure since
     let whole = File::open(&directory).map_err(Error::io("open", &directory))?;
     let mut workers = Workers::new(&directory, archive.interrupt().clone());
+    let put = |path: &str, write: &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>| {
+        replace(&directory, path, readers, write)
+    };
     let all = archive.catalog().order_stale_days()?;
     let (mut taken, mut goes_on) = (0, true);
     std::thread::scope(|scope| {
@@ -193,7 +204,10 @@ fn render_into(
                 goes_on
             };
             let made = workers.each(&stale, NEIGHBOURS, &mut tell, &|reader, memory, stale| {
-                let (tally, pages) = render_day(&directory, reader, stale, &options, memory)?;
+                let (tally, pages) = render_day(&directory, reader, stale, &options, memory, &put)?;
+                if options.html != HtmlPages::Never {
+                    remove_pages(&directory, stale.stem(), pages)?;
+                }
                 let borrowed = std::mem::take(&mut memory.remembered.borrowed);
                 Ok(RenderedDay { stale: stale.clone(), messages: tally.messages, pages, borrowed })
             });
@@ -213,7 +227,7 @@ fn render_into(
         return archive.interrupt().check();
     }
     archive.check_lock()?;
-    index::render(archive, &mut workers, &whole, rendered)
+    index::render(archive, &mut workers, &whole, rendered, &put)
 }
 
 /// A room-day that was rendered.
@@ -294,6 +308,7 @@ fn render_day(
     stale: &StaleDay,
     options: &Options,
     memory: &mut Memory,
+    put: &Put<'_>,
 ) -> Result<(Tally, usize), Error> {
     let transcript = transcript(stale);
     let path = archive.join(&transcript);
@@ -314,17 +329,14 @@ fn render_day(
     let about = day_head(reader, stale, tally, options.zone, memory)?;
     let head = markdown::day_head(&about);
     body.rewind().map_err(Error::io("write", &path))?;
-    replace(archive, &transcript, options.readers, &mut |file| {
+    put(&transcript, &mut |file| {
         let copied = file.write_all(head.as_bytes()).and_then(|()| io::copy(&mut body, file));
         copied.map(drop).map_err(Error::Transcript)
     })?;
     let pages = match pages {
-        Some(pages) => write_pages(archive, stale, &about, pages, options.readers)?,
+        Some(pages) => write_pages(archive, stale, &about, pages, put)?,
         None => 0,
     };
-    if options.html != HtmlPages::Never {
-        remove_pages(archive, stale.stem(), pages)?;
-    }
     Ok((tally, pages))
 }
 
@@ -334,14 +346,14 @@ fn write_pages(
     stale: &StaleDay,
     about: &DayHead<'_>,
     pages: Pages,
-    readers: Readers,
+    put: &Put<'_>,
 ) -> Result<usize, Error> {
     let mut pages = pages.finish().map_err(Error::io("write", &archive.join(page(stale, 1))))?;
     let count = pages.pages().len();
     let file_of = |number: usize| html::page_file(about.day, number + 1);
     for number in 0..count {
         let head = html::day_head(about, number + 1, count);
-        replace(archive, &page(stale, number + 1), readers, &mut |file| {
+        put(&page(stale, number + 1), &mut |file| {
             file.write_all(head.as_bytes()).map_err(Error::Transcript)?;
             pages.copy(number, &file_of, file)?;
             if number == 0 {

@@ -4,6 +4,8 @@ mod support;
 
 #[path = "erase/crash.rs"]
 mod crash;
+#[path = "erase/elsewhere.rs"]
+mod elsewhere;
 #[path = "erase/lasting.rs"]
 mod lasting;
 #[path = "erase/nowhere.rs"]

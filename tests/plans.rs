@@ -180,6 +180,7 @@ fn faults(database: &Database, shape: Shape, state: &str) -> Vec<String> {
             || name == "keys"
             || name == "media"
             || name.starts_with("reader_role")
+            || name == "output_role"
             || name == "collation_now"
             || is_missing
         {
@@ -370,6 +371,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
         }
+        "rooms_since" => vec![vec![Box::new(2_990_i64), Box::new(-1_990_i64), rooms()]],
         "unplaced" => [vec![], vec![ROOM, "!other:here.test"]]
             .map(|rooms| -> Vec<Box<dyn ToSql + Sync>> {
                 vec![Box::new(rooms), Box::new(vec!["!left_out:here.test"]), Box::new(20_i64)]

@@ -39,6 +39,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
     let (zip, room, person) = (file("room.zip"), file("room.sqlite"), file("person.zip"));
     let store = files.display().to_string();
+    let lake = format!("parquet:{}", file("lake"));
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
@@ -73,6 +74,9 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
+        (&["output", "add", "lake", &lake, "--with-erased", "--with-rejected"], &with_archive, tells_nothing),
+        (&["output", "run"], &with_archive, tells_nothing),
+        (&["output", "list"], &with_archive, tells_nothing),
         (&["media", "--media-store", &store], &both, tells_nothing),
         (&["media", "--list"], &with_archive, shows),
         (&["status"], &with_archive, shows),
@@ -85,6 +89,8 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["erase", "--sender", "@bob:far.test"], &with_archive, tells_nothing),
         (&["erase", "--event", "$13", "--yes"], &with_archive, tells_nothing),
         (&["export", "--all-rooms"], &both, tells_nothing),
+        (&["config", "show"], &both, tells_nothing),
+        (&["config", "init"], &with_archive, tells_nothing),
         (&["doctor", "--json"], &both, tells_nothing),
     ];
     let whole = |command: &[&str], place: &[&str]| command.iter().chain(place).map(ToString::to_string).collect();

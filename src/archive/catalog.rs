@@ -63,13 +63,20 @@ impl Drop for Catalog {
     /// read a log. Who looks just then may keep it from that; nothing is lost, and the next run does it.
     fn drop(&mut self) {
         if self.guard.as_ref().is_some_and(|held| held.check().is_ok()) {
-            let _ = self.connection.busy_timeout(WAITS_AT_THE_END);
-            let _ = self.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()));
+            let _ = self.empty_log(WAITS_AT_THE_END);
         }
     }
 }
 
 impl Catalog {
+    /// Moves what is in the log to the catalog, and empties it; waits at most so long for those who look. False: in vain.
+    pub(super) fn empty_log(&mut self, waits: Duration) -> Result<bool, Error> {
+        self.connection.busy_timeout(waits)?;
+        let is_busy = self.connection.query_row("pragma wal_checkpoint (truncate)", [], |row| row.get::<_, bool>(0));
+        self.wait_for_others()?;
+        Ok(!is_busy?)
+    }
+
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
         self.guard.as_ref().map_or(Ok(()), |held| held.check())?;

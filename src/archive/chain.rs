@@ -47,9 +47,14 @@ pub(super) struct Hashes {
 impl Hashes {
     /// Takes in a line, given without its newline.
     pub(super) fn add(&mut self, line: &[u8]) {
-        self.hash.update(hash_of_line(line));
+        self.add_hash(&hash_of_line(line), line.len() as u64 + 1);
+    }
+
+    /// Takes in a line by its hash, and how many bytes it has with its newline.
+    pub(super) fn add_hash(&mut self, line: &[u8; 32], bytes: u64) {
+        self.hash.update(line);
         self.lines += 1;
-        self.bytes += line.len() as u64 + 1;
+        self.bytes += bytes;
     }
 
     /// How many lines, and bytes with their newlines.

@@ -48,7 +48,8 @@ create table event (
     accepted integer not null,              -- clients see it
     opened integer not null,                -- it was decrypted once
     unvouched integer not null default 0,   -- it can be read, by a session that nobody vouches for
-    erased integer not null default 0,      -- what it says is taken away for good
+    erased integer not null default 0,      -- 1: what it says is taken away for good; 2 and 3: all of it, `event_id` is the SHA-256 of its
+                                            -- id then, and nobody its sender; 3: whom the session did not belong to
     reason text,                            -- why it cannot be read; null: it can
     detail text,                            -- the same in words, where these say more
     -- what a key that comes later may open

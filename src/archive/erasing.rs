@@ -1,13 +1,15 @@
 //! What is erased from an archive, for good: who asked for what, and what is left of it.
 //!
 //! What is asked for, each tombstone and each hold are state, on the disk before the first byte is erased. `selecting` finds the lines,
-//! and what repeats them; `burying` sets the tombstones and writes files of lines anew, with the catalog; `arriving` sees to it
-//! that what comes later is as it is here; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere. Who
+//! and what repeats them; `burying` sets the tombstones and writes files of lines anew, with the catalog, as `forgetting` says; `arriving` sees to it
+//! that what comes later is as it is here; `asking` keeps what is asked for while another process holds the archive; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere. Who
 //! is killed at any step leaves lines that are to be erased yet, which the next run erases. Renders nothing.
 
 mod arriving;
+mod asking;
 mod burying;
 mod copy;
+mod forgetting;
 mod replays;
 mod request;
 mod selecting;
@@ -21,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Catalog, Error};
 use crate::event::Erased;
+pub use asking::{leave_request, requests};
 pub use burying::Buried;
 pub use request::{Age, Erasure, Hold, Request, What};
 pub use selecting::Selected;
@@ -53,6 +56,11 @@ impl Catalog {
         tombstone(&self.connection, event_id)
     }
 
+    /// The same of an event that is known by what tombstones have in place of its id alone.
+    pub(super) fn tombstone_of(&self, id: &str) -> Result<Option<Erased>, Error> {
+        tombstone_of(&self.connection, id)
+    }
+
     /// Whether an event has a tombstone, be there a line of it or not.
     pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
         Ok(tombstone(&self.connection, event_id)?.is_some())
@@ -61,8 +69,12 @@ impl Catalog {
 
 /// How much of an event is erased for good.
 pub(super) fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
+    tombstone_of(catalog, &digest(event_id))
+}
+
+fn tombstone_of(catalog: &Connection, id: &str) -> Result<Option<Erased>, Error> {
     let mut statement = catalog.prepare_cached("select kind from tombstone where id = ?1")?;
-    Ok(statement.query_row([digest(event_id)], |row| row.get(0)).optional()?)
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// What a tombstone has in place of an event's id, and of its line: the SHA-256, in hexadecimal digits.

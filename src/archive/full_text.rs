@@ -19,6 +19,8 @@ use crate::search::{said, words};
 
 /// The tables.
 pub(super) const TABLES: &str = include_str!("full_text.sql");
+/// How it cuts texts into words, as [`TABLES`] says it too.
+pub(super) const TOKENIZER: &str = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'";
 /// Takes them away.
 const DROP: &str = "
     drop trigger if exists search_line; drop trigger if exists search_said;
@@ -224,7 +226,7 @@ pub(super) const EDITS_REDACTED: &str = concat!(
 );
 
 /// Whether a row is to be in the index.
-fn is_searched() -> String {
+pub(super) fn is_searched() -> String {
     format!(
         "line.type in (select type from type where name in ({})) and {} is null and not line.rejected
          and not line.soft_failed and said.body is not null and coalesce(line.state_key, '') = '' and not {EDITS_REDACTED}",
@@ -234,7 +236,7 @@ fn is_searched() -> String {
 }
 
 /// What is in a row, for [`words_of`]: body, what it has, whether it is an edit.
-const SAID: &str = "said.body, said.has, exists (select 1 from relation r where r.line = said.line
+pub(super) const SAID: &str = "said.body, said.has, exists (select 1 from relation r where r.line = said.line
      and r.rel_type = (select type from type where name = 'm.replace'))";
 
 /// What of a row is in the index.

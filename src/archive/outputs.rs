@@ -4,12 +4,14 @@
 //! is an output: triggers note the lines that change, and [`Archive::tell_outputs`] says which parts that makes stale. A catalog that is
 //! made anew has none of it, and every part is stale again. Writes no output, and knows of no format.
 
+mod pending;
+mod telling;
+
 use std::path::PathBuf;
 
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
-use super::catalog::key;
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error};
 
@@ -31,8 +33,9 @@ pub struct Output {
     pub name: String,
     /// What tells it from every other, as its directory says whose it is.
     pub id: String,
-    /// The directory of its Parquet files.
-    pub parquet: PathBuf,
+    /// Where it is.
+    #[serde(flatten)]
+    pub to: To,
     /// With what redacted events say.
     #[serde(default)]
     pub with_redacted: bool,
@@ -42,19 +45,37 @@ pub struct Output {
     /// With events that the server rejected or soft-failed.
     #[serde(default)]
     pub with_rejected: bool,
+    /// With what encrypted events say, as far as the archive knows it.
+    #[serde(default)]
+    pub with_decrypted: bool,
+    /// With what each event proves of itself.
+    #[serde(default)]
+    pub with_verdicts: bool,
     /// It is fed at the end of each export.
     #[serde(default)]
     pub on_export: bool,
 }
 
-/// A file of an output.
+/// Where an output is, and so what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum To {
+    /// A directory of Parquet files.
+    #[serde(rename = "parquet")]
+    Parquet(PathBuf),
+    /// A PostgreSQL database: a connection string without a password.
+    #[serde(rename = "postgres")]
+    Postgres(String),
+}
+
+/// A file of an output, or a part of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputFile {
-    /// Below the output's directory.
+    /// Below the output's directory; of a database the part.
     pub(crate) path: String,
     pub(crate) rows: u64,
+    /// Its length; of a database what was sent.
     pub(crate) bytes: u64,
-    /// In hexadecimal digits.
+    /// Of what it says, in hexadecimal digits.
     pub(crate) sha256: String,
 }
 
@@ -70,48 +91,6 @@ pub struct OutputStanding {
     /// Their bytes.
     pub bytes: u64,
 }
-
-/// The events that a statement is about: new lines, those that have changed, and those that redactions among them name.
-macro_rules! news {
-    () => {
-        "news (line) as (select line from line where line > ?1 union all select line from output_changed)"
-    };
-}
-
-/// The files of these, of edits of them, edits of those too, and of what they edit.
-const STALE_FILES: [&str; 3] = [
-    concat!("with ", news!(), " insert or ignore into temp.told select file from news cross join line using (line)"),
-    concat!(
-        "with ",
-        news!(),
-        " insert or ignore into temp.told
-          select target.file from news cross join relation r on r.line = news.line
-           cross join line target indexed by line_id on target.id_key = r.relates_to_key and target.event_id = r.relates_to
-           where r.rel_type = (select type from type where name = 'm.replace')"
-    ),
-    concat!(
-        "with recursive ",
-        news!(),
-        ", named (id) as (
-            select event_id from news cross join line using (line)
-            union
-            select redacts from news cross join relation r on r.line = news.line where redacts is not null
-            union
-            select line.event_id from named
-             cross join relation r indexed by relation_relates_to on relates_to_key = ",
-        key!("named.id"),
-        " and relates_to = named.id
-             cross join line on line.line = r.line
-             where rel_type = (select type from type where name = 'm.replace'))
-         insert or ignore into temp.told
-         select line.file from named
-          cross join relation r indexed by relation_relates_to on relates_to_key = ",
-        key!("named.id"),
-        " and relates_to = named.id
-          cross join line on line.line = r.line
-          where rel_type = (select type from type where name = 'm.replace')"
-    ),
-];
 
 impl Catalog {
     /// The outputs, by name.
@@ -202,7 +181,9 @@ impl Archive {
         let is_last = self.catalog.outputs()?.iter().all(|output| output.name == name);
         let has_tables = self.catalog.has_output_tables()?;
         let writing = self.catalog.write()?;
-        writing.0.execute("delete from setting where name = ?1", [format!("{SETTING}{name}")])?;
+        for setting in [SETTING, pending::SETTING] {
+            writing.0.execute("delete from setting where name = ?1", [format!("{setting}{name}")])?;
+        }
         if has_tables && is_last {
             writing.0.execute_batch(&drop_all())?;
         } else if has_tables {
@@ -219,31 +200,6 @@ impl Archive {
             writing.commit()?;
         }
         Ok(())
-    }
-
-    /// Lets the outputs know what has changed since they were told last: which of their parts are stale. False: the first export has yet
-    /// to be done, before which nothing can be told.
-    pub fn tell_outputs(&mut self) -> Result<bool, Error> {
-        if !self.indexed {
-            return Ok(false);
-        }
-        let outputs = self.catalog.outputs()?;
-        let has_tables = self.catalog.has_output_tables()?;
-        let news = "select coalesce((select max(line) from line), 0) > (select line from output_told)
-                        or exists (select 1 from output_changed) or exists (select 1 from output_changed_part)";
-        if has_tables && !self.catalog.connection.query_row(news, [], |row| row.get::<_, bool>(0))? {
-            return Ok(true);
-        }
-        let writing = self.catalog.write()?;
-        if has_tables {
-            writing.tell(&outputs)?;
-        } else {
-            writing.0.execute_batch(TABLES)?;
-            writing.0.execute("insert into output_told (line) select coalesce(max(line), 0) from line", [])?;
-            outputs.iter().try_for_each(|output| writing.all_is_stale(&output.name))?;
-        }
-        writing.commit()?;
-        Ok(true)
     }
 
     /// These parts of an output are as the archive is, and these are their files, each with its part.
@@ -286,27 +242,6 @@ impl Writing<'_> {
     fn forget_output(&self, name: &str) -> Result<(), Error> {
         self.0.execute("delete from output_stale where output = ?1", [name])?;
         self.0.execute("delete from output_file where output = ?1", [name])?;
-        Ok(())
-    }
-
-    /// Says which parts are stale by what is new and what has changed.
-    fn tell(&self, outputs: &[Output]) -> Result<(), Error> {
-        self.0
-            .execute_batch("create temp table if not exists told (file integer primary key); delete from temp.told")?;
-        let told: i64 = self.0.query_row("select line from output_told", [], |row| row.get(0))?;
-        for sql in STALE_FILES {
-            self.0.execute(sql, [told])?;
-        }
-        for Output { name, .. } in outputs {
-            let sql = "insert or ignore into output_stale (output, part)
-                       select ?1, day from temp.told cross join file using (file)
-                       union select ?1, part from output_changed_part";
-            self.0.execute(sql, [name])?;
-        }
-        self.0.execute_batch(
-            "delete from output_changed; delete from output_changed_part; delete from temp.told;
-             update output_told set line = (select coalesce(max(line), 0) from line)",
-        )?;
         Ok(())
     }
 }

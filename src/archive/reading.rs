@@ -14,7 +14,7 @@ pub(crate) mod order;
 pub(crate) mod outward;
 pub(crate) mod people;
 pub(crate) mod powers;
-pub(in crate::archive) mod proof;
+pub(crate) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;
@@ -71,7 +71,7 @@ impl<'c> Reader<'c> {
 
     /// What is known of how an event was encrypted; none: nothing, or it was not.
     pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
-        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id))
+        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id)).map_err(Error::of_decrypted)
     }
 
     /// The number of a room; where the catalog does not know the room, what is equal to no number.

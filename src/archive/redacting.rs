@@ -40,6 +40,11 @@ fn redaction_of_line() -> String {
     )
 }
 
+/// Whether the line `target` has another redaction than that which is in effect.
+pub(super) fn redacted_otherwise() -> String {
+    format!("target.{REDACTABLE} and target.redacted_by is not {}", redaction_of_line())
+}
+
 /// Whether an archived event can be redacted.
 const REDACTABLE: &str = "type is not (select type from type where name = 'm.room.create')";
 
@@ -89,7 +94,8 @@ impl Writing<'_> {
         // where there is no PDU, nothing says it either
         let soft_failed = (event.damage != Some(Damage::Missing)).then_some(event.soft_failed);
         let sql = concat!(
-            "select line, origin_server_ts, (rejected, soft_failed) is not (?7, coalesce(?8, soft_failed)) from event
+            "select line, origin_server_ts, (rejected, soft_failed) is not (?7, coalesce(?8, soft_failed)),
+                    (type, state_key, sender, origin_server_ts) is not (?2, ?3, ?4, ?5) from event
               where id_key = ",
             key!("?1"),
             "   and event_id = ?1 and ((type, state_key, sender, origin_server_ts, rejected, soft_failed)
@@ -98,9 +104,9 @@ impl Writing<'_> {
         );
         let parameters = params![event_id, kind, state_key, sender, origin_server_ts, recheck, rejected, soft_failed];
         let found = self.0.prepare_cached(sql)?.query_row(parameters, |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, bool>(2)? || row.get(3)?))
         });
-        let Some((line, since, is_rejudged)) = found.optional()? else { return Ok(false) };
+        let Some((line, since, is_other)) = found.optional()? else { return Ok(false) };
         let kind = kind.as_deref().map(|kind| self.type_of(kind)).transpose()?;
         let sender = sender.as_deref().map(|sender| self.user(sender)).transpose()?;
         let sql = "update line set type = ?2, state_key = ?3, sender = ?4, origin_server_ts = ?5, rejected = ?6,
@@ -117,7 +123,7 @@ impl Writing<'_> {
         if soft_failed == Some(false) {
             self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
         }
-        if is_rejudged || event.is_beyond_line {
+        if is_other || event.is_beyond_line {
             self.beyond_line(event_id)?;
         }
         self.forget_name(event, since)?;

@@ -34,6 +34,52 @@ pub(crate) fn replace(
     })
 }
 
+/// Whether a file is there and says just what is written.
+pub(crate) fn says(
+    archive: &Path,
+    path: &str,
+    write: &mut dyn FnMut(&mut (dyn Write + Send)) -> Result<(), Error>,
+) -> Result<bool, Error> {
+    let failed = |source| Error::io("read", &archive.join(path))(source);
+    let old = match inside::read(archive, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => BufReader::new(opened.map_err(failed)?),
+    };
+    let mut comparing = Comparing { old, is_same: true };
+    write(&mut comparing).map_err(|error| match error {
+        Error::Transcript(source) => failed(source),
+        error => error,
+    })?;
+    Ok(comparing.is_same && comparing.old.fill_buf().map_err(failed)?.is_empty())
+}
+
+/// Compares with a file what is written.
+struct Comparing {
+    old: BufReader<File>,
+    is_same: bool,
+}
+
+impl Write for Comparing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = if self.is_same { bytes } else { &[] };
+        while !rest.is_empty() {
+            let old = self.old.fill_buf()?;
+            let length = old.len().min(rest.len());
+            if length == 0 || old[..length] != rest[..length] {
+                self.is_same = false;
+                break;
+            }
+            self.old.consume(length);
+            rest = &rest[length..];
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Removes a file of our own, and what a run left of it that was killed; that there is none is as well.
 pub(crate) fn remove(archive: &Path, path: &str) -> Result<(), Error> {
     let (parent, name) = inside::split(path);

@@ -149,15 +149,50 @@ impl Catalog {
                      from temp.to_render cross join file using (file) join room using (room)
                     where place > ?1 order by place limit ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![signed(taken), signed(most as u64)], |row| {
-            let (directory, day): (String, DayName) = (row.get(0)?, row.get(1)?);
-            let path = format!("rooms/{directory}/{}.jsonl", day.0);
-            Ok((directory, StaleDay { path, room_id: row.get(2)?, events: row.get(3)?, number: row.get(4)? }))
-        })?;
-        let check = |(directory, stale): (String, StaleDay)| {
-            layout::checked_directory(&stale.room_id, &directory).map(|_| stale)
-        };
-        rows.map(|row| check(row?)).collect()
+        let rows = statement.query_map(params![signed(taken), signed(most as u64)], read_day)?;
+        rows.map(|row| check_day(row?)).collect()
+    }
+
+    /// At most `most` room-days that are rendered as this version does it, and as the events say, whose files of lines have the
+    /// lowest numbers behind one; the number of the last.
+    pub(crate) fn fresh_days(
+        &self,
+        version: i64,
+        last: i64,
+        most: usize,
+    ) -> Result<(Vec<StaleDay>, Option<i64>), Error> {
+        let sql = "select directory, day, room_id, events, file
+                     from (select * from file
+                            where file > ?1 and file < (select coalesce(next, ?4) from rendering where view = 'markdown' and version = ?3)
+                              and not exists (select 1 from stale where view = 'markdown' and stale.file = file.file)
+                            order by file limit ?2)
+                     join room using (room)";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let days = statement.query_map(params![last, signed(most as u64), version, i64::MAX], read_day)?;
+        let days = days.map(|day| check_day(day?)).collect::<Result<Vec<_>, _>>()?;
+        let last = days.iter().map(|day| day.number).max();
+        Ok((days, last))
+    }
+
+    /// Whether a room-day is to be rendered by now, or is gone.
+    pub(crate) fn is_stale(&self, day: &StaleDay) -> Result<bool, Error> {
+        let sql = "select not exists (select 1 from file where file = ?1)
+                       or exists (select 1 from stale where view = 'markdown' and file = ?1)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([day.number], |row| row.get(0))?)
+    }
+
+    /// At most `most` rooms whose indexes are as the events say, with the lowest ids behind one.
+    pub(crate) fn fresh_rooms(&self, last: &str, most: usize) -> Result<Vec<String>, Error> {
+        let sql = "select room_id from room where has_lines and not dirty and room_id > ?1 order by room_id limit ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rooms = statement.query_map(params![last, signed(most as u64)], |row| row.get(0))?;
+        Ok(rooms.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether a room's index is to be made by now.
+    pub(crate) fn is_room_stale(&self, room_id: &str) -> Result<bool, Error> {
+        let sql = "select not exists (select 1 from room where room_id = ?1 and has_lines and not dirty)";
+        Ok(self.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0))?)
     }
 
     /// The rooms whose indexes are stale.
@@ -171,6 +206,17 @@ impl Catalog {
         let sql = "select exists (select 1 from room where by_name is not null and link is null)";
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, bool>(0))?)
     }
+}
+
+/// A room-day, with its room's directory.
+fn read_day(row: &rusqlite::Row<'_>) -> rusqlite::Result<(String, StaleDay)> {
+    let (directory, day): (String, DayName) = (row.get(0)?, row.get(1)?);
+    let path = format!("rooms/{directory}/{}.jsonl", day.0);
+    Ok((directory, StaleDay { path, room_id: row.get(2)?, events: row.get(3)?, number: row.get(4)? }))
+}
+
+fn check_day((directory, day): (String, StaleDay)) -> Result<StaleDay, Error> {
+    layout::checked_directory(&day.room_id, &directory).map(|_| day)
 }
 
 impl Archive {

@@ -286,6 +286,12 @@ impl<'a> Writing<'a> {
         Ok(self.0.last_insert_rowid())
     }
 
+    /// Goes on with a run that had ended; false: there is none such.
+    pub(super) fn resume_run(&self, run: i64) -> Result<bool, Error> {
+        let sql = "update run set finished = null, outcome = 'running', error = null where run = ?1";
+        Ok(self.0.execute(sql, [run])? == 1)
+    }
+
     /// Adds to the counts of a run, or takes from them: `sign` is 1 or -1.
     pub(super) fn count(&self, run: i64, counts: &Counts, sign: i64) -> Result<(), Error> {
         let sql = "update run set live = live + ?12 * ?2, backfill = backfill + ?12 * ?3, late = late + ?12 * ?4,

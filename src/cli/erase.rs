@@ -2,21 +2,22 @@
 //!
 //! Asks no database, and does nothing without `--yes` but to say what it would do.
 
-use std::io::Write as _;
+mod completing;
+mod told;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use chrono::Utc;
 use clap::ArgGroup;
-use indicatif::HumanCount;
 use tracing::{info, warn};
 
-use super::output::Output;
-use super::report::{Bar, counted, shown};
+use super::report::{counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
-use super::{ArchiveArgs, Outcome, WrongUsage};
-use crate::archive::{self, Age, Archive, Buried, Request, Selected, What};
-use crate::views;
+use super::{ArchiveArgs, Outcome, WrongUsage, outputs};
+use crate::archive::{self, Age, Archive, Catalog, Request, What, leave_request};
+pub(super) use completing::{complete, lines_left};
+use told::{list, tell};
 
 /// Erase events from an archive for good: their lines are pruned as a redaction does, in the files, the catalog, the index of search and the transcripts,
 /// and no later export brings them back. Without --yes it says only what it would do
@@ -92,7 +93,11 @@ pub(super) struct Args {
 
 const AFTER_HELP: &str = "\
 What is pruned keeps its skeleton: ids, times, sender, and `hashes`, by which a guess at a short text can be confirmed. --whole \
-leaves nothing of it but the hash of its id. Out of reach are backups and other copies of the archive, what others wrote themselves, and the server.";
+leaves nothing of it but the hash of its id. Out of reach are backups and other copies of the archive, what others wrote themselves, and the server.
+
+Exit status: 0 erased, or, without --yes, said what would be · 1 failed, or a room of it is on hold, or the archive has nothing of it · \
+2 usage · 3 erased here, but an output still has it (doctor: pending) · 75 somebody reads the catalog, or another run holds the archive, \
+which then carries it out: erase --go-on completes it";
 
 fn event(text: &str) -> Result<String, String> {
     if text.starts_with('$') {
@@ -123,27 +128,38 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping: `erase --go-on`, or an export, goes on from there"))?;
-    let erased = erase(args, request, interrupt(&signal), &|| signal.borrow().is_none());
+    let erased = open(args, request.as_ref(), interrupt(&signal)).and_then(|mut archive| {
+        let goes_on = || signal.borrow().is_none();
+        let erases = args.go_on || !args.is_dry() && (request.is_some() || args.again.is_some());
+        let done = erase(args, request, &mut archive, &goes_on)?;
+        let is_left = erases && outputs::confirm(&mut archive, &goes_on)?;
+        Ok(if is_left { Outcome::Damaged } else { done })
+    });
     match (erased, *signal.borrow()) {
         (Err(error), Some(number)) if super::signals::is_stopped(&error) => Ok(Outcome::Signalled(number)),
         (erased, _) => erased,
     }
 }
 
-fn erase(
-    args: &Args,
-    request: Option<Request>,
-    interrupt: archive::Interrupt,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Outcome> {
-    let mut archive = args.archive.open(interrupt)?;
+/// Opens the archive; where another process holds it, that one is asked to erase what was to be.
+fn open(args: &Args, request: Option<&Request>, interrupt: archive::Interrupt) -> Result<Archive> {
+    match (args.archive.open(interrupt), request) {
+        (Err(locked @ archive::Error::Locked { .. }), Some(request)) if !args.is_dry() && args.tombstones.is_none() => {
+            ask(args, request)?;
+            Err(locked.into())
+        }
+        (archive, _) => Ok(archive?),
+    }
+}
+
+fn erase(args: &Args, request: Option<Request>, archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<Outcome> {
     if let Some(path) = &args.tombstones
         && !args.is_dry()
     {
         archive.keep_tombstones_in(path)?;
     }
     if let Some(room) = &args.hold {
-        let room_id = room_id(&archive, room)?;
+        let room_id = room_id(archive.catalog(), room)?;
         if !archive.catalog().has_room(&room_id)? {
             bail!("the archive has no room {}", shown(&room_id));
         }
@@ -153,7 +169,7 @@ fn erase(
         return Ok(Outcome::Done);
     }
     if let Some(room) = &args.release {
-        let room_id = room_id(&archive, room)?;
+        let room_id = room_id(archive.catalog(), room)?;
         if !archive.release(&room_id)? {
             bail!("{} is not on hold", shown(&room_id));
         }
@@ -174,17 +190,14 @@ fn erase(
         return Ok(Outcome::Done);
     }
     if let Some(path) = &args.again {
-        return again(args, &mut archive, path, goes_on);
+        return again(args, archive, path, goes_on);
     }
     let Some(request) = request else {
-        let done = complete(&mut archive, false, goes_on)?;
-        info!("{}", if done.is_some() { "completed" } else { "nothing was left to be erased" });
-        return Ok(Outcome::Done);
+        let done = complete(archive, false, goes_on)?;
+        info!("{}", if done.buried.is_some() { "completed" } else { "nothing was left to be erased" });
+        return Ok(done.outcome());
     };
-    let request = match request.what {
-        What::Room(room) => Request { what: What::Room(room_id(&archive, &room)?), ..request },
-        _ => request,
-    };
+    let request = by_id(request, archive.catalog())?;
     if request.what == What::Users && !archive.catalog().hides_erased()? {
         bail!("whom the server has erased is not known: `synapse-export export --hide-erased` gets to know it");
     }
@@ -195,13 +208,40 @@ fn erase(
             return Ok(Outcome::Nothing);
         }
     }
-    if !args.is_dry()
-        && let Some(done) = complete(&mut archive, false, goes_on)?
-    {
-        selected.lines = done;
+    if args.is_dry() {
+        tell(&request, &selected, true)?;
+        return Ok(Outcome::Done);
     }
-    tell(&request, &selected, args.is_dry())?;
-    Ok(Outcome::Done)
+    let done = complete(archive, false, goes_on)?;
+    selected.lines = done.buried.unwrap_or(selected.lines);
+    tell(&request, &selected, false)?;
+    Ok(done.outcome())
+}
+
+/// Asks whoever holds the archive to erase something.
+fn ask(args: &Args, request: &Request) -> Result<()> {
+    let (directory, own) = (&*args.archive.archive, args.archive.catalog.directory.as_deref());
+    let catalog = Catalog::open_to_show(directory, own)?;
+    let request = by_id(request.clone(), &catalog)?;
+    if let What::Room(room_id) = &request.what
+        && catalog.holds()?.iter().any(|hold| hold.room_id == *room_id)
+    {
+        return Err(archive::Error::OnHold(vec![room_id.clone()]).into());
+    }
+    leave_request(directory, &request)?;
+    warn!(
+        "asked for, and not erased yet: {}. Who holds the archive carries it out when its export is done, or else the next export, or `synapse-export erase --go-on`",
+        request.what
+    );
+    Ok(())
+}
+
+/// What is asked for, with a room by its id.
+fn by_id(request: Request, catalog: &Catalog) -> Result<Request> {
+    Ok(match request.what {
+        What::Room(room) => Request { what: What::Room(room_id(catalog, &room)?), ..request },
+        _ => request,
+    })
 }
 
 /// Applies the tombstones of a file.
@@ -210,7 +250,8 @@ fn again(args: &Args, archive: &mut Archive, path: &Path, goes_on: &dyn Fn() -> 
         bail!("--again applies what was decided before: give --yes");
     }
     let tombstones = archive.take_tombstones(path)?;
-    let buried = complete(archive, false, goes_on)?.unwrap_or_default();
+    let done = complete(archive, false, goes_on)?;
+    let buried = done.buried.unwrap_or_default();
     info!(
         tombstones,
         lines = buried.lines(),
@@ -218,7 +259,7 @@ fn again(args: &Args, archive: &mut Archive, path: &Path, goes_on: &dyn Fn() -> 
         counted(tombstones, "tombstone"),
         counted(buried.lines(), "line")
     );
-    Ok(Outcome::Done)
+    Ok(done.outcome())
 }
 
 impl Args {
@@ -235,6 +276,10 @@ impl Args {
         } else if let Some(room) = &self.room {
             What::Room(room.clone())
         } else if let Some(age) = self.before {
+            if age.before(0) > Utc::now().timestamp_millis() {
+                let what = "--before is in the future: all that is still to come would be erased with it";
+                return Err(WrongUsage(what.to_owned()).into());
+            }
             What::Before(age)
         } else if let Some(age) = self.redacted_before {
             What::Redacted(age)
@@ -265,136 +310,14 @@ impl Args {
 }
 
 /// The id of a room that is named by it, or exactly by an alias.
-fn room_id(archive: &Archive, room: &str) -> Result<String> {
+fn room_id(catalog: &Catalog, room: &str) -> Result<String> {
     if room.starts_with('!') {
         return Ok(room.to_owned());
     }
-    let found = archive.catalog().rooms_of_alias(room)?;
+    let found = catalog.rooms_of_alias(room)?;
     match &found[..] {
         [room_id] => Ok(room_id.clone()),
         [] => bail!("no room of the archive has the alias {}: name it by its id, which index.md has", shown(room)),
         _ => bail!("several rooms of the archive have had the alias {}: name one by its id", shown(room)),
     }
-}
-
-/// Completes what is to be erased: the lines, what is made of them, and every trace; with what policies say, if they are to be carried
-/// out. None: there was nothing to be done.
-pub(super) fn complete(archive: &mut Archive, policies: bool, goes_on: &dyn Fn() -> bool) -> Result<Option<Buried>> {
-    if !archive.is_indexed() {
-        return Ok(None);
-    }
-    let held = archive.select_again(Utc::now().timestamp_millis(), policies)?.held;
-    if held > 0 {
-        warn!(held, "{} of rooms on hold left as they are", counted(held, "event"));
-    }
-    if !archive.catalog().is_erasing()? {
-        archive.copy_tombstones(false)?;
-        return Ok(None);
-    }
-    let buried = lines(archive, goes_on)?;
-    if !archive.catalog().is_erasing()? {
-        // of all that was looked at there was nothing to take
-        archive.copy_tombstones(true)?;
-        return Ok(Some(buried));
-    }
-    if views::has_transcripts(archive.catalog(), archive.directory())? {
-        super::render::stale(archive, goes_on)?;
-    }
-    views::forget_rooms(archive)?;
-    super::search::update(archive, true, goes_on)?;
-    if !goes_on() {
-        return Err(archive::Error::Stopped.into());
-    }
-    archive.copy_tombstones(true)?;
-    archive.leave_no_trace()?;
-    Ok(Some(buried))
-}
-
-/// Erases the lines that a run before has left to be erased.
-pub(super) fn lines_left(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<()> {
-    if archive.is_indexed() && archive.catalog().is_erasing()? {
-        archive.select_again(Utc::now().timestamp_millis(), false)?;
-        lines(archive, goes_on)?;
-    }
-    Ok(())
-}
-
-/// Erases the lines that are to be erased, and tells how it goes.
-fn lines(archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<Buried> {
-    let mut bar = Bar::new();
-    let buried = archive.erase_selected(&mut |done, all| {
-        #[allow(clippy::cast_precision_loss, reason = "it is shown as a percentage")]
-        let part = done as f64 / all.max(1) as f64;
-        let text = || format!("erasing: {} of {}", HumanCount(done), counted(all, "room-day"));
-        bar.show(part, text, |line| info!(part, days = done, "{line}"));
-        goes_on()
-    });
-    bar.end();
-    let buried = buried?;
-    if buried.lines() > 0 {
-        info!(
-            lines = buried.lines(),
-            files = buried.files,
-            "erased: {} in {}",
-            counted(buried.lines(), "line"),
-            counted(buried.files, "file")
-        );
-    }
-    Ok(buried)
-}
-
-/// Says in numbers what was erased, or would be, and what is not.
-fn tell(request: &Request, selected: &Selected, dry: bool) -> Result<()> {
-    let mut out = Output::stdout();
-    writeln!(out, "{} {}", if dry { "would be erased:" } else { "erased:" }, request.what)?;
-    let Buried { whole, pruned, cut, copies, files } = selected.lines;
-    for (count, what) in [
-        (whole, "events, their lines as a whole"),
-        (pruned, "events, what they say (their skeletons stay, with the sender's id)"),
-        (cut, "answers of others, what they quote"),
-        (copies, "events of others, what their server had copied into them"),
-        (selected.names, "names that are in no line"),
-        (files, "files of lines, written anew"),
-        (selected.rooms, "rooms"),
-    ] {
-        writeln!(out, "{:>12}  {what}", HumanCount(count).to_string())?;
-    }
-    writeln!(out, "stays:")?;
-    if let What::Sender(_) = request.what {
-        writeln!(
-            out,
-            "{:>12}  events of others that name him by his id",
-            HumanCount(selected.named_by_others).to_string()
-        )?;
-    }
-    if let What::Before(_) = request.what {
-        writeln!(out, "{:>12}  state events from before that", HumanCount(selected.state).to_string())?;
-    }
-    writeln!(
-        out,
-        "              what others wrote themselves, and what lies elsewhere: backups, copies, dumps, the server"
-    )?;
-    if dry {
-        writeln!(out, "nothing is changed yet: give --yes")?;
-    } else if request.lasts {
-        writeln!(out, "it lasts for what comes later (--list, --end)")?;
-    }
-    out.finish()
-}
-
-fn list(args: &Args) -> Result<Outcome> {
-    let catalog = args.archive.look()?;
-    let mut out = Output::stdout();
-    let why = |reason: &Option<String>| reason.as_ref().map_or_else(String::new, |it| format!(", {}", shown(it)));
-    for erasure in catalog.lasting_erasures()? {
-        let how = if erasure.request.whole { "whole" } else { "pruned" };
-        let (what, reason) = (&erasure.request.what, why(&erasure.request.reason));
-        writeln!(out, "{:>4}  {what}: {how}, since {}{reason}", erasure.number, erasure.at)?;
-    }
-    for hold in catalog.holds()? {
-        writeln!(out, "hold  {}, since {}{}", shown(&hold.room_id), hold.at, why(&hold.reason))?;
-    }
-    writeln!(out, "{} in the archive", counted(catalog.tombstones()?, "tombstone"))?;
-    out.finish()?;
-    Ok(Outcome::Done)
 }

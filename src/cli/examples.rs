@@ -13,7 +13,8 @@ synapse-export search --archive /srv/archive from:alice failover",
     (
         "export",
         "synapse-export export --archive /srv/archive
-synapse-export export --room '#ops:example.org' --archive /srv/ops",
+synapse-export export --room '#ops:example.org' --archive /srv/ops
+synapse-export export --follow",
     ),
     (
         "room",
@@ -92,6 +93,17 @@ synapse-export doctor --json | jq -r '.findings[] | select(.kind == \"error\") |
 synapse-export watermark reset --yes",
     ),
     ("watermark show", "synapse-export watermark show --json"),
+    (
+        "config",
+        "synapse-export config init --archive /srv/archive
+synapse-export config show",
+    ),
+    ("config show", "synapse-export config show --archive /srv/archive"),
+    (
+        "config init",
+        r"synapse-export config init --synapse-config /etc/matrix-synapse/homeserver.yaml \
+    --output synapse-export.toml",
+    ),
     ("watermark reset", "synapse-export watermark reset --stream backfill --yes"),
 ];
 

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::output::Output;
-use super::report::{self, Counter, counted, shown};
+use super::report::{self, Bar, Counter, counted, shown};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, hint};
 use crate::archive::{Archive, MediaAsked};
@@ -85,9 +85,19 @@ pub(super) async fn run_in(database: &Database, archive: &mut Archive, stop: &St
         warn!("no files are copied: {}", report::advised(&problem));
         return Ok(false);
     }
-    let mut counter = Counter::new("files", false);
-    let copied = export::copy_media(database, archive, &asked, stop, &mut |done| counter.at(done)).await;
-    counter.end();
+    let (mut bar, mut counter) = (None, None);
+    let mut named = |done: u64, all: u64| {
+        let text = || format!("names of files: {} of {}", HumanCount(done), counted(all, "line"));
+        bar.get_or_insert_with(Bar::new).show_of(done, all, text, |part, line| info!(part, lines = done, "{line}"));
+    };
+    let mut told = |done| counter.get_or_insert_with(|| Counter::new("files", false)).at(done);
+    let copied = export::copy_media(database, archive, &asked, stop, &mut named, &mut told).await;
+    if let Some(bar) = &mut bar {
+        bar.end();
+    }
+    if let Some(counter) = &mut counter {
+        counter.end();
+    }
     let copied = match copied {
         Ok(copied) => copied,
         Err(export::Error::Stopped) => return Ok(true),
@@ -179,6 +189,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             (Err(crate::archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
             (archive, _) => archive?,
         };
+        if !archive.is_indexed() {
+            return Err(crate::archive::Error::NotIndexed(args.archive.archive.clone()).into());
+        }
         remember(&args.media, args.no_media, &mut archive)?;
         let Some(database) = database else {
             info!("no files are copied from now on; those that are there stay");

@@ -21,7 +21,7 @@ use crate::archive::reading::found;
 use crate::archive::{Catalog, Encryption};
 use crate::document::line::Anchor;
 use crate::document::reaction::Key;
-use crate::event::Object;
+use crate::event::{Object, Verdict};
 use crate::views::shown::{Shown, Text, address};
 
 /// Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as
@@ -162,6 +162,8 @@ struct Json<'a> {
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
     proof: Option<ProofJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proofs_of_day: Option<serde_json::Value>,
     line: Option<&'a RawValue>,
 }
 
@@ -188,6 +190,8 @@ struct Decrypted<'a> {
     #[serde(flatten)]
     about: &'a Encryption,
     /// What it says; its line has what is stored.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a RawValue>,
 }
@@ -226,7 +230,7 @@ struct More {
 
 impl<'a> Json<'a> {
     fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, encryption, proof, told_with, redaction, edits, reactions } = shown;
+        let Shown { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
         let about = |event: &'a CatalogEvent, key| About {
             event_id: &event.event_id,
@@ -248,8 +252,9 @@ impl<'a> Json<'a> {
         };
         let encrypted = encryption.as_ref().map(|about| {
             let is_told = event.encrypted.is_some() && matches!(text, Text::Line(_));
+            let kind = event.kind.as_deref().filter(|_| is_told);
             let content = is_told.then(|| serde_json::from_str(event.content()).ok()).flatten();
-            Decrypted { about, content }
+            Decrypted { about, kind, content }
         });
         Json {
             event_id: &event.event_id,
@@ -288,6 +293,13 @@ impl<'a> Json<'a> {
             proof: proof.as_ref().map(|(verdict, why)| ProofJson {
                 verdict: verdict.name(),
                 why: why.as_ref().map(ToString::to_string),
+            }),
+            proofs_of_day: judged_day.as_ref().map(|day| {
+                let verdicts = Verdict::ALL.iter().zip(day.verdicts);
+                let mut proofs: serde_json::Map<_, _> =
+                    verdicts.map(|(verdict, count)| (verdict.name().to_owned(), count.into())).collect();
+                proofs.insert("verified".to_owned(), day.at.clone().into());
+                proofs.into()
             }),
             line,
         }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, RunOutcome, What, foreign_owner, look};
+use crate::archive::{
+    Age, Catalog, Error, LastRun, Look, Readers, RunOutcome, What, erase_requests, foreign_owner, look,
+};
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
@@ -188,7 +190,7 @@ impl ArchiveState {
                 "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
             ));
         }
-        self.findings.extend(erasing(catalog, held)?);
+        self.findings.extend(erasing(directory, catalog, held)?);
         self.findings.push(transcripts(directory, catalog, held)?);
         match Catalog::decrypted_numbers_in(directory) {
             Ok(None) if catalog.decrypts_with()?.is_none() => {}
@@ -283,7 +285,7 @@ fn keys(catalog: &Catalog) -> Result<Option<Finding>, Error> {
 }
 
 /// Whether something is to be erased yet, and what the next export will erase.
-fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error> {
+fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error> {
     let (check, now) = ("erased", chrono::Utc::now().timestamp_millis());
     let mut findings = Vec::new();
     if catalog.is_erasing()? && held.is_none() {
@@ -293,6 +295,17 @@ fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error>
             Finding::warning(check, what)
                 .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),
         );
+    }
+    for output in catalog.pending_outputs()? {
+        let what = format!("pending: {} may still have what is erased", output.name.escape_debug());
+        let remedy = format!("run synapse-export output run {}", quoted(Path::new(&output.name)));
+        findings.push(Finding::warning(check, what).remedy(remedy));
+    }
+    let requests = erase_requests(directory)?.len() as u64;
+    if requests > 0 {
+        let what = format!("{} requests to erase something wait for whoever holds the archive", n(requests));
+        findings
+            .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries them out"));
     }
     let mut lasting = Vec::new();
     for erasure in catalog.lasting_erasures()? {

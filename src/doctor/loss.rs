@@ -5,7 +5,7 @@
 use super::archive;
 use super::finding::{Finding, answered, day, n, span};
 use super::synapse::hidden;
-use crate::source::{Database, Login, PendingRedactions, Sampled, Sizes};
+use crate::source::{Database, Index, Login, PendingRedactions, Sampled, Sizes};
 
 /// How many redactions that Synapse has not acted on are counted.
 const PENDING: u64 = 10_000;
@@ -14,6 +14,8 @@ const SAMPLED: u64 = 2_000;
 /// How many of the oldest events are looked at for survivors of a purge, and how many policies and tasks.
 const SURVIVORS: i64 = 10_000;
 const FEW: i64 = 1_000;
+/// What is read of them.
+const COLUMNS: [&str; 3] = ["event_id", "have_censored", "received_ts"];
 /// Synapse's default of `redaction_retention_period`, milliseconds.
 const DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
 /// Synapse prunes every five minutes, and not all at once.
@@ -37,13 +39,13 @@ async fn redactions(
 ) {
     let check = "redactions";
     let schema = database.schema();
-    let columns = ["event_id", "have_censored", "received_ts"];
+    let columns = COLUMNS;
     if columns.iter().any(|column| !schema.can_read("redactions", column)) {
         findings.push(hidden(check, schema, "redactions", &columns));
         return;
     }
     let Some(indexes) = answered(check, database.indexes(&["redactions"]), findings).await else { return };
-    if !indexes.iter().any(|index| index.is_valid && index.is_partial && index.columns == ["received_ts"]) {
+    if !indexes.iter().any(is_of_pending) {
         let what = "there is no valid index redactions_have_censored_ts, without which they cannot be counted";
         findings.push(Finding::unknown(check, what).remedy(
             "Synapse makes it in the background, and prunes nothing before; if it is not valid, run: REINDEX INDEX CONCURRENTLY redactions_have_censored_ts;",
@@ -66,6 +68,29 @@ async fn redactions(
     };
     let unarchived = since_last_run.filter(|_| archive.is_asked_for());
     findings.push(Redactions { now: login.now, rows, pending, sampled, unarchived }.finding());
+}
+
+/// When Synapse prunes the next original of a redacted event, as far as that can be told; milliseconds since the epoch.
+pub(crate) async fn next(database: &Database) -> Option<i64> {
+    let schema = database.schema();
+    if COLUMNS.iter().any(|column| !schema.can_read("redactions", column)) {
+        return None;
+    }
+    let indexes = database.indexes(&["redactions"]).await.ok()?;
+    if !indexes.iter().any(is_of_pending) {
+        return None;
+    }
+    let pending = database.pending_redactions(i64::MIN, 1).await.ok()?;
+    let first = pending.first?;
+    let sampled = database.sampled_redactions(i64::try_from(SAMPLED + 1).unwrap_or(i64::MAX)).await.ok()?;
+    let now = database.login().await.ok()?.now;
+    let known = Redactions { now, rows: None, pending, sampled, unarchived: None };
+    known.likely_period().map(|period| first + period)
+}
+
+/// Whether it is the index without which redactions that are pending cannot be found.
+fn is_of_pending(index: &Index) -> bool {
+    index.is_valid && index.is_partial && index.columns == ["received_ts"]
 }
 
 /// What is known of the server's redactions.

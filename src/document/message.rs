@@ -9,13 +9,15 @@ mod file;
 mod profile;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use super::formatted;
+use super::media::Shown;
 use super::text::{looks, shortened};
 use crate::event::Object;
-use crate::event::media::{Sealed, is_mxc};
+use crate::event::media::{Sealed, is_mxc, pictures};
 use crate::event::object::{members, text};
 pub use extensible::extensible;
 use extensible::{Blocks, File};
@@ -73,6 +75,8 @@ pub struct Message<'a> {
     sealed: Option<&'a RawValue>,
     /// The file itself, where it is at hand.
     pub(super) here: Option<Here>,
+    /// The pictures in its text that are at hand: where each is, by its address.
+    pub(super) pictures: BTreeMap<String, String>,
     info: FileInfo,
     pub(super) geo_uri: Option<Cow<'a, str>>,
     is_voice: bool,
@@ -119,6 +123,7 @@ impl<'a> Message<'a> {
             url: None,
             sealed: None,
             here: None,
+            pictures: BTreeMap::new(),
             info: FileInfo::default(),
             geo_uri: None,
             is_voice: false,
@@ -203,6 +208,15 @@ impl<'a> Message<'a> {
                 Some(None) => None,
             };
         }
+        let mut found = BTreeMap::new();
+        for mxc in self.html().into_iter().flat_map(pictures) {
+            if !found.contains_key(mxc)
+                && let Some(here) = find(mxc, None)?.filter(|here| here.shown == Shown::Picture)
+            {
+                found.insert(mxc.to_owned(), here.path);
+            }
+        }
+        self.pictures = found;
         self.items.iter_mut().try_for_each(|item| item.find_files(find))
     }
 

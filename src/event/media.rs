@@ -179,7 +179,7 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
         encrypted(file, info, found);
     }
     if let Some(html) = html {
-        pictures(&html, found);
+        pictures(&html).for_each(|mxc| add(Cow::Owned(mxc.to_owned()), None, None, false, found));
     }
 }
 
@@ -191,15 +191,15 @@ fn encrypted<'a>(file: &'a RawValue, info: Option<&'a RawValue>, found: &mut Vec
     }
 }
 
-/// Custom emoji, and other pictures in a text.
-fn pictures(html: &str, found: &mut Vec<Named<'_>>) {
-    for (at, _) in html.match_indices(SCHEME) {
-        if !html[..at].trim_end_matches(['"', '\'', ' ']).ends_with('=') {
-            continue;
-        }
+/// The addresses of custom emoji, and of other pictures in a text.
+pub fn pictures(html: &str) -> impl Iterator<Item = &str> {
+    let is_value = |at: usize| html[..at].trim_end_matches(['"', '\'', ' ']).ends_with('=');
+    let values = html.match_indices(SCHEME).filter(move |(at, _)| is_value(*at));
+    let addresses = values.map(|(at, _)| {
         let length = html[at..].find(['"', '\'', ' ', '>', '<', '&']).unwrap_or(html.len() - at);
-        add(Cow::Owned(html[at..at + length].to_owned()), None, None, false, found);
-    }
+        &html[at..at + length]
+    });
+    addresses.filter(|address| is_mxc(address))
 }
 
 fn add<'a>(

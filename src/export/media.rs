@@ -8,13 +8,17 @@ use tokio::task::block_in_place;
 
 use super::{Error, Stop};
 use crate::archive::media::{Media, Settled};
-use crate::archive::{Archive, Lacks, MediaAsked};
+use crate::archive::{Archive, Lacks, MediaAsked, inside};
 use crate::event::media::parts;
 use crate::media::{self, Stores, Wanted};
 use crate::source::{Database, StoredMedia};
 
-/// How many files are asked for at once, and how many encrypted ones are decrypted.
-const FILES: u32 = 500;
+/// How many files are asked for at once.
+const FILES: u32 = 2_000;
+/// How many bytes of them, about, are copied before the catalog learns of it: what is not on the disk then is copied again by the next run.
+const BYTES: u64 = 1024 * 1024 * 1024;
+/// How many encrypted ones are decrypted at once.
+const SEALED: u32 = 200;
 
 /// What became of media in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,13 +33,15 @@ pub struct CopiedMedia {
     pub hidden: u64,
 }
 
-/// Brings an archive's media up to date. `told` hears how many files were looked at.
+/// Brings an archive's media up to date. `named` hears how many new lines were looked through for names of files, and of how many, `told`
+/// how many files were looked at.
 pub async fn copy_media(
     database: &Database,
     archive: &mut Archive,
     asked: &MediaAsked,
     stop: &Stop,
-    told: &mut dyn FnMut(u64),
+    named: &mut (dyn FnMut(u64, u64) + Send),
+    told: &mut (dyn FnMut(u64) + Send),
 ) -> Result<CopiedMedia, Error> {
     let mut done = CopiedMedia::default();
     if !block_in_place(|| archive.begin_media())? {
@@ -43,7 +49,7 @@ pub async fn copy_media(
     }
     block_in_place(|| {
         media::sweep(archive.directory())?;
-        archive.name_media(&mut |_, _| ())
+        archive.name_media(named)
     })?;
     let stores = Stores::of(&asked.stores);
     let (mut after, mut looked) = (String::new(), 0);
@@ -58,7 +64,7 @@ pub async fn copy_media(
     }
     let mut last = None;
     while !*stop.borrow() {
-        let page = block_in_place(|| archive.next_sealed(last.as_ref(), FILES))?;
+        let page = block_in_place(|| archive.next_sealed(last.as_ref(), SEALED))?;
         if page.is_empty() {
             break;
         }
@@ -104,14 +110,20 @@ fn settle(
     for media in page {
         let stored = known.remove(&media.mxc);
         let quarantined = stored.as_ref().is_some_and(|stored| stored.quarantined);
-        if media.file.is_some() {
-            match (quarantined, media.lacks) {
-                (true, None) => {
+        if let Some(file) = &media.file {
+            // what the server has forgotten says nothing of who may see it
+            let Some(stored) = stored else { continue };
+            let is_there =
+                inside::length(archive.directory(), &file.path()).is_ok_and(|length| length == Some(file.bytes));
+            match media.lacks {
+                None if quarantined => {
                     done.hidden += 1;
                     settled.push((media.mxc, Settled::Lacks(Lacks::Quarantined)));
                 }
-                // what the server has forgotten says nothing of who may see it
-                (false, Some(_)) if stored.is_some() => settled.push((media.mxc, Settled::Shown)),
+                Some(_) if is_there && !quarantined => settled.push((media.mxc, Settled::Shown)),
+                before if !is_there && !quarantined && stored.length.is_some() => {
+                    wanted.push(Wanted { mxc: media.mxc, stored, before });
+                }
                 _ => {}
             }
             continue;
@@ -123,28 +135,55 @@ fn settle(
             Some(stored) => lacks(asked, stored, &media.mimetypes),
         };
         match (lacks, stored) {
-            (None, Some(stored)) => wanted.push(Wanted { mxc: media.mxc, stored }),
+            (None, Some(stored)) => wanted.push(Wanted { mxc: media.mxc, stored, before: media.lacks }),
             (lacks, _) if lacks == media.lacks => {}
             (Some(lacks), _) => settled.push((media.mxc, Settled::Lacks(lacks))),
             (None, None) => {}
         }
     }
+    archive.check_lock()?;
+    archive.settle_media(&settled)?;
+    let mut wanted = wanted.into_iter().peekable();
+    while wanted.peek().is_some() {
+        let (mut bytes, mut some) = (0, Vec::new());
+        while let Some(one) = wanted.next_if(|_| bytes < BYTES) {
+            bytes += one.stored.length.unwrap_or(0);
+            some.push(one);
+        }
+        if !copy(archive, asked, from, some, done)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Copies some files, and remembers what became of each; false: it was told to stop.
+fn copy(
+    archive: &mut Archive,
+    asked: &MediaAsked,
+    from: &Stores,
+    wanted: Vec<Wanted>,
+    done: &mut CopiedMedia,
+) -> Result<bool, Error> {
     let into =
         media::Archive { directory: archive.directory(), readers: archive.readers(), interrupt: archive.interrupt() };
-    let made = if wanted.is_empty() { Vec::new() } else { into.copy(from, &wanted, asked.max_size)? };
-    for (Wanted { mxc, .. }, made) in wanted.into_iter().zip(made) {
+    let made = into.copy(from, &wanted, asked.max_size)?;
+    let (mut settled, mut is_whole) = (Vec::new(), true);
+    for (Wanted { mxc, before, .. }, made) in wanted.into_iter().zip(made) {
         match made {
             Some(Ok(file)) => {
                 done.copied += 1;
                 done.bytes += file.bytes;
                 settled.push((mxc, Settled::Kept(file)));
             }
-            Some(Err(lacks)) => settled.push((mxc, Settled::Lacks(lacks))),
-            None => {}
+            Some(Err(lacks)) if before != Some(lacks) => settled.push((mxc, Settled::Lacks(lacks))),
+            Some(Err(_)) => {}
+            None => is_whole = false,
         }
     }
     archive.check_lock()?;
-    Ok(archive.settle_media(&settled)?)
+    archive.settle_media(&settled)?;
+    Ok(is_whole)
 }
 
 /// Why a file is not to be copied.

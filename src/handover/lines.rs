@@ -16,7 +16,7 @@ pub fn lines(
 ) -> Result<Handed, Error> {
     let mut asked = given.lines();
     if as_archived {
-        asked = Lines { with: With { redacted: true, rejected: true }, as_stored: true, ..asked };
+        asked = Lines { with: With { redacted: true, rejected: true, ..With::default() }, as_stored: true, ..asked };
     }
     given.during(|| write(given, &given.rooms, &asked, out, told, &mut |_| Ok(())))
 }

@@ -98,7 +98,21 @@ impl Database {
     pub async fn heads(&self) -> Result<Heads, Error> {
         // a run before this one asks for nothing any more
         self.session.began_at(None);
-        let mut heads = self.one(&statements::HEADS, &[]).await?.map(Heads::from).unwrap_or_default();
+        let heads = self.newest().await?;
+        self.with_log_position(heads).await
+    }
+
+    /// The same, if there are other newest ids than these, which a server must have that is asked now.
+    pub async fn heads_unless(&self, known: &Heads) -> Result<Option<Heads>, Error> {
+        let heads = self.newest().await?;
+        if heads.have_the_ids_of(known) { Ok(None) } else { self.with_log_position(heads).await.map(Some) }
+    }
+
+    async fn newest(&self) -> Result<Heads, Error> {
+        Ok(self.one(&statements::HEADS, &[]).await?.map(Heads::from).unwrap_or_default())
+    }
+
+    async fn with_log_position(&self, mut heads: Heads) -> Result<Heads, Error> {
         // before the next statement, so that another server that answers it has these ids
         self.session.began_at(Some(heads));
         heads.wal = told(self.one(&statements::LOG_POSITION, &[]).await)?.flatten();
@@ -157,6 +171,13 @@ impl Database {
             [&Stream::Live.id(position), &Stream::Live.id(live), &Stream::Backfill.id(backfill), &i64::from(limit)];
         let events = self.all(&statements::NEWEST_BELOW, &parameters).await?;
         Ok(events.into_iter().map(|row| (Stream::locate(row.id).1, row.event_id, row.room_id)).collect())
+    }
+
+    /// Those of some rooms that have events, or de-outliered ones, beyond the newest ids of before.
+    pub async fn rooms_since(&self, before: &Heads, rooms: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+        let [live, backfill] = Stream::ALL.map(|stream| stream.id(before.of(stream).unwrap_or(Position(0))));
+        let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
+        Ok(self.all(&statements::ROOMS_SINCE, &[&live, &backfill, &rooms]).await?.into_iter().collect())
     }
 
     /// Events of these rooms, or of all if there are none, that have no place in the stream, and so are in no page, or no id or no

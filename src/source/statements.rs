@@ -44,7 +44,7 @@ mod tests {
             for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/sql")).unwrap() {
                 let path = file.unwrap().path();
                 let name = path.file_stem().unwrap().to_str().unwrap();
-                if path.is_dir() || name.starts_with("reader_role") || name == "stored" {
+                if path.is_dir() || name.ends_with("_role") || name.starts_with("reader_role") || name == "stored" {
                     continue;
                 }
                 for knowing in [false, true] {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::facts::facts;
 use super::workers::Workers;
-use super::{AT_ONCE, Rendered, by_name, sync};
+use super::{AT_ONCE, Put, Rendered, by_name, sync};
 use crate::archive::reading::{Reader, people, rooms};
-use crate::archive::replace::{remove, replace};
-use crate::archive::{Archive, Error, HtmlPages, Readers, RenderedRoom, inside, layout};
+use crate::archive::replace::remove;
+use crate::archive::{Archive, Error, HtmlPages, RenderedRoom, inside, layout};
 use crate::document::page::RoomFacts;
 use crate::document::{html, markdown};
 
@@ -25,15 +25,20 @@ pub(super) fn render(
     workers: &mut Workers<'_>,
     whole: &File,
     rendered: &mut Rendered,
+    put: &Put<'_>,
 ) -> Result<(), Error> {
     let (directory, interrupt) = (archive.directory().to_owned(), archive.interrupt().clone());
-    let (readers, html) = (archive.readers(), archive.catalog().html()?);
+    let html = archive.catalog().html()?;
     let has_pages = html == HtmlPages::Kept;
     let stale = archive.catalog().stale_rooms()?;
     let mut portions = stale.chunks(AT_ONCE).peekable();
     while let Some(portion) = portions.next() {
         let rooms = workers.each(portion, 1, &mut |_| true, &|reader, _, room_id| {
-            room(&directory, (readers, html), reader, room_id)
+            let rendered = room(html, reader, room_id, put)?;
+            if html == HtmlPages::NoMore {
+                remove(&directory, &format!("rooms/{}/index.html", rendered.0.directory))?;
+            }
+            Ok(rendered)
         })?;
         // perhaps these are not all
         interrupt.check()?;
@@ -55,11 +60,11 @@ pub(super) fn render(
         let is_last = portions.peek().is_none();
         if is_last {
             // before no room is stale any more, which would say that it need not be made anew
-            write_rooms(&directory, readers, &changes.reader())?;
+            write_rooms(&changes.reader(), put)?;
             match html {
                 HtmlPages::Never => {}
                 HtmlPages::NoMore => remove(&directory, PAGE.0)?,
-                HtmlPages::Kept => write_rooms_page(&directory, readers, &changes.reader())?,
+                HtmlPages::Kept => write_rooms_page(&changes.reader(), put)?,
             }
         }
         let of_all = [Some("index.md"), has_pages.then_some("index.html")].into_iter().flatten().filter(|_| is_last);
@@ -72,20 +77,18 @@ pub(super) fn render(
 }
 
 /// Renders the index of a room; also what it was called in `by-name/`.
-fn room(
-    archive: &Path,
-    (readers, html): (Readers, HtmlPages),
+pub(super) fn room(
+    html: HtmlPages,
     reader: &Reader<'_>,
     room_id: &str,
+    put: &Put<'_>,
 ) -> Result<(RenderedRoom, Option<String>), Error> {
     let (directory, version, before) = rooms::kept(reader, room_id)?;
     let about = facts(reader, room_id, version)?;
-    write_json(archive, readers, &format!("rooms/{directory}/room.json"), &about)?;
-    write_index(archive, readers, reader, &directory, &about)?;
-    match html {
-        HtmlPages::Never => {}
-        HtmlPages::NoMore => remove(archive, &format!("rooms/{directory}/index.html"))?,
-        HtmlPages::Kept => write_calendar(archive, readers, reader, &directory, &about)?,
+    write_json(&format!("rooms/{directory}/room.json"), &about, put)?;
+    write_index(reader, &directory, &about, put)?;
+    if html == HtmlPages::Kept {
+        write_calendar(reader, &directory, &about, put)?;
     }
     let by_name = by_name::safe(&about.name).or_else(|| by_name::safe(&directory));
     let room = RenderedRoom {
@@ -100,23 +103,17 @@ fn room(
     Ok((room, before))
 }
 
-fn write_json(archive: &Path, readers: Readers, path: &str, about: &RoomFacts) -> Result<(), Error> {
-    replace(archive, path, readers, &mut |file| {
+fn write_json(path: &str, about: &RoomFacts, put: &Put<'_>) -> Result<(), Error> {
+    put(path, &mut |file| {
         let written = serde_json::to_writer_pretty(&mut *file, about).map_err(io::Error::from);
         written.and_then(|()| file.write_all(b"\n")).map_err(Error::Transcript)
     })
 }
 
 /// A room's days, by month, the newest first, and which Matrix id each name of its members is.
-fn write_index(
-    archive: &Path,
-    readers: Readers,
-    reader: &Reader<'_>,
-    room: &str,
-    about: &RoomFacts,
-) -> Result<(), Error> {
+fn write_index(reader: &Reader<'_>, room: &str, about: &RoomFacts, put: &Put<'_>) -> Result<(), Error> {
     let head = markdown::room_head(about);
-    replace(archive, &format!("rooms/{room}/index.md"), readers, &mut |file| {
+    put(&format!("rooms/{room}/index.md"), &mut |file| {
         file.write_all(head.as_bytes()).map_err(Error::Transcript)?;
         let mut before = None;
         rooms::each_day(reader, &about.id, &mut |day| {
@@ -137,15 +134,9 @@ fn write_index(
 }
 
 /// A room's days as a calendar, the newest month first, and whose name each is.
-fn write_calendar(
-    archive: &Path,
-    readers: Readers,
-    reader: &Reader<'_>,
-    room: &str,
-    about: &RoomFacts,
-) -> Result<(), Error> {
+fn write_calendar(reader: &Reader<'_>, room: &str, about: &RoomFacts, make: &Put<'_>) -> Result<(), Error> {
     let head = html::room_head(about);
-    replace(archive, &format!("rooms/{room}/index.html"), readers, &mut |file| {
+    make(&format!("rooms/{room}/index.html"), &mut |file| {
         let put = |file: &mut dyn io::Write, html: &str| file.write_all(html.as_bytes()).map_err(Error::Transcript);
         put(file, &head)?;
         let mut month: Vec<html::CalendarDay> = Vec::new();
@@ -189,8 +180,8 @@ pub(super) fn is_ours(archive: &Path, (name, begins): Index) -> Result<(), Error
 }
 
 /// All rooms, by name.
-fn write_rooms(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<(), Error> {
-    replace(archive, "index.md", readers, &mut |file| {
+pub(super) fn write_rooms(reader: &Reader<'_>, put: &Put<'_>) -> Result<(), Error> {
+    put("index.md", &mut |file| {
         file.write_all(markdown::index_head().as_bytes()).map_err(Error::Transcript)?;
         rooms::each_room(reader, &mut |room| {
             let line = markdown::index_line(&room, &layout::room_directory(&room.room_id));
@@ -200,8 +191,8 @@ fn write_rooms(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<
 }
 
 /// All rooms, by name, as a page.
-fn write_rooms_page(archive: &Path, readers: Readers, reader: &Reader<'_>) -> Result<(), Error> {
-    replace(archive, PAGE.0, readers, &mut |file| {
+pub(super) fn write_rooms_page(reader: &Reader<'_>, make: &Put<'_>) -> Result<(), Error> {
+    make(PAGE.0, &mut |file| {
         let mut put = |html: &str| file.write_all(html.as_bytes()).map_err(Error::Transcript);
         put(&html::rooms_head())?;
         rooms::each_room(reader, &mut |room| put(&html::rooms_line(&room, &layout::room_directory(&room.room_id))))?;

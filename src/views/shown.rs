@@ -15,6 +15,7 @@ pub(crate) use super::withheld::Withheld;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
 use crate::archive::reading::found::{self, Beside, Found, Side};
+use crate::archive::reading::proof::Judged;
 use crate::archive::reading::title;
 use crate::archive::{ERASED, ERASED_HERE, Encryption, Error};
 use crate::document::block::{Block, Writer};
@@ -41,6 +42,8 @@ pub(crate) struct Shown {
     pub(crate) encryption: Option<Encryption>,
     /// What it proves of itself, and why no more; none: its line cannot be read.
     pub(crate) proof: Option<(Verdict, Option<Why>)>,
+    /// How all events of its day stood when they were last verified.
+    pub(crate) judged_day: Option<Judged>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -111,7 +114,8 @@ impl Shown {
         };
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
-        Ok(Some(Shown { found, text, encryption, proof, told_with, redaction, edits, reactions }))
+        let judged_day = reader.judged(&found.room_id, Some(&found.event.day))?;
+        Ok(Some(Shown { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -138,7 +142,7 @@ impl Shown {
         options: &Options,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, encryption, proof, told_with, .. } = self;
+        let Shown { found, text, encryption, proof, judged_day, told_with, .. } = self;
         let Found { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
@@ -170,6 +174,7 @@ impl Shown {
             let why = why.iter().flat_map(|why| [Span::words(": "), Span::Text(why.to_string())]);
             [Span::words("proof: "), Span::words(verdict.name())].into_iter().chain(why).collect()
         }));
+        lines.extend(judged_day.iter().map(|day| vec![Span::words("of its day: "), Span::Text(day.to_string())]));
         let mut scene = Scene::new(reader, room_id, &event.day, options, memory);
         if let Some(mark) = redaction(event, &mut scene)? {
             let by = match event.redacted_by.as_deref() {
@@ -268,9 +273,9 @@ fn encrypted(of: &Encryption) -> Line {
     }
     let mut line = vec![Span::words("encrypted; its session is from the ")];
     line.push(Span::Text(of.source.clone().unwrap_or_default()));
-    line.push(Span::words(match (of.authenticated, of.owner_is_known) {
-        (Some(true), true) => "",
-        (Some(true), false) => ", and whose it is is not known",
+    line.push(Span::words(match (of.authenticated, of.unknown_owner) {
+        (Some(true), None) => "",
+        (Some(true), Some(())) => ", and whose it is is not known",
         _ => ", and not authenticated: whoever has that could have written it",
     }));
     line

@@ -126,6 +126,9 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
     database.event(image(15, "mxc://here.test/abcdReserved", "reserved.png"));
     let avatar = json!({"membership": "join", "avatar_url": "mxc://here.test/abcdAvatar"});
     database.event(EventRow::state(16, "m.room.member", "@alice:here.test", &avatar));
+    let emoji = r#"<b>so</b> <img data-mx-emoticon src="mxc://here.test/abcdPicture" alt=":o&quot;ne:"> <img src="mxc://here.test/abcdNever">"#;
+    let emoji = json!({"msgtype": "m.text", "body": "so", "format": "org.matrix.custom.html", "formatted_body": emoji});
+    database.event(EventRow { content: emoji.to_string(), ..EventRow::at(17) });
 
     copied(&database, archive.path(), store.path(), &[]).with(0);
     let kept = media(archive.path());
@@ -144,6 +147,7 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
         [
             ("abcdAvatar", "avatar"),
             ("abcdLater", "not_downloaded"),
+            ("abcdNever", "not_downloaded"),
             ("abcdPreview", "preview"),
             ("abcdReserved", "not_downloaded"),
         ]
@@ -163,6 +167,9 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
     assert!(page.contains(&format!("<img src=\"{}\" alt=\"lag.png\"", here(&png("one"), "png"))), "{page}");
     assert!(page.contains(&format!("href=\"{}\" download", here(program, "bin"))), "{page}");
     assert!(!page.contains(&format!("src=\"{}\"", here(program, "bin"))), "{page}");
+
+    let emoji = format!("<span class=\"cu\"><img src=\"{}\" alt=\":o", here(&png("one"), "png"));
+    assert!(page.contains(&emoji) && page.contains("<span class=\"im\">🖼 image</span>"), "{page}");
 
     // nothing new: nothing is copied, nothing rendered
     let before = fs::metadata(archive.path().join("media").join(kept.keys().next().unwrap())).unwrap().ino();
@@ -193,6 +200,13 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
     database.execute("update local_media_repository set quarantined_by = null where media_id = 'abcdPicture'");
     export(&database, archive.path(), &[]).with(0);
     assert!(transcript(&archive, "md").contains(&here(&png("one"), "png")));
+
+    // a copy that somebody took away comes again
+    let taken = archive.path().join("media").join(kept.keys().next().unwrap());
+    let bytes = fs::read(&taken).unwrap();
+    fs::remove_file(&taken).unwrap();
+    export(&database, archive.path(), &[]).with(0);
+    assert_eq!(fs::read(&taken).unwrap(), bytes);
 
     // what the server forgets stays
     database.execute("delete from local_media_repository");

@@ -15,7 +15,7 @@ use crate::support::{Shape, cluster};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What a row says, column by column, but for what is null.
-type Row = BTreeMap<String, String>;
+pub(crate) type Row = BTreeMap<String, String>;
 
 fn output(archive: &Path, words: &[&str]) -> Ended {
     let (verb, rest) = words.split_first().expect("a verb");
@@ -45,7 +45,7 @@ fn rows_of(path: &Path) -> Vec<Row> {
 
 /// The events of an output by their ids; no two have the same.
 #[track_caller]
-fn events(directory: &Path) -> BTreeMap<String, Row> {
+pub(crate) fn events(directory: &Path) -> BTreeMap<String, Row> {
     let mut events = BTreeMap::new();
     for path in files(&directory.join("events")) {
         for row in rows_of(&path) {
@@ -363,13 +363,18 @@ fn duckdb_gives_the_answers_of_the_catalog() {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository.join("target"), PathBuf::from);
     let python = target.join("engines/bin/python");
     assert!(python.exists(), "{} is not there: testdata/prerequisites makes it", python.display());
-    let asked = std::process::Command::new(python)
-        .arg(repository.join("tests/engines/answers.py"))
-        .args(["duckdb".as_ref(), to.path(), &archive.path().join("catalog.sqlite")])
-        .output()
-        .unwrap();
-    let said = [&asked.stdout[..], &asked.stderr].concat();
-    assert!(asked.status.success(), "{}", String::from_utf8_lossy(&said));
+    let catalog = archive.path().join("catalog.sqlite");
+    let engines = repository.join("tests/engines");
+    for (script, arguments) in [
+        ("answers.py", vec!["duckdb".as_ref(), to.path(), &catalog]),
+        // and what it and jq read in the lines is what is in them
+        ("lines.py", vec!["duckdb".as_ref(), archive.path()]),
+        ("lines.py", vec!["jq".as_ref(), archive.path()]),
+    ] {
+        let asked = std::process::Command::new(&python).arg(engines.join(script)).args(arguments).output().unwrap();
+        let said = [&asked.stdout[..], &asked.stderr].concat();
+        assert!(asked.status.success(), "{}", String::from_utf8_lossy(&said));
+    }
 }
 
 /// Killed whenever it may be, it is as if it had not been.

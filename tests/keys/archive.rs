@@ -8,23 +8,23 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::room::reason;
-use super::{ALICE, BOB, Ended, Lab, ROOMS, options, truth};
+use super::{ALICE, BOB, Ended, Lab, ROOMS, options, sample, truth};
 
 /// Why an event cannot be read, and its type and content, if it was decrypted.
-type Kept = (Option<String>, Option<(String, Value)>);
+pub(super) type Kept = (Option<String>, Option<(String, Value)>);
 
 /// An archive of the lab.
-struct Archive<'l> {
+pub(super) struct Archive<'l> {
     lab: &'l Lab,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl<'l> Archive<'l> {
-    fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
+    pub(super) fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
         Archive { lab, directory: lab.files.path().join(name) }
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+    pub(super) fn run(&self, verb: &str, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         Lab::run_alone(&[&[verb, "--archive", &directory], more].concat())
     }
@@ -35,7 +35,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export(&self, more: &[&str]) -> Ended {
+    pub(super) fn export(&self, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         let ended = self.lab.run(&[&["export", "--archive", &directory], more].concat());
         assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -43,7 +43,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export_with(&self, sources: &[Vec<String>]) -> Ended {
+    pub(super) fn export_with(&self, sources: &[Vec<String>]) -> Ended {
         self.export(&[&["--decrypt"], &*options(sources)].concat())
     }
 
@@ -52,7 +52,7 @@ impl<'l> Archive<'l> {
     }
 
     /// What is kept of each event: what it says, or why it cannot be read.
-    fn kept(&self) -> BTreeMap<String, Kept> {
+    pub(super) fn kept(&self) -> BTreeMap<String, Kept> {
         let connection = self.decrypted();
         let sql = "select event_id, reason, plaintext.type, content from event left join plaintext using (event)";
         let mut statement = connection.prepare(sql).unwrap();
@@ -65,7 +65,7 @@ impl<'l> Archive<'l> {
     }
 
     /// Every file that people read, by its path.
-    fn transcripts(&self) -> BTreeMap<PathBuf, String> {
+    pub(super) fn transcripts(&self) -> BTreeMap<PathBuf, String> {
         fn walk(directory: &Path, files: &mut BTreeMap<PathBuf, String>, root: &Path) {
             for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let path = entry.path();
@@ -82,7 +82,7 @@ impl<'l> Archive<'l> {
         files
     }
 
-    fn transcript(&self, room: &str) -> String {
+    pub(super) fn transcript(&self, room: &str) -> String {
         let of_room = self.transcripts();
         let days = of_room.iter().filter(|(path, _)| path.to_string_lossy().contains(room.trim_start_matches('!')));
         days.filter(|(path, _)| !path.ends_with("index.md")).map(|(_, text)| text.as_str()).collect()
@@ -90,7 +90,7 @@ impl<'l> Archive<'l> {
 
     /// Holds what is kept against the truth; how many can be read.
     #[track_caller]
-    fn check(&self) -> usize {
+    pub(super) fn check(&self) -> usize {
         let (kept, mut readable) = (self.kept(), 0);
         for (event_id, truth) in truth() {
             let label = &truth["label"];
@@ -110,7 +110,7 @@ impl<'l> Archive<'l> {
 
 /// What people read is the same.
 #[track_caller]
-fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
+pub(super) fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
     let (one, other) = (one.transcripts(), other.transcripts());
     assert!(one.keys().eq(other.keys()));
     for (path, text) in one {
@@ -122,13 +122,13 @@ fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
 }
 
 /// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let entries = entries.filter(|path| !path.is_symlink());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn all(lab: &Lab) -> [Vec<String>; 4] {
+pub(super) fn all(lab: &Lab) -> [Vec<String>; 4] {
     [lab.backup("alice", ALICE), lab.backup("bob", BOB), lab.key_file("alice"), lab.bridge()]
 }
 
@@ -154,6 +154,11 @@ fn an_archive_keeps_what_encrypted_events_say_and_tells_it() {
     assert_eq!(
         (&json["line"]["type"], &json["encrypted"]["authenticated"]),
         (&"m.room.encrypted".into(), &true.into())
+    );
+    assert_eq!(
+        (&json["encrypted"]["type"], json["encrypted"].get("owner")),
+        (&"m.room.message".into(), None),
+        "{json}"
     );
     // nothing more to do: nothing is decrypted again, and nothing rendered
     let again = archive.export(&[]);
@@ -294,10 +299,17 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let mut sources = lab.key_file("alice");
     std::fs::copy(&sources[1], &file).unwrap();
     sources[1].clone_from(&file);
-    std::fs::remove_file(&file).unwrap();
     let directory = archive.directory.display().to_string();
-    let ended =
-        lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&[sources, lab.bridge()])].concat());
+    let named = [sources, lab.bridge()];
+    let named = [&["export", "--archive", &directory, "--decrypt"], &*options(&named)].concat();
+    // it is there when it is named; what it opens is to be decrypted anew
+    assert_eq!(lab.run(&named).code, Some(0));
+    for name in ["decrypted.sqlite", "decrypted.sqlite-journal"] {
+        let _ = std::fs::remove_file(archive.directory.join(name));
+    }
+    std::fs::remove_file(&file).unwrap();
+    // also where it is named again as it is remembered
+    let ended = lab.run(&named);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert!(ended.stderr.contains("keys.txt"), "{}", ended.stderr);
     let some = archive.kept().values().filter(|(reason, _)| reason.is_none()).count();
@@ -310,6 +322,64 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let ended = lab.run(&["export", "--archive", &directory]);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert_eq!(archive.kept().values().filter(|(reason, _)| reason.is_none()).count(), more);
+}
+
+#[test]
+fn what_cannot_be_used_is_not_remembered_and_makes_no_archive() {
+    let lab = Lab::new("archive_unusable");
+    let archive = Archive::new(&lab, "archive");
+    let (directory, good) = (archive.directory.display().to_string(), [lab.bridge()]);
+    let export = |more: &[&str]| lab.run(&[&["export", "--archive", &directory, "--decrypt"], more].concat());
+    let garbage = lab.file("garbage", "sesame");
+    let wrong = lab.file("wrong", &lab.person("bob", "recovery_key"));
+    let (passphrase, missing) = (lab.key_file("alice"), lab.path("missing"));
+    let keys = sample("alice.keys.txt").display().to_string();
+    let unusable: [(&[&str], &str); 9] = [
+        (&[], "no source of keys is named"),
+        (&["--backup-user", "alice", "--recovery-key-file", &wrong], "alice is no user's id"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &wrong], "nothing that was given opens"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &garbage], "no recovery key"),
+        (&["--backup-user", "@nobody:lab.test", "--recovery-key-file", &wrong], "has no key backup"),
+        (&["--key-file", &missing, "--key-file-passphrase-file", &passphrase[3]], "missing"),
+        (&["--key-file", &keys, "--key-file-passphrase-file", &garbage], "no passphrase that was given opens it"),
+        (&["--bridge-config", &garbage], "it is no YAML of a bridge's"),
+        (&["--bridge-store", &garbage], "cannot use"),
+    ];
+    for (sources, said) in &unusable {
+        let ended = export(sources);
+        assert_eq!((ended.code, archive.directory.exists()), (Some(2), false), "{said}: {ended:#?}");
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("sesame"), "{said}: {ended:#?}");
+    }
+    assert_eq!(export(&options(&good)).code, Some(0));
+    let remembered = archive.run_of("keys", &["list", "--json"]).stdout;
+    assert!(remembered.contains("bridge_database") && remembered.contains("pickle"), "{remembered}");
+    for (sources, said) in &unusable[1..] {
+        let ended = export(sources);
+        assert_eq!(ended.code, Some(2), "{said}: {ended:#?}");
+    }
+    // and a database that is no bridge's
+    let ended = export(&["--bridge-database", &lab.synapse.dsn()]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert_eq!(archive.run_of("keys", &["list", "--json"]).stdout, remembered);
+    // of those that are remembered already nothing has to be named
+    assert_eq!(export(&[]).code, Some(0));
+}
+
+#[test]
+fn who_reads_what_was_decrypted_for_too_long_is_told_of_by_that_file() {
+    let lab = Lab::new("archive_locked");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&[lab.bridge()]);
+    let reader = archive.decrypted();
+    reader.execute_batch("begin; select count(*) from event").unwrap();
+    let directory = archive.directory.display().to_string();
+    let ended = lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&all(&lab))].concat());
+    assert_eq!(ended.code, Some(75), "{ended:#?}");
+    assert!(ended.stderr.contains("keeps the archive's decrypted.sqlite locked"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("catalog.sqlite"), "{}", ended.stderr);
+    drop(reader);
+    archive.export_with(&all(&lab));
+    assert_eq!(archive.check(), 83);
 }
 
 #[test]
@@ -374,6 +444,69 @@ fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
     archive.export_with(&all(&lab));
     assert_eq!(archive.check(), 83);
     assert_eq!(archive.run("search", &["hello", "signal"]).code, Some(0));
+}
+
+/// What an output says of encrypted events: how each column of an event is in its files.
+fn put_out(directory: &Path, columns: [&str; 4]) -> BTreeMap<String, Vec<Option<String>>> {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+    let mut events = BTreeMap::new();
+    for day in std::fs::read_dir(directory.join("events")).unwrap() {
+        let file = std::fs::File::open(day.unwrap().path().join("part-0.parquet")).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        for row in reader.get_row_iter(None).unwrap() {
+            let columns_of =
+                |name: &str| match row.as_ref().unwrap().get_column_iter().find(|(column, _)| *column == name) {
+                    Some((_, Field::Str(text))) => Some(text.clone()),
+                    _ => None,
+                };
+            events.insert(columns_of("event_id").unwrap(), columns.iter().map(|name| columns_of(name)).collect());
+        }
+    }
+    events
+}
+
+#[test]
+fn outputs_have_what_was_decrypted_only_where_that_is_wanted_and_only_as_long_as_the_archive_has_it() {
+    let lab = Lab::new("archive_outputs");
+    let archive = Archive::new(&lab, "archive");
+    archive.export(&["--hide-erased"]);
+    let place = |name: &str| lab.files.path().join(name);
+    for (name, more) in [("without", &[][..]), ("with", &["--with-decrypted", "--with-verdicts"])] {
+        let to = format!("parquet:{}", place(name).display());
+        let added = archive.run_of("output", &[&["add", name, &to], more].concat());
+        assert_eq!(added.code, Some(0), "{added:#?}");
+    }
+    let feed = || {
+        let ran = archive.run_of("output", &["run"]);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+    };
+    let said = |name: &str| put_out(&place(name), ["type", "body", "decrypted", "verdict"]);
+    feed();
+    let readable = |name: &str| said(name).values().filter(|row| row[2].is_some()).count();
+    assert_eq!(readable("with"), 0);
+    archive.export_with(&all(&lab));
+    feed();
+    let event = "$vQ6nBIGN6j37EJhYy4VuDwncR4oN2QjlnM1980EZEqM";
+    let row = |name: &str| said(name)[event][..3].to_vec();
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(row("with"), [text("m.room.message"), text("Hello from Signal"), text("authenticated")]);
+    assert_eq!(row("without"), [text("m.room.encrypted"), None, None]);
+    assert!((75..=83).contains(&readable("with")), "{}", readable("with"));
+    assert_eq!(readable("without"), 0);
+    let verdicts = |name: &str| said(name).values().filter(|row| row[3].is_some()).count();
+    assert_eq!((verdicts("with"), verdicts("without")), (said("with").len(), 0));
+    // an encrypted edit takes effect
+    assert!(
+        said("with")
+            .values()
+            .any(|row| row[1].as_deref().is_some_and(|body| !body.is_empty()) && row[0] == text("m.room.message"))
+    );
+
+    let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    assert_eq!(readable("with"), 0);
+    assert_eq!(row("with"), [text("m.room.encrypted"), None, None]);
 }
 
 #[test]
@@ -466,4 +599,70 @@ fn encrypted_attachments_are_decrypted_and_taken_away_with_what_names_their_keys
     let erased = archive.run("erase", &["--event", "$akaPIwRAI-aLbHa_7RtbTwxwkjEg1nm0OxnCr11c0a4", "--yes"]);
     assert_eq!(erased.code, Some(0), "{erased:#?}");
     assert_eq!(media(), ["plain 16ae1d17", "stored ef87d549"]);
+}
+
+/// Stores an event once more under another id, as by another sender or the same, at another place of the stream.
+fn repeat(lab: &Lab, event_id: &str, copy: &str, sender: Option<&str>, position: &str) {
+    let sender = sender.map_or_else(String::new, |sender| {
+        format!(
+            "update again set sender = '{sender}';
+             update again_json set json = (json::jsonb || jsonb_build_object('sender', '{sender}'))::text;"
+        )
+    });
+    lab.synapse.execute(&format!(
+        "create table again as select * from events where event_id = '{event_id}';
+         create table again_json as select * from event_json where event_id = '{event_id}';
+         update again set event_id = '{copy}', stream_ordering = {position}; update again_json set event_id = '{copy}'; {sender}
+         insert into events select * from again; insert into event_json select * from again_json;
+         drop table again; drop table again_json"
+    ));
+}
+
+/// An event that can be read, whose session is known to be its sender's, and who that is.
+fn own(archive: &Archive<'_>) -> (String, String) {
+    let sql = "select event_id, sender from event join session using (session) where reason is null and bridge is null
+                  and exists (select 1 from owner where owner.session = event.session and user_id = sender) order by event limit 1";
+    archive.decrypted().query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+}
+
+#[test]
+fn of_what_is_erased_whole_a_hash_is_left_by_which_replays_are_told() {
+    let lab = Lab::new("archive_erased_whole");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&all(&lab));
+    let (event_id, _) = own(&archive);
+    assert_eq!(archive.run("erase", &["--event", &event_id, "--whole", "--yes"]).code, Some(0));
+    let bytes = std::fs::read(archive.directory.join("decrypted.sqlite")).unwrap();
+    assert!(!bytes.windows(event_id.len()).any(|part| part == event_id.as_bytes()));
+    let sql = "select count(*) from event where erased = 2 and sender is null and length(event_id) = 64 and reason = 'erased'";
+    assert_eq!(archive.decrypted().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    repeat(&lab, &event_id, "$later", None, "(select max(stream_ordering) + 1 from events)");
+    archive.export(&[]);
+    let shown = archive.run("show", &["--json", "$later"]);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let why = [&shown["encrypted"]["reason"], &shown["encrypted"]["detail"]];
+    assert_eq!(why, ["replay", "a replay of an event that was erased"]);
+}
+
+#[test]
+fn a_replay_that_came_first_is_no_original_where_the_session_has_an_owner() {
+    let lab = Lab::new("archive_replay_first");
+    let first = Archive::new(&lab, "first");
+    first.export_with(&all(&lab));
+    let (event_id, sender) = own(&first);
+    let other = if sender == ALICE { BOB } else { ALICE };
+    repeat(&lab, &event_id, "$stranger", Some(other), "-999999");
+    let has_line = |archive: &Archive<'_>, id: &str| {
+        let catalog = Connection::open(archive.directory.join("catalog.sqlite")).unwrap();
+        let sql = "select exists (select 1 from line where event_id = ?1)";
+        catalog.query_row(sql, [id], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    for (erased, left) in [("$stranger", Some(&*event_id)), (&*event_id, None)] {
+        let archive = Archive::new(&lab, if left.is_some() { "theirs" } else { "own" });
+        archive.export_with(&all(&lab));
+        assert!(has_line(&archive, "$stranger") && has_line(&archive, &event_id));
+        assert_eq!(archive.run("erase", &["--event", erased, "--whole", "--yes"]).code, Some(0));
+        assert!(!has_line(&archive, "$stranger"));
+        assert_eq!(has_line(&archive, &event_id), left.is_some());
+    }
 }

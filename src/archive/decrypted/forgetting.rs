@@ -2,9 +2,12 @@
 
 use rusqlite::params;
 
+use super::super::erasing::digest;
 use super::super::full_text::BLOCK;
 use super::super::{Error, Interrupt};
 use super::Decrypted;
+use super::verdicts::{FITS, WHOLE, WHOLE_REPLAY};
+use crate::event::Erased;
 
 /// How many plaintexts are taken away in one transaction.
 const AT_ONCE: i64 = 5_000;
@@ -33,11 +36,12 @@ impl Decrypted {
         self.leave_no_trace()
     }
 
-    /// Takes away for good what some events say. How many of them had said something.
-    pub(in crate::archive) fn erase(&mut self, event_ids: &[String]) -> Result<u64, Error> {
+    /// Takes away for good what some events say, and of those that go whole who sent them and their ids too: what is left of these is a
+    /// hash, and which message of which session it was, by which replays are told. How many of them had said something.
+    pub(in crate::archive) fn erase(&mut self, events: &[(String, Erased)]) -> Result<u64, Error> {
         let erased = self.in_one(|this| {
             let mut erased = 0;
-            for event_id in event_ids {
+            for (event_id, how) in events {
                 let sql = "update event set erased = 1 where event_id = ?1 returning event, opened";
                 let mut statement = this.connection.prepare_cached(sql)?;
                 let mut rows = statement.query([event_id])?;
@@ -48,6 +52,9 @@ impl Decrypted {
                 if !opened {
                     this.was_never_read(event)?;
                 }
+                if *how == Erased::Whole {
+                    this.leave_a_hash(event, event_id)?;
+                }
                 erased += u64::from(opened);
             }
             this.connection.execute("insert into search (search) values ('optimize')", [])?;
@@ -55,6 +62,16 @@ impl Decrypted {
         })?;
         self.leave_no_trace()?;
         Ok(erased)
+    }
+
+    /// Leaves a hash in place of an event's id, and in place of its sender whether the session was his, as far as is known.
+    fn leave_a_hash(&self, event: i64, event_id: &str) -> Result<(), Error> {
+        let sql = format!(
+            "update event set erased = case when {FITS} then {WHOLE} else {WHOLE_REPLAY} end, event_id = ?2, sender = null, detail = null
+              where event = ?1"
+        );
+        self.connection.prepare_cached(&sql)?.execute(params![event, digest(event_id)])?;
+        Ok(())
     }
 
     fn take_away(&self, event: i64) -> Result<(), Error> {

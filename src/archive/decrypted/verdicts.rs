@@ -62,10 +62,15 @@ struct Known {
     has_plaintext: bool,
 }
 
+/// In `erased`, of an event of which nothing is left but a hash: its sender was the owner of its session, as far as that was known, or he
+/// was not.
+pub(super) const WHOLE: i64 = 2;
+pub(super) const WHOLE_REPLAY: i64 = 3;
 /// Whether an event's sender is the owner of its session, as far as that is known, in SQL.
-const FITS: &str = "(exists (select 1 from session where session.session = event.session and bridge is not null)
+pub(super) const FITS: &str = "(event.erased = 2 or event.erased <> 3 and (
+        exists (select 1 from session where session.session = event.session and bridge is not null)
      or exists (select 1 from owner where owner.session = event.session and user_id = event.sender)
-     or not exists (select 1 from owner where owner.session = event.session))";
+     or not exists (select 1 from owner where owner.session = event.session)))";
 
 /// What an event that was opened is by its place among those that use its message, in SQL.
 const REASON: &str = "case when event.erased then 'erased' when (select first.event from first where first.session = event.session and first.message = event.message) <> event.event
@@ -82,6 +87,19 @@ impl Decrypted {
             .connection
             .prepare_cached(sql)?
             .query_row(params![event_id, position, is_accepted], |row| row.get(0))?)
+    }
+
+    /// How well an event's sender is known to be who encrypted it: 0, the session is his; 1, that is not known; 2, it is somebody else's.
+    pub(in crate::archive) fn strangeness(&self, event_id: &str) -> Result<i64, Error> {
+        let sql = format!(
+            "select case when not opened then 1 when not {FITS} then 2
+                         when exists (select 1 from owner where owner.session = event.session)
+                           or exists (select 1 from session where session.session = event.session and bridge is not null) then 0
+                         else 1 end
+               from event where event_id = ?1"
+        );
+        let found = self.connection.prepare_cached(&sql)?.query_row([event_id], |row| row.get(0)).optional()?;
+        Ok(found.unwrap_or(1))
     }
 
     /// Keeps what was found out, and what follows; `now` is milliseconds since the epoch.

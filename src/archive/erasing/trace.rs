@@ -49,6 +49,7 @@ impl Archive {
             Ok(())
         };
         sweep("")?;
+        sweep(super::super::media::NAME)?;
         durable::names(&self.directory, "rooms")?.iter().try_for_each(|room| sweep(&format!("rooms/{room}")))
     }
 

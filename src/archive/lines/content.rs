@@ -116,6 +116,11 @@ impl Lines {
         self.0.borrow().archive.clone()
     }
 
+    /// A line: `length` bytes of a file below the archive from `start` on.
+    pub(in crate::archive) fn read(&self, path: &str, start: u64, length: u64) -> Result<String, Error> {
+        self.look(path, |held| Ok(held.line(path, start, length)?.into_owned()))
+    }
+
     /// Logs that a line cannot be read.
     pub(in crate::archive) fn warn(&self, path: &str, start: u64, error: &Error) {
         let archive = &self.0.borrow().archive;

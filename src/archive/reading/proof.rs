@@ -1,4 +1,9 @@
-//! What the event of a line proves of itself, with the keys and tombstones of the archive.
+//! What the event of a line proves of itself, with the keys and tombstones of the archive, and how those of a room, or of a day of it, stood
+//! when they were last verified.
+
+use std::fmt;
+
+use rusqlite::params;
 
 use super::super::Error;
 use super::super::erasing::tombstone;
@@ -12,6 +17,54 @@ impl Reader<'_> {
         let Ok(event) = Event::from_line(line, day) else { return Ok(None) };
         let mut key = |server: &str, id: &str| server_key(self.connection, server, id);
         judge(&event, &mut key, &|event_id| tombstone(self.connection, event_id)).map(Some)
+    }
+}
+
+/// How events stood against their own proof when their lines were last verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged {
+    /// How many of the days were, and have changed in nothing since.
+    pub(crate) days: u64,
+    /// How many days there are.
+    pub(crate) of: u64,
+    /// When the first of them was, RFC 3339.
+    pub(crate) at: String,
+    /// By verdict, in the order of [`Verdict::ALL`].
+    pub(crate) verdicts: [u64; Verdict::ALL.len()],
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mut begin, Judged { days, of, at, verdicts }) = ("", self);
+        for (verdict, count) in Verdict::ALL.iter().zip(verdicts).filter(|(_, count)| **count > 0) {
+            write!(f, "{begin}{count} {}", verdict.name().replace('_', " "))?;
+            begin = ", ";
+        }
+        let since = if of > days { " or later" } else { "" };
+        write!(f, "; verified {at}{since}")?;
+        if of > days { write!(f, ", {days} of {of} days") } else { Ok(()) }
+    }
+}
+
+impl Reader<'_> {
+    /// How the events of a room stood, or of a day of it; none: no day of it was verified as it is.
+    pub(crate) fn judged(&self, room_id: &str, day: Option<&str>) -> Result<Option<Judged>, Error> {
+        let sums = Verdict::ALL.map(|verdict| format!("coalesce(sum({}), 0)", verdict.name())).join(", ");
+        let sql = format!(
+            "select count(judged.file), count(*), min(at), {sums}
+               from file join room using (room) left join judged on judged.file = file.file and judged.bytes = file.bytes
+              where room_id = ?1 and (?2 is null or day = ?2)"
+        );
+        let judged = self.connection.prepare_cached(&sql)?.query_row(params![room_id, day], |row| {
+            let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+            let mut verdicts = [0; Verdict::ALL.len()];
+            for (nth, verdict) in verdicts.iter_mut().enumerate() {
+                *verdict = count(3 + nth)?;
+            }
+            let at: Option<String> = row.get(2)?;
+            Ok(at.map(|at| count(0).and_then(|days| Ok(Judged { days, of: count(1)?, at, verdicts }))))
+        })?;
+        Ok(judged.transpose()?)
     }
 }
 

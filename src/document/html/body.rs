@@ -8,6 +8,8 @@ mod colour;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use html5gum::{StartTag, Token, Tokenizer};
 
 use super::super::formatted::{attribute, is_block, language};
@@ -20,7 +22,13 @@ const MAX_DEPTH: usize = 100;
 /// Renders HTML; none when there is nothing to see in it.
 #[must_use]
 pub fn from_html(html: &str) -> Option<String> {
-    let mut body = Body::default();
+    with_pictures(html, &BTreeMap::new())
+}
+
+/// The same with the pictures that are at hand: where each is, by its address; of others stands what they are called.
+#[must_use]
+pub fn with_pictures(html: &str, pictures: &BTreeMap<String, String>) -> Option<String> {
+    let mut body = Body { pictures: Some(pictures), ..Body::default() };
     for Ok(token) in Tokenizer::new(html) {
         body.token(&token);
     }
@@ -62,7 +70,8 @@ struct Hidden {
 }
 
 #[derive(Debug, Default)]
-struct Body {
+struct Body<'a> {
+    pictures: Option<&'a BTreeMap<String, String>>,
     out: String,
     open: Vec<Element>,
     hidden: Option<Hidden>,
@@ -101,7 +110,7 @@ const HEADINGS: [(&str, &str); 6] = [
     ("h6", "<p class=\"h3\">"),
 ];
 
-impl Body {
+impl Body<'_> {
     fn token(&mut self, token: &Token) {
         match token {
             Token::StartTag(tag) => self.start(tag),
@@ -389,10 +398,15 @@ impl Body {
         let text = [&b"alt"[..], b"title"].into_iter().filter_map(|name| attribute(tag, name));
         let text = text.into_iter().find(|text| !text.trim().is_empty());
         let text = text.as_deref().unwrap_or("image");
+        let source = attribute(tag, b"src");
+        let here = source.and_then(|source| self.pictures?.get(&*source));
+        let shown = here.map(|path| format!("<img src=\"{path}\" alt=\"{}\" loading=\"lazy\">", escaped(text)));
+        let shown = shown.as_deref();
         if tag.attributes.contains_key(&b"data-mx-emoticon"[..]) {
-            self.out.extend(["<span class=\"cu\">", &inline(text).0, "</span>"]);
+            self.out.extend(["<span class=\"cu\">", shown.unwrap_or(&inline(text).0), "</span>"]);
         } else {
-            self.out.extend(["<span class=\"im\">🖼 ", &inline(text).0, "</span>"]);
+            let named = format!("🖼 {}", inline(text).0);
+            self.out.extend(["<span class=\"im\">", shown.unwrap_or(&named), "</span>"]);
         }
     }
 

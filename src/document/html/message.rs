@@ -42,7 +42,7 @@ pub(super) fn blocks(message: &Message<'_>) -> String {
 
 /// The text, behind what begins it.
 fn text(message: &Message<'_>, begin: &str, class: &str) -> String {
-    if let Some(body) = message.html().and_then(body::from_html) {
+    if let Some(body) = message.html().and_then(|html| body::with_pictures(html, &message.pictures)) {
         return format!("<div class=\"b r{class}\" dir=\"auto\">{begin}{body}</div>");
     }
     let plain = message.unformatted().map(lined).filter(|text| !text.trim().is_empty());
@@ -96,15 +96,15 @@ fn shown(here: &Here, called: &str, size: Option<(u64, u64)>) -> String {
     let path = &here.path;
     match here.shown {
         Shown::Picture => {
-            format!("<a class=\"im\" href=\"{path}\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></a>")
+            format!("<a class=\"md\" href=\"{path}\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></a>")
         }
         Shown::Video => {
             format!(
-                "<video class=\"im\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"metadata\"{size}></video>"
+                "<video class=\"md\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"metadata\"{size}></video>"
             )
         }
         Shown::Audio => {
-            format!("<audio class=\"im\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"none\"></audio>")
+            format!("<audio class=\"md\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"none\"></audio>")
         }
         Shown::Link => String::new(),
     }

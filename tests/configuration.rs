@@ -1,0 +1,228 @@
+//! A configuration file: what it stands for, what wins over it, several archives in one; and what an export leaves for who watches.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use support::archive::TestArchive;
+use support::story::{EventRow, ROOM};
+use support::{Database, Shape, cluster};
+
+const OTHER: &str = "!other:here.test";
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let output = command.args(arguments).env_clear().envs(environment.iter().copied()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A server with one user, two rooms, and three events in one of them and one in the other.
+fn server() -> Database {
+    let database = cluster().database("configuration", Shape::V1_163);
+    database.user("@alice:here.test");
+    database.room(ROOM, "10");
+    database.room(OTHER, "10");
+    database.events([1, 2, 3]);
+    database.event(EventRow::at(4).within(OTHER));
+    database
+}
+
+/// A file beside an archive.
+fn file(archive: &TestArchive, name: &str, text: &str) -> PathBuf {
+    let path = archive.path().with_file_name(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_the_file_says_holds_where_nothing_else_is_said() {
+    let (database, archive) = (server(), TestArchive::new());
+    let config = format!(
+        "database = \"{}\"\narchive = \"{}\"\nroom = [\"{ROOM}\"]\nno-search = true\nlog-level = \"warn\"\n",
+        database.dsn(),
+        text(archive.path())
+    );
+    let config = file(&archive, "synapse-export.toml", &config);
+    let own = config.parent().unwrap().to_str().unwrap().to_owned();
+    // named, and found in its place
+    let ended = run(&["export", "--config", text(&config)], &[]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+    assert_eq!(archive.ids(), "$1 $2 $3");
+    let ended = run(&["export", "--room", OTHER, "--log-level=info"], &[("XDG_CONFIG_HOME", &own)]);
+    assert!(ended.code == Some(0) && ended.stderr.contains("1 selected room"), "{ended:?}");
+    assert_eq!(archive.ids(), "$1 $2 $3 $4");
+    // what is about the archive holds for all commands, what is about an export for no other
+    let ended = run(&["watermark", "show"], &[("SYNAPSE_EXPORT_CONFIG", text(&config))]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("last run: number 2"), "{ended:?}");
+    let ended = run(&["render"], &[("XDG_CONFIG_HOME", &own)]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(&["render"], &[]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("--archive"), "{ended:?}");
+}
+
+#[test]
+fn what_cannot_be_used_is_named_and_not_quoted() {
+    let archive = TestArchive::new();
+    let refused = |content: &str, why: &str| {
+        let config = file(&archive, "a.toml", content);
+        let ended = run(&["export", "--config", text(&config)], &[]);
+        assert!(ended.code == Some(2) && ended.stderr.contains(why) && !ended.stderr.contains("sesame"), "{ended:?}");
+    };
+    refused("databse = 'postgres://sesame@host/'", "no option 'databse'; the nearest is 'database'");
+    refused("interval = 'sesame'", "the value of 'interval'");
+    refused("database = sesame", "line 1");
+    let ended = run(&["export", "--config", "/nowhere/a.toml"], &[]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("/nowhere/a.toml"), "{ended:?}");
+    // who asks for help gets it
+    let config = file(&archive, "a.toml", "sesame");
+    let ended = run(&["export", "--help", "--config", text(&config)], &[]);
+    assert!(ended.code == Some(0) && ended.stdout.contains("--metrics-file"), "{ended:?}");
+}
+
+#[test]
+fn what_holds_is_shown_with_where_it_is_from_and_without_passwords() {
+    let (database, archive) = (server(), TestArchive::new());
+    let ended = run(&["export", "--database", &database.dsn(), "--archive", text(archive.path()), "--room", ROOM], &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let homeserver = "database:\n  name: psycopg2\n  args: {user: u, password: sesame, database: synapse, host: db}\n";
+    let homeserver = file(&archive, "homeserver.yaml", homeserver);
+    let config = file(&archive, "a.toml", "interval = '10s'\nrender-every = '2m'\nconnections = 4\n");
+    let shown = |more: &[&str], environment: &[(&str, &str)]| {
+        let ended = run(&[&["config", "show", "--config", text(&config)], more].concat(), environment);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(!ended.stdout.contains("sesame"), "{ended:?}");
+        ended.stdout
+    };
+    #[track_caller]
+    fn has(shown: &str, line: &str) {
+        assert!(shown.lines().any(|found| found == line), "no {line}: {shown}");
+    }
+    let path = text(&config);
+    let place = text(archive.path());
+    let told =
+        shown(&["--interval", "3s", "--synapse-config", text(&homeserver)], &[("SYNAPSE_EXPORT_ARCHIVE", place)]);
+    has(&told, "interval = \"3s\"  # argument");
+    has(&told, &format!("render-every = \"2m\"  # {path}"));
+    has(&told, &format!("connections = 4  # {path}"));
+    has(&told, &format!("archive = \"{place}\"  # environment, SYNAPSE_EXPORT_ARCHIVE"));
+    has(&told, &format!("room = [\"{ROOM}\"]  # archive"));
+    has(&told, "database = \"synapse on host db, port 5432\"  # homeserver.yaml");
+    has(&told, "retry-for = \"2m\"  # default");
+    let told = shown(&["--database", "postgres://u:sesame@db/synapse"], &[]);
+    has(&told, "database = \"host=db dbname=synapse user=u password=***\"  # argument");
+
+    // what is written to begin with says nothing that it was not told, and names all there is
+    let ended = run(&["config", "init", "--synapse-config", text(&homeserver), "--archive", place], &[]);
+    assert!(ended.code == Some(0) && !ended.stdout.contains("sesame"), "{ended:?}");
+    assert!(ended.stdout.contains("#interval = \"5s\"") && ended.stdout.contains("#metrics-file"), "{ended:?}");
+    let written = file(&archive, "written.toml", &ended.stdout);
+    let ended = run(&["config", "show", "--config", text(&written)], &[]);
+    has(&ended.stdout, &format!("synapse-config = [\"{}\"]  # {}", text(&homeserver), text(&written)));
+    // also with every comment taken away that holds a key
+    let all: String = std::fs::read_to_string(&written)
+        .unwrap()
+        .lines()
+        .take_while(|line| !line.contains("Several archives"))
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')))
+                .unwrap_or(line)
+        })
+        .filter(|line| !line.starts_with("on-failure"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    let all = file(&archive, "all.toml", &all);
+    let ended = run(&["config", "show", "--config", text(&all)], &[]);
+    // what stands there for a value may be none
+    assert!(ended.code == Some(0) || ended.stderr.contains("the value of"), "{ended:?}");
+}
+
+#[test]
+fn several_archives_are_brought_up_to_date_one_after_the_other() {
+    let database = server();
+    let (ops, all) = (TestArchive::new(), TestArchive::new());
+    let good = |archive: &TestArchive| text(archive.path()).to_owned();
+    let config = format!(
+        "database = \"{}\"\nlog-level = \"warn\"\n\
+         [archive.a]\narchive = \"{}\"\nroom = [\"{OTHER}\"]\n\
+         [archive.b]\narchive = \"/proc/nowhere\"\n\
+         [archive.c]\narchive = \"{}\"\n",
+        database.dsn(),
+        good(&ops),
+        good(&all)
+    );
+    let config = file(&ops, "several.toml", &config);
+    let ended = run(&["export", "--all-archives", "--config", text(&config)], &[]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!((ops.ids(), all.ids()), ("$4".to_owned(), "$1 $2 $3 $4".to_owned()));
+    // one by its name, by its directory; without either it is not clear which
+    database.event(EventRow::at(5).within(OTHER));
+    let ended = run(&["export", "--archive", "a", "--config", text(&config)], &[]);
+    assert_eq!((ended.code, ops.ids()), (Some(0), "$4 $5".to_owned()), "{ended:?}");
+    let ended = run(&["export", &format!("--archive={}", good(&ops)), "--config", text(&config)], &[]);
+    assert_eq!((ended.code, ops.one("select group_concat(room_id) from selection")), (Some(0), OTHER.to_owned()));
+    let ended = run(&["watermark", "show", "--archive=c", "--config", text(&config)], &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(&["export", "--config", text(&config)], &[]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    let ended = run(&["export", "--all-archives"], &[]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[test]
+fn who_watches_finds_figures_and_is_told_of_failures() {
+    let (database, archive) = (server(), TestArchive::new());
+    let metrics = archive.path().with_file_name("archive.prom");
+    let told = archive.path().with_file_name("told");
+    let script = format!("echo \"$SYNAPSE_EXPORT_STATUS $SYNAPSE_EXPORT_ARCHIVE $PGPASSWORD\" >> '{}'", text(&told));
+    let export = |dsn: &str| {
+        run(
+            &[
+                "export",
+                "--database",
+                dsn,
+                "--archive",
+                text(archive.path()),
+                "--metrics-file",
+                text(&metrics),
+                "--on-failure",
+                &script,
+            ],
+            &[("PATH", "/usr/bin:/bin"), ("PGPASSWORD", "sesame")],
+        )
+    };
+    let ended = export(&database.dsn());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!told.exists());
+    let written = std::fs::read_to_string(&metrics).unwrap();
+    let value = |name: &str| {
+        let line = written.lines().find(|line| line.starts_with(&format!("synapse_export_{name}{{archive=\"")));
+        line.unwrap_or_else(|| panic!("no {name}: {written}")).rsplit(' ').next().unwrap().to_owned()
+    };
+    assert_eq!((&*value("new_events"), &*value("watermark"), &*value("pending_transcripts")), ("4", "4", "0"));
+    assert_eq!(value("newest_event_timestamp_seconds"), "1795348804.000");
+    assert!(
+        value("archive_bytes").parse::<u64>().unwrap() > 100 && value("catalog_bytes").parse::<u64>().unwrap() > 4096
+    );
+    for name in ["last_success_timestamp_seconds", "last_run_duration_seconds"] {
+        assert!(value(name).parse::<f64>().unwrap() > 0.0);
+    }
+    // a failure leaves the figures of before, and is told
+    let ended = export("host=127.0.0.1 port=1 user=nobody dbname=none");
+    assert_eq!(ended.code, Some(75), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(&metrics).unwrap(), written);
+    assert_eq!(std::fs::read_to_string(&told).unwrap(), format!("75 {} \n", text(archive.path())));
+}
