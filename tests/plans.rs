@@ -373,7 +373,6 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
         "newest_below" => {
             vec![vec![Box::new(3_000_i64), Box::new(2_900_i64), Box::new(-1_900_i64), Box::new(1_000_i64)]]
         }
-        "rooms_since" => vec![vec![Box::new(2_990_i64), Box::new(-1_990_i64), rooms()]],
         "unplaced" => [vec![], vec![ROOM, "!other:here.test"]]
             .map(|rooms| -> Vec<Box<dyn ToSql + Sync>> {
                 vec![Box::new(rooms), Box::new(vec!["!left_out:here.test"]), Box::new(20_i64)]

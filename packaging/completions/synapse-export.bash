@@ -16,6 +16,9 @@ _synapse__export() {
             ",$1")
                 cmd="synapse__export"
                 ;;
+            synapse__export,config)
+                cmd="synapse__export__subcmd__config"
+                ;;
             synapse__export,doctor)
                 cmd="synapse__export__subcmd__doctor"
                 ;;
@@ -30,6 +33,9 @@ _synapse__export() {
                 ;;
             synapse__export,keys)
                 cmd="synapse__export__subcmd__keys"
+                ;;
+            synapse__export,media)
+                cmd="synapse__export__subcmd__media"
                 ;;
             synapse__export,output)
                 cmd="synapse__export__subcmd__output"
@@ -58,11 +64,35 @@ _synapse__export() {
             synapse__export,status)
                 cmd="synapse__export__subcmd__status"
                 ;;
+            synapse__export,user)
+                cmd="synapse__export__subcmd__user"
+                ;;
             synapse__export,verify)
                 cmd="synapse__export__subcmd__verify"
                 ;;
             synapse__export,watermark)
                 cmd="synapse__export__subcmd__watermark"
+                ;;
+            synapse__export__subcmd__config,help)
+                cmd="synapse__export__subcmd__config__subcmd__help"
+                ;;
+            synapse__export__subcmd__config,init)
+                cmd="synapse__export__subcmd__config__subcmd__init"
+                ;;
+            synapse__export__subcmd__config,show)
+                cmd="synapse__export__subcmd__config__subcmd__show"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,help)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__help"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,init)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__init"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,show)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            synapse__export__subcmd__help,config)
+                cmd="synapse__export__subcmd__help__subcmd__config"
                 ;;
             synapse__export__subcmd__help,doctor)
                 cmd="synapse__export__subcmd__help__subcmd__doctor"
@@ -78,6 +108,9 @@ _synapse__export() {
                 ;;
             synapse__export__subcmd__help,keys)
                 cmd="synapse__export__subcmd__help__subcmd__keys"
+                ;;
+            synapse__export__subcmd__help,media)
+                cmd="synapse__export__subcmd__help__subcmd__media"
                 ;;
             synapse__export__subcmd__help,output)
                 cmd="synapse__export__subcmd__help__subcmd__output"
@@ -106,11 +139,20 @@ _synapse__export() {
             synapse__export__subcmd__help,status)
                 cmd="synapse__export__subcmd__help__subcmd__status"
                 ;;
+            synapse__export__subcmd__help,user)
+                cmd="synapse__export__subcmd__help__subcmd__user"
+                ;;
             synapse__export__subcmd__help,verify)
                 cmd="synapse__export__subcmd__help__subcmd__verify"
                 ;;
             synapse__export__subcmd__help,watermark)
                 cmd="synapse__export__subcmd__help__subcmd__watermark"
+                ;;
+            synapse__export__subcmd__help__subcmd__config,init)
+                cmd="synapse__export__subcmd__help__subcmd__config__subcmd__init"
+                ;;
+            synapse__export__subcmd__help__subcmd__config,show)
+                cmd="synapse__export__subcmd__help__subcmd__config__subcmd__show"
                 ;;
             synapse__export__subcmd__help__subcmd__keys,check)
                 cmd="synapse__export__subcmd__help__subcmd__keys__subcmd__check"
@@ -227,7 +269,7 @@ _synapse__export() {
 
     case "${cmd}" in
         synapse__export)
-            opts="-q -h -V --log-format --log-level --quiet --help --version export room rooms search show render rebuild verify erase output status stats doctor keys watermark help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -241,6 +283,276 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config)
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version show init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help)
+            opts="show init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__init)
+            opts="-q -h -V --synapse-config --archive --output --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__show)
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --room)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-room)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --show-redacted)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --hide-erased)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-lag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --decrypt)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --backup-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recovery-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret-storage-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file-passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pickle-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --render-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -249,7 +561,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__doctor)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,6 +603,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -299,7 +615,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__erase)
-            opts="-q -h -V --archive --shared-archive --catalog --event --sender --room --before --redacted-before --erased-users --again --go-on --list --hold --release --end --whole --once --policy --reason --dry-run --yes --tombstones --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --event --sender --room --before --redacted-before --erased-users --again --go-on --list --hold --release --end --whole --once --policy --reason --dry-run --yes --tombstones --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,6 +681,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -373,7 +693,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__export)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --look-for-missing --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -471,11 +791,43 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --render-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -487,8 +839,50 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__help)
-            opts="export room rooms search show render rebuild verify erase output status stats doctor keys watermark help"
+            opts="export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config)
+            opts="show init"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -615,6 +1009,20 @@ _synapse__export() {
         synapse__subcmd__export__subcmd__help__subcmd__keys__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__media)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -808,6 +1216,20 @@ _synapse__export() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        synapse__subcmd__export__subcmd__help__subcmd__user)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         synapse__subcmd__export__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -865,7 +1287,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys)
-            opts="-q -h -V --log-format --log-level --quiet --help --version check import list forget help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version check import list forget help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,6 +1301,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -887,7 +1313,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__check)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -961,6 +1387,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -969,7 +1399,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__forget)
-            opts="-q -h -V --archive --shared-archive --catalog --plaintext --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --plaintext --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -988,6 +1418,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1083,7 +1517,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__import)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --plain --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1165,6 +1599,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1173,7 +1611,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__list)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1195,6 +1633,76 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__media)
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --media-store --avatars --media-max-size --media-types --no-media --list --json --no-markdown --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1203,7 +1711,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output)
-            opts="-q -h -V --log-format --log-level --quiet --help --version add list run remove help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version add list run remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1217,6 +1725,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1225,7 +1737,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__add)
-            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --on-export --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --with-decrypted --with-verdicts --on-export --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1244,6 +1756,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1339,7 +1855,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__list)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1358,6 +1874,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1369,7 +1889,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__remove)
-            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1388,6 +1908,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1399,7 +1923,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__run)
-            opts="-q -h -V --archive --shared-archive --catalog --anew --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --anew --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1421,6 +1945,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1429,7 +1957,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__rebuild)
-            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1451,6 +1979,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1459,7 +1991,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__render)
-            opts="-q -h -V --archive --shared-archive --catalog --group-readable --no-group-readable --all --room --day --show-redacted --html --timezone --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --group-readable --no-group-readable --all --room --day --show-redacted --html --timezone --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1501,6 +2033,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1509,7 +2045,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__room)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --since --until --timezone --format --split --show-redacted --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --ignore-erased --output --during-initial-copy --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --during-initial-copy --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1535,6 +2071,18 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from)
+                    COMPREPLY=($(compgen -W "archive server" -- "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1548,10 +2096,14 @@ _synapse__export() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "jsonl markdown html" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "jsonl markdown html zip sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --split)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1595,15 +2147,15 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --output)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1615,7 +2167,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__rooms)
-            opts="-r -q -h -V --database --password-file --synapse-config --retry-for --connections --sort --reverse --name --type --abandoned --encrypted --selected --archive --limit --no-counts --json --log-format --log-level --quiet --help --version"
+            opts="-r -q -h -V --database --password-file --synapse-config --retry-for --connections --sort --reverse --name --type --abandoned --encrypted --selected --archive --limit --no-counts --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1669,6 +2221,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1677,7 +2233,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__search)
-            opts="-q -h -V --archive --shared-archive --catalog --from --in --before --after --on --has --is --mentions --edits --show-redacted --substring --sort --limit --after-result --context --count --json --update --index --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --from --in --before --after --on --has --is --mentions --edits --show-redacted --substring --sort --limit --after-result --context --count --json --update --index --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1751,6 +2307,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1759,7 +2319,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__show)
-            opts="-q -h -V --archive --shared-archive --catalog --context --raw --json --show-redacted --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --context --raw --json --show-redacted --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1785,6 +2345,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1793,7 +2357,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__stats)
-            opts="-q -h -V --archive --shared-archive --catalog --by --room --since --until --limit --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --by --room --since --until --limit --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1835,6 +2399,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1843,7 +2411,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__status)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1865,6 +2433,68 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__user)
+            opts="-q -h -V --archive --shared-archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "jsonl markdown html zip sqlite" -- "${cur}"))
+                    return 0
+                    ;;
+                --split)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1873,7 +2503,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__verify)
-            opts="-q -h -V --archive --shared-archive --catalog --room --since --quick --server-keys --server --database --password-file --synapse-config --retry-for --connections --seal --against --threads --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --room --since --quick --server-keys --server --database --password-file --synapse-config --retry-for --connections --seal --against --threads --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1939,6 +2569,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1947,7 +2581,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark)
-            opts="-q -h -V --log-format --log-level --quiet --help --version show reset help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version show reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1958,6 +2592,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2025,7 +2663,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark__subcmd__reset)
-            opts="-q -h -V --archive --shared-archive --catalog --stream --yes --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --stream --yes --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2051,6 +2689,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2059,7 +2701,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark__subcmd__show)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2078,6 +2720,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -24,8 +24,6 @@ pub struct Followed {
     summary: Summary,
     /// Up to where it is read.
     heads: Heads,
-    /// Up to where it was when everything was looked at.
-    heads_looked: Heads,
     /// When there was something new.
     came: Instant,
     /// When everything was looked at, and when that is to be done again.
@@ -45,7 +43,7 @@ pub async fn follow(
     let (archive, done) = whole(database, archive, selection, resumed, stop, report).await;
     let followed = |(summary, heads)| {
         let now = Instant::now();
-        Followed { summary, heads, heads_looked: heads, came: now, looked: now, again: EVERYTHING_EVERY }
+        Followed { summary, heads, came: now, looked: now, again: EVERYTHING_EVERY }
     };
     (archive, done.map(followed))
 }
@@ -84,28 +82,11 @@ impl Followed {
             None if self.came.elapsed() <= YOUNG => Looks::YoungAlone(young),
             None => return (archive, Ok(0)),
         };
-        let is_new = heads.is_some();
         let heads = heads.unwrap_or(self.heads);
-        let mut selection = selection.clone();
-        if !selection.include.is_empty() && looks != Looks::All {
-            // each room is asked for by itself: so only those that have something new, within which events come in order
-            if !is_new {
-                return (archive, Ok(0));
-            }
-            match unless_stopped(&mut stop, database.rooms_since(&self.heads_looked, &selection.include)).await {
-                Ok(Some(rooms)) if !rooms.is_empty() => selection.include = rooms,
-                Ok(Some(_)) => {
-                    self.heads = heads;
-                    return (archive, Ok(0));
-                }
-                Ok(None) => return (archive, Ok(0)),
-                Err(error) => return (archive, Err(error.into())),
-            }
-        }
         let database = database.clone().without(&selection.exclude);
         let mut export = Export::<Later>::new(database, archive, heads, self.summary.run, stop, report);
         export.looks = looks;
-        let result = export.round(&selection).await;
+        let result = export.round(selection).await;
         let (archive, ended) = export.end(result, &self.summary, false).await;
         let ended = ended.map(|summary| {
             let new = summary.counts.new_events().saturating_sub(self.summary.counts.new_events());
@@ -114,7 +95,6 @@ impl Followed {
             }
             self.summary = summary;
             if is_everything {
-                self.heads_looked = heads;
                 self.looked = Instant::now();
                 self.again = EVERYTHING_EVERY.max(began.elapsed() * RESTS);
             }

@@ -173,13 +173,6 @@ impl Database {
         Ok(events.into_iter().map(|row| (Stream::locate(row.id).1, row.event_id, row.room_id)).collect())
     }
 
-    /// Those of some rooms that have events, or de-outliered ones, beyond the newest ids of before.
-    pub async fn rooms_since(&self, before: &Heads, rooms: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
-        let [live, backfill] = Stream::ALL.map(|stream| stream.id(before.of(stream).unwrap_or(Position(0))));
-        let rooms: Vec<&str> = rooms.iter().map(String::as_str).collect();
-        Ok(self.all(&statements::ROOMS_SINCE, &[&live, &backfill, &rooms]).await?.into_iter().collect())
-    }
-
     /// Events of these rooms, or of all if there are none, that have no place in the stream, and so are in no page, or no id or no
     /// room, at most so many: the column that is null, event id, room id. Synapse makes none, but its table lets `stream_ordering`
     /// be null.

@@ -10,7 +10,6 @@ queries! {
     ANCHOR("anchor") { event_id: Option<String> }
     PLACES("places") { PlacesRow { id: i64, event_id: String } }
     NEWEST_BELOW("newest_below") { NewestBelowRow { id: i64, event_id: String, room_id: String } }
-    ROOMS_SINCE("rooms_since") { room_id: String }
     UNPLACED("unplaced") { UnplacedRow { lacks: String, event_id: String, room_id: String } }
     ROOM_STRETCH("room_stretch") { RoomStretchRow { topological_ordering: i64, id: i64 } }
     REJECTIONS("rejections") { RejectionsRow { event_id: String, untold: bool } }
