@@ -27,9 +27,9 @@ mod search;
 mod service;
 mod show;
 mod signals;
-mod user;
 mod stats;
 mod status;
+mod user;
 mod verify;
 mod watermark;
 

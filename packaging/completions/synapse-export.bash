@@ -31,6 +31,9 @@ _synapse__export() {
             synapse__export,keys)
                 cmd="synapse__export__subcmd__keys"
                 ;;
+            synapse__export,media)
+                cmd="synapse__export__subcmd__media"
+                ;;
             synapse__export,output)
                 cmd="synapse__export__subcmd__output"
                 ;;
@@ -58,6 +61,9 @@ _synapse__export() {
             synapse__export,status)
                 cmd="synapse__export__subcmd__status"
                 ;;
+            synapse__export,user)
+                cmd="synapse__export__subcmd__user"
+                ;;
             synapse__export,verify)
                 cmd="synapse__export__subcmd__verify"
                 ;;
@@ -78,6 +84,9 @@ _synapse__export() {
                 ;;
             synapse__export__subcmd__help,keys)
                 cmd="synapse__export__subcmd__help__subcmd__keys"
+                ;;
+            synapse__export__subcmd__help,media)
+                cmd="synapse__export__subcmd__help__subcmd__media"
                 ;;
             synapse__export__subcmd__help,output)
                 cmd="synapse__export__subcmd__help__subcmd__output"
@@ -105,6 +114,9 @@ _synapse__export() {
                 ;;
             synapse__export__subcmd__help,status)
                 cmd="synapse__export__subcmd__help__subcmd__status"
+                ;;
+            synapse__export__subcmd__help,user)
+                cmd="synapse__export__subcmd__help__subcmd__user"
                 ;;
             synapse__export__subcmd__help,verify)
                 cmd="synapse__export__subcmd__help__subcmd__verify"
@@ -227,7 +239,7 @@ _synapse__export() {
 
     case "${cmd}" in
         synapse__export)
-            opts="-q -h -V --log-format --log-level --quiet --help --version export room rooms search show render rebuild verify erase output status stats doctor keys watermark help"
+            opts="-q -h -V --log-format --log-level --quiet --help --version export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,7 +385,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__export)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --look-for-missing --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --log-format --log-level --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -471,6 +483,26 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --render-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
@@ -487,7 +519,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__help)
-            opts="export room rooms search show render rebuild verify erase output status stats doctor keys watermark help"
+            opts="export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -615,6 +647,20 @@ _synapse__export() {
         synapse__subcmd__export__subcmd__help__subcmd__keys__subcmd__list)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__media)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -795,6 +841,20 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__user)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1083,7 +1143,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__import)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --plain --log-format --log-level --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1202,6 +1262,68 @@ _synapse__export() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        synapse__subcmd__export__subcmd__media)
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --media-store --avatars --media-max-size --media-types --no-media --list --json --no-markdown --log-format --log-level --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         synapse__subcmd__export__subcmd__output)
             opts="-q -h -V --log-format --log-level --quiet --help --version add list run remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1225,7 +1347,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__add)
-            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --on-export --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --with-decrypted --with-verdicts --on-export --log-format --log-level --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1509,7 +1631,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__room)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --since --until --timezone --format --split --show-redacted --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --ignore-erased --output --during-initial-copy --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --during-initial-copy --log-format --log-level --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1535,6 +1657,18 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from)
+                    COMPREPLY=($(compgen -W "archive server" -- "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1548,10 +1682,14 @@ _synapse__export() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "jsonl markdown html" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "jsonl markdown html zip sqlite" -- "${cur}"))
                     return 0
                     ;;
                 --split)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1592,10 +1730,6 @@ _synapse__export() {
                     return 0
                     ;;
                 --pickle-key-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1854,6 +1988,60 @@ _synapse__export() {
                     return 0
                     ;;
                 --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__user)
+            opts="-q -h -V --archive --shared-archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --log-format --log-level --quiet --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timezone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "jsonl markdown html zip sqlite" -- "${cur}"))
+                    return 0
+                    ;;
+                --split)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

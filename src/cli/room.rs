@@ -34,7 +34,7 @@ const WARNINGS: u64 = 20;
 /// Dump one room: as the lines that an archive would have, in the room's own order; or as what is handed on, a page, a text, a zip, a
 /// database, from the archive where that has the room
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -72,12 +72,6 @@ pub(super) struct Args {
     #[command(flatten)]
     initial_copy: InitialCopy,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  synapse-export room '#ops:example.org' > ops.jsonl
-  synapse-export room '#ops:example.org' --format html --output ops.html
-  synapse-export room '#ops:example.org' --from archive --format zip --output ops.zip";
 
 const AFTER_HELP: &str = "\
 What is handed on leaves out what is redacted, what users said whom the server has erased, edits of both, what replies quote of what they \

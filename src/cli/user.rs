@@ -13,7 +13,7 @@ use crate::handover;
 /// Hand on all that one person sent, in whichever room of the archive, without what others said: as a page, a text, JSON lines, a zip of
 /// these, or a database
 #[derive(clap::Args)]
-#[command(before_help = EXAMPLES, after_help = AFTER_HELP)]
+#[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
     /// Who: a Matrix id, @name:server
     #[arg(value_parser = user_id)]
@@ -23,11 +23,6 @@ pub(super) struct Args {
     #[command(flatten)]
     form: FormArgs,
 }
-
-const EXAMPLES: &str = "\
-Examples:
-  synapse-export user @alice:example.org --format zip --output alice.zip
-  synapse-export user @alice:example.org --since 2026-01-01 --output alice.html";
 
 const AFTER_HELP: &str = "\
 What others said is left out: what is answered, what replies quote, reactions to it, votes. So is what is redacted, and what the person said \

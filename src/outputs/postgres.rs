@@ -17,8 +17,8 @@ use tokio_postgres::error::SqlState;
 
 use super::rows::{self, Group as _, Piece, SCHEMA as COLUMNS, Table, day};
 use super::{Destination, Environment, Error, Made};
-use crate::event::hex::digits as hex;
 use crate::archive::{self, Archive, Interrupt, Output, OutputFile};
+use crate::event::hex::digits as hex;
 use crate::source::ServerError;
 use connection::{Connection, WRITING};
 use copy::{HEADER, Rows, TRAILER, columns, month};
