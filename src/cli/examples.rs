@@ -62,7 +62,7 @@ synapse-export output run",
     (
         "output add",
         "synapse-export output add sea parquet:/srv/sea --with-erased --on-export
-synapse-export output add warehouse postgres://synapse_archive@db.example.org/archive --with-erased",
+synapse-export output add warehouse postgres://synapse_archive@db.example.org/archive",
     ),
     ("output list", "synapse-export output list --json"),
     ("output run", "synapse-export output run lake"),
