@@ -13,19 +13,19 @@ synapse-export search --archive /srv/archive from:alice failover",
     (
         "export",
         "synapse-export export --archive /srv/archive
-synapse-export export --room '#ops:example.org' --archive /srv/ops
-synapse-export export --follow",
+synapse-export export --follow --archive /srv/archive
+synapse-export export --room '#ops:example.org' --archive /srv/ops",
     ),
     (
         "room",
-        "synapse-export room '#ops:example.org' --since 2026-11-01 > ops.jsonl
-synapse-export room 'team ops' --format html --output ops.html
-synapse-export room 'team ops' --format zip --output ops.zip",
+        "synapse-export room '#ops:example.org' > ops.jsonl
+synapse-export room '#ops:example.org' --format html --output ops.html
+synapse-export room '#ops:example.org' --from archive --format zip --output ops.zip",
     ),
     (
         "user",
-        "synapse-export user @alice:example.org --ignore-erased --format zip --output alice.zip
-synapse-export user @alice:example.org --ignore-erased --since 2026-01-01 > alice.html",
+        "synapse-export user @alice:example.org --format zip --output alice.zip
+synapse-export user @alice:example.org --since 2026-01-01 --output alice.html",
     ),
     ("rooms", "synapse-export rooms --sort activity --limit 20"),
     (
@@ -59,7 +59,11 @@ synapse-export erase --sender @mallory:example.org --yes",
         "synapse-export output add lake parquet:/srv/lake --with-erased
 synapse-export output run",
     ),
-    ("output add", "synapse-export output add sea parquet:/srv/sea --with-erased --on-export"),
+    (
+        "output add",
+        "synapse-export output add sea parquet:/srv/sea --with-erased --on-export
+synapse-export output add warehouse postgres://synapse_archive@db.example.org/archive",
+    ),
     ("output list", "synapse-export output list --json"),
     ("output run", "synapse-export output run lake"),
     ("output remove", "synapse-export output remove lake"),
@@ -87,6 +91,11 @@ synapse-export doctor --json | jq -r '.findings[] | select(.kind == \"error\") |
     ),
     ("keys list", "synapse-export keys list"),
     ("keys forget", "synapse-export keys forget --plaintext"),
+    (
+        "media",
+        "synapse-export media --media-store /var/lib/matrix-synapse/media
+synapse-export media --list",
+    ),
     (
         "watermark",
         "synapse-export watermark show

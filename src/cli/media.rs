@@ -162,8 +162,6 @@ pub(super) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Example: synapse-export media --archive /srv/synapse-archive --media-store /var/lib/matrix-synapse/media
-
 Why a file is lacking: wanted (not looked for yet) · not_downloaded (the server does not know it) · missing (no store has it) · quarantined · \
 too_large · other_type · damaged (it is not what the server knows of it) · preview (of a link) · avatar (without --avatars). \
 All are looked for again by each export, and by this.";

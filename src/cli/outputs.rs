@@ -30,7 +30,6 @@ pub(super) enum Command {
 
 /// Remember an output. It is made by `output run`, or at the end of each export with --on-export
 #[derive(clap::Args)]
-#[command(after_help = ADD_EXAMPLES)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct AddArgs {
     #[command(flatten)]
@@ -61,11 +60,6 @@ pub(super) struct AddArgs {
     #[arg(long)]
     on_export: bool,
 }
-
-const ADD_EXAMPLES: &str = "\
-Examples:
-  synapse-export output add lake parquet:/srv/lake --on-export
-  synapse-export output add warehouse postgres://synapse_archive@db.example.org/archive";
 
 /// List the outputs, and how far they are
 #[derive(clap::Args)]

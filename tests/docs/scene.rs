@@ -28,6 +28,7 @@ const ROLE: &str = "synapse_export";
 pub(crate) struct Server {
     database: Database,
     bridge: Database,
+    warehouse: Database,
     secrets: Value,
     archives: TempDir,
 }
@@ -58,12 +59,19 @@ impl Server {
         let bridge = cluster().database("documented_bridge", Shape::V1_163);
         bridge.execute(include_str!("../../testdata/schema/bridge.sql"));
         bridge.psql(&unpacked("bridge.sql.gz"));
-        for script in [include_str!("../../sql/reader_role.sql"), include_str!("../../sql/reader_role_keys.sql")] {
+        let warehouse = cluster().database("documented_warehouse", Shape::V1_163);
+        warehouse.execute("drop schema public cascade");
+        warehouse.psql(include_str!("../../sql/output_role.sql"));
+        for script in [
+            include_str!("../../sql/reader_role.sql"),
+            include_str!("../../sql/reader_role_keys.sql"),
+            include_str!("../../sql/reader_role_media.sql"),
+        ] {
             database.psql(script);
         }
         database.execute("analyze");
         let secrets = serde_json::from_str(&fs::read_to_string(sample("secrets.json")).unwrap()).unwrap();
-        let server = Self { database, bridge, secrets, archives: tempfile::tempdir().unwrap() };
+        let server = Self { database, bridge, warehouse, secrets, archives: tempfile::tempdir().unwrap() };
         let mut export = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
         export.env_clear().args(["export", "--quiet", "--database", &server.as_role(), "--archive"]);
         let exported = export.arg(server.archives.path().join("archive")).output().unwrap();
@@ -121,10 +129,13 @@ fn tell(database: &Database) {
     for (nth, (who, body)) in (id + 40..).zip(said) {
         database.event(by(who, EventRow::message(nth, body)).within(OPS));
     }
-    let yesterday = chrono::Utc::now().timestamp_millis() - 24 * 3600 * 1000;
-    let image = json!({ "msgtype": "m.image", "body": "graph.png", "url": "mxc://lab.test/graph" });
-    let image = EventRow { content: image.to_string(), ..EventRow::at(id + 50) };
-    database.event(EventRow { ts: Some(yesterday), ..by("bob", image) }.within(OPS));
+    // yesterday's, also where the day ends while this runs
+    let today = chrono::Utc::now().timestamp_millis();
+    for (nth, at) in [(id + 50, today - 24 * 3600 * 1000), (id + 52, today)] {
+        let image = json!({ "msgtype": "m.image", "body": "graph.png", "url": "mxc://lab.test/graph" });
+        let image = by("bob", EventRow { content: image.to_string(), ..EventRow::at(nth) });
+        database.event(EventRow { ts: Some(at), ..image }.within(OPS));
+    }
     let known = EventRow { event_id: EVENT.to_owned(), ..EventRow::message(id + 51, "this one") };
     database.event(by("alice", known).within(OPS));
 }
@@ -133,8 +144,17 @@ impl<'s> Scene<'s> {
     /// With a copy of the archive, and the files that commands name.
     pub(crate) fn new(server: &'s Server) -> Self {
         let scene = Self { server, directory: tempfile::tempdir().unwrap() };
-        for directory in ["bin", "srv", "srv/erased", "mnt/nas", "var/lib", "etc/synapse-export", "etc/mautrix-signal"]
-        {
+        for directory in [
+            "bin",
+            "srv",
+            "srv/erased",
+            "mnt/nas",
+            "var/lib",
+            "etc/synapse-export",
+            "etc/mautrix-signal",
+            "var/lib/matrix-synapse/media",
+            "mnt/old-media",
+        ] {
             fs::create_dir_all(scene.path(directory)).unwrap();
         }
         symlink(env!("CARGO_BIN_EXE_synapse-export"), scene.path("bin/synapse-export")).unwrap();
@@ -190,17 +210,25 @@ impl<'s> Scene<'s> {
         let directory = self.directory.path().display().to_string();
         let encrypted = line.contains("--decrypt") || line.contains("keys check");
         let group = String::from_utf8(Command::new("id").arg("-gn").output().unwrap().stdout).unwrap();
-        let psql = format!("psql -X '{}'", self.server.database.dsn());
+        let psql = |database: &Database| format!("psql -X '{}'", database.dsn());
+        let (psql, psql_of_warehouse) = (psql(&self.server.database), psql(&self.server.warehouse));
+        let warehouse =
+            self.server.warehouse.url().replace("postgres@", "synapse_archive@").replacen("postgresql", "postgres", 1);
         let mut line = line.to_owned();
         if encrypted {
             line = line
                 .replace("@alice:example.org", "@alicep7h84:lab.test")
                 .replace("'team ops'", &format!("'{ENCRYPTED}'"));
         }
-        let names: [(&str, &str); 15] = [
+        let names: [(&str, &str); 19] = [
             ("sudo -u postgres psql -d synapse", &psql),
             ("--database postgres://synapse_export@replica.example.org/synapse", ""),
             ("--database postgres://…", ""),
+            ("--database postgres://reader@replica/synapse", ""),
+            // it goes on until it is told to end, which is no failure of it
+            ("synapse-export export --follow", "timeout --preserve-status 5 synapse-export export --follow"),
+            ("sudo -u postgres psql -d archive", &psql_of_warehouse),
+            ("postgres://synapse_archive@db.example.org/archive", &warehouse),
             ("example.org", "lab.test"),
             ("'Signal chat'", &format!("'{BRIDGED}'")),
             ("!id", OPS),
@@ -234,20 +262,13 @@ impl<'s> Scene<'s> {
             .env("SYNAPSE_EXPORT_ARCHIVE", self.path("archive"));
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ended {
-            line,
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+        Ended { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 }
 
 /// How a line ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// As it was run.
-    pub(crate) line: String,
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
