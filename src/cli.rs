@@ -3,6 +3,7 @@
 //! A verb is a module with its arguments, whose comments are its help, and a function that runs it. An error comes here to be
 //! told, with the hint that helps, and to become an exit status.
 
+mod compact;
 mod database;
 mod decrypt;
 mod doctor;
@@ -62,6 +63,7 @@ enum Command {
     Rebuild(rebuild::Args),
     Verify(verify::Args),
     Erase(erase::Args),
+    Compact(compact::Args),
     #[command(subcommand)]
     Output(outputs::Command),
     Doctor(doctor::Args),
@@ -201,6 +203,7 @@ pub fn run() -> ExitCode {
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Output(command) => outputs::run(&command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),

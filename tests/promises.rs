@@ -40,7 +40,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 25] = [
+    let commands: [(&[&str], &[&str], bool); 27] = [
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -64,6 +64,8 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
         (&["erase", "--sender", "@bob:far.test"], &with_archive, tells_nothing),
         (&["erase", "--event", "$13", "--yes"], &with_archive, tells_nothing),
+        (&["compact", "--older-than", "0d"], &with_archive, tells_nothing),
+        (&["compact", "--expand"], &with_archive, tells_nothing),
         (&["export", "--all-rooms"], &both, tells_nothing),
         (&["doctor", "--json"], &both, tells_nothing),
     ];
