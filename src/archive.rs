@@ -32,6 +32,7 @@ mod lines;
 mod linked;
 mod lock;
 mod look;
+pub(crate) mod media;
 mod mending;
 mod network;
 mod ours;
@@ -45,11 +46,13 @@ mod rebuild;
 mod redacting;
 pub(crate) mod replace;
 mod rewrite;
+mod run;
 mod schema;
 mod search;
 mod second_lines;
 mod server_keys;
 mod setting;
+mod shares;
 mod stale;
 mod stale_views;
 mod state;
@@ -64,11 +67,12 @@ use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use anew::Told;
 pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
-pub use catalog::{Catalog, LastRun, Selection, VERSION as CATALOG_VERSION};
+pub use catalog::{Catalog, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
 pub use compacting::Compacted;
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
@@ -80,13 +84,17 @@ pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What};
 pub use error::Error;
 pub use full_text::Standing as SearchStanding;
 pub use interrupt::Interrupt;
+pub use lock::{Turn, is_wanted};
 pub use look::{Look, look};
+pub use media::{LackingMedia, Lacks, MediaAsked, MediaNumbers};
 pub use ours::foreign_owner;
 pub(crate) use outputs::OutputFile;
-pub use outputs::{Output, OutputStanding};
+pub use outputs::{Output, OutputStanding, To};
 pub use plaintexts::{Plaintext, Plaintexts, Sealed};
 pub use readers::Readers;
+pub use run::{LastRun, RunOutcome};
 pub use second_lines::SecondLines;
+pub use shares::{By, Of, Share, Whole};
 pub use stale_views::Transcripts;
 pub(crate) use stale_views::{HtmlPages, StaleDay};
 pub(crate) use view_state::{RenderedRoom, UnlinkedRoom, ViewState};
@@ -105,6 +113,9 @@ use place::Place;
 const SELECTION: &str = ".selection.json";
 /// How many files [`Archive::open`] compares with the catalog; beyond it a different part each time.
 const CHECKED_AT_OPEN: i64 = 5_000;
+
+/// How long an archive that is held open waits for those who look, to empty its log.
+const WAITS_TO_REST: Duration = Duration::from_millis(100);
 
 /// A point in the commit of a batch; tests make it fail there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +160,10 @@ pub struct Opening<'a> {
     pub catalog: Option<&'a Path>,
     /// Makes the catalog anew, though there may be one.
     pub anew: bool,
+    /// What becomes of it when another writes to the archive.
+    pub turn: Turn,
+    /// Called when this process is the one that writes to it, before what may take long.
+    pub locked: Option<&'a dyn Fn()>,
     /// Hears how far the making of a catalog is.
     pub told: Option<&'a mut Told<'a>>,
 }
@@ -182,13 +197,16 @@ impl Archive {
 
     /// Opens it as [`Archive::open`] does, in another way.
     pub fn open_as(directory: &Path, opening: Opening<'_>) -> Result<Archive, Error> {
-        let Opening { mut hook, interrupt, shared, catalog, anew, told } = opening;
+        let Opening { mut hook, interrupt, shared, catalog, anew, turn, locked, told } = opening;
         ours::check_content(directory)?;
         durable::make_archive(directory)?;
         if !shared {
             ours::check_owner(directory)?;
         }
-        let mut lock = Lock::take(directory)?;
+        let mut lock = Lock::take_in_turn(directory, turn, &interrupt)?;
+        if let Some(locked) = locked {
+            locked();
+        }
         let mut place = Place::find(directory, catalog)?;
         anew::complete(&place)?;
         if anew {
@@ -275,8 +293,8 @@ impl Archive {
             Catalog::find_in(directory, opening.catalog)?;
         }
         if Place::find(directory, opening.catalog)?.length()?.is_some_and(|bytes| bytes > 0) {
-            let Opening { ref interrupt, shared, catalog, .. } = opening;
-            let old = Opening { interrupt: interrupt.clone(), shared, catalog, ..Opening::default() };
+            let Opening { ref interrupt, shared, catalog, turn, .. } = opening;
+            let old = Opening { interrupt: interrupt.clone(), shared, catalog, turn, ..Opening::default() };
             match Archive::open_as(directory, old) {
                 Err(error) if error.is_of_catalog() => {
                     warn!("the catalog that is there does not count: {}", told(&error));
@@ -347,6 +365,16 @@ impl Archive {
     /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
     /// that goes on with it must read the same, else indexes are needed at once.
     pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
+        self.begin_or_resume_run(None, selection, heads)
+    }
+
+    /// The same, as a part of a run that there is already, if the catalog still knows that one.
+    pub fn begin_or_resume_run(
+        &mut self,
+        resumed: Option<i64>,
+        selection: &Selection,
+        heads: &[(Stream, Option<Position>)],
+    ) -> Result<i64, Error> {
         let is_first = !self.indexed && self.catalog.last_run()?.is_none();
         if !self.indexed && !is_first && self.catalog.selection()? != *selection {
             self.index()?;
@@ -356,7 +384,10 @@ impl Archive {
         }
         let is_other = self.catalog.selection()? != *selection;
         let writing = self.catalog.write()?;
-        let run = writing.begin_run()?;
+        let run = match resumed {
+            Some(run) if writing.resume_run(run)? => run,
+            _ => writing.begin_run()?,
+        };
         if is_other {
             writing.select(selection)?;
         }
@@ -391,7 +422,7 @@ impl Archive {
     }
 
     /// Ends a run that wrote to so many files. `error` must not quote any content.
-    pub fn end_run(&mut self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+    pub fn end_run(&mut self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.end_run(run, outcome, error, files)?;
         writing.count_waiting(run)?;
@@ -410,6 +441,13 @@ impl Archive {
             writing.reset(*stream)?;
         }
         writing.commit()
+    }
+
+    /// Empties the catalog's write-ahead log, when there is time for it: for who copies the archive, and so that the log does not stay
+    /// as long as it once was. False: somebody who looks kept it from that.
+    pub fn rest(&mut self) -> Result<bool, Error> {
+        self.check_lock()?;
+        self.catalog.empty_log(WAITS_TO_REST)
     }
 
     pub(crate) fn directory(&self) -> &Path {

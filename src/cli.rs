@@ -8,12 +8,15 @@ mod database;
 mod decrypt;
 mod doctor;
 mod erase;
+mod examples;
 mod export;
+mod handing;
 mod keys;
 mod lag;
 mod leftovers;
 mod log;
 mod meant;
+mod media;
 mod output;
 mod outputs;
 mod rebuild;
@@ -22,8 +25,12 @@ mod report;
 mod room;
 mod rooms;
 mod search;
+mod service;
 mod show;
 mod signals;
+mod stats;
+mod status;
+mod user;
 mod verify;
 mod watermark;
 
@@ -32,10 +39,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing::{error, info};
 
-use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers};
+use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers, Turn};
 use crate::{archive, config, source};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
@@ -56,6 +63,7 @@ is running, the database is away, or the replica cancels too much or lags) · 13
 enum Command {
     Export(export::Args),
     Room(room::Args),
+    User(user::Args),
     Rooms(rooms::Args),
     Search(search::Args),
     Show(show::Args),
@@ -66,9 +74,12 @@ enum Command {
     Compact(compact::Args),
     #[command(subcommand)]
     Output(outputs::Command),
+    Status(status::Args),
+    Stats(stats::Args),
     Doctor(doctor::Args),
     #[command(subcommand)]
     Keys(keys::Command),
+    Media(media::Args),
     #[command(subcommand)]
     Watermark(watermark::Command),
 }
@@ -121,15 +132,19 @@ impl ReadersArgs {
 impl ArchiveArgs {
     /// Opens the archive to write to it; makes it, if there is none.
     fn open(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
-        rebuild::telling(|told| {
-            self.opened(Archive::open_as, Opening { interrupt, told: Some(told), ..Opening::default() })
-        })
+        self.open_as(Opening { interrupt, turn: Turn::Asks, ..Opening::default() })
+    }
+
+    /// The same, in another way.
+    fn open_as(&self, opening: Opening<'_>) -> Result<Archive, archive::Error> {
+        rebuild::telling(|told| self.opened(Archive::open_as, Opening { told: Some(told), ..opening }))
     }
 
     /// Makes its catalog anew, and opens it.
     fn rebuild(&self, interrupt: Interrupt) -> Result<Archive, archive::Error> {
         rebuild::telling(|told| {
-            self.opened(Archive::rebuild, Opening { interrupt, told: Some(told), ..Opening::default() })
+            let turn = Turn::Asks;
+            self.opened(Archive::rebuild, Opening { interrupt, turn, told: Some(told), ..Opening::default() })
         })
     }
 
@@ -146,6 +161,10 @@ impl ArchiveArgs {
             );
         }
         Ok(archive)
+    }
+
+    fn directory(&self) -> &Path {
+        &self.archive
     }
 
     /// Makes sure that there is an archive to be opened.
@@ -178,11 +197,23 @@ enum Outcome {
 #[error("{0}")]
 struct WrongUsage(String);
 
+/// The command line as clap knows it: what help, man pages and completions are made of.
+#[must_use]
+pub fn command() -> clap::Command {
+    examples::before_help(Cli::command())
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn run() -> ExitCode {
     keep_to_itself();
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) if may_quote_a_password(&error) => {
             usage(
@@ -196,6 +227,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Export(args) => export::run(&args),
         Command::Room(args) => room::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Rooms(args) => rooms::run(&args),
         Command::Search(args) => search::run(&args),
         Command::Show(args) => show::run(&args),
@@ -205,8 +237,11 @@ pub fn run() -> ExitCode {
         Command::Erase(args) => erase::run(&args),
         Command::Compact(args) => compact::run(&args),
         Command::Output(command) => outputs::run(&command),
+        Command::Status(args) => status::run(&args),
+        Command::Stats(args) => stats::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Media(args) => media::run(&args),
         Command::Watermark(command) => watermark::run(&command),
     };
     match result {
@@ -273,6 +308,11 @@ fn status(error: &anyhow::Error) -> u8 {
     } else {
         1
     }
+}
+
+/// Whether there is no space for an archive.
+fn is_full(error: &anyhow::Error) -> bool {
+    of_archive(error).is_some_and(archive::Error::is_full)
 }
 
 /// What helps against an error, where it does not say it itself.

@@ -49,6 +49,15 @@ pub async fn examine(config: &Config, directory: Option<&Path>, catalog: Option<
     examine_within(ALL, config, directory, catalog).await
 }
 
+/// Makes those checks of an archive that need no database, the worst first. `catalog` as above.
+#[must_use]
+pub fn of_archive(directory: &Path, catalog: Option<&Path>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    archive::ArchiveState::of(Some(directory), catalog).report(&mut findings);
+    findings.sort_by_key(|finding| finding.severity);
+    findings
+}
+
 async fn examine_within(all: Duration, config: &Config, directory: Option<&Path>, catalog: Option<&Path>) -> Examined {
     let mut archive = archive::ArchiveState::of(directory, catalog);
     let mut findings = Vec::new();

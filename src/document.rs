@@ -12,6 +12,7 @@ pub mod formatted;
 pub mod html;
 pub mod line;
 pub mod markdown;
+pub mod media;
 pub mod message;
 pub mod page;
 pub(crate) mod poll;

@@ -7,6 +7,7 @@ mod erased;
 mod having;
 pub(crate) mod hex;
 mod line;
+pub mod media;
 pub(crate) mod object;
 mod pdu;
 mod proof;

@@ -10,7 +10,9 @@ mod decrypting;
 mod duplicates;
 mod erased;
 mod first;
+mod follow;
 mod later;
+mod media;
 mod missing_json;
 mod powers;
 mod progress;
@@ -24,7 +26,7 @@ use std::marker::PhantomData;
 
 use tokio::sync::watch;
 
-use crate::archive::{self, Archive, Batch, Catalog, Counts, Selection};
+use crate::archive::{self, Archive, Batch, Catalog, Counts, RunOutcome, Selection};
 use crate::event::Damage;
 use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
@@ -33,7 +35,9 @@ pub use anchor::Reused;
 use committing::Writer;
 pub use decrypting::decrypt;
 use first::First;
+pub use follow::{Followed, follow};
 use later::Later;
+pub use media::{CopiedMedia, copy_media};
 use progress::StreamProgress;
 
 /// Why an export ended before it was done. What it had committed stays, and the next one goes on from there.
@@ -100,13 +104,18 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// How the run ended, as the catalog has it: `stopped`, `damaged` or `done`.
+    /// Of a run that has done nothing yet.
+    fn of(run: i64) -> Summary {
+        Summary { run, counts: Counts::default(), files: 0, waiting: 0, stopped: false }
+    }
+
+    /// How the run ended: stopped, damaged or done.
     #[must_use]
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> RunOutcome {
         match self {
-            Summary { stopped: true, .. } => "stopped",
-            _ if self.is_off() => "damaged",
-            Summary { .. } => "done",
+            Summary { stopped: true, .. } => RunOutcome::Stopped,
+            _ if self.is_off() => RunOutcome::Damaged,
+            Summary { .. } => RunOutcome::Done,
         }
     }
 
@@ -156,74 +165,56 @@ pub type Stop = watch::Receiver<bool>;
 /// meanwhile, while the next is gathered.
 pub async fn export(
     database: Database,
-    mut archive: Archive,
+    archive: Archive,
     selection: &Selection,
-    mut stop: Stop,
+    stop: Stop,
     report: &mut dyn Report,
 ) -> (Archive, Result<Summary, Error>) {
+    let (archive, done) = whole(database, archive, selection, None, stop, report).await;
+    (archive, done.map(|(summary, _)| summary))
+}
+
+/// Brings an archive up to date, in a run of its own or as a part of one before; also up to where the server was read.
+async fn whole(
+    database: Database,
+    mut archive: Archive,
+    selection: &Selection,
+    resumed: Option<&Summary>,
+    mut stop: Stop,
+    report: &mut dyn Report,
+) -> (Archive, Result<(Summary, Heads), Error>) {
     let database = database.without(&selection.exclude);
-    let (heads, run) = match begin(&database, &mut archive, selection, &mut stop).await {
+    let (heads, run) = match begin(&database, &mut archive, selection, resumed, &mut stop).await {
         Ok(begun) => begun,
         Err(error) => return (archive, Err(error)),
     };
-    let mut first = Export {
-        database,
-        writer: Writer::of(archive),
-        heads,
-        run,
-        stop,
-        report,
-        batch: Batch::default(),
-        counts: Counts::default(),
-        files: 0,
-        pass: PhantomData::<First>,
-        read: 0,
-        span: Span::default(),
-    };
+    let before = resumed.filter(|before| before.run == run).cloned().unwrap_or_else(|| Summary::of(run));
+    let mut first = Export::<First>::new(database, archive, heads, run, stop, report);
     let ended = first.run(selection).await;
     let mut export = first.turn::<Later>();
-    let mut result = match ended {
+    let result = match ended {
         Ok(()) if !export.is_stopped() => export.run(selection).await,
         ended => ended,
     };
-    let is_cut_off = matches!(result, Err(Error::Stopped));
-    if is_cut_off {
-        result = Ok(());
-    }
-    if matches!(result, Err(Error::Source(_))) {
-        // what was read before the database failed need not be read again
-        result = export.commit().await.and(result);
-    }
-    result = result.and(export.settle().await);
-    let (counts, files, stopped) = (export.counts, export.files, is_cut_off || export.is_stopped());
-    let (waiting, result) = match export.report_waiting().await {
-        Ok(waiting) => (waiting, result),
-        Err(error) => (0, result.and(Err(error))),
-    };
-    let summary = Summary { run, counts, files, waiting, stopped };
-    let outcome = if result.is_ok() { summary.outcome() } else { "failed" };
-    let mut archive = export.writer.end();
-    if result.is_err() {
-        // so that nobody reads a half line; should it fail too, the next run does it
-        let _ = archive.recover();
-    }
-    let error = result.as_ref().err().map(ToString::to_string);
-    let ended = archive.end_run(run, outcome, error.as_deref(), files).map_err(Error::from);
-    (archive, result.and(ended).map(|()| summary))
+    let (archive, ended) = export.end(result, &before, true).await;
+    (archive, ended.map(|summary| (summary, heads)))
 }
 
-/// Begins a run: up to where it reads, and its number.
+/// Begins a run, or goes on with one: up to where it reads, and its number.
 async fn begin(
     database: &Database,
     archive: &mut Archive,
     selection: &Selection,
+    resumed: Option<&Summary>,
     stop: &mut Stop,
 ) -> Result<(Heads, i64), Error> {
     let heads = unless_stopped(stop, database.heads()).await?.ok_or(Error::Stopped)?;
     if let Some(server) = database.server_name() {
         archive.belong_to(server)?;
     }
-    let run = archive.begin_run(selection, &Stream::ALL.map(|stream| (stream, heads.of(stream))))?;
+    let resumed = resumed.map(|before| before.run);
+    let heads_of = Stream::ALL.map(|stream| (stream, heads.of(stream)));
+    let run = archive.begin_or_resume_run(resumed, selection, &heads_of)?;
     Ok((heads, run))
 }
 
@@ -247,6 +238,18 @@ struct Export<'a, P> {
     pass: PhantomData<P>,
     read: u64,
     span: Span,
+    looks: Looks,
+}
+
+/// What is looked at beside what is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    /// All gaps.
+    All,
+    /// The gaps whose neighbours came at this time or later, milliseconds since the epoch.
+    Young(i64),
+    /// These alone: nothing is new.
+    YoungAlone(i64),
 }
 
 /// One of the two ways to read what the server has: [`First`], into an archive that has nothing yet, and [`Later`].
@@ -269,10 +272,49 @@ trait Pass: Sized {
 }
 
 impl<'a, P: Pass> Export<'a, P> {
+    fn new(
+        database: Database,
+        archive: Archive,
+        heads: Heads,
+        run: i64,
+        stop: Stop,
+        report: &'a mut dyn Report,
+    ) -> Export<'a, P> {
+        Export {
+            database,
+            writer: Writer::of(archive),
+            heads,
+            run,
+            stop,
+            report,
+            batch: Batch::default(),
+            counts: Counts::default(),
+            files: 0,
+            pass: PhantomData,
+            read: 0,
+            span: Span::default(),
+            looks: Looks::All,
+        }
+    }
+
     /// Goes on in another way.
     fn turn<Q: Pass>(self) -> Export<'a, Q> {
-        let Export { database, writer, heads, run, stop, report, batch, counts, files, read, span, .. } = self;
-        Export { database, writer, heads, run, stop, report, batch, counts, files, pass: PhantomData, read, span }
+        let Export { database, writer, heads, run, stop, report, batch, counts, files, read, span, looks, .. } = self;
+        Export {
+            database,
+            writer,
+            heads,
+            run,
+            stop,
+            report,
+            batch,
+            counts,
+            files,
+            pass: PhantomData,
+            read,
+            span,
+            looks,
+        }
     }
 
     /// Exports every scope and stream that the selection asks for.
@@ -283,7 +325,7 @@ impl<'a, P: Pass> Export<'a, P> {
                 let watermark = self.archive().await?.catalog().watermark(scope.key(), stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
-                if let Some(watermark) = watermark {
+                if let Some(watermark) = watermark.filter(|_| !matches!(self.looks, Looks::YoungAlone(_))) {
                     self.check_anchor(scope, stream, &watermark).await?;
                 }
             }

@@ -7,7 +7,9 @@
 //! doctor       checks of both → findings with remedies; changes nothing
 //! keys         Megolm sessions from backups, files and bridges → what encrypted events say; opened by the crate `megolm_keys`, which is
 //!              pure and knows nothing of ours
+//! media        files of Synapse's media repository → an archive's `media/`; knows no SQL
 //! outputs      archive → files of others, kept up to date: Parquet; each with its own progress
+//! handover     archive → one file to hand on, made once: documents, lines, a zip of both, a database
 //! views        archive → documents → files that people read: transcripts, indexes, links; what of them is stale
 //! source       everything that knows PostgreSQL or Synapse's tables      archive   everything that knows the directory
 //! config       where the database is; libpq's part of it is the crate       (unaware of each other)
@@ -37,7 +39,9 @@ pub mod doctor;
 pub mod document;
 pub mod event;
 pub mod export;
+pub mod handover;
 pub mod keys;
+mod media;
 pub mod naming;
 pub mod outputs;
 pub mod search;

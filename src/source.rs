@@ -15,7 +15,7 @@
 //! database               `Database`: connecting, and the questions of a row or few
 //! lookups                what is looked up once and not for every row
 //! rows                   events, page by page
-//! redactions, missing_json, un_partial_stated, standing, rooms, health, keys, server_keys    what each of them asks
+//! redactions, missing_json, un_partial_stated, standing, rooms, health, keys, media, server_keys    what each of them asks
 //! bridge                 the database of a bridge, which has nothing but keys
 //! ```
 
@@ -26,6 +26,7 @@ mod heads;
 mod health;
 mod keys;
 mod lookups;
+mod media;
 mod missing_json;
 mod pooler;
 mod redactions;
@@ -46,6 +47,7 @@ pub use error::{Error, Problem};
 pub use heads::Heads;
 pub use health::{Collation, Index, Login, PendingRedactions, Sampled, Sizes};
 pub use keys::{BackupVersion, Device, RoomSessions};
+pub use media::StoredMedia;
 pub use pooler::PoolerRefusal;
 pub use redactions::Bans;
 pub use rooms::{ListedRoom, RoomKind};
@@ -55,3 +57,4 @@ pub use server_error::{CHECK_THE_WAY, ServerError};
 pub use server_keys::ServerKey;
 pub use session::Pooler;
 pub use standing::Standing;
+pub(crate) use tls::connector as tls_connector;

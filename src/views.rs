@@ -16,6 +16,7 @@ pub(crate) mod found;
 mod index;
 mod missing;
 mod pages;
+mod person;
 mod phrases;
 mod poll;
 mod quotes;
@@ -50,7 +51,10 @@ pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
 pub use pages::{MOST_OF_ANY, Split};
-pub use whole::{Asked, Form, Told, document_cover, document_days, document_end, document_parts};
+pub use person::{person_cover, person_days, room_part};
+pub use whole::{
+    Asked, Directory, Files, Form, Told, Writes, document_cover, document_days, document_end, document_parts,
+};
 use workers::Workers;
 
 /// The version of what transcripts look like. One more with each change that those are to get which are rendered already.
@@ -69,6 +73,8 @@ struct Options {
     show_redacted: bool,
     /// All days are in one document, so that links need no file.
     one_document: bool,
+    /// Only what this user has sent, and nothing of what others said; none: all.
+    only: Option<String>,
     /// Only events of this time, in milliseconds since the epoch.
     between: Range<i64>,
     /// Who may read what is rendered.
@@ -77,6 +83,8 @@ struct Options {
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
     html: HtmlPages,
+    /// The way from what is rendered to the archive's directory, where its files are; none: they are not shown.
+    to_archive: Option<&'static str>,
 }
 
 impl Options {
@@ -84,10 +92,12 @@ impl Options {
         Options {
             show_redacted,
             one_document: false,
+            only: None,
             between: i64::MIN..i64::MAX,
             readers: Readers::Owner,
             zone,
             html: HtmlPages::Never,
+            to_archive: None,
         }
     }
 }
@@ -162,7 +172,7 @@ fn render_into(
 ) -> Result<(), Error> {
     let (readers, zone) = (archive.readers(), archive.catalog().zone()?);
     let (show_redacted, html) = (archive.catalog().shows_redacted()?, archive.catalog().html()?);
-    let options = Options { readers, html, ..Options::new(show_redacted, zone) };
+    let options = Options { readers, html, to_archive: Some("../../"), ..Options::new(show_redacted, zone) };
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, index::TRANSCRIPT)?;

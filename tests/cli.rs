@@ -6,6 +6,8 @@ mod support;
 mod archives;
 #[path = "cli/catalogs.rs"]
 mod catalogs;
+#[path = "cli/handed_on.rs"]
+mod handed_on;
 #[path = "cli/handed_over.rs"]
 mod handed_over;
 #[path = "cli/interrupted.rs"]
@@ -14,12 +16,16 @@ mod interrupted;
 mod lies;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/media.rs"]
+mod media;
 #[path = "cli/others.rs"]
 mod others;
 #[path = "cli/outputs.rs"]
 mod outputs;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/postgres_outputs.rs"]
+mod postgres_outputs;
 #[path = "cli/readers.rs"]
 mod readers;
 #[path = "cli/room.rs"]
@@ -34,6 +40,8 @@ mod search;
 mod searched_with_sql;
 #[path = "cli/show.rs"]
 mod show;
+#[path = "cli/status.rs"]
+mod status;
 #[path = "cli/transcripts.rs"]
 mod transcripts;
 #[path = "cli/upgrade.rs"]

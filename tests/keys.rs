@@ -6,12 +6,20 @@ mod support;
 
 #[path = "keys/archive.rs"]
 mod archive;
+#[path = "keys/backup.rs"]
+mod backup;
+#[path = "keys/cut_off.rs"]
+mod cut_off;
 #[path = "keys/document.rs"]
 mod document;
+#[path = "keys/hostile.rs"]
+mod hostile;
 #[path = "keys/plans.rs"]
 mod plans;
 #[path = "keys/privacy.rs"]
 mod privacy;
+#[path = "keys/relations.rs"]
+mod relations;
 #[path = "keys/room.rs"]
 mod room;
 #[path = "keys/sources.rs"]

@@ -37,10 +37,12 @@ fn run<A: AsRef<str>>(arguments: &[A], variables: &[(&str, &str)]) -> Ended {
 fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, bool)> {
     let (archive, file) = (archive.display().to_string(), |name: &str| files.join(name).display().to_string());
     let (lines, document, page, pages) = (file("room.jsonl"), file("room.md"), file("room.html"), file("pages"));
+    let (zip, room, person) = (file("room.zip"), file("room.sqlite"), file("person.zip"));
+    let store = files.display().to_string();
     let with_archive = ["--archive", &archive];
     let (both, database) = ([place, &with_archive].concat(), place);
     let (shows, tells_nothing) = (true, false);
-    let commands: [(&[&str], &[&str], bool); 27] = [
+    let commands: &[(&[&str], &[&str], bool)] = &[
         (&["doctor"], database, tells_nothing),
         (&["export", "--no-markdown", "--exclude-room", "!other:here.test"], &both, tells_nothing),
         (&["export", "--all-rooms", "--show-redacted"], &both, tells_nothing),
@@ -51,6 +53,18 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["room", ROOM, "--format", "markdown", "--state", "--output", &document], database, tells_nothing),
         (&["room", ROOM, "--format", "html", "--state", "--output", &page], database, tells_nothing),
         (&["room", ROOM, "--format", "html", "--split", "month", "--output", &pages], database, tells_nothing),
+        (&["room", ROOM, "--format", "zip", "--verify", "--output", &zip], database, tells_nothing),
+        (
+            &["room", ROOM, "--from", "archive", "--format", "sqlite", "--ignore-erased", "--output", &room],
+            &with_archive,
+            tells_nothing,
+        ),
+        (
+            &["user", "@alice:here.test", "--format", "zip", "--ignore-erased", "--output", &person],
+            &with_archive,
+            tells_nothing,
+        ),
+        (&["user", "@alice:here.test", "--format", "jsonl", "--show-redacted"], &with_archive, shows),
         (&["rooms"], database, shows),
         (&["rooms", "--json", "--sort", "id"], database, shows),
         (&["rooms", "--sort", "events"], database, shows),
@@ -59,6 +73,12 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["show", "$6"], &with_archive, shows),
         (&["show", "$6", "--raw"], &with_archive, shows),
         (&["show", "$7", "--json", "--show-redacted"], &with_archive, shows),
+        (&["media", "--media-store", &store], &both, tells_nothing),
+        (&["media", "--list"], &with_archive, shows),
+        (&["status"], &with_archive, shows),
+        (&["status", "--json"], &with_archive, shows),
+        (&["stats", "--by", "sender"], &with_archive, tells_nothing),
+        (&["stats", "--by", "room", "--json"], &with_archive, shows),
         (&["watermark", "show"], &with_archive, tells_nothing),
         (&["watermark", "show", "--json"], &with_archive, tells_nothing),
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
@@ -70,7 +90,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["doctor", "--json"], &both, tells_nothing),
     ];
     let whole = |command: &[&str], place: &[&str]| command.iter().chain(place).map(ToString::to_string).collect();
-    commands.into_iter().map(|(command, place, shows)| (whole(command, place), shows)).collect()
+    commands.iter().map(|(command, place, shows)| (whole(command, place), *shows)).collect()
 }
 
 /// The message that tells what somebody has said, so that a log that quotes it can be told.

@@ -11,6 +11,7 @@ use std::process::Command;
 use flate2::read::GzDecoder;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use synapse_export::archive::Step;
 
 use support::archive::TestArchive;
@@ -486,6 +487,10 @@ fn a_row_that_says_another_thing_than_its_line_is_found() {
         ("origin_server_ts = origin_server_ts + 1", "origin_server_ts = origin_server_ts - 1", "origin_server_ts"),
         ("stream_ordering = stream_ordering + 500", "stream_ordering = stream_ordering - 500", "stream_ordering"),
         ("erased = 1", "erased = 0", "state of erasure"),
+        ("state_key = ''", "state_key = null", "state_key"),
+        ("received_ts = received_ts + 1", "received_ts = received_ts - 1", "received_ts"),
+        ("rejected = 1", "rejected = 0", "rejected"),
+        ("soft_failed = 1", "soft_failed = 0", "soft_failed"),
     ] {
         catalog(&archive, &format!("update line set {set} where event_id = '$2'"));
         let found = verify(archive.path(), &[])
@@ -494,6 +499,76 @@ fn a_row_that_says_another_thing_than_its_line_is_found() {
         catalog(&archive, &format!("update line set {back} where event_id = '$2'"));
         verify(archive.path(), &[]).fine();
     }
+    let said = "where line = (select line from line where event_id = '$2')";
+    catalog(&archive, &format!("update said set body = 'message 7 of day 0' {said}"));
+    verify(archive.path(), &[]).off("row", "line 2 of rooms/room@here.test/2026-11-22.jsonl is of another text than");
+    verify(archive.path(), &["--quick"]).fine();
+    catalog(&archive, &format!("delete from said {said}"));
+    verify(archive.path(), &[]).off("row", "is of another text than");
+}
+
+#[test]
+fn a_redaction_that_the_catalog_hides_or_makes_up_is_found() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.redaction("$2", EventRow { content: "{}".to_owned(), ..EventRow::at(50) });
+    // one that is not in effect, and so redacts nothing
+    let rejected = Some("auth_error".to_owned());
+    database.redaction("$3", EventRow { content: "{}".to_owned(), rejected, ..EventRow::at(51) });
+    archive.export(&database);
+    verify(archive.path(), &[]).fine();
+    for (set, back, event_id) in
+        [("null", "'$50'", "$2"), ("'$51'", "'$50'", "$2"), ("'$51'", "null", "$3"), ("'$50'", "null", "$4")]
+    {
+        catalog(&archive, &format!("update line set redacted_by = {set} where event_id = '{event_id}'"));
+        let found = verify(archive.path(), &[]).off("row", &format!("of {event_id} (line"));
+        assert_eq!(found.json["off"], json!({ "row": 1 }), "{found:#?}");
+        catalog(&archive, &format!("update line set redacted_by = {back} where event_id = '{event_id}'"));
+        verify(archive.path(), &[]).fine();
+    }
+    catalog(&archive, "update relation set redacts = '$4' where redacts = '$2'");
+    verify(archive.path(), &[]).off("row", "is of another redacts than");
+}
+
+#[test]
+fn what_was_erased_is_listed_and_named_when_it_is_back() {
+    let (database, archive, other) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    archive.export(&database);
+    let seal = other.path().join("seal.txt");
+    let seal = seal.to_str().unwrap();
+    verify(archive.path(), &["--seal", seal]).fine();
+    let erase = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        let output = command.args(["erase", "--yes", "--archive"]).arg(archive.path()).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    erase(&["--event", "$1", "--reason", "asked by letter"]);
+    erase(&["--event", "$2", "--whole"]);
+    let found = verify(archive.path(), &[]).fine();
+    let erased = &found.json["erased"];
+    assert_eq!([&erased["pruned"], &erased["whole"], &erased["of_others"]], [1, 1, 0]);
+    assert_eq!((&erased["by"][1]["reason"], &erased["by"][1]["tombstones"]), (&json!("asked by letter"), &json!(1)));
+    // against a seal of before: that lines were erased, and which
+    let found = verify(archive.path(), &["--against", seal]);
+    let path = "rooms/room@here.test/2026-11-22.jsonl";
+    assert_eq!(found.json["rewritten"], json!([{ "path": path, "gone": 1, "erased": 1 }]), "{found:#?}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+    let told = command.args(["verify", "--against", seal, "--archive"]).arg(archive.path()).output().unwrap();
+    let text = String::from_utf8(told.stdout).unwrap();
+    for part in ["2026-11-22.jsonl: 1 line gone since, something erased of 1 line", "(asked by letter)"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+
+    // an event with a tombstone, and all of its line
+    let id = Sha256::digest("$3").iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    catalog(&archive, &format!("insert into tombstone (id, kind, line, erasure) values ('{id}', 'pruned', null, 1)"));
+    verify(archive.path(), &[])
+        .off("erased", "$3 (line 2 of rooms/room@here.test/2026-11-22.jsonl) was erased (pruned), and is back");
+    catalog(&archive, &format!("delete from tombstone where id = '{id}'"));
+    verify(archive.path(), &[]).fine();
+    // a tombstone that the catalog has lost, and the state has
+    let id = archive.one("select id from tombstone where kind = 'whole'");
+    catalog(&archive, "delete from tombstone where kind = 'whole'");
+    verify(archive.path(), &[]).off("erased", &id);
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! The files in which clients export their sessions: `-----BEGIN MEGOLM SESSION DATA-----`, base64 of any line length and padding
-//! ("Key export format" in the client-server specification).
+//! ("Key export format" in the client-server specification). What is encrypted in one, a list of sessions as JSON, may be a file by itself.
 //!
 //! Files are read, and written. A file is read twice and never held as a whole: first its MAC is checked, then its sessions are handed out one by one.
 
@@ -48,20 +48,30 @@ pub enum Error {
     /// The passphrase is another one, or the file is damaged.
     #[error("the passphrase does not fit it, or it is damaged")]
     Passphrase,
-    /// It is decrypted, and is no list of sessions.
-    #[error("what is encrypted in it is no list of sessions")]
+    /// It is in clear by now, and is no list of sessions.
+    #[error("what is in it is no list of sessions")]
     NoList,
 }
 
-/// A file whose passphrase fits.
+/// A file whose passphrase fits, or that needs none.
 pub struct KeyFile<F> {
     file: F,
-    cipher: Ctr128BE<Aes256>,
-    /// Bytes of the list.
-    length: u64,
+    /// What decrypts it, and how many bytes of the list there are; none: it is not encrypted.
+    encrypted: Option<(Ctr128BE<Aes256>, u64)>,
+}
+
+/// Whether a file is a list that is not encrypted: one that begins with `[`.
+pub fn is_plain(file: impl Read) -> io::Result<bool> {
+    let first = file.bytes().find(|byte| byte.as_ref().map_or(true, |byte| !byte.is_ascii_whitespace()));
+    Ok(first.transpose()? == Some(b'['))
 }
 
 impl<F: Read + Seek> KeyFile<F> {
+    /// Takes a file that is not encrypted.
+    pub fn plain(file: F) -> KeyFile<F> {
+        KeyFile { file, encrypted: None }
+    }
+
     /// Opens a file.
     pub fn open(mut file: F, passphrase: &Passphrase) -> Result<KeyFile<F>, Error> {
         file.seek(SeekFrom::Start(0)).map_err(Error::Io)?;
@@ -98,18 +108,23 @@ impl<F: Read + Seek> KeyFile<F> {
         mac.verify_slice(&pending).map_err(|_| Error::Passphrase)?;
         drop(body);
         let cipher = Ctr128BE::<Aes256>::new_from_slices(&keys[..32], &head[17..33]).map_err(|_| Error::Passphrase)?;
-        Ok(KeyFile { file, cipher, length })
+        Ok(KeyFile { file, encrypted: Some((cipher, length)) })
     }
 
     /// Hands out its sessions, each with its room; what is no session is counted by who takes them.
     pub fn each(mut self, take: &mut dyn FnMut(&str, Result<Session, Unusable>)) -> Result<(), Error> {
         self.file.seek(SeekFrom::Start(0)).map_err(Error::Io)?;
+        let Some((cipher, length)) = self.encrypted else { return listed(self.file, take) };
         let mut body = body(&mut self.file)?;
         body.read_exact(&mut [0; HEAD]).map_err(cut)?;
-        let plain = Decrypting { inner: body.take(self.length), cipher: self.cipher };
-        let mut parser = serde_json::Deserializer::from_reader(BufReader::with_capacity(16 * 1024, plain));
-        parser.deserialize_seq(Each(take)).map_err(|_| Error::NoList)
+        listed(Decrypting { inner: body.take(length), cipher }, take)
     }
+}
+
+/// Hands out the sessions of a list.
+fn listed(list: impl Read, take: &mut dyn FnMut(&str, Result<Session, Unusable>)) -> Result<(), Error> {
+    let mut parser = serde_json::Deserializer::from_reader(BufReader::with_capacity(16 * 1024, list));
+    parser.deserialize_seq(Each(take)).map_err(|_| Error::NoList)
 }
 
 /// What is between the lines that begin and end it, decoded.
@@ -216,13 +231,28 @@ impl<'de> Visitor<'de> for Each<'_> {
 
 /// A key file that is being written, session by session.
 pub struct NewKeyFile<W: Write> {
-    out: EncoderWriter<'static, GeneralPurpose, Lines<W>>,
-    cipher: Ctr128BE<Aes256>,
-    mac: Hmac<Sha256>,
+    out: Out<W>,
     any: bool,
 }
 
+/// What it is written to, and how.
+enum Out<W: Write> {
+    Encrypted(Box<Encrypting<W>>),
+    Plain(W),
+}
+
+struct Encrypting<W: Write> {
+    out: EncoderWriter<'static, GeneralPurpose, Lines<W>>,
+    cipher: Ctr128BE<Aes256>,
+    mac: Hmac<Sha256>,
+}
+
 impl<W: Write> NewKeyFile<W> {
+    /// Begins one that is not encrypted.
+    pub fn plain(out: W) -> NewKeyFile<W> {
+        NewKeyFile { out: Out::Plain(out), any: false }
+    }
+
     /// Begins one, of so many rounds. `random`: 32 bytes that nobody can guess, of which no other file is made.
     pub fn begin(mut out: W, passphrase: &Passphrase, rounds: u32, random: &[u8; 32]) -> io::Result<NewKeyFile<W>> {
         let mut head = [0; HEAD];
@@ -241,7 +271,7 @@ impl<W: Write> NewKeyFile<W> {
         writeln!(out, "{BEGIN}")?;
         let mut out = EncoderWriter::new(Lines { out, at: 0 }, &base64::engine::general_purpose::STANDARD);
         out.write_all(&head)?;
-        Ok(NewKeyFile { out, cipher, mac, any: false })
+        Ok(NewKeyFile { out: Out::Encrypted(Encrypting { out, cipher, mac }.into()), any: false })
     }
 
     /// Adds a session of a room.
@@ -255,7 +285,13 @@ impl<W: Write> NewKeyFile<W> {
     /// Ends it, and hands back what it was written to.
     pub fn end(mut self) -> io::Result<W> {
         self.push(if self.any { b"]" } else { b"[]" })?;
-        let NewKeyFile { mut out, mac, .. } = self;
+        let Encrypting { mut out, mac, .. } = match self.out {
+            Out::Encrypted(encrypting) => *encrypting,
+            Out::Plain(mut out) => {
+                out.write_all(b"\n")?;
+                return Ok(out);
+            }
+        };
         out.write_all(&mac.finalize().into_bytes())?;
         let Lines { mut out, .. } = out.finish()?;
         write!(out, "\n{END}\n")?;
@@ -263,10 +299,14 @@ impl<W: Write> NewKeyFile<W> {
     }
 
     fn push(&mut self, plain: &[u8]) -> io::Result<()> {
+        let Encrypting { out, cipher, mac } = match &mut self.out {
+            Out::Encrypted(encrypting) => &mut **encrypting,
+            Out::Plain(out) => return out.write_all(plain),
+        };
         let mut encrypted = Zeroizing::new(plain.to_vec());
-        self.cipher.apply_keystream(&mut encrypted);
-        self.mac.update(&encrypted);
-        self.out.write_all(&encrypted)
+        cipher.apply_keystream(&mut encrypted);
+        mac.update(&encrypted);
+        out.write_all(&encrypted)
     }
 }
 

@@ -53,13 +53,6 @@ impl Refusal {
         }
     }
 
-    /// Whether a session that comes later may open it.
-    #[must_use]
-    pub fn may_pass(&self) -> bool {
-        use Refusal::{Locked, NoSession, OtherRoom, SessionDamaged, StartsLater, Withheld};
-        matches!(self, NoSession | StartsLater { .. } | Withheld(_) | Locked | SessionDamaged | OtherRoom)
-    }
-
     /// That of an algorithm with this name, which a stranger chose.
     pub(crate) fn algorithm(name: &str) -> Refusal {
         Refusal::Algorithm(name.chars().take(100).collect())

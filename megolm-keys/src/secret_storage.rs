@@ -91,12 +91,6 @@ impl SecretStorage {
         Some(SecretStorage(all.into_iter().map(|(kind, content)| (kind, content.get().to_owned())).collect()))
     }
 
-    /// Whether there is anything of it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The secrets of a name that what the user has opens: of several keys, under each that fits.
     #[must_use]
     pub fn secrets(&self, name: &str, with: &Secret) -> Vec<Zeroizing<String>> {

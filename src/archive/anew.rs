@@ -9,7 +9,7 @@ use rustix::fs::OFlags;
 
 use super::ours::CATALOG;
 use super::place::Place;
-use super::{Catalog, Error, Interrupt, Step, Steps, durable, indexes, inside, lines, rebuild, state};
+use super::{Catalog, Error, Interrupt, RunOutcome, Step, Steps, durable, indexes, inside, lines, rebuild, state};
 
 /// Hears how many room-days are taken in, and of how many.
 pub type Told<'a> = dyn FnMut(u64, u64) + 'a;
@@ -111,7 +111,7 @@ fn fill(
     };
     catalog.guard = Some(Arc::clone(&steps.held));
     interrupt.during(vec![catalog.connection.get_interrupt_handle()], || {
-        let is_filled = catalog.last_run()?.is_some_and(|run| run.outcome == "rebuilt");
+        let is_filled = catalog.last_run()?.is_some_and(|run| run.outcome == RunOutcome::Rebuilt);
         let mut lost = 0;
         if !is_filled {
             let mut writing = catalog.write()?;

@@ -15,7 +15,7 @@ use super::lock::Held;
 use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
-use super::{Error, indexes, layout};
+use super::{Error, LastRun, indexes, layout};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
@@ -27,21 +27,6 @@ macro_rules! key {
     };
 }
 pub(super) use key;
-
-/// A run as the catalog remembers it.
-#[derive(Clone, Debug)]
-pub struct LastRun {
-    /// Its number.
-    pub run: i64,
-    /// RFC 3339, UTC.
-    pub started: String,
-    /// RFC 3339, UTC; none if it was killed.
-    pub finished: Option<String>,
-    /// running, done, damaged, stopped, failed; rebuilt: no run, the catalog was made anew from the files.
-    pub outcome: String,
-    /// Why it failed.
-    pub error: Option<String>,
-}
 
 /// What is exported, as remembered between runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -78,13 +63,20 @@ impl Drop for Catalog {
     /// read a log. Who looks just then may keep it from that; nothing is lost, and the next run does it.
     fn drop(&mut self) {
         if self.guard.as_ref().is_some_and(|held| held.check().is_ok()) {
-            let _ = self.connection.busy_timeout(WAITS_AT_THE_END);
-            let _ = self.connection.query_row("pragma wal_checkpoint (truncate)", [], |_| Ok(()));
+            let _ = self.empty_log(WAITS_AT_THE_END);
         }
     }
 }
 
 impl Catalog {
+    /// Moves what is in the log to the catalog, and empties it; waits at most so long for those who look. False: in vain.
+    pub(super) fn empty_log(&mut self, waits: Duration) -> Result<bool, Error> {
+        self.connection.busy_timeout(waits)?;
+        let is_busy = self.connection.query_row("pragma wal_checkpoint (truncate)", [], |row| row.get::<_, bool>(0));
+        self.wait_for_others()?;
+        Ok(!is_busy?)
+    }
+
     /// Begins a transaction that writes; dropped, it leaves everything as it was.
     pub(super) fn write(&mut self) -> Result<Writing<'_>, Error> {
         self.guard.as_ref().map_or(Ok(()), |held| held.check())?;

@@ -33,7 +33,7 @@ pub(super) const FILES: [&str; 2] = [NAME, "decrypted.sqlite-journal"];
 /// The tables.
 const TABLES: &str = include_str!("decrypted.sql");
 /// In `pragma user_version`.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 /// "Syxd", in `pragma application_id`.
 const APPLICATION_ID: i64 = 0x5379_7864;
 /// How long is waited for who reads it.
@@ -51,6 +51,10 @@ pub struct Decrypted {
 impl Decrypted {
     /// Opens it to write, or makes it.
     pub(super) fn open_to_write(archive: &Path, readers: Readers, guard: Arc<Held>) -> Result<Decrypted, Error> {
+        Decrypted::opened_to_write(archive, readers, guard).map_err(Error::of_decrypted)
+    }
+
+    fn opened_to_write(archive: &Path, readers: Readers, guard: Arc<Held>) -> Result<Decrypted, Error> {
         let path = archive.join(NAME);
         let failed = || Error::io("open", &path);
         let file = inside::open(archive, NAME, OFlags::RDWR | OFlags::CREATE).map_err(failed())?;
@@ -79,6 +83,10 @@ impl Decrypted {
 
     /// Opens it to look at; none: the archive has none.
     pub(super) fn open_to_read(archive: &Path) -> Result<Option<Decrypted>, Error> {
+        Decrypted::opened_to_read(archive).map_err(Error::of_decrypted)
+    }
+
+    fn opened_to_read(archive: &Path) -> Result<Option<Decrypted>, Error> {
         match inside::length(archive, NAME).map_err(Error::io("look at", &archive.join(NAME)))? {
             None | Some(0) => return Ok(None),
             Some(_) => {}
@@ -123,16 +131,18 @@ impl Decrypted {
     /// Does something in one transaction; should it fail, everything is as it was.
     pub(super) fn in_one<T>(&mut self, work: impl FnOnce(&Decrypted) -> Result<T, Error>) -> Result<T, Error> {
         self.guard.as_ref().map_or(Ok(()), |held| held.check())?;
-        self.connection.execute_batch("begin immediate")?;
-        let done = work(self).and_then(|done| {
+        let one = || {
+            self.connection.execute_batch("begin immediate")?;
+            let done = work(self)?;
             self.connection.execute_batch("commit")?;
             Ok(done)
-        });
-        if done.is_err() {
+        };
+        let done: Result<T, Error> = one();
+        if done.is_err() && !self.connection.is_autocommit() {
             // what cannot be rolled back was
             let _ = self.connection.execute_batch("rollback");
         }
-        done
+        done.map_err(Error::of_decrypted)
     }
 
     /// What tells it from others.

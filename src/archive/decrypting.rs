@@ -65,18 +65,23 @@ impl Catalog {
 
     /// What became of the encrypted events, in numbers; none: nothing was ever decrypted.
     pub fn decrypted_numbers(&self) -> Result<Option<Numbers>, Error> {
-        self.plaintexts.as_ref().and_then(Plaintexts::kept).map(Decrypted::numbers).transpose()
+        self.plaintexts
+            .as_ref()
+            .and_then(Plaintexts::kept)
+            .map(Decrypted::numbers)
+            .transpose()
+            .map_err(Error::of_decrypted)
     }
 
     /// The same of an archive that is looked at.
     pub fn decrypted_numbers_in(archive: &std::path::Path) -> Result<Option<Numbers>, Error> {
-        Decrypted::open_to_read(archive)?.map(|decrypted| decrypted.numbers()).transpose()
+        Decrypted::open_to_read(archive)?.map(|decrypted| decrypted.numbers()).transpose().map_err(Error::of_decrypted)
     }
 
     /// What each source opens of each room, and what cannot be read of it.
     pub fn each_decrypted_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
         let kept = self.plaintexts.as_ref().and_then(Plaintexts::kept);
-        kept.map_or(Ok(()), |decrypted| decrypted.each_room(take))
+        kept.map_or(Ok(()), |decrypted| decrypted.each_room(take)).map_err(Error::of_decrypted)
     }
 
     /// Looks also at what could be decrypted.
@@ -117,8 +122,8 @@ impl Archive {
             self.catalog.plaintexts = Some(Plaintexts::Kept(decrypted));
         }
         let (on, interrupt) = (!self.catalog.is_search_off()?, self.interrupt.clone());
-        self.decrypted()?.set_search(on, &interrupt)?;
-        let id = self.decrypted()?.id()?;
+        self.decrypted()?.set_search(on, &interrupt).map_err(Error::of_decrypted)?;
+        let id = self.decrypted()?.id().map_err(Error::of_decrypted)?;
         let is_known = "select exists (select 1 from decrypting where decrypted = ?1)";
         if !self.catalog.connection.query_row(is_known, [&id], |row| row.get::<_, bool>(0))? {
             let writing = self.catalog.write()?;
@@ -194,8 +199,11 @@ impl Archive {
                 broken += 1;
                 continue;
             };
-            if only_new && self.decrypted()?.knows(&event.event_id, event.stream_ordering, is_accepted)? {
-                continue;
+            if only_new {
+                let known = self.decrypted()?.knows(&event.event_id, event.stream_ordering, is_accepted);
+                if known.map_err(Error::of_decrypted)? {
+                    continue;
+                }
             }
             events.push((line, Encrypted { event, is_accepted }));
         }
@@ -222,7 +230,7 @@ impl Archive {
     fn tell_changed(&mut self, at_hand: &[Encrypted]) -> Result<(), Error> {
         let at_hand: HashMap<&str, &Event> = at_hand.iter().map(|one| (&*one.event.event_id, &one.event)).collect();
         loop {
-            let mut changed = self.decrypted()?.changed(CHANGED)?;
+            let mut changed = self.decrypted()?.changed(CHANGED).map_err(Error::of_decrypted)?;
             let mut read = 0;
             changed.retain(|(_, event_id)| {
                 read += usize::from(!at_hand.contains_key(&**event_id));
@@ -241,8 +249,10 @@ impl Archive {
             let mut stale = Stale::default();
             let known = changed.iter().filter_map(|(_, event_id)| at_hand.get(&**event_id).copied());
             for event in known.chain(&read) {
+                writing.outputs_change(&event.event_id)?;
                 stale.day(&event.room_id, &event.day.to_string());
                 stale.add(event, true, &writing)?;
+                writing.is_named_anew(&event.event_id)?;
             }
             stale.mark(&writing)?;
             writing.commit()?;
@@ -252,7 +262,7 @@ impl Archive {
 
     /// Some sessions of events that lack something, behind one.
     pub(crate) fn wanted(&mut self, lacking: Lacking, after: i64, most: u32) -> Result<Vec<Wanted>, Error> {
-        self.decrypted()?.wanted(lacking, after, most)
+        self.decrypted()?.wanted(lacking, after, most).map_err(Error::of_decrypted)
     }
 
     /// Some of these events, behind that of a number, and the number of the last; none: there are no others.
@@ -263,7 +273,7 @@ impl Archive {
         after: i64,
         most: u32,
     ) -> Result<Option<(Page, i64)>, Error> {
-        let wanted = self.decrypted()?.wanted_of(lacking, session, after, most)?;
+        let wanted = self.decrypted()?.wanted_of(lacking, session, after, most).map_err(Error::of_decrypted)?;
         let Some(&(last, _)) = wanted.last() else { return Ok(None) };
         let mut events = Vec::new();
         for (_, event_id) in &wanted {
@@ -277,7 +287,7 @@ impl Archive {
     /// When a source was last looked through for what is lacking, milliseconds since the epoch, and what it said then of having
     /// changed.
     pub(crate) fn looked(&mut self, lacking: Lacking, source: &str) -> Result<Option<(i64, Option<String>)>, Error> {
-        self.decrypted()?.looked(lacking, source)
+        self.decrypted()?.looked(lacking, source).map_err(Error::of_decrypted)
     }
 
     /// Remembers that sources were looked through.
@@ -296,8 +306,9 @@ impl Archive {
             return Ok(false);
         }
         let interrupt = self.interrupt.clone();
-        self.decrypted()?.forget_all(&interrupt)?;
+        self.decrypted()?.forget_all(&interrupt).map_err(Error::of_decrypted)?;
         self.tell_changed(&[])?;
+        self.forget_decrypted_media()?;
         Ok(true)
     }
 
@@ -306,7 +317,7 @@ impl Archive {
         if self.catalog.plaintexts.is_none() || event_ids.is_empty() {
             return Ok(0);
         }
-        let erased = self.decrypted()?.erase(event_ids)?;
+        let erased = self.decrypted()?.erase(event_ids).map_err(Error::of_decrypted)?;
         self.tell_changed(&[])?;
         Ok(erased)
     }
@@ -315,7 +326,7 @@ impl Archive {
     pub(super) fn search_decrypted(&mut self, on: bool) -> Result<(), Error> {
         let interrupt = self.interrupt.clone();
         match self.catalog.plaintexts.as_mut().and_then(Plaintexts::kept_mut) {
-            Some(decrypted) => decrypted.set_search(on, &interrupt),
+            Some(decrypted) => decrypted.set_search(on, &interrupt).map_err(Error::of_decrypted),
             None => Ok(()),
         }
     }

@@ -53,6 +53,11 @@ impl Catalog {
         tombstone(&self.connection, event_id)
     }
 
+    /// The same of an event that is known by what tombstones have in place of its id alone.
+    pub(super) fn tombstone_of(&self, id: &str) -> Result<Option<Erased>, Error> {
+        tombstone_of(&self.connection, id)
+    }
+
     /// Whether an event has a tombstone, be there a line of it or not.
     pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
         Ok(tombstone(&self.connection, event_id)?.is_some())
@@ -61,8 +66,12 @@ impl Catalog {
 
 /// How much of an event is erased for good.
 pub(super) fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
+    tombstone_of(catalog, &digest(event_id))
+}
+
+fn tombstone_of(catalog: &Connection, id: &str) -> Result<Option<Erased>, Error> {
     let mut statement = catalog.prepare_cached("select kind from tombstone where id = ?1")?;
-    Ok(statement.query_row([digest(event_id)], |row| row.get(0)).optional()?)
+    Ok(statement.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// What a tombstone has in place of an event's id, and of its line: the SHA-256, in hexadecimal digits.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::CATALOG_VERSION;
 use super::catalog::was_endless;
+use super::decrypted::VERSION as DECRYPTED_VERSION;
 
 /// How much is shown of a text in a catalog that cannot be of an export, in characters.
 const SHOWN: usize = 200;
@@ -63,6 +64,12 @@ pub enum Error {
     /// Another program's database.
     #[error("the archive's catalog.sqlite is not a catalog of synapse-export")]
     Foreign,
+    /// `decrypted.sqlite`, beside the catalog.
+    #[error("the archive's decrypted.sqlite cannot be used")]
+    Decrypted(#[source] rusqlite::Error),
+    /// Somebody else writes to it, or reads it in a transaction that does not end.
+    #[error("another program keeps the archive's decrypted.sqlite locked, and waiting for 30 seconds did not help")]
+    DecryptedBusy(#[source] rusqlite::Error),
     /// A `decrypted.sqlite` of another version, or of another program.
     #[error("the archive's decrypted.sqlite is none that this synapse-export has written (version {0})")]
     OtherDecrypted(i64),
@@ -344,11 +351,35 @@ impl Error {
                 | Error::LockedElsewhere { .. }
                 | Error::LockLost(_)
                 | Error::Busy(_)
+                | Error::DecryptedBusy(_)
                 | Error::InUse(_)
                 | Error::CutOff(_)
                 | Error::KeptByReaders(_)
                 | Error::NotIndexed(_)
         )
+    }
+
+    /// What SQLite says, as it says it of `decrypted.sqlite`, which is no catalog and is not made anew as one is.
+    pub(super) fn of_decrypted(self) -> Error {
+        match self {
+            Error::Busy(source) => Error::DecryptedBusy(source),
+            Error::Catalog(source) | Error::Damaged(source) | Error::Full(source) | Error::Disk { source, .. } => {
+                Error::Decrypted(source)
+            }
+            Error::Altered(_) => Error::OtherDecrypted(DECRYPTED_VERSION),
+            other => other,
+        }
+    }
+
+    /// Whether there is no space.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let is_full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        match self {
+            Error::Full(_) => true,
+            Error::Io { source, .. } | Error::Transcript(source) => is_full(source.kind()),
+            _ => false,
+        }
     }
 
     /// Whether a catalog cannot be used that can be made anew.

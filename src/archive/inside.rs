@@ -59,7 +59,7 @@ pub(super) fn create_in(directory: &impl AsFd, name: &str, flags: OFlags, reader
 }
 
 /// Makes a file, which must not be there, for whoever is to read it; `flags`: how it is opened besides.
-pub(super) fn create(archive: &Path, path: &str, flags: OFlags, readers: Readers) -> io::Result<File> {
+pub(crate) fn create(archive: &Path, path: &str, flags: OFlags, readers: Readers) -> io::Result<File> {
     let (parent, name) = split(path);
     create_in(&directory(archive, parent)?, name, flags, readers)
 }
@@ -103,7 +103,7 @@ pub(crate) fn make_directory(archive: &Path, path: &str, readers: Readers) -> io
 }
 
 /// Removes a file; that there is none is an error.
-pub(super) fn remove(archive: &Path, path: &str) -> io::Result<()> {
+pub(crate) fn remove(archive: &Path, path: &str) -> io::Result<()> {
     let (parent, name) = split(path);
     Ok(rustix::fs::unlinkat(directory(archive, parent)?, name, AtFlags::empty())?)
 }
@@ -113,6 +113,12 @@ pub(super) fn rename(archive: &Path, path: &str, name: &str) -> io::Result<()> {
     let (parent, own) = split(path);
     let parent = directory(archive, parent)?;
     Ok(rustix::fs::renameat(&parent, own, &parent, name)?)
+}
+
+/// Lets a file take a place in another directory, perhaps that of another one.
+pub(crate) fn move_to(archive: &Path, path: &str, place: &str) -> io::Result<()> {
+    let ((from, own), (to, name)) = (split(path), split(place));
+    Ok(rustix::fs::renameat(directory(archive, from)?, own, directory(archive, to)?, name)?)
 }
 
 /// The names in a directory; none if it is not there.
@@ -135,7 +141,7 @@ pub(super) fn names(archive: &Path, path: &str) -> io::Result<BTreeSet<String>> 
 }
 
 /// The directory that something inside an archive lies in, and its name there.
-pub(super) fn split(path: &str) -> (&str, &str) {
+pub(crate) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 

@@ -4,9 +4,11 @@
 //! the file server's time into it every 15 seconds; after three minutes without that, which is more than attributes are cached,
 //! it is stale, and before only if its process is provably gone. Whoever holds it looks whether it is still there before each
 //! step, and stops when it has not been able to say so for two minutes. Beside it the kernel's lock on the directory keeps
-//! processes of one host apart, where the file system has such locks.
+//! processes of one host apart, where the file system has such locks. A holder that lets others in says so there, and one who
+//! asks for it makes `.lock.wanted`; see `turn`.
 
 mod claim;
+mod turn;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -17,6 +19,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Error, durable, network};
+pub use turn::{Turn, is_wanted};
+
 use claim::{Claim, Found, found, is_taken_away, milliseconds, no_follow};
 
 /// The lock's name in the archive's directory.
@@ -58,13 +62,13 @@ pub(super) struct Held {
 }
 
 impl Lock {
-    /// Locks an archive.
-    pub(super) fn take(directory: &Path) -> Result<Lock, Error> {
+    /// Locks an archive, unless somebody else holds it; as one who `lets_in` others, or not.
+    fn take_as(directory: &Path, lets_in: bool) -> Result<Lock, Error> {
         let path = directory.join(NAME);
         let is_shared = network::is_shared(directory);
         let kernel = kernel_lock(directory)?;
         let refused = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
-        let claim = Claim::of_this_process(kernel.is_some() && !is_shared);
+        let claim = Claim { lets_in, ..Claim::of_this_process(kernel.is_some() && !is_shared) };
         let Some(mut making) = Held::make(directory, claim, is_shared)? else { return refused(FIRST.to_owned()) };
         let own = making.held.claim();
         let mut looks = 0;

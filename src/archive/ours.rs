@@ -13,8 +13,15 @@ const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
 pub(super) const CATALOG: [&str; 4] =
     ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal"];
 /// What lies beside it.
-const OTHERS: [&str; 6] =
-    ["rooms", "by-name", "index.md", "index.html", super::decrypted::FILES[0], super::decrypted::FILES[1]];
+const OTHERS: [&str; 7] = [
+    "rooms",
+    "by-name",
+    super::media::NAME,
+    "index.md",
+    "index.html",
+    super::decrypted::FILES[0],
+    super::decrypted::FILES[1],
+];
 /// What says what an archive is, and nothing else has.
 const TOLD: [&str; 4] = [super::chain::NAME, super::state::NAME, super::place::NAME, SELECTION];
 /// How many files of lines are looked into to tell an archive that has lost its catalog.

@@ -17,6 +17,8 @@ use super::{Archive, Catalog, Error};
 pub(super) const TABLES: &str = include_str!("outputs.sql");
 /// What the names of settings begin with that say what an output is.
 const SETTING: &str = "output ";
+/// And those that say that an output has what was erased since.
+const PENDING: &str = "pending ";
 /// The parts that are no days.
 pub(crate) const ROOMS: &str = "rooms";
 /// As [`ROOMS`].
@@ -31,8 +33,9 @@ pub struct Output {
     pub name: String,
     /// What tells it from every other, as its directory says whose it is.
     pub id: String,
-    /// The directory of its Parquet files.
-    pub parquet: PathBuf,
+    /// Where it is.
+    #[serde(flatten)]
+    pub to: To,
     /// With what redacted events say.
     #[serde(default)]
     pub with_redacted: bool,
@@ -42,19 +45,37 @@ pub struct Output {
     /// With events that the server rejected or soft-failed.
     #[serde(default)]
     pub with_rejected: bool,
+    /// With what encrypted events say, as far as the archive knows it.
+    #[serde(default)]
+    pub with_decrypted: bool,
+    /// With what each event proves of itself.
+    #[serde(default)]
+    pub with_verdicts: bool,
     /// It is fed at the end of each export.
     #[serde(default)]
     pub on_export: bool,
 }
 
-/// A file of an output.
+/// Where an output is, and so what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum To {
+    /// A directory of Parquet files.
+    #[serde(rename = "parquet")]
+    Parquet(PathBuf),
+    /// A PostgreSQL database: a connection string without a password.
+    #[serde(rename = "postgres")]
+    Postgres(String),
+}
+
+/// A file of an output, or a part of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OutputFile {
-    /// Below the output's directory.
+    /// Below the output's directory; of a database the part.
     pub(crate) path: String,
     pub(crate) rows: u64,
+    /// Its length; of a database what was sent.
     pub(crate) bytes: u64,
-    /// In hexadecimal digits.
+    /// Of what it says, in hexadecimal digits.
     pub(crate) sha256: String,
 }
 
@@ -177,6 +198,25 @@ impl Catalog {
         Ok(self.connection.prepare_cached(sql)?.query_row([name, path], |row| row.get(0))?)
     }
 
+    /// Whether an output may still have what was erased from the archive.
+    pub(crate) fn is_output_pending(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.setting::<String>(&format!("{PENDING}{name}"))?.is_some())
+    }
+
+    /// The outputs that may still have what was erased from the archive, by name.
+    pub fn pending_outputs(&self) -> Result<Vec<Output>, Error> {
+        let mut outputs = self.outputs()?;
+        let mut error = None;
+        outputs.retain(|output| {
+            let is_pending = self.is_output_pending(&output.name);
+            is_pending.unwrap_or_else(|failed| {
+                error = Some(failed);
+                false
+            })
+        });
+        error.map_or(Ok(outputs), Err)
+    }
+
     fn has_output_tables(&self) -> Result<bool, Error> {
         let sql = "select exists (select 1 from sqlite_schema where name = 'output_told')";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
@@ -202,13 +242,71 @@ impl Archive {
         let is_last = self.catalog.outputs()?.iter().all(|output| output.name == name);
         let has_tables = self.catalog.has_output_tables()?;
         let writing = self.catalog.write()?;
-        writing.0.execute("delete from setting where name = ?1", [format!("{SETTING}{name}")])?;
+        for setting in [SETTING, PENDING] {
+            writing.0.execute("delete from setting where name = ?1", [format!("{setting}{name}")])?;
+        }
         if has_tables && is_last {
             writing.0.execute_batch(&drop_all())?;
         } else if has_tables {
             writing.forget_output(name)?;
         }
         writing.commit()
+    }
+
+    /// Says that some outputs may have what was erased from the archive, until each is made and says that it has nothing of it.
+    pub(crate) fn outputs_are_pending(&mut self, some: impl Fn(&Output) -> bool) -> Result<(), Error> {
+        let mut outputs = self.catalog.outputs()?;
+        outputs.retain(some);
+        if outputs.is_empty() {
+            return Ok(());
+        }
+        let writing = self.catalog.write()?;
+        for Output { name, .. } in &outputs {
+            writing.set(&format!("{PENDING}{name}"), "erased".to_owned())?;
+        }
+        writing.commit()
+    }
+
+    /// An output has nothing any more of what was erased from the archive.
+    pub(crate) fn output_is_clean(&mut self, name: &str) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.0.execute("delete from setting where name = ?1", [format!("{PENDING}{name}")])?;
+        writing.commit()
+    }
+
+    /// Says that parts of an output are stale that it has otherwise than the archive knows of it: `next` gives what it has, by part,
+    /// some at a time and in order, until there is no more.
+    pub(crate) fn compare_output<E: From<Error>>(
+        &mut self,
+        name: &str,
+        next: &mut dyn FnMut() -> Result<Vec<OutputFile>, E>,
+    ) -> Result<(), E> {
+        let writing = self.catalog.write().map_err(E::from)?;
+        let failed = |error: rusqlite::Error| E::from(error.into());
+        let tables = "create temp table if not exists has (part text primary key, rows integer, sha256 text) strict, without rowid;
+                      delete from temp.has";
+        writing.0.execute_batch(tables).map_err(failed)?;
+        loop {
+            let some = next()?;
+            if some.is_empty() {
+                break;
+            }
+            for OutputFile { path, rows, sha256, .. } in some {
+                let sql = "insert or replace into temp.has (part, rows, sha256) values (?1, ?2, ?3)";
+                let mut insert = writing.0.prepare_cached(sql).map_err(failed)?;
+                insert.execute(params![path, signed(rows), sha256]).map_err(failed)?;
+            }
+        }
+        let sql = "insert or ignore into output_stale (output, part)
+                   select ?1, part from temp.has
+                    where not exists (select 1 from output_file file where output = ?1 and path = has.part and file.part = has.part
+                                         and file.rows = has.rows and file.sha256 = has.sha256)
+                   union
+                   select ?1, part from output_file file
+                    where output = ?1 and not exists (select 1 from temp.has where has.part = file.part)";
+        writing.0.execute(sql, [name]).map_err(failed)?;
+        writing.0.execute_batch("delete from temp.has").map_err(failed)?;
+        writing.commit().map_err(E::from)
     }
 
     /// Says that all of an output is to be made anew.
@@ -274,6 +372,20 @@ impl Archive {
 }
 
 impl Writing<'_> {
+    /// Lets the outputs know, when they are told, that what an event says is something else, though its line is not.
+    pub(super) fn outputs_change(&self, event_id: &str) -> Result<(), Error> {
+        let has_tables = "select exists (select 1 from sqlite_schema where name = 'output_told')";
+        if self.0.prepare_cached(has_tables)?.query_row([], |row| row.get::<_, bool>(0))? {
+            let sql = concat!(
+                "insert or ignore into output_changed (line) select line from line where id_key = ",
+                key!("?1"),
+                " and event_id = ?1"
+            );
+            self.0.prepare_cached(sql)?.execute([event_id])?;
+        }
+        Ok(())
+    }
+
     fn all_is_stale(&self, name: &str) -> Result<(), Error> {
         // also the days of files that it has and the archive no more
         let sql = "insert or ignore into output_stale (output, part)

@@ -37,7 +37,7 @@ impl Plaintexts {
     pub fn get(&self, event_id: &str) -> Result<Option<Plaintext>, Error> {
         match self {
             Plaintexts::Sealed(sealed) => sealed.get(event_id),
-            Plaintexts::Kept(decrypted) => decrypted.get(event_id),
+            Plaintexts::Kept(decrypted) => decrypted.get(event_id).map_err(Error::of_decrypted),
         }
     }
 

@@ -121,6 +121,19 @@ fn give_archive(archive: &Path, readers: Readers, interrupt: &Interrupt) -> Resu
             give_in(&room, &|_| true)?;
         }
     }
+    give_media(archive, super::media::NAME, &give_in)
+}
+
+/// Gives what is in a directory, if its name is one that is to be given.
+type GiveIn<'a> = dyn Fn(&str, &dyn Fn(&str) -> bool) -> Result<(), Error> + 'a;
+
+/// Gives what is in a directory of media, and in those that it has.
+fn give_media(archive: &Path, directory: &str, give_in: &GiveIn<'_>) -> Result<(), Error> {
+    give_in(directory, &|_| true)?;
+    // names of files have a dot
+    for name in durable::names(archive, directory)?.iter().filter(|name| !name.contains('.')) {
+        give_media(archive, &format!("{directory}/{name}"), give_in)?;
+    }
     Ok(())
 }
 

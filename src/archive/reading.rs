@@ -7,6 +7,7 @@
 pub(crate) mod events;
 pub(crate) mod extent;
 pub(crate) mod found;
+mod media;
 pub(crate) mod names;
 mod numbers;
 pub(crate) mod order;
@@ -17,9 +18,12 @@ pub(in crate::archive) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;
+pub(crate) mod sources;
 pub(crate) mod title;
 
-use rusqlite::{Connection, InterruptHandle, OptionalExtension as _};
+use std::cell::Cell;
+
+use rusqlite::{Connection, InterruptHandle, OptionalExtension as _, Transaction};
 
 use super::catalog::key;
 use super::decrypted::Decrypted;
@@ -30,6 +34,9 @@ use numbers::Numbers;
 /// How much is remembered of a kind before it is looked up again.
 pub(crate) const REMEMBERED: usize = 5_000;
 
+/// Reads a line of a file, by where it begins and its length in bytes.
+type ReadLine<'r, T> = &'r dyn Fn(&Lines, &str, u64, u64) -> Result<T, Error>;
+
 /// A read-only view of an archive.
 pub(crate) struct Reader<'c> {
     connection: &'c Connection,
@@ -38,11 +45,13 @@ pub(crate) struct Reader<'c> {
     numbers: Numbers,
     /// What encrypted events say, if that is to be told.
     plaintexts: Option<&'c Plaintexts>,
+    /// Whether the catalog knows of media; none: not looked yet.
+    has_media: Cell<Option<bool>>,
 }
 
 impl<'c> Reader<'c> {
     pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
-        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None }
+        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None, has_media: Cell::new(None) }
     }
 
     /// The same of what the lines have, which does not tell what encrypted events say.
@@ -62,7 +71,7 @@ impl<'c> Reader<'c> {
 
     /// What is known of how an event was encrypted; none: nothing, or it was not.
     pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
-        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id))
+        self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id)).map_err(Error::of_decrypted)
     }
 
     /// The number of a room; where the catalog does not know the room, what is equal to no number.
@@ -80,22 +89,41 @@ impl<'c> Reader<'c> {
         start: i64,
         length: i64,
     ) -> Result<Option<String>, Error> {
+        let read = |lines: &Lines, path: &str, start, length| lines.content(event_id, path, start, length);
+        Ok(self.look(event_id, (room_id, day), (start, length), &read)?.flatten())
+    }
+
+    /// The same of the whole line; none where it cannot be read, which is told.
+    fn line(&self, event_id: &str, (room_id, day): (&str, &str), place: (i64, i64)) -> Result<Option<String>, Error> {
+        let read = |lines: &Lines, path: &str, start, length| lines.line(event_id, path, start, length);
+        self.look(event_id, (room_id, day), place, &read)
+    }
+
+    fn look<T>(
+        &self,
+        event_id: &str,
+        (room_id, day): (&str, &str),
+        (start, length): (i64, i64),
+        read: ReadLine<'_, T>,
+    ) -> Result<Option<T>, Error> {
         let Some(lines) = self.lines else { return Ok(None) };
         let path = self.numbers.path(self.connection, room_id, day)?;
-        let read =
-            |start: i64, length: i64| lines.content(event_id, &path, start.unsigned_abs(), length.unsigned_abs());
+        let read = |start: i64, length: i64| read(lines, &path, start.unsigned_abs(), length.unsigned_abs());
         let first = match read(start, length) {
             Err(error) => error,
-            read => return read,
+            read => return read.map(Some),
         };
         let sql = concat!("select start, length from line where id_key = ", key!("?1"), " and event_id = ?1");
         let mut again = self.connection.prepare_cached(sql)?;
         let place = again.query_row([event_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let content = place.map_or(Err(first), |(start, length)| read(start, length));
-        Ok(content.unwrap_or_else(|error| {
-            lines.warn(&path, start.unsigned_abs(), &error);
-            None
-        }))
+        let found = place.map_or(Err(first), |(start, length)| read(start, length));
+        Ok(found.map_or_else(
+            |error| {
+                lines.warn(&path, start.unsigned_abs(), &error);
+                None
+            },
+            Some,
+        ))
     }
 }
 
@@ -110,6 +138,14 @@ impl Catalog {
     pub(crate) fn read<T>(&mut self, work: impl FnOnce(&Reader<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let reading = self.connection.transaction()?;
         work(&Reader { plaintexts: self.plaintexts.as_ref(), ..Reader::new(&reading, self.lines.as_ref()) })
+    }
+
+    /// Keeps what is read of it as it is now, until that is dropped.
+    pub(crate) fn snapshot(&self) -> Result<Transaction<'_>, Error> {
+        let snapshot = self.connection.unchecked_transaction()?;
+        // it begins with what is read first
+        snapshot.query_row("select count(*) from server", [], |_| Ok(()))?;
+        Ok(snapshot)
     }
 
     /// What ends its statements early.

@@ -8,7 +8,7 @@ use super::adding::Adding;
 use super::lines::{self, Line, Whole};
 use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, Told, catalog, layout};
+use super::{Counts, Error, Interrupt, RunOutcome, Told, catalog, layout};
 use crate::event::Event;
 
 /// How many second lines of events are named.
@@ -37,7 +37,7 @@ pub(super) fn rebuild(
         run = take_all(archive, &mut state, writing, interrupt, told, true)?;
     }
     if let Some(run) = run {
-        writing.end_run(run, "rebuilt", None, 0)?;
+        writing.end_run(run, RunOutcome::Rebuilt, None, 0)?;
     }
     state.finish(archive, writing, run)
 }

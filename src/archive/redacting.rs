@@ -40,6 +40,11 @@ fn redaction_of_line() -> String {
     )
 }
 
+/// Whether the line `target` has another redaction than that which is in effect.
+pub(super) fn redacted_otherwise() -> String {
+    format!("target.{REDACTABLE} and target.redacted_by is not {}", redaction_of_line())
+}
+
 /// Whether an archived event can be redacted.
 const REDACTABLE: &str = "type is not (select type from type where name = 'm.room.create')";
 

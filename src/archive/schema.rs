@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::{Error, full_text, indexes, outputs};
+use super::{Error, full_text, indexes, media, outputs};
 
 /// Tables of SQLite's own, which `analyze` makes.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
 /// Refuses a catalog whose schema is not ours, and names what is not: everything is as `catalog.sql` has it; of the indexes that
-/// are made later, and of full-text search and outputs, any may be missing.
+/// are made later, and of full-text search, outputs and media, any may be missing.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     let ours = Connection::open_in_memory()?;
     ours.execute_batch(include_str!("catalog.sql"))?;
@@ -19,6 +19,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     indexes::statements().try_for_each(|index| ours.execute_batch(index))?;
     ours.execute_batch(full_text::TABLES)?;
     ours.execute_batch(outputs::TABLES)?;
+    ours.execute_batch(media::TABLES)?;
     compare(connection, &objects(&ours)?, &without)
 }
 
@@ -145,6 +146,8 @@ mod tests {
         connection.execute_batch(full_text::TABLES).unwrap();
         check(&connection).unwrap();
         connection.execute_batch(outputs::TABLES).unwrap();
+        check(&connection).unwrap();
+        connection.execute_batch(media::TABLES).unwrap();
         check(&connection).unwrap();
         connection.execute_batch("analyze").unwrap();
         check(&connection).unwrap();

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::writing::{Writing, signed};
 use super::{Catalog, Error, SELECTION, durable, inside};
+use crate::event::Erased;
 use kinds::{KINDS, Kind};
 pub(super) use restoring::Restoring;
 
@@ -162,6 +163,11 @@ impl Catalog {
     }
 }
 
+/// Lets the state follow what a table has that was made just now.
+pub(super) fn watch(catalog: &Connection, kind: &str) -> Result<(), Error> {
+    kinds::named(kind).map_or(Ok(()), |kind| kind.watch(catalog))
+}
+
 impl Writing<'_> {
     /// What tells an archive from others, also one whose catalog was never kept elsewhere.
     fn archive_id(&self) -> Result<String, Error> {
@@ -186,6 +192,32 @@ pub(super) fn snapshot(archive: &Path) -> Result<Option<String>, Error> {
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         read => read.map_err(Error::io("read", &archive.join(NAME))),
+    }
+}
+
+/// Goes through the tombstones that the state has: what they have in place of an event's id, and how much of it is erased. None:
+/// there is no state.
+pub(super) fn each_tombstone(
+    archive: &Path,
+    mut take: impl FnMut(&str, Erased) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let path = archive.join(NAME);
+    let failed = || Error::io("read", &path);
+    let mut reader = match inside::read(archive, NAME) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => BufReader::new(opened.map_err(failed())?),
+    };
+    let mut line = Vec::new();
+    loop {
+        record::read(&mut reader, &mut line).map_err(failed())?;
+        if line.is_empty() {
+            return Ok(());
+        }
+        let object = record::object(&line).filter(|object| object.get("set").is_some_and(|kind| kind == "tombstone"));
+        let text = |key: &str| object.as_ref()?.get(key)?.as_str();
+        if let (Some(id), Some(how)) = (text("id"), text("kind").and_then(Erased::named)) {
+            take(id, how)?;
+        }
     }
 }
 

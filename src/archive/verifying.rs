@@ -4,8 +4,10 @@
 //! lines that were in no commit of the chain. Mends nothing. Memory does not grow with the archive: what has to be in another order
 //! is in a temporary database.
 
+mod erased;
 mod file;
 mod matching;
+mod row;
 mod scratch;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use rusqlite::params;
 use super::chain::Head;
 use super::{Archive, Catalog, Error, Interrupt, layout, lines};
 use crate::event::{Key, Verdict};
+pub(crate) use erased::{ErasedBy, Tombstones};
 use file::Checking;
 pub(crate) use matching::{Compared, InRoom, Matching};
 use scratch::Scratch;
@@ -67,6 +70,8 @@ pub(crate) enum Off {
     Hash,
     /// An event whose verdict is that something is off.
     Event,
+    /// An event that was erased, and is back.
+    Erased,
     /// An event of the server's that should be archived, and is not.
     Missing,
 }
@@ -83,6 +88,7 @@ impl Off {
             Off::Row => "row",
             Off::Hash => "hash",
             Off::Event => "event",
+            Off::Erased => "erased",
             Off::Missing => "missing",
         }
     }
@@ -117,7 +123,19 @@ pub(crate) struct Verified {
     /// Whether a seal's place in the chain was found there.
     pub(crate) is_sealed: Option<bool>,
     /// Files that were written anew since the seal.
-    pub(crate) rewritten: Vec<String>,
+    pub(crate) rewritten: Vec<Rewritten>,
+    /// What was erased here.
+    pub(crate) tombstones: Tombstones,
+}
+
+/// A file that was written anew since a seal.
+#[derive(Debug)]
+pub(crate) struct Rewritten {
+    pub(crate) path: String,
+    /// Lines that it had then, and has no more.
+    pub(crate) gone: u64,
+    /// Lines of which something is erased by now.
+    pub(crate) erased: u64,
 }
 
 impl Verified {
@@ -184,7 +202,9 @@ pub(crate) fn verify(
     if is_whole {
         check_structure(&catalog, asked.quick, &mut verified)?;
         check_strangers(archive, &catalog, &mut verified)?;
+        erased::check_promised(archive, &catalog, &mut verified)?;
     }
+    verified.tombstones = Tombstones::of(&catalog)?;
     let (room, all) = selected(&catalog, asked)?;
     let threads = asked.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
     let (results, found) = mpsc::sync_channel(threads * 4);

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::catalog::{Selection, key};
 use super::state::Following;
-use super::{Advance, Counts, Error, layout};
+use super::{Advance, Counts, Error, RunOutcome, layout};
 use crate::document::message::display_name;
 use crate::document::text::looks;
 use crate::event::{Event, NAMING_TYPES, Object};
@@ -286,6 +286,12 @@ impl<'a> Writing<'a> {
         Ok(self.0.last_insert_rowid())
     }
 
+    /// Goes on with a run that had ended; false: there is none such.
+    pub(super) fn resume_run(&self, run: i64) -> Result<bool, Error> {
+        let sql = "update run set finished = null, outcome = 'running', error = null where run = ?1";
+        Ok(self.0.execute(sql, [run])? == 1)
+    }
+
     /// Adds to the counts of a run, or takes from them: `sign` is 1 or -1.
     pub(super) fn count(&self, run: i64, counts: &Counts, sign: i64) -> Result<(), Error> {
         let sql = "update run set live = live + ?12 * ?2, backfill = backfill + ?12 * ?3, late = late + ?12 * ?4,
@@ -323,7 +329,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Ends a run.
-    pub(super) fn end_run(&self, run: i64, outcome: &str, error: Option<&str>, files: u64) -> Result<(), Error> {
+    pub(super) fn end_run(&self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
         let sql = "update run set finished = ?2, outcome = ?3, error = ?4, files = ?5 where run = ?1";
         self.0.execute(sql, params![run, now(), outcome, error, signed(files)])?;
         Ok(())

@@ -30,8 +30,6 @@ pub(super) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-Example: synapse-export compact --archive DIR --older-than 30d
-
 It is done once: run it again, as after each export, for the days that are past by then. What comes late for a compressed day is appended to it \
 compressed. docs/compact.md says what reads such files, and how.";
 

@@ -7,9 +7,10 @@ use tracing::{info, warn};
 
 use super::keys::KeyArgs;
 use super::report::Counter;
-use super::{WrongUsage, hint};
+use super::{ArchiveArgs, WrongUsage, hint};
 use crate::archive::Archive;
 use crate::export::{self, Stop};
+use crate::keys;
 use crate::source::Database;
 
 /// Refuses options that would do nothing.
@@ -19,6 +20,40 @@ pub(super) fn makes_sense(decrypt: Option<bool>, keys: &KeyArgs) -> Result<(), W
         return Err(WrongUsage(why.to_owned()));
     }
     if keys.names_any() { keys.check() } else { Ok(()) }
+}
+
+/// Makes sure, before an archive is made or what it remembers is replaced, that sources named anew can be used: each is opened. Those that it
+/// remembers already may be absent for a while.
+pub(super) async fn check(
+    decrypt: Option<bool>,
+    keys: &KeyArgs,
+    archive: &ArchiveArgs,
+    database: &Database,
+) -> Result<()> {
+    if decrypt != Some(true) {
+        return Ok(());
+    }
+    if !keys.names_any() {
+        // an archive that is there may remember some
+        return if archive.find().is_ok() { Ok(()) } else { Ok(keys.check()?) };
+    }
+    let named = keys.remembered()?;
+    // of one that cannot be looked at, as it has to be brought up to date first, nothing is known
+    let remembered = archive.look().ok().and_then(|catalog| catalog.decrypts_with().ok().flatten());
+    if remembered.as_ref() == Some(&named) {
+        return Ok(());
+    }
+    let Err(error) = keys.open(database).await else { return Ok(()) };
+    let error = error.context("what is named to decrypt with cannot be used, and is not remembered");
+    let is_of_what_is_named = error.chain().any(|cause| {
+        let of_keys = cause.downcast_ref::<keys::Error>();
+        of_keys.is_some_and(|error| !matches!(error, keys::Error::Source(_) | keys::Error::Bridge { .. }))
+    });
+    if is_of_what_is_named {
+        let hint = hint(&error).map_or_else(String::new, |hint| format!("; {hint}"));
+        return Err(WrongUsage(format!("{error:#}{hint}")).into());
+    }
+    Err(error)
 }
 
 /// Remembers with what an archive is decrypted.

@@ -123,27 +123,27 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let (stop, _stopped) = tokio::sync::watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping: `erase --go-on`, or an export, goes on from there"))?;
-    let erased = erase(args, request, interrupt(&signal), &|| signal.borrow().is_none());
+    let erased = args.archive.open(interrupt(&signal)).map_err(anyhow::Error::from).and_then(|mut archive| {
+        let goes_on = || signal.borrow().is_none();
+        let erases = args.go_on || !args.is_dry() && (request.is_some() || args.again.is_some());
+        let done = erase(args, request, &mut archive, &goes_on)?;
+        let is_left = erases && super::outputs::confirm(&mut archive, &goes_on)?;
+        Ok(if is_left { Outcome::Damaged } else { done })
+    });
     match (erased, *signal.borrow()) {
         (Err(error), Some(number)) if super::signals::is_stopped(&error) => Ok(Outcome::Signalled(number)),
         (erased, _) => erased,
     }
 }
 
-fn erase(
-    args: &Args,
-    request: Option<Request>,
-    interrupt: archive::Interrupt,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Outcome> {
-    let mut archive = args.archive.open(interrupt)?;
+fn erase(args: &Args, request: Option<Request>, archive: &mut Archive, goes_on: &dyn Fn() -> bool) -> Result<Outcome> {
     if let Some(path) = &args.tombstones
         && !args.is_dry()
     {
         archive.keep_tombstones_in(path)?;
     }
     if let Some(room) = &args.hold {
-        let room_id = room_id(&archive, room)?;
+        let room_id = room_id(archive, room)?;
         if !archive.catalog().has_room(&room_id)? {
             bail!("the archive has no room {}", shown(&room_id));
         }
@@ -153,7 +153,7 @@ fn erase(
         return Ok(Outcome::Done);
     }
     if let Some(room) = &args.release {
-        let room_id = room_id(&archive, room)?;
+        let room_id = room_id(archive, room)?;
         if !archive.release(&room_id)? {
             bail!("{} is not on hold", shown(&room_id));
         }
@@ -174,15 +174,15 @@ fn erase(
         return Ok(Outcome::Done);
     }
     if let Some(path) = &args.again {
-        return again(args, &mut archive, path, goes_on);
+        return again(args, archive, path, goes_on);
     }
     let Some(request) = request else {
-        let done = complete(&mut archive, false, goes_on)?;
+        let done = complete(archive, false, goes_on)?;
         info!("{}", if done.is_some() { "completed" } else { "nothing was left to be erased" });
         return Ok(Outcome::Done);
     };
     let request = match request.what {
-        What::Room(room) => Request { what: What::Room(room_id(&archive, &room)?), ..request },
+        What::Room(room) => Request { what: What::Room(room_id(archive, &room)?), ..request },
         _ => request,
     };
     if request.what == What::Users && !archive.catalog().hides_erased()? {
@@ -196,7 +196,7 @@ fn erase(
         }
     }
     if !args.is_dry()
-        && let Some(done) = complete(&mut archive, false, goes_on)?
+        && let Some(done) = complete(archive, false, goes_on)?
     {
         selected.lines = done;
     }
@@ -305,6 +305,7 @@ pub(super) fn complete(archive: &mut Archive, policies: bool, goes_on: &dyn Fn()
     if !goes_on() {
         return Err(archive::Error::Stopped.into());
     }
+    archive.outputs_are_pending(|_| true)?;
     archive.copy_tombstones(true)?;
     archive.leave_no_trace()?;
     Ok(Some(buried))

@@ -2,6 +2,8 @@
 //!
 //! Names become ids here, and what was asked for a selection; how it is read and written is not known here.
 
+mod follow;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -13,11 +15,12 @@ use super::database::DatabaseArgs;
 use super::decrypt;
 use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
+use super::media::{self, MediaArgs};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
-use crate::archive::{Archive, Selection};
+use crate::archive::{Archive, Opening, Selection};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -79,102 +82,139 @@ pub(super) struct Args {
     decrypt: Option<bool>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    media: MediaArgs,
+    /// Copy no files from now on; those that are there stay
+    #[arg(long, conflicts_with = "media_store")]
+    no_media: bool,
     /// Look through all of `event_json` for rows that its index does not show, as after a change of the database's collation, which
     /// doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option
     #[arg(long)]
     look_for_missing: bool,
+    /// Do not end: go on reading what is new, until a signal ends it, and let other commands in that write to the archive
+    #[arg(long, conflicts_with = "look_for_missing")]
+    follow: bool,
+    /// With --follow, how often it is asked whether something is new: 5s, 1m
+    #[arg(long, value_name = "DURATION", value_parser = some_duration, default_value = "5s")]
+    interval: Duration,
+    /// With --follow, how often at the most transcripts, the index of search and all else are brought up to date that is made of lines
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
+    render_every: Duration,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     decrypt::makes_sense(args.decrypt, &args.keys)?;
-    let named = Named { include: names(&args.room)?, exclude: names(&args.exclude_room)? };
+    let named = Named::of(args)?;
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let (stop, signalled) = watch::channel(false);
-        let now = Now::is("stopping before anything is read");
-        let signal = watch_signals(stop, now.clone())?;
-        let mut report = Terminal::new(args.look_for_missing);
-        let prepared = tokio::select! {
-            prepared = prepare(args, &config, &named, &signal) => match (prepared, *signal.borrow()) {
-                (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
-                (prepared, _) => prepared?,
-            },
-            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
-        };
-        now.becomes("finishing the batch");
-        let (database, mut archive, selection) = prepared;
-        // what was cut off: before anything is made of it
-        let erased =
-            tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &|| signal.borrow().is_none()));
-        match (erased, *signal.borrow()) {
-            (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
-            (erased, _) => erased?,
-        }
-        let stopping = signalled.clone();
-        let (mut archive, summary) =
-            Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
-        report.end(summary.as_ref().ok());
-        let number = *signal.borrow();
-        let stopped = matches!(summary, Err(export::Error::Stopped));
-        if let Some(number) = number.filter(|_| stopped) {
-            database.close().await;
-            return Ok(Outcome::Signalled(number));
-        }
-        let summary = match summary {
-            Ok(summary) => summary,
-            Err(error) => {
-                database.close().await;
-                return Err(error.into());
-            }
-        };
-        let mut is_decrypted = true;
-        if !summary.stopped {
-            now.becomes("finishing what is being decrypted");
-            is_decrypted = decrypt::run(&database, &mut archive, &stopping).await?;
-        }
-        database.close().await;
-        let renders = !args.no_markdown && !summary.stopped;
-        let may_render = !renders || knows_erased(args, &database, &archive)?;
-        if renders && may_render {
-            now.becomes("finishing the transcripts at hand");
-            tokio::task::block_in_place(|| {
-                views::mark_missing(&mut archive, Some(LOOKED_FOR))?;
-                let old = views::mark_old(&mut archive, Some(RENDERED_ANEW))?;
-                if old > 0 {
-                    info!(days = old, "{} that an older version rendered", counted(old as u64, "room-day"));
-                }
-                super::render::stale(&mut archive, &|| signal.borrow().is_none())
-            })?;
-        }
-        if !args.no_search && !summary.stopped && signal.borrow().is_none() {
-            now.becomes("finishing what is at hand of the index of search");
-            tokio::task::block_in_place(|| super::search::update(&mut archive, true, &|| signal.borrow().is_none()))?;
-        }
-        if !summary.stopped && signal.borrow().is_none() {
-            now.becomes("stopping: the next export goes on with what is to be erased");
-            let erased = tokio::task::block_in_place(|| {
-                super::erase::complete(&mut archive, true, &|| signal.borrow().is_none())
-            });
-            match (erased, *signal.borrow()) {
-                (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
-                (erased, _) => erased?,
-            };
-        }
-        let mut any_failed = false;
-        if !summary.stopped && signal.borrow().is_none() {
-            now.becomes("finishing the outputs at hand");
-            any_failed = tokio::task::block_in_place(|| {
-                super::outputs::feed_on_export(&mut archive, &|| signal.borrow().is_none())
-            })?;
-        }
-        let is_off = summary.is_off() || archive.lost() > 0 || !may_render || !is_decrypted || any_failed;
-        Ok(match *signal.borrow() {
-            Some(number) => Outcome::Signalled(number),
-            _ if is_off => Outcome::Damaged,
-            _ => Outcome::Done,
-        })
+        if args.follow { follow::run(args, config, named).await } else { once(args, &config, &named).await }
     })
+}
+
+/// Brings an archive up to date, and ends.
+async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
+    let (stop, signalled) = watch::channel(false);
+    let now = Now::is("stopping before anything is read");
+    let signal = watch_signals(stop, now.clone())?;
+    let mut report = Terminal::new(args.look_for_missing);
+    let goes_on = || signal.borrow().is_none();
+    let opening = Opening { interrupt: interrupt(&signal), ..Opening::default() };
+    let prepared = tokio::select! {
+        prepared = prepare(args, config, named, opening) => match (prepared, *signal.borrow()) {
+            (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+            (prepared, _) => prepared?,
+        },
+        Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+    };
+    now.becomes("finishing the batch");
+    let (database, mut archive, selection) = prepared;
+    // what was cut off: before anything is made of it
+    let erased = tokio::task::block_in_place(|| super::erase::lines_left(&mut archive, &goes_on));
+    match (erased, *signal.borrow()) {
+        (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+        (erased, _) => erased?,
+    }
+    let stopping = signalled.clone();
+    let (mut archive, summary) =
+        Box::pin(export::export(database.clone(), archive, &selection, signalled, &mut report)).await;
+    report.end(summary.as_ref().ok());
+    let number = *signal.borrow();
+    let stopped = matches!(summary, Err(export::Error::Stopped));
+    if let Some(number) = number.filter(|_| stopped) {
+        database.close().await;
+        return Ok(Outcome::Signalled(number));
+    }
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(error) => {
+            database.close().await;
+            return Err(error.into());
+        }
+    };
+    let mut is_decrypted = true;
+    if !summary.stopped {
+        now.becomes("finishing what is being decrypted");
+        is_decrypted = decrypt::run(&database, &mut archive, &stopping).await?;
+    }
+    let mut is_copied = true;
+    if !summary.stopped && goes_on() {
+        now.becomes("finishing the files at hand");
+        is_copied = media::run_in(&database, &mut archive, &stopping).await?;
+    }
+    database.close().await;
+    let mut is_made = true;
+    if !summary.stopped {
+        let may_render = args.no_markdown || knows_erased(args, &database, &archive)?;
+        let made = tokio::task::block_in_place(|| make(args, &mut archive, may_render, true, &goes_on, &now));
+        match (made, *signal.borrow()) {
+            (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
+            (made, _) => is_made = made? && may_render,
+        }
+    }
+    let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made;
+    Ok(match *signal.borrow() {
+        Some(number) => Outcome::Signalled(number),
+        _ if is_off => Outcome::Damaged,
+        _ => Outcome::Done,
+    })
+}
+
+/// Brings up to date what is made of the lines: transcripts, if they may be rendered, the index of search, outputs. When it is `whole`,
+/// with transcripts that are lost or old, and with what is to be erased. False: something has failed, and is told.
+fn make(
+    args: &Args,
+    archive: &mut Archive,
+    may_render: bool,
+    whole: bool,
+    goes_on: &dyn Fn() -> bool,
+    now: &Now,
+) -> Result<bool> {
+    if !args.no_markdown && may_render {
+        now.becomes("finishing the transcripts at hand");
+        if whole {
+            views::mark_missing(archive, Some(LOOKED_FOR))?;
+            let old = views::mark_old(archive, Some(RENDERED_ANEW))?;
+            if old > 0 {
+                info!(days = old, "{} that an older version rendered", counted(old as u64, "room-day"));
+            }
+        }
+        super::render::stale(archive, goes_on)?;
+    }
+    if !args.no_search && goes_on() {
+        now.becomes("finishing what is at hand of the index of search");
+        super::search::update(archive, true, goes_on)?;
+    }
+    if whole && goes_on() {
+        now.becomes("stopping: the next export goes on with what is to be erased");
+        super::erase::complete(archive, true, goes_on)?;
+    }
+    let mut any_failed = false;
+    if goes_on() {
+        now.becomes("finishing the outputs at hand");
+        any_failed = super::outputs::feed_on_export(archive, goes_on)?;
+    }
+    Ok(!any_failed)
 }
 
 /// Connects, opens the archive, and finds out what to export.
@@ -182,17 +222,19 @@ async fn prepare(
     args: &Args,
     config: &Config,
     named: &Named,
-    signal: &watch::Receiver<Option<u8>>,
+    opening: Opening<'_>,
 ) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive
     let database = Database::connect(config).await?.looking_for_missing(args.look_for_missing);
     let standing = database.standing().await?;
     lag::check(standing, args.max_lag)?;
     args.initial_copy.check(&database).await?;
-    let mut archive = args.archive.open(interrupt(signal))?;
+    decrypt::check(args.decrypt, &args.keys, &args.archive, &database).await?;
+    let mut archive = args.archive.open_as(opening)?;
     super::rebuild::warn_of_loss(&archive);
     args.readers.apply(&mut archive)?;
     decrypt::remember(args.decrypt, &args.keys, &mut archive)?;
+    media::remember(&args.media, args.no_media, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
     let selection = select(args, named, &database, &archive).await?;
@@ -245,6 +287,12 @@ struct Named {
     exclude: BTreeSet<String>,
 }
 
+impl Named {
+    fn of(args: &Args) -> Result<Named, WrongUsage> {
+        Ok(Named { include: names(&args.room)?, exclude: names(&args.exclude_room)? })
+    }
+}
+
 /// What to export: what the arguments say, else what the archive remembers.
 async fn select(args: &Args, named: &Named, database: &Database, archive: &Archive) -> Result<Selection> {
     if args.all_rooms {
@@ -279,6 +327,10 @@ async fn select(args: &Args, named: &Named, database: &Database, archive: &Archi
         bail!("every room given with --room is left out by --exclude-room");
     }
     Ok(selection)
+}
+
+fn some_duration(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|it| if it.is_zero() { Err("more than no time".to_owned()) } else { Ok(it) })
 }
 
 fn room_or_file(name: &str) -> Result<String, String> {

@@ -44,6 +44,14 @@ impl Output {
         matches!(self, Output::Stdout(stdout) if stdout.is_terminal())
     }
 
+    /// The file, and where it is until it is finished; none: it is stdout.
+    pub(super) fn file(&self) -> Option<(&File, &Path)> {
+        match self {
+            Output::Stdout(_) => None,
+            Output::File(file, ..) => Some((file.as_file(), file.path())),
+        }
+    }
+
     /// All is written: a file gets its name.
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;

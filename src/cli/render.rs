@@ -94,15 +94,20 @@ pub(super) const NOT_BOTH: &str = "--show-redacted and --hide-erased exclude eac
 
 /// The id of the one room of the archive that a user means.
 pub(super) fn find(catalog: &Catalog, name: &str) -> Result<String> {
+    match called(catalog, name)? {
+        Some(room_id) => Ok(room_id),
+        None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),
+    }
+}
+
+/// The same; none: it has no such room.
+pub(super) fn called(catalog: &Catalog, name: &str) -> Result<Option<String>> {
     let candidate = |(room_id, name): &(String, String), with_name: bool| {
         let name = if with_name { format!("  \"{}\"", shown(name)) } else { String::new() };
         format!("{}{name}", shown(room_id))
     };
     let found = rooms::called(&catalog.reader(), name)?;
-    match meant(name, found, "index.md tells them apart", candidate)? {
-        Some((room_id, _)) => Ok(room_id),
-        None => bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(name)),
-    }
+    Ok(meant(name, found, "index.md tells them apart", candidate)?.map(|(room_id, _)| room_id))
 }
 
 /// Renders what is stale, and tells how it goes.

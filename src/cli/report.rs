@@ -7,7 +7,7 @@ use indicatif::{HumanCount, HumanDuration, ProgressBar};
 use tracing::{info, warn};
 
 use super::{lag, log};
-use crate::archive::{Archive, Selection};
+use crate::archive::{Archive, RunOutcome, Selection};
 use crate::event::Damage;
 use crate::export::{Progress, Report, Summary, WAITING_NAMED};
 use crate::source::{self, Database, Standing};
@@ -207,18 +207,18 @@ impl Terminal {
         let counts = &summary.counts;
         let outcome = summary.outcome();
         let said = match outcome {
-            "damaged" if counts.damaged > 0 => "done, but some rows are damaged",
-            "damaged" if summary.waiting > 0 => "done, but some rows are not whole yet",
-            "damaged" if counts.gone > 0 => "done, but some events are gone",
-            "damaged" if counts.unplaced > 0 => "done, but some rows are not archived",
-            "damaged" => "done, but some events have several rows",
-            outcome => outcome,
+            RunOutcome::Damaged if counts.damaged > 0 => "done, but some rows are damaged",
+            RunOutcome::Damaged if summary.waiting > 0 => "done, but some rows are not whole yet",
+            RunOutcome::Damaged if counts.gone > 0 => "done, but some events are gone",
+            RunOutcome::Damaged if counts.unplaced > 0 => "done, but some rows are not archived",
+            RunOutcome::Damaged => "done, but some events have several rows",
+            outcome => outcome.as_str(),
         };
         let some = |count: u64, what: &str| if count == 0 { String::new() } else { format!(", {} {what}", n(count)) };
         let (mended, waiting) = (some(counts.mended, "of these whole by now"), some(summary.waiting, "not whole yet"));
         info!(
             run = summary.run,
-            outcome,
+            outcome = outcome.as_str(),
             events = counts.new_events(),
             live = counts.live,
             backfill = counts.backfill,

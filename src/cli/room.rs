@@ -1,43 +1,40 @@
-//! `synapse-export room`: one room now, as lines or as a document, to a file or a pipe.
+//! `synapse-export room`: one room, as lines or as what is handed on, to a file or a pipe.
 //!
-//! Reads the database alone, and leaves no archive behind.
+//! Reads the archive, or the database alone, and leaves no archive behind.
 
 mod decrypting;
 mod document;
 mod dump;
-mod moment;
 
-use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
+use super::handing::{self, EMPTY_PERIOD, FormArgs, Format, Target};
 use super::keys::KeyArgs;
 use super::lag::InitialCopy;
 use super::meant::find;
-use super::output::{Output, OutputDirectory};
-use super::report::{self, Counter, counted, shown};
+use super::render;
+use super::report::{self, Counter, shown};
 use super::signals::{Now, first, watch_signals};
-use super::{Outcome, WrongUsage};
-use crate::document::time::Zone;
+use super::{CatalogArgs, Outcome, WrongUsage};
+use crate::archive::{self, Catalog};
 use crate::export;
 use crate::source::{self, Bans, Database, Rows};
-use crate::views::{Asked, Form, MOST_OF_ANY, Split};
 use decrypting::Decrypting;
-use document::{Document, Place, Written};
+use document::{Document, Written};
 use dump::Dump;
-use moment::Moment;
 
 /// How many warnings about events are given in full.
 const WARNINGS: u64 = 20;
-/// In place of what is not there.
-const EMPTY_PERIOD: &str = "there is nothing of the period that was asked for";
 
-/// Dump one room as it is now, in the room's own order: the lines that an archive would have, without one
+/// Dump one room: as the lines that an archive would have, in the room's own order; or as what is handed on, a page, a text, a zip, a
+/// database, from the archive where that has the room
 #[derive(clap::Args)]
+#[command(before_help = EXAMPLES, after_help = AFTER_HELP)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -45,25 +42,17 @@ pub(super) struct Args {
     /// The room: its id (!…), an alias (#…), its name, or a part of one of them that no other room has
     #[arg(value_parser = not_blank)]
     room: String,
-    /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
-    #[arg(long, value_name = "TIME")]
-    since: Option<Moment>,
-    /// Only events sent before this time
-    #[arg(long, value_name = "TIME")]
-    until: Option<Moment>,
-    /// The time zone of the dates that --since and --until name, and of a document's times: an IANA name like Europe/Berlin
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    timezone: Zone,
-    /// As JSON lines, as one markdown document, or as a page for browsers
-    #[arg(long, value_name = "FORMAT", default_value = "jsonl")]
-    format: Format,
-    /// Cut a page for browsers into several: one for each `day`, each `month`, or for so many messages. --output names a directory then,
-    /// which must not exist yet; index.html in it leads to them
-    #[arg(long, value_name = "day|month|N", value_parser = split)]
-    split: Option<Split>,
-    /// In a document: show what redacted messages said, visibly marked
-    #[arg(long, conflicts_with = "honour_redactions")]
-    show_redacted: bool,
+    /// Read it from the archive that --archive names, or from the server. Unless given: what is handed on (all forms but jsonl) from
+    /// the archive where that has the room, else from the server; JSON lines, --state and --decrypt from the server
+    #[arg(long, value_name = "archive|server")]
+    from: Option<From>,
+    /// The archive's directory
+    #[arg(long, value_name = "DIR", env = "SYNAPSE_EXPORT_ARCHIVE")]
+    archive: Option<PathBuf>,
+    #[command(flatten)]
+    catalog: CatalogArgs,
+    #[command(flatten)]
+    form: FormArgs,
     /// First the room's state as it is now, one line for each type and state key; when no local user is left in the room,
     /// the newest state event of each that the server has
     #[arg(long)]
@@ -71,7 +60,7 @@ pub(super) struct Args {
     /// Leave out what has been redacted, as clients do, for a dump to hand on: redacted events are pruned by their room
     /// version's rules and get `unsigned.redacted_because`, edits of redacted events are pruned too, and copies of other events
     /// in `unsigned` are left out. So is what users said whom the server has erased. What a reply quotes in its own text stays
-    #[arg(long)]
+    #[arg(long, conflicts_with = "show_redacted")]
     honour_redactions: bool,
     /// Decrypt what can be, by the keys that the options below name. In JSON lines `type` and `content` are the decrypted ones, those that
     /// are stored stand under `synapse.encrypted`; of what cannot be read `synapse.undecryptable` says why. In a document what
@@ -80,62 +69,42 @@ pub(super) struct Args {
     decrypt: bool,
     #[command(flatten)]
     keys: KeyArgs,
-    /// With --honour-redactions: go on where it may not be read whom the server has erased; what they said stays
-    #[arg(long, requires = "honour_redactions")]
-    ignore_erased: bool,
-    /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
     #[command(flatten)]
     initial_copy: InitialCopy,
 }
 
-impl Args {
-    /// The period that is asked for, in milliseconds since the epoch; none: all times.
-    fn period(&self) -> Option<Range<i64>> {
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(self.timezone));
-        let is_bounded = self.since.is_some() || self.until.is_some();
-        is_bounded.then(|| at(self.since).unwrap_or(i64::MIN)..at(self.until).unwrap_or(i64::MAX))
-    }
-}
+const EXAMPLES: &str = "\
+Examples:
+  synapse-export room '#ops:example.org' > ops.jsonl
+  synapse-export room '#ops:example.org' --format html --output ops.html
+  synapse-export room '#ops:example.org' --from archive --format zip --output ops.zip";
 
-/// What a dump looks like.
+const AFTER_HELP: &str = "\
+What is handed on leaves out what is redacted, what users said whom the server has erased, edits of both, what replies quote of what they \
+answer, and what clients never saw, unless --show-redacted. JSON lines by themselves have all of it, unless --honour-redactions.";
+
+/// From where a room is read.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// The lines that an archive would have.
-    Jsonl,
-    /// A transcript with a heading for each day.
-    Markdown,
-    /// The same as a page that browsers open, print and search; it loads nothing.
-    Html,
-}
-
-/// Where the lines of a dump, or its document, go.
-enum Target {
-    File(Output),
-    Directory(OutputDirectory, Split),
-}
-
-fn split(text: &str) -> Result<Split, String> {
-    match (text, text.parse()) {
-        ("day", _) => Ok(Split::Day),
-        ("month", _) => Ok(Split::Month),
-        (_, Ok(messages)) if messages > 0 => Ok(Split::Messages(messages)),
-        _ => Err("`day`, `month`, or a number of messages".to_owned()),
-    }
+enum From {
+    /// The archive that is named.
+    Archive,
+    /// The server's database.
+    Server,
 }
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
-    makes_sense(args)?;
+    let format = args.form.format(Format::Jsonl);
+    makes_sense(args, format)?;
+    if let Some((catalog, room_id)) = archived(args, format)? {
+        let as_archived = format == Format::Jsonl && !args.honour_redactions;
+        return handing::from_archive(&args.form, &catalog, (vec![room_id], None), (format, as_archived));
+    }
     let config = args.database.config()?;
-    let out = match (args.split, &args.output) {
-        (Some(split), Some(path)) => Target::Directory(OutputDirectory::to(path)?, split),
-        _ => Target::File(Output::to(args.output.as_deref())?),
-    };
-    let mut runtime = match args.format {
+    let target = args.form.target(format)?;
+    let mut runtime = match format {
         // there is little to do beside reading, and a second thread would only be waited for
         Format::Jsonl => tokio::runtime::Builder::new_current_thread(),
-        Format::Markdown | Format::Html => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
     };
     let runtime = runtime.worker_threads(2).enable_all().build()?;
     let mut is_connected = false;
@@ -147,13 +116,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         is_connected = true;
-        let ended = Box::pin(dump(args, &database, out, signal, stopped)).await;
+        let ended = Box::pin(dump(args, format, &database, target, signal, stopped)).await;
         // what was being read is cancelled
         database.close().await;
         ended
     })?;
     if let Outcome::Signalled(_) = outcome {
-        match &args.output {
+        match &args.form.output {
             Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
             _ if !is_connected => info!("stopped while connecting: nothing was written"),
             _ => info!("stopped: the dump is cut off"),
@@ -163,46 +132,78 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Refuses options that would do nothing.
-fn makes_sense(args: &Args) -> Result<(), WrongUsage> {
+fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
     let refused = |why: &str| Err(WrongUsage(why.to_owned()));
     if args.decrypt {
         args.keys.check()?;
     } else if args.keys.names_any() {
         return refused("sources of keys are named, and nothing is decrypted without --decrypt");
     }
-    if args.period().is_some_and(|period| period.is_empty()) {
-        return refused("--since is not before --until: no event can be of that period");
+    args.form.check(format)?;
+    let is_lines = format == Format::Jsonl;
+    if args.form.split.is_some() && (args.state || args.decrypt) {
+        return refused("--split goes neither with --state nor with --decrypt");
     }
-    if let Some(split) = args.split {
-        let is_named = args.output.as_ref().is_some_and(|path| path.as_os_str() != "-");
-        match args.format {
-            Format::Html if !is_named => {
-                return refused("--split makes several files: --output names the directory for them");
-            }
-            Format::Html if args.state || args.decrypt => {
-                return refused("--split goes neither with --state nor with --decrypt");
-            }
-            Format::Html if matches!(split, Split::Messages(most) if most > MOST_OF_ANY) => {
-                return refused("--split: a page has at most 20000 messages");
-            }
-            Format::Html => {}
-            Format::Jsonl | Format::Markdown => return refused("--split is for --format html"),
+    if args.state && matches!(format, Format::Zip | Format::Sqlite) {
+        return refused(
+            "--state is for --format jsonl, markdown and html: a zip or a database has the state among its events",
+        );
+    }
+    if args.from == Some(From::Archive) && (args.state || args.decrypt) {
+        return refused(
+            "--state and --decrypt are of the server: an archive has no state of now, and is decrypted where `export --decrypt` did so",
+        );
+    }
+    if args.from == Some(From::Archive) && args.archive.is_none() {
+        return refused("--from archive: --archive DIR says which");
+    }
+    match (is_lines, args.honour_redactions) {
+        (false, true) => refused(
+            "--honour-redactions is for JSON lines: what is handed on leaves out what was redacted in any case, unless --show-redacted",
+        ),
+        (true, _) if args.form.show_redacted => refused(
+            "--show-redacted is for --format markdown, html, zip and sqlite: JSON lines have what was redacted in any case, unless --honour-redactions",
+        ),
+        (true, false) if args.form.ignore_erased => {
+            refused("--ignore-erased: JSON lines have what erased users said in any case, unless --honour-redactions")
         }
-    }
-    match args.format {
-        Format::Markdown | Format::Html if args.honour_redactions => refused(
-            "--honour-redactions is for JSON lines: a document leaves out what was redacted in any case, unless --show-redacted",
-        ),
-        Format::Jsonl if args.show_redacted => refused(
-            "--show-redacted is for --format markdown and html: JSON lines have what was redacted in any case, unless --honour-redactions",
-        ),
+        (true, _) if args.form.verify => {
+            refused("--verify is for what is handed on; `synapse-export verify` judges an archive's lines")
+        }
         _ => Ok(()),
+    }
+}
+
+/// The archive that the room is read from, and its id there; none: the server.
+fn archived(args: &Args, format: Format) -> Result<Option<(Catalog, String)>> {
+    let must = args.from == Some(From::Archive);
+    if args.from == Some(From::Server) || !must && (format == Format::Jsonl || args.state || args.decrypt) {
+        return Ok(None);
+    }
+    let Some(directory) = &args.archive else { return Ok(None) };
+    let catalog = match Catalog::open_to_search(directory, args.catalog.directory.as_deref()) {
+        Err(archive::Error::NoArchive(_) | archive::Error::NotIndexed(_)) if !must => {
+            info!("there is no archive yet: the room is read from the server");
+            return Ok(None);
+        }
+        opened => opened?,
+    };
+    match render::called(&catalog, &args.room)? {
+        Some(room_id) => Ok(Some((catalog, room_id))),
+        None if must => {
+            bail!("the archive has nothing of a room {}: index.md lists those that it has", shown(&args.room))
+        }
+        None => {
+            info!("the archive has nothing of this room: it is read from the server");
+            Ok(None)
+        }
     }
 }
 
 /// Reads a room and writes it. Dropping what is read cancels it.
 async fn dump(
     args: &Args,
+    format: Format,
     database: &Database,
     target: Target,
     signal: watch::Receiver<Option<u8>>,
@@ -213,7 +214,7 @@ async fn dump(
         let room_id = find(database, &args.room).await?;
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
-        if args.honour_redactions {
+        if args.honour_redactions || format != Format::Jsonl && !args.form.show_redacted {
             knows_erased(args, database)?;
         }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
@@ -228,13 +229,8 @@ async fn dump(
     };
     let is_terminal = matches!(&target, Target::File(out) if out.is_terminal());
     let counter = Counter::new("events read", is_terminal);
-    let form = match args.format {
-        Format::Jsonl => None,
-        Format::Markdown => Some(Form::Markdown),
-        Format::Html => Some(Form::Html),
-    };
-    if let Some(form) = form {
-        let ended = document(args, database, (&room_id, form), (state, decrypting), target, counter, stopped).await;
+    if format != Format::Jsonl {
+        let ended = document(args, format, (database, &room_id), (state, decrypting), target, counter, stopped).await;
         // a signal that comes when all is written changes nothing
         let number = signal.borrow().filter(|_| ended.is_err());
         return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
@@ -250,7 +246,7 @@ async fn dump(
 /// Refuses to leave in what erased users said because it cannot be told whose that is, unless it is wanted so.
 fn knows_erased(args: &Args, database: &Database) -> Result<()> {
     let Err(problem) = database.schema().suffices_for_erased() else { return Ok(()) };
-    if args.ignore_erased {
+    if args.form.ignore_erased {
         warn!("what erased users said stays: {problem}");
         return Ok(());
     }
@@ -258,44 +254,23 @@ fn knows_erased(args: &Args, database: &Database) -> Result<()> {
     Err(anyhow::Error::from(source::Error::Schema(problem)).context(what))
 }
 
-/// Writes a room as one document.
+/// Writes a room as what is handed on.
 async fn document(
     args: &Args,
-    database: &Database,
-    (room_id, form): (&str, Form),
+    format: Format,
+    (database, room_id): (&Database, &str),
     (state, decrypting): (Option<Rows>, Option<Decrypting>),
     mut target: Target,
     mut counter: Counter,
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let asked = Asked { room_id, period: args.period(), show_redacted: args.show_redacted, zone: args.timezone };
-    let place = match &mut target {
-        Target::File(out) => Place::File(out),
-        Target::Directory(directory, split) => Place::Directory(directory.path(), *split),
-    };
-    let document = Document { asked, form, state, decrypting };
-    let written = document.write(database, &mut counter, stopped, place).await;
+    let document = Document { form: &args.form, format, room_id, state, decrypting };
+    let written = document.write(database, &mut counter, stopped, &mut target).await;
     counter.end();
-    let Written { told, off } = written?;
-    match target {
-        Target::File(out) => out.finish()?,
-        Target::Directory(directory, _) => directory.finish()?,
-    }
-    info!(
-        room_id,
-        events = told.events,
-        messages = told.messages,
-        days = told.days,
-        "{} of {}: {} on {}",
-        counted(told.events, "event"),
-        shown(room_id),
-        counted(told.messages, "message"),
-        counted(told.days, "day")
-    );
-    if told.events == 0 && args.period().is_some() {
-        info!("{EMPTY_PERIOD}");
-    }
+    let Written { handed, off } = written?;
+    handing::finish(target)?;
+    handing::tell(&args.form, format, room_id, "the server", handed);
     Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 

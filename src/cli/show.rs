@@ -188,6 +188,8 @@ struct Decrypted<'a> {
     #[serde(flatten)]
     about: &'a Encryption,
     /// What it says; its line has what is stored.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<&'a RawValue>,
 }
@@ -248,8 +250,9 @@ impl<'a> Json<'a> {
         };
         let encrypted = encryption.as_ref().map(|about| {
             let is_told = event.encrypted.is_some() && matches!(text, Text::Line(_));
+            let kind = event.kind.as_deref().filter(|_| is_told);
             let content = is_told.then(|| serde_json::from_str(event.content()).ok()).flatten();
-            Decrypted { about, content }
+            Decrypted { about, kind, content }
         });
         Json {
             event_id: &event.event_id,

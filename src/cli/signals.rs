@@ -19,6 +19,7 @@ pub(super) fn interrupt(signal: &watch::Receiver<Option<u8>>) -> Interrupt {
 /// Whether it is no failure, but what was to be ended.
 pub(super) fn is_stopped(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(archive::Error::Stopped))
+        || matches!(error.downcast_ref(), Some(crate::export::Error::Stopped))
 }
 
 /// The first signal.

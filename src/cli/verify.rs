@@ -1,28 +1,29 @@
 //! `synapse-export verify`: shows what was found, for people or as JSON.
 //!
-//! Finds nothing itself: see `archive::verifying`.
+//! Finds nothing itself: see `archive::verifying`; says it as `told` does.
+
+mod told;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::{HumanBytes, HumanCount};
-use serde_json::json;
+use indicatif::HumanBytes;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::log::{harmless, visible};
+use super::log::harmless;
 use super::output::Output;
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, render};
 use crate::archive::verifying::{self, Asked, Compared, GivenKeys, Matching, Off, Verified};
 use crate::archive::{self, Catalog, ChainHead};
-use crate::event::Verdict;
 use crate::source::Database;
 use crate::verify::{Seal, ServerError, compare, from_answer, from_homeserver};
 use crate::views;
+use told::Told;
 
 /// Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own
 /// hashes and signatures
@@ -114,6 +115,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     if !args.quick && args.room.is_none() && args.since.is_none() {
         transcripts(&catalog, args, &mut found.verified)?;
     }
+    if args.room.is_none() && args.since.is_none() {
+        match (media(&catalog, args, &interrupt(&signal), &mut found.verified), *signal.borrow()) {
+            (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
+            (looked, _) => looked?,
+        }
+    }
     drop(catalog);
     let compared = match config {
         None => None,
@@ -129,17 +136,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         write_seal(args, path, head, verified)?;
     }
     let mut out = Output::stdout();
+    let told = Told { verified, compared: compared.as_ref(), seal: sealed.as_ref(), is_remembered };
     if args.json {
-        writeln!(out, "{}", harmless(&as_json(args, verified, compared.as_ref(), is_remembered).to_string()))?;
+        writeln!(out, "{}", harmless(&told.as_json(args.quick).to_string()))?;
     } else {
-        write_text(
-            &mut out,
-            verified,
-            compared.as_ref(),
-            sealed.as_ref(),
-            is_remembered,
-            began.elapsed().as_secs_f64(),
-        )?;
+        told.write(&mut out, began.elapsed().as_secs_f64())?;
     }
     out.flush()?;
     let is_as_sealed = verified.is_sealed != Some(false) && verified.rewritten.is_empty();
@@ -201,24 +202,6 @@ fn against_server(
     Ok(compared)
 }
 
-fn server_as_json(compared: &Compared) -> serde_json::Value {
-    let in_room = |room: &verifying::InRoom| json!({"missing": room.missing, "purged": room.purged, "pruned": room.pruned, "differs": room.differs});
-    let rooms = compared.rooms.iter().map(|(room_id, room)| (room_id.clone(), in_room(room)));
-    let mut all = in_room(&compared.all);
-    for (key, count) in [
-        ("archived", compared.archived),
-        ("outliers", compared.outliers),
-        ("left_out", compared.left_out),
-        ("to_come", compared.to_come),
-        ("erased", compared.erased),
-        ("waiting", compared.waiting),
-    ] {
-        all[key] = count.into();
-    }
-    all["rooms"] = rooms.collect::<serde_json::Map<_, _>>().into();
-    all
-}
-
 /// Notes transcripts that are gone, as far as they are looked for.
 fn transcripts(catalog: &Catalog, args: &Args, verified: &mut Verified) -> Result<()> {
     const LOOKED_FOR: usize = 100_000;
@@ -236,6 +219,23 @@ fn transcripts(catalog: &Catalog, args: &Args, verified: &mut Verified) -> Resul
     }
     if missing.index {
         verified.off(Off::File, || "index.md is gone; synapse-export render makes it anew".to_owned());
+    }
+    Ok(())
+}
+
+/// Notes files of media that are gone, or are not those that were copied.
+fn media(
+    catalog: &Catalog,
+    args: &Args,
+    interrupt: &archive::Interrupt,
+    verified: &mut Verified,
+) -> Result<(), archive::Error> {
+    let (files, bytes) =
+        crate::media::verify(catalog, &args.archive.archive, args.quick, interrupt, &mut |path, why| {
+            verified.off(Off::File, || format!("{path} {why}"));
+        })?;
+    if files > 0 {
+        info!(files, bytes, "media: {}, {}", counted(files, "file"), HumanBytes(bytes));
     }
     Ok(())
 }
@@ -272,128 +272,6 @@ fn write_seal(args: &Args, path: &std::path::Path, chain: ChainHead, verified: &
         file.sync_all()
     };
     write().with_context(|| format!("cannot write the seal {}", path.display()))
-}
-
-fn as_json(args: &Args, verified: &Verified, compared: Option<&Compared>, is_remembered: bool) -> serde_json::Value {
-    let verdicts: serde_json::Map<_, _> =
-        Verdict::ALL.into_iter().map(|verdict| (verdict.name().to_owned(), verified.verdict(verdict).into())).collect();
-    let keys =
-        verified.keys.iter().map(|((server, id), events)| json!({"server": server, "key_id": id, "events": events}));
-    let off = verified.off.iter().map(|(off, count)| (off.name().to_owned(), (*count).into()));
-    json!({
-        "files": verified.files,
-        "lines": verified.lines,
-        "bytes": verified.bytes,
-        "verdicts": if args.quick { serde_json::Value::Null } else { verdicts.into() },
-        "keys": keys.collect::<Vec<_>>(),
-        "chain": {
-            "head": verified.head.as_ref().map(|head| json!({"bytes": head.bytes, "hash": head.hash})),
-            "begun": verified.begun,
-            "unchained_lines": verified.unchained,
-        },
-        "off": off.collect::<serde_json::Map<_, serde_json::Value>>(),
-        "named": verified.named.iter().map(|(off, what)| json!({"kind": off.name(), "what": what})).collect::<Vec<_>>(),
-        "server": compared.map(server_as_json),
-        "sealed": verified.is_sealed,
-        "rewritten": verified.rewritten,
-        "remembered": is_remembered,
-    })
-}
-
-fn write_text(
-    out: &mut impl std::io::Write,
-    verified: &Verified,
-    compared: Option<&Compared>,
-    seal: Option<&Seal>,
-    is_remembered: bool,
-    seconds: f64,
-) -> std::io::Result<()> {
-    let (files, lines) = (counted(verified.files, "file"), counted(verified.lines, "line"));
-    writeln!(out, "{files}, {lines}, {}, {seconds:.1} s", HumanBytes(verified.bytes))?;
-    let verdicts = Verdict::ALL.map(|verdict| (verdict.name(), verified.verdict(verdict)));
-    let verdicts: Vec<String> = verdicts
-        .into_iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(name, count)| format!("{name} {}", HumanCount(count)))
-        .collect();
-    if !verdicts.is_empty() {
-        writeln!(out, "events: {}", verdicts.join(", "))?;
-    }
-    for ((server, id), events) in &verified.keys {
-        let (server, id) = (visible(server), visible(id));
-        writeln!(out, "no key: {id} of {server}, for {}", counted(*events, "event"))?;
-    }
-    match &verified.head {
-        None => writeln!(out, "chain: none yet")?,
-        Some(head) => writeln!(out, "chain: {} {}", head.bytes, head.hash)?,
-    }
-    if verified.begun > 0 {
-        let what = "what it says of the time before is not linked to what it says of the time after";
-        writeln!(out, "chain: begun anew {}: {what}", counted(verified.begun, "time"))?;
-    }
-    if verified.unchained > 0 {
-        let what = if is_remembered { ", taken into it now" } else { "" };
-        writeln!(out, "chain: {} in no commit of it{what}", counted(verified.unchained, "line"))?;
-    }
-    if let Some(compared) = compared {
-        let Compared { archived, outliers, left_out, to_come, erased, waiting, all, .. } = compared;
-        let parts = [
-            (*archived, "archived"),
-            (*left_out, "of rooms that are left out"),
-            (*to_come, "to come, or in gaps"),
-            (*erased, "erased here"),
-            (*waiting, "waited for"),
-            (all.missing, "missing"),
-            (*outliers, "that no archive takes"),
-        ];
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", HumanCount(count)))
-            .collect();
-        writeln!(out, "server: {}", parts.join(", "))?;
-        let (pruned, differs) = (HumanCount(all.pruned), HumanCount(all.differs));
-        let purged = HumanCount(all.purged);
-        writeln!(
-            out,
-            "archived, and there no more {purged}; pruned there since {pruned}; with another text there {differs}"
-        )?;
-        for (room_id, room) in &compared.rooms {
-            let (missing, purged) = (HumanCount(room.missing), HumanCount(room.purged));
-            let (pruned, differs) = (HumanCount(room.pruned), HumanCount(room.differs));
-            let room_id = visible(room_id);
-            writeln!(
-                out,
-                "{room_id}: missing {missing}, no more {purged}, pruned {pruned}, with another text {differs}"
-            )?;
-        }
-    }
-    if let Some(seal) = seal {
-        match (verified.is_sealed, &*verified.rewritten) {
-            (Some(true), []) if verified.off.is_empty() => {
-                writeln!(out, "seal: all that was held at {} is there", visible(&seal.time))?;
-            }
-            (Some(true), []) => writeln!(out, "seal: its place in the chain is there; see what is off")?,
-            (Some(true), rewritten) => {
-                let files: Vec<_> = rewritten.iter().map(|path| visible(path)).collect();
-                writeln!(out, "OFF seal: written anew since {}: {}", visible(&seal.time), files.join(", "))?;
-            }
-            _ => writeln!(out, "OFF seal: the chain has no commit that the seal of {} knows", visible(&seal.time))?,
-        }
-    }
-    for (off, what) in &verified.named {
-        writeln!(out, "OFF {off}: {}", visible(what))?;
-    }
-    for (off, count) in &verified.off {
-        let named = verified.named.iter().filter(|(own, _)| own == off).count() as u64;
-        if *count > named {
-            writeln!(out, "OFF {off}: and {} more", HumanCount(count - named))?;
-        }
-    }
-    if verified.off.is_empty() {
-        writeln!(out, "nothing is off")?;
-    }
-    Ok(())
 }
 
 fn day(text: &str) -> Result<String, String> {

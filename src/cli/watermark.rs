@@ -81,7 +81,7 @@ fn show(args: &Show) -> Result<Outcome> {
     let mut out = Output::stdout();
     if args.json {
         let run = run.map(
-            |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome }),
+            |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome.as_str() }),
         );
         let json = format!("{:#}", json!({ "watermarks": found, "waiting": waiting, "last_run": run }));
         writeln!(out, "{}", log::harmless(&json))?;
@@ -122,7 +122,7 @@ fn show(args: &Show) -> Result<Outcome> {
             out,
             "last run: number {}, {}, begun {}, ended {}",
             run.run,
-            log::visible(&run.outcome),
+            run.outcome,
             log::visible(&run.started),
             log::visible(run.finished.as_deref().unwrap_or("not yet, or it was killed"))
         )?,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, What, foreign_owner, look};
+use crate::archive::{Age, Catalog, Error, LastRun, Look, Readers, RunOutcome, What, foreign_owner, look};
 use crate::export::anchor;
 use crate::source::Database;
 use crate::stream::{Scope, Stream};
@@ -196,6 +196,7 @@ impl ArchiveState {
             Ok(Some(numbers)) => self.findings.push(Finding::fine("encrypted events", numbers.to_string())),
             Err(error) => self.findings.push(Finding::error("encrypted events", chain(&error))),
         }
+        self.findings.extend(media(catalog)?);
         self.findings.extend(keys(catalog)?);
         Ok(())
     }
@@ -211,6 +212,13 @@ impl ArchiveState {
     /// Compares how far the archive has come with how far the server is.
     pub(super) async fn compare(&mut self, database: &Database) {
         let Some(catalog) = &self.catalog else { return };
+        if catalog.media_asked().is_ok_and(|asked| asked.is_some())
+            && let Err(problem) = database.schema().suffices_for_media()
+        {
+            let remedy = problem.hint();
+            self.findings
+                .push(Finding { remedy, ..Finding::warning("media", format!("no files are copied: {problem}")) });
+        }
         match timeout(EACH, compare(catalog, database)).await {
             Ok(Ok(mut findings)) => self.findings.append(&mut findings),
             Ok(Err(text)) => self.findings.push(Finding::unknown("watermark", text)),
@@ -231,6 +239,34 @@ fn readable(directory: &Path, catalog: &Catalog) -> Finding {
         }
         Err(error) => Finding::error(check, chain(&error)),
     }
+}
+
+/// What there is of files, if they are asked for, and whether the directories are there that they are copied from.
+fn media(catalog: &Catalog) -> Result<Vec<Finding>, Error> {
+    let check = "media";
+    let mut findings = Vec::new();
+    let asked = catalog.media_asked()?;
+    for store in asked.iter().flat_map(|asked| &asked.stores) {
+        if let Err(error) = std::fs::read_dir(store) {
+            let what = format!("the media store {} cannot be read: {error}", store.display());
+            findings.push(Finding::warning(check, what).remedy(
+                "mount it, or let this user read it; if it is elsewhere by now, say so with synapse-export media --media-store DIR",
+            ));
+        }
+    }
+    let Some(numbers) = catalog.media_numbers()? else {
+        findings.extend(asked.map(|_| Finding::fine(check, "the next export copies the files that events name")));
+        return Ok(findings);
+    };
+    let lacking: Vec<String> =
+        numbers.lacking.iter().map(|(why, count)| format!("{} {}", n(*count), why.replace('_', " "))).collect();
+    let lacking =
+        if lacking.is_empty() { "none is lacking".to_owned() } else { format!("lacking: {}", lacking.join(", ")) };
+    findings.push(Finding::fine(
+        check,
+        format!("{} of {} files that events name are here; {lacking}", n(numbers.kept), n(numbers.named)),
+    ));
+    Ok(findings)
 }
 
 /// Whether what proves the events of the server's own users is kept with them.
@@ -257,6 +293,11 @@ fn erasing(catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error>
             Finding::warning(check, what)
                 .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),
         );
+    }
+    for output in catalog.pending_outputs()? {
+        let what = format!("pending: {} may still have what is erased", output.name.escape_debug());
+        let remedy = format!("run synapse-export output run {}", quoted(Path::new(&output.name)));
+        findings.push(Finding::warning(check, what).remedy(remedy));
     }
     let mut lasting = Vec::new();
     for erasure in catalog.lasting_erasures()? {
@@ -367,17 +408,17 @@ fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64
         Some(began) => format!("; the last one that came to its end began {}", day(began)),
         None => "; none has come to its end yet".to_owned(),
     };
-    match &*run.outcome {
-        "done" | "damaged" => Finding::fine(check, what),
-        "running" if held.is_some() => Finding::fine(check, what),
-        "rebuilt" => Finding::warning(check, format!("{what} from the files"))
+    match run.outcome {
+        RunOutcome::Done | RunOutcome::Damaged => Finding::fine(check, what),
+        RunOutcome::Running if held.is_some() => Finding::fine(check, what),
+        RunOutcome::Rebuilt => Finding::warning(check, format!("{what} from the files"))
             .remedy("run synapse-export export: it goes on, and reads again what the files lacked"),
-        "stopped" => {
+        RunOutcome::Stopped => {
             Finding::warning(check, what + &complete).remedy("run synapse-export export: it goes on from there")
         }
-        "running" => Finding::warning(check, format!("{what}, until it was killed{complete}"))
+        RunOutcome::Running => Finding::warning(check, format!("{what}, until it was killed{complete}"))
             .remedy("run synapse-export export: it goes on from there"),
-        _ => {
+        RunOutcome::Failed => {
             let why = run.error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
             Finding::warning(check, format!("{what}{why}{complete}")).remedy("run synapse-export export")
         }
@@ -410,7 +451,7 @@ mod tests {
             run: 7,
             started: "2026-11-20T09:14:00Z".to_owned(),
             finished: None,
-            outcome: "failed".to_owned(),
+            outcome: RunOutcome::Failed,
             error: error.map(str::to_owned),
         };
         let finding = last_run(Some(&failed(Some("no space left"))), None, None);

@@ -35,16 +35,6 @@ pub(crate) fn target(address: &str) -> Option<String> {
     Some(utf8_percent_encode(&address, UNSAFE).to_string())
 }
 
-/// Whether this is the address of a file on a Matrix server, `mxc://server/id`, without anything odd.
-pub(crate) fn is_media(uri: &str) -> bool {
-    let allowed = |part: &str, more: &str| {
-        (1..=255).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_alphanumeric() || more.as_bytes().contains(&b))
-    };
-    let parts = uri.strip_prefix("mxc://").and_then(|rest| rest.split_once('/'));
-    parts.is_some_and(|(server, id)| allowed(server, ".:-") && allowed(id, "_-"))
-}
-
 /// An address without what browsers ignore (WHATWG URL standard, "basic URL parser").
 fn as_browsers_read(address: &str) -> String {
     address.trim_matches(|c: char| c <= ' ').chars().filter(|c| !matches!(c, '\t' | '\n' | '\r')).collect()

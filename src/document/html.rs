@@ -12,8 +12,9 @@ mod writer;
 
 pub use message::message;
 pub(crate) use page::{
-    CalendarDay, INDEX_BEGIN, cover, day_head, end, page_file, part_head, people_end, people_head, person_line,
-    room_head, room_month, rooms_end, rooms_head, rooms_line, state_end, state_head, state_line,
+    CalendarDay, INDEX_BEGIN, cover, day_head, end, page_file, part_head, people_end, people_head, person_cover,
+    person_line, room_head, room_heading, room_month, rooms_end, rooms_head, rooms_line, state_end, state_head,
+    state_line,
 };
 pub use text::escaped;
 pub(crate) use writer::Html;

@@ -9,7 +9,7 @@ mod page;
 pub(crate) mod text;
 mod writer;
 
-pub(crate) use cover::cover;
+pub(crate) use cover::{cover, person_cover, room_heading};
 pub use message::{blocks, emote, in_short, message};
 pub(crate) use page::{
     ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end,

@@ -15,11 +15,15 @@ use serde_json::value::RawValue;
 use super::formatted;
 use super::text::{looks, shortened};
 use crate::event::Object;
+use crate::event::media::{Sealed, is_mxc};
 use crate::event::object::{members, text};
 pub use extensible::extensible;
 use extensible::{Blocks, File};
-pub use file::{FileInfo, FileKind};
+pub use file::{FileInfo, FileKind, Here};
 pub(crate) use profile::said_as;
+
+/// Finds a file by its address, and how it is encrypted.
+pub type Find<'f, E> = dyn FnMut(&str, Option<&Sealed>) -> Result<Option<Here>, E> + 'f;
 
 /// How something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,10 @@ pub struct Message<'a> {
     filename: Option<Cow<'a, str>>,
     /// Of a file, perhaps not even an address.
     pub(super) url: Option<Cow<'a, str>>,
+    /// What says how that is encrypted.
+    sealed: Option<&'a RawValue>,
+    /// The file itself, where it is at hand.
+    pub(super) here: Option<Here>,
     info: FileInfo,
     pub(super) geo_uri: Option<Cow<'a, str>>,
     is_voice: bool,
@@ -109,6 +117,8 @@ impl<'a> Message<'a> {
             formatted_body: None,
             filename: None,
             url: None,
+            sealed: None,
+            here: None,
             info: FileInfo::default(),
             geo_uri: None,
             is_voice: false,
@@ -127,7 +137,7 @@ impl<'a> Message<'a> {
                     found.info.take(value, 1);
                 }
                 "geo_uri" => found.geo_uri = text(value),
-                "file" => file = members(value.get()).into_iter().rfind(|(key, _)| key == "url").map(|(_, url)| url),
+                "file" => file = Some(value),
                 "m.voice" | "org.matrix.msc3245.voice" | "org.matrix.msc3245.voice.v2" => found.is_voice = true,
                 "m.relates_to" => is_reply |= members(value.get()).iter().any(|(key, _)| key == "m.in_reply_to"),
                 "itemtypes" => *items = Some(value),
@@ -136,7 +146,12 @@ impl<'a> Message<'a> {
                 key => blocks.take(key, value),
             }
         }
-        found.url = found.url.or_else(|| file.and_then(text));
+        if found.url.is_none()
+            && let Some(file) = file
+        {
+            found.url = members(file.get()).into_iter().rfind(|(key, _)| key == "url").and_then(|(_, url)| text(url));
+            found.sealed = Some(file);
+        }
         found.form = form(kind, found.msgtype.as_deref(), found.is_voice);
         found.take_blocks(&blocks);
         if is_reply {
@@ -152,8 +167,8 @@ impl<'a> Message<'a> {
     /// Takes what extensible events have in the place of `body`, `url` and the rest.
     fn take_blocks(&mut self, blocks: &Blocks<'a>) {
         let mut texts = blocks.texts();
-        if let Some(File { url, name, info }) = blocks.file().filter(|_| self.url.is_none()) {
-            (self.url, self.info) = (url, info);
+        if let Some(File { url, name, info, sealed }) = blocks.file().filter(|_| self.url.is_none()) {
+            (self.url, self.info, self.sealed) = (url, info, sealed);
             if self.body.is_none() && matches!(self.form, Form::File(_)) {
                 // the text is for those who know no files
                 let name = name.or_else(|| texts.plain.take());
@@ -175,6 +190,20 @@ impl<'a> Message<'a> {
         if blocks.is_automated && self.form == Form::Text(Manner::Said) {
             self.form = Form::Text(Manner::Notice);
         }
+    }
+
+    /// Has its files found, by their addresses, and how they are encrypted.
+    pub fn find_files<E>(&mut self, find: &mut Find<'_, E>) -> Result<(), E> {
+        if let Some(url) = self.url.as_deref().filter(|url| is_mxc(url)) {
+            let sealed = self.sealed.map(|file| Sealed::of(&Object::of(file.get())));
+            self.here = match sealed {
+                None => find(url, None)?,
+                Some(Some(sealed)) => find(url, Some(&sealed))?,
+                // what nobody can decrypt is nothing to look at
+                Some(None) => None,
+            };
+        }
+        self.items.iter_mut().try_for_each(|item| item.find_files(find))
     }
 
     /// How it is said.

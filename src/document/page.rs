@@ -8,7 +8,7 @@ use serde::{Serialize as _, Serializer};
 
 use super::line::{Line, RoomLink};
 use super::time::Zone;
-pub(super) use told::rows_of_cover;
+pub(super) use told::{rows_of_cover, rows_of_person};
 
 /// What a room is called at a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,10 +80,63 @@ pub struct Cover<'a> {
     pub damaged: u64,
     /// When the document is made, in milliseconds since the epoch.
     pub made: i64,
-    /// The server that it is made from.
-    pub server: Option<&'a str>,
+    /// What it is made of.
+    pub made_of: &'a MadeOf,
     /// Of what its times are.
     pub zone: Zone,
+}
+
+/// What stands before all that one person has sent, room by room.
+#[derive(Clone, Debug)]
+pub struct PersonCover<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// What they are or were called, as far as that is told.
+    pub names: Vec<String>,
+    /// As on a [`Cover`].
+    pub period: Option<Range<i64>>,
+    /// In how many rooms.
+    pub rooms: u64,
+    /// How many events they have sent there.
+    pub events: u64,
+    /// What of them is told.
+    pub tally: Tally,
+    /// How many of them are redacted.
+    pub redacted: u64,
+    /// What these said is shown.
+    pub shows_redacted: bool,
+    /// How many more there are, which clients did not see.
+    pub unseen: u64,
+    /// When the document is made, in milliseconds since the epoch.
+    pub made: i64,
+    /// What it is made of.
+    pub made_of: &'a MadeOf,
+    /// Of what its times are.
+    pub zone: Zone,
+}
+
+/// What a document is made of.
+#[derive(Clone, Debug, Default)]
+pub struct MadeOf {
+    /// The server whose events these are.
+    pub server: Option<String>,
+    /// An archive that is kept, as it was after the run that began then (RFC 3339, or empty where none has come to its end); none: the
+    /// server's database.
+    pub archived_until: Option<String>,
+    /// How many ranges of the archive's streams may still get events.
+    pub gaps: u64,
+    /// How many events the archive waits for.
+    pub waiting: u64,
+    /// How many files of lines, one for each day of a room.
+    pub files: u64,
+    /// Their lines.
+    pub lines: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The SHA-256 of these files, one after the other, in hexadecimal digits.
+    pub sha256: String,
+    /// How many events have which verdict, if that was asked for.
+    pub verdicts: Option<Vec<(&'static str, u64)>>,
 }
 
 /// What stands above an event that is shown by itself.

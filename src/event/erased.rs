@@ -3,6 +3,7 @@
 //! Pure, and takes no more the second time: what was taken stands in the line, as `erased` among the `synapse` keys. Decides nothing
 //! of which events are erased.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::value::RawValue;
@@ -53,7 +54,9 @@ impl Event {
             return None;
         }
         let line = match how {
-            Erased::Copies | Erased::Cut => self.cut_line(how)?,
+            Erased::Copies | Erased::Cut => {
+                self.cut_line("erased", how, self.replies_to.is_some() || self.edits().is_some())?
+            }
             Erased::Pruned | Erased::Whole => {
                 Event { erased: Some(how), line: String::new(), ..self.clone() }.pruned_line(self)
             }
@@ -86,7 +89,7 @@ impl Event {
     #[must_use]
     pub fn replaces_state(&self) -> Option<String> {
         let (_, unsigned) = object::members(&self.line).into_iter().rfind(|(key, _)| key == "unsigned")?;
-        object::Object::of(unsigned.get()).text("replaces_state").map(std::borrow::Cow::into_owned)
+        object::Object::of(unsigned.get()).text("replaces_state").map(Cow::into_owned)
     }
 
     /// What redaction leaves of `whole`, which is this event with its line.
@@ -106,11 +109,35 @@ impl Event {
         line
     }
 
-    /// The line without what it repeats of others; none: it repeats nothing.
-    fn cut_line(&self, how: Erased) -> Option<String> {
+    /// The line for others, without what it repeats of other events: what a server had put into `unsigned`, and what it quotes in its own
+    /// text of what it answers, as older clients do. What was taken stands in it, as `withheld` among the `synapse` keys. Of a text that
+    /// does not parse, and may repeat others, nothing is left.
+    #[must_use]
+    pub fn without_others(&self) -> Cow<'_, str> {
+        let honoured = self.honouring(None);
+        if self.damage.is_some() {
+            return honoured.line;
+        }
+        let cuts = self.replies_to.is_some() || self.edits().is_some() || self.rel_type.as_deref() == Some("m.thread");
+        let cut = self.cut_line("withheld", if cuts { Erased::Cut } else { Erased::Copies }, cuts);
+        cut.map_or(Cow::Borrowed(&*self.line), Cow::Owned)
+    }
+
+    /// The same event, as another line says it.
+    #[must_use]
+    pub fn with_line(&self, line: &str) -> Event {
+        if line == self.line {
+            return self.clone();
+        }
+        let read = Event::from_line(line, &self.day.to_string());
+        read.unwrap_or_else(|_| Event { line: line.to_owned(), said: None, has: None, ..self.clone() })
+    }
+
+    /// The line without what it repeats of others, with `key` to say so; none: it repeats nothing.
+    fn cut_line(&self, key: &str, how: Erased, cuts: bool) -> Option<String> {
         let mut line = self.without_quotes().into_owned();
         let mut edits = Vec::new();
-        if how == Erased::Cut && (self.replies_to.is_some() || self.edits().is_some()) {
+        if how == Erased::Cut && cuts {
             for (_, content) in object::members(&line).into_iter().filter(|(key, _)| key == "content") {
                 find_quotes(content.get(), &line, &mut edits);
             }
@@ -118,7 +145,7 @@ impl Event {
         if edits.is_empty() && line == self.line {
             return None;
         }
-        mark(&line, how, &mut edits)?;
+        mark(&line, key, how, &mut edits)?;
         edits.sort_unstable_by_key(|(range, _)| std::cmp::Reverse(range.start));
         for (range, text) in edits {
             line.replace_range(range, &text);
@@ -136,15 +163,15 @@ fn place(part: &str, line: &str) -> Range<usize> {
 }
 
 /// Says in our own object of a line what is taken of it; none: there is no such object.
-fn mark(line: &str, how: Erased, edits: &mut Vec<Edit>) -> Option<()> {
+fn mark(line: &str, key: &str, how: Erased, edits: &mut Vec<Edit>) -> Option<()> {
     let (_, ours) = object::members(line).into_iter().find(|(key, _)| key == "synapse")?;
     let ours = ours.get();
     let name = quote(how.name());
-    if let Some((_, before)) = object::members(ours).into_iter().find(|(key, _)| key == "erased") {
+    if let Some((_, before)) = object::members(ours).into_iter().find(|(name, _)| name == key) {
         edits.push((place(before.get(), line), name));
     } else {
         let end = place(ours, line).end - 1;
-        edits.push((end..end, format!(r#","erased":{name}"#)));
+        edits.push((end..end, format!(",{}:{name}", quote(key))));
     }
     Some(())
 }

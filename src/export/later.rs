@@ -2,8 +2,8 @@
 //! Synapse judges anew.
 
 use super::progress::StreamProgress;
-use super::{Error, Export, Pass, scopes, unless_stopped};
-use crate::archive::{Counts, Selection};
+use super::{Error, Export, Looks, Pass, Summary, scopes, unless_stopped};
+use crate::archive::{Archive, Counts, RunOutcome, Selection};
 use crate::source::Row;
 use crate::stream::{Position, Scope, Stream};
 
@@ -30,14 +30,16 @@ impl Pass for Later {
         let (scope, stream) = (progress.scope, progress.stream);
         let at = progress.watermark.as_ref().map(|watermark| watermark.position);
         // gaps that were joined hold events that are archived already, which only the index can tell
-        if !progress.gaps.is_empty() {
-            let missing = progress.remembered.iter().map(|gap| (gap.first, gap.last));
-            let rows = export.database.probe(scope, stream, missing);
+        let missing: Vec<_> = progress.remembered.iter().filter(|gap| export.looks.at(gap)).collect();
+        if !missing.is_empty() {
+            let rows = export.database.probe(scope, stream, missing.iter().map(|gap| (gap.first, gap.last)));
             export.take(rows, progress, None).await?;
             if export.is_stopped() {
                 return Ok(());
             }
-            progress.gaps.expire(export.heads.received_ts);
+            if export.looks == Looks::All {
+                progress.gaps.expire(export.heads.received_ts);
+            }
         }
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
         if let (Scope::Room(room_id), Some(end)) = (scope, end) {
@@ -67,6 +69,46 @@ impl Export<'_, Later> {
         self.erased().await?;
         self.server_keys().await?;
         self.unplaced(selection).await
+    }
+
+    /// Ends what a run has read by now, and adds it to what it did `before`. With what still waits for its PDU named, or counted
+    /// only.
+    pub(super) async fn end(
+        mut self,
+        mut result: Result<(), Error>,
+        before: &Summary,
+        names_waiting: bool,
+    ) -> (Archive, Result<Summary, Error>) {
+        let is_cut_off = matches!(result, Err(Error::Stopped));
+        if is_cut_off {
+            result = Ok(());
+        }
+        if matches!(result, Err(Error::Source(_))) {
+            // what was read before the database failed need not be read again
+            result = self.commit().await.and(result);
+        }
+        result = result.and(self.settle().await);
+        let stopped = is_cut_off || self.is_stopped();
+        let (waiting, result) = match self.count_waiting(names_waiting).await {
+            Ok(waiting) => (waiting, result),
+            Err(error) => (0, result.and(Err(error))),
+        };
+        let (run, mut counts, files) = (self.run, before.counts, before.files + self.files);
+        counts += self.counts;
+        let summary = Summary { run, counts, files, waiting, stopped };
+        let is_as_before = self.counts == Counts::default() && waiting == before.waiting && !stopped;
+        let mut archive = self.writer.end();
+        if result.is_ok() && !names_waiting && is_as_before {
+            return (archive, Ok(summary));
+        }
+        let outcome = if result.is_ok() { summary.outcome() } else { RunOutcome::Failed };
+        if result.is_err() {
+            // so that nobody reads a half line; should it fail too, the next run does it
+            let _ = archive.recover();
+        }
+        let error = result.as_ref().err().map(ToString::to_string);
+        let ended = archive.end_run(run, outcome, error.as_deref(), files).map_err(Error::from);
+        (archive, result.and(ended).map(|()| summary))
     }
 
     /// Ends a first export that has its index: what was de-outliered since its own id was passed has been in no page, in a room's

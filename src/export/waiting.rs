@@ -11,11 +11,11 @@ use super::{Error, Export, WAITING_NAMED, unless_stopped};
 const AT_ONCE: u32 = 1_000;
 
 impl Export<'_, Later> {
-    /// Names the first events that wait for their PDU; how many there are.
-    pub(super) async fn report_waiting(&mut self) -> Result<u64, Error> {
+    /// How many events wait for their PDU; names the first, if that is wanted.
+    pub(super) async fn count_waiting(&mut self, names: bool) -> Result<u64, Error> {
         self.settle().await?;
         let archive = self.writer.archive();
-        for (event_id, room_id) in archive.catalog().waiting("", WAITING_NAMED)? {
+        for (event_id, room_id) in archive.catalog().waiting("", if names { WAITING_NAMED } else { 0 })? {
             self.report.waiting(&event_id, &room_id);
         }
         Ok(archive.catalog().waiting_count()?)

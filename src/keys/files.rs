@@ -1,7 +1,8 @@
 //! Key files that clients have exported: their sessions are kept in memory, in few bytes each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
+use std::io::BufReader;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +18,9 @@ pub(super) struct KeyFiles {
     path: PathBuf,
     /// How long it was, and when it was changed.
     etag: String,
-    rooms: Vec<String>,
+    rooms: Vec<SourceRoom>,
     /// By their ids; the room by its place.
     sessions: HashMap<String, Vec<(usize, Kept)>>,
-    first: BTreeMap<usize, SourceRoom>,
 }
 
 impl KeyFiles {
@@ -36,7 +36,7 @@ impl KeyFiles {
         let mut found = Found::new();
         for id in ids {
             for (room, kept) in self.sessions.get(*id).into_iter().flatten() {
-                let held = if self.rooms[*room] == room_id {
+                let held = if self.rooms[*room].room_id == room_id {
                     kept.open().map_or_else(Held::Unusable, |session| Held::Session(session.into()))
                 } else {
                     Held::OtherRoom
@@ -50,11 +50,11 @@ impl KeyFiles {
     /// Hands out all of its sessions, each with its room.
     pub(super) fn each(&self, take: Take<'_>) -> Result<(), Error> {
         let mut all = self.sessions.values().flatten();
-        all.try_for_each(|(room, kept)| take(&self.rooms[*room], kept.open()))
+        all.try_for_each(|(room, kept)| take(&self.rooms[*room].room_id, kept.open()))
     }
 
     pub(super) fn rooms(&self) -> Vec<SourceRoom> {
-        let mut rooms: Vec<SourceRoom> = self.first.values().cloned().collect();
+        let mut rooms = self.rooms.clone();
         rooms.sort_by(|one, other| one.room_id.cmp(&other.room_id));
         rooms
     }
@@ -63,10 +63,11 @@ impl KeyFiles {
 impl Sources {
     /// Adds a key file, which one of the passphrases that are given opens.
     pub fn add_key_file(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
-        let mut opened = None;
-        for passphrase in &given.passphrases {
-            let file = File::open(path).map_err(|error| Error::file(path, error))?;
-            match KeyFile::open(file, passphrase) {
+        let open = || File::open(path).map_err(|error| Error::file(path, error));
+        let is_plain = key_file::is_plain(BufReader::new(open()?)).map_err(|error| Error::file(path, error))?;
+        let mut opened = if is_plain { Some(KeyFile::plain(open()?)) } else { None };
+        for passphrase in given.passphrases.iter().filter(|_| !is_plain) {
+            match KeyFile::open(open()?, passphrase) {
                 Ok(file) => {
                     opened = Some(file);
                     break;
@@ -83,7 +84,6 @@ impl Sources {
             etag: format!("{} {}.{:09}", metadata.len(), metadata.mtime(), metadata.mtime_nsec()),
             rooms: Vec::new(),
             sessions: HashMap::new(),
-            first: BTreeMap::new(),
         };
         let (mut places, mut unusable) = (HashMap::<String, usize>::new(), 0_u64);
         file.each(&mut |room_id, session| {
@@ -92,13 +92,10 @@ impl Sources {
                 return;
             };
             let place = *places.entry(room_id.to_owned()).or_insert_with(|| {
-                files.rooms.push(room_id.to_owned());
+                files.rooms.push(SourceRoom { room_id: room_id.to_owned(), ..SourceRoom::default() });
                 files.rooms.len() - 1
             });
-            let room = files
-                .first
-                .entry(place)
-                .or_insert_with(|| SourceRoom { room_id: room_id.to_owned(), ..SourceRoom::default() });
+            let room = &mut files.rooms[place];
             room.sessions += 1;
             let index = u64::from(session.first_index());
             room.first_index = Some(room.first_index.map_or(index, |first| first.min(index)));

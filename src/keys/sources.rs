@@ -141,12 +141,6 @@ impl Sources {
         Sources { is_patient: true, ..self }
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
     /// How the sources are called, by their numbers.
     pub(super) fn names(&self) -> Vec<String> {
         self.all.iter().map(|named| named.source.name()).collect()

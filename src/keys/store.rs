@@ -1,4 +1,7 @@
-//! A bridge's crypto store in a file of SQLite's, which is opened to be read only.
+//! A bridge's crypto store in a file of SQLite's, or that of a client of matrix-nio; it is opened to be read only, and read row by row.
+//!
+//! Facts: tables of matrix-nio 0.25 and 0.26, `nio/store/models.py`. What it has imported it does not tell from what devices have sent it,
+//! so it vouches for nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -17,31 +20,72 @@ const SESSIONS: &str = "
         select min(account_id) from crypto_megolm_inbound_session
         union all
         select (select min(account_id) from crypto_megolm_inbound_session where account_id > id) from account where id is not null)
-    select session_id, sender_key, room_id, cast(session as blob), withheld_code,";
+    select coalesce(session_id, ''), sender_key, coalesce(room_id, ''), cast(session as blob), withheld_code,";
 /// Where they are: an index begins with the account, of which there are few.
 const FROM_STORE: &str = "
       from json_each(?1) asked
      cross join account
      cross join crypto_megolm_inbound_session on account_id = account.id and session_id = asked.value";
 
+/// All sessions of a store of matrix-nio, as those of a bridge.
+const ALL_OF_NIO: &str =
+    "select session_id, sender_key, room_id, cast(session as blob), null, true from megolminboundsessions";
+
 /// A file, and what opens its pickles.
 pub(super) struct BridgeStore {
     path: PathBuf,
     connection: Connection,
-    sessions: String,
-    /// The same of all.
-    all: String,
+    statements: Statements,
     keys: PickleKeys,
+}
+
+/// What a store is asked, by whose tables it has.
+struct Statements {
+    /// What it is called.
+    name: &'static str,
+    /// The sessions of some ids.
+    sessions: String,
+    all: String,
+    /// How many there are of each room, and how many are withheld.
+    rooms: &'static str,
+}
+
+impl Statements {
+    fn of_bridge(has_source: bool) -> Statements {
+        let forwarded = if has_source {
+            "coalesce(key_source, '') not in ('', 'direct')"
+        } else {
+            "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
+        };
+        Statements {
+            name: "bridge store",
+            sessions: format!("{SESSIONS} {forwarded} {FROM_STORE}"),
+            all: format!(
+                "select coalesce(session_id, ''), sender_key, coalesce(room_id, ''), cast(session as blob), withheld_code, {forwarded} from crypto_megolm_inbound_session"
+            ),
+            rooms: "select room_id, count(session), count(*) - count(session) from crypto_megolm_inbound_session
+                     where room_id <> '' group by room_id order by room_id",
+        }
+    }
+
+    fn of_nio() -> Statements {
+        Statements {
+            name: "matrix-nio store",
+            sessions: format!("{ALL_OF_NIO} where session_id in (select value from json_each(?1))"),
+            all: ALL_OF_NIO.to_owned(),
+            rooms: "select room_id, count(*), 0 from megolminboundsessions group by room_id order by room_id",
+        }
+    }
 }
 
 impl BridgeStore {
     pub(super) fn name(&self) -> String {
-        format!("bridge store {}", self.path.display())
+        format!("{} {}", self.statements.name, self.path.display())
     }
 
     pub(super) fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
         let read = |connection: &Connection| -> rusqlite::Result<Vec<BridgeSession>> {
-            let mut statement = connection.prepare_cached(&self.sessions)?;
+            let mut statement = connection.prepare_cached(&self.statements.sessions)?;
             statement.query_map([json!(ids).to_string()], session)?.collect()
         };
         let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
@@ -52,7 +96,7 @@ impl BridgeStore {
     pub(super) fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
         let (name, mut failed) = (self.name(), None);
         let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.connection.prepare(&self.all)?;
+            let mut statement = self.connection.prepare(&self.statements.all)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 if let Err(error) = hand_out(session(row)?, &mut self.keys, take) {
@@ -68,13 +112,11 @@ impl BridgeStore {
 
     pub(super) fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
         let read = || -> rusqlite::Result<Vec<SourceRoom>> {
-            let sql = "select room_id, count(session), count(*) - count(session) from crypto_megolm_inbound_session
-                        where room_id <> '' group by room_id order by room_id";
             let room = |row: &Row<'_>| {
                 let (sessions, withheld) = (row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs());
                 Ok(SourceRoom { room_id: row.get(0)?, sessions, withheld, first_index: None })
             };
-            self.connection.prepare(sql)?.query_map([], room)?.collect()
+            self.connection.prepare(self.statements.rooms)?.query_map([], room)?.collect()
         };
         read().map_err(Error::sqlite(self.name()))
     }
@@ -93,31 +135,31 @@ fn session(row: &Row<'_>) -> rusqlite::Result<BridgeSession> {
 }
 
 impl Sources {
-    /// Adds a bridge's file.
+    /// Adds a file of a bridge, or of a client of matrix-nio.
     pub fn add_store(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
-        let open = || -> rusqlite::Result<(Connection, bool)> {
+        let open = || -> rusqlite::Result<(Connection, Statements)> {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(std::time::Duration::from_secs(10))?;
             connection.execute_batch("pragma trusted_schema = off; pragma cell_size_check = on")?;
-            let sql =
-                "select count(*) > 0 from pragma_table_info('crypto_megolm_inbound_session') where name = 'key_source'";
-            let has_source = connection.query_row(sql, [], |row| row.get(0))?;
-            Ok((connection, has_source))
+            let ask = |sql| connection.query_row(sql, [], |row| row.get::<_, bool>(0));
+            let is_of_nio = ask(
+                "select exists (select 1 from pragma_table_info('megolminboundsessions'))
+                                    and not exists (select 1 from pragma_table_info('crypto_megolm_inbound_session'))",
+            )?;
+            let statements = if is_of_nio {
+                Statements::of_nio()
+            } else {
+                Statements::of_bridge(ask(
+                    "select exists (select 1 from pragma_table_info('crypto_megolm_inbound_session') where name = 'key_source')",
+                )?)
+            };
+            connection.prepare_cached(&statements.sessions)?;
+            Ok((connection, statements))
         };
-        let (connection, has_source) = open().map_err(Error::sqlite(path.display().to_string()))?;
-        let forwarded = if has_source {
-            "coalesce(key_source, '') not in ('', 'direct')"
-        } else {
-            "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
-        };
-        let all = format!(
-            "select session_id, sender_key, room_id, cast(session as blob), withheld_code, {forwarded} from crypto_megolm_inbound_session"
-        );
-        let sessions = format!("{SESSIONS} {forwarded} {FROM_STORE}");
-        connection.prepare_cached(&sessions).map_err(Error::sqlite(path.display().to_string()))?;
+        let (connection, statements) = open().map_err(Error::sqlite(path.display().to_string()))?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
-        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, sessions, all, keys }));
+        self.add(Source::Store(BridgeStore { path: path.to_owned(), connection, statements, keys }));
         Ok(())
     }
 }
@@ -149,5 +191,12 @@ mod tests {
         let mut plan = connection.prepare(&format!("explain query plan {sql}")).unwrap();
         let plan: Vec<String> = plan.query_map(["[]"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         assert!(plan.iter().all(|step| !step.contains("SCAN crypto_megolm")), "{plan:#?}");
+        connection
+            .execute_batch("create table megolminboundsessions (sender_key text, account_id integer, fp_key text, room_id text, session blob, session_id text primary key)")
+            .unwrap();
+        let sql = format!("explain query plan {}", Statements::of_nio().sessions);
+        let mut plan = connection.prepare(&sql).unwrap();
+        let plan: Vec<String> = plan.query_map(["[]"], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert!(plan.iter().all(|step| !step.contains("SCAN megolm")), "{plan:#?}");
     }
 }

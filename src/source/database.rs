@@ -98,7 +98,21 @@ impl Database {
     pub async fn heads(&self) -> Result<Heads, Error> {
         // a run before this one asks for nothing any more
         self.session.began_at(None);
-        let mut heads = self.one(&statements::HEADS, &[]).await?.map(Heads::from).unwrap_or_default();
+        let heads = self.newest().await?;
+        self.with_log_position(heads).await
+    }
+
+    /// The same, if there are other newest ids than these, which a server must have that is asked now.
+    pub async fn heads_unless(&self, known: &Heads) -> Result<Option<Heads>, Error> {
+        let heads = self.newest().await?;
+        if heads.have_the_ids_of(known) { Ok(None) } else { self.with_log_position(heads).await.map(Some) }
+    }
+
+    async fn newest(&self) -> Result<Heads, Error> {
+        Ok(self.one(&statements::HEADS, &[]).await?.map(Heads::from).unwrap_or_default())
+    }
+
+    async fn with_log_position(&self, mut heads: Heads) -> Result<Heads, Error> {
         // before the next statement, so that another server that answers it has these ids
         self.session.began_at(Some(heads));
         heads.wal = told(self.one(&statements::LOG_POSITION, &[]).await)?.flatten();

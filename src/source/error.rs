@@ -152,6 +152,9 @@ impl Problem {
             {
                 Some("run sql/reader_role_keys.sql, which grants what keys need beside sql/reader_role.sql".to_owned())
             }
+            Problem::Unreadable { tables, .. } if tables.contains("media") => Some(
+                "run sql/reader_role_media.sql, which grants what media need beside sql/reader_role.sql".to_owned(),
+            ),
             Problem::Unreadable { tables, role } => Some(format!(
                 "run sql/reader_role.sql, which grants all that is needed; or, as the tables' owner, on the primary, run: GRANT SELECT ON {tables} TO {role};"
             )),

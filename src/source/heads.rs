@@ -28,6 +28,11 @@ impl Heads {
         Heads { wal: Some(wal), ..Heads::default() }
     }
 
+    /// Whether the newest ids of both streams are the same.
+    pub(super) fn have_the_ids_of(&self, other: &Heads) -> bool {
+        (self.live, self.backfill) == (other.live, other.backfill)
+    }
+
     /// Whether a server has everything that another one had: by their write-ahead logs, which a purge does not shorten, or
     /// where these cannot be read, by the newest ids of both streams.
     pub(super) fn reach(&self, other: &Heads) -> bool {

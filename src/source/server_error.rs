@@ -23,6 +23,12 @@ pub const CHECK_THE_WAY: &str = "check host, port, sslmode and certificates, and
 /// Of the states whose messages quote values (PostgreSQL manual, "PostgreSQL Error Codes": data exception).
 const DATA_EXCEPTION: &str = "22";
 
+impl From<tokio_postgres::Error> for ServerError {
+    fn from(error: tokio_postgres::Error) -> ServerError {
+        ServerError(error)
+    }
+}
+
 impl ServerError {
     /// PostgreSQL's code for it, whoever said it; none: it did not come from there.
     #[must_use]

@@ -96,7 +96,10 @@ impl Session {
         loop {
             match self.try_query(statement, parameters).await {
                 Err(error) => retry.wait(error).await?,
-                rows => return rows,
+                Ok(rows) => {
+                    retry.got_further();
+                    return Ok(rows);
+                }
             }
         }
     }

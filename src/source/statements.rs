@@ -6,12 +6,14 @@
 mod statement;
 mod events;
 mod keys;
+mod media;
 mod rooms;
 mod server;
 mod stored;
 
 pub(super) use events::*;
 pub(super) use keys::*;
+pub(super) use media::*;
 pub(super) use rooms::*;
 pub(super) use server::*;
 pub(super) use statement::{Columns, Query, Statement};
@@ -23,8 +25,8 @@ pub(super) fn named(name: &str, columns: Columns, knowing: bool) -> Option<State
     if let Some(page) = stored::ALL.iter().find(|page| page.name() == name) {
         return Some(page.statement(columns, known));
     }
-    let mut all = [events::all(), keys::all(), rooms::all(), server::all()].into_iter().flatten();
-    let slots = [("forwarded", keys::forwarded(false))];
+    let mut all = [events::all(), keys::all(), media::all(), rooms::all(), server::all()].into_iter().flatten();
+    let slots = [("forwarded", keys::forwarded(false)), ("sha256", media::sha256(false))];
     let over = |statement: Statement| {
         Statement { sql: statement::fill(&statement.sql, &slots).into(), ..statement }.over(columns)
     };

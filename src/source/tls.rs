@@ -12,7 +12,7 @@ use postgres_native_tls::MakeTlsConnector;
 use super::error::Error;
 
 /// The connector that checks of a server's certificate exactly what was asked for.
-pub(super) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {
+pub(crate) fn connector(tls: &Tls) -> Result<MakeTlsConnector, Error> {
     let mut builder = native_tls::TlsConnector::builder();
     let roots = match &tls.verify {
         Verify::Nothing => {

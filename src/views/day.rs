@@ -47,6 +47,9 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         let mut this = DayBuilder { out: Telling::to(out, options.zone, scene.date), scene };
         let mut elsewhere = Elsewhere::default();
         each_of_day(reader, room_id, day, &options.between, &mut |event| {
+            if this.scene.is_of_another(&event) {
+                return Ok(());
+            }
             this.event(&event)?;
             if this.out.is_empty { elsewhere.add(&event, &mut this.scene) } else { Ok(()) }
         })?;
@@ -181,7 +184,21 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         if event.redacted_by.is_some() && !is_redaction {
             return Ok(());
         }
-        let what = if is_redaction {
+        let what = if self.scene.options.only.is_some() {
+            Some(vec![Span::words(match event.kind() {
+                "m.room.redaction" => " redacted an event",
+                "m.reaction" => " reacted",
+                kind if is_position(kind) => " sent a position of a live location",
+                kind if is_end(kind) => " closed a poll",
+                _ => " voted in a poll",
+            })])
+            .map(|mut what| {
+                // the target may be somebody else's, and is told with nobody
+                let key = Key::of(event.content()).filter(|_| event.kind() == "m.reaction");
+                what.extend(key.into_iter().flat_map(|key| [Span::words(" "), Span::Text(key.text().into_owned())]));
+                what
+            })
+        } else if is_redaction {
             self.redaction_in_vain(target, id.is_some())?
         } else if event.kind() == "m.reaction" {
             self.reaction_alone(event, target)?

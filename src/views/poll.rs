@@ -39,6 +39,9 @@ pub(super) fn poll(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
     out.tally.messages += 1;
     let newest = if related.edits { newest(event, scene)? } else { None };
     let question = Question::of(newest.as_ref().and_then(CatalogEvent::new_content).unwrap_or(event.content()));
+    if scene.options.only.is_some() {
+        return say(event, Saying::Question(question.text()), related, scene, out);
+    }
     let end = end_of(event, scene)?;
     let poll = count(event, &question, end.as_ref(), scene)?;
     out.end_speaker();

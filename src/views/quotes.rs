@@ -49,6 +49,9 @@ fn in_short(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result
 }
 
 fn shortened(event: &CatalogEvent, chars: usize, scene: &mut Scene<'_>) -> Result<Line, Error> {
+    if scene.is_of_another(event) {
+        return Ok(vec![Span::Note("what others said is left out")]);
+    }
     if event.is_pruned() || scene.is_redacted(event)? {
         return Ok(vec![Span::Note("redacted")]);
     }

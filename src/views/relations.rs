@@ -25,6 +25,7 @@ pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<O
     let Some(redaction) = scene.event(by)? else { return Ok(Some(Redaction::Unknown)) };
     let name = scene.sender(&redaction)?;
     let reason = Object::of(redaction.content()).given("reason").filter(|_| redaction.redacted_by.is_none());
+    let reason = reason.filter(|_| !scene.is_of_another(&redaction));
     let reason = reason.map(|reason| shortened(&reason, 200));
     Ok(Some(Redaction::By { name, at: scene.when(redaction.at), reason }))
 }

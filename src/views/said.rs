@@ -23,7 +23,8 @@ pub(super) fn message(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tel
         return note(event, vec![Span::words(DAMAGED)], related, scene, out);
     }
     let content = newest.as_ref().and_then(CatalogEvent::new_content).unwrap_or(event.content());
-    let said = Message::of(event.kind(), content, event.is_reply());
+    let mut said = Message::of(event.kind(), content, event.is_reply());
+    scene.find_files(&mut said)?;
     // whatever an edit makes of it
     let is_noise = match newest {
         Some(_) => message::is_noise(event.kind(), event.content()),
@@ -62,7 +63,8 @@ pub(super) fn edit(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
         },
     };
     let content = event.new_content().unwrap_or(event.content());
-    let said = Message::of(event.kind(), content, is_reply);
+    let mut said = Message::of(event.kind(), content, is_reply);
+    scene.find_files(&mut said)?;
     say(event, Saying::Noted(what, said), related, scene, out)
 }
 
@@ -89,7 +91,7 @@ pub(super) fn say(
     if let Some(redaction) = redaction(event, scene)? {
         out.block(&Block::Redacted(head, redaction))?;
         if scene.options.show_redacted {
-            original(event, out)?;
+            original(event, scene, out)?;
         }
         return made(event, Related { reactions: false, ..related }, scene, out);
     }
@@ -106,17 +108,20 @@ pub(super) fn say(
 
 /// Writes what others made of an event.
 fn made(event: &CatalogEvent, related: Related, scene: &mut Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
+    if scene.options.only.is_some() {
+        return Ok(());
+    }
     let mut made = if related.reactions { reactions(event, scene)? } else { Made::default() };
     made.thread = if related.thread { thread(event, scene)? } else { None };
     if made.reactions.is_empty() && made.thread.is_none() { Ok(()) } else { out.block(&Block::Made(made)) }
 }
 
 /// Writes what a redacted message said.
-fn original(event: &CatalogEvent, out: &mut Telling<'_>) -> Result<(), Error> {
+fn original(event: &CatalogEvent, scene: &Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
     let said = if event.censored {
         Saying::Note(vec![Span::words("The server had removed it before it was archived.")])
     } else if is_message(event.kind()) || is_start(event.kind()) {
-        version(event, event.content(), event.is_reply())
+        version(event, event.content(), event.is_reply(), scene)?
     } else {
         let body = Object::of(event.content()).text("body").map(without_quote);
         body.map_or_else(|| Saying::Type(Span::of_type(event.kind())), |body| Saying::Text(body.into_owned()))
@@ -130,18 +135,19 @@ fn original(event: &CatalogEvent, out: &mut Telling<'_>) -> Result<(), Error> {
 fn earlier(event: &CatalogEvent, edits: u64, scene: &Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
     out.block(&Block::Folded(Summary::Earlier(edits)))?;
     let mut write = |at, said: Saying<'_>| out.block(&Block::Version(Some(scene.when(at)), said));
-    write(event.at, version(event, event.content(), event.is_reply()))?;
+    write(event.at, version(event, event.content(), event.is_reply(), scene)?)?;
     each_earlier_edit(event, edits, scene, &mut |edit| {
-        write(edit.at, version(edit, edit.new_content().unwrap_or_default(), event.is_reply()))
+        write(edit.at, version(edit, edit.new_content().unwrap_or_default(), event.is_reply(), scene)?)
     })?;
     out.block(&Block::Unfolded)
 }
 
 /// What a message or a poll said by a content.
-fn version<'a>(event: &CatalogEvent, content: &'a str, is_reply: bool) -> Saying<'a> {
+fn version<'a>(event: &CatalogEvent, content: &'a str, is_reply: bool, scene: &Scene<'_>) -> Result<Saying<'a>, Error> {
     if is_start(event.kind()) {
-        Saying::Question(Question::of(content).text())
-    } else {
-        Saying::Message(Message::of(event.kind(), content, is_reply))
+        return Ok(Saying::Question(Question::of(content).text()));
     }
+    let mut said = Message::of(event.kind(), content, is_reply);
+    scene.find_files(&mut said)?;
+    Ok(Saying::Message(said))
 }

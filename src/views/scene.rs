@@ -12,7 +12,7 @@ use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
 use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
-use crate::document::message::said_as;
+use crate::document::message::{Here, Message, said_as};
 use crate::document::time::{self, LocalDate};
 
 /// What was looked up in a room, for the days to come.
@@ -83,6 +83,15 @@ impl<'c> Scene<'c> {
         self.names.shown(event.sender.as_deref(), event.at)
     }
 
+    /// Finds the files of a message that the archive has, if they are to be shown.
+    pub(super) fn find_files(&self, message: &mut Message<'_>) -> Result<(), Error> {
+        let Some(to_archive) = self.options.to_archive else { return Ok(()) };
+        message.find_files(&mut |mxc, sealed| {
+            let here = self.reader.media(mxc, sealed)?;
+            Ok(here.map(|here| Here { path: format!("{to_archive}{}", here.path), ..here }))
+        })
+    }
+
     /// Who says what an event says: its sender, as they were called then, and for whom.
     pub(super) fn speaker(&mut self, event: &CatalogEvent) -> Result<Name, Error> {
         let sender = self.sender(event)?;
@@ -121,6 +130,11 @@ impl<'c> Scene<'c> {
             Some(own) => (!self.date.is_some_and(|date| date.is_same_date(own))).then(|| own.day()),
             None => (event.day != self.day).then(|| event.day.clone()),
         }
+    }
+
+    /// Whether only what somebody has sent is told, and this is by somebody else.
+    pub(super) fn is_of_another(&self, event: &CatalogEvent) -> bool {
+        self.options.only.is_some() && self.options.only != event.sender
     }
 
     /// What an edit names.

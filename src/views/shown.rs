@@ -268,9 +268,9 @@ fn encrypted(of: &Encryption) -> Line {
     }
     let mut line = vec![Span::words("encrypted; its session is from the ")];
     line.push(Span::Text(of.source.clone().unwrap_or_default()));
-    line.push(Span::words(match (of.authenticated, of.owner_is_known) {
-        (Some(true), true) => "",
-        (Some(true), false) => ", and whose it is is not known",
+    line.push(Span::words(match (of.authenticated, of.unknown_owner) {
+        (Some(true), None) => "",
+        (Some(true), Some(())) => ", and whose it is is not known",
         _ => ", and not authenticated: whoever has that could have written it",
     }));
     line

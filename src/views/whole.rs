@@ -12,12 +12,12 @@ use super::{IN_MEMORY, Options};
 use crate::archive::reading::extent::extent;
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::archive::reading::people::People;
-use crate::archive::reading::{Reader, rooms, title};
-use crate::archive::{Archive, Error};
+use crate::archive::reading::{Reader, rooms, sources, title};
+use crate::archive::{Catalog, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::html::{self, Html};
 use crate::document::markdown::{self, Markdown};
-use crate::document::page::{Cover, Tally};
+use crate::document::page::{Cover, MadeOf, Tally};
 use crate::document::time::{self, Zone};
 
 /// How many of those who took part are named on the cover.
@@ -39,6 +39,8 @@ pub struct Asked<'a> {
     pub room_id: &'a str,
     /// Of which time, in milliseconds since the epoch; none: of all.
     pub period: Option<Range<i64>>,
+    /// Only what this user has sent, and nothing of what others said; none: all.
+    pub sender: Option<&'a str>,
     /// Redacted messages are followed by what they said.
     pub show_redacted: bool,
     /// Of what times are shown.
@@ -56,42 +58,48 @@ pub struct Told {
     pub days: u64,
 }
 
+/// Where a document of several files is written to.
+pub trait Files {
+    /// Makes the next file, which `write` writes.
+    fn add(&mut self, name: &str, write: Writes<'_>) -> Result<(), Error>;
+}
+
+/// Writes a file.
+pub type Writes<'w> = &'w mut dyn FnMut(&mut dyn Write) -> Result<(), Error>;
+
 /// Writes what happened in a room, day by day; also what is told of it, and how many days there are.
 pub fn document_days(
-    archive: &Archive,
+    catalog: &Catalog,
     asked: &Asked<'_>,
     form: Form,
     out: &mut dyn Write,
 ) -> Result<(Tally, u64), Error> {
-    let catalog = archive.catalog();
-    let write = || match form {
+    let reader = catalog.reader();
+    match form {
         Form::Markdown => {
-            let (told, people) = write_days(&catalog.reader(), asked, &mut Markdown::to(&mut *out))?;
+            let (told, people) = write_days(&reader, asked, &mut Markdown::to(&mut *out))?;
             write_people(&people, out).map_err(Error::Transcript)?;
             Ok(told)
         }
         Form::Html => {
             let mut html = Html::to(&mut *out);
-            let (told, people) = write_days(&catalog.reader(), asked, &mut html)?;
+            let (told, people) = write_days(&reader, asked, &mut html)?;
             html.end().and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
             Ok(told)
         }
-    };
-    archive.interrupt().during(vec![catalog.interrupt_handle()], write)
+    }
 }
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
-    let mut options = Options { one_document: true, ..Options::new(asked.show_redacted, asked.zone) };
-    let mut memory = Memory::of_people(asked.room_id);
+    let only = asked.sender.map(str::to_owned);
+    let mut options = Options { one_document: true, only, ..Options::new(asked.show_redacted, asked.zone) };
+    if let Some(period) = &asked.period {
+        options.between = period.clone();
+    }
+    // what others are called is nobody's business where what they said is left out
+    let mut memory = if asked.sender.is_some() { Memory::default() } else { Memory::of_people(asked.room_id) };
     let (mut all, mut days) = (Tally::default(), 0);
-    for day in &rooms::days_of(reader, asked.room_id)? {
-        let range = time::range(day);
-        if let Some(period) = &asked.period {
-            if range.start >= period.end || range.end <= period.start {
-                continue;
-            }
-            options.between = period.clone();
-        }
+    for day in &sources::days(reader, asked.room_id, asked.period.as_ref(), asked.sender)? {
         out.write(&Block::Day(day)).map_err(Error::Transcript)?;
         let tally = DayBuilder::build(reader, asked.room_id, day, &options, &mut memory, out)?;
         all.messages += tally.messages;
@@ -122,17 +130,17 @@ fn write_people_page(people: &People, out: &mut dyn Write) -> io::Result<()> {
     if any { out.write_all(html::people_end(people.more).as_bytes()) } else { Ok(()) }
 }
 
-/// Writes what a document begins with, once what its days tell is known; `made` a time in milliseconds since the epoch, `server` the name
-/// of the one that it is of.
+/// Writes what a document begins with, once what its days tell is known; `made` a time in milliseconds since the epoch, and what it is
+/// made of.
 pub fn document_cover(
-    archive: &Archive,
+    catalog: &Catalog,
     asked: &Asked<'_>,
     form: Form,
     (tally, days): (Tally, u64),
-    made: (i64, Option<&str>),
+    made: (i64, &MadeOf),
     out: &mut dyn Write,
 ) -> Result<Told, Error> {
-    let reader = archive.catalog().reader();
+    let reader = catalog.reader();
     let cover = cover(&reader, asked, tally, made)?;
     let text = match form {
         Form::Markdown if reader.decrypts() => markdown::cover(&cover) + markdown::ENCRYPTED_HEAD,
@@ -155,10 +163,10 @@ fn cover<'a>(
     reader: &Reader<'_>,
     asked: &Asked<'a>,
     tally: Tally,
-    (made, server): (i64, Option<&'a str>),
+    (made, made_of): (i64, &'a MadeOf),
 ) -> Result<Cover<'a>, Error> {
     let room_id = asked.room_id;
-    let extent = extent(reader, room_id, asked.period.as_ref(), NAMED)?;
+    let extent = extent(reader, room_id, asked.period.as_ref(), asked.sender, NAMED)?;
     let (_, version, _) = rooms::kept(reader, room_id)?;
     let until = asked.period.as_ref().map_or(i64::MAX, |period| period.end);
     let mut remembered = Remembered::default();
@@ -180,51 +188,42 @@ fn cover<'a>(
         unseen: extent.unseen,
         damaged: extent.damaged,
         made,
-        server,
+        made_of,
         zone: asked.zone,
     })
 }
 
-/// Writes a document as several pages into a directory that is empty: `index.html`, the cover, and what it leads to.
+/// Writes a document as several pages: `index.html`, the cover, and what it leads to. They are in a temporary file in the directory `spool`
+/// until all is known.
 pub fn document_parts(
-    archive: &Archive,
+    catalog: &Catalog,
     asked: &Asked<'_>,
     split: Split,
-    made: (i64, Option<&str>),
-    directory: &Path,
-) -> Result<Told, Error> {
-    let catalog = archive.catalog();
-    let write = || write_parts(&catalog.reader(), asked, split, made, directory);
-    archive.interrupt().during(vec![catalog.interrupt_handle()], write)
-}
-
-fn write_parts(
-    reader: &Reader<'_>,
-    asked: &Asked<'_>,
-    split: Split,
-    made: (i64, Option<&str>),
-    directory: &Path,
-) -> Result<Told, Error> {
-    let mut pages = Pages::new(split, IN_MEMORY, directory);
+    made: (i64, &MadeOf),
+    spool: &Path,
+    files: &mut dyn Files,
+) -> Result<(Told, Tally), Error> {
+    let reader = &catalog.reader();
+    let mut pages = Pages::new(split, IN_MEMORY, spool);
     let ((tally, days), people) = write_days(reader, asked, &mut pages)?;
     let mut pages = pages.finish().map_err(Error::Transcript)?;
     let parts = parts(split, pages.pages());
     let file_of = |number: usize| parts.get(number).map(|(file, _)| file.clone()).unwrap_or_default();
     let cover = cover(reader, asked, tally, made)?;
-    write_file(&directory.join("index.html"), &mut |out| {
+    files.add("index.html", &mut |out| {
         let head = html::cover(&cover, reader.decrypts(), &parts);
         out.write_all(head.as_bytes()).and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
         document_end(Form::Html, out)
     })?;
     for (number, (file, _)) in parts.iter().enumerate() {
-        write_file(&directory.join(file), &mut |out| {
+        files.add(file, &mut |out| {
             let head = html::part_head(&cover.title, &parts, number);
             out.write_all(head.as_bytes()).map_err(Error::Transcript)?;
             pages.copy(number, &file_of, out)?;
             document_end(Form::Html, out)
         })?;
     }
-    Ok(Told { events: cover.events, messages: tally.messages, days })
+    Ok((Told { events: cover.events, messages: tally.messages, days }, tally))
 }
 
 /// The file of each part, and what it is called. What is too large for one page goes on in `2026-11-22.2.html`.
@@ -249,14 +248,20 @@ fn parts(split: Split, pages: &[Page]) -> Vec<(String, String)> {
     parts
 }
 
-/// Makes a file that only its owner can read, and has it on the disk.
-fn write_file(path: &Path, write: &mut dyn FnMut(&mut dyn Write) -> Result<(), Error>) -> Result<(), Error> {
-    let make = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file: File = make().map_err(Error::io("create", path))?;
-    let mut out = BufWriter::new(file);
-    write(&mut out)?;
-    let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
-    file.sync_all().map_err(Error::io("sync", path))
+/// A directory that is empty; its files only their owner can read.
+pub struct Directory<'a>(pub &'a Path);
+
+impl Files for Directory<'_> {
+    /// Makes a file, and has it on the disk.
+    fn add(&mut self, name: &str, write: Writes<'_>) -> Result<(), Error> {
+        let path = &self.0.join(name);
+        let make = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file: File = make().map_err(Error::io("create", path))?;
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| Error::io("write", path)(error.into_error()))?;
+        file.sync_all().map_err(Error::io("sync", path))
+    }
 }
 
 #[cfg(test)]

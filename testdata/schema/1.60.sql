@@ -189,3 +189,24 @@ insert into background_updates (update_name, progress_json, depends_on, ordering
     ('index_stream_ordering2_room_stream', '{}', null, 6001),
     ('index_stream_ordering2_ts', '{}', 'index_stream_ordering2_room_stream', 6001),
     ('replace_stream_ordering_column', '{}', 'index_stream_ordering2_ts', 6001);
+
+create table local_media_repository (
+    media_id text constraint local_media_repository_media_id_key unique,
+    media_type text,
+    media_length integer,
+    created_ts bigint,
+    upload_name text,
+    user_id text,
+    quarantined_by text,
+    url_cache text
+);
+
+create table remote_media_cache (
+    media_origin text,
+    media_id text,
+    media_type text,
+    media_length integer,
+    filesystem_id text,
+    quarantined_by text,
+    constraint remote_media_cache_media_origin_media_id_key unique (media_origin, media_id)
+);

@@ -199,3 +199,24 @@ create table access_tokens (
 );
 
 insert into schema_version (version, upgraded) values (80, true);
+
+create table local_media_repository (
+    media_id text constraint local_media_repository_media_id_key unique,
+    media_type text,
+    media_length integer,
+    created_ts bigint,
+    upload_name text,
+    user_id text,
+    quarantined_by text,
+    url_cache text
+);
+
+create table remote_media_cache (
+    media_origin text,
+    media_id text,
+    media_type text,
+    media_length integer,
+    filesystem_id text,
+    quarantined_by text,
+    constraint remote_media_cache_media_origin_media_id_key unique (media_origin, media_id)
+);

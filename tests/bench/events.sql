@@ -3,7 +3,8 @@
 -- year; PDUs of about 1 KB; 3 % backfilled, 2 % redactions, a few outliers and rejected events, and whoever
 -- says something has joined; ids that were never used;
 -- 15 % of event_json out of order on the disk. With rooms_of=3 the rooms that it has at first are of three events each, one after
--- the other; what comes later comes to any of them.
+-- the other; what comes later comes to any of them. Room 301 is small: of what there is at first it has 100. A few messages end in 東京タワー,
+-- three of 5,000 in a word that no other has.
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 create table if not exists made (room integer, depth bigint, n bigint, primary key (room, depth));
@@ -14,7 +15,8 @@ create function pg_temp.id(n bigint) returns text language sql immutable
 return '$' || rtrim(translate(encode(sha256(int8send(n)), 'base64'), '+/', '-_'), '=');
 
 create temp table room_of as
-select n, case when :rooms_of = 0 then floor(exp(pg_temp.chance(n, 1) * ln(301)))
+select n, case when :rooms_of = 0 and n % greatest(:total / 100, 1) = 7 then 301
+               when :rooms_of = 0 then floor(exp(pg_temp.chance(n, 1) * ln(301)))
                when n <= :total then 1 + (n - 1) / greatest(:rooms_of, 1)
                else 1 + floor(pg_temp.chance(n, 1) * (:total / greatest(:rooms_of, 1))) end::integer as room
   from generate_series(:first::bigint, :last::bigint) n;
@@ -34,7 +36,8 @@ select m.n, m.depth, pg_temp.id(m.n) as event_id, '!room' || m.room || 'AbCdEfGh
             when chance < 0.99 then 'encrypted' else 'topic' end as kind,
        coalesce(pg_temp.id(target.n), pg_temp.id(m.n - 1)) as target,
        substr(repeat('the quick brown fox jumps over the lazy dog, and nobody on this server minds. ', 8),
-              1 + (pg_temp.chance(m.n, 4) * 70)::integer, 10 + (pg_temp.chance(m.n, 5) * 390)::integer) as body,
+              1 + (pg_temp.chance(m.n, 4) * 70)::integer, 10 + (pg_temp.chance(m.n, 5) * 390)::integer)
+       || case when m.n % 5000 < 3 then ' heliotrope' when pg_temp.chance(m.n, 11) < 0.001 then ' 東京タワー' else '' end as body,
        pg_temp.chance(m.n, 6) < 0.03 as backfilled, pg_temp.chance(m.n, 7) as fate
   from room_of
   join made m using (room, n)

@@ -15,7 +15,7 @@ use crate::support::{Shape, cluster};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What a row says, column by column, but for what is null.
-type Row = BTreeMap<String, String>;
+pub(crate) type Row = BTreeMap<String, String>;
 
 fn output(archive: &Path, words: &[&str]) -> Ended {
     let (verb, rest) = words.split_first().expect("a verb");
@@ -45,7 +45,7 @@ fn rows_of(path: &Path) -> Vec<Row> {
 
 /// The events of an output by their ids; no two have the same.
 #[track_caller]
-fn events(directory: &Path) -> BTreeMap<String, Row> {
+pub(crate) fn events(directory: &Path) -> BTreeMap<String, Row> {
     let mut events = BTreeMap::new();
     for path in files(&directory.join("events")) {
         for row in rows_of(&path) {

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use proptest::strategy::{BoxedStrategy, Strategy as _, ValueTree as _};
+use proptest::test_runner::TestRunner;
+use proptest::{collection, prop_oneof, sample};
 use serde_json::{Value, json};
 
 use crate::support::archive::TestArchive;
@@ -78,6 +81,62 @@ fn twenty_queries_in_the_scripts_that_people_write() {
             right.sort_unstable();
             assert_eq!(found, right, "{text}, indexed: {indexed}");
         }
+    }
+}
+
+/// Made-up texts and queries: what the index finds is what reading every text finds.
+#[test]
+fn the_index_finds_what_reading_all_of_it_finds() {
+    const WORDS: [&str; 20] = [
+        "fox",
+        "Fox",
+        "foxes",
+        "quick",
+        "x86_64",
+        "don't",
+        "multi",
+        "agent",
+        "Łódź",
+        "strasse",
+        "Straße",
+        "ё",
+        "елка",
+        "東京",
+        "京都",
+        "タワー",
+        "हिन्दी",
+        "हिन्द",
+        "שָׁלוֹם",
+        "வணக்கம்",
+    ];
+    let word = || sample::select(&WORDS[..]);
+    let said = collection::vec((word(), sample::select(&[" ", "", "-", "_", ".", "\n", "\u{200b}"][..])), 1..7)
+        .prop_map(|parts| parts.into_iter().flat_map(|(word, end)| [word, end]).collect::<String>());
+    let term = prop_oneof![
+        word().prop_map(str::to_owned),
+        word().prop_map(|word| format!("{}*", word.chars().take(2).collect::<String>())),
+        (word(), word()).prop_map(|(one, two)| format!("\"{one} {two}\"")),
+        (word(), word()).prop_map(|(one, two)| format!("{one}-{two}")),
+    ];
+    let query = (term.clone(), collection::vec((sample::select(&["AND", "OR", "NOT"][..]), term), 0..3)).prop_map(
+        |(first, more)| more.into_iter().fold(first, |query, (operator, term)| format!("({query}) {operator} {term}")),
+    );
+    let mut runner = TestRunner::default();
+    let mut made = |strategy: BoxedStrategy<String>, number: usize| -> Vec<String> {
+        (0..number).map(|_| strategy.new_tree(&mut runner).expect("it can be made").current()).collect()
+    };
+    let (texts, queries) = (made(said.boxed(), 60), made(query.boxed(), 80));
+    let (database, archive) = (server(), TestArchive::new());
+    for (id, body) in (10..).zip(&texts) {
+        database
+            .event(EventRow { content: json!({ "msgtype": "m.text", "body": body }).to_string(), ..EventRow::at(id) });
+    }
+    export(&database, archive.path(), &[]).with(0);
+    let ask = || queries.iter().map(|query| found(archive.path(), &[query, "--limit=100"])).collect::<Vec<_>>();
+    let indexed = ask();
+    without_index(archive.path());
+    for ((query, indexed), read) in queries.iter().zip(indexed).zip(ask()) {
+        assert_eq!(indexed, read, "{query} in {:#?}", (10..).zip(&texts).collect::<Vec<_>>());
     }
 }
 

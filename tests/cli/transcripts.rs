@@ -288,7 +288,7 @@ fn a_document_has_a_cover_and_what_it_has_is_told() {
         (run(&[&all, more].concat()).with(0), fs::read_to_string(&file).unwrap())
     };
     let (told, document) = written("all.md", &[]);
-    told.saying("11 events of !room:here.test: 6 messages on 1 day");
+    told.saying("11 events of !room:here.test from the server: 6 messages on 1 day");
     for line in [
         "| room | `!room:here.test` |",
         "| version | 10 |",

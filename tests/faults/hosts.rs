@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use synapse_export::archive::Archive;
+use synapse_export::archive::{Archive, RunOutcome};
 
 use crate::shim::{Deed, EOPNOTSUPP, Ended, Fault, ended, program, run, shimmed, traced};
 use crate::state::{State, copy, differences, files, state};
@@ -168,7 +168,7 @@ fn a_run_whose_lock_is_taken_stops_before_its_next_step() {
         open.begin_run(&selection, &[]).map(drop).unwrap_err(),
         open.commit(1, [synapse_export::archive::Batch::default()]).map(drop).unwrap_err(),
         open.reset(&synapse_export::stream::Stream::ALL).unwrap_err(),
-        open.end_run(1, "done", None, 0).unwrap_err(),
+        open.end_run(1, RunOutcome::Done, None, 0).unwrap_err(),
         synapse_export::views::render(&mut open, &mut |_, _| true).map(drop).unwrap_err(),
     ];
     for error in refused {

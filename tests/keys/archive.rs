@@ -8,23 +8,23 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::room::reason;
-use super::{ALICE, BOB, Ended, Lab, ROOMS, options, truth};
+use super::{ALICE, BOB, Ended, Lab, ROOMS, options, sample, truth};
 
 /// Why an event cannot be read, and its type and content, if it was decrypted.
-type Kept = (Option<String>, Option<(String, Value)>);
+pub(super) type Kept = (Option<String>, Option<(String, Value)>);
 
 /// An archive of the lab.
-struct Archive<'l> {
+pub(super) struct Archive<'l> {
     lab: &'l Lab,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl<'l> Archive<'l> {
-    fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
+    pub(super) fn new(lab: &'l Lab, name: &str) -> Archive<'l> {
         Archive { lab, directory: lab.files.path().join(name) }
     }
 
-    fn run(&self, verb: &str, more: &[&str]) -> Ended {
+    pub(super) fn run(&self, verb: &str, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         Lab::run_alone(&[&[verb, "--archive", &directory], more].concat())
     }
@@ -35,7 +35,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export(&self, more: &[&str]) -> Ended {
+    pub(super) fn export(&self, more: &[&str]) -> Ended {
         let directory = self.directory.display().to_string();
         let ended = self.lab.run(&[&["export", "--archive", &directory], more].concat());
         assert_eq!(ended.code, Some(0), "{ended:#?}");
@@ -43,7 +43,7 @@ impl<'l> Archive<'l> {
     }
 
     #[track_caller]
-    fn export_with(&self, sources: &[Vec<String>]) -> Ended {
+    pub(super) fn export_with(&self, sources: &[Vec<String>]) -> Ended {
         self.export(&[&["--decrypt"], &*options(sources)].concat())
     }
 
@@ -52,7 +52,7 @@ impl<'l> Archive<'l> {
     }
 
     /// What is kept of each event: what it says, or why it cannot be read.
-    fn kept(&self) -> BTreeMap<String, Kept> {
+    pub(super) fn kept(&self) -> BTreeMap<String, Kept> {
         let connection = self.decrypted();
         let sql = "select event_id, reason, plaintext.type, content from event left join plaintext using (event)";
         let mut statement = connection.prepare(sql).unwrap();
@@ -65,7 +65,7 @@ impl<'l> Archive<'l> {
     }
 
     /// Every file that people read, by its path.
-    fn transcripts(&self) -> BTreeMap<PathBuf, String> {
+    pub(super) fn transcripts(&self) -> BTreeMap<PathBuf, String> {
         fn walk(directory: &Path, files: &mut BTreeMap<PathBuf, String>, root: &Path) {
             for entry in std::fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let path = entry.path();
@@ -82,7 +82,7 @@ impl<'l> Archive<'l> {
         files
     }
 
-    fn transcript(&self, room: &str) -> String {
+    pub(super) fn transcript(&self, room: &str) -> String {
         let of_room = self.transcripts();
         let days = of_room.iter().filter(|(path, _)| path.to_string_lossy().contains(room.trim_start_matches('!')));
         days.filter(|(path, _)| !path.ends_with("index.md")).map(|(_, text)| text.as_str()).collect()
@@ -90,7 +90,7 @@ impl<'l> Archive<'l> {
 
     /// Holds what is kept against the truth; how many can be read.
     #[track_caller]
-    fn check(&self) -> usize {
+    pub(super) fn check(&self) -> usize {
         let (kept, mut readable) = (self.kept(), 0);
         for (event_id, truth) in truth() {
             let label = &truth["label"];
@@ -110,7 +110,7 @@ impl<'l> Archive<'l> {
 
 /// What people read is the same.
 #[track_caller]
-fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
+pub(super) fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
     let (one, other) = (one.transcripts(), other.transcripts());
     assert!(one.keys().eq(other.keys()));
     for (path, text) in one {
@@ -122,13 +122,13 @@ fn assert_same(one: &Archive<'_>, other: &Archive<'_>) {
 }
 
 /// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let entries = entries.filter(|path| !path.is_symlink());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn all(lab: &Lab) -> [Vec<String>; 4] {
+pub(super) fn all(lab: &Lab) -> [Vec<String>; 4] {
     [lab.backup("alice", ALICE), lab.backup("bob", BOB), lab.key_file("alice"), lab.bridge()]
 }
 
@@ -154,6 +154,11 @@ fn an_archive_keeps_what_encrypted_events_say_and_tells_it() {
     assert_eq!(
         (&json["line"]["type"], &json["encrypted"]["authenticated"]),
         (&"m.room.encrypted".into(), &true.into())
+    );
+    assert_eq!(
+        (&json["encrypted"]["type"], json["encrypted"].get("owner")),
+        (&"m.room.message".into(), None),
+        "{json}"
     );
     // nothing more to do: nothing is decrypted again, and nothing rendered
     let again = archive.export(&[]);
@@ -294,10 +299,17 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let mut sources = lab.key_file("alice");
     std::fs::copy(&sources[1], &file).unwrap();
     sources[1].clone_from(&file);
-    std::fs::remove_file(&file).unwrap();
     let directory = archive.directory.display().to_string();
-    let ended =
-        lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&[sources, lab.bridge()])].concat());
+    let named = [sources, lab.bridge()];
+    let named = [&["export", "--archive", &directory, "--decrypt"], &*options(&named)].concat();
+    // it is there when it is named; what it opens is to be decrypted anew
+    assert_eq!(lab.run(&named).code, Some(0));
+    for name in ["decrypted.sqlite", "decrypted.sqlite-journal"] {
+        let _ = std::fs::remove_file(archive.directory.join(name));
+    }
+    std::fs::remove_file(&file).unwrap();
+    // also where it is named again as it is remembered
+    let ended = lab.run(&named);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert!(ended.stderr.contains("keys.txt"), "{}", ended.stderr);
     let some = archive.kept().values().filter(|(reason, _)| reason.is_none()).count();
@@ -310,6 +322,64 @@ fn a_source_that_is_absent_delays_decrypting_alone() {
     let ended = lab.run(&["export", "--archive", &directory]);
     assert_eq!(ended.code, Some(3), "{ended:#?}");
     assert_eq!(archive.kept().values().filter(|(reason, _)| reason.is_none()).count(), more);
+}
+
+#[test]
+fn what_cannot_be_used_is_not_remembered_and_makes_no_archive() {
+    let lab = Lab::new("archive_unusable");
+    let archive = Archive::new(&lab, "archive");
+    let (directory, good) = (archive.directory.display().to_string(), [lab.bridge()]);
+    let export = |more: &[&str]| lab.run(&[&["export", "--archive", &directory, "--decrypt"], more].concat());
+    let garbage = lab.file("garbage", "sesame");
+    let wrong = lab.file("wrong", &lab.person("bob", "recovery_key"));
+    let (passphrase, missing) = (lab.key_file("alice"), lab.path("missing"));
+    let keys = sample("alice.keys.txt").display().to_string();
+    let unusable: [(&[&str], &str); 9] = [
+        (&[], "no source of keys is named"),
+        (&["--backup-user", "alice", "--recovery-key-file", &wrong], "alice is no user's id"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &wrong], "nothing that was given opens"),
+        (&["--backup-user", ALICE, "--recovery-key-file", &garbage], "no recovery key"),
+        (&["--backup-user", "@nobody:lab.test", "--recovery-key-file", &wrong], "has no key backup"),
+        (&["--key-file", &missing, "--key-file-passphrase-file", &passphrase[3]], "missing"),
+        (&["--key-file", &keys, "--key-file-passphrase-file", &garbage], "no passphrase that was given opens it"),
+        (&["--bridge-config", &garbage], "it is no YAML of a bridge's"),
+        (&["--bridge-store", &garbage], "cannot use"),
+    ];
+    for (sources, said) in &unusable {
+        let ended = export(sources);
+        assert_eq!((ended.code, archive.directory.exists()), (Some(2), false), "{said}: {ended:#?}");
+        assert!(ended.stderr.contains(said) && !ended.stderr.contains("sesame"), "{said}: {ended:#?}");
+    }
+    assert_eq!(export(&options(&good)).code, Some(0));
+    let remembered = archive.run_of("keys", &["list", "--json"]).stdout;
+    assert!(remembered.contains("bridge_database") && remembered.contains("pickle"), "{remembered}");
+    for (sources, said) in &unusable[1..] {
+        let ended = export(sources);
+        assert_eq!(ended.code, Some(2), "{said}: {ended:#?}");
+    }
+    // and a database that is no bridge's
+    let ended = export(&["--bridge-database", &lab.synapse.dsn()]);
+    assert_eq!(ended.code, Some(1), "{ended:#?}");
+    assert_eq!(archive.run_of("keys", &["list", "--json"]).stdout, remembered);
+    // of those that are remembered already nothing has to be named
+    assert_eq!(export(&[]).code, Some(0));
+}
+
+#[test]
+fn who_reads_what_was_decrypted_for_too_long_is_told_of_by_that_file() {
+    let lab = Lab::new("archive_locked");
+    let archive = Archive::new(&lab, "archive");
+    archive.export_with(&[lab.bridge()]);
+    let reader = archive.decrypted();
+    reader.execute_batch("begin; select count(*) from event").unwrap();
+    let directory = archive.directory.display().to_string();
+    let ended = lab.run(&[&["export", "--archive", &directory, "--decrypt"], &*options(&all(&lab))].concat());
+    assert_eq!(ended.code, Some(75), "{ended:#?}");
+    assert!(ended.stderr.contains("keeps the archive's decrypted.sqlite locked"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("catalog.sqlite"), "{}", ended.stderr);
+    drop(reader);
+    archive.export_with(&all(&lab));
+    assert_eq!(archive.check(), 83);
 }
 
 #[test]
@@ -416,4 +486,54 @@ fn what_is_erased_and_judged_again_still_tells_replays() {
     drop(catalog);
     archive.export(&[]);
     assert_eq!(used(), (before.0, before.1, Some("erased".to_owned())));
+}
+
+/// What two clients have encrypted is what they have sent, and goes with what was decrypted.
+#[test]
+fn encrypted_attachments_are_decrypted_and_taken_away_with_what_names_their_keys() {
+    let lab = Lab::new("archive_media");
+    let archive = Archive::new(&lab, "archive");
+    let store = lab.files.path().join("store");
+    for (id, length) in [("cQAeCBtJoHhgIKoUCMwkIYoy", 900), ("teMYLQPGiLHUSwYMNHLnFaLD", 1500)] {
+        let place = store.join("local_content").join(&id[..2]).join(&id[2..4]);
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::copy(super::sample("media").join(id), place.join(&id[4..])).unwrap();
+        lab.synapse.execute(&format!(
+            "insert into local_media_repository (media_id, media_type, media_length) values ('{id}', 'application/octet-stream', {length})"
+        ));
+    }
+    let media = || -> Vec<String> {
+        let directory = archive.directory.join("media");
+        let there = if directory.exists() { files(&directory) } else { Vec::new() };
+        let mut sums: Vec<String> = there
+            .iter()
+            .map(|path| {
+                let sum = std::process::Command::new("sha256sum").arg(path).output().unwrap().stdout;
+                let kind = if path.starts_with(directory.join("decrypted")) { "plain" } else { "stored" };
+                format!("{kind} {}", String::from_utf8_lossy(&sum[..8]))
+            })
+            .collect();
+        sums.sort();
+        sums
+    };
+    let store = store.display().to_string();
+    // before anything is decrypted nothing tells that they are named
+    archive.export(&["--media-store", &store]);
+    assert!(media().is_empty());
+    archive.export_with(&all(&lab));
+    let stored = ["stored 509e9618", "stored ef87d549"];
+    let plain = ["plain 16ae1d17", "plain f2e2629a"];
+    assert_eq!(media(), [plain, stored].concat());
+    let told = archive.transcript(ROOMS[0]);
+    assert_eq!(told.matches("(../../media/decrypted/").count(), 2, "{told}");
+    let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
+    assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    assert_eq!(media(), stored);
+    assert!(!archive.transcript(ROOMS[0]).contains("media/decrypted"));
+    archive.export_with(&all(&lab));
+    assert_eq!(media(), [plain, stored].concat());
+    // one of the two is erased
+    let erased = archive.run("erase", &["--event", "$akaPIwRAI-aLbHa_7RtbTwxwkjEg1nm0OxnCr11c0a4", "--yes"]);
+    assert_eq!(erased.code, Some(0), "{erased:#?}");
+    assert_eq!(media(), ["plain 16ae1d17", "stored ef87d549"]);
 }

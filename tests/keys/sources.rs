@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use super::{ALICE, BOB, Lab, ROOMS, options};
+use super::{ALICE, BOB, Lab, ROOMS, options, unpacked};
 
 /// How many of all rooms' events can be read, and what was said of sources.
 #[track_caller]
@@ -109,6 +109,80 @@ fn the_store_of_a_bridge_may_be_a_file() {
 }
 
 #[test]
+fn the_store_of_a_bridge_in_go_says_where_its_sessions_are_from() {
+    let lab = Lab::new("in_go");
+    let path = lab.path("bridge.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    // the columns of version 19, in which SQLite's keys may be null
+    connection
+        .execute_batch(
+            "create table crypto_megolm_inbound_session (account_id text, session_id char(43), sender_key char(43), signing_key char(43),
+               room_id text, session bytea, forwarding_chains bytea, withheld_code text, withheld_reason text, ratchet_safety jsonb,
+               received_at timestamp, max_age bigint, max_messages integer, is_scheduled boolean, key_backup_version text, key_source text,
+               primary key (account_id, session_id))",
+        )
+        .unwrap();
+    let rows = lab.bridge.query_one_text(
+        "select json_agg(json_build_array(account_id, session_id || '  ', sender_key || ' ', room_id, convert_from(session, 'UTF8') || chr(10),
+                withheld_code))::text
+           from crypto_megolm_inbound_session",
+    );
+    for row in serde_json::from_str::<Vec<[Option<String>; 6]>>(&rows).unwrap() {
+        let sql = "insert into crypto_megolm_inbound_session (account_id, session_id, sender_key, room_id, session, withheld_code, key_source)
+                   values (?1, ?2, ?3, ?4, cast(?5 as blob), ?6, 'direct')";
+        // an id is as events have it
+        let row = row.map(|text| text.map(|text| text.trim_end_matches(' ').to_owned()));
+        connection.execute(sql, rusqlite::params_from_iter(row)).unwrap();
+    }
+    // without an Olm session, and what nothing says of anything
+    connection
+        .execute_batch(
+            "insert into crypto_megolm_inbound_session (account_id, session_id, sender_key, room_id, withheld_code)
+             values ('', '', 'somebody', '', 'm.no_olm'), (null, null, null, null, null)",
+        )
+        .unwrap();
+    let key = lab.file("pickle", lab.secrets["pickle_keys"][""].as_str().unwrap());
+    let sources = ["--bridge-store", &path, "--pickle-key-file", &key];
+    let vouched_for = || {
+        let lines = lab.decrypted(&sources);
+        let read: Vec<_> = lines.values().filter_map(|line| line["synapse"].get("encrypted")).collect();
+        (read.len(), read.iter().filter(|about| about["authenticated"] == true).count())
+    };
+    let (all, authenticated) = vouched_for();
+    assert!(all > 30 && all == authenticated, "{all} {authenticated}");
+    for from in ["backup", "import", "forward"] {
+        connection.execute("update crypto_megolm_inbound_session set key_source = ?1", [from]).unwrap();
+        assert_eq!(vouched_for(), (all, 0), "{from}");
+    }
+    let store = lab.path("store");
+    let import = ["keys", "import", "--plain", "--key-store", &store];
+    assert_eq!(lab.run(&[&import, &sources[..]].concat()).code, Some(0));
+}
+
+#[test]
+fn the_stores_of_matrix_nio_open_what_the_keys_in_them_open() {
+    let lab = Lab::new("nio");
+    // both have the sessions of this file
+    let by_file = readable(&lab, &options(&[lab.key_file("alice")])).0;
+    assert!(by_file > 5);
+    for version in ["0.25", "0.26"] {
+        let path = lab.path(&format!("{version}.db"));
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(&unpacked(&format!("nio-{version}.sql.gz"))).unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+        let (read, sources) = readable(&lab, &["--bridge-store", &path]);
+        assert_eq!(read, by_file, "{version}");
+        assert_eq!(sources[0]["source"], format!("matrix-nio store {path}"));
+        // it vouches for none, as it does not tell what was imported
+        let lines = lab.decrypted(&["--bridge-store", &path]);
+        let vouched_for = lines.values().filter(|line| line["synapse"]["encrypted"]["authenticated"] == true);
+        assert_eq!(vouched_for.count(), 0, "{version}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{version}");
+    }
+}
+
+#[test]
 fn what_does_not_open_is_named_before_anything_is_read() {
     let lab = Lab::new("closed");
     let wrong = lab.file("wrong", &lab.person("bob", "recovery_key"));
@@ -177,6 +251,16 @@ fn sessions_that_are_imported_open_what_their_sources_open() {
         lines.values().filter(|line| line["synapse"].get("encrypted").is_some()).count()
     };
     assert_eq!(readable(&["--key-file", &store, "--key-file-passphrase-file", &passphrase]), 83);
+    // what is not encrypted is said so, and needs no passphrase
+    let plain = lab.path("plain");
+    let ended = lab.run(&[&["keys", "import", "--plain", "--key-store", &plain], &*options(&all)].concat());
+    assert!(matches!(ended.code, Some(0 | 3)) && ended.stderr.contains("are not encrypted"), "{ended:#?}");
+    assert_eq!(std::fs::metadata(&plain).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(serde_json::from_str::<Value>(&std::fs::read_to_string(&plain).unwrap()).unwrap().is_array());
+    assert_eq!(readable(&["--key-file", &plain]), 83);
+    let both = ["keys", "import", "--plain", "--key-store", "both", "--key-store-passphrase-file", &passphrase];
+    assert_eq!(lab.run(&[&both, &*options(&all)].concat()).code, Some(2));
+    assert_eq!(lab.run(&[&["keys", "import", "--key-store", "neither"], &*options(&all)].concat()).code, Some(2));
     // nothing is overwritten
     assert_eq!(lab.run(&[&import, &*options(&all)].concat()).code, Some(1));
     let wrong = lab.file("wrong", "open barley");

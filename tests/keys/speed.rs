@@ -6,11 +6,10 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde_json::json;
-use vodozemac::Curve25519PublicKey;
-use vodozemac::megolm::{GroupSession, InboundGroupSession, SessionConfig};
-use vodozemac::pk_encryption::{PkDecryption, PkEncryption};
+use vodozemac::megolm::{GroupSession, SessionConfig};
 
 use super::Lab;
+use super::backup::Backup;
 use crate::support::{Database, Shape, cluster};
 
 const USER: &str = "@somebody:speed.test";
@@ -26,16 +25,12 @@ fn the_first_decryption() {
     let events: usize = std::env::var("EVENTS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let synapse = cluster().database("speed", Shape::V1_163);
     synapse.execute(include_str!("../../testdata/schema/keys.sql"));
-    let key = PkDecryption::new();
-    fill(&synapse, events, &key);
+    let backup = Backup::new(&synapse, USER);
+    fill(&synapse, events, &backup);
     let files = tempfile::tempdir().unwrap();
     let lab = Lab { synapse, bridge: cluster().database("none", Shape::V1_163), files, secrets: json!({}) };
     let archive = lab.path("archive");
-    // a recovery key: two bytes, the key, and a byte that makes all of them together nothing
-    let mut recovery = vec![0x8b, 0x01];
-    recovery.extend(key.secret_key().to_bytes().as_ref());
-    recovery.push(recovery.iter().fold(0, |sum, byte| sum ^ byte));
-    let recovery = lab.file("recovery", &bs58::encode(recovery).into_string());
+    let recovery = lab.file("recovery", &backup.recovery_key());
     let run = |what: &str, more: &[&str]| {
         let began = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
@@ -70,29 +65,16 @@ fn the_first_decryption() {
     println!("decrypted.sqlite: {} bytes an event", std::fs::metadata(file).unwrap().len() / events as u64);
 }
 
-fn fill(synapse: &Database, events: usize, key: &PkDecryption) {
-    let public = vodozemac::base64_encode(key.public_key().to_bytes());
+fn fill(synapse: &Database, events: usize, backup: &Backup) {
     synapse.execute(&format!(
-        "insert into e2e_room_keys_versions (user_id, version, algorithm, auth_data, etag)
-         values ('{USER}', 1, 'm.megolm_backup.v1.curve25519-aes-sha2', '{{\"public_key\":\"{public}\"}}', 1);
-         insert into rooms (room_id, is_public, room_version) select '!room' || n || ':speed.test', false, '10' from generate_series(0, {}) n",
+        "insert into rooms (room_id, is_public, room_version) select '!room' || n || ':speed.test', false, '10' from generate_series(0, {}) n",
         ROOMS - 1
     ));
-    let encryption = PkEncryption::from_key(Curve25519PublicKey::from_bytes(key.public_key().to_bytes()));
     let (mut rows, mut texts, mut keys) = (String::new(), String::new(), String::new());
     for at in 0..events.div_ceil(EVENTS) {
         let room = format!("!room{}:speed.test", at % ROOMS);
         let mut session = GroupSession::new(SessionConfig::version_1());
-        let inbound = InboundGroupSession::new(&session.session_key(), SessionConfig::version_1());
-        let plain = json!({
-            "algorithm": "m.megolm.v1.aes-sha2", "sender_key": "x".repeat(43), "sender_claimed_keys": { "ed25519": "y".repeat(43) },
-            "forwarding_curve25519_key_chain": [], "session_key": inbound.export_at_first_known_index().to_base64(),
-        });
-        let message = encryption.encrypt(plain.to_string().as_bytes()).unwrap();
-        let base64 = |bytes: &[u8]| vodozemac::base64_encode(bytes);
-        let data = json!({
-            "ciphertext": base64(&message.ciphertext), "mac": base64(&message.mac), "ephemeral": message.ephemeral_key.to_base64(),
-        });
+        let data = backup.session_data(&session);
         writeln!(keys, "{USER}\t{room}\t{}\t1\t0\t0\tf\t{data}", session.session_id()).unwrap();
         for of_session in 0..EVENTS {
             let position = (of_session + at * EVENTS) + 1;

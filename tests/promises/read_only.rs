@@ -76,6 +76,7 @@ fn every_command_makes_do_with_two_connections() {
     let cluster = Cluster::start();
     let database = server(&cluster);
     database.psql(include_str!("../../sql/reader_role.sql"));
+    database.psql(include_str!("../../sql/reader_role_media.sql"));
     let dsn = database.dsn().replace("user=postgres", "user=synapse_export");
     let most = database.query_one_text("select rolconnlimit from pg_roles where rolname = 'synapse_export'");
     assert!(most.parse::<u32>().is_ok_and(|most| most >= 16), "--connections 16 is more than {most}");

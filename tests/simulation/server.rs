@@ -70,7 +70,7 @@ impl<'a> Server<'a> {
     /// A server without events.
     pub fn start(database: &'a Database, shape: Shape) -> Self {
         let others = match shape {
-            Shape::V1_60 => "",
+            Shape::V1_60 | Shape::Empty => "",
             Shape::V1_90 => ", un_partial_stated_event_stream",
             Shape::V1_163 => ", un_partial_stated_event_stream, room_ban_redactions",
         };

@@ -40,6 +40,8 @@ pub enum Shape {
     V1_90,
     /// Synapse 1.163.
     V1_163,
+    /// No tables: a database that is not Synapse's.
+    Empty,
 }
 
 impl Shape {
@@ -48,6 +50,7 @@ impl Shape {
             Self::V1_60 => include_str!("../../testdata/schema/1.60.sql"),
             Self::V1_90 => include_str!("../../testdata/schema/1.90.sql"),
             Self::V1_163 => include_str!("../../testdata/schema/1.163.sql"),
+            Self::Empty => "",
         }
     }
 }
@@ -171,6 +174,11 @@ impl Database {
         self
     }
 
+    /// Where psql and PostgreSQL's other programs are.
+    pub fn programs(&self) -> &Path {
+        self.psql.parent().expect("psql is in a directory")
+    }
+
     /// How to connect over TCP, as a URL.
     pub fn url(&self) -> String {
         self.url.clone()
@@ -217,6 +225,11 @@ impl Database {
         // it may stop early
         let _ = psql.stdin.take().expect("piped").write_all(script.as_bytes());
         psql.wait_with_output().expect("psql ran")
+    }
+
+    /// Where psql is.
+    pub fn psql_program(&self) -> &Path {
+        &self.psql
     }
 
     /// All that is in it, as `pg_dump` writes it.

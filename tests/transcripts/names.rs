@@ -124,9 +124,15 @@ fn whose_each_name_is_stands_in_the_index_and_at_the_end_of_a_document() {
         let opened = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
         let mut document = Vec::new();
         let zone = synapse_export::document::time::Zone::default();
-        let asked = synapse_export::views::Asked { room_id: ROOM, period: between, show_redacted: false, zone };
-        synapse_export::views::document_days(&opened, &asked, synapse_export::views::Form::Markdown, &mut document)
-            .expect("a document");
+        let asked =
+            synapse_export::views::Asked { room_id: ROOM, period: between, sender: None, show_redacted: false, zone };
+        synapse_export::views::document_days(
+            opened.catalog(),
+            &asked,
+            synapse_export::views::Form::Markdown,
+            &mut document,
+        )
+        .expect("a document");
         String::from_utf8(document).expect("UTF-8")
     };
     assert!(document(None).ends_with(&changed), "{}", document(None));

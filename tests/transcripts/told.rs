@@ -38,11 +38,17 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
     let asked = synapse_export::views::Asked {
         room_id: ROOM,
         period: None,
+        sender: None,
         show_redacted: true,
         zone: "UTC".parse().expect("a zone"),
     };
-    synapse_export::views::document_days(&archive, &asked, synapse_export::views::Form::Markdown, &mut document)
-        .expect("a document");
+    synapse_export::views::document_days(
+        archive.catalog(),
+        &asked,
+        synapse_export::views::Form::Markdown,
+        &mut document,
+    )
+    .expect("a document");
     String::from_utf8(document).expect("UTF-8")
 }
 

@@ -213,7 +213,7 @@ impl Catalog {
         let flags = flags | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         // a connection is used by one thread at a time, as Rust makes sure
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = match still {
+        let connection = match still {
             None => Connection::open_with_flags(&path, flags)?,
             Some(_) => Connection::open_with_flags(still::uri(&path), flags | OpenFlags::SQLITE_OPEN_URI)?,
         };
@@ -221,12 +221,11 @@ impl Catalog {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         connection.pragma_update(None, "cell_size_check", true)?;
-        connection.busy_handler(Some(wait))?;
         connection.set_prepared_statement_cache_capacity(64);
         // a statement is planned once, and not anew for every value
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let is_shared = path.parent().is_some_and(network::is_shared);
-        Ok(Catalog {
+        let mut catalog = Catalog {
             connection,
             guard: None,
             state: None,
@@ -235,7 +234,14 @@ impl Catalog {
             was_put_there: false,
             plaintexts: None,
             _still: still,
-        })
+        };
+        catalog.wait_for_others()?;
+        Ok(catalog)
+    }
+
+    /// Waits from now on for others who use it, as long as they may take.
+    pub(super) fn wait_for_others(&mut self) -> Result<(), Error> {
+        Ok(self.connection.busy_handler(Some(wait))?)
     }
 
     /// Ends whatever takes more than so many steps, all questions together.

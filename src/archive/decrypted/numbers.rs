@@ -40,7 +40,9 @@ pub(crate) struct Encryption {
     /// The application service whose session it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bridge: Option<String>,
-    pub(crate) owner_is_known: bool,
+    /// Null where it can be read, and no device with its session's key is known; else not there: as lines of a dump have it.
+    #[serde(rename = "owner", skip_serializing_if = "Option::is_none")]
+    pub(crate) unknown_owner: Option<()>,
 }
 
 impl std::fmt::Display for Numbers {
@@ -103,7 +105,7 @@ impl Decrypted {
                 source: row.get::<_, Option<String>>(4)?.filter(|_| is_readable),
                 authenticated: row.get::<_, Option<bool>>(5)?.filter(|_| is_readable),
                 bridge: row.get(6)?,
-                owner_is_known: row.get(7)?,
+                unknown_owner: (is_readable && !row.get::<_, bool>(7)?).then_some(()),
             })
         });
         Ok(found.optional()?)

@@ -58,8 +58,11 @@ impl Judge<'_> {
     /// Takes of an event what is erased of it; false: all.
     fn take(&self, event: &mut Event) -> Result<bool, Error> {
         let Some((how, erasure)) = self.of(event)? else { return Ok(true) };
-        // what a redaction has taken from others it takes all the same
-        let how = if event.kind.as_deref() == Some("m.room.redaction") { how.min(Erased::Pruned) } else { how };
+        // what a redaction takes from others it takes all the same, unless it was gone whole before
+        let is_redaction = event.kind.as_deref() == Some("m.room.redaction");
+        let was_whole =
+            || Ok::<_, Error>(self.tombstone(&event.event_id)?.is_some_and(|(how, _)| how == Erased::Whole));
+        let how = if is_redaction && !was_whole()? { how.min(Erased::Pruned) } else { how };
         if how == Erased::Whole {
             self.writing.bury(&event.event_id, how, Some(&event.line), erasure)?;
             self.writing.wait_no_longer(&event.event_id)?;

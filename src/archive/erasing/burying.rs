@@ -181,12 +181,15 @@ impl Archive {
     /// Erases the lines that are to be erased. `told` hears how many files of lines are done, and of how many; it ends the work early
     /// by returning false.
     pub fn erase_selected(&mut self, told: &mut dyn FnMut(u64, u64) -> bool) -> Result<Buried, Error> {
+        // which files they name has to be known to tell which of these nobody names any more
+        self.name_media(&mut |_, _| ())?;
         let sql = "select count(distinct file) from to_erase";
         let all: i64 = self.catalog.connection.query_row(sql, [], |row| row.get(0))?;
         let (mut buried, mut done) = (Buried::default(), 0);
         loop {
             let files = self.catalog.next_to_erase()?;
             if files.is_empty() {
+                self.release_media()?;
                 let writing = self.catalog.write()?;
                 writing.are_done()?;
                 writing.commit()?;

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use rusqlite::params;
 use serde_json::json;
 
+use super::super::verifying::ErasedBy;
 use super::super::writing::Writing;
 use super::super::{Archive, Catalog, Error};
 
@@ -167,6 +168,20 @@ impl Catalog {
     /// What was asked for and may not have been selected as a whole.
     pub(super) fn erasures_to_do(&self) -> Result<Vec<Erasure>, Error> {
         self.erasures("done = 0")
+    }
+
+    /// What was asked for at all and has left tombstones, the newest first, `most` at most.
+    pub(in crate::archive) fn erased_by(&self, most: i64) -> Result<Vec<ErasedBy>, Error> {
+        let sql = "select erasure, count(*) from tombstone group by erasure order by erasure desc limit ?1";
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([most])?;
+        let mut erased = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (number, tombstones): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let asked = self.erasures(&format!("erasure = {number}"))?.pop();
+            erased.extend(asked.map(|erasure| ErasedBy { erasure, tombstones: tombstones.unsigned_abs() }));
+        }
+        Ok(erased)
     }
 
     fn erasures(&self, which: &str) -> Result<Vec<Erasure>, Error> {

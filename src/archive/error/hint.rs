@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rusqlite::ErrorCode;
+
 use super::Error;
 
 /// How a catalog is had anew.
@@ -15,12 +17,18 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Error::Busy(_) => "let it end its transaction, or try again later",
+            Error::Busy(_) | Error::DecryptedBusy(_) => "let it end its transaction, or try again later",
             Error::Full(_) => "make space and run this again: it goes on from there",
             Error::Newer(_) | Error::NewerState(_) => "use a newer synapse-export",
             Error::NotUpgraded(_) => "the next `synapse-export export` brings it up to that",
             Error::OtherDecrypted(_) => {
                 "move it away, and the next `synapse-export export --decrypt` makes another one, as far as the keys are still there"
+            }
+            Error::Decrypted(source) if source.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                "make space and run this again: it goes on from there"
+            }
+            Error::Decrypted(_) => {
+                "if it is damaged, restore it from a backup of the archive, or move it away: the next `synapse-export export` makes another one, as far as the keys are still there"
             }
             Error::Endless(_) | Error::Older(_) => ANEW,
             Error::OtherServer { .. } => "give each server an archive of its own",

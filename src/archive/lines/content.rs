@@ -84,12 +84,46 @@ impl Lines {
         start: u64,
         length: u64,
     ) -> Result<Option<String>, Error> {
+        self.look(path, |held| {
+            let line = held.line(path, start, length)?;
+            let (_, content) = of_event(&line, event_id, path)?;
+            Ok(content.map(str::to_owned))
+        })
+    }
+
+    /// An event's line, as [`content`](Lines::content) finds it.
+    pub(in crate::archive) fn line(
+        &self,
+        event_id: &str,
+        path: &str,
+        start: u64,
+        length: u64,
+    ) -> Result<String, Error> {
+        self.look(path, |held| {
+            let line = held.line(path, start, length)?;
+            of_event(&line, event_id, path)?;
+            Ok(line.into_owned())
+        })
+    }
+
+    /// Reads a file, which is opened anew the next time if that fails.
+    fn look<T>(&self, path: &str, read: impl FnOnce(&mut HeldFiles) -> Result<T, Error>) -> Result<T, Error> {
         let mut held = self.0.borrow_mut();
-        let content = held.content(event_id, path, start, length);
-        if content.is_err() {
+        let read = read(&mut held);
+        if read.is_err() {
             held.files.retain(|(held, _)| held != path);
         }
-        content
+        read
+    }
+
+    /// The archive's directory.
+    pub(in crate::archive) fn archive(&self) -> PathBuf {
+        self.0.borrow().archive.clone()
+    }
+
+    /// A line: `length` bytes of a file below the archive from `start` on.
+    pub(in crate::archive) fn read(&self, path: &str, start: u64, length: u64) -> Result<String, Error> {
+        self.look(path, |held| Ok(held.line(path, start, length)?.into_owned()))
     }
 
     /// Logs that a line cannot be read.
@@ -97,6 +131,12 @@ impl Lines {
         let archive = &self.0.borrow().archive;
         warn!("the line at byte {start} of {} cannot be read: {error}", archive.join(path).display());
     }
+}
+
+/// The id and the content of a line, if it is that of an event.
+fn of_event<'a>(line: &'a str, event_id: &str, path: &str) -> Result<(Cow<'a, str>, Option<&'a str>), Error> {
+    let found = event::id_and_content(line).filter(|(own, _)| own == event_id);
+    found.ok_or_else(|| Error::altered("the place of a line", path))
 }
 
 /// Files that were read from lately, the last one last.
@@ -112,8 +152,8 @@ enum Held {
 }
 
 impl HeldFiles {
-    /// The content of a line's PDU, if it has one.
-    fn content(&mut self, event_id: &str, path: &str, start: u64, length: u64) -> Result<Option<String>, Error> {
+    /// A line.
+    fn line(&mut self, path: &str, start: u64, length: u64) -> Result<Cow<'_, str>, Error> {
         let line = match self.hold(path)? {
             Held::Whole(whole) => {
                 let [start, end] =
@@ -124,11 +164,7 @@ impl HeldFiles {
             Held::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
         };
         let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
-        let line = line.ok_or_else(|| Error::altered("the place of a line", path))?;
-        match event::id_and_content(&line) {
-            Some((own, content)) if own == event_id => Ok(content.map(str::to_owned)),
-            _ => Err(Error::altered("the place of a line", path)),
-        }
+        line.ok_or_else(|| Error::altered("the place of a line", path))
     }
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.

@@ -34,6 +34,9 @@ pub(super) struct Claim {
     pub(super) kernel: bool,
     /// When this was written, by the file server's clock; milliseconds since the epoch.
     pub(super) time: u64,
+    /// Its holder gives it to one who asks for it, and goes on afterwards.
+    #[serde(default)]
+    pub(super) lets_in: bool,
 }
 
 impl Claim {
@@ -49,6 +52,7 @@ impl Claim {
             nth: NTH.fetch_add(1, Ordering::Relaxed),
             kernel,
             time: 0,
+            lets_in: false,
         }
     }
 

@@ -3,6 +3,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::claim::{boot, stat};
 use super::*;
 
+impl Lock {
+    fn take(directory: &Path) -> Result<Lock, Error> {
+        Lock::take_as(directory, false)
+    }
+}
+
 fn kept(directory: &Path) -> Claim {
     match found(&directory.join(NAME)).unwrap() {
         Found::Claim(claim) => claim,

@@ -29,15 +29,18 @@ pub(crate) struct Extent {
     pub(crate) all_senders: u64,
 }
 
-/// Counts what a room has of a period; none: of all times, and with what has no day.
+/// Counts what a room has of a period; none: of all times, and with what has no day. With a `sender`, only what
+/// that one has sent.
 pub(crate) fn extent(
     reader: &Reader<'_>,
     room_id: &str,
     period: Option<&Range<i64>>,
+    sender: Option<&str>,
     most_senders: u32,
 ) -> Result<Extent, Error> {
     let within =
-        "room_id = ?1 and (?2 is null or day <> 'undated' and origin_server_ts >= ?2 and origin_server_ts < ?3)";
+        "room_id = ?1 and (?2 is null or day <> 'undated' and origin_server_ts >= ?2 and origin_server_ts < ?3)
+                  and (?4 is null or sender = ?4)";
     let (start, end) = period.map(|period| (period.start, period.end)).unzip();
     let sql = format!(
         "select count(*) filter (where {ACCEPTED}),
@@ -48,7 +51,7 @@ pub(crate) fn extent(
                 count(distinct sender) filter (where {ACCEPTED})
            from event where {within}"
     );
-    let mut extent = reader.connection.query_row(&sql, params![room_id, start, end], |row| {
+    let mut extent = reader.connection.query_row(&sql, params![room_id, start, end, sender], |row| {
         let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
         let (first, last): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
         Ok(Extent {
@@ -63,10 +66,10 @@ pub(crate) fn extent(
     })?;
     let sql = format!(
         "select sender from event where {within} and {ACCEPTED} and sender is not null
-          group by sender order by count(*) desc, sender limit ?4"
+          group by sender order by count(*) desc, sender limit ?5"
     );
     let mut statement = reader.connection.prepare(&sql)?;
-    let senders = statement.query_map(params![room_id, start, end, most_senders], |row| row.get(0))?;
+    let senders = statement.query_map(params![room_id, start, end, sender, most_senders], |row| row.get(0))?;
     extent.senders = senders.collect::<Result<_, _>>()?;
     Ok(extent)
 }

@@ -244,6 +244,19 @@ fn first(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<Option<(i6
     Ok(found.optional()?)
 }
 
+/// Names that a user has or had in a room, in order, at most so many; none of a user whom the server has erased.
+pub(crate) fn names_of(reader: &Reader<'_>, room_id: &str, user_id: &str, most: usize) -> Result<Vec<String>, Error> {
+    if is_erased(reader, user_id)? {
+        return Ok(Vec::new());
+    }
+    let sql = "select distinct displayname from membership
+                where room = ?1 and user_id = ?2 and displayname is not null order by displayname limit ?3";
+    let mut statement = reader.connection.prepare_cached(sql)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let names = statement.query_map(params![reader.room(room_id)?, user_id, most], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
 /// Whether a change of what a user is called at a time and a depth may be one of the first name there is, by either.
 pub(in crate::archive) fn is_first(
     reader: &Reader<'_>,

@@ -1,24 +1,32 @@
 //! What leaves the house: the events of a room-day as others are given them, the newest valid edit applied, and without what is withheld;
 //! members as they are now. What is withheld is decided here and in [`redactions`](super::redactions), for every output. Knows no format.
 
+mod lines;
+
 use rusqlite::{Row, params};
 
 use super::super::Error;
 use super::super::catalog::key;
 use super::super::erased::redacted_by;
 use super::Reader;
-use super::events::{CatalogEvent, accepted, newest_edit};
+use super::events::{CatalogEvent, Encrypted, accepted, newest_edit};
 use super::redactions::{Redactors, is_redacted};
 use crate::document::message::without_quote;
-use crate::event::members;
+use crate::event::{Verdict, members};
+pub(crate) use lines::{Lines, OutwardLine, each_line_of_day};
 
 /// What is not withheld, though it is as a rule.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct With {
     /// What redacted events say, and edits of them, and what replies quote.
     pub(crate) redacted: bool,
     /// Events that the server rejected or soft-failed.
     pub(crate) rejected: bool,
+    /// What encrypted events say.
+    pub(crate) decrypted: bool,
+    /// What each event proves of itself, which is found out anew each time.
+    pub(crate) verdicts: bool,
 }
 
 /// An event as others are given it.
@@ -37,6 +45,7 @@ pub(crate) struct Outward {
     pub(crate) rejected: bool,
     pub(crate) outlier: bool,
     pub(crate) damaged: bool,
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// The rooms that have a day, in the order of their ids.
@@ -80,7 +89,7 @@ const OF_DAY: &str = concat!(
      left join said on said.line = line.line"
 );
 
-/// The events of a room's day, or of no day, by their times. What encrypted ones say is never among it.
+/// The events of a room's day, or of no day, by their times.
 pub(crate) fn each_of_day(
     reader: &Reader<'_>,
     room_id: &str,
@@ -88,16 +97,23 @@ pub(crate) fn each_of_day(
     with: With,
     take: &mut dyn FnMut(&Outward) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (reader, mut redactors) = (&reader.as_stored(), Redactors::default());
+    let stored = reader.as_stored();
+    let (reader, mut redactors) = (if with.decrypted { reader } else { &stored }, Redactors::default());
     let mut statement = reader.connection.prepare_cached(OF_DAY)?;
     let mut rows = statement.query(params![reader.room(room_id)?, day, with.rejected])?;
     while let Some(row) = rows.next()? {
         let (mut outward, is_edited) = read(reader, room_id, day, row)?;
+        if with.verdicts {
+            outward.verdict = judged(reader, room_id, day, row)?;
+        }
         let may_be = outward.event.redacted_by.is_some() || outward.event.replaces();
         let is_hidden = may_be && !with.redacted && is_redacted(reader, room_id, &outward.event, &mut redactors)?;
         if is_hidden {
             (outward.event.content, outward.body) = (None, None);
         } else {
+            if with.decrypted {
+                outward.decrypt(reader)?;
+            }
             if is_edited {
                 outward.apply_edit(reader, room_id)?;
             }
@@ -142,11 +158,35 @@ fn read(reader: &Reader<'_>, room_id: &str, day: &str, row: &Row<'_>) -> Result<
         rejected: row.get(18)?,
         outlier: row.get(19)?,
         damaged: row.get(20)?,
+        verdict: None,
     };
     Ok((outward, row.get(21)?))
 }
 
+/// What an event proves of itself; none: its line cannot be read.
+fn judged(reader: &Reader<'_>, room_id: &str, day: &str, row: &Row<'_>) -> Result<Option<Verdict>, Error> {
+    let Some(lines) = reader.lines else { return Ok(None) };
+    let path = reader.numbers.path(reader.connection, room_id, day)?;
+    let [start, length] = [row.get::<_, i64>(6)?, row.get(7)?].map(i64::unsigned_abs);
+    // where it cannot be, that was said when its content was to be read
+    let Ok(line) = lines.read(&path, start, length) else { return Ok(None) };
+    Ok(reader.proof(&line, day)?.map(|(verdict, _)| verdict))
+}
+
 impl Outward {
+    /// Puts what an encrypted event says in the place of what is stored of it.
+    fn decrypt(&mut self, reader: &Reader<'_>) -> Result<(), Error> {
+        if self.event.kind() == "m.room.encrypted"
+            && let Some(plaintexts) = reader.plaintexts
+            && let Some(plaintext) = plaintexts.get(&self.event.event_id)?
+        {
+            self.event.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            (self.event.kind, self.event.content) = (Some(plaintext.kind), Some(plaintext.content));
+            self.body = plaintext.body;
+        }
+        Ok(())
+    }
+
     /// Puts the text of the newest valid edit in the place of its own.
     fn apply_edit(&mut self, reader: &Reader<'_>, room_id: &str) -> Result<(), Error> {
         let Some(edit) = newest_edit(reader, room_id, &self.event)? else { return Ok(()) };
@@ -156,8 +196,10 @@ impl Outward {
             key!("?1"),
             " and event_id = ?1 limit 1"
         );
-        let body: Option<String> =
-            reader.connection.prepare_cached(sql)?.query_row([&edit.event_id], |row| row.get(0))?;
+        let body: Option<String> = match reader.plaintexts.filter(|_| edit.encrypted.is_some()) {
+            Some(plaintexts) => plaintexts.get(&edit.event_id)?.and_then(|plaintext| plaintext.body),
+            None => reader.connection.prepare_cached(sql)?.query_row([&edit.event_id], |row| row.get(0))?,
+        };
         // as the view `message` has it
         self.body = match self.event.replies_to {
             Some(_) => body.map(|body| without_quote(body.into()).into_owned()),

@@ -24,6 +24,8 @@ pub(super) struct Kind {
     pub(super) is_promise: bool,
     /// Puts what is `kept` of it into a new catalog.
     restore: &'static str,
+    /// Makes its table, where that is made only when it is first needed.
+    made: Option<&'static str>,
 }
 
 /// A table that is watched.
@@ -55,6 +57,7 @@ macro_rules! plain {
                 keys: plain!(@keys $($key),+),
             }],
             is_promise: $is_promise,
+            made: None,
             restore: concat!("insert or replace into ", $name, " (", $columns, ") select ", $columns, " from kept_", $name),
         }
     };
@@ -177,6 +180,7 @@ pub(super) const KINDS: &[Kind] = &[
             ),
         }],
         is_promise: false,
+        made: None,
         restore: concat!(
             "insert or ignore into room (room_id, directory, has_lines, dirty)
              select distinct room_id, room_directory(room_id), 0, 0 from kept_membership;
@@ -211,6 +215,7 @@ pub(super) const KINDS: &[Kind] = &[
             ),
         }],
         is_promise: false,
+        made: None,
         restore: concat!(
             "insert or ignore into room (room_id, directory, has_lines, dirty)
              select distinct room_id, room_directory(room_id), 0, 0 from kept_room_state;
@@ -252,10 +257,29 @@ pub(super) const KINDS: &[Kind] = &[
             },
         ],
         is_promise: false,
+        made: None,
         restore: concat!(
             "insert or ignore into beyond_line select event_id from kept_event kept where not ",
             has_no_line!("kept.event_id")
         ),
+    },
+    // which files are in media/
+    Kind {
+        rows: "select mxc, sha256, extension, bytes, lacks from media where sha256 is not null",
+        before: Some("select null as mxc, null as sha256, null as extension, null as bytes, null as lacks where false"),
+        noted: &[Noted {
+            table: "media",
+            columns: "sha256, extension, bytes, lacks",
+            rows: true,
+            keys: "select row.mxc where row.sha256 is not null",
+        }],
+        made: Some(super::super::media::TABLES),
+        ..plain!(
+            "media",
+            ["mxc"],
+            ["sha256", "extension", "bytes", "lacks"],
+            "mxc, sha256, extension, bytes, lacks"
+        )
     },
     // compared with the files that are there
     Kind {
@@ -274,6 +298,7 @@ pub(super) const KINDS: &[Kind] = &[
             keys: "select room_id, row.day from room where room = row.room",
         }],
         is_promise: false,
+        made: None,
         restore: "",
     },
     Kind {
@@ -284,6 +309,7 @@ pub(super) const KINDS: &[Kind] = &[
         before: None,
         noted: &[Noted { table: "rejudged", columns: "position", rows: true, keys: "select 'un_partial_stated_event_stream'" }],
         is_promise: false,
+        made: None,
         restore: "insert into rejudged (position) select position from kept_rejudged",
     },
     Kind {
@@ -295,6 +321,7 @@ pub(super) const KINDS: &[Kind] = &[
         before: None,
         noted: &[Noted { table: "gap", columns: "first, last, clock", rows: true, keys: "select row.room_id, row.stream" }],
         is_promise: false,
+        made: None,
         restore: "insert or replace into gap (room_id, stream, first, last, clock)
                   select room_id, stream, value ->> 0, value ->> 1, value ->> 2
                     from kept_gaps, json_each(kept_gaps.ranges)",
@@ -326,12 +353,24 @@ impl Kind {
         mut take: impl FnMut(Vec<Cell>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let rows = self.before.filter(|_| is_before_9).unwrap_or(self.rows);
+        if !self.is_there(catalog)? {
+            return Ok(());
+        }
         let mut statement = catalog.prepare(rows)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             take(cells(row, self.columns().count())?)?;
         }
         Ok(())
+    }
+
+    /// Whether the catalog has its table.
+    fn is_there(&self, catalog: &Connection) -> Result<bool, Error> {
+        if self.made.is_none() {
+            return Ok(true);
+        }
+        let sql = "select exists (select 1 from sqlite_schema where type = 'table' and name = ?1)";
+        Ok(catalog.query_row(sql, [self.name], |row| row.get(0))?)
     }
 
     /// Begins to note what changes in the catalog, in temporary tables of this connection. What it notes is rolled back with what
@@ -341,6 +380,9 @@ impl Kind {
         let keys = keys.join(", ");
         // not unique: in a trigger the outer statement's way with conflicts holds, not `or ignore`
         catalog.execute_batch(&format!("create temp table if not exists noted_{name} ({keys})"))?;
+        if !self.is_there(catalog)? {
+            return Ok(());
+        }
         for Noted { table, columns, rows, keys } in self.noted {
             let of_rows = [("insert", "new"), ("delete", "old")].into_iter().filter(|_| *rows);
             for (event, row) in of_rows.chain([(&*format!("update of {columns}"), "new")]) {
@@ -418,6 +460,13 @@ impl Kind {
 
     /// Puts what is kept into the catalog, where that has taken in the lines.
     pub(super) fn restore(&self, catalog: &Connection) -> Result<(), Error> {
+        if let Some(made) = self.made.filter(|_| !self.is_there(catalog).unwrap_or(true)) {
+            let any = format!("select exists (select 1 from temp.kept_{})", self.name);
+            if !catalog.query_row(&any, [], |row| row.get::<_, bool>(0))? {
+                return Ok(());
+            }
+            catalog.execute_batch(made)?;
+        }
         Ok(catalog.execute_batch(self.restore)?)
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::types::Value as Cell;
 
 use super::*;
+use crate::archive::RunOutcome;
 use crate::archive::{Advance, Archive, Batch, Opening, Selection};
 use crate::event::tests::stored;
 use crate::event::{BanRedaction, Event, Stored};
@@ -120,7 +121,7 @@ fn eventful(directory: &Path) -> Archive {
     batch.advance(advance("", Stream::Live, 9, &[(3, 4), (6, 6)]));
     archive.commit(run, [batch]).unwrap();
     archive.index().unwrap();
-    archive.end_run(run, "stopped", None, 2).unwrap();
+    archive.end_run(run, RunOutcome::Stopped, None, 2).unwrap();
 
     let run = archive.begin_run(&selection, &[]).unwrap();
     archive.end_first_export().unwrap();
@@ -182,7 +183,7 @@ fn eventful(directory: &Path) -> Archive {
     let writing = archive.catalog.write().unwrap();
     writing.0.execute("delete from sticky where event_id = '$expired'", []).unwrap();
     writing.commit().unwrap();
-    archive.end_run(run, "done", None, 3).unwrap();
+    archive.end_run(run, RunOutcome::Done, None, 3).unwrap();
     archive.show_redacted(true).unwrap();
     archive
 }
@@ -282,7 +283,7 @@ fn nothing_new_adds_a_run_and_no_more() {
     assert_eq!(state(place.path()), before);
     let selection = archive.catalog().selection().unwrap();
     let run = archive.begin_run(&selection, &[]).unwrap();
-    archive.end_run(run, "done", None, 0).unwrap();
+    archive.end_run(run, RunOutcome::Done, None, 0).unwrap();
     drop(archive);
     let after = state(place.path());
     let added = after.strip_prefix(&before).unwrap();
@@ -492,7 +493,7 @@ fn what_changes_in_two_tables_at_once_is_noted_once() {
         batch.push(event("$redaction", json, of), false);
         let known = archive.commit(run, [batch]).unwrap().counts.known;
         assert_eq!(known, nth as u64);
-        archive.end_run(run, "done", None, 1).unwrap();
+        archive.end_run(run, RunOutcome::Done, None, 1).unwrap();
     }
     let accepted = r#""set":"event","soft_failed":0"#;
     assert_eq!(state(place.path()).matches(accepted).count(), 1, "{}", state(place.path()));

@@ -10,6 +10,7 @@ use super::super::chain::Hashes;
 use super::super::lines::{Line, Whole};
 use super::super::reading::proof::judge;
 use super::super::{Catalog, Error, Interrupt, layout};
+use super::row::{self, Row};
 use super::scratch::{self, Span, spans};
 use super::{Asked, KEYS_NAMED, Off, Verified, path_of};
 use crate::event::{Day, Erased, Event, Key, Verdict, Why};
@@ -25,6 +26,10 @@ pub(super) struct Checking<'a> {
     asked: &'a Asked,
     interrupt: &'a Interrupt,
     keys: BTreeMap<(String, String), Option<Key>>,
+    /// What is asked for the rows of a file.
+    rows: String,
+    /// Whether anything has a tombstone.
+    has_tombstones: bool,
 }
 
 /// What was found of a file.
@@ -40,37 +45,6 @@ pub(super) struct Checked {
     pub(super) verified: Verified,
 }
 
-/// A row of the catalog.
-struct Row {
-    start: u64,
-    length: u64,
-    event_id: String,
-    stream_ordering: i64,
-    kind: Option<String>,
-    sender: Option<String>,
-    origin_server_ts: Option<i64>,
-    is_erased: bool,
-    /// Its type, sender or time is not that of its line.
-    is_beyond_line: bool,
-}
-
-impl Row {
-    /// What of it is not as its line says.
-    fn differs(&self, event: &Event) -> Option<&'static str> {
-        let knows_more = self.is_beyond_line || event.damage.is_some();
-        [
-            ("event", self.event_id != event.event_id),
-            ("stream_ordering", self.stream_ordering != event.stream_ordering),
-            ("type", !knows_more && self.kind.as_deref() != event.kind.as_deref()),
-            ("sender", !knows_more && self.sender != event.sender),
-            ("origin_server_ts", !knows_more && self.origin_server_ts != event.origin_server_ts),
-            ("state of erasure", self.is_erased != event.is_erased()),
-        ]
-        .into_iter()
-        .find_map(|(what, differs)| differs.then_some(what))
-    }
-}
-
 impl<'a> Checking<'a> {
     pub(super) fn new(
         archive: &'a Path,
@@ -80,7 +54,9 @@ impl<'a> Checking<'a> {
         interrupt: &'a Interrupt,
     ) -> Result<Checking<'a>, Error> {
         let catalog = Catalog::open_to_search(archive, directory)?;
-        Ok(Checking { archive, catalog, chain: scratch::open(chain)?, asked, interrupt, keys: BTreeMap::new() })
+        let (chain, keys, rows) = (scratch::open(chain)?, BTreeMap::new(), row::all());
+        let has_tombstones = catalog.tombstones()? > 0;
+        Ok(Checking { archive, catalog, chain, asked, interrupt, keys, rows, has_tombstones })
     }
 
     /// The number of the next file behind one, of a room or all; none: there is no other.
@@ -114,25 +90,8 @@ impl<'a> Checking<'a> {
             found => found?,
         };
         let path = path_of(&room, &day);
-        let sql = "select start, length, event_id, stream_ordering, type.name, user.user_id, origin_server_ts, erased,
-                    event_id in (select event_id from beyond_line)
-               from line left join type using (type) left join user on user.user = line.sender
-              where file = ?1 order by start";
-        let mut statement = reading.prepare_cached(sql)?;
-        let mut rows = statement.query_map([number], |row| {
-            let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-            Ok(Row {
-                start: number(0)?,
-                length: number(1)?,
-                event_id: row.get(2)?,
-                stream_ordering: row.get(3)?,
-                kind: row.get(4)?,
-                sender: row.get(5)?,
-                origin_server_ts: row.get(6)?,
-                is_erased: row.get(7)?,
-                is_beyond_line: row.get(8)?,
-            })
-        })?;
+        let mut statement = reading.prepare_cached(if self.asked.quick { row::PLACES } else { &self.rows })?;
+        let mut rows = statement.query_map([number], Row::read)?;
         let mut verified = Verified { files: 1, ..Verified::default() };
         let checked = |bytes, digest: String, unchained, verified| {
             Ok(Some(Checked { number, path: path.clone(), bytes, digest, unchained, verified }))
@@ -181,7 +140,11 @@ impl<'a> Checking<'a> {
                 let judged = Judged { path: &path, day: &day, nth, known: here };
                 let mut key =
                     |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
-                judged.line(text, &mut verified, &mut key, &|event_id| self.catalog.tombstone(event_id))?;
+                let tombstone = |event_id: &str| match self.has_tombstones {
+                    true => self.catalog.tombstone(event_id),
+                    false => Ok(None),
+                };
+                judged.line(text, &mut verified, &mut key, &tombstone)?;
             }
             if here.is_some() {
                 row = rows.next().transpose()?;
@@ -279,6 +242,22 @@ impl Judged<'_> {
         };
         if let Some(what) = known.and_then(|row| row.differs(&event)) {
             verified.off(Off::Row, || format!("line {nth} of {path} is of another {what} than the catalog says"));
+        }
+        if known.is_some_and(|row| row.is_redacted_otherwise) {
+            verified.off(Off::Row, || {
+                format!(
+                    "of {} (line {nth} of {path}) the catalog has another redaction than is in effect",
+                    event.event_id
+                )
+            });
+        }
+        if let Some(how) = tombstone(&event.event_id)?
+            && event.erased < Some(how)
+            && (how == Erased::Whole || event.erase(how).is_some())
+        {
+            verified.off(Off::Erased, || {
+                format!("{} (line {nth} of {path}) was erased ({}), and is back", event.event_id, how.name())
+            });
         }
         let is_beyond_line = known.is_some_and(|row| row.is_beyond_line);
         let is_of_day = event.damage.is_some() || is_beyond_line || Day::of(event.origin_server_ts).to_string() == day;

@@ -1,5 +1,6 @@
 //! A temporary database of what a verification has to have in another order than it comes: the chain by file, and what was found.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, ToSql, params};
@@ -7,9 +8,9 @@ use rusqlite::{Connection, OpenFlags, ToSql, params};
 use super::super::chain::{Extent, Head, Part, walk};
 use super::super::error::CHAIN;
 use super::super::writing::signed;
-use super::super::{Catalog, Error};
+use super::super::{Catalog, Error, layout};
 use super::file::Checked;
-use super::{Asked, Off, Verified, is_selected};
+use super::{Asked, Off, Rewritten, Verified, is_selected};
 use crate::event::Verdict;
 
 /// How many files that were written anew are named.
@@ -69,14 +70,10 @@ impl Scratch {
         };
         let mut insert = self.connection.prepare("insert into extent values (?1, ?2, ?3, ?4, ?5, ?6)")?;
         let (mut number, mut last, mut begun, mut is_sealed) = (0_i64, Head::none(), 0_u64, false);
-        let (mut rewritten, mut anew): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut rewritten: BTreeMap<String, u64> = BTreeMap::new();
         let walked = walk(archive, &Head::none(), Some(head.bytes), |part| {
             match part {
                 Part::Extent(Extent { path, from, to, lines, hash }) => {
-                    anew.push(path.to_owned());
-                    if anew.len() > NAMED {
-                        anew.truncate(NAMED);
-                    }
                     if is_selected(path, asked) {
                         insert.execute(params![path, number, signed(from), signed(to), signed(lines), hash])?;
                     }
@@ -87,17 +84,16 @@ impl Scratch {
                         self.connection.prepare_cached("delete from extent where number < ?1")?.execute([number])?;
                     }
                     if kind == "rewritten" {
+                        if is_sealed {
+                            self.note_rewritten(number, &mut rewritten)?;
+                        }
                         // what is said of a file that was written anew takes the place of all before
                         let sql = "delete from extent where number < ?1
                                       and path in (select path from extent where number = ?1)";
                         self.connection.prepare_cached(sql)?.execute([number])?;
                         let sql = "delete from extent where number = ?1 and lines = 0";
                         self.connection.prepare_cached(sql)?.execute([number])?;
-                        if sealed.is_some() && is_sealed && rewritten.len() < NAMED {
-                            rewritten.append(&mut anew);
-                        }
                     }
-                    anew.clear();
                     begun += u64::from(kind == "begun" && (follows || number > 0));
                     is_sealed |= sealed == Some(&head);
                     number += 1;
@@ -125,8 +121,26 @@ impl Scratch {
         }
         verified.begun = begun;
         verified.is_sealed = sealed.map(|_| is_sealed);
-        verified.rewritten = rewritten;
+        for (path, gone) in rewritten {
+            let erased = erased_lines(catalog, &path)?;
+            verified.rewritten.push(Rewritten { path, gone, erased });
+        }
         self.connection.execute_batch("commit; begin")?;
+        Ok(())
+    }
+
+    /// Notes the files that a commit of the chain wrote anew, each with the lines that it had before and has no more.
+    fn note_rewritten(&self, number: i64, rewritten: &mut BTreeMap<String, u64>) -> Result<(), Error> {
+        let sql = "select path, coalesce(sum(lines) filter (where number < ?1), 0) - coalesce(sum(lines) filter (where number = ?1), 0) from extent
+                    where path in (select path from extent where number = ?1) group by path order by path";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([number])?;
+        while let Some(row) = rows.next()? {
+            let path: String = row.get(0)?;
+            if rewritten.len() < NAMED || rewritten.contains_key(&path) {
+                *rewritten.entry(path).or_default() += row.get::<_, i64>(1)?.max(0).unsigned_abs();
+            }
+        }
         Ok(())
     }
 
@@ -191,6 +205,15 @@ impl Scratch {
         writing.0.execute("delete from judged where file not in (select file from file)", [])?;
         writing.commit()
     }
+}
+
+/// Of how many lines of a file something is erased, as the catalog knows it: not what is cut out of others' events.
+fn erased_lines(catalog: &Catalog, path: &str) -> Result<u64, Error> {
+    let Some((directory, day)) = layout::parts(path) else { return Ok(0) };
+    let sql = "select count(*) from line where erased and file = (
+                   select file from file join room using (room) where directory = ?1 and day = ?2)";
+    let count: i64 = catalog.connection.prepare_cached(sql)?.query_row([directory, day], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 /// Opens the database to read what the chain says of files.

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use megolm_keys::recovery_key;
 use megolm_keys::secret_storage::Secret;
+use megolm_keys::{key_file, recovery_key};
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::super::WrongUsage;
+use super::super::report::shown;
 use crate::config::Config;
 use crate::keys::{BridgeConfig, Given, Sources, read_passphrase, read_recovery_key, read_secret_storage};
 use crate::source::Database;
@@ -31,7 +32,7 @@ pub(in crate::cli) struct KeyArgs {
     /// The user's account data of secret storage, a JSON object of contents by type, in place of what the database has
     #[arg(long, value_name = "FILE", requires = "backup_user")]
     secret_storage_file: Option<PathBuf>,
-    /// A file of keys that a client has exported; can be repeated
+    /// A file of keys that a client has exported, or `keys import` has made; can be repeated
     #[arg(long, value_name = "FILE")]
     key_file: Vec<PathBuf>,
     /// A file with the passphrase of a key file; - asks for it; can be repeated
@@ -43,10 +44,10 @@ pub(in crate::cli) struct KeyArgs {
     /// A bridge's own config.yaml, which says where its database is and how it pickles; can be repeated
     #[arg(long, value_name = "FILE")]
     bridge_config: Vec<PathBuf>,
-    /// A bridge's SQLite database; can be repeated
+    /// The SQLite database of a bridge, or of a client of matrix-nio; can be repeated
     #[arg(long, value_name = "FILE")]
     bridge_store: Vec<PathBuf>,
-    /// A file with the pickle key of a bridge, beside those that are known; - asks for it; can be repeated
+    /// A file with the pickle key of a bridge or of matrix-nio, beside those that are known; - asks for it; can be repeated
     #[arg(long, value_name = "FILE")]
     pickle_key_file: Vec<PathBuf>,
 }
@@ -81,10 +82,13 @@ impl KeyArgs {
                 "no source of keys is named: --backup-user, --key-file, --bridge-database, --bridge-config or --bridge-store",
             );
         }
+        if let Some(user) = self.backup_user.iter().find(|user| !is_user_id(user)) {
+            return refused(&format!("--backup-user: {} is no user's id (@name:server)", shown(user)));
+        }
         if !self.backup_user.is_empty() && self.recovery_key_file.is_empty() && self.passphrase_file.is_empty() {
             return refused("--backup-user needs --recovery-key-file or --passphrase-file");
         }
-        if !self.key_file.is_empty() && self.key_file_passphrase_file.is_empty() {
+        if self.key_file_passphrase_file.is_empty() && !self.key_file.iter().all(|path| is_plain(path)) {
             return refused("--key-file needs --key-file-passphrase-file");
         }
         Ok(())
@@ -223,6 +227,15 @@ impl KeyArgs {
         given.secret_storage = self.secret_storage_file.as_deref().map(read_secret_storage).transpose()?;
         Ok(given)
     }
+}
+
+/// Whether a key file is not encrypted.
+fn is_plain(path: &Path) -> bool {
+    std::fs::File::open(path).and_then(|file| key_file::is_plain(std::io::BufReader::new(file))).unwrap_or(false)
+}
+
+fn is_user_id(text: &str) -> bool {
+    text.strip_prefix('@').and_then(|rest| rest.split_once(':')).is_some_and(|(_, server)| !server.is_empty())
 }
 
 /// The passphrase that a file holds, or that the user types.

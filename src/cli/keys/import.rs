@@ -1,4 +1,5 @@
-//! `keys import`: copies the sessions of all sources into one file, in the form in which clients export theirs, encrypted.
+//! `keys import`: copies the sessions of all sources into one file, in the form in which clients export theirs, encrypted unless it is
+//! said otherwise.
 //!
 //! The only command that writes a key anywhere, and only there.
 
@@ -32,13 +33,19 @@ pub(in crate::cli) struct Import {
     #[arg(long, value_name = "FILE")]
     key_store: PathBuf,
     /// A file whose first line is the passphrase that the store is encrypted under; - asks for it
-    #[arg(long, value_name = "FILE")]
-    key_store_passphrase_file: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "plain", conflicts_with = "plain")]
+    key_store_passphrase_file: Option<PathBuf>,
+    /// Do not encrypt it: who reads the file reads what its keys open. It is a list of sessions as JSON, which `--key-file` takes without a
+    /// passphrase
+    #[arg(long)]
+    plain: bool,
 }
 
 pub(super) fn run(args: &Import) -> Result<Outcome> {
     args.keys.check()?;
-    let passphrase = super::args::passphrase(&args.key_store_passphrase_file, "Passphrase of the key store: ")?;
+    let passphrase = args.key_store_passphrase_file.as_deref();
+    let passphrase =
+        passphrase.map(|path| super::args::passphrase(path, "Passphrase of the key store: ")).transpose()?;
     let config = args.database.config()?;
     let out = Output::to(Some(&args.key_store))?;
     let mut random = Zeroizing::new([0; 32]);
@@ -55,7 +62,10 @@ pub(super) fn run(args: &Import) -> Result<Outcome> {
             let mut sources = args.keys.open(&database).await?;
             let failed =
                 |error: std::io::Error| Error::File { path: args.key_store.clone(), problem: error.to_string() };
-            let mut store = NewKeyFile::begin(out, &passphrase, ROUNDS, &random).map_err(failed)?;
+            let mut store = match &passphrase {
+                Some(passphrase) => NewKeyFile::begin(out, passphrase, ROUNDS, &random).map_err(failed)?,
+                None => NewKeyFile::plain(out),
+            };
             let (mut sessions, mut unusable) = (0_u64, 0_u64);
             sources
                 .each(&mut |room_id, session| {
@@ -69,6 +79,9 @@ pub(super) fn run(args: &Import) -> Result<Outcome> {
                 .await?;
             store.end().map_err(failed)?.finish()?;
             info!(sessions, unusable, "{} in {}", counted(sessions, "session"), args.key_store.display());
+            if args.plain {
+                warn!("the keys in {} are not encrypted: keep it where only you can read it", args.key_store.display());
+            }
             if unusable > 0 {
                 warn!(unusable, "{} could not be used, and are not in it", counted(unusable, "session"));
             }

@@ -9,7 +9,7 @@ use tracing::info;
 use super::super::output::Output;
 use super::super::report::{counted, shown};
 use super::super::signals::{Now, interrupt, watch_signals};
-use super::super::{ArchiveArgs, Outcome, render};
+use super::super::{ArchiveArgs, Outcome, outputs, render};
 use crate::archive::{self, DecryptedOfRoom};
 use crate::views;
 
@@ -91,7 +91,9 @@ pub(super) fn forget(args: &Forget) -> Result<Outcome> {
         archive.decrypt_with(None)?;
         info!("what the archive is decrypted with is forgotten");
     }
+    let mut is_left = false;
     if args.plaintext {
+        archive.outputs_are_pending(|output| output.with_decrypted)?;
         match (archive.forget_plaintexts(), *signal.borrow()) {
             (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
             (forgotten, _) => drop(forgotten?),
@@ -101,7 +103,8 @@ pub(super) fn forget(args: &Forget) -> Result<Outcome> {
         }
         let numbers = archive.catalog().decrypted_numbers()?.unwrap_or_default();
         info!(readable = numbers.readable, "{numbers}");
+        is_left = outputs::confirm(&mut archive, &|| signal.borrow().is_none())?;
     }
     let number = *signal.borrow();
-    Ok(number.map_or(Outcome::Done, Outcome::Signalled))
+    Ok(number.map_or(if is_left { Outcome::Damaged } else { Outcome::Done }, Outcome::Signalled))
 }

@@ -11,7 +11,6 @@ use super::super::output::Output;
 use super::super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::super::{Outcome, keys};
 use super::decrypting::Decrypting;
-use super::moment::Moment;
 use super::{Args, EMPTY_PERIOD, WARNINGS};
 use crate::event::{Event, Redaction};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -90,8 +89,7 @@ impl<'a> Dump<'a> {
         }
         let state_lines = self.lines;
         let asks = args.honour_redactions || self.decrypting.is_some();
-        let at = |moment: Option<Moment>| moment.map(|moment| moment.within(args.timezone));
-        let (since, until) = (at(args.since), at(args.until));
+        let (since, until) = args.form.bounds();
         self.write(self.database.room(room_id, since, until, asks)).await?;
         for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
@@ -128,7 +126,7 @@ impl<'a> Dump<'a> {
             counted(events, "event"),
             shown(room_id)
         );
-        if events == 0 && args.period().is_some() {
+        if events == 0 && args.form.period().is_some() {
             info!("{EMPTY_PERIOD}");
         }
         Ok(if damaged + self.duplicates > 0 { Outcome::Damaged } else { Outcome::Done })

@@ -6,7 +6,7 @@ use html5gum::StartTag;
 
 use super::paragraph::Mark;
 use super::{Collector, Hidden, Tag};
-use crate::document::address::is_media;
+use crate::event::media::is_mxc;
 
 impl Collector {
     pub(super) fn mark(&mut self, tag: Tag, mark: Mark) {
@@ -82,7 +82,7 @@ impl Collector {
             return self.text(&text);
         }
         self.paragraph.push("🖼 ");
-        let source = attribute(tag, b"src").filter(|source| is_media(source));
+        let source = attribute(tag, b"src").filter(|source| is_mxc(source));
         let link = Mark::Link { target: source.as_deref().unwrap_or_default().to_owned(), mention: false };
         if source.is_some() && !self.paragraph.has(&link) && !self.paragraph.has(&Mark::Code) {
             self.paragraph.open(link);

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::super::message::{FileKind, Form, Manner, Message};
+use super::super::media::Shown;
+use super::super::message::{FileKind, Form, Here, Manner, Message};
 use super::super::text::{duration, shortened, size};
 use super::body;
-use super::text::{inline, lined, name};
+use super::text::{escaped, inline, lined, name};
 
 /// How much of a remote name is shown.
 const NAME: usize = 200;
@@ -68,18 +69,45 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
         told.size.filter(|size| *size > 0 && !is_voice).map(size),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let mut card = format!(
-        "<div class=\"f\"><span aria-hidden=\"true\">{icon}</span><div><b><bdi>{}</bdi></b>",
-        name(&shortened(message.name(), NAME))
-    );
+    let called = name(&shortened(message.name(), NAME)).to_string();
+    let linked = match &message.here {
+        Some(here) => format!("<a href=\"{}\" download><bdi>{called}</bdi></a>", here.path),
+        None => format!("<bdi>{called}</bdi>"),
+    };
+    let shown = message.here.as_ref().map_or_else(String::new, |here| {
+        shown(here, &escaped(&shortened(message.name(), NAME)), told.width.zip(told.height))
+    });
+    let mut card = format!("{shown}<div class=\"f\"><span aria-hidden=\"true\">{icon}</span><div><b>{linked}</b>");
     if !parts.is_empty() {
         let _ = write!(card, "<small>{}</small>", parts.join(" · "));
     }
-    if let Some(url) = message.url.as_deref().filter(|url| !url.trim().is_empty()) {
+    if let Some(url) = message.url.as_deref().filter(|url| message.here.is_none() && !url.trim().is_empty()) {
         let _ = write!(card, "<small class=\"u\">{}</small>", name(&shortened(url, NAME)));
     }
     card.push_str("</div></div>");
     card
+}
+
+/// Renders a file that is at hand, as its bytes allow; `size` is what its sender says of it, in pixels.
+fn shown(here: &Here, called: &str, size: Option<(u64, u64)>) -> String {
+    const MOST: u64 = 100_000;
+    let size = size.filter(|(width, height)| (1..MOST).contains(width) && (1..MOST).contains(height));
+    let size = size.map_or_else(String::new, |(width, height)| format!(" width=\"{width}\" height=\"{height}\""));
+    let path = &here.path;
+    match here.shown {
+        Shown::Picture => {
+            format!("<a class=\"im\" href=\"{path}\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></a>")
+        }
+        Shown::Video => {
+            format!(
+                "<video class=\"im\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"metadata\"{size}></video>"
+            )
+        }
+        Shown::Audio => {
+            format!("<audio class=\"im\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"none\"></audio>")
+        }
+        Shown::Link => String::new(),
+    }
 }
 
 /// Renders a place: its description, and where it is.

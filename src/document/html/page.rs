@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::Datelike as _;
 use sha2::{Digest as _, Sha256};
 
-use super::super::page::{Cover, DayHead, DayLine, Person, RoomFacts, RoomLine, Title, rows_of_cover};
+use super::super::page::{
+    Cover, DayHead, DayLine, Person, PersonCover, RoomFacts, RoomLine, Title, rows_of_cover, rows_of_person,
+};
 use super::super::text::{counted, shortened};
 use super::super::time;
 use super::spans::room_link;
@@ -81,7 +83,8 @@ pub(crate) fn end() -> String {
 #[template(path = "cover.html")]
 struct CoverTemplate<'a> {
     shell: &'static Shell,
-    of: &'a Cover<'a>,
+    title: &'a str,
+    is_utc: bool,
     rows: Vec<(&'static str, Markup)>,
     zone: String,
     decrypts: bool,
@@ -104,7 +107,21 @@ pub(crate) fn cover(of: &Cover<'_>, decrypts: bool, parts: &[(String, String)]) 
         };
         rows.push((what, value));
     }
-    rendered(&CoverTemplate { shell: &SHELL, of, rows, zone: of.zone.to_string(), decrypts, parts })
+    let (title, is_utc, zone) = (&*of.title.name, of.zone.is_utc(), of.zone.to_string());
+    rendered(&CoverTemplate { shell: &SHELL, title, is_utc, rows, zone, decrypts, parts })
+}
+
+/// What all that one person has sent begins with, as [`cover`].
+pub(crate) fn person_cover(of: &PersonCover<'_>, decrypts: bool, parts: &[(String, String)]) -> String {
+    let mut rows = vec![("person", Markup(format!("<code>{}</code>", name(of.user_id))))];
+    rows.extend(rows_of_person(of, SHELL.generator).into_iter().map(|(what, value)| (what, inline(&value))));
+    let (title, is_utc, zone) = (of.user_id, of.zone.is_utc(), of.zone.to_string());
+    rendered(&CoverTemplate { shell: &SHELL, title, is_utc, rows, zone, decrypts, parts })
+}
+
+/// What stands above what somebody has sent to a room, in a document of several.
+pub(crate) fn room_heading(title: &Title, room_id: &str) -> String {
+    format!("<h2><bdi>{}</bdi></h2><p><code>{}</code></p>\n", inline(&title.name), name(room_id))
 }
 
 #[derive(Template)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{Cover, rows_of_cover};
+use super::super::page::{Cover, PersonCover, Title, rows_of_cover, rows_of_person};
 use super::page::{GENERATOR, front, times};
 use super::text::{code_cell, inline, inline_name};
 
@@ -22,6 +22,25 @@ pub(crate) fn cover(of: &Cover<'_>) -> String {
     cover.push('\n');
     cover.push_str(&times(*zone));
     cover
+}
+
+/// What all that one person has sent begins with.
+pub(crate) fn person_cover(of: &PersonCover<'_>) -> String {
+    let zone = of.zone;
+    let mut cover = format!("---\ntimezone: {zone}\ngenerator: {GENERATOR}\n---\n\n");
+    let id = code_cell(of.user_id);
+    let _ = write!(cover, "# {}\n\n| | |\n|---|---|\n| person | {id} |\n", inline_name(of.user_id));
+    for (name, value) in rows_of_person(of, GENERATOR) {
+        let _ = writeln!(cover, "| {name} | {} |", inline(&value));
+    }
+    cover.push('\n');
+    cover.push_str(&times(zone));
+    cover
+}
+
+/// What stands above what somebody has sent to a room, in a document of several.
+pub(crate) fn room_heading(title: &Title, room_id: &str) -> String {
+    format!("# {}\n\n{}\n\n", inline(&title.name), code_cell(room_id))
 }
 
 fn people(of: &Cover<'_>) -> String {

@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::address::is_media;
+use std::fmt::Write as _;
+
 use super::super::formatted;
+use super::super::media::Shown;
 use super::super::message::{FileKind, Form, Manner, Message};
 use super::super::text::{duration, shortened, size};
 use super::begins_as_paragraph;
 use super::text::{block, code_span, excerpt, inline, inline_name, link};
+use crate::event::media::is_mxc;
 
 /// How much of a remote name is shown.
 const NAME: usize = 200;
@@ -71,11 +74,13 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     let name = inline_name(&shortened(message.name(), NAME));
     let is_voice = kind == FileKind::Voice;
     let says_voice = name.to_lowercase().contains("voice");
-    let name = match message.url.as_deref().filter(|url| is_media(url)) {
-        Some(url) => link(&name, url),
-        None => name,
+    let here = message.here.as_ref();
+    let linked = match (here, message.url.as_deref().filter(|url| is_mxc(url))) {
+        (Some(here), _) => format!("[{name}]({})", here.path),
+        (None, Some(url)) => link(&name, url),
+        (None, None) => name.clone(),
     };
-    let mut line = format!("{} {name}", kind.icon());
+    let mut line = format!("{} {linked}", kind.icon());
     let parts = [
         (is_voice && !says_voice).then(|| "voice message".to_owned()),
         told.mimetype.as_deref().map(inline).filter(|kind| !is_voice && !kind.is_empty()),
@@ -86,6 +91,9 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     for part in parts.into_iter().flatten() {
         line.push_str(" · ");
         line.push_str(&part);
+    }
+    if let Some(here) = here.filter(|here| here.shown == Shown::Picture) {
+        let _ = write!(line, "\n\n![{name}]({})", here.path);
     }
     line
 }

@@ -54,6 +54,8 @@ pub(super) struct File<'a> {
     pub(super) url: Option<Cow<'a, str>>,
     pub(super) name: Option<Cow<'a, str>>,
     pub(super) info: FileInfo,
+    /// What says how it is encrypted, if it does.
+    pub(super) sealed: Option<&'a RawValue>,
 }
 
 impl<'a> Blocks<'a> {
@@ -104,6 +106,7 @@ impl<'a> Blocks<'a> {
             match &*key {
                 "url" => found.url = text(value),
                 "name" => found.name = text(value),
+                "key" => found.sealed = self.file,
                 _ => {}
             }
         }

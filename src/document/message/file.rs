@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::super::media::Shown;
 use super::super::text::shortened;
 use crate::event::object::{members, text};
 
@@ -30,6 +31,17 @@ impl FileKind {
             FileKind::Sticker => "🖼 sticker",
         }
     }
+}
+
+/// A file that is at hand where it is told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Here {
+    /// Where it is: of letters, digits, dots and slashes.
+    pub path: String,
+    /// How it is shown, by its bytes.
+    pub shown: Shown,
+    /// How long it is.
+    pub bytes: u64,
 }
 
 /// What is told of a file beside its name.

@@ -13,89 +13,58 @@ use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
 
-/// The version of the tables' columns and of what they mean, which is in the metadata of every file.
-pub(in crate::outputs) const SCHEMA: &str = "1";
-/// How many rows, or bytes before they are packed, are a row group.
-const ROWS: usize = 100_000;
-const BYTES: usize = 16 * 1024 * 1024;
+use crate::outputs::rows::{BYTES, Group, ROWS, SCHEMA, Table, Value};
+
 /// The level of zstd.
 const LEVEL: i32 = 3;
 
-/// A table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
-    Events,
-    Rooms,
-    Members,
-}
-
-impl Table {
-    /// Its name, which is its directory's, too.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Table::Events => "events",
-            Table::Rooms => "rooms",
-            Table::Members => "members",
-        }
-    }
-
-    fn message(self) -> &'static str {
-        match self {
-            Table::Events => include_str!("events.schema"),
-            Table::Rooms => include_str!("rooms.schema"),
-            Table::Members => include_str!("members.schema"),
-        }
-    }
-
-    /// Its columns.
-    pub(super) fn schema(self) -> Result<TypePtr> {
-        Ok(Arc::new(parse_message_type(self.message())?))
-    }
-
-    /// The columns that its rows are sorted by.
-    fn sorted_by(self) -> &'static [&'static str] {
-        match self {
-            Table::Events => &["room_id", "origin_server_ts_sent"],
-            Table::Rooms => &["room_id"],
-            Table::Members => &["room_id", "user_id"],
-        }
-    }
-
-    /// How its files are written.
-    pub(super) fn properties(self) -> Result<WriterPropertiesPtr> {
-        let about = |key: &str, value: &str| KeyValue::new(format!("synapse_export.{key}"), value.to_owned());
-        let schema = self.schema()?;
-        let place = |name: &&str| schema.get_fields().iter().position(|field| field.name() == *name);
-        let sorted_by = self.sorted_by().iter().filter_map(place).filter_map(|at| i32::try_from(at).ok());
-        let sorted_by = sorted_by.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: true });
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
-            .set_key_value_metadata(Some(vec![about("schema", SCHEMA), about("table", self.name())]))
-            .set_sorting_columns(Some(sorted_by.collect()));
-        // of what nobody asks for in order, there are no smallest and largest values
-        for name in ["body", "content", "topic"] {
-            properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
-        }
-        // what is another in each row
-        for name in ["event_id", "edited_by", "body", "content"] {
-            properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
-        }
-        Ok(Arc::new(properties.build()))
+/// The name of a table, which is its directory's, too.
+pub(super) fn name(table: Table) -> &'static str {
+    match table {
+        Table::Events => "events",
+        Table::Rooms => "rooms",
+        Table::Members => "members",
     }
 }
 
-/// A value of a row.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Value<'a> {
-    Text(Option<&'a str>),
-    Number(Option<i64>),
-    Flag(bool),
+/// The columns of a table.
+pub(super) fn schema(table: Table) -> Result<TypePtr> {
+    let message = match table {
+        Table::Events => include_str!("events.schema"),
+        Table::Rooms => include_str!("rooms.schema"),
+        Table::Members => include_str!("members.schema"),
+    };
+    Ok(Arc::new(parse_message_type(message)?))
 }
 
-/// A time as a column of times has it: null where the archive calls an event undated, which not all readers can tell.
-pub(super) fn time(at: Option<i64>) -> Value<'static> {
-    const YEAR_10000: i64 = 253_402_300_800_000;
-    Value::Number(at.filter(|at| (0..YEAR_10000).contains(at)))
+/// The columns that the rows of a table are sorted by.
+fn sorted_by(table: Table) -> &'static [&'static str] {
+    match table {
+        Table::Events => &["room_id", "origin_server_ts_sent"],
+        Table::Rooms => &["room_id"],
+        Table::Members => &["room_id", "user_id"],
+    }
+}
+
+/// How the files of a table are written.
+pub(super) fn properties(table: Table) -> Result<WriterPropertiesPtr> {
+    let about = |key: &str, value: &str| KeyValue::new(format!("synapse_export.{key}"), value.to_owned());
+    let place = |name: &&str| table.columns().iter().position(|column| column == name);
+    let sorted_by = sorted_by(table).iter().filter_map(place).filter_map(|at| i32::try_from(at).ok());
+    let sorted_by = sorted_by.map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: true });
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
+        .set_key_value_metadata(Some(vec![about("schema", SCHEMA), about("table", name(table))]))
+        .set_sorting_columns(Some(sorted_by.collect()));
+    // of what nobody asks for in order, there are no smallest and largest values
+    for name in ["body", "content", "topic"] {
+        properties = properties.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::None);
+    }
+    // what is another in each row
+    for name in ["event_id", "edited_by", "body", "content"] {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::from(name), false);
+    }
+    Ok(Arc::new(properties.build()))
 }
 
 /// The values of a column; whether each is there.
@@ -110,23 +79,28 @@ enum Column {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     columns: Vec<Column>,
-    pub(super) count: usize,
+    count: usize,
     bytes: usize,
 }
 
-impl Rows {
-    /// Adds a row. All have as many values, of the same kinds.
-    pub(super) fn add(&mut self, row: &[Value<'_>]) {
+impl Group for Rows {
+    fn of(_: &str) -> Rows {
+        Rows::default()
+    }
+
+    fn add(&mut self, row: &[Value<'_>]) {
         if self.columns.is_empty() {
             self.columns.extend(row.iter().map(|value| match value {
-                Value::Text(_) => Column::Texts { texts: Vec::new(), ends: Vec::new(), there: Vec::new() },
-                Value::Number(_) => Column::Numbers { numbers: Vec::new(), there: Vec::new() },
+                Value::Text(_) | Value::Json(_) => {
+                    Column::Texts { texts: Vec::new(), ends: Vec::new(), there: Vec::new() }
+                }
+                Value::Number(_) | Value::Time(_) => Column::Numbers { numbers: Vec::new(), there: Vec::new() },
                 Value::Flag(_) => Column::Flags(Vec::new()),
             }));
         }
         for (column, value) in self.columns.iter_mut().zip(row) {
             match (column, value) {
-                (Column::Texts { texts, ends, there }, Value::Text(text)) => {
+                (Column::Texts { texts, ends, there }, Value::Text(text) | Value::Json(text)) => {
                     there.push(i16::from(text.is_some()));
                     if let Some(text) = text {
                         texts.extend_from_slice(text.as_bytes());
@@ -134,7 +108,7 @@ impl Rows {
                         self.bytes += text.len();
                     }
                 }
-                (Column::Numbers { numbers, there }, Value::Number(number)) => {
+                (Column::Numbers { numbers, there }, Value::Number(number) | Value::Time(number)) => {
                     there.push(i16::from(number.is_some()));
                     numbers.extend(number);
                 }
@@ -145,11 +119,16 @@ impl Rows {
         self.count += 1;
     }
 
-    /// Whether they are enough for a row group.
-    pub(super) fn is_full(&self) -> bool {
-        self.count >= ROWS || self.bytes >= BYTES
+    fn count(&self) -> usize {
+        self.count
     }
 
+    fn is_full(&self) -> bool {
+        self.count >= ROWS || self.bytes >= BYTES
+    }
+}
+
+impl Rows {
     /// Writes them as a row group.
     pub(super) fn write<W: std::io::Write + Send>(self, mut group: SerializedRowGroupWriter<'_, W>) -> Result<()> {
         for column in self.columns {

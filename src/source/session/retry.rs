@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::servers::Servers;
 use crate::source::error::Error;
@@ -36,7 +36,11 @@ impl<'a> Retry<'a> {
 
     /// It got further: whatever fails now is another failure.
     pub(in crate::source) fn got_further(&mut self) {
-        *self = Retry::new(self.servers, self.limit);
+        if let Some((since, _)) = self.failing {
+            let seconds = since.elapsed().as_secs_f64();
+            info!(seconds, "the database answers again, after {seconds:.1} s");
+            *self = Retry::new(self.servers, self.limit);
+        }
     }
 
     /// Waits before the next attempt; gives the error back when there is to be none. Before the first connection there is
@@ -56,7 +60,12 @@ impl<'a> Retry<'a> {
         }
         let delay = self.delays.next().unwrap_or_default().min(left);
         let seconds = delay.as_secs_f64();
-        info!(attempts = attempts + 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
+        // once: what goes on is no news
+        if attempts == 0 {
+            info!(attempts = 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
+        } else {
+            debug!(attempts = attempts + 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
+        }
         tokio::time::sleep(delay).await;
         Ok(())
     }

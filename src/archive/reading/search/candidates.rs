@@ -97,7 +97,7 @@ impl<'r> Candidates<'r> {
         let expression =
             if options.substring || indexed.is_none() { None } else { fts::expression(query, &index_words) };
         let decrypted = reader.decrypted();
-        let blocks = decrypted.map_or(Ok(None), Decrypted::search_blocks)?;
+        let blocks = decrypted.map_or(Ok(None), Decrypted::search_blocks).map_err(Error::of_decrypted)?;
         // what is not indexed is read
         let expression = expression.filter(|_| !common.is_redacted && (decrypted.is_none() || blocks.is_some()));
         let mut candidates = Candidates {
@@ -197,7 +197,7 @@ impl<'r> Candidates<'r> {
     /// The blocks of the index of what was encrypted in which hits may be.
     fn of_decrypted(&self, expression: &Expression, blocks: &[(i64, i64)]) -> Result<Vec<(Span, i64)>, Error> {
         let Some(decrypted) = self.reader.decrypted().filter(|_| !blocks.is_empty()) else { return Ok(Vec::new()) };
-        let known = decrypted.blocks_with(&expression.text, MANY)?;
+        let known = decrypted.blocks_with(&expression.text, MANY).map_err(Error::of_decrypted)?;
         let may_be = |block: i64| known.as_ref().is_none_or(|known| known.binary_search(&block).is_ok());
         let blocks = blocks.iter().filter(|(block, _)| may_be(*block));
         // there may be edits of what is older
@@ -216,7 +216,7 @@ impl<'r> Candidates<'r> {
         );
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
         let mut found = Vec::new();
-        for event_id in decrypted.search(&expression.text, block)? {
+        for event_id in decrypted.search(&expression.text, block).map_err(Error::of_decrypted)? {
             let mut rows = statement.query([event_id])?;
             while let Some(row) = rows.next()? {
                 found.push(self.candidate(row, true)?);

@@ -1,0 +1,45 @@
+//! Where the archive has a file that an event names.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::super::Error;
+use super::super::media::{DECRYPTED, MediaFile, has_tables, path, plain_id};
+use super::Reader;
+use crate::document::message::Here;
+use crate::event::media::Sealed;
+
+impl Reader<'_> {
+    /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
+    /// or does not show it.
+    pub(crate) fn media(&self, mxc: &str, sealed: Option<&Sealed>) -> Result<Option<Here>, Error> {
+        let has_media = match self.has_media.get() {
+            Some(has_media) => has_media,
+            None => has_tables(self.connection)?,
+        };
+        self.has_media.set(Some(has_media));
+        if !has_media {
+            return Ok(None);
+        }
+        let sql = "select sha256, extension, bytes from media where mxc = ?1 and sha256 is not null and lacks is null";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let read =
+            |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?));
+        let Some((sha256, extension, bytes)) = statement.query_row([mxc], read).optional()? else {
+            return Ok(None);
+        };
+        let file = MediaFile::read(sha256, &extension, bytes)?;
+        let Some(sealed) = sealed else {
+            return Ok(Some(Here { path: file.path(), shown: file.kind.shown(), bytes: file.bytes }));
+        };
+        let sql = "select id, extension, bytes from media_decrypted where id = ?1 and mxc = ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row(params![plain_id(&file.sha256, sealed), mxc], read).optional()?;
+        let Some((id, extension, bytes)) = found else { return Ok(None) };
+        let plain = MediaFile::read(id, &extension, bytes)?;
+        Ok(Some(Here {
+            path: path(DECRYPTED, &plain.sha256, plain.kind),
+            shown: plain.kind.shown(),
+            bytes: plain.bytes,
+        }))
+    }
+}

@@ -1,0 +1,137 @@
+//! What is handed on: a room, or all that one person has sent, made once of an archive as a document, as lines, as a zip of both or as a
+//! database.
+//!
+//! All of it is read through the archive's seam, which decides what is withheld; an archive's own settings do not count here. Keeps
+//! nothing up to date, and writes nowhere but where it is told to.
+
+mod database;
+mod document;
+mod lines;
+mod zip;
+
+use std::ops::Range;
+use std::path::Path;
+
+pub use self::document::{TooLong, document};
+pub use database::database;
+pub use lines::lines;
+pub use zip::zip;
+
+use crate::archive::reading::outward::{Lines, With};
+use crate::archive::reading::sources::{self, Sources};
+use crate::archive::{Catalog, Error, Interrupt};
+use crate::document::page::MadeOf;
+use crate::document::time::Zone;
+use crate::views::{self, Asked, Files, Split};
+
+/// What is handed on, and of which archive it is made.
+pub struct Given<'a> {
+    /// The archive.
+    pub catalog: &'a Catalog,
+    /// Ends it early.
+    pub interrupt: &'a Interrupt,
+    /// Which room; or in which the sender has sent something, each in its turn.
+    pub rooms: Vec<String>,
+    /// Only what this user has sent; none: all.
+    pub sender: Option<&'a str>,
+    /// Of which time, in milliseconds since the epoch; none: of all.
+    pub period: Option<Range<i64>>,
+    /// What is redacted, and what erased users said, is not withheld; nor is what clients never saw, where there are lines.
+    pub show_redacted: bool,
+    /// Of what times are shown.
+    pub zone: Zone,
+    /// When, in milliseconds since the epoch.
+    pub made: i64,
+    /// What it is made of.
+    pub made_of: MadeOf,
+}
+
+/// What was handed on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Handed {
+    /// Events that clients saw; of lines: lines.
+    pub events: u64,
+    /// Messages that can be read.
+    pub messages: u64,
+    /// Days of rooms.
+    pub days: u64,
+    /// Events whose lines cannot be read.
+    pub unread: u64,
+}
+
+/// The rooms in which somebody has sent something, by name.
+pub fn rooms_of(catalog: &Catalog, sender: &str) -> Result<Vec<String>, Error> {
+    sources::rooms_of(&catalog.reader(), sender)
+}
+
+/// Writes a room as several pages, which are in a temporary file of the directory `spool` until they are whole.
+pub fn parts(given: &Given<'_>, split: Split, spool: &Path, files: &mut dyn Files) -> Result<Handed, Error> {
+    given.during(|| {
+        let made = (given.made, &given.made_of);
+        let asked = given.asked(given.room().unwrap_or_default());
+        let (told, _) = views::document_parts(given.catalog, &asked, split, made, spool, files)?;
+        Ok(Handed { events: told.events, messages: told.messages, days: told.days, unread: 0 })
+    })
+}
+
+impl Given<'_> {
+    /// Finds out what it is made of: an archive that `is_kept`, or one for this alone; with what its events prove, if they are to be
+    /// `judged`.
+    pub fn look_through(&mut self, is_kept: bool, judged: bool) -> Result<(), Error> {
+        let work = || {
+            let reader = self.catalog.reader();
+            let mut found = Sources::new(judged);
+            for room_id in &self.rooms {
+                found.add(&reader, room_id, &self.days(room_id)?)?;
+            }
+            found.end(&reader, is_kept)
+        };
+        let made_of = self.interrupt.during(vec![self.catalog.interrupt_handle()], work)?;
+        self.made_of = made_of;
+        Ok(())
+    }
+
+    fn days(&self, room_id: &str) -> Result<Vec<String>, Error> {
+        sources::days(&self.catalog.reader(), room_id, self.period.as_ref(), self.sender)
+    }
+
+    fn asked<'r>(&'r self, room_id: &'r str) -> Asked<'r> {
+        Asked {
+            room_id,
+            period: self.period.clone(),
+            sender: self.sender,
+            show_redacted: self.show_redacted,
+            zone: self.zone,
+        }
+    }
+
+    fn lines(&self) -> Lines<'_> {
+        let with = With { redacted: self.show_redacted, rejected: self.show_redacted, ..With::default() };
+        Lines { with, period: self.period.clone(), sender: self.sender, as_stored: false }
+    }
+
+    /// The only room, unless it is of a person.
+    fn room(&self) -> Option<&str> {
+        self.rooms.first().filter(|_| self.sender.is_none()).map(String::as_str)
+    }
+
+    /// Does all of the work, until it is told to stop.
+    fn during<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        self.interrupt.during(vec![self.catalog.interrupt_handle()], work)
+    }
+
+    fn goes_on(&self) -> Result<(), Error> {
+        self.interrupt.check()
+    }
+}
+
+/// An error of a library, in writing what is handed on.
+fn writing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Transcript(std::io::Error::other(error))
+}
+
+/// Where temporary files are, for what is beside `output`: there, since what they hold is to be there too.
+#[must_use]
+pub fn beside(output: &Path) -> &Path {
+    output.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,45 @@
+//! Lines as JSON, room by room and day by day.
+
+use std::io::Write;
+
+use super::{Given, Handed};
+use crate::archive::Error;
+use crate::archive::reading::outward::{self, Lines, With};
+
+/// Writes the lines; `as_archived`: as they stand in the archive, with all that is withheld otherwise. `told` hears how many there are.
+pub fn lines(
+    given: &Given<'_>,
+    as_archived: bool,
+    out: &mut dyn Write,
+    told: &mut dyn FnMut(u64),
+) -> Result<Handed, Error> {
+    let mut asked = given.lines();
+    if as_archived {
+        asked = Lines { with: With { redacted: true, rejected: true, ..With::default() }, as_stored: true, ..asked };
+    }
+    given.during(|| write(given, &given.rooms, &asked, out, told))
+}
+
+/// Writes the lines of some rooms.
+pub(super) fn write(
+    given: &Given<'_>,
+    rooms: &[String],
+    asked: &Lines<'_>,
+    out: &mut dyn Write,
+    told: &mut dyn FnMut(u64),
+) -> Result<Handed, Error> {
+    let reader = given.catalog.reader();
+    let mut handed = Handed::default();
+    for room_id in rooms {
+        for day in given.days(room_id)? {
+            given.goes_on()?;
+            handed.unread += outward::each_line_of_day(&reader, room_id, &day, asked, &mut |line| {
+                handed.events += 1;
+                out.write_all(line.event.line.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(Error::Transcript)
+            })?;
+            handed.days += 1;
+            told(handed.events);
+        }
+    }
+    Ok(handed)
+}
