@@ -4,7 +4,7 @@
 //! to and synced, then the catalog moves in one transaction (see [`Archive::commit`]); [`Archive::open`] undoes what was cut
 //! off in between. The catalog's unique event ids decide what is new, so no event has two lines; before they can, in a first
 //! export, second ones are taken out at its end. A line once written is changed in one way only, a file as a whole and with
-//! the catalog's consent (`rewrite`). What is read to be shown is read through `reading`, and what was rendered of it is kept by
+//! the catalog's consent (`rewrite`). A file may be compressed (`compacting`), of which only `lines` knows. What is read to be shown is read through `reading`, and what was rendered of it is kept by
 //! `view_state`; how anything is shown is none of this module's business. What no line says is in the catalog, and follows in the
 //! `state`, from which it is made `anew` if it is lost. Knows no database but its own.
 
@@ -16,6 +16,7 @@ mod borrowed;
 mod catalog;
 mod chain;
 mod commit;
+mod compacting;
 mod decrypted;
 mod decrypting;
 pub(crate) mod durable;
@@ -74,6 +75,7 @@ pub use batch::{Advance, Batch, Committed, Counts};
 pub(crate) use borrowed::Borrowed;
 pub use catalog::{Catalog, Selection, VERSION as CATALOG_VERSION};
 pub(crate) use chain::Head as ChainHead;
+pub use compacting::Compacted;
 pub(crate) use decrypted::{Encryption, Judged, Lacking, Saying};
 pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
 pub(crate) use decrypting::{Encrypted, Page};
@@ -138,7 +140,7 @@ pub enum Step {
     Recover,
     /// Before files of lines are written anew.
     Rewrite,
-    /// Before a file that was written anew takes the old one's place.
+    /// Before a file that was written anew takes the old one's place, and before one goes of which there is another form.
     Replace,
     /// Before lines get their tombstones, and between what leaves no trace of them.
     Erase,

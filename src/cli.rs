@@ -6,6 +6,7 @@
 mod all_archives;
 mod config_file;
 mod configuration;
+mod compact;
 mod database;
 mod decrypt;
 mod doctor;
@@ -81,6 +82,7 @@ enum Command {
     Rebuild(rebuild::Args),
     Verify(verify::Args),
     Erase(erase::Args),
+    Compact(compact::Args),
     #[command(subcommand)]
     Output(outputs::Command),
     Status(status::Args),
@@ -310,6 +312,7 @@ pub fn run() -> ExitCode {
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Erase(args) => erase::run(&args),
+        Command::Compact(args) => compact::run(&args),
         Command::Output(command) => outputs::run(&command),
         Command::Status(args) => status::run(&args),
         Command::Stats(args) => stats::run(&args),

@@ -88,6 +88,8 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
         (&["watermark", "reset", "--yes"], &with_archive, tells_nothing),
         (&["erase", "--sender", "@bob:far.test"], &with_archive, tells_nothing),
         (&["erase", "--event", "$13", "--yes"], &with_archive, tells_nothing),
+        (&["compact", "--older-than", "0d"], &with_archive, tells_nothing),
+        (&["compact", "--expand"], &with_archive, tells_nothing),
         (&["export", "--all-rooms"], &both, tells_nothing),
         (&["config", "show"], &both, tells_nothing),
         (&["config", "init"], &with_archive, tells_nothing),

@@ -98,11 +98,9 @@ impl Catalog {
         let rooms: BTreeSet<&str> = files.iter().filter_map(|(path, _)| Some(layout::parts(path)?.0)).collect();
         for room in rooms.into_iter().take(DIRECTORIES) {
             for name in names(archive, &format!("rooms/{room}"))? {
-                let path = format!("rooms/{room}/{name}");
-                if Path::new(&name).extension().is_some_and(|it| it == "jsonl")
-                    && length(&self.connection, &path)?.is_none()
-                {
-                    strangers.push(path);
+                let Some((day, _)) = lines::day_of(&name) else { continue };
+                if length(&self.connection, &format!("rooms/{room}/{day}.jsonl"))?.is_none() {
+                    strangers.push(format!("rooms/{room}/{name}"));
                 }
             }
         }

@@ -1,12 +1,11 @@
 //! Whether a directory may be, or become, an archive of this user: nothing of somebody else is in the way, and nobody else owns
 //! it or may write to it. Changes nothing.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Stat};
 
-use super::{Error, SELECTION, durable, inside, layout};
+use super::{Error, SELECTION, durable, inside, layout, lines};
 
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
@@ -63,14 +62,15 @@ fn has_lines(directory: &Path) -> bool {
     for room in durable::names(directory, "rooms").unwrap_or_default() {
         let room = format!("rooms/{room}");
         for file in durable::names(directory, &room).unwrap_or_default() {
-            let path = format!("{room}/{file}");
+            let Some((day, _)) = lines::day_of(&file) else { continue };
+            let path = format!("{room}/{day}.jsonl");
             if layout::parts(&path).is_none() {
                 continue;
             }
             looked_into += 1;
-            let mut begin = Vec::new();
-            let read = inside::read(directory, &path).and_then(|it| it.take(BEGINNING).read_to_end(&mut begin));
-            if read.is_ok() && (memchr::memmem::find(&begin, b"\"synapse\":").is_some() || is_cut_off(&begin)) {
+            if let Ok(begin) = lines::beginning(directory, &path, BEGINNING)
+                && (memchr::memmem::find(&begin, b"\"synapse\":").is_some() || is_cut_off(&begin))
+            {
                 return true;
             }
             if looked_into == LOOKED_INTO {

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::lines::Form;
 use super::place::Place;
 use super::{Archive, Catalog, Error, Interrupt, durable, inside, ours};
 
@@ -202,7 +203,7 @@ fn withheld(archive: &Path, files: &[(String, u64)]) -> Result<Vec<String>, Erro
             pages.into_iter().try_for_each(|name| look(&format!("{directory}/{name}")))?;
             last = directory;
         }
-        look(path)?;
+        [Form::Plain, Form::Compressed].iter().try_for_each(|form| look(&form.of(path)))?;
         look(&format!("{}.md", path.trim_end_matches(".jsonl")))?;
     }
     Ok(withheld)

@@ -8,7 +8,7 @@ use super::adding::Adding;
 use super::lines::{self, Line, Whole};
 use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, RunOutcome, Told, catalog, durable, layout};
+use super::{Counts, Error, Interrupt, RunOutcome, Told, catalog, layout};
 use crate::event::Event;
 
 /// How many second lines of events are named.
@@ -107,6 +107,7 @@ fn take_file(
     looks: bool,
 ) -> Result<u64, Error> {
     let (file, mut first) = (adding.next_file(), None);
+    lines::settle(archive, name)?;
     let mut lines = Whole::open(archive, name)?;
     let (mut bytes, mut events, mut second) = (0, 0, 0);
     loop {
@@ -159,7 +160,7 @@ fn take_file(
             break;
         }
     }
-    let Some(event) = first else { return durable::remove(archive, name).map(|()| second) };
+    let Some(event) = first else { return lines::remove(archive, name).map(|()| second) };
     adding.new_file(day, bytes, events, &event)?;
     Ok(second)
 }

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::io;
 use std::path::Path;
 
 use rusqlite::{CachedStatement, params};
 
 use super::chain::{Chain, Hashes};
-use super::lines::{self, Anew, Line, Whole};
+use super::lines::{self, Anew, Form, Line, Whole};
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, durable, inside, layout};
 
@@ -37,10 +36,15 @@ struct Rewrite {
 }
 
 impl Rewrite {
-    /// A name for the new file that nobody can have taken.
-    fn of(path: &str) -> Rewrite {
+    /// A name for the new file that nobody can have taken, and that tells its form.
+    fn of(path: &str, form: Form) -> Rewrite {
         let chance = || RandomState::new().build_hasher().finish();
-        Rewrite { path: path.to_owned(), new: format!(".{:016x}{:016x}.new", chance(), chance()), bytes: None }
+        let name = form.of(&format!(".{:016x}{:016x}", chance(), chance()));
+        Rewrite { path: path.to_owned(), new: format!("{name}.new"), bytes: None }
+    }
+
+    fn form(&self) -> Form {
+        Form::named(self.new.trim_end_matches(".new")).1
     }
 
     /// The new file's path below the archive.
@@ -54,6 +58,7 @@ impl Rewrite {
             return Err(Error::altered("a file of lines", &self.path));
         }
         let chance = self.new.strip_prefix('.').and_then(|name| name.strip_suffix(".new"));
+        let chance = chance.map(|name| Form::named(name).0);
         let is_ours =
             chance.is_some_and(|chance| chance.len() == 32 && chance.bytes().all(|it| it.is_ascii_hexdigit()));
         if is_ours { Ok(()) } else { Err(Error::altered("a file that takes another's place", &self.new)) }
@@ -75,7 +80,12 @@ impl Archive {
         let Archive { directory, catalog, hook, lock, readers, .. } = self;
         let mut step = Steps { hook: hook.as_mut(), directory, held: lock.held() };
         step.at(Step::Rewrite)?;
-        let mut rewrites: Vec<Rewrite> = paths.iter().map(|path| Rewrite::of(path)).collect();
+        let mut rewrites = Vec::new();
+        for path in paths {
+            // only one that counts, else the other one might count once lines are taken out of this one
+            lines::settle(directory, path)?;
+            rewrites.push(Rewrite::of(path, lines::form(directory, path)?));
+        }
         let writing = catalog.write()?;
         let mut lengths = Vec::new();
         for rewrite in &rewrites {
@@ -152,15 +162,11 @@ impl Archive {
             self.steps().at(Step::Replace)?;
             let (path, new) = (&rewrite.path, rewrite.new_path());
             if rewrite.bytes == Some(0) {
-                durable::remove(&self.directory, path)?;
+                lines::remove(&self.directory, path)?;
                 durable::remove(&self.directory, &new)?;
                 continue;
             }
-            match inside::rename(&self.directory, &new, inside::split(path).1) {
-                // it did before
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                renamed => renamed.map_err(Error::io("replace", &self.directory.join(path)))?,
-            }
+            lines::put(&self.directory, &new, path, rewrite.form())?;
             lines::check(&self.directory, &rewrite.path, rewrite.bytes)?;
         }
         sync_directories(&self.directory, rewrites)?;
@@ -279,7 +285,7 @@ fn write_anew(
     shift: &mut Shift<'_>,
 ) -> Result<Hashes, Error> {
     let mut old = Whole::open(archive, &rewrite.path)?;
-    let mut new = Anew::make(archive, &rewrite.new_path(), readers)?;
+    let mut new = Anew::make(archive, &rewrite.new_path(), rewrite.form(), readers)?;
     while let Some(Line { start, text, .. }) = old.next()? {
         if start >= length {
             break;
@@ -306,8 +312,8 @@ fn sync_directories(archive: &Path, rewrites: &[Rewrite]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::sync::{Arc, Mutex};
+    use std::{fs, io};
 
     use super::*;
     use crate::archive::Hook;

@@ -55,6 +55,11 @@ synapse-export verify --seal seal.txt",
 synapse-export erase --sender @mallory:example.org --yes",
     ),
     (
+        "compact",
+        "synapse-export compact --older-than 30d
+synapse-export compact --expand",
+    ),
+    (
         "output",
         "synapse-export output add lake parquet:/srv/lake --with-erased
 synapse-export output run",

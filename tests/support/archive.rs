@@ -200,7 +200,7 @@ impl TestArchive {
         }
         for room in entries(&self.path().join("rooms")) {
             for file in entries(&self.path().join("rooms").join(&room)) {
-                if file.strip_suffix(".jsonl").is_none() {
+                if plain(&file).is_none() {
                     read(format!("rooms/{room}/{file}"));
                 }
             }
@@ -240,9 +240,13 @@ impl TestArchive {
         let (mut files, mut events) = (BTreeSet::new(), BTreeSet::new());
         for room in entries(&self.path().join("rooms")) {
             let names = entries(&self.path().join("rooms").join(&room));
-            for file in names.into_iter().filter(|file| file.strip_suffix(".jsonl").is_some()) {
-                let path = format!("rooms/{room}/{file}");
-                let text = fs::read_to_string(self.path().join(&path)).expect("a file of lines can be read");
+            for (file, plain) in names.iter().filter_map(|file| Some((file, plain(file)?))) {
+                let path = format!("rooms/{room}/{plain}");
+                let mut text = fs::read(self.path().join(format!("rooms/{room}/{file}"))).expect("it can be read");
+                if file != plain {
+                    text = zstd::decode_all(&*text).expect("any program that knows zstd reads it");
+                }
+                let text = String::from_utf8(text).expect("lines are UTF-8");
                 assert!(text.ends_with('\n'), "{path} ends in half a line");
                 files.insert((path.clone(), text.len(), text.lines().count()));
                 let mut start = 0;
@@ -325,6 +329,12 @@ pub fn json(text: &str) -> Value {
 pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The name of a file of lines without what says that it is compressed; none: it is no such file.
+fn plain(name: &str) -> Option<&str> {
+    let plain = name.strip_suffix(".zst").unwrap_or(name);
+    plain.strip_suffix(".jsonl").map(|_| plain)
 }
 
 /// The names in a directory, sorted; none if it is not there.

@@ -13,9 +13,8 @@ use super::super::chain::{Chain, Hashes, Head};
 use super::super::durable::sync_files;
 use super::super::{Error, Readers, Step, Steps, inside};
 use super::committed::{check, own};
-
-/// How much is gathered before it is written.
-const WRITE_BYTES: usize = 64 * 1024;
+use super::form::{self, Form};
+use super::{WRITE_BYTES, push};
 
 /// After how many bytes they are written out while more are appended.
 const WRITE_OUT_BYTES: usize = 8 * 1024 * 1024;
@@ -66,36 +65,51 @@ impl<'a> Appending<'a> {
             self.make_room(relative, &path)?;
         }
         let (append, readers) = (OFlags::WRONLY | OFlags::APPEND, self.readers);
+        let append_and_read = OFlags::RDWR | OFlags::APPEND;
         let (room, name) = inside::split(relative);
         let opened = self.room(room).and_then(|room| match committed {
             Some(_) => inside::open_in(room, name, append),
             None => inside::create_in(room, name, append, readers).map(|file| (file, 0)),
         });
-        let mut file = match opened {
-            Ok((file, length)) if length == committed.unwrap_or(0) => file,
+        let mut frames = None;
+        let (mut file, path) = match opened {
+            Ok((file, length)) if length == committed.unwrap_or(0) => (file, path),
             opened => {
-                // it is not as the catalog knows it, or cannot be opened
+                // it is not as the catalog knows it, cannot be opened, or is compressed
                 check(self.archive, relative, committed)?;
-                opened.map_err(Error::io("open", &path))?.0
+                let failed = || Error::io("open", &path);
+                match form::compressed(self.archive, relative, append_and_read).map_err(failed())? {
+                    Some(compressed) => {
+                        frames = Some(compressed.append().map_err(failed())?);
+                        (compressed.into_file(), self.archive.join(Form::Compressed.of(relative)))
+                    }
+                    None => (opened.map_err(failed())?.0, path),
+                }
             }
         };
         let half = lines.len() / 2;
         let (mut hashes, from) = (Hashes::default(), committed.unwrap_or(0));
         for (i, line) in lines.enumerate() {
-            let mut rest = line.as_bytes();
-            hashes.add(rest);
+            let line = line.as_bytes();
+            hashes.add(line);
+            let mut begun = 0;
             if step.hook.is_some() && i == half {
-                let begun = rest.split_off(..line.len() / 2).unwrap_or_default();
-                self.gathered.extend_from_slice(begun);
+                if let Some(frames) = &mut frames {
+                    frames.frame(&mut self.gathered).map_err(Error::io("append to", &path))?;
+                } else {
+                    begun = line.len() / 2;
+                    self.gathered.extend_from_slice(&line[..begun]);
+                }
                 self.write(&mut file, &path)?;
                 step.at(Step::HalfAppended)?;
             }
-            self.gathered.extend_from_slice(rest);
-            self.gathered.push(b'\n');
+            push(&mut frames, &line[begun..], &mut self.gathered).map_err(Error::io("append to", &path))?;
             if self.gathered.len() >= WRITE_BYTES {
                 self.write(&mut file, &path)?;
             }
         }
+        let end = frames.as_mut().map_or(Ok(()), |frames| frames.end(&mut self.gathered));
+        end.map_err(Error::io("append to", &path))?;
         self.write(&mut file, &path)?;
         self.files.push(path);
         self.chain.add(relative, from, &hashes)

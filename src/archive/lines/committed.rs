@@ -7,6 +7,7 @@ use rustix::fs::OFlags;
 
 use super::super::durable::{names, remove};
 use super::super::{Error, inside, layout};
+use super::form::{self, Form, day_of};
 
 /// A path below the archive, if an export makes such files: it may come from a catalog that somebody else has made.
 pub(super) fn own(path: &str) -> Result<&str, Error> {
@@ -17,24 +18,29 @@ pub(super) fn own(path: &str) -> Result<&str, Error> {
 pub(in crate::archive) fn check(archive: &Path, path: &str, committed: Option<u64>) -> Result<(), Error> {
     let relative = own(path)?;
     let path = archive.join(relative);
-    let length = inside::length(archive, relative).map_err(Error::io("look at", &path))?;
-    if length == committed {
-        return Ok(());
-    }
-    let found = length.map_or_else(|| "is missing".to_owned(), |bytes| format!("has {bytes} bytes"));
+    let found = match form::length(archive, relative) {
+        Ok(length) if length == committed => return Ok(()),
+        Ok(None) => "is missing".to_owned(),
+        Ok(Some(bytes)) => format!("has {bytes} bytes"),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => error.to_string(),
+        Err(error) => return Err(Error::io("look at", &path)(error)),
+    };
     Err(Error::Changed { path, found, committed: committed.unwrap_or(0) })
 }
 
-/// Looks at every file that has the name of a file of lines; its path below the archive, and the day it is named after.
+/// Looks at every file that has the name of a file of lines, whatever its form; its path below the archive, and the day it is named after.
 pub(in crate::archive) fn for_each(
     archive: &Path,
     mut look: impl FnMut(&str, &str) -> Result<(), Error>,
 ) -> Result<(), Error> {
     for room in names(archive, "rooms")? {
         let room = format!("rooms/{room}");
-        for file in names(archive, &room)? {
-            if let Some(day) = file.strip_suffix(".jsonl") {
-                look(&format!("{room}/{file}"), day)?;
+        let names = names(archive, &room)?;
+        for (day, form) in names.iter().filter_map(|name| day_of(name)) {
+            let path = format!("{room}/{day}.jsonl");
+            // where both forms are there, once
+            if form == Form::Plain || !names.contains(inside::split(&path).1) {
+                look(&path, day)?;
             }
         }
     }
@@ -46,6 +52,12 @@ pub(in crate::archive) fn truncate(archive: &Path, path: &str, committed: u64) -
     let relative = own(path)?;
     let path = archive.join(relative);
     let length = inside::length(archive, relative).map_err(Error::io("look at", &path))?;
+    let frames = form::compressed(archive, relative, OFlags::RDWR).map_err(Error::io("open", &path))?;
+    if let Some(frames) = frames.filter(|frames| length.is_none_or(|length| length <= frames.length())) {
+        let end = frames.end_at(committed).map_err(Error::io("read", &path))?;
+        end.map_or(Ok(()), |end| frames.cut(end)).map_err(Error::io("truncate", &path))?;
+        return check(archive, relative, (committed > 0).then_some(committed));
+    }
     if committed == 0 {
         if length.is_some() && !begins_as_lines_do(archive, relative).map_err(Error::io("read", &path))? {
             let found = "is not of synapse-export".to_owned();

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-use super::super::{Error, inside};
+use super::super::Error;
 use super::committed::own;
+use super::form::{self, Opened};
 use crate::event;
 
 /// Reads a line: `length` bytes of a file below the archive from `start` on.
@@ -19,27 +19,34 @@ pub(in crate::archive) fn read(archive: &Path, path: &str, start: u64, length: u
 }
 
 /// A file of lines, open to be read from.
-#[derive(Debug)]
 pub(in crate::archive) struct Open {
     /// Below the archive.
     path: String,
-    file: File,
+    file: RefCell<Opened>,
     bytes: u64,
 }
 
 impl Open {
     pub(in crate::archive) fn new(archive: &Path, path: &str) -> Result<Open, Error> {
         let own = own(path)?;
-        let opened = inside::read(archive, own).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (bytes, file) = opened.map_err(Error::io("open", &archive.join(own)))?;
-        Ok(Open { path: own.to_owned(), file, bytes })
+        let file = form::open(archive, own).map_err(Error::io("open", &archive.join(own)))?;
+        Ok(Open { path: own.to_owned(), bytes: file.length(), file: RefCell::new(file) })
     }
 
     /// Reads all of it, as long as it was when it was opened.
     fn read_all(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; usize::try_from(self.bytes).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut bytes, 0).map_err(Error::io("read", Path::new(&self.path)))?;
-        Ok(bytes)
+        self.bytes(0, self.bytes)
+    }
+
+    fn bytes(&self, start: u64, length: u64) -> Result<Vec<u8>, Error> {
+        let read = || match &mut *self.file.borrow_mut() {
+            Opened::Plain(file, _) => {
+                let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+                file.read_exact_at(&mut bytes, start).map(|()| bytes)
+            }
+            Opened::Compressed(frames) => frames.read(start, length),
+        };
+        read().map_err(Error::io("read", Path::new(&self.path)))
     }
 
     /// Reads `length` bytes from `start` on.
@@ -48,9 +55,7 @@ impl Open {
         if start.checked_add(length).is_none_or(|end| end > self.bytes) {
             return Err(failed(io::ErrorKind::UnexpectedEof.into()));
         }
-        let mut text = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        self.file.read_exact_at(&mut text, start).map_err(failed)?;
-        String::from_utf8(text).map_err(|error| failed(io::Error::other(error.utf8_error())))
+        String::from_utf8(self.bytes(start, length)?).map_err(|error| failed(io::Error::other(error.utf8_error())))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{self, BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -10,6 +10,9 @@ use rustix::fs::OFlags;
 use super::super::chain::Hashes;
 use super::super::{Error, Readers, inside};
 use super::committed::own;
+use super::form::{self, Form};
+use super::frames::Writer;
+use super::{WRITE_BYTES, push};
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
 pub(in crate::archive) const LONGEST: u64 = 1 << 30;
@@ -19,7 +22,8 @@ pub(in crate::archive) struct Whole<'a> {
     archive: &'a Path,
     name: &'a str,
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read + Send>>,
+    form: Form,
     text: Vec<u8>,
     /// Which line was read last; the first one is 1.
     number: u64,
@@ -43,8 +47,9 @@ impl<'a> Whole<'a> {
     /// Opens a file by its path below the archive.
     pub(in crate::archive) fn open(archive: &'a Path, name: &'a str) -> Result<Whole<'a>, Error> {
         let path = archive.join(own(name)?);
-        let file = inside::read(archive, name).map_err(Error::io("open", &path))?;
-        Ok(Whole { archive, name, path, reader: BufReader::new(file), text: Vec::new(), number: 0, next: 0 })
+        let opened = form::open(archive, name).and_then(|file| Ok((file.form(), BufReader::new(file.read_all()?))));
+        let (form, reader) = opened.map_err(Error::io("open", &path))?;
+        Ok(Whole { archive, name, path, reader, form, text: Vec::new(), number: 0, next: 0 })
     }
 
     /// The next line; none: there is no other.
@@ -52,7 +57,14 @@ impl<'a> Whole<'a> {
         self.text.clear();
         let is_whole = read_line(&mut self.reader, LONGEST, &mut self.text);
         self.number += 1;
-        if !is_whole.map_err(Error::io("read", &self.path))? {
+        let is_whole = match is_whole {
+            // not of the system's: what is compressed there is damaged
+            Err(error) if self.form == Form::Compressed && error.raw_os_error().is_none() => {
+                return Err(self.broken(&format_args!("what is compressed there cannot be read ({error})")));
+            }
+            is_whole => is_whole.map_err(Error::io("read", &self.path))?,
+        };
+        if !is_whole {
             return Err(self.broken(&"it is longer than any event"));
         }
         if self.text.is_empty() {
@@ -83,6 +95,10 @@ impl<'a> Whole<'a> {
 
     /// Gives the last line its newline, or takes it away from `start` on.
     pub(in crate::archive) fn end(&self, start: Option<u64>) -> Result<(), Error> {
+        if self.form == Form::Compressed {
+            // in frames that are whole no line is cut off
+            return Err(self.broken(&"it does not end"));
+        }
         let opened = inside::open(self.archive, self.name, OFlags::WRONLY | OFlags::APPEND);
         let mut file = opened.map_err(Error::io("open", &self.path))?;
         match start {
@@ -97,29 +113,44 @@ impl<'a> Whole<'a> {
 /// A new file that is to take the place of one of lines.
 pub(in crate::archive) struct Anew {
     path: PathBuf,
-    file: BufWriter<File>,
+    file: File,
+    /// What writes it compressed, if it is to be.
+    frames: Option<Writer>,
+    gathered: Vec<u8>,
     hashes: Hashes,
 }
 
 impl Anew {
     /// Makes one by its path below the archive, which must not be there, for whoever is to read it.
-    pub(in crate::archive) fn make(archive: &Path, name: &str, readers: Readers) -> Result<Anew, Error> {
+    pub(in crate::archive) fn make(archive: &Path, name: &str, form: Form, readers: Readers) -> Result<Anew, Error> {
         let path = archive.join(name);
-        let file = inside::create(archive, name, OFlags::WRONLY, readers).map_err(Error::io("make", &path))?;
-        Ok(Anew { path, file: BufWriter::new(file), hashes: Hashes::default() })
+        let make = || {
+            let frames = if form == Form::Compressed { Some(Writer::new()?) } else { None };
+            Ok((inside::create(archive, name, OFlags::WRONLY, readers)?, frames))
+        };
+        let (file, frames) = make().map_err(Error::io("make", &path))?;
+        Ok(Anew { path, file, frames, gathered: Vec::new(), hashes: Hashes::default() })
     }
 
     /// Appends a line, given without its newline.
     pub(in crate::archive) fn append(&mut self, line: &str) -> Result<(), Error> {
-        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.write_all(b"\n"));
         self.hashes.add(line.as_bytes());
-        written.map_err(Error::io("write", &self.path))
+        push(&mut self.frames, line.as_bytes(), &mut self.gathered)
+            .and_then(|()| if self.gathered.len() >= WRITE_BYTES { self.write() } else { Ok(()) })
+            .map_err(Error::io("write", &self.path))
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.gathered)?;
+        self.gathered.clear();
+        Ok(())
     }
 
     /// Returns when it is on the disk; the hashes of its lines.
-    pub(in crate::archive) fn sync(self) -> Result<Hashes, Error> {
-        let file = self.file.into_inner().map_err(|error| Error::io("write", &self.path)(error.into_error()))?;
-        file.sync_all().map_err(Error::io("sync", &self.path))?;
+    pub(in crate::archive) fn sync(mut self) -> Result<Hashes, Error> {
+        let end = self.frames.as_mut().map_or(Ok(()), |frames| frames.end(&mut self.gathered));
+        end.and_then(|()| self.write()).map_err(Error::io("write", &self.path))?;
+        self.file.sync_all().map_err(Error::io("sync", &self.path))?;
         Ok(self.hashes)
     }
 }

@@ -102,12 +102,16 @@ impl<'a> Checking<'a> {
                 verified.off(Off::File, || format!("{path} is gone: it had {events} lines"));
                 return checked(0, String::new(), Vec::new(), verified);
             }
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+                verified.off(Off::File, || format!("{path} {source}"));
+                return checked(0, String::new(), Vec::new(), verified);
+            }
             Err(error) => return Err(error),
         };
         let (mut all, mut following) = (Hashes::default(), Following::new(&path, spans(&self.chain, &path)?));
         let mut row = rows.next().transpose()?;
         let mut is_longer = false;
-        while let Some(Line { start, text, is_cut_off, bytes: own }) = lines.next()? {
+        while let Some(Line { start, text, is_cut_off, bytes: own }) = next(&mut lines, &mut verified)? {
             if start >= bytes {
                 is_longer = true;
                 break;
@@ -171,6 +175,17 @@ impl<'a> Checking<'a> {
         }
         verified.unchained = unchained.iter().map(|span| span.lines).sum();
         checked(all.bytes(), all.hex(), unchained, verified)
+    }
+}
+
+/// The next line of a file; where it cannot be read, that is off, and there is no other.
+fn next<'w>(lines: &'w mut Whole<'_>, verified: &mut Verified) -> Result<Option<Line<'w>>, Error> {
+    match lines.next() {
+        Err(error @ Error::Line { .. }) => {
+            verified.off(Off::Unreadable, || error.to_string());
+            Ok(None)
+        }
+        next => next,
     }
 }
 
