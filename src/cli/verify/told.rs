@@ -133,9 +133,9 @@ impl Told<'_> {
 
 /// Numbers with what they count, those that are none left out.
 fn listed<const N: usize>(parts: [(u64, &str); N], is_before: bool) -> String {
-    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| match is_before {
-        true => format!("{what} {}", HumanCount(count)),
-        false => format!("{} {what}", HumanCount(count)),
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| {
+        let count = HumanCount(count);
+        if is_before { format!("{what} {count}") } else { format!("{count} {what}") }
     });
     parts.collect::<Vec<_>>().join(", ")
 }
