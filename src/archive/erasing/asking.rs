@@ -24,7 +24,7 @@ struct Asked {
 }
 
 /// A request that was taken in, and what became of it.
-pub type Taken = (Request, Result<(), Error>);
+pub type TakenRequest = (Request, Result<(), Error>);
 
 /// Leaves a request for whoever holds an archive. It is on the disk when this returns.
 pub fn leave_request(archive: &Path, request: &Request) -> Result<(), Error> {
@@ -51,7 +51,7 @@ pub fn requests(archive: &Path) -> Result<Vec<String>, Error> {
 
 impl Archive {
     /// Takes in what others have asked to be erased, each with what became of it: it is selected, and remembered, or cannot be. None is left.
-    pub fn take_requests(&mut self, now: i64) -> Result<Vec<Taken>, Error> {
+    pub fn take_requests(&mut self, now: i64) -> Result<Vec<TakenRequest>, Error> {
         let mut taken = Vec::new();
         for name in requests(&self.directory)? {
             let request = self.read_request(&name)?;

@@ -225,9 +225,12 @@ fn counts(room: &InRoom) -> String {
     listed([(missing, "missing"), (purged, "there no more"), (pruned, "pruned"), (differs, "with another text")], false)
 }
 
-/// Each room where something is not alike, with its days.
-fn rooms(compared: &Compared) -> Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> {
-    let mut rooms: Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> = Vec::new();
+/// A room where something is not alike: its id, all of it, and its days.
+type Room<'c> = (&'c str, InRoom, Vec<(&'c str, &'c InRoom)>);
+
+/// Each room where something is not alike.
+fn rooms(compared: &Compared) -> Vec<Room<'_>> {
+    let mut rooms: Vec<Room<'_>> = Vec::new();
     for (room_id, day, of_day) in &compared.days {
         if rooms.last().is_none_or(|(last, ..)| last != room_id) {
             rooms.push((room_id, InRoom::default(), Vec::new()));
