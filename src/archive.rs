@@ -81,7 +81,9 @@ pub use decrypted::{Numbers as DecryptedNumbers, OfRoom as DecryptedOfRoom};
 pub(crate) use decrypting::{Encrypted, Page};
 pub(crate) use erased::ERASED;
 pub(crate) use erasing::ERASED_HERE;
-pub use erasing::{Age, Buried, Erasure, Hold, Request, Selected, What, leave_request, requests as erase_requests};
+pub use erasing::{
+    Age, Buried, Erasure, Hold, Request, Selected, TakenRequest, What, leave_request, requests as erase_requests,
+};
 pub use error::Error;
 pub use figures::Figures;
 pub use full_text::Standing as SearchStanding;

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Catalog, Error};
 use crate::event::Erased;
-pub use asking::{leave_request, requests};
+pub use asking::{TakenRequest, leave_request, requests};
 pub use burying::Buried;
 pub use request::{Age, Erasure, Hold, Request, What};
 pub use selecting::Selected;

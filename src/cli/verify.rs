@@ -118,10 +118,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (found, _) => found?,
     };
-    if !args.quick && args.room.is_none() && args.since.is_none() {
-        if let Err(error) = views(args, &interrupt(&signal), &mut found.verified) {
-            return (*signal.borrow()).map_or(Err(error), |number| Ok(Outcome::Signalled(number)));
-        }
+    if !args.quick
+        && args.room.is_none()
+        && args.since.is_none()
+        && let Err(error) = views(args, &interrupt(&signal), &mut found.verified)
+    {
+        return (*signal.borrow()).map_or(Err(error), |number| Ok(Outcome::Signalled(number)));
     }
     if args.room.is_none() && args.since.is_none() {
         match (media(&catalog, args, &interrupt(&signal), &mut found.verified), *signal.borrow()) {

@@ -23,6 +23,9 @@ struct Asked {
     reason: Option<String>,
 }
 
+/// A request that was taken in, and what became of it.
+pub type TakenRequest = (Request, Result<(), Error>);
+
 /// Leaves a request for whoever holds an archive. It is on the disk when this returns.
 pub fn leave_request(archive: &Path, request: &Request) -> Result<(), Error> {
     let (what, which) = request.what.columns();
@@ -48,7 +51,7 @@ pub fn requests(archive: &Path) -> Result<Vec<String>, Error> {
 
 impl Archive {
     /// Takes in what others have asked to be erased, each with what became of it: it is selected, and remembered, or cannot be. None is left.
-    pub fn take_requests(&mut self, now: i64) -> Result<Vec<(Request, Result<(), Error>)>, Error> {
+    pub fn take_requests(&mut self, now: i64) -> Result<Vec<TakenRequest>, Error> {
         let mut taken = Vec::new();
         for name in requests(&self.directory)? {
             let request = self.read_request(&name)?;

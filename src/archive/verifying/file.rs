@@ -141,9 +141,8 @@ impl<'a> Checking<'a> {
                 let judged = Judged { path: &path, day: &day, nth, known: here };
                 let mut key =
                     |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
-                let tombstone = |event_id: &str| match self.has_tombstones {
-                    true => self.catalog.tombstone(event_id),
-                    false => Ok(None),
+                let tombstone = |event_id: &str| {
+                    if self.has_tombstones { self.catalog.tombstone(event_id) } else { Ok(None) }
                 };
                 judged.line(text, &mut verified, &mut key, &tombstone)?;
             }

@@ -100,14 +100,13 @@ impl Matching {
         progress: Option<&Path>,
     ) -> Result<Matching, Error> {
         let catalog = Catalog::open_to_search(archive, directory)?;
-        let (path, file) = match progress {
-            Some(path) => (path.to_owned(), None),
-            None => {
-                let place = std::env::temp_dir();
-                let file = tempfile::Builder::new().prefix("synapse-export-verify.").tempfile_in(&place);
-                let file = file.map_err(Error::io("make a temporary file in", &place))?;
-                (file.path().to_owned(), Some(file))
-            }
+        let (path, file) = if let Some(path) = progress {
+            (path.to_owned(), None)
+        } else {
+            let place = std::env::temp_dir();
+            let file = tempfile::Builder::new().prefix("synapse-export-verify.").tempfile_in(&place);
+            let file = file.map_err(Error::io("make a temporary file in", &place))?;
+            (file.path().to_owned(), Some(file))
         };
         let found = Connection::open(&path)?;
         found.execute_batch(if file.is_some() {
@@ -125,18 +124,17 @@ impl Matching {
             params![room_id, rebuilt],
             |row| row.get(0),
         );
-        let last_line = match known.optional()? {
-            Some(known) => known,
-            None => {
-                found.execute_batch(
+        let last_line = if let Some(known) = known.optional()? {
+            known
+        } else {
+            found.execute_batch(
                     "delete from begun; delete from met; delete from done; delete from count; delete from missing; delete from of_day",
                 )?;
-                found.execute(
-                    "insert into begun (room_id, last_line, rebuilt) values (?1, ?2, ?3)",
-                    params![room_id, last_line, rebuilt],
-                )?;
-                last_line
-            }
+            found.execute(
+                "insert into begun (room_id, last_line, rebuilt) values (?1, ?2, ?3)",
+                params![room_id, last_line, rebuilt],
+            )?;
+            last_line
         };
         found.execute_batch("begin")?;
         let (selection, left_out) = (catalog.selection()?, catalog.left_out()?);

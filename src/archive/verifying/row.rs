@@ -34,6 +34,7 @@ pub(super) struct Row {
 }
 
 /// What it says of it.
+#[allow(clippy::struct_excessive_bools, reason = "each is a column of the catalog")]
 struct About {
     stream_ordering: i64,
     topological_ordering: i64,

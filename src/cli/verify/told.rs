@@ -133,9 +133,9 @@ impl Told<'_> {
 
 /// Numbers with what they count, those that are none left out.
 fn listed<const N: usize>(parts: [(u64, &str); N], is_before: bool) -> String {
-    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| match is_before {
-        true => format!("{what} {}", HumanCount(count)),
-        false => format!("{} {what}", HumanCount(count)),
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| {
+        let count = HumanCount(count);
+        if is_before { format!("{what} {count}") } else { format!("{count} {what}") }
     });
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -225,9 +225,12 @@ fn counts(room: &InRoom) -> String {
     listed([(missing, "missing"), (purged, "there no more"), (pruned, "pruned"), (differs, "with another text")], false)
 }
 
-/// Each room where something is not alike, with its days.
-fn rooms(compared: &Compared) -> Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> {
-    let mut rooms: Vec<(&str, InRoom, Vec<(&str, &InRoom)>)> = Vec::new();
+/// A room where something is not alike: its id, all of it, and its days.
+type Room<'c> = (&'c str, InRoom, Vec<(&'c str, &'c InRoom)>);
+
+/// Each room where something is not alike.
+fn rooms(compared: &Compared) -> Vec<Room<'_>> {
+    let mut rooms: Vec<Room<'_>> = Vec::new();
     for (room_id, day, of_day) in &compared.days {
         if rooms.last().is_none_or(|(last, ..)| last != room_id) {
             rooms.push((room_id, InRoom::default(), Vec::new()));
