@@ -4,9 +4,9 @@
 //! told, with the hint that helps, and to become an exit status.
 
 mod all_archives;
+mod compact;
 mod config_file;
 mod configuration;
-mod compact;
 mod database;
 mod decrypt;
 mod doctor;
