@@ -170,7 +170,7 @@ pub async fn export(
     stop: Stop,
     report: &mut dyn Report,
 ) -> (Archive, Result<Summary, Error>) {
-    let (archive, done) = whole(database, archive, selection, None, stop, report).await;
+    let (archive, done) = Box::pin(whole(database, archive, selection, None, stop, report)).await;
     (archive, done.map(|(summary, _)| summary))
 }
 

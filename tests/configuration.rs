@@ -1,5 +1,11 @@
 //! A configuration file: what it stands for, what wins over it, several archives in one; and what an export leaves for who watches.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::items_after_statements,
+    reason = "what surrounds these tests must not fail either"
+)]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! An export that follows: what comes is archived, once, whatever happens to the server, the disk, or the archive meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "what surrounds these tests must not fail either")]
+
 mod support;
 
 use std::io::Write as _;

@@ -22,6 +22,7 @@ const SHOWN: [&str; 8] = ["service", "host", "hostaddr", "port", "dbname", "user
 
 /// Show what holds for an export, or write a configuration file to begin with
 #[derive(clap::Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it")]
 pub(super) enum Command {
     Show(ShowArgs),
     Init(InitArgs),

@@ -36,7 +36,11 @@ const RENDERED_ANEW: usize = 2_000;
 
 /// Bring an archive up to date: read what is new in the database, and what has appeared late
 #[derive(clap::Args)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
+#[allow(
+    clippy::struct_excessive_bools,
+    clippy::doc_markdown,
+    reason = "each is an option, and its words are for people"
+)]
 pub(super) struct Args {
     #[command(flatten)]
     database: DatabaseArgs,

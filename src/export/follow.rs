@@ -40,7 +40,7 @@ pub async fn follow(
     stop: Stop,
     report: &mut dyn Report,
 ) -> (Archive, Result<Followed, Error>) {
-    let (archive, done) = whole(database, archive, selection, resumed, stop, report).await;
+    let (archive, done) = Box::pin(whole(database, archive, selection, resumed, stop, report)).await;
     let followed = |(summary, heads)| {
         let now = Instant::now();
         Followed { summary, heads, came: now, looked: now, again: EVERYTHING_EVERY }

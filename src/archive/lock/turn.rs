@@ -88,6 +88,7 @@ fn ask(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Whether somebody asks for an archive's lock.
+#[must_use]
 pub fn is_wanted(directory: &Path) -> bool {
     fs::symlink_metadata(directory.join(WANTED)).is_ok()
 }
