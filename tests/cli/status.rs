@@ -1,7 +1,5 @@
 //! `synapse-export status` and `stats`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 
 use crate::support::archive::{TestArchive, json};
@@ -9,7 +7,7 @@ use crate::support::story::{EventRow, ROOM};
 use crate::{contents, export, run, server, text};
 
 fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+    chrono::Utc::now().timestamp_millis()
 }
 
 fn stats(archive: &TestArchive, more: &[&str]) -> Vec<Value> {
@@ -48,7 +46,7 @@ fn status_says_how_an_archive_is_and_what_grows() {
     assert_eq!((&status["server"], &status["last_run"]["outcome"]), (&json!("here.test"), &json!("done")));
     let on_disk: u64 = contents(archive.path())
         .iter()
-        .filter(|(name, _)| name.ends_with(".jsonl") && name.starts_with("rooms/"))
+        .filter(|(name, _)| name.strip_suffix(".jsonl").is_some_and(|name| name.starts_with("rooms/")))
         .map(|(_, bytes)| bytes.len() as u64)
         .sum();
     assert_eq!(status["bytes"]["lines"], on_disk);

@@ -61,7 +61,6 @@ impl Server {
         bridge.psql(&unpacked("bridge.sql.gz"));
         let warehouse = cluster().database("documented_warehouse", Shape::V1_163);
         warehouse.execute("drop schema public cascade");
-        warehouse.psql(include_str!("../../sql/output_role.sql"));
         for script in [
             include_str!("../../sql/reader_role.sql"),
             include_str!("../../sql/reader_role_keys.sql"),
@@ -179,6 +178,9 @@ impl<'s> Scene<'s> {
             fs::write(scene.path(name), text).unwrap();
         }
         scene.store_of_a_bridge();
+        // empty, as the documentation makes it
+        server.warehouse.execute("drop schema if exists synapse_archive cascade");
+        server.warehouse.psql(include_str!("../../sql/output_role.sql"));
         let archive = server.archives.path().join("archive");
         let copied = Command::new("cp").arg("-a").args([&archive, &scene.path("archive")]).status().unwrap();
         assert!(copied.success());
