@@ -488,7 +488,9 @@ mod tests {
         for (nth, lines) in lines.chunks(at_once).enumerate() {
             let mut writer = if nth == 0 { Writer::new() } else { opened(path).append() }.unwrap();
             let mut out = Vec::new();
-            lines.iter().for_each(|line| writer.push(line, &mut out).unwrap());
+            for line in lines {
+                writer.push(line, &mut out).unwrap();
+            }
             writer.end(&mut out).unwrap();
             file.write_all(&out).unwrap();
         }
@@ -570,7 +572,7 @@ mod tests {
                 let file = File::options().read(true).write(true).open(&path).unwrap();
                 match Frames::of(file, torn.len() as u64) {
                     Err(error) => {
-                        assert!(whole == 0 && error.kind() == io::ErrorKind::InvalidData, "{length}: {error}")
+                        assert!(whole == 0 && error.kind() == io::ErrorKind::InvalidData, "{length}: {error}");
                     }
                     Ok(frames) => {
                         assert_eq!(
