@@ -16,6 +16,12 @@ _synapse__export() {
             ",$1")
                 cmd="synapse__export"
                 ;;
+            synapse__export,compact)
+                cmd="synapse__export__subcmd__compact"
+                ;;
+            synapse__export,config)
+                cmd="synapse__export__subcmd__config"
+                ;;
             synapse__export,doctor)
                 cmd="synapse__export__subcmd__doctor"
                 ;;
@@ -70,6 +76,30 @@ _synapse__export() {
             synapse__export,watermark)
                 cmd="synapse__export__subcmd__watermark"
                 ;;
+            synapse__export__subcmd__config,help)
+                cmd="synapse__export__subcmd__config__subcmd__help"
+                ;;
+            synapse__export__subcmd__config,init)
+                cmd="synapse__export__subcmd__config__subcmd__init"
+                ;;
+            synapse__export__subcmd__config,show)
+                cmd="synapse__export__subcmd__config__subcmd__show"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,help)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__help"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,init)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__init"
+                ;;
+            synapse__export__subcmd__config__subcmd__help,show)
+                cmd="synapse__export__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            synapse__export__subcmd__help,compact)
+                cmd="synapse__export__subcmd__help__subcmd__compact"
+                ;;
+            synapse__export__subcmd__help,config)
+                cmd="synapse__export__subcmd__help__subcmd__config"
+                ;;
             synapse__export__subcmd__help,doctor)
                 cmd="synapse__export__subcmd__help__subcmd__doctor"
                 ;;
@@ -123,6 +153,12 @@ _synapse__export() {
                 ;;
             synapse__export__subcmd__help,watermark)
                 cmd="synapse__export__subcmd__help__subcmd__watermark"
+                ;;
+            synapse__export__subcmd__help__subcmd__config,init)
+                cmd="synapse__export__subcmd__help__subcmd__config__subcmd__init"
+                ;;
+            synapse__export__subcmd__help__subcmd__config,show)
+                cmd="synapse__export__subcmd__help__subcmd__config__subcmd__show"
                 ;;
             synapse__export__subcmd__help__subcmd__keys,check)
                 cmd="synapse__export__subcmd__help__subcmd__keys__subcmd__check"
@@ -239,7 +275,7 @@ _synapse__export() {
 
     case "${cmd}" in
         synapse__export)
-            opts="-q -h -V --log-format --log-level --quiet --help --version export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -253,6 +289,314 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__compact)
+            opts="-q -h -V --archive --shared-archive --catalog --older-than --expand --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config)
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version show init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help)
+            opts="show init help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__init)
+            opts="-q -h -V --synapse-config --archive --output --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__config__subcmd__show)
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --synapse-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --retry-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --archive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --catalog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --room)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exclude-room)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --show-redacted)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --hide-erased)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-lag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --decrypt)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
+                    return 0
+                    ;;
+                --backup-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recovery-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret-storage-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --key-file-passphrase-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bridge-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pickle-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --render-every)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -261,7 +605,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__doctor)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -303,6 +647,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -311,7 +659,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__erase)
-            opts="-q -h -V --archive --shared-archive --catalog --event --sender --room --before --redacted-before --erased-users --again --go-on --list --hold --release --end --whole --once --policy --reason --dry-run --yes --tombstones --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --event --sender --room --before --redacted-before --erased-users --again --go-on --list --hold --release --end --whole --once --policy --reason --dry-run --yes --tombstones --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -377,6 +725,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -385,7 +737,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__export)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,11 +855,23 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --metrics-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -519,8 +883,64 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__help)
-            opts="export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help"
+            opts="export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__compact)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config)
+            opts="show init"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        synapse__subcmd__export__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -925,7 +1345,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys)
-            opts="-q -h -V --log-format --log-level --quiet --help --version check import list forget help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version check import list forget help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -939,6 +1359,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -947,7 +1371,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__check)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1021,6 +1445,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1029,7 +1457,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__forget)
-            opts="-q -h -V --archive --shared-archive --catalog --plaintext --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --plaintext --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1048,6 +1476,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1143,7 +1575,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__import)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --plain --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --key-store --key-store-passphrase-file --plain --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1225,6 +1657,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1233,7 +1669,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__keys__subcmd__list)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1255,6 +1691,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1263,7 +1703,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__media)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --media-store --avatars --media-max-size --media-types --no-media --list --json --no-markdown --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --media-store --avatars --media-max-size --media-types --no-media --list --json --no-markdown --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1317,6 +1757,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1325,7 +1769,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output)
-            opts="-q -h -V --log-format --log-level --quiet --help --version add list run remove help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version add list run remove help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1339,6 +1783,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1347,7 +1795,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__add)
-            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --with-decrypted --with-verdicts --on-export --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --with-redacted --with-erased --with-rejected --with-decrypted --with-verdicts --on-export --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1366,6 +1814,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1461,7 +1913,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__list)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1480,6 +1932,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1491,7 +1947,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__remove)
-            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1510,6 +1966,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1521,7 +1981,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__output__subcmd__run)
-            opts="-q -h -V --archive --shared-archive --catalog --anew --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --anew --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1543,6 +2003,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1551,7 +2015,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__rebuild)
-            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1573,6 +2037,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1581,7 +2049,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__render)
-            opts="-q -h -V --archive --shared-archive --catalog --group-readable --no-group-readable --all --room --day --show-redacted --html --timezone --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --group-readable --no-group-readable --all --room --day --show-redacted --html --timezone --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1623,6 +2091,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1631,7 +2103,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__room)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --during-initial-copy --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --during-initial-copy --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1741,6 +2213,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1749,7 +2225,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__rooms)
-            opts="-r -q -h -V --database --password-file --synapse-config --retry-for --connections --sort --reverse --name --type --abandoned --encrypted --selected --archive --limit --no-counts --json --log-format --log-level --quiet --help --version"
+            opts="-r -q -h -V --database --password-file --synapse-config --retry-for --connections --sort --reverse --name --type --abandoned --encrypted --selected --archive --limit --no-counts --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1803,6 +2279,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1811,7 +2291,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__search)
-            opts="-q -h -V --archive --shared-archive --catalog --from --in --before --after --on --has --is --mentions --edits --show-redacted --substring --sort --limit --after-result --context --count --json --update --index --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --from --in --before --after --on --has --is --mentions --edits --show-redacted --substring --sort --limit --after-result --context --count --json --update --index --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1885,6 +2365,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1893,7 +2377,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__show)
-            opts="-q -h -V --archive --shared-archive --catalog --context --raw --json --show-redacted --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --context --raw --json --show-redacted --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1919,6 +2403,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1927,7 +2415,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__stats)
-            opts="-q -h -V --archive --shared-archive --catalog --by --room --since --until --limit --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --by --room --since --until --limit --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1969,6 +2457,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1977,7 +2469,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__status)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1999,6 +2491,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2007,7 +2503,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__user)
-            opts="-q -h -V --archive --shared-archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --output --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2053,6 +2549,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2061,7 +2561,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__verify)
-            opts="-q -h -V --archive --shared-archive --catalog --room --since --quick --server-keys --server --database --password-file --synapse-config --retry-for --connections --seal --against --threads --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --room --since --quick --server-keys --server --progress --pace --database --password-file --synapse-config --retry-for --connections --seal --against --threads --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2084,6 +2584,14 @@ _synapse__export() {
                     return 0
                     ;;
                 --server-keys)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2127,6 +2635,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2135,7 +2647,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark)
-            opts="-q -h -V --log-format --log-level --quiet --help --version show reset help"
+            opts="-q -h -V --log-format --log-level --quiet --config --help --version show reset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2146,6 +2658,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2213,7 +2729,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark__subcmd__reset)
-            opts="-q -h -V --archive --shared-archive --catalog --stream --yes --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --stream --yes --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2239,6 +2755,10 @@ _synapse__export() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2247,7 +2767,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__watermark__subcmd__show)
-            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --help --version"
+            opts="-q -h -V --archive --shared-archive --catalog --json --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2266,6 +2786,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_synapse_export_global_optspecs
-    string join \n log-format= log-level= q/quiet h/help V/version
+    string join \n log-format= log-level= q/quiet config= h/help V/version
 end
 
 function __fish_synapse_export_needs_command
@@ -27,6 +27,7 @@ end
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_needs_command" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -s V -l version -d 'Print version'
@@ -40,6 +41,7 @@ complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "rende
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "rebuild" -d 'Make an archive\'s catalog.sqlite anew from its files, without the database: where it is lost or damaged, or does not fit them, as in a copy'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "verify" -d 'Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own hashes and signatures'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "erase" -d 'Erase events from an archive for good: their lines are pruned as a redaction does, in the files, the catalog, the index of search and the transcripts, and no later export brings them back. Without --yes it says only what it would do'
+complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "compact" -d 'Compress the lines of past days: a day\'s .jsonl becomes .jsonl.zst, which zstdcat and zstdgrep read, and every command as before. Nothing else changes, and --expand brings all of them back'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "output" -d 'Keep the archive up to date elsewhere, as Parquet files for other engines or in another PostgreSQL; from the archive alone, without Synapse\'s database'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "status" -d 'Show on one screen how an archive is: how far and how large, which rooms grow, what is pending, and what to do; from the archive alone'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "stats" -d 'Count an archive\'s events, and the bytes of their lines, by room, sender, day or type: the most first, of days the newest; from the catalog alone'
@@ -47,6 +49,7 @@ complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "docto
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "keys" -d 'Look at the keys of encrypted rooms, and at what was decrypted'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "media" -d 'Copy the files that archived events name, pictures and all else, or list those that are lacking'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "watermark" -d 'Show or reset how far the export has come'
+complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "config" -d 'Show what holds for an export, or write a configuration file to begin with'
 complete -c synapse-export -n "__fish_synapse_export_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l database -d 'The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a replica, with the role of `sql/reader_role.sql`. Other users can see a password here: use ~/.pgpass' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l password-file -d 'A file whose first line is the database\'s password' -r -F
@@ -79,9 +82,12 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l media-types -d 'Only files of these media types, as who sent them says: image,video/mp4' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l interval -d 'With --follow, how often it is asked whether something is new: 5s, 1m' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l render-every -d 'With --follow, how often at the most transcripts, the index of search and all else are brought up to date that is made of lines' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l metrics-file -d 'Write what it has come to into this file, in Prometheus\' text format, for the textfile collector of node_exporter: FILE.prom' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l on-failure -d 'Have sh run this when the export fails or something is off, and with --follow also when it begins to wait for something that fails; it finds SYNAPSE_EXPORT_STATUS, SYNAPSE_EXPORT_MESSAGE and SYNAPSE_EXPORT_ARCHIVE in its environment' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l group-readable -d 'Let the group of the archive\'s directory read all that is in it: directories get mode 2750, files 0640, also those that are there. Remembered for the runs to come'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l no-group-readable -d 'Let only its owner read it again'
@@ -94,6 +100,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l no-media -d 'Copy no files from now on; those that are there stay'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l look-for-missing -d 'Look through all of `event_json` for rows that its index does not show, as after a change of the database\'s collation, which doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l follow -d 'Do not end: go on reading what is new, until a signal ends it, and let other commands in that write to the archive'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l all-archives -d 'Export to each archive of the configuration file, one after the other, whether one fails or not'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -s V -l version -d 'Print version'
@@ -129,6 +136,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l p
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l show-redacted -d 'Show what redacted messages said, visibly marked in a document, and what users said whom the server has erased; in lines also events that clients never saw'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l ignore-erased -d 'Go on where it cannot be told whom the server has erased; what they said stays'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand room" -l verify -d 'Check what each event proves by its own hashes and signatures, and tell how many prove what'
@@ -154,6 +162,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l o
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l show-redacted -d 'Show what redacted messages said, visibly marked in a document, and what users said whom the server has erased; in lines also events that clients never saw'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand user" -l ignore-erased -d 'Go on where it cannot be told whom the server has erased; what they said stays'
@@ -178,6 +187,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -s r -l reverse -d 'The other way round'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l abandoned -d 'Only rooms in which no local user is left'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rooms" -l encrypted -d 'Only encrypted rooms'
@@ -207,6 +217,7 @@ off\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l edits -d 'Also what messages said before they were edited'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand search" -l show-redacted -d 'Also what redacted messages said'
@@ -223,6 +234,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l c
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l raw -d 'Its line alone, as it is'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand show" -l json -d 'A JSON object with its line, where that is, and what there is about it'
@@ -242,6 +254,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l group-readable -d 'Let the group of the archive\'s directory read all that is in it: directories get mode 2750, files 0640, also those that are there. Remembered for the runs to come'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand render" -l no-group-readable -d 'Let only its owner read it again'
@@ -254,6 +267,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand rebuild" -s h -l help -d 'Print help'
@@ -263,6 +277,8 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l room -d 'Only this room: its id (!…), an alias (#…), its name, or a part of one of them that no other room of the archive has' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l since -d 'Only days from this one on: YYYY-MM-DD (and what has no day)' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l server-keys -d 'The public keys of the archive\'s own server: a saved answer of its key API (GET /_matrix/key/v2/server). They are kept with the archive. Can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l progress -d 'Keep how far the comparison with the server is in this file, outside the archive: one that was stopped goes on from there' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l pace -d 'Read at most so many events of the server in a second' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l database -d 'The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a replica, with the role of `sql/reader_role.sql`. Other users can see a password here: use ~/.pgpass' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l password-file -d 'A file whose first line is the database\'s password' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l synapse-config -d 'Take what is said nowhere else from Synapse\'s homeserver.yaml, or a directory of such files; can be repeated' -r -F
@@ -274,6 +290,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l quick -d 'Only whether the lines are those that were written, and where the catalog says: not what they say, nor who signed it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand verify" -l server -d 'Compare with the server too, whose events are all read for that: the database that the options below, or the environment, name'
@@ -297,6 +314,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l erased-users -d 'All that users sent whom the server has erased, as `export --hide-erased` gets to know them'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l go-on -d 'Complete what was cut off, or kept by a reader, before'
@@ -309,9 +327,22 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -l 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand erase" -s V -l version -d 'Print version'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l archive -d 'The archive\'s directory' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l catalog -d 'The directory of the archive\'s catalog.sqlite, when that is not to be in the archive: one on a local disk, for an archive on a network file system. Remembered for the runs to come' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l older-than -d 'Days that are older: a number of days like 90d, or a date; never today' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
+json\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -l expand -d 'Bring every day back into a plain file'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -s h -l help -d 'Print help'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand compact" -s V -l version -d 'Print version'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and not __fish_seen_subcommand_from add list run remove help" -s V -l version -d 'Print version'
@@ -325,6 +356,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; an
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l with-redacted -d 'With what redacted messages said, and those of users whom the server has erased; what replies quote stays in them'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from add" -l with-erased -d 'With what users said whom the server has erased, unless the archive hides that (export --hide-erased)'
@@ -340,6 +372,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; an
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -l json -d 'One JSON object for each'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -350,6 +383,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; an
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -l anew -d 'Make all of them anew, whatever is there: where files or rows are lost, or of another state'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from run" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -360,6 +394,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; an
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand output; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
@@ -374,6 +409,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -l json -d 'As JSON, for scripts'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand status" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -392,6 +428,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -l json -d 'A JSON object on each line'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand stats" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -407,6 +444,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -l
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -l json -d 'As JSON, for scripts'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -s h -l help -d 'Print help'
@@ -414,6 +452,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand doctor" -s
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and not __fish_seen_subcommand_from check import list forget help" -s V -l version -d 'Print version'
@@ -440,6 +479,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -l json -d 'As JSON, for scripts'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
@@ -464,6 +504,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -l plain -d 'Do not encrypt it: who reads the file reads what its keys open. It is a list of sessions as JSON, which `--key-file` takes without a passphrase'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help'
@@ -473,6 +514,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -l json -d 'As JSON, for scripts'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -483,6 +525,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -l plaintext -d 'Also take away what was decrypted: out of decrypted.sqlite, the index of search and the transcripts, which are rendered anew. Where the keys are still there, a later `export --decrypt` decrypts it again'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand keys; and __fish_seen_subcommand_from forget" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -506,6 +549,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l avatars -d 'Members\' and rooms\' pictures too'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -l no-media -d 'Copy none from now on; those that are there stay'
@@ -518,6 +562,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand media" -s 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -s h -l help -d 'Print help'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and not __fish_seen_subcommand_from show reset help" -s V -l version -d 'Print version'
@@ -529,6 +574,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark;
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -l json -d 'As JSON, for scripts'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -540,6 +586,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark;
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
 json\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -l yes -d 'Do not ask'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from reset" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
@@ -548,24 +595,102 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark;
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show, for each stream, the position up to which everything is archived'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from help" -f -a "reset" -d 'Let the next export read everything again: it adds what the archive lacks, and changes of what it has only lines that were archived without their event'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand watermark; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "export" -d 'Bring an archive up to date: read what is new in the database, and what has appeared late'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "room" -d 'Dump one room: as the lines that an archive would have, in the room\'s own order; or as what is handed on, a page, a text, a zip, a database, from the archive where that has the room'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "user" -d 'Hand on all that one person sent, in whichever room of the archive, without what others said: as a page, a text, JSON lines, a zip of these, or a database'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "rooms" -d 'List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "search" -d 'Find what was said in an archive: words, "phrases", beginnings*, who, where, when; from the archive alone'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "show" -d 'Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as JSON'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "render" -d 'Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "rebuild" -d 'Make an archive\'s catalog.sqlite anew from its files, without the database: where it is lost or damaged, or does not fit them, as in a copy'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "verify" -d 'Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own hashes and signatures'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "erase" -d 'Erase events from an archive for good: their lines are pruned as a redaction does, in the files, the catalog, the index of search and the transcripts, and no later export brings them back. Without --yes it says only what it would do'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "output" -d 'Keep the archive up to date elsewhere, as Parquet files for other engines or in another PostgreSQL; from the archive alone, without Synapse\'s database'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "status" -d 'Show on one screen how an archive is: how far and how large, which rooms grow, what is pending, and what to do; from the archive alone'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "stats" -d 'Count an archive\'s events, and the bytes of their lines, by room, sender, day or type: the most first, of days the newest; from the catalog alone'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "doctor" -d 'Check database and archive: what is wrong, what will go wrong, and what to do about it'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "keys" -d 'Look at the keys of encrypted rooms, and at what was decrypted'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "media" -d 'Copy the files that archived events name, pictures and all else, or list those that are lacking'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "watermark" -d 'Show or reset how far the export has come'
-complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase output status stats doctor keys media watermark help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
+json\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -s h -l help -d 'Print help'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -s V -l version -d 'Print version'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "show" -d 'Show what holds for `export` with these options, and from where: an argument, the environment, the configuration file, Synapse\'s configuration, what the archive remembers, or nothing but the default. Passwords are left out'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "init" -d 'Write a configuration file with all options as comments'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l database -d 'The database: a postgres:// URL or key=value string; what it leaves out comes from the PG* variables. Best a replica, with the role of `sql/reader_role.sql`. Other users can see a password here: use ~/.pgpass' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l password-file -d 'A file whose first line is the database\'s password' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l synapse-config -d 'Take what is said nowhere else from Synapse\'s homeserver.yaml, or a directory of such files; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l retry-for -d 'How long to try again, without getting further, when the connection is lost or a replica cancels: 30s, 5m, 1h' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l connections -d 'How many connections may be open at a time, 2 to 16; events are read over all of them, each with up to 20 MB of memory' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l archive -d 'The archive\'s directory' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l catalog -d 'The directory of the archive\'s catalog.sqlite, when that is not to be in the archive: one on a local disk, for an archive on a network file system. Remembered for the runs to come' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l room -d 'Export only this room: an id (!…), a local alias (#…), or @FILE with one on each line, and comments after "# ". Remembered for the runs to come, in place of what was selected before; a room added later is caught up from its beginning' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l exclude-room -d 'Do not export this room; as --room' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l show-redacted -d 'Show in transcripts what redacted messages said, visibly marked. Remembered for the runs to come' -r -f -a "true\t''
+false\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l hide-erased -d 'Hide in transcripts what users said whom the server has erased, as what is redacted; lines keep it. Remembered for the runs to come; not with --show-redacted' -r -f -a "true\t''
+false\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l max-lag -d 'End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot tell: 30s, 5m, 1h' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l decrypt -d 'Decrypt what can be, by the keys that the options below name, and keep what it says in the archive\'s `decrypted.sqlite`: transcripts, `search` and `show` tell it; lines stay as they are. Where the keys are is remembered for the runs to come, never a key; with `=false`, nothing is decrypted any more (what was stays, until `keys forget --plaintext`)' -r -f -a "true\t''
+false\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l backup-user -d 'A user whose key backup is in the database; can be repeated. Needs `sql/reader_role_keys.sql`' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l recovery-key-file -d 'A file with a recovery key: a backup\'s own, or that of the user\'s secret storage; - asks for it; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l passphrase-file -d 'A file with the passphrase of the user\'s secret storage; - asks for it; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l secret-storage-file -d 'The user\'s account data of secret storage, a JSON object of contents by type, in place of what the database has' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l key-file -d 'A file of keys that a client has exported, or `keys import` has made; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l key-file-passphrase-file -d 'A file with the passphrase of a key file; - asks for it; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l bridge-database -d 'The database of a mautrix bridge: a postgres:// URL or key=value string; its password belongs in ~/.pgpass; can be repeated' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l bridge-config -d 'A bridge\'s own config.yaml, which says where its database is and how it pickles; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l bridge-store -d 'The SQLite database of a bridge, or of a client of matrix-nio; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l pickle-key-file -d 'A file with the pickle key of a bridge or of matrix-nio, beside those that are known; - asks for it; can be repeated' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l media-store -d 'Copy the files that archived events name from this directory, Synapse\'s `media_store_path`, or that of a storage provider on disk; can be repeated. Needs `sql/reader_role_media.sql`. Remembered for the runs to come, in place of what was said before' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l media-max-size -d 'Only files up to this size: 500K, 20M, 2G' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l media-types -d 'Only files of these media types, as who sent them says: image,video/mp4' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l interval -d 'With --follow, how often it is asked whether something is new: 5s, 1m' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l render-every -d 'With --follow, how often at the most transcripts, the index of search and all else are brought up to date that is made of lines' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l metrics-file -d 'Write what it has come to into this file, in Prometheus\' text format, for the textfile collector of node_exporter: FILE.prom' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l on-failure -d 'Have sh run this when the export fails or something is off, and with --follow also when it begins to wait for something that fails; it finds SYNAPSE_EXPORT_STATUS, SYNAPSE_EXPORT_MESSAGE and SYNAPSE_EXPORT_ARCHIVE in its environment' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
+json\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l shared-archive -d 'Write to the archive even if another user owns it or may write to it, who could read and alter all of it'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l group-readable -d 'Let the group of the archive\'s directory read all that is in it: directories get mode 2750, files 0640, also those that are there. Remembered for the runs to come'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l no-group-readable -d 'Let only its owner read it again'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l all-rooms -d 'Forget the rooms selected in earlier runs, and export all'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l no-markdown -d 'Render no transcripts: they wait for the next export without this, or for `synapse-export render`'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l no-search -d 'Leave the index of `search` as it is: it waits for the next export without this, or for `synapse-export search --update`'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l ignore-erased -d 'With what --hide-erased has remembered: render transcripts also where it may not be read whom the server has erased'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l during-initial-copy -d 'Go on also while a logical subscriber has yet to copy tables, which else ends with status 75: events may be without their JSON, which an export waits for, for a day only; and what has rejected or redacted them may not be known yet'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l avatars -d 'Members\' and rooms\' pictures too'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l no-media -d 'Copy no files from now on; those that are there stay'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l look-for-missing -d 'Look through all of `event_json` for rows that its index does not show, as after a change of the database\'s collation, which doctor tells of: slowly, and a run that is stopped is gone on with by the next one with this option'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l follow -d 'Do not end: go on reading what is new, until a signal ends it, and let other commands in that write to the archive'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l all-archives -d 'Export to each archive of the configuration file, one after the other, whether one fails or not'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l synapse-config -d 'Synapse\'s homeserver.yaml, which says where the database is; the file names it, and repeats nothing of it' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l archive -d 'The archive\'s directory' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l output -d 'Write it to this file, which must not be there yet and which only its owner can read, rather than to stdout' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l log-format -d 'What is said on stderr: as text, or as a JSON object on each line' -r -f -a "text\t''
+json\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l log-level -d 'How much of it: error, warn, info, or debug, which tells each statement and commit' -r
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -l config -d 'The configuration file, in place of synapse-export.toml in the user\'s directory of configurations or in /etc' -r -F
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Say nothing but warnings and errors, whatever the log level'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from init" -s V -l version -d 'Print version'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show what holds for `export` with these options, and from where: an argument, the environment, the configuration file, Synapse\'s configuration, what the archive remembers, or nothing but the default. Passwords are left out'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write a configuration file with all options as comments'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "export" -d 'Bring an archive up to date: read what is new in the database, and what has appeared late'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "room" -d 'Dump one room: as the lines that an archive would have, in the room\'s own order; or as what is handed on, a page, a text, a zip, a database, from the archive where that has the room'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "user" -d 'Hand on all that one person sent, in whichever room of the archive, without what others said: as a page, a text, JSON lines, a zip of these, or a database'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "rooms" -d 'List the rooms that the server knows: names, aliases, kinds, sizes, and when something last happened in them'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "search" -d 'Find what was said in an archive: words, "phrases", beginnings*, who, where, when; from the archive alone'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "show" -d 'Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as JSON'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "render" -d 'Render transcripts that are not up to date, or all of them anew; from the archive alone, without the database'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "rebuild" -d 'Make an archive\'s catalog.sqlite anew from its files, without the database: where it is lost or damaged, or does not fit them, as in a copy'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "verify" -d 'Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own hashes and signatures'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "erase" -d 'Erase events from an archive for good: their lines are pruned as a redaction does, in the files, the catalog, the index of search and the transcripts, and no later export brings them back. Without --yes it says only what it would do'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "compact" -d 'Compress the lines of past days: a day\'s .jsonl becomes .jsonl.zst, which zstdcat and zstdgrep read, and every command as before. Nothing else changes, and --expand brings all of them back'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "output" -d 'Keep the archive up to date elsewhere, as Parquet files for other engines or in another PostgreSQL; from the archive alone, without Synapse\'s database'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "status" -d 'Show on one screen how an archive is: how far and how large, which rooms grow, what is pending, and what to do; from the archive alone'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "stats" -d 'Count an archive\'s events, and the bytes of their lines, by room, sender, day or type: the most first, of days the newest; from the catalog alone'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "doctor" -d 'Check database and archive: what is wrong, what will go wrong, and what to do about it'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "keys" -d 'Look at the keys of encrypted rooms, and at what was decrypted'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "media" -d 'Copy the files that archived events name, pictures and all else, or list those that are lacking'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "watermark" -d 'Show or reset how far the export has come'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "config" -d 'Show what holds for an export, or write a configuration file to begin with'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and not __fish_seen_subcommand_from export room user rooms search show render rebuild verify erase compact output status stats doctor keys media watermark config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from output" -f -a "add" -d 'Remember an output. It is made by `output run`, or at the end of each export with --on-export'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from output" -f -a "list" -d 'List the outputs, and how far they are'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from output" -f -a "run" -d 'Bring outputs up to date'
@@ -576,3 +701,5 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and 
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "forget" -d 'Forget what an archive is decrypted with, and if it is said so, what was decrypted; from the archive alone'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from watermark" -f -a "show" -d 'Show, for each stream, the position up to which everything is archived'
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from watermark" -f -a "reset" -d 'Let the next export read everything again: it adds what the archive lacks, and changes of what it has only lines that were archived without their event'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Show what holds for `export` with these options, and from where: an argument, the environment, the configuration file, Synapse\'s configuration, what the archive remembers, or nothing but the default. Passwords are left out'
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write a configuration file with all options as comments'
