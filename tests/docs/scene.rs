@@ -222,7 +222,7 @@ impl<'s> Scene<'s> {
                 .replace("@alice:example.org", "@alicep7h84:lab.test")
                 .replace("'team ops'", &format!("'{ENCRYPTED}'"));
         }
-        let names: [(&str, &str); 19] = [
+        let names: [(&str, &str); 20] = [
             ("sudo -u postgres psql -d synapse", &psql),
             ("--database postgres://synapse_export@replica.example.org/synapse", ""),
             ("--database postgres://…", ""),
@@ -237,6 +237,7 @@ impl<'s> Scene<'s> {
             ("\\$0123…", &format!("\\{EVENT}")),
             ("$Xf3…", EVENT),
             ("archive-readers", group.trim()),
+            ("/srv/archive/rooms/", "archive/rooms/"),
             ("/srv/", &format!("{directory}/srv/")),
             ("/mnt/", &format!("{directory}/mnt/")),
             ("/var/lib/", &format!("{directory}/var/lib/")),
