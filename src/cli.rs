@@ -388,7 +388,10 @@ fn is_stray(error: &clap::Error) -> bool {
     };
     match error.kind() {
         ErrorKind::UnknownArgument => given(ContextKind::InvalidArg).is_none_or(|given| !given.starts_with('-')),
-        ErrorKind::InvalidSubcommand => error.get(ContextKind::SuggestedSubcommand).is_none(),
+        ErrorKind::InvalidSubcommand => {
+            let given = given(ContextKind::InvalidSubcommand).unwrap_or_default();
+            !Cli::command().get_subcommands().any(|command| strsim::levenshtein(command.get_name(), given) <= 2)
+        }
         // a connection string that follows another option
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             given(ContextKind::InvalidValue).is_some_and(|given| given.contains(['=', '@']))

@@ -15,7 +15,7 @@ use super::lock::Held;
 use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
-use super::{Error, LastRun, indexes, layout};
+use super::{Error, LastRun, RunOutcome, indexes, layout};
 use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
@@ -256,10 +256,10 @@ impl Catalog {
     pub fn last_run(&self) -> Result<Option<LastRun>, Error> {
         let sql = "select run, started, finished, outcome, error from run order by run desc limit 1";
         let found = self.connection.query_row(sql, [], |row| {
-            let (run, started, finished) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok(LastRun { run, started, finished, outcome: row.get(3)?, error: row.get(4)? })
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get(4)?))
         });
-        Ok(found.optional()?)
+        let Some((run, started, finished, outcome, error)) = found.optional()? else { return Ok(None) };
+        Ok(Some(LastRun { run, started, finished, outcome: RunOutcome::of(&outcome)?, error }))
     }
 
     /// When the last run began that came to its end, RFC 3339, UTC.

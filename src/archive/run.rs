@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput};
+
+use super::Error;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +33,12 @@ impl RunOutcome {
         RunOutcome::Rebuilt,
     ];
 
+    /// The one that stands in the table `run` so.
+    pub(super) fn of(text: &str) -> Result<RunOutcome, Error> {
+        let found = RunOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+        found.ok_or_else(|| Error::altered("the outcome of a run", text))
+    }
+
     /// As it stands in the table `run`, in `--json` and in the log.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -54,13 +62,6 @@ impl fmt::Display for RunOutcome {
 impl ToSql for RunOutcome {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(self.as_str().into())
-    }
-}
-
-impl FromSql for RunOutcome {
-    fn column_result(value: ValueRef<'_>) -> FromSqlResult<RunOutcome> {
-        let text = value.as_str()?;
-        RunOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == text).ok_or(FromSqlError::InvalidType)
     }
 }
 

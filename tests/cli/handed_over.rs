@@ -227,11 +227,15 @@ fn files_that_no_export_makes_are_named_where_the_catalog_is_made_from_them() {
 fn what_a_catalog_says_is_shown_to_no_terminal_unescaped() {
     let database = server();
     let place = Place::new(&database);
-    place.alter("update run set outcome = char(27) || ']0;title' || char(7), started = char(155) || '2J'");
+    place.alter("update run set started = char(155) || '2J' || char(27) || ']0;title' || char(7)");
     for more in [&[][..], &["--json"]] {
         let ended = run(&[&["watermark", "show", "--archive", text(place.path())], more].concat());
         assert!(ended.code == Some(0) && !ended.stdout.contains(['\u{1b}', '\u{7}', '\u{9b}']), "{ended:?}");
     }
+    let altered = Place::new(&database);
+    altered.alter("update run set outcome = char(27) || ']0;title' || char(7)");
+    let ended = run(&["watermark", "show", "--archive", text(altered.path())]).with(1).saying("the outcome of a run");
+    assert!(!ended.stderr.contains(['\u{1b}', '\u{7}']), "{ended:?}");
     place.alter("insert into gap values ('', 'live', 5, 1, 0)");
     run(&["watermark", "show", "--archive", text(place.path())]).with(1).saying("a gap from 5 to 1");
     let ended = place.doctor(&database);

@@ -63,11 +63,9 @@ fn programs_get_an_object_on_each_line() {
     );
     assert!(progress["part"].as_f64().is_some_and(|part| 0.0 < part && part < 1.0), "{progress}");
     let retries: Vec<&Value> = said.iter().filter(|line| line["attempts"].is_u64()).collect();
-    assert!(retries.len() >= 2 && retries[0]["attempts"] == 1 && retries[1]["attempts"] == 2, "{said:#?}");
-    for retry in retries {
-        assert_eq!(retry["level"], "info");
-        assert!(retry["message"].as_str().unwrap().contains("trying again"), "{retry}");
-    }
+    // only once, however often it is
+    assert!(retries.len() == 1 && retries[0]["attempts"] == 1 && retries[0]["level"] == "info", "{said:#?}");
+    assert!(retries[0]["message"].as_str().unwrap().contains("trying again"), "{said:#?}");
     let error = the(&said, "error", "gave up after");
     assert!(error["exit"] == 75 && error["message"].as_str().unwrap().contains("terminating connection"), "{error}");
     assert_eq!(said.last(), Some(error));
