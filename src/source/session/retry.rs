@@ -20,6 +20,9 @@ const DELAYS: ExponentialBuilder = ExponentialBuilder::new()
     .without_max_times()
     .with_jitter();
 
+/// How many reasons are told while the same fails: what has numbers in it is another one each time.
+const TOLD: usize = 8;
+
 /// Waits between attempts at the same thing, as long as the user has patience.
 pub(in crate::source) struct Retry<'a> {
     servers: &'a Servers,
@@ -27,11 +30,13 @@ pub(in crate::source) struct Retry<'a> {
     /// The first failure, and how many there were.
     failing: Option<(Instant, u32)>,
     delays: ExponentialBackoff,
+    /// What was said of it: what goes on is no news.
+    told: Vec<String>,
 }
 
 impl<'a> Retry<'a> {
     pub(super) fn new(servers: &'a Servers, limit: Duration) -> Self {
-        Retry { servers, limit, failing: None, delays: DELAYS.build() }
+        Retry { servers, limit, failing: None, delays: DELAYS.build(), told: Vec::new() }
     }
 
     /// It got further: whatever fails now is another failure.
@@ -60,11 +65,12 @@ impl<'a> Retry<'a> {
         }
         let delay = self.delays.next().unwrap_or_default().min(left);
         let seconds = delay.as_secs_f64();
-        // once: what goes on is no news
-        if attempts == 0 {
-            info!(attempts = 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
+        let (attempts, said) = (attempts + 1, said(&error));
+        if self.told.len() < TOLD && !self.told.contains(&said) {
+            info!(attempts, seconds, "{said}; trying again in {seconds:.1} s");
+            self.told.push(said);
         } else {
-            debug!(attempts = attempts + 1, seconds, "{}; trying again in {seconds:.1} s", said(&error));
+            debug!(attempts, seconds, "{said}; trying again in {seconds:.1} s");
         }
         tokio::time::sleep(delay).await;
         Ok(())
