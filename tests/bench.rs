@@ -11,7 +11,7 @@ fn bench(arguments: &[&str], directory: &Path) -> (String, Value) {
     let figures = directory.join("figures.json");
     let program = env!("CARGO_BIN_EXE_synapse-export");
     let run = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/run"))
-        .args(["--runs", "1", "--rest", "0", "--program", program, "--json"])
+        .args(["--runs", "1", "--rest", "0", "--searches", "2", "--program", program, "--json"])
         .arg(&figures)
         .args(arguments)
         .output()

@@ -4,7 +4,7 @@
 -- says something has joined; ids that were never used;
 -- 15 % of event_json out of order on the disk. With rooms_of=3 the rooms that it has at first are of three events each, one after
 -- the other; what comes later comes to any of them. Room 301 is small: of what there is at first it has 100. A few messages end in 東京タワー,
--- three of 5,000 in a word that no other has.
+-- less than sixty in a word that no other has.
 \set ON_ERROR_STOP on
 set client_min_messages = warning;
 create table if not exists made (room integer, depth bigint, n bigint, primary key (room, depth));
@@ -37,7 +37,7 @@ select m.n, m.depth, pg_temp.id(m.n) as event_id, '!room' || m.room || 'AbCdEfGh
        coalesce(pg_temp.id(target.n), pg_temp.id(m.n - 1)) as target,
        substr(repeat('the quick brown fox jumps over the lazy dog, and nobody on this server minds. ', 8),
               1 + (pg_temp.chance(m.n, 4) * 70)::integer, 10 + (pg_temp.chance(m.n, 5) * 390)::integer)
-       || case when m.n % 5000 < 3 then ' heliotrope' when pg_temp.chance(m.n, 11) < 0.001 then ' 東京タワー' else '' end as body,
+       || case when m.n % greatest(:total / 60, 1) = 3 then ' heliotrope' when m.n % greatest(:total / 2000, 10) = 5 then ' 東京タワー' else '' end as body,
        pg_temp.chance(m.n, 6) < 0.03 as backfilled, pg_temp.chance(m.n, 7) as fate
   from room_of
   join made m using (room, n)
