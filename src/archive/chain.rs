@@ -22,6 +22,7 @@ use tracing::warn;
 
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, durable, inside};
+use crate::event::hex::digits as hex;
 
 /// The file's name in the archive's directory.
 pub(super) const NAME: &str = "chain.jsonl";
@@ -71,13 +72,6 @@ impl Hashes {
     pub(super) fn hex(&self) -> String {
         hex(&self.hash.clone().finalize())
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
 }
 
 /// How far the chain goes.

@@ -7,9 +7,10 @@ use std::path::Path;
 use openssl::sha::Sha256;
 use rustix::fs::OFlags;
 
-use crate::archive::media::{MediaFile, NAME, hex};
+use crate::archive::media::{MediaFile, NAME};
 use crate::archive::{Error, Lacks, Readers, durable, inside};
 use crate::document::media::{BEGINNING, FileType};
+use crate::event::hex::digits as hex;
 use crate::source::StoredMedia;
 
 /// How much is read at once.

@@ -5,7 +5,8 @@ use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 
 use super::copy::{Copied, Into};
 use crate::archive::Error;
-use crate::archive::media::{Plain, SealedName, hex, plain_id};
+use crate::archive::media::{Plain, SealedName, plain_id};
+use crate::event::hex::digits as hex;
 
 type Cipher = ctr::Ctr64BE<aes::Aes256>;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use openssl::sha::Sha256;
 
-use crate::archive::media::hex;
 use crate::archive::{Catalog, Error, Interrupt, inside};
+use crate::event::hex::digits as hex;
 
 /// Looks at every file that an archive is to have: whether it is there and as long as it was, and, unless it is to be `quick`, whether it
 /// is the same. `off` hears of each that is not, by its path, and why. What was decrypted is made anew where it is lost, and only its

@@ -9,6 +9,7 @@ use super::super::{Archive, Error, durable};
 use super::naming::PLACE;
 use super::{DECRYPTED, MediaFile, has_tables, path};
 use crate::document::media::FileType;
+use crate::event::hex::digits as hex;
 use crate::event::media::{Sealed, named};
 
 /// An encrypted file that an event names, and how it says to decrypt it; empty: that cannot be read.
@@ -44,16 +45,6 @@ pub(crate) fn plain_id(sha256: &str, sealed: &Sealed) -> String {
     digest.update(sealed.key);
     digest.update(sealed.iv);
     hex(&digest.finalize())
-}
-
-/// Hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
 }
 
 impl Archive {
