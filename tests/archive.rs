@@ -260,7 +260,7 @@ fn a_day_of_any_size_fits_into_little_memory() {
                from generate_series(1, {messages}::bigint) i; \
              insert into event_json (event_id, room_id, internal_metadata, json) \
              select event_id, room_id, '{{}}', \
-                    '{{\"content\":{{\"msgtype\":\"m.text\",\"body\":\"' || repeat(md5(event_id), 3) || '\"}}}}' from events"
+                    '{{\"content\":{{\"msgtype\":\"m.text\",\"body\":\"' || repeat(md5(event_id) || ' ', 3) || '\"}}}}' from events"
         ));
         let archive = TestArchive::new();
         let path = archive.path().to_str().unwrap();

@@ -200,7 +200,7 @@ fn store(database: &Database, first: i64, last: i64) {
                 1795305600000 + i * 28800, 1795305600000 + i * 28800, '@alice:here.test' \
            from generate_series({first}, {last}) i; \
          insert into event_json (event_id, room_id, internal_metadata, json, format_version) \
-         select event_id, room_id, '{{}}', '{{\"content\":{{\"body\":\"' || repeat(md5(event_id), 20) || '\"}}}}', 3 \
+         select event_id, room_id, '{{}}', '{{\"content\":{{\"body\":\"' || repeat(md5(event_id) || ' ', 20) || '\"}}}}', 3 \
            from events where stream_ordering between {first} and {last}"
     ));
 }

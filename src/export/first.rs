@@ -12,7 +12,7 @@ pub(super) enum First {}
 
 impl Pass for First {
     // several of them are in memory
-    const BATCH_BYTES: usize = 10 * 1024 * 1024;
+    const BATCH_BYTES: usize = 6 * 1024 * 1024;
     const COMMIT_BYTES: usize = 128 * 1024 * 1024;
 
     fn takes(row: &Row) -> bool {
