@@ -96,6 +96,23 @@ fn federation() -> (Database, BTreeMap<String, u64>, Value) {
     }
     for server in ["there.test", "there.test:8448"] {
         for (id, key) in keys[server].as_object().expect("as the test has made it") {
+            if server == "there.test:8448" {
+                // Synapse has of it only what it answered, and beside that what cannot be read and what is another's
+                let answer = json!({"server_name": server, "valid_until_ts": 1_900_000_000_000_i64, "signatures": {},
+                                    "verify_keys": {id: {"key": key}}, "old_verify_keys": {}});
+                for (from, answer) in [
+                    ("a.test", "\0{"),
+                    ("b.test", &answer.to_string().replace(":8448", "")),
+                    ("c.test", &answer.to_string()),
+                ] {
+                    let answer: String = answer.bytes().map(|byte| format!("{byte:02x}")).collect();
+                    database.execute(&format!(
+                        "insert into server_keys_json (server_name, key_id, from_server, ts_added_ms, ts_valid_until_ms, key_json)
+                         values ('{server}', '{id}', '{from}', 1, 1, '\\x{answer}')"
+                    ));
+                }
+                continue;
+            }
             let key = key.as_str().expect("as the test has made it");
             database.execute(&format!(
                 "insert into server_signature_keys (server_name, key_id, verify_key, ts_valid_until_ms)
