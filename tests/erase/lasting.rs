@@ -72,7 +72,15 @@ fn a_hold_wins_over_all() {
     erase(&archive, &["--hold", ROOM]).with(0);
     export(&database, &archive, &[]).with(0).saying("1 event of rooms on hold left");
     somewhere(&archive, &["alsohidden"]);
+    // and `doctor` says how much it will take
+    let doctor = || run(&["doctor", "--json", "--database", &database.dsn(), "--archive", path(&archive)]).stdout;
+    let told = doctor();
+    assert!(told.contains("the next export erases 0 events redacted before"), "{told}");
+    assert!(told.contains("of rooms on hold 1 more stay"), "{told}");
     erase(&archive, &["--release", ROOM]).with(0);
+    let told = doctor();
+    assert!(told.contains("the next export erases 1 event redacted before"), "{told}");
+    assert!(!told.contains("rooms on hold"), "{told}");
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &["alsohidden", "alicehidden"]);
 }
