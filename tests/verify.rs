@@ -101,14 +101,13 @@ fn federation() -> (Database, BTreeMap<String, u64>, Value) {
                 let answer = json!({"server_name": server, "valid_until_ts": 1_900_000_000_000_i64, "signatures": {},
                                     "verify_keys": {id: {"key": key}}, "old_verify_keys": {}});
                 for (from, answer) in [
-                    ("a.test", "\0{"),
+                    ("a.test", "{"),
                     ("b.test", &answer.to_string().replace(":8448", "")),
                     ("c.test", &answer.to_string()),
                 ] {
-                    let answer: String = answer.bytes().map(|byte| format!("{byte:02x}")).collect();
                     database.execute(&format!(
                         "insert into server_keys_json (server_name, key_id, from_server, ts_added_ms, ts_valid_until_ms, key_json)
-                         values ('{server}', '{id}', '{from}', 1, 1, '\\x{answer}')"
+                         values ('{server}', '{id}', '{from}', 1, 1, '{answer}')"
                     ));
                 }
                 continue;
