@@ -170,3 +170,34 @@ fn lines_from_a_backup_under_the_state_of_now_are_erased() {
     nowhere(&archive, &SECRETS);
     assert!(archive.lines() == after);
 }
+
+#[test]
+fn a_redaction_stays_gone_whole_only_with_what_it_hid() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::message(60, "alsohidden"));
+    database.redaction("$60", EventRow { content: r#"{"reason":"whyhidden"}"#.to_owned(), ..EventRow::at(61) });
+    export(&database, &archive, &[]).with(3);
+    let again = |look: &dyn Fn(&str)| {
+        look("erased");
+        run(&["watermark", "reset", "--yes", "--archive", path(&archive)]).with(0);
+        export(&database, &archive, &[]);
+        look("read again");
+    };
+    // what it hides is there, and stays hidden
+    erase(&archive, &["--event", "$61", "--whole", "--yes"]).with(0);
+    again(&|when| {
+        assert_eq!(archive.one("select redacted_by from event where event_id = '$60'"), "$61", "{when}");
+        assert_eq!(archive.lines()["$61"].about()["erased"], "pruned", "{when}");
+        nowhere(&archive, &["whyhidden"]);
+        let shown: Vec<_> =
+            places(archive.path(), "alsohidden").into_iter().filter(|path| path.ends_with(".md")).collect();
+        assert!(shown.is_empty(), "{when}: {shown:?}");
+    });
+    erase(&archive, &["--event", "$60", "--whole", "--yes"]).with(0);
+    erase(&archive, &["--event", "$61", "--whole", "--yes"]).with(0);
+    again(&|when| {
+        nowhere(&archive, &["whyhidden", "alsohidden"]);
+        let lines = archive.lines();
+        assert!(!lines.contains_key("$60") && !lines.contains_key("$61"), "{when}");
+    });
+}
