@@ -6,6 +6,7 @@ mod decrypted;
 mod erased;
 mod having;
 pub(crate) mod hex;
+mod key_answer;
 mod line;
 pub mod media;
 pub(crate) mod object;
@@ -24,6 +25,7 @@ use serde_json::value::RawValue;
 
 pub use decrypted::Plain;
 pub use erased::Erased;
+pub(crate) use key_answer::KeyAnswer;
 pub use object::Object;
 pub(crate) use object::members;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
