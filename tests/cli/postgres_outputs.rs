@@ -91,6 +91,13 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
     }
     let deep = format!(r#"{{"body":"deep","d":{}{}}}"#, "[".repeat(600), "]".repeat(600));
     database.event(with_content(17, &deep));
+    let long_number = format!(r#"{{"body":"long","n":1.{}e-9000}}"#, "0".repeat(9_000));
+    database.event(with_content(18, &long_number));
+    // which no index can hold, as it cannot be made shorter
+    let digits = (0..).map(|n: u64| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).take(500);
+    let long_id = format!("${}", digits.collect::<String>());
+    let related = json!({"body": "it", "m.relates_to": {"rel_type": "m.reference", "event_id": long_id}});
+    database.event(with_content(19, &related.to_string()));
     for (id, ts) in [(20, -5), (21, 253_402_300_800_000), (22, 4_102_444_800_000), (23, 1_000)] {
         database.event(EventRow { ts: Some(ts), ..EventRow::message(id, "when") });
     }
@@ -126,8 +133,10 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
             assert_eq!(row.get("body").map(String::as_str), events[id]["body"].as_str(), "{id}");
         }
     }
-    for (id, content, fits) in
-        contents.iter().map(|(id, content, fits)| (id, *content, *fits)).chain([(&17, &*deep, false)])
+    for (id, content, fits) in contents
+        .iter()
+        .map(|(id, content, fits)| (id, *content, *fits))
+        .chain([(&17, &*deep, false), (&18, &*long_number, false)])
     {
         let event = &events[&format!("${id}")];
         if event["damaged"] == true {
@@ -143,6 +152,8 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
     assert_eq!(events["$10"]["content"]["body"], "Zoë 💬 C:\\temp\\new \\N");
     assert_eq!(events["$10"]["body"], "Zoë 💬 C:\\temp\\new \\N");
     assert_eq!(events["$15"]["content"]["body"], "last");
+    let exact: Value = serde_json::from_str(events["$19"]["exact"].as_str().unwrap()).unwrap();
+    assert_eq!((&events["$19"]["relates_to"], &exact), (&Value::Null, &json!({"relates_to": long_id})));
     assert_eq!(events["$11"]["body"], "a\u{fffd}b");
     assert!(events["$11"]["exact"].as_str().unwrap().contains(r#""body":"a\u0000b""#));
     assert_eq!(events["$30"]["body"], "The \u{fffd} room");
@@ -370,9 +381,22 @@ fn what_is_erased_is_gone_once_nobody_reads_what_was_before() {
     erase("$13").with(3).saying("pending: pg");
     to.execute("alter schema elsewhere rename to synapse_archive");
     assert!(doctor() && said(&to).contains("more of it"));
+    assert!(output(archive.path(), &["list"]).with(0).stdout.contains("may still have what was erased"));
     // an export goes on with what is pending, though it feeds no output otherwise
     export(&database, archive.path(), &[]).with(0);
     assert!(!doctor() && !said(&to).contains("more of it"));
+    assert!(!output(archive.path(), &["list"]).with(0).stdout.contains("what was erased"));
+    let removed = output(archive.path(), &["remove", "pg"]).with(0);
+    assert!(!removed.stderr.contains("what was erased"), "{removed:?}");
+
+    // one that is forgotten before
+    let place = tempfile::tempdir().unwrap();
+    let lake = place.path().join("lake");
+    output(archive.path(), &["add", "lake", &format!("parquet:{}", text(&lake))]).with(0);
+    output(archive.path(), &["run"]).with(0);
+    std::fs::rename(&lake, place.path().join("away")).unwrap();
+    erase("$1").with(3).saying("pending: lake");
+    output(archive.path(), &["remove", "lake"]).with(0).saying("may still have what was erased");
 }
 
 /// Somebody who reads what there was when he began.
