@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::outputs::{edit, stories};
 use crate::support::archive::TestArchive;
-use crate::support::story::{EventRow, NOON};
+use crate::support::story::{DAY, EventRow, NOON};
 use crate::support::{Cluster, Database, Shape, standby::query};
 use crate::{Ended, command, ended, export, run, server, text};
 
@@ -60,14 +61,6 @@ fn said(database: &Database) -> String {
         database.query_one_text(&sql)
     };
     ["event", "room", "member", "message"].map(of).join("\n\n")
-}
-
-fn edit(id: i64, of: &str, body: &str) -> EventRow {
-    let content = json!({
-        "msgtype": "m.text", "body": format!("* {body}"), "m.new_content": { "msgtype": "m.text", "body": body },
-        "m.relates_to": { "rel_type": "m.replace", "event_id": of },
-    });
-    EventRow { content: content.to_string(), ..EventRow::at(id) }
 }
 
 fn with_content(id: i64, content: &str) -> EventRow {
@@ -193,34 +186,10 @@ fn what_it_says_is_what_was_sent_whatever_jsonb_makes_of_that() {
     assert_eq!(after - before, 2 * parts);
 }
 
-/// A day in milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
 #[test]
 fn it_is_the_same_by_any_path_and_after_a_restore_of_either_side() {
     let (database, archive, to, at_once) = (server(), TestArchive::new(), warehouse(), warehouse());
-    let on = |day: i64, row: EventRow| EventRow { ts: row.ts.map(|ts| ts + day * DAY), ..row };
-    database.room("!other:here.test", "10");
-    let stories: [&dyn Fn(); 7] = [
-        &|| (10..14).for_each(|id| database.event(on(id - 10, EventRow::message(id, "said")))),
-        &|| database.event(on(3, edit(20, "$10", "edited"))),
-        &|| {
-            database.event(on(1, edit(30, "$39", "edited early")));
-            database.event(on(2, edit(31, "$38", "edited before it is redacted")));
-        },
-        &|| database.redaction("$38", EventRow { content: "{}".to_owned(), ..on(3, EventRow::at(32)) }),
-        &|| {
-            database.event(on(-40, EventRow::message(39, "late")));
-            database.event(on(0, EventRow::message(38, "redacted before it came")));
-        },
-        &|| database.execute("insert into erased_users values ('@alice:here.test')"),
-        &|| {
-            database.execute("delete from erased_users");
-            database.event(on(5, EventRow::message(50, "elsewhere").within("!other:here.test")));
-            database.event(on(5, EventRow::member(51, "@bob:here.test", "join")));
-            database.rejudge("$12", 1, true);
-        },
-    ];
+    let stories = stories(&database);
     export(&database, archive.path(), &["--hide-erased"]).with(0);
     add(archive.path(), "pg", &to, &[]);
     output(archive.path(), &["run"]).with(0);
@@ -240,7 +209,7 @@ fn it_is_the_same_by_any_path_and_after_a_restore_of_either_side() {
     }
     let right = said(&to);
     // of a database that was restored from a backup it is told what it lacks
-    for dump in dumps.iter().take(6) {
+    for dump in dumps.iter().take(dumps.len() - 1) {
         to.execute("drop schema synapse_archive cascade");
         to.psql(dump);
         assert_ne!(said(&to), right);
