@@ -7,6 +7,7 @@ mod erased;
 mod having;
 pub(crate) mod hex;
 mod key_answer;
+mod ids;
 mod line;
 pub mod media;
 pub(crate) mod object;
@@ -26,6 +27,7 @@ use serde_json::value::RawValue;
 pub use decrypted::Plain;
 pub use erased::Erased;
 pub(crate) use key_answer::KeyAnswer;
+pub use ids::{EventId, RoomId, UserId};
 pub use object::Object;
 pub(crate) use object::members;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
@@ -387,6 +389,18 @@ impl Event {
     #[must_use]
     pub fn size(&self) -> usize {
         size_of::<Self>() + self.line.len() + self.said.as_ref().map_or(0, String::len)
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> EventId<'_> {
+        EventId::of(&self.event_id)
+    }
+
+    /// Its room's id.
+    #[must_use]
+    pub fn room(&self) -> RoomId<'_> {
+        RoomId::of(&self.room_id)
     }
 
     /// The PDU's `content`, as its text.

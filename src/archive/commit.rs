@@ -346,7 +346,7 @@ impl Recording<'_> {
                         committed.elsewhere.push((event.event_id.clone(), event.room_id.clone(), archived));
                     }
                     if writing.complete(event)? {
-                        stale.day(&event.room_id, day);
+                        stale.day(event.room(), day);
                         new.push((&**event, true));
                     }
                 }
@@ -362,7 +362,7 @@ impl Recording<'_> {
             if self.indexed {
                 writing.file_is_stale(file)?;
                 if known.is_none() {
-                    stale.neighbours(&first.room_id, day, writing)?;
+                    stale.neighbours(first.room(), day, writing)?;
                 }
                 self.append(batch, Some((nth, lines)));
             }

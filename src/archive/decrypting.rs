@@ -250,7 +250,7 @@ impl Archive {
             let known = changed.iter().filter_map(|(_, event_id)| at_hand.get(&**event_id).copied());
             for event in known.chain(&read) {
                 writing.outputs_change(&event.event_id)?;
-                stale.day(&event.room_id, &event.day.to_string());
+                stale.day(event.room(), &event.day.to_string());
                 stale.add(event, true, &writing)?;
                 writing.is_named_anew(&event.event_id)?;
             }

@@ -9,7 +9,7 @@ use super::catalog::key;
 use super::stale::Stale;
 use super::writing::Writing;
 use super::{Archive, Error};
-use crate::event::{BanRedaction, Damage, Event};
+use crate::event::{BanRedaction, Damage, Event, EventId, RoomId};
 
 /// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
 /// it when it came, of the same server; the earliest of several. Else the ban that redacts it. `room`: its room's number.
@@ -248,7 +248,7 @@ impl Writing<'_> {
         while let Some(row) = rows.next()? {
             let event_id: String = row.get(0)?;
             self.redact(&event_id)?;
-            stale.redacted(room_id, &event_id, self)?;
+            stale.redacted(RoomId::of(room_id), EventId::of(&event_id), self)?;
         }
         self.0.execute("delete from changed", [])?;
         let sent = ["target.user_id", "sender"].map(|sender| {
@@ -286,7 +286,7 @@ impl Writing<'_> {
             let mut rows = statement.query(parameters)?;
             while let Some(row) = rows.next()? {
                 let (room_id, kind, state_key): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                stale.name(&room_id, Some(&kind), Some(&state_key), row.get(3)?, row.get(4)?);
+                stale.name(RoomId::of(&room_id), Some(&kind), Some(&state_key), row.get(3)?, row.get(4)?);
                 self.room_is_stale(&room_id)?;
             }
         }

@@ -12,7 +12,7 @@ use super::borrowed::Renamed;
 use super::writing::Writing;
 use crate::document::message::display_name;
 use crate::document::text::looks;
-use crate::event::{Event, Object};
+use crate::event::{Event, EventId, Object, RoomId, UserId};
 
 /// Gathers what is stale in the rooms of a batch.
 ///
@@ -67,17 +67,17 @@ impl Stale {
     /// Takes in an event that is new, or of which something is, after all of its batch are in the catalog. `seen`: clients see it,
     /// or saw it before.
     pub(super) fn add(&mut self, event: &Event, seen: bool, catalog: &Writing<'_>) -> Result<(), Error> {
-        let room = event.room_id.as_str();
+        let room = event.room();
         // a soft-failed redaction is in effect all the same
-        if let Some(id) = event.redacts.as_ref().filter(|_| seen || !event.rejected) {
+        if let Some(id) = event.redacts.as_deref().map(EventId::of).filter(|_| seen || !event.rejected) {
             self.redacted(room, id, catalog)?;
         }
         // an edit that clients did not see may still stand between another one and what is redacted
-        self.referrers(room, &event.event_id);
+        self.referrers(room, event.id());
         if !seen {
             return Ok(());
         }
-        if let Some(id) = &event.relates_to
+        if let Some(id) = event.relates_to.as_deref().map(EventId::of)
             && let Some(target) = catalog.target(room, id)?
         {
             self.day(room, &target.day);
@@ -87,7 +87,7 @@ impl Stale {
             }
         }
         // what cannot be read is shown alone where it is answered, and so is who joins or leaves
-        if let Some(id) = &event.replies_to
+        if let Some(id) = event.replies_to.as_deref().map(EventId::of)
             && let Some(target) = catalog.target(room, id)?
             && matches!(target.kind.as_deref(), Some("m.room.encrypted" | "m.room.member"))
         {
@@ -99,12 +99,12 @@ impl Stale {
 
     /// Takes in a change of who is called what by an event.
     pub(super) fn name_of(&mut self, event: &Event) {
-        let Event { room_id, kind, state_key, origin_server_ts, topological_ordering, .. } = event;
-        self.name(room_id, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *topological_ordering);
+        let Event { kind, state_key, origin_server_ts, topological_ordering, .. } = event;
+        self.name(event.room(), kind.as_deref(), state_key.as_deref(), *origin_server_ts, *topological_ordering);
         if let (Some("m.room.member"), Some(user_id)) = (kind.as_deref(), state_key)
             && let Some(name) = event.content().map(Object::of).as_ref().and_then(display_name)
         {
-            let renamed = self.room(room_id).members.get_mut(user_id);
+            let renamed = self.room(event.room()).members.get_mut(user_id);
             if let Some(renamed) = renamed {
                 renamed.names.insert(looks(&name));
             }
@@ -114,7 +114,7 @@ impl Stale {
     /// Takes in a change of who is called what since a time, by an event of a depth, if such an event makes one.
     pub(super) fn name(
         &mut self,
-        room: &str,
+        room: RoomId<'_>,
         kind: Option<&str>,
         state_key: Option<&str>,
         since: Option<i64>,
@@ -142,13 +142,13 @@ impl Stale {
     }
 
     /// Takes in a room-day that is new: its neighbours link to it.
-    pub(super) fn neighbours(&mut self, room: &str, day: &str, catalog: &Writing<'_>) -> Result<(), Error> {
+    pub(super) fn neighbours(&mut self, room: RoomId<'_>, day: &str, catalog: &Writing<'_>) -> Result<(), Error> {
         for sql in [
             "select max(day) from file where room = (select room from room where room_id = ?1) and day < ?2",
             "select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2",
         ] {
-            let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([room, day], |row| row.get(0))?;
-            self.days.extend(found.map(|day| (room.to_owned(), day)));
+            let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([&*room, day], |row| row.get(0))?;
+            self.days.extend(found.map(|day| (room.as_str().to_owned(), day)));
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Stale {
         for (room, stale) in &self.rooms {
             let mut renamed = stale.renamed;
             for (user_id, &Renamed { first, last, .. }) in &stale.members {
-                let until = catalog.next_name(room, user_id, last)?.unwrap_or(i64::MAX);
+                let until = catalog.next_name(RoomId::of(room), UserId::of(user_id), last)?.unwrap_or(i64::MAX);
                 let (since, before) = renamed.unwrap_or((first, until));
                 renamed = Some((since.min(first), before.max(until)));
             }
@@ -185,15 +185,15 @@ impl Stale {
     }
 
     /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
-    pub(super) fn redacted(&mut self, room: &str, id: &str, catalog: &Writing<'_>) -> Result<(), Error> {
-        if !self.room(room).redacted.insert(id.to_owned()) {
+    pub(super) fn redacted(&mut self, room: RoomId<'_>, id: EventId<'_>, catalog: &Writing<'_>) -> Result<(), Error> {
+        if !self.room(room).redacted.insert(id.as_str().to_owned()) {
             return Ok(());
         }
         // those who name it may be there without it: edits, which say nothing then
         self.referrers(room, id);
         let Some(target) = catalog.target(room, id)? else { return Ok(()) };
         self.day(room, &target.day);
-        if let Some(id) = &target.relates_to
+        if let Some(id) = target.relates_to.as_deref().map(EventId::of)
             && let Some(of) = catalog.target(room, id)?
         {
             self.day(room, &of.day);
@@ -203,14 +203,14 @@ impl Stale {
             }
         }
         // a redaction that is redacted gives no reason any more
-        if let Some(id) = &target.redacts
+        if let Some(id) = target.redacts.as_deref().map(EventId::of)
             && let Some(of) = catalog.target(room, id)?
         {
             self.day(room, &of.day);
         }
         // nor does a ban that redacts
         if target.kind.as_deref() == Some("m.room.member") {
-            self.room(room).bans.insert(id.to_owned());
+            self.room(room).bans.insert(id.as_str().to_owned());
         }
         let Target { kind, state_key, origin_server_ts, depth, .. } = &target;
         self.name(room, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *depth);
@@ -218,8 +218,9 @@ impl Stale {
     }
 
     /// The day of what an event edits, where what is said of the edit is told.
-    fn edited(&mut self, room: &str, edit: &Target, catalog: &Writing<'_>) -> Result<(), Error> {
-        if let Some(id) = edit.relates_to.as_deref().filter(|_| edit.rel_type.as_deref() == Some("m.replace"))
+    fn edited(&mut self, room: RoomId<'_>, edit: &Target, catalog: &Writing<'_>) -> Result<(), Error> {
+        if let Some(id) =
+            edit.relates_to.as_deref().map(EventId::of).filter(|_| edit.rel_type.as_deref() == Some("m.replace"))
             && let Some(target) = catalog.target(room, id)?
         {
             self.day(room, &target.day);
@@ -228,15 +229,15 @@ impl Stale {
     }
 
     /// The days of events that name another, or an edit of it: what is shown of an edit depends on what it edits.
-    fn referrers(&mut self, room: &str, id: &str) {
-        self.room(room).named.insert(id.to_owned());
+    fn referrers(&mut self, room: RoomId<'_>, id: EventId<'_>) {
+        self.room(room).named.insert(id.as_str().to_owned());
     }
 
-    fn room(&mut self, room: &str) -> &mut OfRoom {
-        self.rooms.entry(room.to_owned()).or_default()
+    fn room(&mut self, room: RoomId<'_>) -> &mut OfRoom {
+        self.rooms.entry(room.as_str().to_owned()).or_default()
     }
 
-    pub(super) fn day(&mut self, room: &str, day: &str) {
-        self.days.insert((room.to_owned(), day.to_owned()));
+    pub(super) fn day(&mut self, room: RoomId<'_>, day: &str) {
+        self.days.insert((room.as_str().to_owned(), day.to_owned()));
     }
 }

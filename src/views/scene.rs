@@ -14,6 +14,7 @@ use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
 use crate::document::message::{Here, Message, said_as};
 use crate::document::time::{self, LocalDate};
+use crate::event::{EventId, RoomId};
 
 /// What was looked up in a room, for the days to come.
 #[derive(Default)]
@@ -70,12 +71,12 @@ impl<'c> Scene<'c> {
 
     /// An event of this room that clients saw.
     pub(super) fn event(&self, id: &str) -> Result<Option<CatalogEvent>, Error> {
-        events::event(self.reader, self.room_id, id)
+        events::event(self.reader, RoomId::of(self.room_id), EventId::of(id))
     }
 
     /// What else there is about an event.
     pub(super) fn related(&self, event: &CatalogEvent) -> Result<Related, Error> {
-        Related::to(self.reader, self.room_id, &event.event_id)
+        Related::to(self.reader, RoomId::of(self.room_id), EventId::of(&event.event_id))
     }
 
     /// Who sent an event, as they were called then.
@@ -144,7 +145,7 @@ impl<'c> Scene<'c> {
 
     /// Whether an event is redacted, or what it edits.
     pub(super) fn is_redacted(&mut self, event: &CatalogEvent) -> Result<bool, Error> {
-        redactions::is_redacted(self.reader, self.room_id, event, self.names.redactors())
+        redactions::is_redacted(self.reader, RoomId::of(self.room_id), event, self.names.redactors())
     }
 
     /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.

@@ -25,7 +25,7 @@ use crate::document::page::{EventHead, Part};
 use crate::document::reaction::Key;
 use crate::document::text::shortened;
 use crate::document::time::{self, Zone};
-use crate::event::{Verdict, Why};
+use crate::event::{EventId, RoomId, Verdict, Why};
 
 /// How many edits and reactions are listed, and how many of them above a passage.
 const LISTED: usize = 1_000;
@@ -109,7 +109,7 @@ impl Shown {
             },
         };
         let redaction = match &found.event.redacted_by {
-            Some(by) => events::event(reader, &found.room_id, by)?,
+            Some(by) => events::event(reader, RoomId::of(&found.room_id), EventId::of(by))?,
             None => None,
         };
         let told_with = told_with(reader, &found, show_redacted)?;

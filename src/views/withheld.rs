@@ -7,7 +7,7 @@ use crate::archive::reading::Reader;
 use crate::archive::reading::events;
 use crate::archive::reading::found::Found;
 use crate::archive::reading::redactions::{self, Redactors};
-use crate::event::{Event, Object};
+use crate::event::{Event, EventId, Object, RoomId};
 
 /// Why a line is not to be shown: something is redacted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const REPEATS: [&str; 4] = ["m.replace", "m.in_reply_to", "mx-reply", "prev_cont
 impl Withheld {
     /// Why an event is not to be shown, if it is not: it is redacted, or what it edits or quotes is.
     pub(crate) fn of(reader: &Reader<'_>, found: &Found, line: &str) -> Result<Option<Withheld>, Error> {
-        let Found { event, room_id, .. } = found;
+        let (event, room) = (&found.event, RoomId::of(&found.room_id));
         let mut redactors = Redactors::default();
         // of what is erased there is nothing left to be withheld
         if Event::from_line(line, "").is_ok_and(|event| event.is_erased()) {
@@ -34,7 +34,7 @@ impl Withheld {
         if event.redacted_by.is_some() {
             return Ok(Some(Withheld::Itself));
         }
-        if redactions::is_redacted(reader, room_id, event, &mut redactors)? {
+        if redactions::is_redacted(reader, room, event, &mut redactors)? {
             return Ok(Some(Withheld::Edited));
         }
         if found.damaged && REPEATS.iter().any(|word| line.contains(word)) {
@@ -44,11 +44,11 @@ impl Withheld {
         if quotes(event.content()) {
             quoted.push(event.replies_to.clone());
             if let Some(edited) = event.relates_to.as_ref().filter(|_| event.is_edit()) {
-                quoted.push(events::event(reader, room_id, edited)?.and_then(|edited| edited.replies_to));
+                quoted.push(events::event(reader, room, EventId::of(edited))?.and_then(|edited| edited.replies_to));
             }
         }
         for quoted in quoted.into_iter().flatten() {
-            if redactions::is_id_redacted(reader, room_id, &quoted, &mut redactors)? {
+            if redactions::is_id_redacted(reader, room, EventId::of(&quoted), &mut redactors)? {
                 return Ok(Some(Withheld::Quoted));
             }
         }

@@ -246,7 +246,7 @@ impl Archive {
                     None => *fresh.entry(old.room_id.clone()).or_insert(writing.has_fresh_day(&old.room_id)?),
                 };
                 if how >= Erased::Pruned && is_fresh {
-                    stale.redacted(&old.room_id, &old.event_id, &writing)?;
+                    stale.redacted(old.room(), old.id(), &writing)?;
                 }
                 if how >= Erased::Pruned {
                     plaintexts.push((old.event_id, how));

@@ -12,7 +12,7 @@ use super::super::writing::Writing;
 use super::super::{Counts, Error, layout};
 use super::burying::{Taken, open, taken};
 use super::selecting::of_number;
-use crate::event::{Erased, Event};
+use crate::event::{Erased, Event, RoomId};
 
 impl Writing<'_> {
     /// Takes out of the catalog what is taken out of the lines of `temp.erasing`.
@@ -46,7 +46,7 @@ impl Writing<'_> {
             let Some((directory, day)) = layout::parts(path) else { continue };
             let sql = "select room_id from room where directory = ?1";
             let room_id: String = self.0.prepare_cached(sql)?.query_row([directory], |row| row.get(0))?;
-            stale.neighbours(&room_id, day, self)?;
+            stale.neighbours(RoomId::of(&room_id), day, self)?;
             self.room_is_stale(&room_id)?;
             let sql = "update room set has_lines = 0, dirty = 0, name = null, aliases = null, type = null, messages = 0, alike = null,
                                        by_name = null, link = null

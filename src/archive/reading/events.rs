@@ -11,7 +11,7 @@ use super::super::catalog::key;
 use super::super::erased::redacted_by;
 use super::super::layout::DayName;
 use super::Reader;
-use crate::event::Object;
+use crate::event::{EventId, Object, RoomId};
 
 /// How many edits of edits are looked behind.
 pub(crate) const DEEPEST: usize = 16;
@@ -226,7 +226,7 @@ pub(crate) fn each_of_kinds(
 }
 
 /// An event of this room that clients saw.
-pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Option<CatalogEvent>, Error> {
+pub(crate) fn event(reader: &Reader<'_>, room: RoomId<'_>, id: EventId<'_>) -> Result<Option<CatalogEvent>, Error> {
     let sql = concat!(
         "select ",
         columns!(),
@@ -237,8 +237,8 @@ pub(crate) fn event(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Resul
         accepted!()
     );
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
-    rows.next()?.map(|row| CatalogEvent::read(reader, room_id, row)).transpose()
+    let mut rows = statement.query(params![&*id, reader.room(&room)?])?;
+    rows.next()?.map(|row| CatalogEvent::read(reader, &room, row)).transpose()
 }
 
 /// Reads the event of a line that the catalog has.
@@ -268,7 +268,7 @@ pub(crate) struct Related {
 }
 
 impl Related {
-    pub(crate) fn to(reader: &Reader<'_>, room_id: &str, event_id: &str) -> Result<Related, Error> {
+    pub(crate) fn to(reader: &Reader<'_>, room: RoomId<'_>, id: EventId<'_>) -> Result<Related, Error> {
         let mut related = Related::default();
         let sql = concat!(
             "select rel_type, replies_to is ?1 from ",
@@ -284,7 +284,7 @@ impl Related {
             accepted!()
         );
         let mut statement = reader.connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![event_id, reader.room(room_id)?])?;
+        let mut rows = statement.query(params![&*id, reader.room(&room)?])?;
         while let Some(row) = rows.next()? {
             related.replies |= row.get::<_, bool>(1)?;
             match reader.numbers.type_name(reader.connection, row.get(0)?)?.as_deref() {
@@ -384,7 +384,7 @@ pub(crate) fn each_related_to_any(
     );
     each(reader, sql, [&to.event_id, room_id, rel_type], &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
-        let edit = edit.map(|id| event(reader, room_id, id)).transpose()?;
+        let edit = edit.map(|id| event(reader, RoomId::of(room_id), EventId::of(id))).transpose()?;
         // an edit without effect has a place of its own
         if edit.is_none_or(|edit| edit.is_some_and(|edit| edit.is_edit() && edit.flaw(to).is_none())) {
             take(related)?;

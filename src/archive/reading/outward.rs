@@ -12,7 +12,7 @@ use super::Reader;
 use super::events::{CatalogEvent, Encrypted, accepted, newest_edit};
 use super::redactions::{Redactors, is_redacted};
 use crate::document::message::without_quote;
-use crate::event::{Verdict, members};
+use crate::event::{RoomId, Verdict, members};
 pub(crate) use lines::{Lines, OutwardLine, each_line_of_day};
 
 /// What is not withheld, though it is as a rule.
@@ -107,7 +107,8 @@ pub(crate) fn each_of_day(
             outward.verdict = judged(reader, room_id, day, row)?;
         }
         let may_be = outward.event.redacted_by.is_some() || outward.event.replaces();
-        let is_hidden = may_be && !with.redacted && is_redacted(reader, room_id, &outward.event, &mut redactors)?;
+        let is_hidden =
+            may_be && !with.redacted && is_redacted(reader, RoomId::of(room_id), &outward.event, &mut redactors)?;
         if is_hidden {
             (outward.event.content, outward.body) = (None, None);
         } else {

@@ -10,12 +10,13 @@ use super::super::catalog::key;
 use super::super::erased::redacted_by;
 use super::events::{CatalogEvent, DEEPEST, event};
 use super::{REMEMBERED, Reader};
+use crate::event::{EventId, RoomId};
 
 /// Whether an event is redacted, or what it edits: an edit may say again what was redacted. So is an edit behind more edits
 /// than are looked at.
 pub(crate) fn is_redacted(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     event: &CatalogEvent,
     redactors: &mut Redactors,
 ) -> Result<bool, Error> {
@@ -37,18 +38,18 @@ pub(crate) fn is_redacted(
         key!("?1"),
         " and event_id = ?1 and file.room = ?2"
     );
-    let room = reader.room(room_id)?;
+    let number = reader.room(&room)?;
     let mut look = reader.connection.prepare_cached(sql)?;
     for _ in 0..DEEPEST {
         let Some(id) = edited else { return Ok(false) };
-        let found = look.query_row(params![id, room], |row| {
+        let found = look.query_row(params![id, number], |row| {
             Ok((row.get::<_, bool>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
         });
         match found.optional()? {
             Some((true, ..)) => return Ok(true),
             Some((false, by, of)) => (sender, edited) = (by, of),
             // not archived, and as if whoever edits it had sent it
-            None => return redactors.redact(reader, room_id, &id, sender.as_deref()),
+            None => return redactors.redact(reader, room, EventId::of(&id), sender.as_deref()),
         }
     }
     Ok(true)
@@ -57,13 +58,13 @@ pub(crate) fn is_redacted(
 /// Whether an event that others name is redacted, be it archived or not.
 pub(crate) fn is_id_redacted(
     reader: &Reader<'_>,
-    room_id: &str,
-    event_id: &str,
+    room: RoomId<'_>,
+    id: EventId<'_>,
     redactors: &mut Redactors,
 ) -> Result<bool, Error> {
-    match event(reader, room_id, event_id)? {
-        Some(event) => is_redacted(reader, room_id, &event, redactors),
-        None => redactors.redact(reader, room_id, event_id, None),
+    match event(reader, room, id)? {
+        Some(event) => is_redacted(reader, room, &event, redactors),
+        None => redactors.redact(reader, room, id, None),
     }
 }
 
@@ -76,11 +77,11 @@ impl Redactors {
     fn redact(
         &mut self,
         reader: &Reader<'_>,
-        room_id: &str,
-        event_id: &str,
+        room: RoomId<'_>,
+        id: EventId<'_>,
         sender: Option<&str>,
     ) -> Result<bool, Error> {
-        if !self.0.contains_key(event_id) {
+        if !self.0.contains_key(&*id) {
             let sql = concat!(
                 "select distinct case when coalesce(recheck, 0) <> 0 then substr(user_id, instr(user_id, ':') + 1) end
                    from relation indexed by relation_redacts
@@ -94,20 +95,19 @@ impl Redactors {
                     and (coalesce(recheck, 0) = 0 or user_id is not null)"
             );
             let mut servers = reader.connection.prepare_cached(sql)?;
-            let servers = servers
-                .query_map(params![event_id, reader.room(room_id)?], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
+            let servers =
+                servers.query_map(params![&*id, reader.room(&room)?], |row| row.get(0))?.collect::<Result<_, _>>()?;
             if self.0.len() >= REMEMBERED {
                 self.0.clear();
             }
-            self.0.insert(event_id.to_owned(), servers);
+            self.0.insert(id.as_str().to_owned(), servers);
         }
-        let servers = &self.0[event_id];
+        let servers = &self.0[&*id];
         let server = sender.map(|sender| sender.split_once(':').map_or(sender, |(_, server)| server).to_owned());
         if servers.contains(&None) || server.is_some() && servers.contains(&server) {
             return Ok(true);
         }
         let sql = "select exists (select 1 from ban_redaction where room_id = ?1 and user_id = ?2 and until is null)";
-        Ok(reader.connection.prepare_cached(sql)?.query_row(params![room_id, sender], |row| row.get(0))?)
+        Ok(reader.connection.prepare_cached(sql)?.query_row(params![&*room, sender], |row| row.get(0))?)
     }
 }

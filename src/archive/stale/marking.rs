@@ -9,7 +9,7 @@ use super::super::Error;
 use super::super::catalog::key;
 use super::super::writing::Writing;
 use super::Target;
-use crate::event::Day;
+use crate::event::{Day, EventId, RoomId, UserId};
 
 /// The files with events that name some of a room, or an edit of these.
 const REFERRERS: &str = concat!(
@@ -162,14 +162,14 @@ impl Writing<'_> {
         self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string(), since])
     }
 
-    pub(super) fn target(&self, room: &str, id: &str) -> Result<Option<Target>, Error> {
+    pub(super) fn target(&self, room: RoomId<'_>, id: EventId<'_>) -> Result<Option<Target>, Error> {
         let sql = concat!(
             "select day, type, state_key, origin_server_ts, topological_ordering, relates_to, rel_type, redacts
                from event where id_key = ",
             key!("?1"),
             " and event_id = ?1 and +room_id = ?2"
         );
-        let found = self.0.prepare_cached(sql)?.query_row([id, room], |row| {
+        let found = self.0.prepare_cached(sql)?.query_row([&*id, &*room], |row| {
             Ok(Target {
                 day: row.get(0)?,
                 kind: row.get(1)?,
@@ -185,10 +185,10 @@ impl Writing<'_> {
     }
 
     /// When a user who has a name since a time is next given one.
-    pub(super) fn next_name(&self, room: &str, user_id: &str, since: i64) -> Result<Option<i64>, Error> {
+    pub(super) fn next_name(&self, room: RoomId<'_>, user_id: UserId<'_>, since: i64) -> Result<Option<i64>, Error> {
         let sql = "select min(origin_server_ts) from membership where room = (select room from room where room_id = ?1)
                       and user_id = ?2
                       and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
-        Ok(self.0.prepare_cached(sql)?.query_row(params![room, user_id, since], |row| row.get(0))?)
+        Ok(self.0.prepare_cached(sql)?.query_row(params![&*room, &*user_id, since], |row| row.get(0))?)
     }
 }

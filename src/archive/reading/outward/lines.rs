@@ -12,7 +12,7 @@ use super::super::Reader;
 use super::super::events::{CatalogEvent, accepted, columns};
 use super::super::redactions::{Redactors, is_redacted};
 use super::With;
-use crate::event::{Event, Plain};
+use crate::event::{Event, Plain, RoomId};
 
 /// Which lines, and what of them.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ pub(crate) fn each_line_of_day(
             unread += 1;
             continue;
         };
-        let is_withheld = !asked.with.redacted && is_redacted(reader, room_id, &event, &mut redactors)?;
+        let is_withheld = !asked.with.redacted && is_redacted(reader, RoomId::of(room_id), &event, &mut redactors)?;
         let (event, decrypted) = given(reader, &event, stored, is_withheld, asked)?;
         take(&OutwardLine {
             event,
