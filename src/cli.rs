@@ -13,7 +13,6 @@ mod doctor;
 mod erase;
 mod examples;
 mod export;
-mod failure;
 mod handing;
 mod keys;
 mod lag;
@@ -25,12 +24,14 @@ mod metrics;
 mod output;
 mod outputs;
 mod rebuild;
+mod remembered;
 mod render;
 mod report;
 mod room;
 mod rooms;
 mod search;
 mod service;
+mod shell;
 mod show;
 mod signals;
 mod stats;
@@ -258,7 +259,7 @@ fn export_again() -> anyhow::Result<export::Args> {
         warn!("{warning}");
     }
     match Cli::from_arg_matches(&matches).map_err(|error| refused(Refused::Clap(error)))?.command {
-        Command::Export(args) => Ok(*args),
+        Command::Export(args) => Ok(args.said_by(&matches)),
         _ => Err(refused(Refused::File("this is no export".to_owned())).into()),
     }
 }
@@ -300,7 +301,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Export(args) if args.is_for_all() => all_archives::run(configured.file.as_ref()),
         Command::Export(args) => {
-            let args = Rc::new(*args);
+            let args = Rc::new(args.said_by(&matches));
             return ended(export::run(&args), Some(&args));
         }
         Command::Room(args) => room::run(&args),

@@ -232,3 +232,109 @@ fn who_watches_finds_figures_and_is_told_of_failures() {
     assert_eq!(std::fs::read_to_string(&metrics).unwrap(), written);
     assert_eq!(std::fs::read_to_string(&told).unwrap(), format!("75 {} \n", text(archive.path())));
 }
+
+#[test]
+fn an_archive_is_held_for_who_copies_it() {
+    let (database, archive) = (server(), TestArchive::new());
+    let (copy, seen) = (archive.path().with_file_name("copy"), archive.path().with_file_name("seen"));
+    let program = env!("CARGO_BIN_EXE_synapse-export");
+    let export = |command: &str, more: &[&str]| {
+        let dsn = database.dsn();
+        let options = ["export", "--database", &dsn, "--archive", text(archive.path()), "--hold-while", command];
+        run(&[&options, more].concat(), &[("PATH", "/usr/bin:/bin"), ("PGPASSWORD", "sesame")])
+    };
+    // nobody else writes, nothing is left in the log, and what is copied is a whole archive
+    let command = format!(
+        "'{program}' erase --archive \"$SYNAPSE_EXPORT_ARCHIVE\" --event '$1' --yes; echo \"$? [$PGPASSWORD]\" > '{seen}'; \
+         stat -c %s \"$SYNAPSE_EXPORT_CATALOG/catalog.sqlite-wal\" >> '{seen}'; cp -R \"$SYNAPSE_EXPORT_ARCHIVE\" '{copy}'",
+        seen = text(&seen),
+        copy = text(&copy)
+    );
+    let ended = export(&command, &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(&seen).unwrap(), "75 []\n0\n");
+    let ended = run(&["verify", "--quick", "--archive", text(&copy)], &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = run(&["erase", "--archive", text(archive.path()), "--event", "$1", "--yes"], &[]);
+    assert_eq!(ended.code, Some(0), "afterwards it is let go: {ended:?}");
+    // that it fails is told, and is told of
+    let told = archive.path().with_file_name("told");
+    let ended = export("exit 23", &["--on-failure", &format!("echo $SYNAPSE_EXPORT_STATUS > '{}'", text(&told))]);
+    assert!(ended.code == Some(1) && ended.stderr.contains("--hold-while has failed: exit status: 23"), "{ended:?}");
+    assert_eq!(std::fs::read_to_string(&told).unwrap(), "1\n");
+    // a copy is made of what is there, not of a run that has failed
+    std::fs::remove_file(&seen).unwrap();
+    let nowhere = ["export", "--database", "host=127.0.0.1 port=1", "--archive", text(archive.path())];
+    let ended = run(&[&nowhere[..], &["--hold-while", &command]].concat(), &[("PATH", "/usr/bin:/bin")]);
+    assert!(ended.code == Some(75) && !seen.exists(), "{ended:?}");
+    let ended = export("true", &["--follow"]);
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+}
+
+#[test]
+fn a_signal_ends_what_an_archive_is_held_for() {
+    let (database, archive) = (server(), TestArchive::new());
+    let begun = archive.path().with_file_name("begun");
+    // what the shell waits for is ended, too: it would go on copying
+    let command = format!("sleep 300 & echo $! > '{0}.new'; mv '{0}.new' '{0}'; wait", text(&begun));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synapse-export"))
+        .args(["export", "--database", &database.dsn(), "--archive", text(archive.path()), "--hold-while", &command])
+        .spawn()
+        .unwrap();
+    support::wait_until("the command has begun", || begun.exists());
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    let sleeping = std::fs::read_to_string(&begun).unwrap();
+    let stat = format!("/proc/{}/stat", sleeping.trim());
+    // gone, or waiting for a parent to take note
+    support::wait_until("what it had begun has ended", || {
+        std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))
+    });
+}
+
+#[test]
+fn what_the_file_says_holds_for_that_run_and_what_is_remembered_stays() {
+    let (database, archive) = (server(), TestArchive::new());
+    let place = ["--database", &database.dsn(), "--archive", text(archive.path())].map(str::to_owned);
+    let run = |command: &[&str], file: Option<&str>, more: &[&str]| {
+        let config = file.map(|content| self::file(&archive, "run.toml", content));
+        let mut arguments: Vec<&str> = command.to_vec();
+        arguments.extend(place.iter().map(String::as_str));
+        arguments.extend(config.iter().flat_map(|path| ["--config", text(path)]));
+        arguments.extend(more);
+        let ended = self::run(&arguments, &[]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.stdout
+    };
+    let export = |file: Option<&str>, more: &[&str]| run(&["export"], file, more);
+    let selected = || archive.one("select group_concat(mode || ' ' || room_id) from selection");
+    let redacted = || archive.one("select value from setting where name = 'show_redacted'");
+    export(None, &["--exclude-room", OTHER]);
+    assert_eq!((archive.ids(), selected()), ("$1 $2 $3".to_owned(), format!("exclude {OTHER}")));
+    // others for a run, and what is exported then is theirs only
+    let config = format!("room = [\"{OTHER}\"]\nshow-redacted = true\n");
+    database.events([5]);
+    export(Some(&config), &[]);
+    assert_eq!(
+        (archive.ids(), selected(), redacted()),
+        ("$1 $2 $3 $4".to_owned(), format!("include {OTHER}"), "1".to_owned())
+    );
+    // shown is what is remembered, where the file says nothing
+    let shown = run(&["config", "show"], Some("interval = '9s'"), &[]);
+    assert!(shown.contains(&format!("exclude-room = [\"{OTHER}\"]  # archive\n")), "{shown}");
+    assert!(!shown.contains("\nroom = ") && !shown.contains("show-redacted = true"), "{shown}");
+    // without the file, what was remembered; also in a catalog that is made anew
+    self::run(&["rebuild", "--archive", text(archive.path())], &[]);
+    export(None, &[]);
+    assert_eq!(
+        (archive.ids(), selected(), redacted()),
+        ("$1 $2 $3 $4 $5".to_owned(), format!("exclude {OTHER}"), "0".to_owned())
+    );
+    // an option is remembered, beside a file too
+    export(Some(&config), &["--all-rooms", "--show-redacted"]);
+    export(Some(&config), &[]);
+    assert_eq!((selected(), redacted()), (format!("include {OTHER}"), "1".to_owned()));
+    export(None, &[]);
+    assert_eq!((selected(), redacted()), (String::new(), "1".to_owned()));
+}

@@ -459,7 +459,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__config__subcmd__show)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --hold-while --all-archives --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -582,6 +582,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold-while)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -737,7 +741,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__export)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --all-archives --log-format --log-level --quiet --config --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --archive --shared-archive --catalog --group-readable --no-group-readable --room --exclude-room --all-rooms --no-markdown --no-search --show-redacted --hide-erased --ignore-erased --max-lag --during-initial-copy --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --no-media --look-for-missing --follow --interval --render-every --metrics-file --on-failure --hold-while --all-archives --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -860,6 +864,10 @@ _synapse__export() {
                     return 0
                     ;;
                 --on-failure)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hold-while)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

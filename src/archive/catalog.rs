@@ -5,6 +5,7 @@ mod still;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,11 @@ impl Drop for Catalog {
 }
 
 impl Catalog {
+    /// The directory of its file.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        Path::new(self.connection.path()?).parent()
+    }
+
     /// Moves what is in the log to the catalog, and empties it; waits at most so long for those who look. False: in vain.
     pub(super) fn empty_log(&mut self, waits: Duration) -> Result<bool, Error> {
         self.connection.busy_timeout(waits)?;

@@ -3,6 +3,8 @@
 
 use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension as _, ToSql};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::writing::Writing;
 use super::{Archive, Catalog, Error};
@@ -20,6 +22,13 @@ impl Catalog {
     /// Whether something is set.
     pub(super) fn is_set(&self, name: &str) -> Result<bool, Error> {
         Ok(self.setting(name)?.unwrap_or_default())
+    }
+
+    /// What is remembered by a name, while something else holds for a run; none: what holds is remembered.
+    pub(crate) fn remembered<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        let name = beside(name);
+        let text: Option<String> = self.setting(&name)?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| Error::altered("the setting", &name))).transpose()
     }
 
     /// Whether the power levels of rooms that were archived without them have been read.
@@ -44,7 +53,21 @@ impl Writing<'_> {
     }
 }
 
+/// The setting that remembers what does not hold.
+fn beside(name: &str) -> String {
+    format!("remembered_{name}")
+}
+
 impl Archive {
+    /// Remembers something by a name, while something else holds for a run.
+    pub(crate) fn remember_as<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+        let name = beside(name);
+        let text = serde_json::to_string(value).map_err(|_| Error::altered("the setting", &name))?;
+        let writing = self.catalog.write()?;
+        writing.set(&name, text)?;
+        writing.commit()
+    }
+
     /// The power levels of rooms that were archived without them have been read.
     pub(crate) fn power_levels_are_read(&mut self) -> Result<(), Error> {
         let writing = self.catalog.write()?;

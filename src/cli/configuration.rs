@@ -13,7 +13,7 @@ use libpq_config::Parameters;
 
 use super::config_file::{Configured, known};
 use super::output::Output;
-use super::{Cli, Outcome, export, log};
+use super::{Cli, Outcome, export, log, remembered};
 use crate::archive::Catalog;
 use crate::config::{Config, Flags};
 
@@ -75,7 +75,7 @@ pub(super) fn show(matches: &ArgMatches, configured: &Configured) -> Result<Outc
                 None => file.path.display().to_string(),
             },
             _ => {
-                if let Some((values, from)) = remembered(long, archive.as_deref(), matches) {
+                if let Some((values, from)) = of_archive(long, archive.as_deref(), matches) {
                     writeln!(out, "{long} = {}  # {from}", shown(option, long, &values))?;
                     continue;
                 }
@@ -90,7 +90,7 @@ pub(super) fn show(matches: &ArgMatches, configured: &Configured) -> Result<Outc
 }
 
 /// What holds of an option that is not given: what Synapse's configuration says, or the archive remembers.
-fn remembered(long: &str, archive: Option<&Path>, matches: &ArgMatches) -> Option<(Vec<String>, String)> {
+fn of_archive(long: &str, archive: Option<&Path>, matches: &ArgMatches) -> Option<(Vec<String>, String)> {
     if long == "database" {
         let files: Vec<PathBuf> = matches.try_get_many("synapse_config").ok()??.cloned().collect();
         let flags = Flags { synapse_config: &files, ..Flags::default() };
@@ -98,13 +98,15 @@ fn remembered(long: &str, archive: Option<&Path>, matches: &ArgMatches) -> Optio
         return Some((vec![config.name()], "homeserver.yaml".to_owned()));
     }
     let catalog = Catalog::open_to_read(archive?).ok()?;
-    let selection = catalog.selection().ok()?;
+    let selection = remembered::selection(&catalog).ok()?;
     let is = |is: bool| if is { vec!["true".to_owned()] } else { Vec::new() };
     let values = match long {
         "room" => selection.include.into_iter().collect(),
         "exclude-room" => selection.exclude.into_iter().collect(),
-        "show-redacted" => is(catalog.shows_redacted().ok()?),
-        "hide-erased" => is(catalog.hides_erased().ok()?),
+        "show-redacted" => {
+            is(remembered::switch(&catalog, remembered::SHOW_REDACTED, catalog.shows_redacted().ok()?).ok()?)
+        }
+        "hide-erased" => is(remembered::switch(&catalog, remembered::HIDE_ERASED, catalog.hides_erased().ok()?).ok()?),
         "decrypt" => is(catalog.decrypts_with().ok()?.is_some()),
         _ => Vec::new(),
     };

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use clap::ArgMatches;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -18,11 +19,12 @@ use super::decrypt;
 use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::media::{self, MediaArgs};
+use super::remembered::{HIDE_ERASED, Holding, SELECTION, SHOW_REDACTED, Says};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
-use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage, failure, metrics};
-use crate::archive::{Archive, Figures, Opening, Selection};
+use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage, metrics, shell};
+use crate::archive::{Archive, Figures, Opening, Selection, Turn};
 use crate::config::Config;
 use crate::export;
 use crate::source::{self, Database};
@@ -113,12 +115,29 @@ pub(super) struct Args {
     /// finds SYNAPSE_EXPORT_STATUS, SYNAPSE_EXPORT_MESSAGE and SYNAPSE_EXPORT_ARCHIVE in its environment
     #[arg(long, value_name = "COMMAND")]
     on_failure: Option<String>,
+    /// Have sh run this at the end, while nothing else may write to the archive, as to copy it: rsync, or a snapshot of its file system. It
+    /// finds SYNAPSE_EXPORT_ARCHIVE and SYNAPSE_EXPORT_CATALOG, the directories, in its environment; that it fails is a failure of the export
+    #[arg(long, value_name = "COMMAND", conflicts_with = "follow")]
+    hold_while: Option<String>,
     /// Export to each archive of the configuration file, one after the other, whether one fails or not
     #[arg(long, conflicts_with_all = ["follow", "archive"])]
     all_archives: bool,
+    /// Who says which rooms, and what transcripts show and hide
+    #[arg(skip)]
+    says: (Says, Says, Says),
 }
 
 impl Args {
+    /// With who says what is remembered of them.
+    pub(super) fn said_by(mut self, matches: &ArgMatches) -> Args {
+        if let Some(matches) = matches.subcommand_matches("export") {
+            let says = |ids: &[&str]| Says::of(matches, ids);
+            self.says =
+                (says(&["room", "exclude_room", "all_rooms"]), says(&["show_redacted"]), says(&["hide_erased"]));
+        }
+        self
+    }
+
     /// Whether it is about all archives that are configured.
     pub(super) fn is_for_all(&self) -> bool {
         self.all_archives
@@ -127,7 +146,7 @@ impl Args {
     /// Tells the user's own command that the export has failed.
     pub(super) fn failed(&self, status: u8, message: &str) {
         if let Some(command) = self.on_failure.as_ref().filter(|_| !self.all_archives) {
-            failure::tell(command, &self.archive.directory().to_string_lossy(), status, message);
+            shell::tell_of_failure(command, &self.archive.directory().to_string_lossy(), status, message);
         }
     }
 }
@@ -150,7 +169,9 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
     let signal = watch_signals(stop, now.clone())?;
     let mut report = Terminal::new(args.look_for_missing);
     let goes_on = || signal.borrow().is_none();
-    let opening = Opening { interrupt: interrupt(&signal), ..Opening::default() };
+    // one that follows lets in who wants a copy
+    let turn = if args.hold_while.is_some() { Turn::Asks } else { Turn::Refused };
+    let opening = Opening { interrupt: interrupt(&signal), turn, ..Opening::default() };
     let prepared = tokio::select! {
         prepared = prepare(args, config, named, opening) => match (prepared, *signal.borrow()) {
             (Err(error), Some(number)) if is_stopped(&error) => return Ok(Outcome::Signalled(number)),
@@ -208,6 +229,10 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         }
         told.took = began.elapsed();
         is_made &= tell(args, &archive, None, &told);
+    }
+    if let Some(command) = args.hold_while.as_ref().filter(|_| !summary.stopped && goes_on()) {
+        now.becomes("telling the command of --hold-while to end");
+        shell::hold_while(command, &mut archive, &signal).await?;
     }
     let is_off = summary.is_off() || archive.lost() > 0 || !is_decrypted || !is_copied || !is_made || is_refused;
     Ok(match *signal.borrow() {
@@ -287,16 +312,22 @@ async fn prepare(
     media::remember(&args.media, args.no_media, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
-    let selection = select(args, named, &database, &archive).await?;
+    let asked = select(args, named, &database, &archive).await?;
+    let last = archive.catalog().selection()?;
+    let selection = Holding::of(archive.catalog(), SELECTION, asked, args.says.0, last)?;
+    selection.remember(&mut archive)?;
+    let selection = selection.value;
     report::begin(&database, standing, &archive, &selection)?;
     Ok((database, archive, selection))
 }
 
 /// Remembers what transcripts show and hide, as the two are in the end: one that is given may make room for the other.
 fn set_shown(args: &Args, database: &Database, archive: &mut Archive) -> Result<()> {
-    let show = args.show_redacted.map_or_else(|| archive.catalog().shows_redacted(), Ok)?;
-    let hide = args.hide_erased.map_or_else(|| archive.catalog().hides_erased(), Ok)?;
-    if show && hide {
+    let catalog = archive.catalog();
+    let (_, says_show, says_hide) = args.says;
+    let show = Holding::of(catalog, SHOW_REDACTED, args.show_redacted, says_show, catalog.shows_redacted()?)?;
+    let hide = Holding::of(catalog, HIDE_ERASED, args.hide_erased, says_hide, catalog.hides_erased()?)?;
+    if show.value && hide.value {
         return Err(WrongUsage(NOT_BOTH.to_owned()).into());
     }
     if args.hide_erased == Some(true) && !args.ignore_erased {
@@ -304,6 +335,9 @@ fn set_shown(args: &Args, database: &Database, archive: &mut Archive) -> Result<
             "what erased users said cannot be hidden (--ignore-erased goes on, with those that are known by now)",
         )?;
     }
+    show.remember(archive)?;
+    hide.remember(archive)?;
+    let (show, hide) = (show.value, hide.value);
     // what hides first, so that nothing shows more in between
     if show {
         archive.hide_erased(hide)?;
@@ -343,13 +377,13 @@ impl Named {
     }
 }
 
-/// What to export: what the arguments say, else what the archive remembers.
-async fn select(args: &Args, named: &Named, database: &Database, archive: &Archive) -> Result<Selection> {
+/// What to export, if the arguments or the configuration file say it.
+async fn select(args: &Args, named: &Named, database: &Database, archive: &Archive) -> Result<Option<Selection>> {
     if args.all_rooms {
-        return Ok(Selection::default());
+        return Ok(Some(Selection::default()));
     }
     if args.room.is_empty() && args.exclude_room.is_empty() {
-        return Ok(archive.catalog().selection()?);
+        return Ok(None);
     }
     let mut selection = Selection::default();
     for name in &named.include {
@@ -376,7 +410,7 @@ async fn select(args: &Args, named: &Named, database: &Database, archive: &Archi
     if !selection.include.is_empty() && selection.include.is_subset(&selection.exclude) {
         bail!("every room given with --room is left out by --exclude-room");
     }
-    Ok(selection)
+    Ok(Some(selection))
 }
 
 fn some_duration(text: &str) -> Result<Duration, String> {

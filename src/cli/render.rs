@@ -9,6 +9,7 @@ use indicatif::HumanCount;
 use tracing::info;
 
 use super::meant::meant;
+use super::remembered::{Holding, SHOW_REDACTED, Says};
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
@@ -63,6 +64,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if show && archive.catalog().hides_erased()? {
             return Err(WrongUsage(NOT_BOTH.to_owned()).into());
         }
+        let last = archive.catalog().shows_redacted()?;
+        Holding::of(archive.catalog(), SHOW_REDACTED, Some(show), Says::Option, last)?.remember(&mut archive)?;
         archive.show_redacted(show)?;
     }
     if let Some(keep) = args.html {
