@@ -11,6 +11,7 @@ select c.relname::text as table_name, a.attname::text as column_name, t.typname:
                           to_regclass('local_current_membership'), to_regclass('current_state_events'),
                           to_regclass('room_memberships'), to_regclass('schema_version'), to_regclass('background_updates'),
                           to_regclass('room_retention'), to_regclass('scheduled_tasks'), to_regclass('server_signature_keys'),
+                          to_regclass('server_keys_json'),
                           to_regclass('e2e_room_keys'), to_regclass('e2e_room_keys_versions'), to_regclass('account_data'),
                           to_regclass('e2e_device_keys_json'), to_regclass('device_lists_remote_cache'),
                           to_regclass('local_media_repository'), to_regclass('remote_media_cache')]::oid[])

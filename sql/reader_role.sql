@@ -27,6 +27,7 @@ select 'grant select on un_partial_stated_event_stream to synapse_export' where 
 grant select (name) on users to synapse_export;
 select 'grant select (user_id) on erased_users to synapse_export' where to_regclass('erased_users') is not null \gexec
 grant select (server_name, key_id, verify_key, ts_valid_until_ms) on server_signature_keys to synapse_export;
+grant select (server_name, key_id, from_server, key_json) on server_keys_json to synapse_export;
 grant select (room_id, user_id, event_id, membership) on local_current_membership to synapse_export;
 grant select (event_id, room_id, type, state_key, membership) on current_state_events to synapse_export;
 grant select (event_id, room_id, user_id, membership, display_name, forgotten) on room_memberships to synapse_export;

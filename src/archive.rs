@@ -82,7 +82,8 @@ pub(crate) use decrypting::{Encrypted, Page};
 pub(crate) use erased::ERASED;
 pub(crate) use erasing::ERASED_HERE;
 pub use erasing::{
-    Age, Buried, Erasure, Hold, Request, Selected, TakenRequest, What, leave_request, requests as erase_requests,
+    Age, Buried, Erasure, Foreseen, Hold, Policy, Request, Selected, TakenRequest, What, leave_request,
+    requests as erase_requests,
 };
 pub use error::Error;
 pub use figures::Figures;

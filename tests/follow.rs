@@ -201,6 +201,38 @@ fn who_waits_is_let_in_and_another_export_is_not() {
 }
 
 #[test]
+fn days_are_compressed_and_erased_beside_it() {
+    let (database, archive) = (server(cluster()), TestArchive::new());
+    database.event(EventRow::message(4, "secretfirst"));
+    let follower = Follower::start(&database.dsn(), &archive, &[]);
+    has(&archive, 6);
+    let_in(&archive, &["compact", "--older-than", "0d"]);
+    has(&archive, 0);
+    // what comes for a day that is compressed is appended to it, and erased from it
+    database.event(EventRow::message(5, "secretsecond"));
+    database.event(EventRow::message(6, "stays"));
+    let archived = |events: &str| archive.one("select count(*) from event") == events;
+    wait_until("it is archived", || archived("8"));
+    let_in(&archive, &["erase", "--event", "$4", "--event", "$5", "--whole", "--yes"]);
+    assert!(archived("6"));
+    database.event(EventRow::message(7, "later"));
+    wait_until("it goes on", || archived("7"));
+    assert_eq!(follower.end(), Some(0));
+    assert!(run(&archive, &["compact", "--expand"]).status.success());
+    let ids: Vec<String> = archive.lines().into_keys().collect();
+    assert_eq!(ids, ["$-1", "$-2", "$1", "$2", "$3", "$6", "$7"]);
+    let mut search = Command::new("grep");
+    let found = search.args(["-r", "-a", "-l", "-e", "secretfirst", "-e", "secretsecond"]).arg(archive.path());
+    assert_eq!(found.output().unwrap().status.code(), Some(1), "it is nowhere");
+    // the events of these tests prove nothing: all else holds, though what came last may not be rendered yet
+    let output = run(&archive, &["verify", "--json"]);
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let off: Vec<&String> = found["off"].as_object().unwrap().keys().collect();
+    assert_eq!(off, ["event"], "{found}");
+    assert_eq!(found["chain"]["unchained_lines"], 0, "{found}");
+}
+
+#[test]
 fn a_server_that_is_away_is_waited_for_and_that_is_said_once() {
     let cluster = Cluster::start();
     let database = server(&cluster);

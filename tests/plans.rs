@@ -41,7 +41,8 @@ const NO_INDEX: [&str; 18] = [
 const KNOWING: [&str; 3] = ["page_live", "page_backfill", "room_order"];
 
 /// The tables that may be huge.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
+    "server_keys_json",
     "server_signature_keys",
     "erased_users",
     "events",
@@ -74,6 +75,8 @@ const FILL: &str = "
     select i * 10 + 1, '$' || i * 10, 1 from generate_series(-50, 50) i where i <> 0;
     insert into server_signature_keys (server_name, key_id)
          select i || '.test', 'ed25519:' || k from generate_series(1, 2500) i, generate_series(1, 2) k;
+    insert into server_keys_json (server_name, key_id, from_server, ts_added_ms, ts_valid_until_ms, key_json)
+         select i || '.test', 'ed25519:' || k, i || '.test', 1, 1, '{}' from generate_series(1, 2500) i, generate_series(1, 2) k;
     insert into erased_users (user_id) select '@' || i || ':here.test' from generate_series(1, 5000) i;
     insert into rejections (event_id, reason, last_check) select '$' || i, '', '' from generate_series(1, 100) i;
     insert into redactions (event_id, redacts) select '$' || i, '$' || i - 1 from generate_series(200, 300) i;
@@ -365,7 +368,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             vec![vec![rooms(), Box::new(vec!["m.room.name", "m.room.create", "m.room.encryption"])]]
         }
         "rooms_people" | "rooms_past_people" => vec![vec![rooms(), Box::new(5_i64)]],
-        "server_keys" => vec![vec![Box::new(vec!["7.test", "nowhere.test"])]],
+        "server_keys" | "server_key_answers" => vec![vec![Box::new(vec!["7.test", "nowhere.test"])]],
         "erased_after" => vec![vec![Box::new("@4:here.test"), Box::new(1_000_i64)]],
         "erased" => vec![vec![Box::new(vec!["@7:here.test", "@nobody:here.test"])]],
         "rooms_invites" | "rooms_counts" | "power_levels" => vec![vec![rooms()]],

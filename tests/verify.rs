@@ -96,6 +96,22 @@ fn federation() -> (Database, BTreeMap<String, u64>, Value) {
     }
     for server in ["there.test", "there.test:8448"] {
         for (id, key) in keys[server].as_object().expect("as the test has made it") {
+            if server == "there.test:8448" {
+                // Synapse has of it only what it answered, and beside that what cannot be read and what is another's
+                let answer = json!({"server_name": server, "valid_until_ts": 1_900_000_000_000_i64, "signatures": {},
+                                    "verify_keys": {id: {"key": key}}, "old_verify_keys": {}});
+                for (from, answer) in [
+                    ("a.test", "{"),
+                    ("b.test", &answer.to_string().replace(":8448", "")),
+                    ("c.test", &answer.to_string()),
+                ] {
+                    database.execute(&format!(
+                        "insert into server_keys_json (server_name, key_id, from_server, ts_added_ms, ts_valid_until_ms, key_json)
+                         values ('{server}', '{id}', '{from}', 1, 1, '{answer}')"
+                    ));
+                }
+                continue;
+            }
             let key = key.as_str().expect("as the test has made it");
             database.execute(&format!(
                 "insert into server_signature_keys (server_name, key_id, verify_key, ts_valid_until_ms)
@@ -200,6 +216,24 @@ fn what_was_erased_here_is_erased_by_its_tombstone_alone() {
     erase(&["--event", &whole, "--whole"]);
     let found = verify(archive.path(), &[]).fine();
     assert_eq!((found.verdict("erased"), found.verdict("authentic")), (1, expected["authentic"] - 2), "{found:#?}");
+    let show = |event_id: &str, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        command.args(["show", event_id, "--archive"]).arg(archive.path()).args(more);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    // `show` has what it is, and how the events of its day stood when they were verified
+    for (event_id, verdict) in [(&pruned, "erased"), (&faked, "authentic")] {
+        let shown: Value = serde_json::from_str(&show(event_id, &["--json"])).unwrap();
+        let day = format!(
+            "select judged.{verdict} from judged join file using (file) join line using (file) where event_id = '{event_id}'"
+        );
+        assert_eq!(
+            (&shown["proof"]["verdict"], shown["proofs_of_day"][verdict].to_string()),
+            (&json!(verdict), archive.one(&day)),
+            "{shown:#}"
+        );
+        assert!(show(event_id, &[]).contains("of its day:"));
+    }
     assert_eq!(found.json["chain"]["unchained_lines"], 0);
     // the files that were written anew since are named
     let found = verify(archive.path(), &["--against", seal]);
@@ -342,6 +376,40 @@ fn tampering_of_every_kind_is_found_and_named() {
         let is_told = again.code == Some(3) || again.json["chain"]["begun"] == 1 || ["view", "search"].contains(&kind);
         assert!(is_told, "{what}: {found:#?} {again:#?}");
     }
+}
+
+#[test]
+fn pages_are_compared_and_what_is_to_be_rendered_yet_is_not() {
+    let database = server();
+    let archive = TestArchive::new();
+    archive.export(&database);
+    let render = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
+        let output = command.args(["render", "--archive"]).arg(archive.path()).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let views = || {
+        let found = verify(archive.path(), &[]);
+        let named = found.json["named"].as_array().unwrap();
+        let views = named.iter().filter(|off| off["kind"] == "view" || off["kind"] == "file");
+        views.map(|off| off["what"].as_str().unwrap().split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    render(&["--html"]);
+    let page = path_of(&archive, 1).with_extension("html");
+    for page in [page.with_file_name("index.html"), archive.path().join("index.html")] {
+        let text = fs::read_to_string(&page).unwrap();
+        fs::write(&page, text.replacen("</main>", "<p>more</p></main>", 1)).unwrap();
+        assert_ne!(fs::read_to_string(&page).unwrap(), text);
+    }
+    fs::remove_file(&page).unwrap();
+    let room = "rooms/room@here.test";
+    assert_eq!(views(), [format!("{room}/2026-11-23.html"), format!("{room}/index.html"), "index.html".to_owned()]);
+    render(&["--all"]);
+    // the day that has more by now is stale, and so is each index that counts what is in it
+    database.event(EventRow::message(50, "more"));
+    archive.export(&database);
+    assert_eq!(archive.one("select count(*) from stale"), "1");
+    assert_eq!(views(), Vec::<String>::new());
 }
 
 fn catalog(archive: &TestArchive, sql: &str) {

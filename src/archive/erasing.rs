@@ -2,13 +2,14 @@
 //!
 //! What is asked for, each tombstone and each hold are state, on the disk before the first byte is erased. `selecting` finds the lines,
 //! and what repeats them; `burying` sets the tombstones and writes files of lines anew, with the catalog, as `forgetting` says; `arriving` sees to it
-//! that what comes later is as it is here; `asking` keeps what is asked for while another process holds the archive; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere. Who
+//! that what comes later is as it is here; `asking` keeps what is asked for while another process holds the archive; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere; `foreseeing` says what policies will erase. Who
 //! is killed at any step leaves lines that are to be erased yet, which the next run erases. Renders nothing.
 
 mod arriving;
 mod asking;
 mod burying;
 mod copy;
+mod foreseeing;
 mod forgetting;
 mod replays;
 mod request;
@@ -25,6 +26,7 @@ use super::{Catalog, Error};
 use crate::event::Erased;
 pub use asking::{TakenRequest, leave_request, requests};
 pub use burying::Buried;
+pub use foreseeing::{Foreseen, Policy};
 pub use request::{Age, Erasure, Hold, Request, What};
 pub use selecting::Selected;
 

@@ -112,11 +112,11 @@ impl Catalog {
         if !self.has_output_tables()? {
             return Ok(OutputStanding { stale: None, files: 0, rows: 0, bytes: 0 });
         }
-        let sql = "select (select count(*) from output_stale where output = ?1), count(*), total(rows), total(bytes)
+        let sql = "select (select count(*) from output_stale where output = ?1), count(*), coalesce(sum(rows), 0),
+                            coalesce(sum(bytes), 0)
                      from output_file where output = ?1";
         let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        let sql = sql.replace("total(rows), total(bytes)", "coalesce(sum(rows), 0), coalesce(sum(bytes), 0)");
-        Ok(self.connection.query_row(&sql, [name], |row| {
+        Ok(self.connection.query_row(sql, [name], |row| {
             Ok(OutputStanding {
                 stale: Some(number(row, 0)?),
                 files: number(row, 1)?,

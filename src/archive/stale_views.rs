@@ -181,9 +181,13 @@ impl Catalog {
         Ok(self.connection.prepare_cached(sql)?.query_row([day.number], |row| row.get(0))?)
     }
 
-    /// At most `most` rooms whose indexes are as the events say, with the lowest ids behind one.
+    /// At most `most` rooms whose indexes are as the events say, with the lowest ids behind one: an index goes with the transcripts of its
+    /// room.
     pub(crate) fn fresh_rooms(&self, last: &str, most: usize) -> Result<Vec<String>, Error> {
-        let sql = "select room_id from room where has_lines and not dirty and room_id > ?1 order by room_id limit ?2";
+        let sql = "select room_id from room
+                    where has_lines and not dirty and room_id > ?1
+                      and room not in (select room from stale cross join file using (file) where view = 'markdown')
+                    order by room_id limit ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rooms = statement.query_map(params![last, signed(most as u64)], |row| row.get(0))?;
         Ok(rooms.collect::<Result<_, _>>()?)
@@ -191,7 +195,9 @@ impl Catalog {
 
     /// Whether a room's index is to be made by now.
     pub(crate) fn is_room_stale(&self, room_id: &str) -> Result<bool, Error> {
-        let sql = "select not exists (select 1 from room where room_id = ?1 and has_lines and not dirty)";
+        let sql = "select not exists (select 1 from room where room_id = ?1 and has_lines and not dirty)
+                       or exists (select 1 from stale cross join file using (file) join room using (room)
+                                   where view = 'markdown' and room_id = ?1)";
         Ok(self.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0))?)
     }
 

@@ -110,12 +110,20 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
             Ok(if failed { Outcome::Nothing } else { Outcome::Done })
         }),
         Command::Remove(args) => written(&args.archive, |archive, _| {
+            let is_pending = archive.catalog().is_output_pending(&args.name)?;
             let output = outputs::remove(archive, &args.name)?;
             info!(
                 "the output {} is forgotten; what it has stays in {}",
                 shown(&output.name),
                 shown(&place(&output.to))
             );
+            if is_pending {
+                warn!(
+                    output = output.name,
+                    "{} may still have what was erased, and nothing takes that out any more: delete it there",
+                    shown(&output.name)
+                );
+            }
             Ok(Outcome::Done)
         }),
     }
@@ -166,8 +174,8 @@ fn list(args: &ListArgs) -> Result<Outcome> {
     let mut out = Out::stdout();
     for output in &all {
         let standing = catalog.output_standing(&output.name)?;
+        let is_pending = catalog.is_output_pending(&output.name)?;
         let line = if args.json {
-            let is_pending = catalog.is_output_pending(&output.name)?;
             let mut line = json!({
                 "name": output.name, "with_redacted": output.with_redacted, "with_erased": output.with_erased,
                 "with_rejected": output.with_rejected, "with_decrypted": output.with_decrypted,
@@ -202,7 +210,8 @@ fn list(args: &ListArgs) -> Result<Outcome> {
                     counted(stale, "part")
                 ),
             };
-            format!("{}  {}{with}: {standing}", shown(&output.name), shown(&place(&output.to)))
+            let pending = if is_pending { "; may still have what was erased" } else { "" };
+            format!("{}  {}{with}: {standing}{pending}", shown(&output.name), shown(&place(&output.to)))
         };
         writeln!(out, "{line}")?;
     }

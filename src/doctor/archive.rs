@@ -3,12 +3,13 @@
 //! Looks at it beside whoever writes to it, and reads no line's content.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
 use crate::archive::{
-    Age, Catalog, Error, LastRun, Look, Readers, RunOutcome, What, erase_requests, foreign_owner, look,
+    Catalog, Error, LastRun, Look, Policy, Readers, RunOutcome, What, erase_requests, foreign_owner, look,
 };
 use crate::export::anchor;
 use crate::source::Database;
@@ -19,6 +20,8 @@ use crate::views;
 const FILES: i64 = 1_000;
 /// How many rooms' watermarks are compared with the server.
 const SCOPES: usize = 100;
+/// For how long what policies will erase is counted.
+const COUNTING: Duration = Duration::from_secs(3);
 
 /// What is known of the archive.
 #[derive(Default)]
@@ -307,17 +310,14 @@ fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Ve
         findings
             .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries them out"));
     }
-    let mut lasting = Vec::new();
+    let (mut lasting, foreseen) = (Vec::new(), catalog.foresee_erasing(now, COUNTING)?);
     for erasure in catalog.lasting_erasures()? {
         let what = &erasure.request.what;
-        let next = match what {
-            What::Before(age @ Age::Days(_)) | What::Redacted(age) => {
-                format!("{what}: the next export erases what is from before {}", day(age.before(now)))
-            }
-            What::Users => format!("{what}: the next export erases it"),
-            _ => format!("{what}: what comes is pruned before it is written"),
-        };
-        lasting.push(next);
+        let policy = foreseen.policies.iter().find(|policy| policy.number == erasure.number);
+        lasting.push(match policy {
+            Some(policy) => will_erase(what, policy, now, foreseen.looked_at),
+            None => format!("{what}: what comes is pruned before it is written"),
+        });
     }
     lasting.extend(catalog.holds()?.iter().map(|hold| format!("{} is on hold", hold.room_id.escape_debug())));
     let tombstones = catalog.tombstones()?;
@@ -326,6 +326,25 @@ fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Ve
         findings.push(Finding::fine(check, format!("{} events by now; {lasting}", n(tombstones))));
     }
     Ok(findings)
+}
+
+/// What a policy will erase with the next export, as far as it was counted.
+fn will_erase(what: &What, policy: &Policy, now: i64, looked_at: Option<u64>) -> String {
+    let from = match what {
+        What::Before(age) => format!(" from before {}", day(age.before(now))),
+        What::Redacted(age) => format!(" redacted before {}", day(age.before(now))),
+        _ => String::new(),
+    };
+    let events = |count: u64| format!("{} {}", n(count), if count == 1 { "event" } else { "events" });
+    let held = match policy.held {
+        0 => String::new(),
+        held => format!("; of rooms on hold {} more stay", n(held)),
+    };
+    let part = looked_at.map_or_else(String::new, |lines| {
+        format!("; counted in the first {} lines alone, as that takes long here", n(lines))
+    });
+    let least = if looked_at.is_some() { "at least " } else { "" };
+    format!("{what}: the next export erases {least}{}{from}, with what repeats them{held}{part}", events(policy.events))
 }
 
 /// Whether there are transcripts, and as the events say, as far as that is looked at.

@@ -3,11 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::archive::verifying::GivenKeys;
 use crate::config::{self, old_signing_keys};
-use crate::event::Key;
+use crate::event::{Key, KeyAnswer};
 
 /// Why keys cannot be had from a file.
 #[derive(Debug, thiserror::Error)]
@@ -34,21 +32,9 @@ pub(crate) enum Error {
 /// The keys in a saved answer of a server's key API. Those with which it signs now have no end: when they are changed, a newer answer
 /// has them among the old ones.
 pub(crate) fn from_answer(path: &Path) -> Result<GivenKeys, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::Read(path.to_owned(), error))?;
-    let no_answer = |why| Error::NoAnswer { path: path.to_owned(), why };
-    let answer: Value = serde_json::from_str(&text).map_err(|_| no_answer("it is no JSON"))?;
-    let server = answer.get("server_name").and_then(Value::as_str).ok_or_else(|| no_answer("it has no server_name"))?;
-    let mut given = GivenKeys::new();
-    for (which, has_end) in [("verify_keys", false), ("old_verify_keys", true)] {
-        let Some(keys) = answer.get(which).and_then(Value::as_object) else { continue };
-        for (id, key) in keys.iter().filter(|(id, _)| id.starts_with("ed25519:")) {
-            let until = key.get("expired_ts").and_then(Value::as_i64).filter(|_| has_end);
-            let key = key.get("key").and_then(Value::as_str).and_then(|text| Key::from_base64(text, until));
-            let key = key.ok_or_else(|| no_answer("one of its keys is none"))?;
-            given.insert((server.to_owned(), id.clone()), key);
-        }
-    }
-    if given.is_empty() { Err(no_answer("it has no keys")) } else { Ok(given) }
+    let text = std::fs::read(path).map_err(|error| Error::Read(path.to_owned(), error))?;
+    let answer = KeyAnswer::read(&text).map_err(|why| Error::NoAnswer { path: path.to_owned(), why })?;
+    Ok(answer.keys.into_iter().map(|(id, key)| ((answer.server_name.clone(), id), key)).collect())
 }
 
 /// The keys of `old_signing_keys` in a server's configuration, with its name.

@@ -126,7 +126,10 @@ fn indexes(
             files.extend(if files.len() < AGAIN { again()? } else { found });
         }
     }
-    let is_stale = |catalog: &Catalog| Ok(!catalog.has_transcripts()? || !catalog.stale_rooms()?.is_empty());
+    let is_stale = |catalog: &Catalog| {
+        let is_rendered = catalog.has_transcripts()? && catalog.stale_transcripts()? == 0;
+        Ok(!is_rendered || !catalog.stale_rooms()?.is_empty())
+    };
     files.extend(again(catalog, &is_stale, &|reader| {
         differing(archive, &mut |put| {
             index::write_rooms(reader, put)?;

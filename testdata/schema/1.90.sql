@@ -166,6 +166,16 @@ create table server_signature_keys (
     constraint server_signature_keys_server_name_key_id_key unique (server_name, key_id)
 );
 
+create table server_keys_json (
+    server_name text not null,
+    key_id text not null,
+    from_server text not null,
+    ts_added_ms bigint not null,
+    ts_valid_until_ms bigint not null,
+    key_json bytea not null,
+    constraint server_keys_json_uniqueness unique (server_name, key_id, from_server)
+);
+
 create table erased_users (
     user_id text not null
 );

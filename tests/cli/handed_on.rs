@@ -12,12 +12,11 @@ use sha2::{Digest as _, Sha256};
 use crate::media::{Store, image, png};
 use crate::support::Database;
 use crate::support::archive::TestArchive;
-use crate::support::story::{EventRow, NOON, ROOM};
+use crate::support::story::{DAY, EventRow, NOON, ROOM};
 use crate::{Ended, export, run, server, text};
 
 const GONE: &str = "@gone:here.test";
 const OTHER: &str = "!../../other%2f:here.test";
-const DAY: i64 = 86_400_000;
 
 /// A reply, as older clients write one.
 fn reply(to: &str, quoted: &str, answer: &str) -> String {

@@ -10,8 +10,8 @@ use parquet::record::Field;
 use serde_json::{Value, json};
 
 use crate::support::archive::TestArchive;
-use crate::support::story::{EventRow, NOON, ROOM, message};
-use crate::support::{Shape, cluster};
+use crate::support::story::{DAY, EventRow, NOON, ROOM, message};
+use crate::support::{Database, Shape, cluster};
 use crate::{Ended, contents, export, run, server, text};
 
 /// What a row says, column by column, but for what is null.
@@ -59,7 +59,7 @@ fn said<'r>(events: &'r BTreeMap<String, Row>, id: &str, column: &str) -> Option
     events[id].get(column).map(String::as_str)
 }
 
-fn edit(id: i64, of: &str, body: &str) -> EventRow {
+pub(crate) fn edit(id: i64, of: &str, body: &str) -> EventRow {
     let content = json!({
         "msgtype": "m.text", "body": format!("* {body}"), "m.new_content": { "msgtype": "m.text", "body": body },
         "m.relates_to": { "rel_type": "m.replace", "event_id": of },
@@ -185,8 +185,35 @@ fn rooms_and_members_are_as_they_are_now() {
     assert_eq!(members()[0].get("displayname"), None);
 }
 
-/// A day in milliseconds.
-const DAY: i64 = 24 * 60 * 60 * 1000;
+/// What happens to a server, one thing after the other, each of which outputs have to follow.
+pub(crate) fn stories(database: &Database) -> [Box<dyn Fn() + '_>; 8] {
+    let on = |day: i64, row: EventRow| EventRow { ts: row.ts.map(|ts| ts + day * DAY), ..row };
+    let redacted =
+        move |id, of, day| database.redaction(of, EventRow { content: "{}".to_owned(), ..on(day, EventRow::at(id)) });
+    database.room("!other:here.test", "10");
+    [
+        Box::new(move || (10..14).for_each(|id| database.event(on(id - 10, EventRow::message(id, "said"))))),
+        Box::new(move || database.event(on(3, edit(20, "$10", "edited")))),
+        // an edit of what is to come, and its redaction before it comes
+        Box::new(move || {
+            database.event(on(1, edit(30, "$39", "edited early")));
+            database.event(on(2, edit(31, "$38", "edited before it is redacted")));
+        }),
+        Box::new(move || redacted(32, "$38", 3)),
+        Box::new(move || {
+            database.event(on(-40, EventRow::message(39, "late")));
+            database.event(on(0, EventRow::message(38, "redacted before it came")));
+        }),
+        Box::new(move || redacted(40, "$20", 3)),
+        Box::new(move || database.execute("insert into erased_users values ('@alice:here.test')")),
+        Box::new(move || {
+            database.execute("delete from erased_users");
+            database.event(on(5, EventRow::message(50, "elsewhere").within("!other:here.test")));
+            database.event(on(5, EventRow::member(51, "@bob:here.test", "join")));
+            database.rejudge("$12", 1, true);
+        }),
+    ]
+}
 
 /// The same as all at once, whatever came when.
 #[test]
@@ -194,29 +221,7 @@ fn it_is_the_same_by_any_path_and_no_more_is_made_than_has_changed() {
     let (database, archive) = (server(), TestArchive::new());
     let place = tempfile::tempdir().unwrap();
     let to = place.path().join("o");
-    let on = |day: i64, row: EventRow| EventRow { ts: row.ts.map(|ts| ts + day * DAY), ..row };
-    database.room("!other:here.test", "10");
-    let stories: [&dyn Fn(); 8] = [
-        &|| (10..14).for_each(|id| database.event(on(id - 10, EventRow::message(id, "said")))),
-        &|| database.event(on(3, edit(20, "$10", "edited"))),
-        // an edit of what is to come, and its redaction before it comes
-        &|| {
-            database.event(on(1, edit(30, "$39", "edited early")));
-            database.event(on(2, edit(31, "$38", "edited before it is redacted")));
-        },
-        &|| database.redaction("$38", EventRow { content: "{}".to_owned(), ..on(3, EventRow::at(32)) }),
-        &|| {
-            database.event(on(0, EventRow::message(39, "late")));
-            database.event(on(0, EventRow::message(38, "redacted before it came")));
-        },
-        &|| database.redaction("$20", EventRow { content: "{}".to_owned(), ..on(3, EventRow::at(40)) }),
-        &|| database.execute("insert into erased_users values ('@alice:here.test')"),
-        &|| {
-            database.execute("delete from erased_users");
-            database.event(on(5, EventRow::message(50, "elsewhere").within("!other:here.test")));
-            database.rejudge("$12", 1, true);
-        },
-    ];
+    let stories = stories(&database);
     export(&database, archive.path(), &["--hide-erased"]).with(0);
     add(archive.path(), "o", &to, &[]);
     output(archive.path(), &["run"]).with(0);

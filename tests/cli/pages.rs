@@ -6,10 +6,8 @@ use serde_json::json;
 
 use crate::support::Database;
 use crate::support::archive::{TestArchive, entries};
-use crate::support::story::{EventRow, NOON, ROOM};
+use crate::support::story::{DAY, EventRow, NOON, ROOM};
 use crate::{export, run, server, text};
-
-const DAY: i64 = 86_400_000;
 
 /// A message of one day, and its answer the next day, which is of another month, with an attempt to break out.
 fn talk(database: &Database) {

@@ -8,7 +8,9 @@ import sys
 from collections import Counter
 
 COLUMNS = ["event_id", "room_id", "type", "state_key", "sender", "origin_server_ts_sent", "rel_type", "replies_to", "redacted_by", "edited_by",
-           "body"]
+           "decrypted", "verdict", "body"]
+FLAGS = ["censored", "outlier", "damaged"]
+# then the day, and the time as milliseconds
 
 
 def duckdb(output):
@@ -18,7 +20,8 @@ def duckdb(output):
     types = dict(row[:2] for row in connection.execute(f"describe select * from {events}").fetchall())
     assert types["day"] == "DATE", types["day"]
     assert types["origin_server_ts"] == "TIMESTAMP WITH TIME ZONE", types["origin_server_ts"]
-    sql = f"select {', '.join(COLUMNS)}, cast(day as text) from {events}"
+    assert types["decrypted"] == types["verdict"] == "VARCHAR", types
+    sql = f"select {', '.join(COLUMNS + FLAGS)}, cast(day as text), epoch_ms(origin_server_ts) from {events}"
     rooms = connection.execute(f"select room_id, name from '{output}/rooms/*.parquet'").fetchall()
     return connection.execute(sql).fetchall(), rooms
 
@@ -26,8 +29,11 @@ def duckdb(output):
 def polars(output):
     import polars
     events = polars.scan_parquet(f"{output}/events/**/*.parquet", hive_partitioning=True)
-    assert events.collect_schema()["day"] == polars.Date, events.collect_schema()["day"]
-    rows = events.select(*COLUMNS, polars.col("day").cast(polars.String)).collect().rows()
+    types = events.collect_schema()
+    assert types["day"] == polars.Date, types["day"]
+    assert types["decrypted"] == types["verdict"] == polars.String, types
+    at = polars.col("origin_server_ts").dt.epoch("ms")
+    rows = events.select(*COLUMNS, *FLAGS, polars.col("day").cast(polars.String), at).collect().rows()
     return rows, polars.read_parquet(f"{output}/rooms/*.parquet").select("room_id", "name").rows()
 
 
@@ -40,17 +46,20 @@ def by_day():
 def pyarrow(output):
     import pyarrow.dataset
     events = pyarrow.dataset.dataset(f"{output}/events", format="parquet", partitioning=by_day()).to_table()
+    assert all(events.schema.field(name).type == pyarrow.string() for name in ("decrypted", "verdict")), events.schema
     rooms = pyarrow.dataset.dataset(f"{output}/rooms", format="parquet").to_table()
     days = [day and str(day) for day in events["day"].to_pylist()]
-    rows = list(zip(*(events[name].to_pylist() for name in COLUMNS), days))
+    at = events["origin_server_ts"].cast(pyarrow.int64()).to_pylist()
+    rows = list(zip(*(events[name].to_pylist() for name in COLUMNS + FLAGS), days, at))
     return rows, list(zip(rooms["room_id"].to_pylist(), rooms["name"].to_pylist()))
 
 
 def pandas(output):
     import pandas
-    frame = pandas.read_parquet(f"{output}/events", columns=[*COLUMNS, "day"], partitioning=by_day()).astype(object)
+    frame = pandas.read_parquet(f"{output}/events", columns=[*COLUMNS, *FLAGS, "day", "origin_server_ts"], partitioning=by_day())
+    frame = frame.astype(object)
     frame = frame.where(frame.notna(), None)
-    rows = [(*row[:-1], row[-1] and str(row[-1])) for row in frame.itertuples(index=False, name=None)]
+    rows = [(*row[:-2], row[-2] and str(row[-2]), row[-1] and row[-1].value // 10**6) for row in frame.itertuples(index=False, name=None)]
     rooms = pandas.read_parquet(f"{output}/rooms")
     return rows, list(zip(rooms["room_id"], rooms["name"]))
 
@@ -59,11 +68,11 @@ def chdb(output):
     import json
     import chdb
     ask = lambda sql: [json.loads(line) for line in str(chdb.query(sql, "JSONCompactEachRow")).splitlines()]
-    columns = ", ".join(f"toString({name}) as {name}" if name.startswith("origin") else name for name in COLUMNS)
-    sql = f"""select {columns}, nullIf(toString(day), '__HIVE_DEFAULT_PARTITION__')
+    columns = ", ".join(f"toString({name}) as {name}" if name.startswith("origin") else name for name in COLUMNS + FLAGS)
+    sql = f"""select {columns}, nullIf(toString(day), '__HIVE_DEFAULT_PARTITION__'), toString(toUnixTimestamp64Milli(origin_server_ts))
                 from file('{output}/events/*/*.parquet', Parquet) settings use_hive_partitioning = 1"""
-    at = COLUMNS.index("origin_server_ts_sent")
-    rows = [tuple(int(value) if place == at and value is not None else value for place, value in enumerate(row)) for row in ask(sql)]
+    numbers = [COLUMNS.index("origin_server_ts_sent"), len(COLUMNS + FLAGS) + 1]
+    rows = [tuple(int(value) if place in numbers and value is not None else value for place, value in enumerate(row)) for row in ask(sql)]
     return rows, [tuple(row) for row in ask(f"select room_id, name from file('{output}/rooms/*.parquet', Parquet)")]
 
 
@@ -71,14 +80,15 @@ def pyspark(output):
     from pyspark.sql import SparkSession
     spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
     events = spark.read.parquet(f"{output}/events")
-    assert dict(events.dtypes)["day"] == "date", events.dtypes
-    rows = [tuple(row) for row in events.selectExpr(*COLUMNS, "cast(day as string)").collect()]
+    types = dict(events.dtypes)
+    assert (types["day"], types["decrypted"], types["verdict"]) == ("date", "string", "string"), types
+    rows = [tuple(row) for row in events.selectExpr(*COLUMNS, *FLAGS, "cast(day as string)", "unix_millis(origin_server_ts)").collect()]
     return rows, [tuple(row) for row in spark.read.parquet(f"{output}/rooms").select("room_id", "name").collect()]
 
 
 def of_output(engine, output):
     events, rooms = globals()[engine](output)
-    rows = [dict(zip([*COLUMNS, "day"], event)) for event in events]
+    rows = [dict(zip([*COLUMNS, *FLAGS, "day", "at"], event, strict=True)) for event in events]
     said = [row for row in rows if row["body"] is not None and row["redacted_by"] is None and row["rel_type"] != "m.replace"]
     return {
         "how many events there are": len(rows),
@@ -92,6 +102,8 @@ def of_output(engine, output):
                                    and row["type"] == "m.room.message" and row["rel_type"] != "m.replace"},
         "what answers what": {row["event_id"]: row["replies_to"] for row in rows if row["replies_to"]},
         "when each was sent": {row["event_id"]: row["origin_server_ts_sent"] for row in rows},
+        "when each was, as a time": {row["event_id"]: row["at"] for row in rows},
+        "what is censored, an outlier, damaged": Counter(tuple(bool(row[flag]) for flag in FLAGS) for row in rows),
         "how many state events there are": sum(row["state_key"] is not None for row in rows),
         "what each room is called": dict(rooms),
     }
@@ -114,6 +126,9 @@ def of_catalog(path):
         "what is edited by what": dict(ask(f"select event_id, edited_by {messages} and edited_by is not null")),
         "what answers what": dict(ask("select event_id, replies_to from EVENT and replies_to is not null")),
         "when each was sent": dict(ask("select event_id, origin_server_ts from EVENT")),
+        "when each was, as a time": dict(ask("select event_id, case when day <> 'undated' then origin_server_ts end from EVENT")),
+        "what is censored, an outlier, damaged": Counter({tuple(map(bool, flags)): n for *flags, n in ask(
+            f"select {', '.join(FLAGS)}, count(*) from EVENT group by {', '.join(FLAGS)}")}),
         "how many state events there are": ask("select count(*) from EVENT and state_key is not null")[0][0],
         "what each room is called": dict(ask("select room_id, name from room where has_lines")),
     }

@@ -72,7 +72,15 @@ fn a_hold_wins_over_all() {
     erase(&archive, &["--hold", ROOM]).with(0);
     export(&database, &archive, &[]).with(0).saying("1 event of rooms on hold left");
     somewhere(&archive, &["alsohidden"]);
+    // and `doctor` says how much it will take
+    let doctor = || run(&["doctor", "--json", "--database", &database.dsn(), "--archive", path(&archive)]).stdout;
+    let told = doctor();
+    assert!(told.contains("the next export erases 0 events redacted before"), "{told}");
+    assert!(told.contains("of rooms on hold 1 more stay"), "{told}");
     erase(&archive, &["--release", ROOM]).with(0);
+    let told = doctor();
+    assert!(told.contains("the next export erases 1 event redacted before"), "{told}");
+    assert!(!told.contains("rooms on hold"), "{told}");
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &["alsohidden", "alicehidden"]);
 }
@@ -161,4 +169,35 @@ fn lines_from_a_backup_under_the_state_of_now_are_erased() {
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &SECRETS);
     assert!(archive.lines() == after);
+}
+
+#[test]
+fn a_redaction_stays_gone_whole_only_with_what_it_hid() {
+    let (database, archive) = (server(), TestArchive::new());
+    database.event(EventRow::message(60, "alsohidden"));
+    database.redaction("$60", EventRow { content: r#"{"reason":"whyhidden"}"#.to_owned(), ..EventRow::at(61) });
+    export(&database, &archive, &[]).with(3);
+    let again = |look: &dyn Fn(&str)| {
+        look("erased");
+        run(&["watermark", "reset", "--yes", "--archive", path(&archive)]).with(0);
+        export(&database, &archive, &[]);
+        look("read again");
+    };
+    // what it hides is there, and stays hidden
+    erase(&archive, &["--event", "$61", "--whole", "--yes"]).with(0);
+    again(&|when| {
+        assert_eq!(archive.one("select redacted_by from event where event_id = '$60'"), "$61", "{when}");
+        assert_eq!(archive.lines()["$61"].about()["erased"], "pruned", "{when}");
+        nowhere(&archive, &["whyhidden"]);
+        let shown: Vec<_> =
+            places(archive.path(), "alsohidden").into_iter().filter(|path| path.ends_with(".md")).collect();
+        assert!(shown.is_empty(), "{when}: {shown:?}");
+    });
+    erase(&archive, &["--event", "$60", "--whole", "--yes"]).with(0);
+    erase(&archive, &["--event", "$61", "--whole", "--yes"]).with(0);
+    again(&|when| {
+        nowhere(&archive, &["whyhidden", "alsohidden"]);
+        let lines = archive.lines();
+        assert!(!lines.contains_key("$60") && !lines.contains_key("$61"), "{when}");
+    });
 }

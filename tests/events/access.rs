@@ -94,6 +94,7 @@ fn the_reader_role_suffices_and_may_do_nothing_else() {
             of("room_retention", "max_lifetime"),
             tasks,
             of("schema_version", "version"),
+            of("server_keys_json", "from_server key_id key_json server_name"),
             of("server_signature_keys", "key_id server_name ts_valid_until_ms verify_key"),
             of("users", "name"),
         ];

@@ -158,7 +158,11 @@ for room in rooms + doomed:
             assert line["origin_server_ts"] == event["origin_server_ts"]
             if "redacted_because" not in event.get("unsigned", {}):
                 with_content += 1
-                assert line["content"] == event["content"], f"{event['event_id']} says something else"
+                content = dict(event["content"])
+                if "redacts" in line and content.get("redacts") == line["redacts"]:
+                    # in rooms before version 11 it stands beside the content, and is served there too
+                    content.pop("redacts", None)
+                assert line["content"] == content, f"{event['event_id']} of type {event['type']} says something else"
         if not page["chunk"] or "end" not in page:
             break
         since = "&from=" + quote(page["end"])

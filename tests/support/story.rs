@@ -7,6 +7,8 @@ use super::{Database, Shape, wait};
 
 /// Noon of 2026-11-22 in UTC: an event with stream ordering *n* is from *n* seconds later, unless its test says else.
 pub const NOON: i64 = 1_795_348_800_000;
+/// A day in milliseconds.
+pub const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// The room of events that name none.
 pub const ROOM: &str = "!room:here.test";

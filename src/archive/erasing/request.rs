@@ -111,6 +111,8 @@ impl What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // which they were is forgotten once they are erased
+            What::Events(ids) if ids.is_empty() => f.write_str("events named by id"),
             What::Events(ids) => write!(f, "{} named by id", ids.len()),
             What::Sender(user_id) => write!(f, "what {} sent", user_id.escape_debug()),
             What::Room(room_id) => write!(f, "what is in {}", room_id.escape_debug()),

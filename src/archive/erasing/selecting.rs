@@ -152,11 +152,38 @@ pub(super) fn of_number(number: i64) -> Erased {
 const TIME: &str =
     "min(coalesce(line.origin_server_ts, line.received_ts), coalesce(line.received_ts, line.origin_server_ts))";
 
+/// Which lines are left to be erased: what is pruned already may go whole yet.
+pub(super) fn left(whole: bool) -> &'static str {
+    if whole { "true" } else { "not line.erased" }
+}
+
+/// Which lines are meant where that depends on the time, and the time, `?2`, when it is asked at one; both in milliseconds since the
+/// epoch.
+pub(super) fn moving(what: &What, now: i64) -> Option<(String, i64)> {
+    match what {
+        What::Before(age) => Some((format!("{TIME} < ?2 and state_key is null"), age.before(now))),
+        What::Redacted(age) => {
+            let key = key!("line.redacted_by");
+            let which = format!(
+                "line.redacted_by is not null and not line.censored and not line.erased
+                 and coalesce((select coalesce(by.received_ts, by.origin_server_ts) from line by indexed by line_id
+                                where by.id_key = {key} and by.event_id = line.redacted_by),
+                              line.received_ts, line.origin_server_ts) < ?2"
+            );
+            Some((which, age.before(now)))
+        }
+        What::Users => {
+            let which = "line.sender in (select user from user join erased using (user_id)) and ?2 is not null";
+            Some((which.to_owned(), now))
+        }
+        What::Events(_) | What::Sender(_) | What::Room(_) | What::Again => None,
+    }
+}
+
 impl Writing<'_> {
     fn select_to_erase(&self, archive: &Path, erasure: i64, request: &Request, now: i64) -> Result<Selected, Error> {
         let how = number(if request.whole { Erased::Whole } else { Erased::Pruned }).to_string();
-        // what is pruned already may go whole yet
-        let left = if request.whole { "true" } else { "not line.erased" };
+        let left = left(request.whole);
         let add = |from: &str, which: &dyn ToSql| -> Result<(), Error> {
             self.0.execute(&adding(&how, &format!("{from} and {left}")), params![erasure, which])?;
             Ok(())
@@ -189,23 +216,10 @@ impl Writing<'_> {
                 let own = "room = (select room from room where room_id = ?1)";
                 names += self.forget_outliers_of(erasure, [own, own], room_id)?;
             }
-            What::Before(age) => {
-                add(&format!("line where {TIME} < ?2 and state_key is null"), &age.before(now))?;
-            }
-            What::Redacted(age) => {
-                let key = key!("line.redacted_by");
-                add(
-                    &format!(
-                        "line where line.redacted_by is not null and not line.censored and not line.erased
-                            and coalesce((select coalesce(by.received_ts, by.origin_server_ts) from line by indexed by line_id
-                                           where by.id_key = {key} and by.event_id = line.redacted_by),
-                                         line.received_ts, line.origin_server_ts) < ?2"
-                    ),
-                    &age.before(now),
-                )?;
-            }
-            What::Users => {
-                add("line where sender in (select user from user join erased using (user_id)) and ?2", &true)?;
+            What::Before(_) | What::Redacted(_) | What::Users => {
+                if let Some((which, time)) = moving(&request.what, now) {
+                    add(&format!("line where {which}"), &time)?;
+                }
             }
             What::Again => self.select_with_tombstone(erasure)?,
         }

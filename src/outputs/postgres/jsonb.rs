@@ -24,8 +24,9 @@ pub(super) enum Becomes {
 const DEEPEST: usize = 500;
 /// How long it may be, in bytes: PostgreSQL takes a quarter of a GiB of each kind of thing.
 const LONGEST: usize = 64 << 20;
-/// How many digits a number may have, and how many zeros its exponent may stand for: `numeric` has 16,383 behind the point.
-const DIGITS: usize = 10_000;
+/// How many digits a number may have, and how many zeros its exponent may stand for: `numeric` has 16,383 behind the point, and both
+/// may come together there.
+const DIGITS: usize = 8_000;
 
 /// What becomes of a JSON text, which must be one.
 pub(super) fn becomes(text: &str) -> Becomes {
@@ -175,6 +176,7 @@ mod tests {
             ("[1e400000]", Nothing),
             ("[1e99999999999999999999]", Nothing),
             ("[1e-20000]", Nothing),
+            (&format!("[1.{}e-9000]", "0".repeat(9_000)), Nothing),
             (&deep(500), Itself),
             (&deep(501), Nothing),
             (&format!("[{}]", "9".repeat(20_000)), Nothing),

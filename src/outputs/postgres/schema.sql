@@ -51,7 +51,8 @@ create table synapse_archive.event (
     body text,
     content jsonb,
     content_text text,                      -- as it was sent, where `content` is something else, or nothing
-    exact text,                             -- of texts with U+0000, for which U+FFFD stands, what they are: a JSON object
+    exact text,                             -- of texts with U+0000, for which U+FFFD stands, and of ids that no index can hold, which
+                                            -- are null, what they are: a JSON object
     -- the id first, so that an event is found by it alone
     primary key (event_id, month)
 ) partition by list (month);

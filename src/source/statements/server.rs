@@ -46,6 +46,7 @@ queries! {
             ts_valid_until_ms: Option<i64>,
         }
     }
+    SERVER_KEY_ANSWERS("server_key_answers") { ServerKeyAnswersRow { server_name: String, key_id: String, key_json: Vec<u8> } }
     SCHEMA_VERSION("schema_version") { version: i32 }
     BACKGROUND_UPDATES("background_updates") { update_name: String }
     SIZES("sizes") { SizesRow { table_name: String, rows: Option<i64>, bytes: i64, outliers: Option<f64> } }
