@@ -1,6 +1,10 @@
 //! How fast events are decrypted, and the sessions of a backup opened: `cargo test --release -p megolm-keys --test speed -- --ignored --nocapture`.
+//!
+//! With `EVENTS_FILE=FILE` it writes what it decrypts, for `peers.py` beside it, which says how fast others do that.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it is run by hand, and tells")]
+
+use std::fmt::Write as _;
 
 use megolm_keys::backup::BackupKey;
 use megolm_keys::pickle::PickleKeys;
@@ -18,6 +22,7 @@ const EVENTS: usize = 100;
 fn decrypting() {
     let mut events = Vec::new();
     let mut exported = Vec::new();
+    let mut for_peers = String::new();
     let key = PkDecryption::new();
     let encryption = PkEncryption::from_key(Curve25519PublicKey::from_bytes(key.public_key().to_bytes()));
     for _ in 0..SESSIONS {
@@ -33,6 +38,8 @@ fn decrypting() {
             "ciphertext": base64(&message.ciphertext), "mac": base64(&message.mac), "ephemeral": message.ephemeral_key.to_base64(),
         });
         exported.push((session.session_id(), entry.to_string()));
+        let session_key = inbound.export_at_first_known_index().to_base64();
+        let from = events.len();
         for at in 0..EVENTS {
             let body =
                 format!("message {at}, as long as messages are: a few words, and now and then a few more of them");
@@ -43,6 +50,12 @@ fn decrypting() {
             });
             events.push(content.to_string());
         }
+        let line =
+            json!({ "session_id": session.session_id(), "session_key": session_key, "contents": events[from..] });
+        writeln!(for_peers, "{line}").unwrap();
+    }
+    if let Some(file) = std::env::var_os("EVENTS_FILE") {
+        std::fs::write(file, for_peers).unwrap();
     }
     let key = BackupKey::new(key.secret_key().to_bytes().as_ref());
     let began = busy();
