@@ -26,6 +26,7 @@ pub(super) const EMPTY_PERIOD: &str = "there is nothing of the period that was a
 
 /// In which form it is handed on.
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct FormArgs {
     /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
     #[arg(long, value_name = "TIME")]
