@@ -7,6 +7,7 @@
 mod database;
 mod document;
 mod lines;
+mod media;
 mod zip;
 
 use std::ops::Range;
@@ -57,6 +58,8 @@ pub struct Handed {
     pub days: u64,
     /// Events whose lines cannot be read.
     pub unread: u64,
+    /// Files that events name and that somebody has taken out of the archive.
+    pub lost: u64,
 }
 
 /// The rooms in which somebody has sent something, by name.
@@ -70,7 +73,7 @@ pub fn parts(given: &Given<'_>, split: Split, spool: &Path, files: &mut dyn File
         let made = (given.made, &given.made_of);
         let asked = given.asked(given.room().unwrap_or_default());
         let (told, _) = views::document_parts(given.catalog, &asked, split, made, spool, files)?;
-        Ok(Handed { events: told.events, messages: told.messages, days: told.days, unread: 0 })
+        Ok(Handed { events: told.events, messages: told.messages, days: told.days, ..Handed::default() })
     })
 }
 

@@ -26,6 +26,7 @@ pub(super) const EMPTY_PERIOD: &str = "there is nothing of the period that was a
 
 /// In which form it is handed on.
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct FormArgs {
     /// Only events sent at or after this time: a date (of --timezone), or RFC 3339
     #[arg(long, value_name = "TIME")]
@@ -54,6 +55,9 @@ pub(super) struct FormArgs {
     /// Check what each event proves by its own hashes and signatures, and tell how many prove what
     #[arg(long)]
     pub(super) verify: bool,
+    /// Put the files that events name into an SQLite database too, as far as the archive has them; a zip always has them
+    #[arg(long)]
+    pub(super) with_media: bool,
     /// Write to this file, which must not exist yet, instead of stdout (-); it is there only once it is whole
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
@@ -120,6 +124,11 @@ impl FormArgs {
         let refused = |why: &str| Err(WrongUsage(why.to_owned()));
         if self.period().is_some_and(|period| period.is_empty()) {
             return refused("--since is not before --until: no event can be of that period");
+        }
+        if self.with_media && format != Format::Sqlite {
+            return refused(
+                "--with-media is for --format sqlite: a zip has the files in any case, and other forms have none",
+            );
         }
         match (format, self.split) {
             (Format::Zip | Format::Sqlite, _) if !self.names_a_file() => {
@@ -197,7 +206,7 @@ pub(super) fn write(
             let split = args.split.unwrap_or(Split::Month);
             return Ok(handover::zip(given, split, handover::beside(path), file, told)?);
         }
-        (Format::Sqlite, Some((_, path))) => return Ok(handover::database(given, path, told)?),
+        (Format::Sqlite, Some((_, path))) => return Ok(handover::database(given, args.with_media, path, told)?),
         (Format::Zip | Format::Sqlite, None) => bail!("--output names the file"),
         (Format::Jsonl, _) => {
             let is_terminal = output.is_terminal();
@@ -281,7 +290,13 @@ pub(super) fn from_archive(
             counted(handed.unread, "event")
         );
     }
-    Ok(if handed.unread > 0 { Outcome::Damaged } else { Outcome::Done })
+    if handed.lost > 0 {
+        warn!(
+            "{} that the archive has copied and lost since are missing; synapse-export verify names them, and synapse-export media copies them again",
+            counted(handed.lost, "file")
+        );
+    }
+    Ok(if handed.unread > 0 || handed.lost > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
 /// All is written: it gets its name.

@@ -148,6 +148,11 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
             "--state and --decrypt are of the server: an archive has no state of now, and is decrypted where `export --decrypt` did so",
         );
     }
+    if args.form.with_media && (args.from == Some(From::Server) || args.archive.is_none()) {
+        return refused(
+            "--with-media: the files are an archive's, as --archive DIR names it, and not of --from server",
+        );
+    }
     if args.from == Some(From::Archive) && args.archive.is_none() {
         return refused("--from archive: --archive DIR says which");
     }
@@ -170,7 +175,7 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
 
 /// The archive that the room is read from, and its id there; none: the server.
 fn archived(args: &Args, format: Format) -> Result<Option<(Catalog, String)>> {
-    let must = args.from == Some(From::Archive);
+    let must = args.from == Some(From::Archive) || args.form.with_media;
     if args.from == Some(From::Server) || !must && (format == Format::Jsonl || args.state || args.decrypt) {
         return Ok(None);
     }

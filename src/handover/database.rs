@@ -1,29 +1,38 @@
-//! A database by itself: the lines of a room, or of a person, with the views `event` and `message`.
+//! A database by itself: the lines of a room, or of a person, with the views `event` and `message`, and the files that these name.
 
+use std::io;
 use std::path::Path;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, params};
 
-use super::{Given, Handed, writing};
+use super::{Given, Handed, media, writing};
 use crate::archive::Error;
 use crate::archive::reading::outward::{self, OutwardLine};
-use crate::archive::reading::{rooms, title};
+use crate::archive::reading::{Reader, rooms, title};
+use crate::event::Event;
 
 /// Its tables and views.
 const SCHEMA: &str = include_str!("room.sql");
+/// Its tables of files, where they are asked for.
+const MEDIA: &str = include_str!("room_media.sql");
 /// What finds its rows, made when they are there.
 const INDEXES: &str = "create index line_time on line (room_id, origin_server_ts);
                        create index line_relates_to on line (relates_to) where relates_to is not null;
                        create index line_sender on line (sender, origin_server_ts);
                        create index line_type on line (type)";
 
-/// Writes a database to a file that is empty. `told` hears how many lines are in it.
-pub fn database(given: &Given<'_>, file: &Path, told: &mut dyn FnMut(u64)) -> Result<Handed, Error> {
+/// Writes a database to a file that is empty, with the files that events name if it is to be `with_media`. `told` hears how many lines
+/// are in it.
+pub fn database(given: &Given<'_>, with_media: bool, file: &Path, told: &mut dyn FnMut(u64)) -> Result<Handed, Error> {
     given.during(|| {
         let connection = open(file).map_err(writing)?;
         let begun = connection.unchecked_transaction().map_err(writing)?;
         begun.execute_batch(SCHEMA).map_err(writing)?;
-        let handed = fill(given, &begun, told)?;
+        if with_media {
+            begun.execute_batch(MEDIA).map_err(writing)?;
+        }
+        let handed = fill(given, with_media, &begun, told)?;
         about(given, &begun, &handed)?;
         begun.execute_batch(INDEXES).map_err(writing)?;
         given.goes_on()?;
@@ -42,9 +51,10 @@ fn open(file: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn fill(given: &Given<'_>, to: &Connection, told: &mut dyn FnMut(u64)) -> Result<Handed, Error> {
+fn fill(given: &Given<'_>, with_media: bool, to: &Connection, told: &mut dyn FnMut(u64)) -> Result<Handed, Error> {
     let reader = given.catalog.reader();
     let (asked, mut handed) = (given.lines(), Handed::default());
+    let mut lost = 0;
     for room_id in &given.rooms {
         let (_, version, _) = rooms::kept(&reader, room_id)?;
         to.execute(
@@ -56,7 +66,8 @@ fn fill(given: &Given<'_>, to: &Connection, told: &mut dyn FnMut(u64)) -> Result
             given.goes_on()?;
             handed.unread += outward::each_line_of_day(&reader, room_id, &day, &asked, &mut |line| {
                 handed.events += 1;
-                add(to, room_id, &day, line).map_err(writing)
+                add(to, room_id, &day, line).map_err(writing)?;
+                if with_media { add_media(given, &reader, &line.event, to, &mut lost) } else { Ok(()) }
             })?;
             handed.days += 1;
             told(handed.events);
@@ -64,6 +75,7 @@ fn fill(given: &Given<'_>, to: &Connection, told: &mut dyn FnMut(u64)) -> Result
     }
     let messages = to.query_row("select count(*) from message", [], |row| row.get::<_, i64>(0)).map_err(writing)?;
     handed.messages = messages.unsigned_abs();
+    handed.lost = lost;
     Ok(handed)
 }
 
@@ -104,6 +116,50 @@ fn add(to: &Connection, room_id: &str, day: &str, line: &OutwardLine) -> rusqlit
         event.damage.is_some(),
         event.line,
     ])?;
+    Ok(())
+}
+
+/// Adds what an event names, each file once.
+fn add_media(
+    given: &Given<'_>,
+    reader: &Reader<'_>,
+    event: &Event,
+    to: &Connection,
+    lost: &mut u64,
+) -> Result<(), Error> {
+    for (mxc, path) in media::of(reader, event)? {
+        let sql = "insert or ignore into event_media (event_id, mxc, path) values (?1, ?2, ?3)";
+        to.prepare_cached(sql).and_then(|mut it| it.execute([&event.event_id, &mxc, &path])).map_err(writing)?;
+        let sql = "insert or ignore into media (path) values (?1)";
+        let is_new = to.prepare_cached(sql).and_then(|mut it| it.execute([&path])).map_err(writing)? > 0;
+        if is_new {
+            let row = to.last_insert_rowid();
+            copy(given, reader, (row, &path), to, lost)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file piece by piece into its row, unless it is longer than SQLite holds in one.
+fn copy(
+    given: &Given<'_>,
+    reader: &Reader<'_>,
+    (row, path): (i64, &str),
+    to: &Connection,
+    lost: &mut u64,
+) -> Result<(), Error> {
+    let Some(mut file) = media::open(given, reader, path, lost)? else { return Ok(()) };
+    let bytes = file.metadata().map_err(Error::Transcript)?.len();
+    let bytes = i64::try_from(bytes).map_err(writing)?;
+    // a row has its other columns too
+    let most = i64::from(to.limit(Limit::SQLITE_LIMIT_LENGTH).map_err(writing)?) - 1024;
+    let sql = "update media set bytes = ?2, content = iif(?2 <= ?3, zeroblob(?2), null) where rowid = ?1";
+    to.prepare_cached(sql).and_then(|mut it| it.execute([row, bytes, most])).map_err(writing)?;
+    if bytes <= most {
+        let mut content = to.blob_open("main", "media", "content", row, false).map_err(writing)?;
+        io::copy(&mut file, &mut content).map_err(Error::Transcript)?;
+        content.close().map_err(writing)?;
+    }
     Ok(())
 }
 

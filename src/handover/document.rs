@@ -80,7 +80,7 @@ pub(super) fn cover(
     } else {
         views::person_cover(given.catalog, &given.rooms, &given.asked(""), (form, parts), tally, made, out)?
     };
-    Ok(Handed { events: told.events, messages: told.messages, days: told.days, unread: 0 })
+    Ok(Handed { events: told.events, messages: told.messages, days: told.days, ..Handed::default() })
 }
 
 fn fits(messages: u64, bytes: u64) -> Option<TooLong> {

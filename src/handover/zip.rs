@@ -12,14 +12,16 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::document::{cover, days};
-use super::{Given, Handed, lines, writing};
+use super::{Given, Handed, lines, media, writing};
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::document::page::Tally;
 use crate::event::Event;
 use crate::event::hex::digits;
-use crate::event::media::named;
 use crate::views::{self, Asked, Files, Form, Split, Writes};
+
+/// Sees what each line says.
+type Look<'l> = &'l mut dyn FnMut(&Event) -> Result<(), Error>;
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
 /// `told` hears how many lines are in it.
@@ -33,12 +35,16 @@ pub fn zip(
     given.during(|| {
         let reader = given.catalog.reader();
         let mut zip = Zip::new(given, file);
-        let mut media = Media { reader: &reader, found: BTreeSet::new() };
-        let handed = match given.room() {
-            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &mut media), told)?.0,
-            None => person(given, split, spool, (&mut zip, &mut media), told)?,
+        let mut found = BTreeSet::new();
+        let mut look = |event: &Event| {
+            found.extend(media::of(&reader, event)?.into_iter().map(|(_, path)| path));
+            Ok(())
         };
-        media.copy(given, &mut zip)?;
+        let mut handed = match given.room() {
+            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &mut look), told)?.0,
+            None => person(given, split, spool, (&mut zip, &mut look), told)?,
+        };
+        handed.lost = copy(given, &reader, &found, &mut zip)?;
         zip.manifest(about(given, &handed))?;
         Ok(handed)
     })
@@ -51,7 +57,7 @@ fn room(
     below: &str,
     split: Split,
     spool: &Path,
-    (zip, media): (&mut Zip<'_>, &mut Media<'_>),
+    (zip, look): (&mut Zip<'_>, Look<'_>),
     told: &mut dyn FnMut(u64),
 ) -> Result<(Handed, Tally), Error> {
     let made = (given.made, &given.made_of);
@@ -64,8 +70,7 @@ fn room(
     })?;
     let mut of_lines = Handed::default();
     zip.add("events.jsonl", &mut |out| {
-        of_lines =
-            lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, &mut |event| media.add(event))?;
+        of_lines = lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, look)?;
         Ok(())
     })?;
     Ok((Handed { messages: of_pages.messages, ..of_lines }, tally))
@@ -76,7 +81,7 @@ fn person(
     given: &Given<'_>,
     split: Split,
     spool: &Path,
-    (zip, media): (&mut Zip<'_>, &mut Media<'_>),
+    (zip, look): (&mut Zip<'_>, Look<'_>),
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed, Error> {
     let (mut all, mut tally, mut parts) = (Handed::default(), Tally::default(), Vec::new());
@@ -85,7 +90,7 @@ fn person(
         let (directory, link, name) = views::room_part(given.catalog, room_id)?;
         let before = all.events;
         let (of_room, of_tally) =
-            room(given, room_id, &format!("{directory}/"), split, spool, (zip, media), &mut |lines| {
+            room(given, room_id, &format!("{directory}/"), split, spool, (zip, look), &mut |lines| {
                 told(before + lines);
             })?;
         all.events += of_room.events;
@@ -124,6 +129,7 @@ pub(super) fn about(given: &Given<'_>, handed: &Handed) -> Map<String, Value> {
         "with_redacted": given.show_redacted,
         "lines": handed.events,
         "unreadable_lines": handed.unread,
+        "lost_files": handed.lost,
         "made": time(given.made),
         "made_by": concat!("synapse-export ", env!("CARGO_PKG_VERSION")),
         "server": of.server,
@@ -140,37 +146,19 @@ pub(super) fn about(given: &Given<'_>, handed: &Handed) -> Map<String, Value> {
     about.as_object().cloned().unwrap_or_default()
 }
 
-/// The files that events in a zip name, as far as the archive has them.
-struct Media<'r> {
-    reader: &'r Reader<'r>,
-    /// Their paths below the archive.
-    found: BTreeSet<String>,
-}
-
-impl Media<'_> {
-    /// Adds what an event names, as others are given it.
-    fn add(&mut self, event: &Event) -> Result<(), Error> {
-        let kind = event.kind.as_deref().unwrap_or_default();
-        for named in named(kind, event.content().unwrap_or_default()) {
-            let here = self.reader.media(&named.mxc, named.sealed.as_ref())?;
-            self.found.extend(here.map(|here| here.path));
-        }
-        Ok(())
-    }
-
-    /// Copies them, as they are in the archive.
-    fn copy(&self, given: &Given<'_>, zip: &mut Zip<'_>) -> Result<(), Error> {
-        let options = zip.options;
-        // they are packed by what made them
-        zip.options = options.compression_method(CompressionMethod::Stored);
-        for path in &self.found {
-            given.goes_on()?;
-            let mut file = self.reader.open_media(path)?;
+/// Copies files, as they are in the archive; returns how many it has lost.
+fn copy(given: &Given<'_>, reader: &Reader<'_>, paths: &BTreeSet<String>, zip: &mut Zip<'_>) -> Result<u64, Error> {
+    let (options, mut lost) = (zip.options, 0);
+    // they are packed by what made them
+    zip.options = options.compression_method(CompressionMethod::Stored);
+    zip.below.clear();
+    for path in paths {
+        if let Some(mut file) = media::open(given, reader, path, &mut lost)? {
             zip.add(path, &mut |out| io::copy(&mut file, out).map(drop).map_err(Error::Transcript))?;
         }
-        zip.options = options;
-        Ok(())
     }
+    zip.options = options;
+    Ok(lost)
 }
 
 /// A zip in the making.

@@ -374,6 +374,70 @@ fn a_zip_has_the_files_of_what_it_shows_and_of_nothing_else() {
 }
 
 #[test]
+fn a_database_has_the_files_that_are_asked_for_and_one_that_is_lost_costs_no_other() {
+    let database = server();
+    tell(&database);
+    let store = Store::new(&database);
+    // longer than what is copied at a time
+    let long = png(&"shown ".repeat(40_000));
+    for (id, media, what) in
+        [(60, "abcdShown", &long), (61, "abcdRedacted", &png("sesame")), (62, "abcdLost", &png("lost"))]
+    {
+        store.local(media, "image/png", what);
+        database.event(image(id, &format!("mxc://here.test/{media}"), "image.png"));
+    }
+    database.event(image(64, "mxc://here.test/abcdShown", "again.png"));
+    database.redaction("$61", EventRow { content: "{}".to_owned(), ..EventRow::at(63) });
+    let archive = archived(&database, &["--hide-erased", "--media-store", text(store.path())]);
+    let directory = tempfile::tempdir().unwrap();
+    let handed = |name: &str, args: &[&str]| {
+        let path = directory.path().join(name);
+        let room = ["room", ROOM, "--archive", text(archive.path()), "--output", text(&path)];
+        (run(&[&room[..], args].concat()), path)
+    };
+    let files = |path: &Path| -> Vec<(String, Option<i64>, Option<Vec<u8>>)> {
+        let own = Connection::open(path).unwrap();
+        let sql = "select group_concat(event_id, ' ' order by event_id), bytes, content
+                     from event_media join media using (path) group by path order by 1";
+        let mut statement = own.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let whole = |bytes: Vec<u8>| (i64::try_from(bytes.len()).ok(), Some(bytes));
+    let ((long_bytes, long), (lost_bytes, lost)) = (whole(long), whole(png("lost")));
+    let shown = ("$60 $64".to_owned(), long_bytes, long);
+
+    let sqlite = ["--format", "sqlite", "--with-media"];
+    let (told, path) = handed("all.sqlite", &sqlite);
+    told.with(0);
+    assert_eq!(files(&path), [shown.clone(), ("$62".to_owned(), lost_bytes, lost.clone())]);
+    let (told, path) = handed("none.sqlite", &["--format", "sqlite"]);
+    told.with(0);
+    assert!(Connection::open(path).unwrap().prepare("select * from media").is_err());
+
+    let mut kept = std::fs::read_dir(archive.path().join("media"))
+        .unwrap()
+        .flat_map(|it| std::fs::read_dir(it.unwrap().path()).unwrap());
+    let place = kept.find(|it| std::fs::read(it.as_ref().unwrap().path()).ok() == lost).unwrap().unwrap().path();
+    std::fs::remove_file(place).unwrap();
+    let (told, path) = handed("lost.sqlite", &sqlite);
+    told.with(3).saying("1 file that the archive has copied and lost since");
+    assert_eq!(files(&path), [shown, ("$62".to_owned(), None, None)]);
+    let (told, path) = handed("lost.zip", &["--format", "zip"]);
+    told.with(3).saying("1 file that");
+    let found = everything(&path);
+    assert_eq!(found.keys().filter(|name| name.starts_with("media/")).count(), 1);
+    let manifest: Value = serde_json::from_slice(&found["manifest.json"]).unwrap();
+    assert_eq!(manifest["lost_files"], json!(1));
+
+    handed("x", &["--format", "zip", "--with-media"]).0.with(2).saying("--with-media is for --format sqlite");
+    handed("x", &["--format", "sqlite", "--with-media", "--from", "server"])
+        .0
+        .with(2)
+        .saying("the files are an archive's");
+}
+
+#[test]
 fn a_database_has_the_views_that_an_archive_has() {
     let database = server();
     tell(&database);

@@ -1,6 +1,7 @@
 //! Where the archive has a file that an event names.
 
 use std::fs::File;
+use std::io::ErrorKind;
 
 use rusqlite::{OptionalExtension as _, params};
 
@@ -12,10 +13,13 @@ use crate::document::message::Here;
 use crate::event::media::Sealed;
 
 impl Reader<'_> {
-    /// Opens a file of the archive by its path, as [`media`](Reader::media) gives it.
-    pub(crate) fn open_media(&self, path: &str) -> Result<File, Error> {
+    /// Opens a file of the archive by its path, as [`media`](Reader::media) gives it; none: it is there no more.
+    pub(crate) fn open_media(&self, path: &str) -> Result<Option<File>, Error> {
         let archive = self.lines.map(Lines::archive).unwrap_or_default();
-        inside::read(&archive, path).map_err(Error::io("open", &archive.join(path)))
+        match inside::read(&archive, path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).map_err(Error::io("open", &archive.join(path))),
+        }
     }
 
     /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
