@@ -1,7 +1,7 @@
 //! The Parquet output: a directory for each day with the events of all rooms, and one each for rooms and members.
 //!
-//! One thread reads and another packs, so that what one waits for the other uses. There are two such pairs, each with a day of its own,
-//! for two cores; a few row groups are all that is kept in memory. A file is written beside the one that it replaces, and renamed over it; one that would say the same stays.
+//! One thread reads and another packs, so that what one waits for the other uses, and a few row groups are all that is kept in memory. A
+//! file is written beside the one that it replaces, and renamed over it; one that would say the same stays.
 
 mod manifest;
 mod table;
@@ -9,17 +9,14 @@ mod table;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::thread;
 
 use parquet::file::writer::SerializedFileWriter;
 use rustix::fs::AtFlags;
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{Group as _, Piece, Queue, Reading, Table, day};
+use super::rows::{self, Group as _, Piece, Table, day};
 use super::{Destination, Error, Made, looking_at};
 use crate::archive::replace::replace;
 use crate::archive::{self, Archive, Output, OutputFile, Readers, durable, inside};
@@ -78,23 +75,7 @@ impl Destination for Directory<'_> {
         }
         let whole = File::open(self.path).map_err(looking_at(self.path))?;
         let packing = Packing { directory: self.path, readers: archive.readers(), longest: LONGEST };
-        let (reading, parts, done) = (Reading::of(archive, self.output), Queue::of(parts), AtomicU64::new(0));
-        let count = || done.fetch_add(1, Ordering::Relaxed) + 1;
-        let (ours, others) = thread::scope(|scope| {
-            let others = scope.spawn(|| {
-                reading.while_writing(&parts, |pieces| {
-                    packing.pack(pieces, &mut || {
-                        count();
-                    })
-                })
-            });
-            let ours = reading.while_writing(&parts, |pieces| packing.pack(pieces, &mut || told(count())));
-            (ours, others.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        });
-        let (mut made, others) = (ours?, others?);
-        told(done.into_inner());
-        made.files.extend(others.files);
-        made.removed += others.removed;
+        let made = rows::read(archive, self.output, parts, |pieces| packing.pack(pieces, told))?;
         let files: Vec<PathBuf> = made.files.iter().map(|(_, file)| self.path.join(&file.path)).collect();
         let mut grown: BTreeSet<PathBuf> = [self.path.to_owned()].into();
         for file in &files {
@@ -154,8 +135,8 @@ struct Packing<'a> {
 
 impl Packing<'_> {
     /// Writes the files of parts as their rows come; fewer, if they stop coming.
-    fn pack(&self, pieces: &Receiver<Piece<Rows>>, told: &mut dyn FnMut()) -> Result<Made, Error> {
-        let mut made = Made::default();
+    fn pack(&self, pieces: &Receiver<Piece<Rows>>, told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
+        let (mut made, mut done) = (Made::default(), 0);
         while let Ok(piece) = pieces.recv() {
             let Piece::Part(part) = piece else { break };
             let (directory, table) = (place(&part), Table::of(&part));
@@ -174,7 +155,8 @@ impl Packing<'_> {
                 }
             }
             made.removed += remove_from(self.directory, &directory, number)?;
-            told();
+            done += 1;
+            told(done);
         }
         Ok(made)
     }
@@ -260,7 +242,7 @@ mod tests {
         }
         send.send(Piece::End).unwrap();
         drop(send);
-        Packing { directory, readers: Readers::Owner, longest }.pack(&pieces, &mut || {}).unwrap()
+        Packing { directory, readers: Readers::Owner, longest }.pack(&pieces, &mut |_| {}).unwrap()
     }
 
     #[test]

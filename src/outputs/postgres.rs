@@ -15,7 +15,7 @@ use std::sync::mpsc::Receiver;
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::error::SqlState;
 
-use super::rows::{Group as _, Piece, Queue, Reading, SCHEMA as COLUMNS, Table, day};
+use super::rows::{self, Group as _, Piece, SCHEMA as COLUMNS, Table, day};
 use super::{Destination, Environment, Error, Made};
 use crate::archive::{self, Archive, Interrupt, Output, OutputFile};
 use crate::event::hex::digits as hex;
@@ -108,7 +108,7 @@ impl<'a> Target<'a> {
         made: &mut Made,
         told: &mut dyn FnMut(),
     ) -> Result<Vec<String>, Error> {
-        Reading::of(archive, self.output).while_writing(&Queue::of(parts), |pieces| {
+        rows::read(archive, self.output, parts, |pieces| {
             let mut elsewhere = Vec::new();
             while let Ok(Piece::Part(part)) = pieces.recv() {
                 match self.part(&part, pieces, again)? {

@@ -1,11 +1,9 @@
 //! Parts as rows: which table a part is of, what its columns are, and the thread that reads it from the archive while another one
 //! writes. The same for every output, and knows no format.
 
-use std::panic::resume_unwind;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
-use std::{io, slice, thread};
 
 use super::Error;
 use crate::archive::outputs::{MEMBERS, ROOMS};
@@ -131,26 +129,37 @@ pub(super) enum Piece<G> {
     End,
 }
 
-/// Parts that are to be made, each by the first that asks for one.
-pub(super) struct Queue<'p>(Mutex<slice::Iter<'p, String>>);
-
-impl<'p> Queue<'p> {
-    pub(super) fn of(parts: &'p [String]) -> Queue<'p> {
-        Queue(Mutex::new(parts.iter()))
-    }
-
-    fn next(&self) -> Option<&'p String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
-    }
-
-    /// There is no more to be made.
-    fn end(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = [].iter();
-    }
+/// Reads parts in a thread of their own, while `write` takes their pieces; fewer, if reading fails.
+pub(super) fn read<G: Group, T>(
+    archive: &Archive,
+    output: &Output,
+    parts: &[String],
+    write: impl FnOnce(&Receiver<Piece<G>>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let reading = Reading {
+        archive: archive.directory().to_owned(),
+        interrupt: archive.interrupt().clone(),
+        with: With {
+            redacted: output.with_redacted,
+            rejected: output.with_rejected,
+            decrypted: output.with_decrypted,
+            verdicts: output.with_verdicts,
+        },
+    };
+    let (send, pieces) = sync_channel(0);
+    let (read, written) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| reading.read(parts, send));
+        let written = write(&pieces);
+        // where that has failed, the other one learns of it
+        drop(pieces);
+        (reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), written)
+    });
+    // who writes knows only that there is no more to read
+    read.map_err(Error::from).and(written)
 }
 
-/// The thread that reads. There may be several, each with one that writes.
-pub(super) struct Reading {
+/// The thread that reads.
+struct Reading {
     archive: PathBuf,
     interrupt: Interrupt,
     with: With,
@@ -162,43 +171,8 @@ fn is_over<T>(_: T) -> archive::Error {
 }
 
 impl Reading {
-    pub(super) fn of(archive: &Archive, output: &Output) -> Reading {
-        Reading {
-            archive: archive.directory().to_owned(),
-            interrupt: archive.interrupt().clone(),
-            with: With {
-                redacted: output.with_redacted,
-                rejected: output.with_rejected,
-                decrypted: output.with_decrypted,
-                verdicts: output.with_verdicts,
-            },
-        }
-    }
-
-    /// Reads parts in a thread of their own, while `write` takes their pieces; fewer, if either fails.
-    pub(super) fn while_writing<G: Group, T>(
-        &self,
-        parts: &Queue<'_>,
-        write: impl FnOnce(&Receiver<Piece<G>>) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let (send, pieces) = sync_channel(0);
-        let (read, written) = thread::scope(|scope| {
-            let reader = scope.spawn(|| self.read(parts, send));
-            let written = write(&pieces);
-            // where that has failed, the other one learns of it
-            drop(pieces);
-            (reader.join().unwrap_or_else(|panic| resume_unwind(panic)), written)
-        });
-        // who writes knows only that there is no more to read
-        let done = read.map_err(Error::from).and(written);
-        if done.is_err() {
-            parts.end();
-        }
-        done
-    }
-
     /// Sends the rows of parts.
-    fn read<G: Group>(&self, parts: &Queue<'_>, send: SyncSender<Piece<G>>) -> Result<(), archive::Error> {
+    fn read<G: Group>(&self, parts: &[String], send: SyncSender<Piece<G>>) -> Result<(), archive::Error> {
         let read = self.read_each(parts, &send);
         drop(send);
         match read {
@@ -207,12 +181,12 @@ impl Reading {
         }
     }
 
-    fn read_each<G: Group>(&self, parts: &Queue<'_>, send: &SyncSender<Piece<G>>) -> Result<(), archive::Error> {
+    fn read_each<G: Group>(&self, parts: &[String], send: &SyncSender<Piece<G>>) -> Result<(), archive::Error> {
         let mut catalog = Catalog::open_to_render(&self.archive)?;
         let handles = vec![catalog.interrupt_handle()];
         self.interrupt.during(handles, || {
             catalog.read(|reader| {
-                while let Some(part) = parts.next() {
+                for part in parts {
                     send.send(Piece::Part(part.clone())).map_err(is_over)?;
                     let mut sending = Sending { part, rows: G::of(part), send, interrupt: &self.interrupt };
                     match Table::of(part) {
