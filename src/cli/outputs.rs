@@ -172,6 +172,7 @@ fn list(args: &ListArgs) -> Result<Outcome> {
     let catalog = args.archive.look()?;
     let all = catalog.outputs()?;
     let mut out = Out::stdout();
+    let has_news = catalog.has_news_for_outputs()?;
     for output in &all {
         let standing = catalog.output_standing(&output.name)?;
         let is_pending = catalog.is_output_pending(&output.name)?;
@@ -180,7 +181,7 @@ fn list(args: &ListArgs) -> Result<Outcome> {
                 "name": output.name, "with_redacted": output.with_redacted, "with_erased": output.with_erased,
                 "with_rejected": output.with_rejected, "with_decrypted": output.with_decrypted,
                 "with_verdicts": output.with_verdicts, "on_export": output.on_export, "files": standing.files,
-                "rows": standing.rows, "bytes": standing.bytes, "stale": standing.stale, "pending": is_pending,
+                "rows": standing.rows, "bytes": standing.bytes, "stale": standing.stale, "changed_since": has_news, "pending": is_pending,
             });
             match &output.to {
                 To::Parquet(directory) => line["parquet"] = json!(directory),
@@ -203,11 +204,12 @@ fn list(args: &ListArgs) -> Result<Outcome> {
             let standing = match standing.stale {
                 None => "not made yet".to_owned(),
                 Some(stale) => format!(
-                    "{}, {} rows, {}; {} to be made",
+                    "{}, {} rows, {}; {} to be made{}",
                     counted(standing.files, if matches!(output.to, To::Parquet(_)) { "file" } else { "part" }),
                     HumanCount(standing.rows),
                     HumanBytes(standing.bytes),
-                    counted(stale, "part")
+                    counted(stale, "part"),
+                    if has_news { ", and those of what has changed since" } else { "" }
                 ),
             };
             let pending = if is_pending { "; may still have what was erased" } else { "" };

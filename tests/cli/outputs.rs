@@ -222,12 +222,14 @@ fn it_is_the_same_by_any_path_and_no_more_is_made_than_has_changed() {
     let place = tempfile::tempdir().unwrap();
     let to = place.path().join("o");
     let stories = stories(&database);
+    let has_news = || output(archive.path(), &["list"]).with(0).stdout.contains("what has changed since");
     export(&database, archive.path(), &["--hide-erased"]).with(0);
     add(archive.path(), "o", &to, &[]);
     output(archive.path(), &["run"]).with(0);
     for (number, story) in stories.iter().enumerate() {
         story();
         export(&database, archive.path(), &["--no-markdown"]);
+        assert!(has_news(), "{number}");
         let numbers = |all: &[PathBuf]| -> BTreeMap<PathBuf, u64> {
             all.iter().map(|path| (path.clone(), fs::metadata(path).unwrap().ino())).collect()
         };
@@ -241,6 +243,7 @@ fn it_is_the_same_by_any_path_and_no_more_is_made_than_has_changed() {
         }
         drop(held);
         assert_ne!(were, now, "{number}");
+        assert!(!has_news(), "{number}");
         output(archive.path(), &["run"]).with(0);
         assert_eq!(contents(&to), now, "{number}");
         let at_once = place.path().join(format!("at-once-{number}"));

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::super::catalog::key;
 use super::super::writing::{Writing, signed};
-use super::super::{Archive, Error, OutputFile};
+use super::super::{Archive, Catalog, Error, OutputFile};
 use super::{Output, TABLES};
 
 /// The events that a statement is about: new lines, those that have changed, and those that redactions among them name.
@@ -49,6 +49,18 @@ const STALE_FILES: [&str; 3] = [
     ),
 ];
 
+impl Catalog {
+    /// Whether something has changed that the outputs have not been told yet; none before they are told anything.
+    pub fn has_news_for_outputs(&self) -> Result<bool, Error> {
+        if !self.has_output_tables()? {
+            return Ok(false);
+        }
+        let sql = "select coalesce((select max(line) from line), 0) > (select line from output_told)
+                       or exists (select 1 from output_changed) or exists (select 1 from output_changed_part)";
+        Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
+    }
+}
+
 impl Archive {
     /// Lets the outputs know what has changed since they were told last: which of their parts are stale. False: the first export has yet
     /// to be done, before which nothing can be told.
@@ -58,9 +70,7 @@ impl Archive {
         }
         let outputs = self.catalog.outputs()?;
         let has_tables = self.catalog.has_output_tables()?;
-        let news = "select coalesce((select max(line) from line), 0) > (select line from output_told)
-                        or exists (select 1 from output_changed) or exists (select 1 from output_changed_part)";
-        if has_tables && !self.catalog.connection.query_row(news, [], |row| row.get::<_, bool>(0))? {
+        if has_tables && !self.catalog.has_news_for_outputs()? {
             return Ok(true);
         }
         let writing = self.catalog.write()?;
