@@ -310,8 +310,9 @@ fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Ve
         findings
             .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries them out"));
     }
-    let (mut lasting, foreseen) = (Vec::new(), catalog.foresee_erasing(now, COUNTING)?);
-    for erasure in catalog.lasting_erasures()? {
+    let (mut lasting, erasures) = (Vec::new(), catalog.lasting_erasures()?);
+    let foreseen = catalog.foresee_erasing(&erasures, now, COUNTING)?;
+    for erasure in &erasures {
         let what = &erasure.request.what;
         let policy = foreseen.policies.iter().find(|policy| policy.number == erasure.number);
         lasting.push(match policy {

@@ -33,12 +33,12 @@ pub struct Policy {
 }
 
 impl Catalog {
-    /// Counts what policies would erase at a time (milliseconds since the epoch), for about as long as it may take.
-    pub fn foresee_erasing(&self, now: i64, within: Duration) -> Result<Foreseen, Error> {
+    /// Counts what the policies among lasting erasures would erase at a time (milliseconds since the epoch), for about as long as it may
+    /// take.
+    pub fn foresee_erasing(&self, lasting: &[Erasure], now: i64, within: Duration) -> Result<Foreseen, Error> {
         let begun = Instant::now();
-        let erasures = self.lasting_erasures()?;
         let mut counting = Vec::new();
-        for Erasure { number, request, .. } in &erasures {
+        for Erasure { number, request, .. } in lasting {
             let Some((which, time)) = moving(&request.what, now).filter(|_| request.what.moves()) else { continue };
             let sql = format!(
                 "select count(*), count(*) filter (where line.file in
