@@ -322,7 +322,7 @@ impl<'a, P: Pass> Export<'a, P> {
         let (scopes, caught_up) = scopes(selection, self.archive().await?.catalog())?;
         for scope in &scopes {
             for stream in Stream::ALL {
-                let watermark = self.archive().await?.catalog().watermark(scope.key(), stream)?;
+                let watermark = self.archive().await?.catalog().watermark(scope, stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
                 if let Some(watermark) = watermark.filter(|_| !matches!(self.looks, Looks::YoungAlone(_))) {
@@ -336,8 +336,8 @@ impl<'a, P: Pass> Export<'a, P> {
                     self.stream(&scope, stream).await?;
                 }
             }
-            if caught_up.contains(scope.key()) && !self.is_stopped() {
-                self.batch.caught_up(scope.key());
+            if let Some(room_id) = scope.room().filter(|&room_id| caught_up.contains(room_id) && !self.is_stopped()) {
+                self.batch.caught_up(room_id);
             }
         }
         self.commit().await
@@ -355,8 +355,8 @@ impl<'a, P: Pass> Export<'a, P> {
     /// Reads one stream of one scope: first what was missing, then what is new.
     async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
         let archive = self.archive().await?;
-        let watermark = archive.catalog().watermark(scope.key(), stream)?;
-        let remembered = archive.catalog().gaps(scope.key(), stream)?;
+        let watermark = archive.catalog().watermark(scope, stream)?;
+        let remembered = archive.catalog().gaps(scope, stream)?;
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
         let mut progress =

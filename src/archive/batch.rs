@@ -1,7 +1,7 @@
 //! What is made durable at once, and what became of it.
 
 use crate::event::{Damage, Event};
-use crate::stream::{Gaps, Stream, Watermark};
+use crate::stream::{Gaps, Scope, Stream, Watermark};
 
 /// An event, and whether it was found in a gap.
 pub(super) type Taken = (Box<Event>, bool);
@@ -9,8 +9,8 @@ pub(super) type Taken = (Box<Event>, bool);
 /// How far one stream of one scope has come with a batch.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// A room id, or an empty text for the server.
-    pub scope: String,
+    /// What it is of.
+    pub scope: Scope,
     /// Which stream.
     pub stream: Stream,
     /// The new watermark, if it moves.

@@ -223,7 +223,7 @@ impl<'a> Writing<'a> {
                        values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let (anchor, event_id) = watermark.anchor.as_ref().map(|(p, id)| (signed(p.0), id)).unzip();
             self.0.prepare_cached(sql)?.execute(params![
-                scope,
+                scope.key(),
                 stream.name(),
                 signed(watermark.position.0),
                 anchor,
@@ -234,12 +234,12 @@ impl<'a> Writing<'a> {
         }
         if let Some(gaps) = gaps {
             let delete = "delete from gap where room_id = ?1 and stream = ?2";
-            self.0.prepare_cached(delete)?.execute(params![scope, stream.name()])?;
+            self.0.prepare_cached(delete)?.execute(params![scope.key(), stream.name()])?;
             let sql = "insert into gap (room_id, stream, first, last, clock) values (?1, ?2, ?3, ?4, ?5)";
             let mut statement = self.0.prepare_cached(sql)?;
             for gap in gaps.iter() {
                 let (first, last) = (signed(gap.first.0), signed(gap.last.0));
-                statement.execute(params![scope, stream.name(), first, last, gap.clock])?;
+                statement.execute(params![scope.key(), stream.name(), first, last, gap.clock])?;
             }
         }
         Ok(())

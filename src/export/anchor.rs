@@ -59,9 +59,9 @@ pub(crate) async fn reused(
     if stream == Stream::Backfill || !catalog.is_indexed()? {
         return Ok(None);
     }
-    let (gaps, left_out) = (catalog.gaps(scope.key(), stream)?, catalog.left_out()?);
-    let backfill = catalog.watermark(scope.key(), Stream::Backfill)?;
-    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope.key(), Stream::Backfill)?);
+    let (gaps, left_out) = (catalog.gaps(scope, stream)?, catalog.left_out()?);
+    let backfill = catalog.watermark(scope, Stream::Backfill)?;
+    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope, Stream::Backfill)?);
     let since = [complete(Some(watermark), &gaps), backfill];
     for (position, found, room_id) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {

@@ -241,11 +241,11 @@ impl Matching {
             return self.count("erased");
         }
         let scope = if include.is_empty() { Scope::Server } else { Scope::Room(room_id.clone()) };
-        let watermark = self.catalog.watermark(scope.key(), stream)?;
+        let watermark = self.catalog.watermark(&scope, stream)?;
         let is_behind = watermark.is_none_or(|watermark| position > watermark.position);
         let mut is_to_come = is_behind;
         if !is_to_come {
-            let gaps = self.catalog.gaps(scope.key(), stream)?;
+            let gaps = self.catalog.gaps(&scope, stream)?;
             is_to_come = gaps.iter().any(|gap| gap.first <= position && position <= gap.last);
         }
         if is_to_come {
