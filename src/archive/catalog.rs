@@ -17,6 +17,7 @@ use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
 use super::{Error, LastRun, RunOutcome, indexes, layout};
+use crate::event::EventId;
 use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
@@ -208,20 +209,20 @@ impl Catalog {
     }
 
     /// Whether an event is archived; without indexes it takes a look at every one.
-    pub fn has_event(&self, event_id: &str) -> Result<bool, Error> {
+    pub fn has_event(&self, event: EventId<'_>) -> Result<bool, Error> {
         let mut statement = self.connection.prepare_cached(concat!(
             "select exists (select 1 from line where id_key = ",
             key!("?1"),
             " and event_id = ?1)"
         ))?;
-        Ok(statement.query_row([event_id], |row| row.get(0))?)
+        Ok(statement.query_row([event], |row| row.get(0))?)
     }
 
     /// Whether an archived event is rejected; none if it is not archived.
-    pub fn is_rejected(&self, event_id: &str) -> Result<Option<bool>, Error> {
+    pub fn is_rejected(&self, event: EventId<'_>) -> Result<Option<bool>, Error> {
         let sql = concat!("select rejected from line where id_key = ", key!("?1"), " and event_id = ?1");
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
+        Ok(statement.query_row([event], |row| row.get(0)).optional()?)
     }
 
     /// Up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed; none: from none on.

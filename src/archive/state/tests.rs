@@ -8,7 +8,7 @@ use super::*;
 use crate::archive::RunOutcome;
 use crate::archive::{Advance, Archive, Batch, Opening, Selection};
 use crate::event::tests::stored;
-use crate::event::{BanRedaction, Event, Stored};
+use crate::event::{BanRedaction, Event, EventId, Stored};
 use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -387,7 +387,7 @@ fn what_is_promised_is_kept_through_a_first_export() {
     let catalog = archive.catalog();
     assert_eq!(catalog.selection().unwrap(), selection);
     assert_eq!(catalog.server().unwrap().as_deref(), Some("x"));
-    assert!(catalog.shows_redacted().unwrap() && catalog.has_event("$1").unwrap());
+    assert!(catalog.shows_redacted().unwrap() && catalog.has_event(EventId::of("$1")).unwrap());
     assert_eq!(catalog.watermark(&Scope::of_key(ROOM), Stream::Live).unwrap(), None);
 }
 

@@ -234,10 +234,10 @@ impl Matching {
         if is_left_out {
             return self.count("left_out");
         }
-        if self.catalog.is_waiting(&event.event_id)? {
+        if self.catalog.is_waiting(event.id())? {
             return self.count("waiting");
         }
-        if self.catalog.has_tombstone(&event.event_id)? {
+        if self.catalog.has_tombstone(event.id())? {
             return self.count("erased");
         }
         let scope = if include.is_empty() { Scope::Server } else { Scope::Room(room_id.clone()) };
