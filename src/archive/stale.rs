@@ -174,7 +174,7 @@ impl Stale {
                 catalog.mark_banned(room, &stale.bans)?;
                 if let Some((since, until)) = renamed {
                     catalog.mark_renamed(room, since, until)?;
-                    catalog.mark_borrowers(room, &stale.members, stale.depth)?;
+                    catalog.mark_borrowers(RoomId::of(room), &stale.members, stale.depth)?;
                 }
                 if let Some(since) = stale.empowered {
                     catalog.mark_empowered(room, since)?;
