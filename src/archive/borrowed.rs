@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Error;
 use super::reading::{Reader, names, title};
 use super::writing::Writing;
-use crate::event::{RoomId, UserId};
+use crate::event::{OwnedUserId, RoomId, UserId};
 
 /// How many a day tells apart.
 const MOST: usize = 200;
@@ -82,7 +82,7 @@ impl Writing<'_> {
     pub(super) fn mark_borrowers(
         &self,
         room: RoomId<'_>,
-        users: &BTreeMap<String, Renamed>,
+        users: &BTreeMap<OwnedUserId, Renamed>,
         depth: Option<i64>,
     ) -> Result<(), Error> {
         let any = "select exists (select 1 from borrowed where room = (select room from room where room_id = ?1))";
@@ -91,12 +91,12 @@ impl Writing<'_> {
         }
         let reader = Reader::new(&self.0, None);
         let (mut called, mut names) = (BTreeSet::new(), BTreeSet::new());
-        for (user_id, renamed) in users {
+        for (user, renamed) in users {
             names.extend(renamed.names.iter().cloned());
-            let user = UserId::of(user_id);
+            let user = user.borrowed();
             self.names_between(room, user, renamed, &mut names)?;
             if self.borrows(room, user)? && names::is_first(&reader, room, user, renamed.first, renamed.depth)? {
-                called.insert(user_id.clone());
+                called.insert(user.as_str().to_owned());
             }
         }
         if !users.is_empty() {

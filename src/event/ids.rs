@@ -3,6 +3,7 @@
 //! Never judges one: old rooms have ids that no grammar allows, and they are archived like any other. What they are in a path, on a
 //! terminal or in a query is decided where these are made.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
@@ -56,6 +57,19 @@ macro_rules! id {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        // so that what is kept by ids is found by a text that is one
+        impl Borrow<str> for $owned {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Serialize for $owned {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
