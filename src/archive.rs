@@ -25,6 +25,7 @@ mod erasing;
 mod error;
 mod figures;
 mod full_text;
+mod ids;
 mod indexes;
 pub(crate) mod inside;
 mod interrupt;

@@ -15,7 +15,7 @@ use super::report::{counted, shown};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{By, Catalog, Of, SearchStanding, look};
 use crate::doctor::{self, Finding, Severity};
-use crate::stream::Stream;
+use crate::stream::{Scope, Stream};
 
 /// Show on one screen how an archive is: how far and how large, which rooms grow, what is pending, and what to do; from the archive alone
 #[derive(clap::Args)]
@@ -72,12 +72,12 @@ fn status(args: &Args, catalog: &Catalog) -> Result<Value> {
     let mut streams = Vec::new();
     let (mut gaps, mut missing, mut selected) = (0, 0, 0);
     for scope in catalog.scopes()? {
-        selected += u64::from(!scope.is_empty());
+        selected += u64::from(scope != Scope::Server);
         for stream in Stream::ALL {
             let found = catalog.gaps(&scope, stream)?;
             gaps += found.iter().len() as u64;
             missing += found.iter().map(|gap| gap.last.0 - gap.first.0 + 1).sum::<u64>();
-            if scope.is_empty() {
+            if scope == Scope::Server {
                 let position = catalog.watermark(&scope, stream)?.map(|watermark| watermark.position.0);
                 let moved = catalog.watermark_moved(&scope, stream)?.map(|(at, _)| at);
                 streams.push(json!({ "stream": stream.name(), "position": position, "at": moved }));

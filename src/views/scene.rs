@@ -71,12 +71,12 @@ impl<'c> Scene<'c> {
 
     /// An event of this room that clients saw.
     pub(super) fn event(&self, id: &str) -> Result<Option<CatalogEvent>, Error> {
-        events::event(self.reader, RoomId::of(self.room_id), EventId::of(id))
+        events::event(self.reader, self.room(), EventId::of(id))
     }
 
     /// What else there is about an event.
     pub(super) fn related(&self, event: &CatalogEvent) -> Result<Related, Error> {
-        Related::to(self.reader, RoomId::of(self.room_id), EventId::of(&event.event_id))
+        Related::to(self.reader, self.room(), EventId::of(&event.event_id))
     }
 
     /// Who sent an event, as they were called then.
@@ -138,6 +138,11 @@ impl<'c> Scene<'c> {
         self.options.only.is_some() && self.options.only != event.sender
     }
 
+    /// The room's id.
+    pub(super) fn room(&self) -> RoomId<'c> {
+        RoomId::of(self.room_id)
+    }
+
     /// What an edit names.
     pub(super) fn edited_by(&self, edit: &CatalogEvent) -> Result<Option<CatalogEvent>, Error> {
         self.event(edit.relates_to.as_deref().unwrap_or_default())
@@ -145,7 +150,7 @@ impl<'c> Scene<'c> {
 
     /// Whether an event is redacted, or what it edits.
     pub(super) fn is_redacted(&mut self, event: &CatalogEvent) -> Result<bool, Error> {
-        redactions::is_redacted(self.reader, RoomId::of(self.room_id), event, self.names.redactors())
+        redactions::is_redacted(self.reader, self.room(), event, self.names.redactors())
     }
 
     /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use synapse_export::event::RoomId;
 
 use super::*;
 
@@ -87,7 +88,7 @@ fn what_is_asked_for_while_another_run_holds_the_archive_is_carried_out_by_the_n
     somewhere(&archive, &SECRETS);
     let told = run(&["doctor", "--database", &database.dsn(), "--archive", path(&archive)]);
     assert!(told.stdout.contains("2 requests to erase something"), "{told:#?}");
-    held.hold("!other:here.test", None).unwrap();
+    held.hold(RoomId::of("!other:here.test"), None).unwrap();
     erase(&archive, &["--room", "!other:here.test", "--yes"]).with(1).saying("on hold");
     drop(held);
     // an export carries out what it can, and names what it cannot

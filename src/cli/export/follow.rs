@@ -22,7 +22,7 @@ use super::super::{Outcome, decrypt, hint, is_full, media, status};
 use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, metrics, prepare, tell};
 use crate::archive::{self, Archive, Figures, Interrupt, Turn};
 use crate::config::Config;
-use crate::event::Damage;
+use crate::event::{Damage, EventId, RoomId};
 use crate::export::{self, Followed, Progress, Report, Summary};
 use crate::source::Database;
 
@@ -482,23 +482,23 @@ impl Report for Told {
         }
     }
 
-    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
-        self.terminal.damaged(event_id, room_id, damage);
+    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage) {
+        self.terminal.damaged(event, room, damage);
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
-        self.terminal.unplaced(event_id, room_id, lacks);
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
+        self.terminal.unplaced(event, room, lacks);
     }
 
-    fn duplicate(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.duplicate(event_id, room_id);
+    fn duplicate(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.duplicate(event, room);
     }
 
-    fn waiting(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.waiting(event_id, room_id);
+    fn waiting(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.waiting(event, room);
     }
 
-    fn gone(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.gone(event_id, room_id);
+    fn gone(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.gone(event, room);
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
 use crate::document::html;
 use crate::document::markdown::code_cell;
-use crate::event::{Damage, Event, Object, Redaction};
+use crate::event::{Damage, Event, EventId, Object, Redaction, RoomId};
 use crate::export::{self, Progress, Report};
 use crate::handover::Handed;
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -164,28 +164,28 @@ impl Report for Heard<'_> {
         self.counter.at(progress.events);
     }
 
-    fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
+    fn damaged(&mut self, event: EventId<'_>, _: RoomId<'_>, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            warn!(event_id, "event {}: {damage}", shown(event_id));
+            warn!(event_id = &*event, "event {}: {damage}", shown(&event));
         }
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            unplaced(event_id, room_id, lacks);
+            unplaced(event, room, lacks);
         }
     }
 
-    fn duplicate(&mut self, event_id: &str, _: &str) {
+    fn duplicate(&mut self, event: EventId<'_>, _: RoomId<'_>) {
         self.duplicates += 1;
         if self.duplicates <= super::WARNINGS {
-            warn!(event_id, "event {} {SEVERAL_ROWS}", shown(event_id));
+            warn!(event_id = &*event, "event {} {SEVERAL_ROWS}", shown(&event));
         }
     }
     // in an archive that is exported into once nothing waits
-    fn waiting(&mut self, _: &str, _: &str) {}
+    fn waiting(&mut self, _: EventId<'_>, _: RoomId<'_>) {}
 
-    fn gone(&mut self, _: &str, _: &str) {}
+    fn gone(&mut self, _: EventId<'_>, _: RoomId<'_>) {}
 }
