@@ -12,8 +12,12 @@ mod backup;
 mod cut_off;
 #[path = "keys/document.rs"]
 mod document;
+#[path = "keys/go.rs"]
+mod go;
 #[path = "keys/hostile.rs"]
 mod hostile;
+#[path = "keys/later.rs"]
+mod later;
 #[path = "keys/plans.rs"]
 mod plans;
 #[path = "keys/privacy.rs"]
