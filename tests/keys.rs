@@ -12,6 +12,8 @@ mod backup;
 mod cut_off;
 #[path = "keys/document.rs"]
 mod document;
+#[path = "keys/forgetting.rs"]
+mod forgetting;
 #[path = "keys/go.rs"]
 mod go;
 #[path = "keys/hostile.rs"]

@@ -89,7 +89,7 @@ fn said(lab: &Lab, sources: &[&str]) -> Said {
         let session = sessions.iter().find(|session| session["session_id"] == stored["session_id"]).unwrap();
         let what = session["what"].as_str().unwrap();
         let of_session = said.entry(what.to_owned()).or_default();
-        if let Some(encrypted) = about.get("encrypted") {
+        if about.get("encrypted").is_some() {
             let body = format!("{what}, message {} of session", of_session.len());
             assert!(line["content"]["body"].as_str().unwrap().starts_with(&body), "{line}");
         }
