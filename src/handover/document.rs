@@ -66,15 +66,12 @@ fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<((Tally, u
     let within = Within::new();
     let to_media = (form == Form::Html).then(|| Arc::new(within.clone()) as Arc<dyn Leads>);
     let mut page = Page::new(out, &reader, within);
-    let tally = match given.room() {
-        Some(room_id) => {
-            let asked = Asked { to_media, ..given.asked(room_id) };
-            views::document_days(given.catalog, &asked, form, &mut page)?
-        }
-        None => {
-            let asked = Asked { to_media, ..given.asked("") };
-            views::person_days(given.catalog, &given.rooms, &asked, form, &mut page)?
-        }
+    let tally = if let Some(room_id) = given.room() {
+        let asked = Asked { to_media, ..given.asked(room_id) };
+        views::document_days(given.catalog, &asked, form, &mut page)?
+    } else {
+        let asked = Asked { to_media, ..given.asked("") };
+        views::person_days(given.catalog, &given.rooms, &asked, form, &mut page)?
     };
     Ok((tally, page.end()?))
 }
