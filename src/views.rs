@@ -15,6 +15,7 @@ mod elsewhere;
 pub(crate) mod facts;
 pub(crate) mod found;
 mod index;
+mod leading;
 mod missing;
 mod pages;
 mod person;
@@ -37,6 +38,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
@@ -49,6 +51,8 @@ use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 pub(crate) use comparing::compare;
 use day::{DayBuilder, Memory};
+use leading::Beside;
+pub use leading::Leads;
 pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
@@ -87,15 +91,15 @@ struct Options {
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
     html: HtmlPages,
-    /// The way from what is rendered to the archive's directory, where its files are; none: they are not shown.
-    to_archive: Option<&'static str>,
+    /// What leads to the archive's files; none: they are not shown.
+    to_media: Option<Arc<dyn Leads>>,
 }
 
 impl Options {
     /// As an archive's transcripts and pages are.
     fn of_archive(catalog: &Catalog) -> Result<Options, Error> {
         let options = Options::new(catalog.shows_redacted()?, catalog.zone()?);
-        Ok(Options { html: catalog.html()?, to_archive: Some("../../"), ..options })
+        Ok(Options { html: catalog.html()?, to_media: Some(Arc::new(Beside("../../"))), ..options })
     }
 
     fn new(show_redacted: bool, zone: Zone) -> Options {
@@ -106,7 +110,7 @@ impl Options {
             between: i64::MIN..i64::MAX,
             zone,
             html: HtmlPages::Never,
-            to_archive: None,
+            to_media: None,
         }
     }
 }

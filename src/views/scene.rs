@@ -12,7 +12,7 @@ use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
 use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
-use crate::document::message::{Here, Message, said_as};
+use crate::document::message::{Message, said_as};
 use crate::document::time::{self, LocalDate};
 use crate::event::{EventId, RoomId};
 
@@ -86,11 +86,8 @@ impl<'c> Scene<'c> {
 
     /// Finds the files of a message that the archive has, if they are to be shown.
     pub(super) fn find_files(&self, message: &mut Message<'_>) -> Result<(), Error> {
-        let Some(to_archive) = self.options.to_archive else { return Ok(()) };
-        message.find_files(&mut |mxc, sealed| {
-            let here = self.reader.media(mxc, sealed)?;
-            Ok(here.map(|here| Here { path: format!("{to_archive}{}", here.path), ..here }))
-        })
+        let Some(to_media) = &self.options.to_media else { return Ok(()) };
+        message.find_files(&mut |mxc, sealed| Ok(self.reader.media(mxc, sealed)?.and_then(|here| to_media.to(here))))
     }
 
     /// Who says what an event says: its sender, as they were called then, and for whom.
