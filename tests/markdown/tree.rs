@@ -135,14 +135,11 @@ fn check_attributes(element: &Element) -> Result<(), String> {
         };
         let holds = match name {
             "class" | "id" | "type" | "scope" | "start" | "min" | "max" | "value" | "dir" | "lang" | "open"
-            | "hidden" => is_word(),
-            "title" | "aria-label" | "aria-hidden" | "aria-current" | "name" | "content" | "charset" | "http-equiv" => {
-                true
-            }
+            | "hidden" | "width" | "height" | "loading" | "preload" | "controls" => is_word(),
+            "title" | "aria-label" | "aria-hidden" | "aria-current" | "name" | "content" | "charset" | "http-equiv"
+            | "alt" | "download" => true,
             "rel" => ["noreferrer noopener", "prev", "next"].contains(&value),
-            "alt" | "download" => true,
             "src" => value == A_FILE,
-            "width" | "height" | "loading" | "preload" | "controls" => is_word(),
             "href" if value == A_FILE => element.attr("download").is_some(),
             "href" => is_ours(value) || is_web(value) && element.attr("rel") == Some("noreferrer noopener"),
             _ => false,
