@@ -8,7 +8,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use super::*;
 
 /// Whether an output says something anywhere.
-fn says(output: &Path, what: &str) -> bool {
+pub(super) fn says(output: &Path, what: &str) -> bool {
     let mut directories = vec![output.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).expect("a directory can be listed") {
