@@ -288,6 +288,7 @@ impl Archive {
         }
         let indexed = archive.indexed;
         archive.catalog.let_state_follow(directory, indexed)?;
+        archive.complete_folding()?;
         archive.mend_chain()?;
         Ok(archive)
     }

@@ -100,7 +100,12 @@ fn places(directory: &Path, what: &str) -> BTreeSet<String> {
             } else if path.is_dir() {
                 directories.push(path.clone());
             } else {
-                found |= has(&std::fs::read(&path).expect("a file can be read"));
+                let bytes = std::fs::read(&path).expect("a file can be read");
+                found |= has(&bytes);
+                // what is compressed cannot be seen otherwise
+                if path.extension().is_some_and(|extension| extension == "zst") {
+                    found |= has(&zstd::decode_all(&*bytes).expect("it is zstd"));
+                }
             }
             if found {
                 places.insert(path.display().to_string());

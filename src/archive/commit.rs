@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use super::adding::Adding;
 use super::batch::{Batch, Committed, Taken};
-use super::chain::Chain;
+use super::chain::{Chain, FOLD_FROM};
 use super::lines::{self, Appending};
 use super::stale::Stale;
 use super::writing::Writing;
@@ -31,11 +31,12 @@ impl Archive {
     /// together.
     pub fn commit(&mut self, run: i64, batches: impl IntoIterator<Item = Batch>) -> Result<Committed, Error> {
         let once = self.once;
-        let mut batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
+        let batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
         if !self.is_indexed() {
             return self.commit_together(run, batches.map(ByFile::from));
         }
-        batches.try_fold(Committed::default(), |mut committed, mut batch| {
+        let mut committed = Committed::default();
+        for mut batch in batches {
             self.erase_arriving(&mut batch)?;
             self.catalog.give_up(&mut batch, run)?;
             // before the watermark moves, so that a run that dies here reads them again
@@ -47,8 +48,9 @@ impl Archive {
                 self.damaged = Some(true);
             }
             committed += batch;
-            Ok(committed)
-        })
+        }
+        self.fold_chain(FOLD_FROM)?;
+        Ok(committed)
     }
 
     fn commit_together(&mut self, run: i64, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {

@@ -119,6 +119,11 @@ pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
     Some(target.to_str().ok()?.strip_prefix("../rooms/")?.to_owned())
 }
 
+/// Whether there is a link of ours by a name, and it leads to this room.
+pub(super) fn leads_to(archive: &Path, name: &str, room: &str) -> bool {
+    inside::directory(archive, DIRECTORY).is_ok_and(|links| room_of(&links, name).as_deref() == Some(room))
+}
+
 /// Takes away the links to these rooms, by their directories.
 pub(super) fn forget(archive: &Path, rooms: &BTreeSet<String>) -> Result<(), Error> {
     let names = durable::names(archive, DIRECTORY)?;

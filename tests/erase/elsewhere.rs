@@ -9,7 +9,7 @@ use synapse_export::event::RoomId;
 use super::*;
 
 /// Whether an output says something anywhere.
-fn says(output: &Path, what: &str) -> bool {
+pub(super) fn says(output: &Path, what: &str) -> bool {
     let mut directories = vec![output.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).expect("a directory can be listed") {

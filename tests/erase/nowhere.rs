@@ -71,6 +71,65 @@ fn what_a_user_said_and_was_called_is_nowhere_afterwards() {
     }
 }
 
+#[test]
+fn compressed_days_pages_media_and_outputs_keep_nothing_of_it_either() {
+    let (database, archive, place) = (server(), TestArchive::new(), tempfile::tempdir().unwrap());
+    let (store, lake) = (place.path().join("store"), place.path().join("lake"));
+    for (id, bytes) in [("abcdSecret", "secretpixels"), ("abcdHers", "alicepixels")] {
+        let file = store.join("local_content").join(&id[..2]).join(&id[2..4]).join(&id[4..]);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        database.execute(&format!(
+            "insert into local_media_repository (media_id, media_type, media_length, upload_name) values ('{id}', 'image/png', {}, 'x.png')",
+            bytes.len()
+        ));
+    }
+    let image =
+        |id: &str, name: &str| json!({ "msgtype": "m.image", "body": name, "url": format!("mxc://here.test/{id}") });
+    database.event(by(MALLORY, kind("m.room.message", &image("abcdSecret", "secretpicture.png"), EventRow::at(30))));
+    database.event(kind("m.room.message", &image("abcdHers", "alicepicture.png"), EventRow::at(31)));
+    export(&database, &archive, &["--media-store", store.to_str().unwrap()]).with(3);
+    run(&["render", "--html", "--archive", path(&archive)]).with(0);
+    run(&["search", "--update", "--archive", path(&archive)]).with(0);
+    run(&["compact", "--older-than", "2026-11-23", "--archive", path(&archive)]).with(0);
+    let to = format!("parquet:{}", lake.display());
+    run(&["output", "add", "lake", &to, "--with-redacted", "--archive", path(&archive)]).with(0);
+    run(&["output", "run", "--archive", path(&archive)]).with(0);
+    let compressed = || places(archive.path(), "hello").iter().filter(|place| place.ends_with(".jsonl.zst")).count();
+    // his names in files that the server fetched go too; that they are there says that this test can fail
+    let secrets = [&SECRETS[..], &["secretpicture", "secretpixels"]].concat();
+    let others = [&OTHERS[..], &["alicepicture", "alicepixels"]].concat();
+    somewhere(&archive, &secrets);
+    somewhere(&archive, &others);
+    assert!(compressed() == 2 && elsewhere::says(&lake, "secretpicture"), "{compressed:?}", compressed = compressed());
+    assert!(places(archive.path(), "secretword").iter().any(|place| place.ends_with(".html")));
+
+    erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
+    nowhere(&archive, &secrets);
+    somewhere(&archive, &others);
+    assert_eq!(compressed(), 2, "they stay compressed");
+    for secret in &secrets {
+        assert!(!elsewhere::says(&lake, secret), "{secret}");
+    }
+    assert!(elsewhere::says(&lake, "alicepicture"));
+
+    // nor is it brought back by anything that comes, while the server has all of it yet
+    run(&["watermark", "reset", "--yes", "--archive", path(&archive)]).with(0);
+    export(&database, &archive, &["--media-store", store.to_str().unwrap()]);
+    nowhere(&archive, &secrets);
+    std::fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+    run(&["rebuild", "--archive", path(&archive)]).with(0);
+    export(&database, &archive, &["--media-store", store.to_str().unwrap()]);
+    run(&["render", "--all", "--archive", path(&archive)]).with(0);
+    run(&["output", "run", "--archive", path(&archive)]).with(0);
+    run(&["compact", "--expand", "--archive", path(&archive)]).with(0);
+    nowhere(&archive, &secrets);
+    somewhere(&archive, &others);
+    assert!(!elsewhere::says(&lake, "secretpicture"));
+    // what lies outside is named
+    run(&["erase", "--help"]).with(0).saying("backups");
+}
+
 /// The numbers of a report, each with what it counts.
 fn numbers(report: &str) -> Vec<String> {
     report.lines().filter(|line| line.starts_with(' ')).map(str::to_owned).collect()
