@@ -102,7 +102,7 @@ fn compressed_days_pages_media_and_outputs_keep_nothing_of_it_either() {
     somewhere(&archive, &secrets);
     somewhere(&archive, &others);
     assert!(compressed() == 2 && elsewhere::says(&lake, "secretpicture"), "{compressed:?}", compressed = compressed());
-    assert!(places(archive.path(), "secretword").iter().any(|place| place.ends_with(".html")));
+    assert!(places(archive.path(), "secretword").iter().any(|place| place.contains(".html")));
 
     erase(&archive, &["--sender", MALLORY, "--yes"]).with(0);
     nowhere(&archive, &secrets);
