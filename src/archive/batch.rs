@@ -1,4 +1,4 @@
-//! What is made durable at once, and what became of it.
+//! What is made durable at once, and what became of it. Writes nothing.
 
 use crate::event::{Damage, Event};
 use crate::stream::{Gaps, Stream, Watermark};
