@@ -52,6 +52,7 @@ mod run;
 mod schema;
 mod search;
 mod second_lines;
+pub(crate) mod sections;
 mod server_keys;
 mod setting;
 mod shares;

@@ -16,6 +16,7 @@ pub(crate) mod facts;
 pub(crate) mod found;
 mod index;
 mod leading;
+mod list;
 mod missing;
 mod pages;
 mod person;
@@ -150,7 +151,7 @@ pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Err
 /// Remembers whether there are pages in HTML beside transcripts.
 pub fn keep_html(archive: &mut Archive, keep: bool) -> Result<(), Error> {
     if keep && archive.catalog().html()? != HtmlPages::Kept {
-        index::is_ours(archive.directory(), index::PAGE)?;
+        index::is_ours(archive.directory(), list::PAGE)?;
     }
     archive.keep_html(keep)
 }
@@ -172,8 +173,8 @@ pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
         let _ = std::fs::remove_dir(directory.join(&room));
     }
     if !archive.catalog().has_events()? {
-        durable::remove(&directory, "index.md")?;
-        durable::remove(&directory, "index.html")?;
+        durable::remove(&directory, list::TRANSCRIPT.0)?;
+        durable::remove(&directory, list::PAGE.0)?;
     }
     Ok(())
 }
@@ -187,7 +188,7 @@ fn render_into(
     let options = Options::of_archive(archive.catalog())?;
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
-        index::is_ours(&directory, index::TRANSCRIPT)?;
+        index::is_ours(&directory, list::TRANSCRIPT)?;
         archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since

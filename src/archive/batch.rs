@@ -1,4 +1,4 @@
-//! What is made durable at once, and what became of it.
+//! What is made durable at once, and what became of it. Writes nothing.
 
 use crate::event::{Damage, Event, EventId, OwnedEventId, OwnedRoomId, RoomId};
 use crate::stream::{Gaps, Scope, Stream, Watermark};

@@ -1,4 +1,5 @@
-//! Rooms that came from one another: which indexes and days are stale once there is more of the other room.
+//! Rooms that came from one another: which indexes and days are stale once there is more of the other room. Knows nothing of what indexes
+//! and days look like.
 
 use rusqlite::params;
 

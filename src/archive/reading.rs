@@ -18,6 +18,7 @@ pub(crate) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;
+pub(crate) mod sections;
 pub(crate) mod sources;
 pub(crate) mod title;
 

@@ -1,4 +1,5 @@
-//! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
+//! Makes a catalog anew from an archive's files, since they are the truth and it is only their index. Asks no database, and changes no
+//! line.
 
 use std::path::Path;
 

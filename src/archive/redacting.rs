@@ -1,4 +1,4 @@
-//! Which redactions are in effect on what is archived: those of events that redact, and those of bans.
+//! Which redactions are in effect on what is archived: those of events that redact, and those of bans. Changes no line.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What changes in a catalog, in transactions.
+//! What changes in a catalog, in transactions. Touches no line, and decides nothing of what is to be.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 

@@ -178,7 +178,12 @@ impl ArchiveState {
         self.findings.push(if damaged == 0 {
             Finding::fine("damaged events", "none is known in the archive")
         } else {
-            let what = format!("{} archived events are damaged: their lines hold no PDU, or one that cannot be read", n(damaged));
+            let what = if damaged == 1 {
+                "1 archived event is damaged: its line holds no PDU, or one that cannot be read".to_owned()
+            } else {
+                let damaged = n(damaged);
+                format!("{damaged} archived events are damaged: their lines hold no PDU, or one that cannot be read")
+            };
             Finding::warning("damaged events", what).remedy(
                 "select event_id, room_id from event where damaged; if the server has their JSON by now, synapse-export watermark reset and an export put it in its place",
             )
@@ -373,7 +378,7 @@ fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Resul
     }
     let days = missing.days.iter().map(|path| path.replace(".jsonl", ".md"));
     let rooms = missing.rooms.iter().map(|room| format!("the index or link of rooms/{room}"));
-    let gone: Vec<String> = missing.index.then(|| "index.md".to_owned()).into_iter().chain(rooms).chain(days).collect();
+    let gone: Vec<String> = missing.list.into_iter().chain(rooms).chain(days).collect();
     let what = format!("of {looked_at} room-days that were looked at, these are missing: {}", named(&gone));
     Ok(Finding::warning(check, what).remedy(remedy))
 }

@@ -1,4 +1,4 @@
-//! A live location with its positions, told where it began.
+//! A live location with its positions, told where it began. Knows no markup.
 
 use std::ops::ControlFlow;
 

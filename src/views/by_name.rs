@@ -1,4 +1,4 @@
-//! `by-name/`: symbolic links to the rooms, named as people name them.
+//! `by-name/`: symbolic links to the rooms, named as people name them. Replaces nothing but links of our own, and follows none.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::day::Memory;
 use super::workers::Workers;
-use super::{AT_ONCE, NEIGHBOURS, Options, Put, RENDERING, by_name, index, render_day};
-use crate::archive::reading::{Reader, rooms};
+use super::{AT_ONCE, NEIGHBOURS, Options, Put, RENDERING, by_name, index, list, render_day};
+use crate::archive::reading::{Reader, rooms, sections};
 use crate::archive::replace::says;
 use crate::archive::{Borrowed, Catalog, Error, HtmlPages, Interrupt};
 
@@ -102,7 +102,7 @@ fn again(
     Ok(files)
 }
 
-/// Which indexes of rooms differ, and of the archive's own.
+/// Which indexes of rooms differ, and which files of the list of rooms.
 fn indexes(
     catalog: &mut Catalog,
     archive: &Path,
@@ -136,13 +136,17 @@ fn indexes(
     }
     let is_stale = |catalog: &Catalog| {
         let is_rendered = catalog.has_transcripts()? && catalog.stale_transcripts()? == 0;
-        Ok(!is_rendered || !catalog.stale_rooms()?.is_empty())
+        let is_stale = sections::any_is_stale(&catalog.reader())? || !catalog.stale_rooms("", 1)?.is_empty();
+        Ok(!is_rendered || is_stale)
     };
     files.extend(again(catalog, &is_stale, &|reader| {
-        differing(archive, &mut |put| {
-            index::write_rooms(reader, put)?;
-            if html == HtmlPages::Kept { index::write_rooms_page(reader, put) } else { Ok(()) }
-        })
+        let mut more = Vec::new();
+        let mut files = differing(archive, &mut |put| {
+            more = list::all(archive, reader, html, put)?;
+            Ok(())
+        })?;
+        files.append(&mut more);
+        Ok(files)
     })?);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What happened in a room beside the messages, in a few words.
+//! What happened in a room beside the messages, in a few words. Knows no markup.
 
 use super::{beacon, rules, settings};
 use crate::archive::Error;

@@ -1,4 +1,4 @@
-//! A poll with its votes (MSC3381, "Polls" of the client-server specification).
+//! A poll with its votes (MSC3381, "Polls" of the client-server specification). Knows no markup.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;

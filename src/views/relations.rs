@@ -1,4 +1,4 @@
-//! What was made of an event by others: its redaction, its edits, reactions to it, its thread.
+//! What was made of an event by others: its redaction, its edits, reactions to it, its thread. Knows no markup.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};

@@ -16,7 +16,7 @@ fn what_a_user_said_and_was_called_is_nowhere_afterwards() {
         // a dry run changes nothing, and says what would be
         let lines = || archive.lines().into_values().map(|line| line.text).collect::<Vec<_>>();
         let unchanged = lines();
-        let told = erase(&archive, &["--sender", MALLORY]).with(0).saying("would be erased").saying("give --yes");
+        let told = erase(&archive, &["--sender", MALLORY]).with(0).telling("would be erased").telling("give --yes");
         assert_eq!(lines(), unchanged);
         assert_eq!(archive.one("select count(*) from erasure") + &archive.one("select count(*) from tombstone"), "00");
 
@@ -188,7 +188,7 @@ fn a_room_goes_with_all_that_was_made_of_it() {
 fn one_event_goes_with_what_repeats_it() {
     let (database, archive) = (server(), TestArchive::new());
     export(&database, &archive, &[]).with(3);
-    erase(&archive, &["--event", "$404", "--yes"]).with(1).saying("has nothing of this");
+    erase(&archive, &["--event", "$404", "--yes"]).with(1).telling("has nothing of this");
     erase(&archive, &["--event", "$4", "--yes"]).with(0);
     let erased = |id: &str| archive.lines()[id].about()["erased"].clone();
     assert_eq!((erased("$4"), erased("$5"), erased("$8")), (json!("pruned"), json!("pruned"), json!("cut")));
@@ -198,7 +198,7 @@ fn one_event_goes_with_what_repeats_it() {
     assert_eq!(archive.one("select group_concat(which) from erasure"), "[]", "ids are not kept");
     let shown = run(&["show", "--raw", "$4", "--archive", path(&archive)]).with(0);
     assert!(shown.stdout.contains(r#""erased":"pruned""#), "{shown:?}");
-    run(&["show", "$4", "--archive", path(&archive)]).with(0).saying("[redacted]");
+    run(&["show", "$4", "--archive", path(&archive)]).with(0).telling("[redacted]");
     // a reply that comes later quotes it no more
     database.event(kind(
         "m.room.message",
@@ -223,16 +223,16 @@ fn who_reads_keeps_it_until_he_ends() {
     export(&database, &archive, &[]).with(3);
     let reader = Connection::open(archive.path().join("catalog.sqlite")).unwrap();
     reader.execute_batch("begin; select count(*) from event").unwrap();
-    let ended = erase(&archive, &["--sender", MALLORY, "--yes"]).with(75).saying("catalog.sqlite-wal");
+    let ended = erase(&archive, &["--sender", MALLORY, "--yes"]).with(75).telling("catalog.sqlite-wal");
     assert!(!ended.stderr.contains("secret"));
     nowhere(&archive, &["secretshadowed"]);
     somewhere(&archive, &["secretword"]);
     let told = run(&["doctor", "--database", &database.dsn(), "--archive", path(&archive)]);
     assert!(told.stdout.contains("erase --go-on"), "{told:#?}");
     drop(reader);
-    erase(&archive, &["--go-on"]).with(0).saying("completed");
+    erase(&archive, &["--go-on"]).with(0).telling("completed");
     nowhere(&archive, &SECRETS);
-    erase(&archive, &["--go-on"]).with(0).saying("nothing was left");
+    erase(&archive, &["--go-on"]).with(0).telling("nothing was left");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn transcripts_that_a_new_catalog_knows_nothing_of_lose_it_too() {
 fn only_rooms_of_the_archive_are_put_on_hold() {
     let (database, archive) = (server(), TestArchive::new());
     export(&database, &archive, &[]).with(3);
-    erase(&archive, &["--hold", "!typo:here.test"]).with(1).saying("no room !typo:here.test");
+    erase(&archive, &["--hold", "!typo:here.test"]).with(1).telling("no room !typo:here.test");
     erase(&archive, &["--hold", "!typo:here.test", "--release", "!typo:here.test"]).with(2);
 }
 

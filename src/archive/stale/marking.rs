@@ -1,4 +1,4 @@
-//! Marks files whose transcripts are stale, by what the catalog knows of their events.
+//! Marks files whose transcripts are stale, by what the catalog knows of their events. Renders nothing, and reads no line.
 
 use std::collections::BTreeSet;
 
