@@ -1,6 +1,6 @@
 -- rooms_past_state($1 room ids[], $2 types[]): the newest that rooms without a current state said of themselves, for each type
 -- the newest first; it walks through all events of such a room; index events_room_stream, event_json_event_id_key
-select w.room_id, s.type as kind, j.internal_metadata, j.json
+select w.room_id, s.type as kind, s.event_id, j.internal_metadata, j.json
   from unnest($1::text[]) w (room_id)
  cross join lateral (select h.event_id, h.type, row_number() over (partition by h.type order by h.stream_ordering desc) as n
                        from events h

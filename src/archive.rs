@@ -25,6 +25,7 @@ mod erasing;
 mod error;
 mod figures;
 mod full_text;
+mod ids;
 mod indexes;
 pub(crate) mod inside;
 mod interrupt;
@@ -51,6 +52,7 @@ mod run;
 mod schema;
 mod search;
 mod second_lines;
+pub(crate) mod sections;
 mod server_keys;
 mod setting;
 mod shares;
@@ -287,6 +289,7 @@ impl Archive {
         }
         let indexed = archive.indexed;
         archive.catalog.let_state_follow(directory, indexed)?;
+        archive.complete_folding()?;
         archive.mend_chain()?;
         Ok(archive)
     }

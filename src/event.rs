@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 
 pub use decrypted::Plain;
 pub use erased::Erased;
-pub use ids::{EventId, RoomId, UserId};
+pub use ids::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 pub(crate) use key_answer::KeyAnswer;
 pub use object::Object;
 pub(crate) use object::members;

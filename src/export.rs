@@ -27,7 +27,7 @@ use std::marker::PhantomData;
 use tokio::sync::watch;
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, RunOutcome, Selection};
-use crate::event::Damage;
+use crate::event::{Damage, EventId, RoomId};
 use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
@@ -147,15 +147,15 @@ pub trait Report {
     /// It has come this far; called often.
     fn progress(&mut self, progress: Progress);
     /// An event was archived whose line holds no PDU.
-    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage);
+    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage);
     /// An event is not archived, since the database has no `stream_ordering` for it, no id or no room: that is the column it `lacks`.
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str);
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str);
     /// The database has more than one row of an event; its line is of one.
-    fn duplicate(&mut self, event_id: &str, room_id: &str);
+    fn duplicate(&mut self, event: EventId<'_>, room: RoomId<'_>);
     /// An event waits for its PDU; told at the end, of the first [`WAITING_NAMED`].
-    fn waiting(&mut self, event_id: &str, room_id: &str);
+    fn waiting(&mut self, event: EventId<'_>, room: RoomId<'_>);
     /// An event that waited for its PDU is in the database no more.
-    fn gone(&mut self, event_id: &str, room_id: &str);
+    fn gone(&mut self, event: EventId<'_>, room: RoomId<'_>);
 }
 
 /// Tells an export to finish its batch and end, once it holds true.
@@ -322,7 +322,7 @@ impl<'a, P: Pass> Export<'a, P> {
         let (scopes, caught_up) = scopes(selection, self.archive().await?.catalog())?;
         for scope in &scopes {
             for stream in Stream::ALL {
-                let watermark = self.archive().await?.catalog().watermark(scope.key(), stream)?;
+                let watermark = self.archive().await?.catalog().watermark(scope, stream)?;
                 let from = watermark.as_ref().map_or(0, |watermark| watermark.position.0);
                 self.span.all += self.heads.of(stream).map_or(0, |head| head.0.saturating_sub(from));
                 if let Some(watermark) = watermark.filter(|_| !matches!(self.looks, Looks::YoungAlone(_))) {
@@ -336,8 +336,8 @@ impl<'a, P: Pass> Export<'a, P> {
                     self.stream(&scope, stream).await?;
                 }
             }
-            if caught_up.contains(scope.key()) && !self.is_stopped() {
-                self.batch.caught_up(scope.key());
+            if let Some(room_id) = scope.room().filter(|&room_id| caught_up.contains(room_id) && !self.is_stopped()) {
+                self.batch.caught_up(RoomId::of(room_id));
             }
         }
         self.commit().await
@@ -355,8 +355,8 @@ impl<'a, P: Pass> Export<'a, P> {
     /// Reads one stream of one scope: first what was missing, then what is new.
     async fn stream(&mut self, scope: &Scope, stream: Stream) -> Result<(), Error> {
         let archive = self.archive().await?;
-        let watermark = archive.catalog().watermark(scope.key(), stream)?;
-        let remembered = archive.catalog().gaps(scope.key(), stream)?;
+        let watermark = archive.catalog().watermark(scope, stream)?;
+        let remembered = archive.catalog().gaps(scope, stream)?;
         let at = watermark.as_ref().map(|watermark| watermark.position);
         let end = self.heads.of(stream).filter(|&head| at.is_none_or(|at| at < head));
         let mut progress =

@@ -16,6 +16,7 @@ use std::path::Path;
 pub use self::document::{TooLong, document};
 pub use database::database;
 pub use lines::lines;
+use media::Copies;
 pub use zip::zip;
 
 use crate::archive::reading::outward::{Lines, With};
@@ -67,13 +68,15 @@ pub fn rooms_of(catalog: &Catalog, sender: &str) -> Result<Vec<String>, Error> {
     sources::rooms_of(&catalog.reader(), sender)
 }
 
-/// Writes a room as several pages, which are in a temporary file of the directory `spool` until they are whole.
+/// Writes a room as several pages, and copies of the files that they show; the pages are in a temporary file of the directory `spool` until they are whole.
 pub fn parts(given: &Given<'_>, split: Split, spool: &Path, files: &mut dyn Files) -> Result<Handed, Error> {
     given.during(|| {
-        let made = (given.made, &given.made_of);
-        let asked = given.asked(given.room().unwrap_or_default());
+        let (made, copies) = ((given.made, &given.made_of), Copies::default());
+        copies.look_through(given)?;
+        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(given.room().unwrap_or_default()) };
         let (told, _) = views::document_parts(given.catalog, &asked, split, made, spool, files)?;
-        Ok(Handed { events: told.events, messages: told.messages, days: told.days, ..Handed::default() })
+        let lost = copies.copy(given, files)?;
+        Ok(Handed { events: told.events, messages: told.messages, days: told.days, lost, ..Handed::default() })
     })
 }
 

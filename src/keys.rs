@@ -24,4 +24,4 @@ pub use error::Error;
 pub use given::{Given, read_passphrase, read_recovery_key, read_secret_storage};
 pub use opener::Readable;
 pub(crate) use opener::{Opener, Sealed, parsed};
-pub use sources::{SourceRoom, Sources, Take};
+pub use sources::{Sources, Take};

@@ -24,6 +24,7 @@ mod database;
 mod error;
 mod heads;
 mod health;
+mod ids;
 mod keys;
 mod lookups;
 mod media;

@@ -15,6 +15,8 @@ mod elsewhere;
 pub(crate) mod facts;
 pub(crate) mod found;
 mod index;
+mod leading;
+mod list;
 mod missing;
 mod pages;
 mod person;
@@ -37,6 +39,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::ScopedJoinHandle;
 
 use crate::archive::reading::{Reader, rooms, title};
@@ -49,6 +52,8 @@ use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 pub(crate) use comparing::compare;
 use day::{DayBuilder, Memory};
+use leading::Beside;
+pub use leading::Leads;
 pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
 use pages::{MOST, Pages};
@@ -87,15 +92,15 @@ struct Options {
     zone: Zone,
     /// Whether there are pages in HTML beside transcripts.
     html: HtmlPages,
-    /// The way from what is rendered to the archive's directory, where its files are; none: they are not shown.
-    to_archive: Option<&'static str>,
+    /// What leads to the archive's files; none: they are not shown.
+    to_media: Option<Arc<dyn Leads>>,
 }
 
 impl Options {
     /// As an archive's transcripts and pages are.
     fn of_archive(catalog: &Catalog) -> Result<Options, Error> {
         let options = Options::new(catalog.shows_redacted()?, catalog.zone()?);
-        Ok(Options { html: catalog.html()?, to_archive: Some("../../"), ..options })
+        Ok(Options { html: catalog.html()?, to_media: Some(Arc::new(Beside("../../"))), ..options })
     }
 
     fn new(show_redacted: bool, zone: Zone) -> Options {
@@ -106,7 +111,7 @@ impl Options {
             between: i64::MIN..i64::MAX,
             zone,
             html: HtmlPages::Never,
-            to_archive: None,
+            to_media: None,
         }
     }
 }
@@ -146,7 +151,7 @@ pub fn mark_old(archive: &mut Archive, most: Option<usize>) -> Result<usize, Err
 /// Remembers whether there are pages in HTML beside transcripts.
 pub fn keep_html(archive: &mut Archive, keep: bool) -> Result<(), Error> {
     if keep && archive.catalog().html()? != HtmlPages::Kept {
-        index::is_ours(archive.directory(), index::PAGE)?;
+        index::is_ours(archive.directory(), list::PAGE)?;
     }
     archive.keep_html(keep)
 }
@@ -168,8 +173,8 @@ pub fn forget_rooms(archive: &mut Archive) -> Result<(), Error> {
         let _ = std::fs::remove_dir(directory.join(&room));
     }
     if !archive.catalog().has_events()? {
-        durable::remove(&directory, "index.md")?;
-        durable::remove(&directory, "index.html")?;
+        durable::remove(&directory, list::TRANSCRIPT.0)?;
+        durable::remove(&directory, list::PAGE.0)?;
     }
     Ok(())
 }
@@ -183,7 +188,7 @@ fn render_into(
     let options = Options::of_archive(archive.catalog())?;
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
-        index::is_ours(&directory, index::TRANSCRIPT)?;
+        index::is_ours(&directory, list::TRANSCRIPT)?;
         archive.mark_old(RENDERING, Some(0))?;
     }
     // opened before anything is written, so that it learns of every failure since

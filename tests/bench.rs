@@ -1,13 +1,15 @@
 //! The benchmark runs: a few events, once. What it measures then means nothing.
 
+#![allow(clippy::print_stderr, reason = "what is left out is told")]
+
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-/// Runs it; the table, and what `--json` writes.
+/// Runs it; the table, and what `--json` writes. None where what is asked for cannot be done on this machine.
 #[track_caller]
-fn bench(arguments: &[&str], directory: &Path) -> (String, Value) {
+fn try_bench(arguments: &[&str], directory: &Path) -> Option<(String, Value)> {
     let figures = directory.join("figures.json");
     let program = env!("CARGO_BIN_EXE_synapse-export");
     let run = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/run"))
@@ -16,9 +18,18 @@ fn bench(arguments: &[&str], directory: &Path) -> (String, Value) {
         .args(arguments)
         .output()
         .expect("the benchmark can be run");
+    if run.status.code() == Some(77) {
+        eprintln!("LEFT OUT: {}", String::from_utf8_lossy(&run.stderr));
+        return None;
+    }
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let figures = serde_json::from_slice(&std::fs::read(figures).expect("figures")).expect("they are JSON");
-    (String::from_utf8(run.stdout).expect("a table"), figures)
+    Some((String::from_utf8(run.stdout).expect("a table"), figures))
+}
+
+#[track_caller]
+fn bench(arguments: &[&str], directory: &Path) -> (String, Value) {
+    try_bench(arguments, directory).expect("it takes no more than any machine has")
 }
 
 /// What a row of the targets says of each program.
@@ -35,7 +46,10 @@ fn the_benchmark_measures_what_it_says() {
     let picture = directory.path().join("figures.svg");
     let arguments = ["--events", "1000,10000", "--distance", "5", "--plot"];
     let plot = picture.to_str().expect("a path of ours is UTF-8");
-    let (table, figures) = bench(&[&arguments[..], &[plot]].concat(), directory.path());
+    let arguments = [&arguments[..], &[plot]].concat();
+    // a first export, nights, `render` and `search` in 128 MB and on one core: who wants more is killed
+    let (table, figures) = try_bench(&[&arguments[..], &["--within", "128"]].concat(), directory.path())
+        .unwrap_or_else(|| bench(&arguments, directory.path()));
     for row in ["COPY of everything", "export --no-markdown", "room", "render --all", "export of 10,000 new"] {
         assert_eq!(table.matches(&format!("| {row} |")).count(), 2, "{row}: {table}");
     }

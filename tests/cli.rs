@@ -51,48 +51,10 @@ mod watermark;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
-use assert_cmd::Command;
-
+use support::ended::{Ended, command, ended};
 use support::story::ROOM;
 use support::{Database, Shape, cluster};
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    /// The code alone, once what was said is known not to matter.
-    #[track_caller]
-    fn with(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn saying(self, part: &str) -> Self {
-        assert!(self.stderr.contains(part), "it does not say {part:?}: {self:#?}");
-        self
-    }
-}
-
-/// The command, with nothing of this process's environment.
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
-    command.env_clear().timeout(Duration::from_secs(120));
-    command
-}
-
-fn ended(command: &mut Command) -> Ended {
-    let output = command.output().expect("the command can be run");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
-}
 
 fn run(arguments: &[&str]) -> Ended {
     ended(command().args(arguments))

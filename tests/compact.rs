@@ -8,11 +8,10 @@ use std::io;
 use std::path::Path;
 use std::process::Command as Program;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use assert_cmd::Command;
 use serde_json::{Value, json};
 use support::archive::{TestArchive, entries};
+use support::ended::{Ended, command, ended};
 use support::story::{EventRow, ROOM};
 use support::{Database, Shape, cluster};
 use synapse_export::archive::{Archive, Hook, Request, Step, What};
@@ -22,27 +21,8 @@ const DAY: i64 = 86_400_000;
 /// How many messages there are at first, some of them so long that a day takes several frames.
 const EVENTS: i64 = 300;
 
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    #[track_caller]
-    fn with(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-}
-
 fn run(archive: &TestArchive, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
-    command.env_clear().timeout(Duration::from_secs(240)).args(arguments).arg("--archive").arg(archive.path());
-    let output = command.output().expect("the command can be run");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    ended(command().args(arguments).arg("--archive").arg(archive.path()))
 }
 
 fn export(database: &Database, archive: &TestArchive) {

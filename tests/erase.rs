@@ -13,11 +13,10 @@ mod nowhere;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
-use assert_cmd::Command;
 use serde_json::json;
 use support::archive::TestArchive;
+use support::ended::{Ended, command, ended};
 use support::story::{EventRow, ROOM};
 use support::{Database, Shape, cluster};
 
@@ -41,34 +40,8 @@ const SECRETS: [&str; 12] = [
 /// What others said.
 const OTHERS: [&str; 4] = ["alicereply", "aliceanswer", "alicetopic", "hello"];
 
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Ended {
-    #[track_caller]
-    fn with(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
-        self
-    }
-
-    #[track_caller]
-    fn saying(self, part: &str) -> Self {
-        assert!(self.stderr.contains(part) || self.stdout.contains(part), "it does not say {part:?}: {self:#?}");
-        self
-    }
-}
-
 fn run(arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_synapse-export"));
-    command.env_clear().timeout(Duration::from_secs(240)).args(arguments);
-    let output = command.output().expect("the command can be run");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
-    Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    ended(command().args(arguments))
 }
 
 fn path(archive: &TestArchive) -> &str {
@@ -100,7 +73,12 @@ fn places(directory: &Path, what: &str) -> BTreeSet<String> {
             } else if path.is_dir() {
                 directories.push(path.clone());
             } else {
-                found |= has(&std::fs::read(&path).expect("a file can be read"));
+                let bytes = std::fs::read(&path).expect("a file can be read");
+                found |= has(&bytes);
+                // what is compressed cannot be seen otherwise
+                if path.extension().is_some_and(|extension| extension == "zst") {
+                    found |= has(&zstd::decode_all(&*bytes).expect("it is zstd"));
+                }
             }
             if found {
                 places.insert(path.display().to_string());

@@ -12,8 +12,14 @@ mod backup;
 mod cut_off;
 #[path = "keys/document.rs"]
 mod document;
+#[path = "keys/forgetting.rs"]
+mod forgetting;
+#[path = "keys/go.rs"]
+mod go;
 #[path = "keys/hostile.rs"]
 mod hostile;
+#[path = "keys/later.rs"]
+mod later;
 #[path = "keys/plans.rs"]
 mod plans;
 #[path = "keys/privacy.rs"]

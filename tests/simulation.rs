@@ -26,7 +26,7 @@ use rusqlite::{Connection, OpenFlags};
 use support::Shape;
 use synapse_export::archive::{Archive, Hook, Selection, Step};
 use synapse_export::config;
-use synapse_export::event::Damage;
+use synapse_export::event::{Damage, EventId, RoomId};
 use synapse_export::export::{self, Progress, Report, Summary};
 use synapse_export::source;
 use tempfile::TempDir;
@@ -72,24 +72,24 @@ impl Report for Listener {
         self.hear(1);
     }
 
-    fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
-        panic!("{event_id} is whole, but called damaged: {damage}");
+    fn damaged(&mut self, event: EventId<'_>, _: RoomId<'_>, damage: &Damage) {
+        panic!("{event} is whole, but called damaged: {damage}");
     }
 
-    fn unplaced(&mut self, event_id: &str, _: &str, lacks: &str) {
-        panic!("{event_id} is without {lacks}");
+    fn unplaced(&mut self, event: EventId<'_>, _: RoomId<'_>, lacks: &str) {
+        panic!("{event} is without {lacks}");
     }
 
-    fn duplicate(&mut self, event_id: &str, _: &str) {
-        panic!("{event_id} has one row at a time");
+    fn duplicate(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        panic!("{event} has one row at a time");
     }
 
-    fn waiting(&mut self, event_id: &str, _: &str) {
-        panic!("{event_id} is whole, but waited for");
+    fn waiting(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        panic!("{event} is whole, but waited for");
     }
 
-    fn gone(&mut self, event_id: &str, _: &str) {
-        panic!("{event_id} was whole, but is called gone");
+    fn gone(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        panic!("{event} was whole, but is called gone");
     }
 }
 

@@ -180,6 +180,40 @@ fn events_of_federating_servers_prove_themselves_in_every_room_version() {
 }
 
 #[test]
+fn an_event_whose_second_row_says_more_than_its_pdu_is_not_held_against_its_line() {
+    let database = server();
+    let columns = |table: &str, but: &str| {
+        database.query_one_text(&format!(
+            "select string_agg(column_name, ', ') from information_schema.columns where table_name = '{table}' and column_name <> '{but}'"
+        ))
+    };
+    let of_events = columns("events", "stream_ordering");
+    // another sender and type than its PDU has, and than the row before it
+    let second = |event_id: &str, id: i64| {
+        let selected = of_events.replace("sender", "'@other:here.test'").replace(" type,", " 'org.example.other',");
+        format!(
+            "insert into events ({of_events}, stream_ordering) select {selected}, {id} from events where event_id = '{event_id}'"
+        )
+    };
+    database.with_broken_indexes("events", &second("$2", 500));
+    for is_later in [false, true] {
+        let archive = TestArchive::new();
+        archive.export(&database);
+        if is_later {
+            // one that comes when the event has its line already
+            database.with_broken_indexes("events", &second("$13", 501));
+            let _ = archive.try_export(&database.dsn());
+        }
+        let found = verify(archive.path(), &[]).fine();
+        assert_eq!(found.json["lines"], 12);
+        // also from the lines alone
+        fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
+        archive.export(&database);
+        assert_eq!(verify(archive.path(), &[]).fine().json["lines"], 12);
+    }
+}
+
+#[test]
 fn what_real_servers_stored_is_nowhere_altered() {
     for (version, shape) in [("1.60.0", Shape::V1_60), ("1.90.0", Shape::V1_90), ("1.113.0", Shape::V1_90)] {
         let database = cluster().database("server", shape);
@@ -292,7 +326,7 @@ type Deed = fn(&TestArchive);
 #[test]
 fn tampering_of_every_kind_is_found_and_named() {
     let database = server();
-    let deeds: [(&str, &str, &str, Deed); 16] = [
+    let deeds: [(&str, &str, &str, Deed); 17] = [
         ("a byte", "hash", "2026-11-22.jsonl are not the", |archive| {
             change(&path_of(archive, 0), |lines| lines[1] = lines[1].replace("message 2", "message 7"));
         }),
@@ -341,6 +375,12 @@ fn tampering_of_every_kind_is_found_and_named() {
             let path = path_of(archive, 1).with_file_name("index.md");
             let text = fs::read_to_string(&path).unwrap() + "more\n";
             fs::write(path, text).unwrap();
+        }),
+        ("a link to a room that leads to another", "view", "by-name/", |archive| {
+            let links = archive.path().join("by-name");
+            let link = fs::read_dir(&links).unwrap().next().unwrap().unwrap().path();
+            fs::remove_file(&link).unwrap();
+            std::os::unix::fs::symlink("../rooms/other@here.test", link).unwrap();
         }),
         ("a word of the index of search gone", "search", "has not the words of lines 0 to 1023", |archive| {
             let (body, sql) = (

@@ -2119,7 +2119,7 @@ _synapse__export() {
             return 0
             ;;
         synapse__subcmd__export__subcmd__room)
-            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --with-media --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --during-initial-copy --log-format --log-level --quiet --config --help --version"
+            opts="-q -h -V --database --password-file --synapse-config --retry-for --connections --from --archive --catalog --since --until --timezone --format --split --show-redacted --ignore-erased --verify --with-media --output --state --honour-redactions --decrypt --backup-user --recovery-key-file --passphrase-file --secret-storage-file --key-file --key-file-passphrase-file --bridge-database --bridge-config --bridge-store --pickle-key-file --media-store --avatars --media-max-size --media-types --during-initial-copy --log-format --log-level --quiet --config --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2218,6 +2218,18 @@ _synapse__export() {
                     return 0
                     ;;
                 --pickle-key-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-max-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --media-types)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -84,7 +84,7 @@ impl<'w> Adding<'w> {
         self.relating.relate(line, event, rel_type)?;
         writing.stick(event)?;
         if event.is_beyond_line {
-            writing.beyond_line(&event.event_id)?;
+            writing.beyond_line(event.id())?;
         }
         if event.is_accepted() {
             writing.add_name(event, self.indexed)?;

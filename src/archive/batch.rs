@@ -1,7 +1,7 @@
-//! What is made durable at once, and what became of it.
+//! What is made durable at once, and what became of it. Writes nothing.
 
-use crate::event::{Damage, Event};
-use crate::stream::{Gaps, Stream, Watermark};
+use crate::event::{Damage, Event, EventId, OwnedEventId, OwnedRoomId, RoomId};
+use crate::stream::{Gaps, Scope, Stream, Watermark};
 
 /// An event, and whether it was found in a gap.
 pub(super) type Taken = (Box<Event>, bool);
@@ -9,8 +9,8 @@ pub(super) type Taken = (Box<Event>, bool);
 /// How far one stream of one scope has come with a batch.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// A room id, or an empty text for the server.
-    pub scope: String,
+    /// What it is of.
+    pub scope: Scope,
     /// Which stream.
     pub stream: Stream,
     /// The new watermark, if it moves.
@@ -26,11 +26,11 @@ pub struct Batch {
     /// Events without a row in `event_json`.
     pub(super) missing: Vec<Taken>,
     /// Events that wait for one, and are gone.
-    pub(super) gone: Vec<String>,
+    pub(super) gone: Vec<OwnedEventId>,
     pub(super) states: Vec<Event>,
     bytes: usize,
     pub(super) advances: Vec<Advance>,
-    pub(super) caught_up: Vec<String>,
+    pub(super) caught_up: Vec<OwnedRoomId>,
 }
 
 impl Batch {
@@ -48,8 +48,8 @@ impl Batch {
     }
 
     /// Says that an event which waits for its PDU is in the database no more.
-    pub fn gone(&mut self, event_id: &str) {
-        self.gone.push(event_id.to_owned());
+    pub fn gone(&mut self, event: EventId<'_>) {
+        self.gone.push(event.owned());
     }
 
     /// Adds an outlier that has no line but tells how a room or a member is named; one without its PDU tells nothing.
@@ -72,8 +72,8 @@ impl Batch {
     }
 
     /// Says that the server's watermark covers this room again.
-    pub fn caught_up(&mut self, room_id: &str) {
-        self.caught_up.push(room_id.to_owned());
+    pub fn caught_up(&mut self, room: RoomId<'_>) {
+        self.caught_up.push(room.owned());
     }
 
     /// About how much memory its events take, in bytes.
@@ -203,15 +203,15 @@ pub struct Committed {
     pub counts: Counts,
     /// Files that its run had not written to before.
     pub files: u64,
-    /// The new events whose line holds no PDU: event id, room id, why.
-    pub damaged: Vec<(String, String, Damage)>,
-    /// The events of which the database has more than one row: event id, room id.
-    pub duplicates: Vec<(String, String)>,
+    /// The new events whose line holds no PDU, and why.
+    pub damaged: Vec<(OwnedEventId, OwnedRoomId, Damage)>,
+    /// The events of which the database has more than one row.
+    pub duplicates: Vec<(OwnedEventId, OwnedRoomId)>,
     /// The events that were archived before with another stream ordering, which is named: if that is theirs still, they are
     /// duplicates too.
-    pub elsewhere: Vec<(String, String, i64)>,
-    /// Events that waited for their PDU for a day, and are in the database no more: event id, room id.
-    pub gone: Vec<(String, String)>,
+    pub elsewhere: Vec<(OwnedEventId, OwnedRoomId, i64)>,
+    /// Events that waited for their PDU for a day, and are in the database no more.
+    pub gone: Vec<(OwnedEventId, OwnedRoomId)>,
 }
 
 impl std::ops::AddAssign for Committed {
@@ -229,7 +229,7 @@ impl Committed {
     pub(super) fn add(&mut self, event: &Event, late: bool) {
         self.counts.add(event, late);
         if let Some(damage) = &event.damage {
-            self.damaged.push((event.event_id.clone(), event.room_id.clone(), damage.clone()));
+            self.damaged.push((event.id().owned(), event.room().owned(), damage.clone()));
         }
     }
 }

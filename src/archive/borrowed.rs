@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Error;
 use super::reading::{Reader, names, title};
 use super::writing::Writing;
+use crate::event::{OwnedUserId, RoomId, UserId};
 
 /// How many a day tells apart.
 const MOST: usize = 200;
@@ -80,55 +81,54 @@ impl Writing<'_> {
     /// come or gone at a `depth`.
     pub(super) fn mark_borrowers(
         &self,
-        room_id: &str,
-        users: &BTreeMap<String, Renamed>,
+        room: RoomId<'_>,
+        users: &BTreeMap<OwnedUserId, Renamed>,
         depth: Option<i64>,
     ) -> Result<(), Error> {
         let any = "select exists (select 1 from borrowed where room = (select room from room where room_id = ?1))";
-        if !self.0.prepare_cached(any)?.query_row([room_id], |row| row.get::<_, bool>(0))? {
+        if !self.0.prepare_cached(any)?.query_row([room], |row| row.get::<_, bool>(0))? {
             return Ok(());
         }
         let reader = Reader::new(&self.0, None);
         let (mut called, mut names) = (BTreeSet::new(), BTreeSet::new());
-        for (user_id, renamed) in users {
+        for (user, renamed) in users {
             names.extend(renamed.names.iter().cloned());
-            self.names_between(room_id, user_id, renamed, &mut names)?;
-            if self.borrows(room_id, user_id)?
-                && names::is_first(&reader, room_id, user_id, renamed.first, renamed.depth)?
-            {
-                called.insert(user_id.clone());
+            let user = user.borrowed();
+            self.names_between(room, user, renamed, &mut names)?;
+            if self.borrows(room, user)? && names::is_first(&reader, room, user, renamed.first, renamed.depth)? {
+                called.insert(user.as_str().to_owned());
             }
         }
         if !users.is_empty() {
             called.insert(ANYBODY.to_owned());
-            self.mark_files(&borrowers("user_id = '' and alike = 'members'"), [room_id])?;
+            self.mark_files(&borrowers("user_id = '' and alike = 'members'"), [room])?;
         }
         let is_title = match depth {
-            Some(depth) => title::first(&reader, room_id)?.is_none_or(|(first, _)| depth <= first),
+            Some(depth) => title::first(&reader, &room)?.is_none_or(|(first, _)| depth <= first),
             None => false,
         };
         if is_title {
-            self.mark_files(&borrowers("user_id = ''"), [room_id])?;
+            self.mark_files(&borrowers("user_id = ''"), [room])?;
         }
         let by_user = borrowers("user_id in (select value from json_each(?2))");
-        self.mark_files(&by_user, params![room_id, json!(called).to_string()])?;
+        self.mark_files(&by_user, params![room, json!(called).to_string()])?;
         names.remove("");
         let by_name = borrowers("alike in (select value from json_each(?2)) and user_id <> ''");
-        self.mark_files(&by_name, params![room_id, json!(names).to_string()])
+        self.mark_files(&by_name, params![room, json!(names).to_string()])
     }
 
     /// Whether some transcript borrows a name of a user.
-    fn borrows(&self, room_id: &str, user_id: &str) -> Result<bool, Error> {
+    fn borrows(&self, room: RoomId<'_>, user: UserId<'_>) -> Result<bool, Error> {
         let sql = "select exists (select 1 from borrowed
                     where room = (select room from room where room_id = ?1) and user_id = ?2)";
-        Ok(self.0.prepare_cached(sql)?.query_row([room_id, user_id], |row| row.get(0))?)
+        Ok(self.0.prepare_cached(sql)?.query_row(params![room, user], |row| row.get(0))?)
     }
 
     /// The names, as they look, that a user has, or had before they were redacted, in the time of a change.
     fn names_between(
         &self,
-        room_id: &str,
-        user_id: &str,
+        room: RoomId<'_>,
+        user: UserId<'_>,
         renamed: &Renamed,
         names: &mut BTreeSet<String>,
     ) -> Result<(), Error> {
@@ -136,7 +136,7 @@ impl Writing<'_> {
                     where room = (select room from room where room_id = ?1) and user_id = ?2
                       and origin_server_ts between ?3 and ?4 and given is not null";
         let mut statement = self.0.prepare_cached(sql)?;
-        let found = statement.query_map(params![room_id, user_id, renamed.first, renamed.last], |row| row.get(0))?;
+        let found = statement.query_map(params![room, user, renamed.first, renamed.last], |row| row.get(0))?;
         for name in found {
             names.insert(name?);
         }

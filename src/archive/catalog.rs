@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::lines::Lines;
 use super::lock::Held;
@@ -17,7 +17,8 @@ use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
 use super::{Error, LastRun, RunOutcome, indexes, layout};
-use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
+use crate::event::EventId;
+use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
 
@@ -153,11 +154,11 @@ impl Catalog {
         Ok(statement.query_map([], path_and_length)?.collect::<Result<_, _>>()?)
     }
 
-    /// How far a stream of a scope (a room id, or an empty text for the server) is archived.
-    pub fn watermark(&self, scope: &str, stream: Stream) -> Result<Option<Watermark>, Error> {
+    /// How far a stream of a scope is archived.
+    pub fn watermark(&self, scope: &Scope, stream: Stream) -> Result<Option<Watermark>, Error> {
         let sql = "select position, anchor, event_id from watermark where room_id = ?1 and stream = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let found = statement.query_row(params![scope, stream.name()], |row| {
+        let found = statement.query_row(params![scope.key(), stream.name()], |row| {
             let anchor = row.get::<_, Option<i64>>(1)?.map(position).zip(row.get(2)?);
             Ok(Watermark { position: position(row.get(0)?), anchor })
         });
@@ -165,23 +166,24 @@ impl Catalog {
     }
 
     /// When and by which run the watermark of a stream was last moved.
-    pub fn watermark_moved(&self, scope: &str, stream: Stream) -> Result<Option<(String, i64)>, Error> {
+    pub fn watermark_moved(&self, scope: &Scope, stream: Stream) -> Result<Option<(String, i64)>, Error> {
         let sql = "select at, run from watermark where room_id = ?1 and stream = ?2";
-        let found = self.connection.query_row(sql, params![scope, stream.name()], |r| Ok((r.get(0)?, r.get(1)?)));
+        let found = self.connection.query_row(sql, params![scope.key(), stream.name()], |r| Ok((r.get(0)?, r.get(1)?)));
         Ok(found.optional()?)
     }
 
     /// The scopes that have a watermark.
-    pub fn scopes(&self) -> Result<BTreeSet<String>, Error> {
+    pub fn scopes(&self) -> Result<BTreeSet<Scope>, Error> {
         let mut statement = self.connection.prepare("select distinct room_id from watermark")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let scope = |row: &Row<'_>| Ok(Scope::of_key(row.get_ref(0)?.as_str()?));
+        Ok(statement.query_map([], scope)?.collect::<Result<_, _>>()?)
     }
 
     /// The gaps below a watermark.
-    pub fn gaps(&self, scope: &str, stream: Stream) -> Result<Gaps, Error> {
+    pub fn gaps(&self, scope: &Scope, stream: Stream) -> Result<Gaps, Error> {
         let sql = "select first, last, clock from gap where room_id = ?1 and stream = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map(params![scope, stream.name()], |row| {
+        let rows = statement.query_map(params![scope.key(), stream.name()], |row| {
             Ok(Gap { first: position(row.get(0)?), last: position(row.get(1)?), clock: row.get(2)? })
         })?;
         let gaps = rows.collect::<Result<Vec<Gap>, _>>()?;
@@ -207,20 +209,20 @@ impl Catalog {
     }
 
     /// Whether an event is archived; without indexes it takes a look at every one.
-    pub fn has_event(&self, event_id: &str) -> Result<bool, Error> {
+    pub fn has_event(&self, event: EventId<'_>) -> Result<bool, Error> {
         let mut statement = self.connection.prepare_cached(concat!(
             "select exists (select 1 from line where id_key = ",
             key!("?1"),
             " and event_id = ?1)"
         ))?;
-        Ok(statement.query_row([event_id], |row| row.get(0))?)
+        Ok(statement.query_row([event], |row| row.get(0))?)
     }
 
     /// Whether an archived event is rejected; none if it is not archived.
-    pub fn is_rejected(&self, event_id: &str) -> Result<Option<bool>, Error> {
+    pub fn is_rejected(&self, event: EventId<'_>) -> Result<Option<bool>, Error> {
         let sql = concat!("select rejected from line where id_key = ", key!("?1"), " and event_id = ?1");
         let mut statement = self.connection.prepare_cached(sql)?;
-        Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
+        Ok(statement.query_row([event], |row| row.get(0)).optional()?)
     }
 
     /// Up to which id of Synapse's `un_partial_stated_event_stream` its new judgements are followed; none: from none on.

@@ -6,30 +6,35 @@
 //! of the SHA-256 of each line there, without its newline, and last an object with `kind`, `at` and `before`: the SHA-256 of the whole
 //! commit before, from its first byte to its last newline. Kinds: `begun` (from here on: nothing that the chain said before
 //! is compared any more; `earlier`: bytes of lines that were there by then), `appended`, `rewritten` (the files were written anew, and what is here takes the place of all that
-//! the chain said of them before), `found` (lines that were there, and in no commit).
+//! the chain said of them before), `found` (lines that were there, and in no commit), `folded` (what several `appended` ones had: see
+//! `folding`), `sealed` (a seal knows the chain up to here: what is before is never folded).
 //!
 //! It is on the disk before the catalog moves, and what is behind the catalog's commit is cut off. Never says what a line says.
 
+mod folding;
+mod walking;
+
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use rustix::fs::OFlags;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, durable, inside};
 use crate::event::hex::digits as hex;
+pub(super) use folding::{FROM as FOLD_FROM, walk_known};
+use walking::last_whole;
+pub(super) use walking::{Extent, Part, walk};
 
 /// The file's name in the archive's directory.
 pub(super) const NAME: &str = "chain.jsonl";
 /// How much is gathered before it is written.
 const WRITE_BYTES: usize = 256 * 1024;
-/// The longest line of it that is read, in bytes: a path and four numbers.
-const LONGEST: u64 = 64 * 1024;
 
 /// The hash of a line, given without its newline.
 #[must_use]
@@ -107,6 +112,7 @@ impl Chain {
     /// commit, and one that the catalog does not know is begun.
     pub(super) fn open(archive: &Path, catalog: &Connection, readers: Readers) -> Result<Chain, Error> {
         let path = archive.join(NAME);
+        folding::put_in_place(archive, catalog)?;
         let known = head(catalog)?;
         let length = inside::length(archive, NAME).map_err(Error::io("look at", &path))?;
         let opened = match length {
@@ -128,12 +134,17 @@ impl Chain {
             },
         };
         file.set_len(head.bytes).map_err(Error::io("truncate", &path))?;
-        let (bytes, commit) = (head.bytes, Sha256::new());
-        let mut chain = Chain { path, file, head, commit, gathered: Vec::new(), bytes, is_any: false, is_begun: false };
+        let mut chain = Chain::behind(path, file, head);
         if begins {
             chain.begin(catalog)?;
         }
         Ok(chain)
+    }
+
+    /// A file, to have commits added to it behind one.
+    fn behind(path: PathBuf, file: File, head: Head) -> Chain {
+        let (bytes, commit) = (head.bytes, Sha256::new());
+        Chain { path, file, head, commit, gathered: Vec::new(), bytes, is_any: false, is_begun: false }
     }
 
     /// Begins, and says so, and how many bytes of lines there are of which it knows nothing.
@@ -178,11 +189,16 @@ impl Chain {
 
     fn close(&mut self, kind: &str, earlier: Option<i64>) -> Result<(), Error> {
         let at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let mut last = json!({"kind": kind, "at": at, "before": self.head.hash});
-        if let Some(earlier) = earlier {
-            last["earlier"] = earlier.into();
-        }
-        self.push(&last)?;
+        let of = [("kind", kind.into()), ("at", at.into())]
+            .into_iter()
+            .chain(earlier.map(|bytes| ("earlier", bytes.into())));
+        self.close_as(of.map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    /// Ends a commit with what it says of itself, and of the one before.
+    fn close_as(&mut self, mut last: Map<String, Value>) -> Result<(), Error> {
+        last.insert("before".to_owned(), self.head.hash.clone().into());
+        self.push(&last.into())?;
         self.head = Head { bytes: self.bytes, hash: hex(&std::mem::take(&mut self.commit).finalize()) };
         Ok(())
     }
@@ -209,17 +225,27 @@ impl Chain {
 impl Writing<'_> {
     /// Remembers how far the chain goes.
     pub(super) fn chain_is(&self, head: &Head) -> Result<(), Error> {
+        self.remember_head(NAME, head)
+    }
+
+    /// Remembers a place in the chain by a name.
+    fn remember_head(&self, name: &str, head: &Head) -> Result<(), Error> {
         let sql = "replace into chain (name, bytes, head) values (?1, ?2, ?3)";
-        self.0.prepare_cached(sql)?.execute(params![NAME, signed(head.bytes), head.hash])?;
+        self.0.prepare_cached(sql)?.execute(params![name, signed(head.bytes), head.hash])?;
         Ok(())
     }
 }
 
 /// How far the chain goes as the catalog knows it; none: there is no chain yet.
 fn head(catalog: &Connection) -> Result<Option<Head>, Error> {
-    let found = catalog.query_row("select bytes, head from chain where name = ?1", [NAME], |row| {
-        Ok(Head { bytes: row.get::<_, i64>(0)?.unsigned_abs(), hash: row.get(1)? })
-    });
+    place(catalog, NAME)
+}
+
+/// A place in the chain that the catalog knows by a name.
+fn place(catalog: &Connection, name: &str) -> Result<Option<Head>, Error> {
+    let mut statement = catalog.prepare_cached("select bytes, head from chain where name = ?1")?;
+    let found =
+        statement.query_row([name], |row| Ok(Head { bytes: row.get::<_, i64>(0)?.unsigned_abs(), hash: row.get(1)? }));
     Ok(found.optional()?)
 }
 
@@ -227,6 +253,24 @@ impl Catalog {
     /// How far the archive's chain goes; none: there is none yet.
     pub(crate) fn chain_head(&self) -> Result<Option<Head>, Error> {
         head(&self.connection)
+    }
+}
+
+impl Archive {
+    /// Says in the chain that a seal knows it up to there; how far it goes then, none: there is none. It is on the disk, in the state too.
+    pub(crate) fn seal_chain(&mut self) -> Result<Option<Head>, Error> {
+        if self.catalog.chain_head()?.is_none() {
+            return Ok(None);
+        }
+        self.fold_chain(folding::FROM_BEFORE_A_SEAL)?;
+        let writing = self.catalog.write()?;
+        let mut chain = Chain::open(&self.directory, &writing.0, self.readers)?;
+        chain.close("sealed", None)?;
+        let head = chain.finish()?;
+        writing.chain_is(&head)?;
+        writing.commit()?;
+        self.catalog.sync_state()?;
+        Ok(Some(head))
     }
 }
 
@@ -239,6 +283,7 @@ impl Archive {
         if !is_new || !is_there {
             return Ok(());
         }
+        folding::put_in_place(&self.directory, &self.catalog.connection)?;
         let known = self.catalog.chain_head()?;
         let from = known.clone().unwrap_or_else(Head::none);
         let mut head = from.clone();
@@ -277,96 +322,5 @@ impl Archive {
         }
         writing.commit()?;
         self.catalog.sync_state()
-    }
-}
-
-/// How far the chain's whole commits go that are linked to one another from its beginning.
-fn last_whole(archive: &Path) -> Result<Head, Error> {
-    let mut last = Head::none();
-    let walked = walk(archive, &Head::none(), None, |part| {
-        if let Part::End { head, .. } = part {
-            last = head;
-        }
-        Ok(())
-    });
-    match walked {
-        Ok(()) | Err(Error::Chain { .. }) => Ok(last),
-        Err(error) => Err(error),
-    }
-}
-
-/// A part of the chain.
-pub(super) enum Part<'a> {
-    /// Bytes of a file.
-    Extent(Extent<'a>),
-    /// The end of a commit, whether it says that another one is before it, and where it leaves the chain.
-    End { kind: &'a str, follows: bool, head: Head },
-}
-
-/// Bytes of a file of lines, as the chain has them.
-pub(super) struct Extent<'a> {
-    pub(super) path: &'a str,
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) lines: u64,
-    pub(super) hash: &'a str,
-}
-
-/// Goes through the chain from a commit on, up to a byte or its end, and makes sure that each commit is linked to the one before.
-/// A commit that does not end, or is not linked, is an error, also that it has no such length.
-pub(super) fn walk(
-    archive: &Path,
-    from: &Head,
-    to: Option<u64>,
-    mut part: impl FnMut(Part<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let path = archive.join(NAME);
-    let failed = || Error::io("read", &path);
-    let broken = |at: u64, why: &str| Error::Chain { at, why: why.to_owned() };
-    let mut file = inside::read(archive, NAME).map_err(failed())?;
-    let length = file.seek(SeekFrom::End(0)).map_err(failed())?;
-    if to.is_some_and(|to| to > length) || from.bytes > length {
-        return Err(broken(length, "it is shorter than the catalog says"));
-    }
-    file.seek(SeekFrom::Start(from.bytes)).map_err(failed())?;
-    let mut reader = BufReader::with_capacity(WRITE_BYTES, file.take(to.unwrap_or(length) - from.bytes));
-    let (mut line, mut at, mut before, mut commit) = (Vec::new(), from.bytes, from.hash.clone(), Sha256::new());
-    let mut is_open = false;
-    loop {
-        line.clear();
-        (&mut reader).take(LONGEST).read_until(b'\n', &mut line).map_err(failed())?;
-        if line.is_empty() {
-            return if is_open { Err(broken(at, "its last commit does not end")) } else { Ok(()) };
-        }
-        let value = line.ends_with(b"\n").then(|| serde_json::from_slice::<Value>(&line).ok()).flatten();
-        commit.update(&line);
-        let start = at;
-        at += line.len() as u64;
-        match value {
-            Some(Value::Array(items)) => {
-                let number = |nth: usize| items.get(nth).and_then(Value::as_u64);
-                let text = |nth: usize| items.get(nth).and_then(Value::as_str);
-                let (Some(path), Some(from), Some(to), Some(lines), Some(hash)) =
-                    (text(0), number(1), number(2), number(3), text(4))
-                else {
-                    return Err(broken(start, "a line of it says nothing of a file"));
-                };
-                is_open = true;
-                part(Part::Extent(Extent { path, from, to, lines, hash }))?;
-            }
-            Some(Value::Object(last)) => {
-                let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default();
-                // the first one may name what was lost before it
-                let is_first = before.is_empty() && text("kind") == "begun";
-                if text("before") != before && !is_first {
-                    return Err(broken(start, "a commit is not linked to the one before"));
-                }
-                let follows = !text("before").is_empty();
-                before = hex(&std::mem::take(&mut commit).finalize());
-                is_open = false;
-                part(Part::End { kind: text("kind"), follows, head: Head { bytes: at, hash: before.clone() } })?;
-            }
-            _ => return Err(broken(start, "a line of it cannot be read")),
-        }
     }
 }

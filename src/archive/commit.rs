@@ -12,12 +12,12 @@ use foldhash::fast::RandomState;
 
 use super::adding::Adding;
 use super::batch::{Batch, Committed, Taken};
-use super::chain::Chain;
+use super::chain::{Chain, FOLD_FROM};
 use super::lines::{self, Appending};
 use super::stale::Stale;
 use super::writing::Writing;
 use super::{Archive, Counts, Error, Step, Steps, catalog, durable, layout};
-use crate::event::{Day, Event};
+use crate::event::{Day, Event, EventId, OwnedEventId, OwnedRoomId, RoomId};
 
 /// In place of a path in the catalog's table `intent`: any file may be longer than the catalog says. So it is while a first
 /// export reads, whose batches need not be recorded one by one then.
@@ -31,11 +31,12 @@ impl Archive {
     /// together.
     pub fn commit(&mut self, run: i64, batches: impl IntoIterator<Item = Batch>) -> Result<Committed, Error> {
         let once = self.once;
-        let mut batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
+        let batches = batches.into_iter().map(|batch| if once { batch.without_waiting() } else { batch });
         if !self.is_indexed() {
             return self.commit_together(run, batches.map(ByFile::from));
         }
-        batches.try_fold(Committed::default(), |mut committed, mut batch| {
+        let mut committed = Committed::default();
+        for mut batch in batches {
             self.erase_arriving(&mut batch)?;
             self.catalog.give_up(&mut batch, run)?;
             // before the watermark moves, so that a run that dies here reads them again
@@ -47,8 +48,9 @@ impl Archive {
                 self.damaged = Some(true);
             }
             committed += batch;
-            Ok(committed)
-        })
+        }
+        self.fold_chain(FOLD_FROM)?;
+        Ok(committed)
     }
 
     fn commit_together(&mut self, run: i64, batches: impl Iterator<Item = ByFile>) -> Result<Committed, Error> {
@@ -114,11 +116,15 @@ impl Archive {
     }
 
     /// Remembers, as a part of `run`, that the database has several rows of some events; those of which that is new.
-    pub fn duplicates(&mut self, run: i64, mut events: Vec<(String, String)>) -> Result<Vec<(String, String)>, Error> {
+    pub fn duplicates(
+        &mut self,
+        run: i64,
+        mut events: Vec<(OwnedEventId, OwnedRoomId)>,
+    ) -> Result<Vec<(OwnedEventId, OwnedRoomId)>, Error> {
         let writing = self.catalog.write()?;
         let mut failed = None;
-        events.retain(|(event_id, _)| {
-            writing.duplicate(event_id, run).unwrap_or_else(|error| {
+        events.retain(|(event, _)| {
+            writing.duplicate(event.borrowed(), run).unwrap_or_else(|error| {
                 failed = Some(error);
                 false
             })
@@ -236,21 +242,21 @@ pub(super) fn follow<'e>(
     mut new: Vec<(&'e Event, bool)>,
     stale: &mut Stale,
     writing: &Writing<'_>,
-) -> Result<BTreeMap<&'e str, Vec<&'e str>>, Error> {
+) -> Result<BTreeMap<RoomId<'e>, Vec<EventId<'e>>>, Error> {
     // in the order of the indexes, so that what is looked up lies together
     new.sort_unstable_by_key(|(event, _)| &event.event_id);
     // events whose effective redaction may have changed, and the room where
     let mut redacted = BTreeSet::new();
     for (event, _) in &new {
-        redacted.extend(event.redacts.as_deref().map(|target| (target, &*event.room_id)));
+        redacted.extend(event.redacts.as_deref().map(|target| (EventId::of(target), event.room())));
         if writing.is_redacted(event)? {
-            redacted.insert((&*event.event_id, &*event.room_id));
+            redacted.insert((event.id(), event.room()));
         }
     }
-    let mut outliers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (event_id, room_id) in redacted {
-        if !writing.redact(event_id)? {
-            outliers.entry(room_id).or_default().push(event_id);
+    let mut outliers: BTreeMap<RoomId<'_>, Vec<EventId<'_>>> = BTreeMap::new();
+    for (event, room) in redacted {
+        if !writing.redact(event)? {
+            outliers.entry(room).or_default().push(event);
         }
     }
     for (event, seen) in new {
@@ -317,7 +323,7 @@ impl Recording<'_> {
             for &at in of_file {
                 let (event, late) = &events[at];
                 let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
-                let is_new = !self.indexed || !writing.has_event(&event.event_id)?;
+                let is_new = !self.indexed || !writing.has_event(event.id())?;
                 if is_new {
                     // what looks events up joins their files
                     if self.indexed && !is_recorded {
@@ -329,7 +335,7 @@ impl Recording<'_> {
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);
                     if is_any_waiting {
-                        writing.wait_no_longer(&event.event_id)?;
+                        writing.wait_no_longer(event.id())?;
                     }
                     if self.indexed {
                         new.push((&**event, event.is_accepted()));
@@ -340,10 +346,10 @@ impl Recording<'_> {
                     }
                 } else {
                     committed.counts.known += 1;
-                    if let Some(archived) = writing.stream_ordering(&event.event_id)?
+                    if let Some(archived) = writing.stream_ordering(event.id())?
                         && archived != event.stream_ordering
                     {
-                        committed.elsewhere.push((event.event_id.clone(), event.room_id.clone(), archived));
+                        committed.elsewhere.push((event.id().owned(), event.room().owned(), archived));
                     }
                     if writing.complete(event)? {
                         stale.day(event.room(), day);
@@ -368,9 +374,9 @@ impl Recording<'_> {
             }
         }
         for (event, _) in events.iter().filter(|(event, _)| event.duplicate) {
-            if writing.duplicate(&event.event_id, self.run)? {
+            if writing.duplicate(event.id(), self.run)? {
                 committed.counts.duplicates += 1;
-                committed.duplicates.push((event.event_id.clone(), event.room_id.clone()));
+                committed.duplicates.push((event.id().owned(), event.room().owned()));
             }
         }
         let mut outliers = follow(new, &mut stale, writing)?;
@@ -380,14 +386,14 @@ impl Recording<'_> {
         for state in states {
             if writing.add_name(state, self.indexed)? {
                 if writing.is_redacted(state)? {
-                    outliers.entry(&state.room_id).or_default().push(&state.event_id);
+                    outliers.entry(state.room()).or_default().push(state.id());
                 }
                 stale.name_of(state);
                 writing.room_is_stale(&state.room_id)?;
             }
         }
-        for (room_id, event_ids) in outliers {
-            writing.redact_outliers(room_id, &event_ids, &mut stale)?;
+        for (room, events) in outliers {
+            writing.redact_outliers(room, &events, &mut stale)?;
         }
         stale.mark(writing)?;
         self.progress(&batch.batch, &mut committed)?;
@@ -400,15 +406,15 @@ impl Recording<'_> {
         for (event, _) in missing {
             writing.wait_for(event, self.run)?;
         }
-        for event_id in gone {
-            if let Some(room_id) = writing.forget_gone(event_id, self.run)? {
+        for event in gone {
+            if let Some(room) = writing.forget_gone(event.borrowed(), self.run)? {
                 committed.counts.gone += 1;
-                committed.gone.push((event_id.clone(), room_id));
+                committed.gone.push((event.clone(), room));
             }
         }
         advances.iter().try_for_each(|advance| writing.advance(advance, self.run))?;
-        for room_id in caught_up {
-            writing.caught_up(room_id)?;
+        for room in caught_up {
+            writing.caught_up(room.borrowed())?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::decrypted::{Decrypted, Judged, Lacking, NAME, Numbers, OfRoom, Wanted
 use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
-use super::{Archive, Catalog, Error, durable};
+use super::{Archive, Catalog, Error, durable, inside};
 use crate::event::{Erased, Event};
 
 /// How many lines are read at once, and how many bytes of them.
@@ -76,6 +76,12 @@ impl Catalog {
     /// The same of an archive that is looked at.
     pub fn decrypted_numbers_in(archive: &std::path::Path) -> Result<Option<Numbers>, Error> {
         Decrypted::open_to_read(archive)?.map(|decrypted| decrypted.numbers()).transpose().map_err(Error::of_decrypted)
+    }
+
+    /// The bytes of what is kept beside an archive's catalog of them; none: there is nothing.
+    #[must_use]
+    pub fn decrypted_bytes_in(archive: &std::path::Path) -> Option<u64> {
+        inside::length(archive, NAME).ok().flatten()
     }
 
     /// What each source opens of each room, and what cannot be read of it.

@@ -23,7 +23,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalog, Error};
-use crate::event::Erased;
+use crate::event::{Erased, EventId};
 pub use asking::{TakenRequest, leave_request, requests};
 pub use burying::Buried;
 pub use foreseeing::{Foreseen, Policy};
@@ -54,8 +54,8 @@ impl Catalog {
     }
 
     /// How much of an event is erased for good; none: it has no tombstone.
-    pub(crate) fn tombstone(&self, event_id: &str) -> Result<Option<Erased>, Error> {
-        tombstone(&self.connection, event_id)
+    pub(crate) fn tombstone(&self, event: EventId<'_>) -> Result<Option<Erased>, Error> {
+        tombstone(&self.connection, event)
     }
 
     /// The same of an event that is known by what tombstones have in place of its id alone.
@@ -64,14 +64,14 @@ impl Catalog {
     }
 
     /// Whether an event has a tombstone, be there a line of it or not.
-    pub(crate) fn has_tombstone(&self, event_id: &str) -> Result<bool, Error> {
-        Ok(tombstone(&self.connection, event_id)?.is_some())
+    pub(crate) fn has_tombstone(&self, event: EventId<'_>) -> Result<bool, Error> {
+        Ok(tombstone(&self.connection, event)?.is_some())
     }
 }
 
 /// How much of an event is erased for good.
-pub(super) fn tombstone(catalog: &Connection, event_id: &str) -> Result<Option<Erased>, Error> {
-    tombstone_of(catalog, &digest(event_id))
+pub(super) fn tombstone(catalog: &Connection, event: EventId<'_>) -> Result<Option<Erased>, Error> {
+    tombstone_of(catalog, &digest(&event))
 }
 
 fn tombstone_of(catalog: &Connection, id: &str) -> Result<Option<Erased>, Error> {

@@ -131,7 +131,7 @@ pub(super) fn names(archive: &Path, path: &str) -> io::Result<BTreeSet<String>> 
     let mut names = Vec::new();
     // what was opened to go through cannot be listed
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    for entry in Dir::read_from(rustix::fs::openat(directory, ".", flags, Mode::empty())?)? {
+    for entry in Dir::new(rustix::fs::openat(directory, ".", flags, Mode::empty())?)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name != "." && name != ".." {
             names.push(name);

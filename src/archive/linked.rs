@@ -1,10 +1,11 @@
-//! Rooms that came from one another: which indexes and days are stale once there is more of the other room.
+//! Rooms that came from one another: which indexes and days are stale once there is more of the other room. Knows nothing of what indexes
+//! and days look like.
 
 use rusqlite::params;
 
 use super::Error;
 use super::writing::Writing;
-use crate::event::{Day, Event};
+use crate::event::{Day, Event, RoomId};
 
 impl Writing<'_> {
     /// Marks what links to a room once it has lines: the indexes, and the days of what names it, of rooms that came from it or go
@@ -18,7 +19,7 @@ impl Writing<'_> {
             self.room_is_stale(&other)?;
             // of what has no time it is 0
             for day in [Some(at), None].into_iter().take(if at == 0 { 2 } else { 1 }) {
-                self.mark_day(&other, &Day::of(day).to_string())?;
+                self.mark_day(RoomId::of(&other), &Day::of(day).to_string())?;
             }
         }
         Ok(())

@@ -81,7 +81,7 @@ impl Writing<'_> {
     fn mend(&self, events: &[&Event]) -> Result<(), Error> {
         let mut stale = Stale::default();
         for event in events {
-            let Some(line) = self.line_of(&event.event_id)? else { continue };
+            let Some(line) = self.line_of(event.id())? else { continue };
             let kind = event.kind.as_deref().map(|kind| self.type_of(kind)).transpose()?;
             let sender = event.sender.as_deref().map(|sender| self.user(sender)).transpose()?;
             let sql = "update line set stream_ordering = ?2, topological_ordering = ?3, type = ?4, state_key = ?5, sender = ?6,
@@ -109,7 +109,7 @@ impl Writing<'_> {
             let rel_type = event.rel_type.as_deref().map(|name| self.type_of(name)).transpose()?;
             Relating::new(self)?.relate(line, event, rel_type)?;
             if event.is_beyond_line {
-                self.beyond_line(&event.event_id)?;
+                self.beyond_line(event.id())?;
             }
             self.room(event)?;
             self.stick(event)?;
@@ -119,8 +119,8 @@ impl Writing<'_> {
             }
         }
         let outliers = follow(events.iter().map(|event| (*event, true)).collect(), &mut stale, self)?;
-        for (room_id, event_ids) in outliers {
-            self.redact_outliers(room_id, &event_ids, &mut stale)?;
+        for (room, events) in outliers {
+            self.redact_outliers(room, &events, &mut stale)?;
         }
         stale.mark(self)
     }

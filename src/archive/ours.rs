@@ -13,8 +13,9 @@ const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];
 pub(super) const CATALOG: [&str; 4] =
     ["catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal"];
 /// What lies beside it.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "rooms",
+    super::sections::DIRECTORY,
     "by-name",
     super::media::NAME,
     "index.md",

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::lines::Form;
 use super::place::Place;
-use super::{Archive, Catalog, Error, Interrupt, durable, inside, ours};
+use super::{Archive, Catalog, Error, Interrupt, durable, inside, ours, sections};
 
 /// Who may read what is made in an archive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,6 +114,9 @@ fn give_archive(archive: &Path, readers: Readers, interrupt: &Interrupt) -> Resu
     };
     give_in("", &ours::is_for_readers)?;
     give_in("rooms", &|_| true)?;
+    if inside::directory(archive, sections::DIRECTORY).is_ok() {
+        give_in(sections::DIRECTORY, &sections::is_file)?;
+    }
     for room in durable::names(archive, "rooms")? {
         let room = format!("rooms/{room}");
         // what is no directory, or a link to one, has nothing in it
@@ -193,6 +196,7 @@ fn withheld(archive: &Path, files: &[(String, u64)]) -> Result<Vec<String>, Erro
     for name in durable::names(archive, "")?.iter().filter(|name| ours::is_for_readers(name)) {
         look(name)?;
     }
+    sections::files(archive)?.iter().try_for_each(|name| look(&format!("{}/{name}", sections::DIRECTORY)))?;
     let mut last = "";
     for (path, _) in files {
         let (directory, _) = inside::split(path);

@@ -18,6 +18,7 @@ pub(crate) mod proof;
 pub(crate) mod redactions;
 pub(crate) mod rooms;
 pub(crate) mod search;
+pub(crate) mod sections;
 pub(crate) mod sources;
 pub(crate) mod title;
 
@@ -29,6 +30,7 @@ use super::catalog::key;
 use super::decrypted::Decrypted;
 use super::lines::Lines;
 use super::{Catalog, Encryption, Error, Plaintexts};
+use crate::event::{EventId, RoomId};
 use numbers::Numbers;
 
 /// How much is remembered of a kind before it is looked up again.
@@ -83,31 +85,34 @@ impl<'c> Reader<'c> {
     /// it is not, the catalog is asked again: others may have been taken out before it meanwhile.
     fn content(
         &self,
-        event_id: &str,
-        room_id: &str,
-        day: &str,
-        start: i64,
-        length: i64,
+        event: EventId<'_>,
+        (room, day): (RoomId<'_>, &str),
+        place: (i64, i64),
     ) -> Result<Option<String>, Error> {
-        let read = |lines: &Lines, path: &str, start, length| lines.content(event_id, path, start, length);
-        Ok(self.look(event_id, (room_id, day), (start, length), &read)?.flatten())
+        let read = |lines: &Lines, path: &str, start, length| lines.content(event, path, start, length);
+        Ok(self.look(event, (room, day), place, &read)?.flatten())
     }
 
     /// The same of the whole line; none where it cannot be read, which is told.
-    fn line(&self, event_id: &str, (room_id, day): (&str, &str), place: (i64, i64)) -> Result<Option<String>, Error> {
-        let read = |lines: &Lines, path: &str, start, length| lines.line(event_id, path, start, length);
-        self.look(event_id, (room_id, day), place, &read)
+    fn line(
+        &self,
+        event: EventId<'_>,
+        (room, day): (RoomId<'_>, &str),
+        place: (i64, i64),
+    ) -> Result<Option<String>, Error> {
+        let read = |lines: &Lines, path: &str, start, length| lines.line(event, path, start, length);
+        self.look(event, (room, day), place, &read)
     }
 
     fn look<T>(
         &self,
-        event_id: &str,
-        (room_id, day): (&str, &str),
+        event: EventId<'_>,
+        (room, day): (RoomId<'_>, &str),
         (start, length): (i64, i64),
         read: ReadLine<'_, T>,
     ) -> Result<Option<T>, Error> {
         let Some(lines) = self.lines else { return Ok(None) };
-        let path = self.numbers.path(self.connection, room_id, day)?;
+        let path = self.numbers.path(self.connection, room, day)?;
         let read = |start: i64, length: i64| read(lines, &path, start.unsigned_abs(), length.unsigned_abs());
         let first = match read(start, length) {
             Err(error) => error,
@@ -115,7 +120,7 @@ impl<'c> Reader<'c> {
         };
         let sql = concat!("select start, length from line where id_key = ", key!("?1"), " and event_id = ?1");
         let mut again = self.connection.prepare_cached(sql)?;
-        let place = again.query_row([event_id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let place = again.query_row([event], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let found = place.map_or(Err(first), |(start, length)| read(start, length));
         Ok(found.map_or_else(
             |error| {

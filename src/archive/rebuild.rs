@@ -1,4 +1,5 @@
-//! Makes a catalog anew from an archive's files, since they are the truth and it is only their index.
+//! Makes a catalog anew from an archive's files, since they are the truth and it is only their index. Asks no database, and changes no
+//! line.
 
 use std::path::Path;
 
@@ -133,7 +134,7 @@ fn take_file(
         }
         let as_its_line = Counts::of(&event);
         state.complete(&mut event, day, start, &writing.0)?;
-        let is_new = !looks || !writing.has_event(&event.event_id)?;
+        let is_new = !looks || !writing.has_event(event.id())?;
         if is_new {
             let line = adding.add(&event, file, start, None)?;
             if let Some((how, erasure)) = state.erased(&event, &writing.0)? {

@@ -1,4 +1,4 @@
-//! Which redactions are in effect on what is archived: those of events that redact, and those of bans.
+//! Which redactions are in effect on what is archived: those of events that redact, and those of bans. Changes no line.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::catalog::key;
 use super::stale::Stale;
 use super::writing::Writing;
 use super::{Archive, Error};
-use crate::event::{BanRedaction, Damage, Event, EventId, RoomId};
+use crate::event::{BanRedaction, Damage, Event, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
 /// The redaction of `target` that is in effect: one that is not rejected, in the same room and, where Synapse could not check
 /// it when it came, of the same server; the earliest of several. Else the ban that redacts it. `room`: its room's number.
@@ -52,15 +52,15 @@ impl Archive {
     /// Takes in bans that redact. One that is not archived yet waits for a later run.
     pub fn redact_banned(&mut self, bans: &[BanRedaction]) -> Result<(), Error> {
         let writing = self.catalog.write()?;
-        let mut changed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut changed: BTreeMap<RoomId<'_>, Vec<UserId<'_>>> = BTreeMap::new();
         for ban in bans {
             if writing.ban(ban)? {
-                changed.entry(&ban.room_id).or_default().push(&ban.user_id);
+                changed.entry(RoomId::of(&ban.room_id)).or_default().push(UserId::of(&ban.user_id));
             }
         }
         let mut stale = Stale::default();
-        for (room_id, users) in changed {
-            writing.redact_users(room_id, &users, &mut stale)?;
+        for (room, users) in changed {
+            writing.redact_users(room, &users, &mut stale)?;
         }
         stale.mark(&writing)?;
         writing.commit()
@@ -81,10 +81,10 @@ impl Writing<'_> {
     }
 
     /// The stream ordering that an archived event had.
-    pub(super) fn stream_ordering(&self, event_id: &str) -> Result<Option<i64>, Error> {
+    pub(super) fn stream_ordering(&self, event: EventId<'_>) -> Result<Option<i64>, Error> {
         let sql = concat!("select stream_ordering from line where id_key = ", key!("?1"), " and event_id = ?1");
         let mut statement = self.0.prepare_cached(sql)?;
-        Ok(statement.query_row([event_id], |row| row.get(0)).optional()?)
+        Ok(statement.query_row([event], |row| row.get(0)).optional()?)
     }
 
     /// Completes an event that is known from its line alone, or from a damaged one, with what the database's columns say of
@@ -124,7 +124,7 @@ impl Writing<'_> {
             self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([event_id])?;
         }
         if is_other || event.is_beyond_line {
-            self.beyond_line(event_id)?;
+            self.beyond_line(event.id())?;
         }
         self.forget_name(event, since)?;
         if event.is_accepted() {
@@ -135,7 +135,7 @@ impl Writing<'_> {
 
     /// Sets which redaction of an event is in effect, and so whether the name that it gave to a member or the room counts. False:
     /// there is no such event to be redacted.
-    pub(super) fn redact(&self, event_id: &str) -> Result<bool, Error> {
+    pub(super) fn redact(&self, event: EventId<'_>) -> Result<bool, Error> {
         let sql = format!(
             "update line as target set redacted_by = {} where id_key = {} and event_id = ?1 and {REDACTABLE}
              returning redacted_by is not null, state_key, topological_ordering, coalesce(origin_server_ts, 0),
@@ -143,7 +143,7 @@ impl Writing<'_> {
             redaction_of_line(),
             key!("?1")
         );
-        let found = self.0.prepare_cached(&sql)?.query_row([event_id], |row| {
+        let found = self.0.prepare_cached(&sql)?.query_row([event], |row| {
             let state: (Option<String>, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
             Ok((row.get::<_, bool>(0)?, state, row.get::<_, i64>(4)?, row.get::<_, Option<String>>(5)?))
         });
@@ -151,11 +151,11 @@ impl Writing<'_> {
         if let Some(state_key) = state_key {
             let sql = "update membership set redacted = ?6 where room = ?1 and user_id = ?2
                           and origin_server_ts = ?3 and topological_ordering = ?4 and event_id = ?5";
-            let values = params![room, state_key, at, depth, event_id, is_redacted];
+            let values = params![room, state_key, at, depth, event, is_redacted];
             self.0.prepare_cached(sql)?.execute(values)?;
             let sql = "update room_state set redacted = ?6 where room = ?1 and type = ?2 and topological_ordering = ?3
                           and origin_server_ts = ?4 and event_id = ?5";
-            let values = params![room, kind, depth, at, event_id, is_redacted];
+            let values = params![room, kind, depth, at, event, is_redacted];
             self.0.prepare_cached(sql)?.execute(values)?;
         }
         Ok(true)
@@ -193,18 +193,23 @@ impl Writing<'_> {
         let mut bans = self.0.prepare("select room_id, user_id from ban_redaction")?;
         let mut bans = bans.query([])?;
         while let Some(ban) = bans.next()? {
-            let (room_id, user_id): (String, String) = (ban.get(0)?, ban.get(1)?);
+            let (room, user): (OwnedRoomId, OwnedUserId) = (ban.get(0)?, ban.get(1)?);
             // every transcript is to be rendered anyway
-            self.redact_users(&room_id, &[&user_id], &mut Stale::default())?;
+            self.redact_users(room.borrowed(), &[user.borrowed()], &mut Stale::default())?;
         }
         Ok(())
     }
 
     /// Forgets the names that outliers of a room gave, of those with these ids that are redacted.
-    pub(super) fn redact_outliers(&self, room_id: &str, event_ids: &[&str], stale: &mut Stale) -> Result<(), Error> {
+    pub(super) fn redact_outliers(
+        &self,
+        room: RoomId<'_>,
+        events: &[EventId<'_>],
+        stale: &mut Stale,
+    ) -> Result<(), Error> {
         let named =
             "room = (select room from room where room_id = ?1) and event_id in (select value from json_each(?2))";
-        self.forget_outliers([named; 2], &[&room_id, &json!(event_ids).to_string()], stale)
+        self.forget_outliers([named; 2], &[&room, &json!(events).to_string()], stale)
     }
 
     /// Records a ban that redacts, if it is archived, or an outlier, in place of the one before. True: that is new.
@@ -232,7 +237,7 @@ impl Writing<'_> {
     }
 
     /// Sets which redactions are in effect on what some users sent to a room.
-    fn redact_users(&self, room_id: &str, users: &[&str], stale: &mut Stale) -> Result<(), Error> {
+    fn redact_users(&self, room: RoomId<'_>, users: &[UserId<'_>], stale: &mut Stale) -> Result<(), Error> {
         let users = json!(users).to_string();
         self.0.execute_batch("create temp table if not exists changed (event_id text not null)")?;
         let sql = format!(
@@ -242,13 +247,13 @@ impl Writing<'_> {
                 and {REDACTABLE} and redacted_by is not {}",
             redaction_of_line()
         );
-        self.0.prepare_cached(&sql)?.execute([room_id, &users])?;
+        self.0.prepare_cached(&sql)?.execute(params![room, users])?;
         let mut changed = self.0.prepare_cached("select event_id from changed")?;
         let mut rows = changed.query([])?;
         while let Some(row) = rows.next()? {
-            let event_id: String = row.get(0)?;
-            self.redact(&event_id)?;
-            stale.redacted(RoomId::of(room_id), EventId::of(&event_id), self)?;
+            let event: OwnedEventId = row.get(0)?;
+            self.redact(event.borrowed())?;
+            stale.redacted(room, event.borrowed(), self)?;
         }
         self.0.execute("delete from changed", [])?;
         let sent = ["target.user_id", "sender"].map(|sender| {
@@ -256,7 +261,7 @@ impl Writing<'_> {
                 "room = (select room from room where room_id = ?1) and {sender} in (select value from json_each(?2))"
             )
         });
-        self.forget_outliers(sent.each_ref().map(String::as_str), &[&room_id, &users], stale)
+        self.forget_outliers(sent.each_ref().map(String::as_str), &[&room, &users], stale)
     }
 
     /// Forgets names that outliers gave, which have no line: of the members and of the rooms that these conditions select,

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::{Error, full_text, indexes, media, outputs};
+use super::{Error, full_text, indexes, media, outputs, sections};
 
 /// Tables of SQLite's own, which `analyze` makes.
 const STATISTICS: [&str; 2] = ["sqlite_stat1", "sqlite_stat4"];
 
 /// Refuses a catalog whose schema is not ours, and names what is not: everything is as `catalog.sql` has it; of the indexes that
-/// are made later, and of full-text search, outputs and media, any may be missing.
+/// are made later, and of full-text search, outputs, media and the sections of the list of rooms, any may be missing.
 pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     let ours = Connection::open_in_memory()?;
     ours.execute_batch(include_str!("catalog.sql"))?;
@@ -20,6 +20,7 @@ pub(super) fn check(connection: &Connection) -> Result<(), Error> {
     ours.execute_batch(full_text::TABLES)?;
     ours.execute_batch(outputs::TABLES)?;
     ours.execute_batch(media::TABLES)?;
+    ours.execute_batch(sections::TABLES)?;
     compare(connection, &objects(&ours)?, &without)
 }
 
@@ -148,6 +149,8 @@ mod tests {
         connection.execute_batch(outputs::TABLES).unwrap();
         check(&connection).unwrap();
         connection.execute_batch(media::TABLES).unwrap();
+        check(&connection).unwrap();
+        connection.execute_batch(sections::TABLES).unwrap();
         check(&connection).unwrap();
         connection.execute_batch("analyze").unwrap();
         check(&connection).unwrap();

@@ -1,4 +1,4 @@
-//! Which events are without their PDU, and how far these have been looked for where no index shows them.
+//! Which events are without their PDU, and how far these have been looked for where no index shows them. Asks no database.
 
 use rusqlite::{OptionalExtension as _, params};
 

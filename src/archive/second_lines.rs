@@ -9,7 +9,7 @@ use rusqlite::Row;
 use super::rewrite::Change;
 use super::writing::Writing;
 use super::{Archive, Counts, Error, layout, lines};
-use crate::event::Event;
+use crate::event::{Event, OwnedEventId, OwnedRoomId};
 
 /// How many files are written anew together, and about how many lines are taken out of them.
 const FILES: usize = 64;
@@ -24,8 +24,8 @@ pub struct SecondLines {
     pub counts: Counts,
     /// How many events have lost some.
     pub events: u64,
-    /// The first of them: event id, room id.
-    pub named: Vec<(String, String)>,
+    /// The first of them.
+    pub named: Vec<(OwnedEventId, OwnedRoomId)>,
 }
 
 impl Archive {
@@ -139,10 +139,10 @@ impl Writing<'_> {
         while let Some(row) = copies.next()? {
             let event = copy(archive, row)?;
             counts.entry(row.get(5)?).or_default().add(&event, false);
-            if self.duplicate(&event.event_id, run)? {
+            if self.duplicate(event.id(), run)? {
                 found.duplicates += 1;
                 if taken.named.len() < NAMED {
-                    taken.named.push((event.event_id, event.room_id));
+                    taken.named.push((OwnedEventId::of(event.event_id), OwnedRoomId::of(event.room_id)));
                 }
             }
         }

@@ -12,7 +12,7 @@ use super::borrowed::Renamed;
 use super::writing::Writing;
 use crate::document::message::display_name;
 use crate::document::text::looks;
-use crate::event::{Event, EventId, Object, RoomId, UserId};
+use crate::event::{Event, EventId, Object, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 
 /// Gathers what is stale in the rooms of a batch.
 ///
@@ -21,8 +21,8 @@ use crate::event::{Event, EventId, Object, RoomId, UserId};
 #[derive(Default)]
 pub(super) struct Stale {
     /// Room-days.
-    days: BTreeSet<(String, String)>,
-    rooms: BTreeMap<String, OfRoom>,
+    days: BTreeSet<(OwnedRoomId, String)>,
+    rooms: BTreeMap<OwnedRoomId, OfRoom>,
 }
 
 /// What is stale in a room, as far as it is to be looked up yet.
@@ -35,13 +35,13 @@ struct OfRoom {
     /// The lowest place in the room's own order of what may name it.
     depth: Option<i64>,
     /// By user: what may be another of the names.
-    members: BTreeMap<String, Renamed>,
+    members: BTreeMap<OwnedUserId, Renamed>,
     /// Events on which depends what is shown of those that name them.
-    named: BTreeSet<String>,
+    named: BTreeSet<OwnedEventId>,
     /// Events that may be redacted, or no more.
-    redacted: BTreeSet<String>,
+    redacted: BTreeSet<OwnedEventId>,
     /// Those of them that may be bans which redact.
-    bans: BTreeSet<String>,
+    bans: BTreeSet<OwnedEventId>,
 }
 
 impl OfRoom {
@@ -104,7 +104,7 @@ impl Stale {
         if let (Some("m.room.member"), Some(user_id)) = (kind.as_deref(), state_key)
             && let Some(name) = event.content().map(Object::of).as_ref().and_then(display_name)
         {
-            let renamed = self.room(event.room()).members.get_mut(user_id);
+            let renamed = self.room(event.room()).members.get_mut(user_id.as_str());
             if let Some(renamed) = renamed {
                 renamed.names.insert(looks(&name));
             }
@@ -124,7 +124,7 @@ impl Stale {
         match (kind, state_key) {
             (Some("m.room.member"), Some(user_id)) => {
                 let new = || Renamed { first: since, last: since, depth, names: BTreeSet::new() };
-                let renamed = self.room(room).members.entry(user_id.to_owned()).or_insert_with(new);
+                let renamed = self.room(room).members.entry(UserId::of(user_id).owned()).or_insert_with(new);
                 (renamed.first, renamed.last) = (renamed.first.min(since), renamed.last.max(since));
                 renamed.depth = renamed.depth.min(depth);
             }
@@ -148,7 +148,7 @@ impl Stale {
             "select min(day) from file where room = (select room from room where room_id = ?1) and day > ?2",
         ] {
             let found: Option<String> = catalog.0.prepare_cached(sql)?.query_row([&*room, day], |row| row.get(0))?;
-            self.days.extend(found.map(|day| (room.as_str().to_owned(), day)));
+            self.days.extend(found.map(|day| (room.owned(), day)));
         }
         Ok(())
     }
@@ -156,28 +156,29 @@ impl Stale {
     /// Marks all of it in the catalog.
     pub(super) fn mark(&self, catalog: &Writing<'_>) -> Result<(), Error> {
         for (room, day) in &self.days {
-            catalog.mark_day(room, day)?;
+            catalog.mark_day(room.borrowed(), day)?;
         }
         for (room, stale) in &self.rooms {
+            let room = room.borrowed();
             let mut renamed = stale.renamed;
-            for (user_id, &Renamed { first, last, .. }) in &stale.members {
-                let until = catalog.next_name(RoomId::of(room), UserId::of(user_id), last)?.unwrap_or(i64::MAX);
+            for (user, &Renamed { first, last, .. }) in &stale.members {
+                let until = catalog.next_name(room, user.borrowed(), last)?.unwrap_or(i64::MAX);
                 let (since, before) = renamed.unwrap_or((first, until));
                 renamed = Some((since.min(first), before.max(until)));
             }
             if renamed.is_some() {
-                catalog.room_is_stale(room)?;
+                catalog.room_is_stale(&room)?;
             }
             // where every day is stale already there is nothing to look for
-            if catalog.has_fresh_day(room)? {
+            if catalog.has_fresh_day(&room)? {
                 catalog.mark_referrers(room, &stale.named)?;
                 catalog.mark_banned(room, &stale.bans)?;
                 if let Some((since, until)) = renamed {
-                    catalog.mark_renamed(room, since, until)?;
+                    catalog.mark_renamed(&room, since, until)?;
                     catalog.mark_borrowers(room, &stale.members, stale.depth)?;
                 }
                 if let Some(since) = stale.empowered {
-                    catalog.mark_empowered(room, since)?;
+                    catalog.mark_empowered(&room, since)?;
                 }
             }
         }
@@ -186,7 +187,7 @@ impl Stale {
 
     /// What a redaction takes from its target: it, its quotes, and if it said something of another event, that one's.
     pub(super) fn redacted(&mut self, room: RoomId<'_>, id: EventId<'_>, catalog: &Writing<'_>) -> Result<(), Error> {
-        if !self.room(room).redacted.insert(id.as_str().to_owned()) {
+        if !self.room(room).redacted.insert(id.owned()) {
             return Ok(());
         }
         // those who name it may be there without it: edits, which say nothing then
@@ -210,7 +211,7 @@ impl Stale {
         }
         // nor does a ban that redacts
         if target.kind.as_deref() == Some("m.room.member") {
-            self.room(room).bans.insert(id.as_str().to_owned());
+            self.room(room).bans.insert(id.owned());
         }
         let Target { kind, state_key, origin_server_ts, depth, .. } = &target;
         self.name(room, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *depth);
@@ -230,14 +231,14 @@ impl Stale {
 
     /// The days of events that name another, or an edit of it: what is shown of an edit depends on what it edits.
     fn referrers(&mut self, room: RoomId<'_>, id: EventId<'_>) {
-        self.room(room).named.insert(id.as_str().to_owned());
+        self.room(room).named.insert(id.owned());
     }
 
     fn room(&mut self, room: RoomId<'_>) -> &mut OfRoom {
-        self.rooms.entry(room.as_str().to_owned()).or_default()
+        self.rooms.entry(room.owned()).or_default()
     }
 
     pub(super) fn day(&mut self, room: RoomId<'_>, day: &str) {
-        self.days.insert((room.as_str().to_owned(), day.to_owned()));
+        self.days.insert((room.owned(), day.to_owned()));
     }
 }

@@ -201,10 +201,12 @@ impl Catalog {
         Ok(self.connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0))?)
     }
 
-    /// The rooms whose indexes are stale.
-    pub(crate) fn stale_rooms(&self) -> Result<Vec<String>, Error> {
-        let mut statement = self.connection.prepare("select room_id from room where dirty")?;
-        Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    /// At most `most` rooms whose indexes are stale, with the lowest ids behind one.
+    pub(crate) fn stale_rooms(&self, last: &str, most: usize) -> Result<Vec<String>, Error> {
+        let sql = "select room_id from room where dirty and room_id > ?1 order by room_id limit ?2";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rooms = statement.query_map(params![last, signed(most as u64)], |row| row.get(0))?;
+        Ok(rooms.collect::<Result<_, _>>()?)
     }
 
     /// Whether some room has no link by its name.

@@ -63,12 +63,12 @@ impl ViewState<'_> {
         Ok(())
     }
 
-    /// The index of rooms is gone; it is made with the last of the rooms.
-    pub(crate) fn index_is_gone(&self) -> Result<(), Error> {
+    /// The list of rooms, or a file of it, is gone; it is made with the last of the rooms.
+    pub(crate) fn list_is_gone(&self) -> Result<(), Error> {
         self.0
             .0
             .execute("update room set dirty = 1 where room_id = (select min(room_id) from room where has_lines)", [])?;
-        Ok(())
+        self.sections_are_gone()
     }
 
     /// A room is to get another link.

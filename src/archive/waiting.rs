@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::catalog::key;
 use super::writing::Writing;
 use super::{Batch, Catalog, Error};
-use crate::event::Event;
+use crate::event::{Event, EventId, OwnedEventId, OwnedRoomId};
 
 /// Whether what waits has waited for a day when the run ?2 begins.
 const OVERDUE: &str = "datetime(waiting.since, '+1 day') <= (select datetime(started) from run where run = ?2)";
@@ -17,8 +17,8 @@ const SELECTED: &str = "room_id not in (select room_id from selection where mode
          or not exists (select 1 from selection where mode = 'include'))";
 
 impl Catalog {
-    /// The next events of exported rooms that wait for their PDU, after one of them, in order: event id, room id.
-    pub fn waiting(&self, after: &str, most: u32) -> Result<Vec<(String, String)>, Error> {
+    /// The next events of exported rooms that wait for their PDU, after one of them, in order.
+    pub fn waiting(&self, after: EventId<'_>, most: u32) -> Result<Vec<(OwnedEventId, OwnedRoomId)>, Error> {
         let sql = format!(
             "select event_id, room_id from waiting where event_id > ?1 and {SELECTED} order by event_id limit ?2"
         );
@@ -34,10 +34,10 @@ impl Catalog {
     }
 
     /// Whether an event waits for its PDU.
-    pub fn is_waiting(&self, event_id: &str) -> Result<bool, Error> {
+    pub fn is_waiting(&self, event: EventId<'_>) -> Result<bool, Error> {
         let mut statement =
             self.connection.prepare_cached("select exists (select 1 from waiting where event_id = ?1)")?;
-        Ok(statement.query_row([event_id], |row| row.get(0))?)
+        Ok(statement.query_row([event], |row| row.get(0))?)
     }
 
     /// Lets those events of a batch wait no longer that have waited for a day, or are archived already.
@@ -71,15 +71,15 @@ impl Writing<'_> {
     }
 
     /// An event that is archived waits no longer.
-    pub(super) fn wait_no_longer(&self, event_id: &str) -> Result<(), Error> {
-        self.0.prepare_cached("delete from waiting where event_id = ?1")?.execute([event_id])?;
+    pub(super) fn wait_no_longer(&self, event: EventId<'_>) -> Result<(), Error> {
+        self.0.prepare_cached("delete from waiting where event_id = ?1")?.execute([event])?;
         Ok(())
     }
 
     /// Forgets an event that the database does not have any more, once it has waited for a day; its room.
-    pub(super) fn forget_gone(&self, event_id: &str, run: i64) -> Result<Option<String>, Error> {
+    pub(super) fn forget_gone(&self, event: EventId<'_>, run: i64) -> Result<Option<OwnedRoomId>, Error> {
         let sql = format!("delete from waiting where event_id = ?1 and {OVERDUE} returning room_id");
-        Ok(self.0.prepare_cached(&sql)?.query_row(params![event_id, run], |row| row.get(0)).optional()?)
+        Ok(self.0.prepare_cached(&sql)?.query_row(params![event, run], |row| row.get(0)).optional()?)
     }
 
     /// Records how many events wait at the end of a run.

@@ -1,4 +1,4 @@
-//! What changes in a catalog, in transactions.
+//! What changes in a catalog, in transactions. Touches no line, and decides nothing of what is to be.
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
@@ -7,7 +7,7 @@ use super::state::Following;
 use super::{Advance, Counts, Error, RunOutcome, layout};
 use crate::document::message::display_name;
 use crate::document::text::looks;
-use crate::event::{Event, NAMING_TYPES, Object};
+use crate::event::{Event, EventId, NAMING_TYPES, Object, RoomId};
 use crate::stream::{Position, Stream};
 
 /// A transaction that writes to the catalog.
@@ -85,14 +85,14 @@ impl<'a> Writing<'a> {
     }
 
     /// Whether an event is archived.
-    pub(super) fn has_event(&self, event_id: &str) -> Result<bool, Error> {
-        Ok(self.line_of(event_id)?.is_some())
+    pub(super) fn has_event(&self, event: EventId<'_>) -> Result<bool, Error> {
+        Ok(self.line_of(event)?.is_some())
     }
 
     /// The number of an archived event's line.
-    pub(super) fn line_of(&self, event_id: &str) -> Result<Option<i64>, Error> {
+    pub(super) fn line_of(&self, event: EventId<'_>) -> Result<Option<i64>, Error> {
         let sql = concat!("select line from line where id_key = ", key!("?1"), " and event_id = ?1");
-        Ok(self.0.prepare_cached(sql)?.query_row([event_id], |row| row.get(0)).optional()?)
+        Ok(self.0.prepare_cached(sql)?.query_row([event], |row| row.get(0)).optional()?)
     }
 
     /// Adds what a state event says of the names of a member or the room, if it does. True: the archive is `indexed`, so that
@@ -160,8 +160,8 @@ impl<'a> Writing<'a> {
     }
 
     /// Remembers that more, or something else, is known of an event than its line says.
-    pub(super) fn beyond_line(&self, event_id: &str) -> Result<(), Error> {
-        self.0.prepare_cached("insert or ignore into beyond_line (event_id) values (?1)")?.execute([event_id])?;
+    pub(super) fn beyond_line(&self, event: EventId<'_>) -> Result<(), Error> {
+        self.0.prepare_cached("insert or ignore into beyond_line (event_id) values (?1)")?.execute([event])?;
         Ok(())
     }
 
@@ -223,7 +223,7 @@ impl<'a> Writing<'a> {
                        values (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let (anchor, event_id) = watermark.anchor.as_ref().map(|(p, id)| (signed(p.0), id)).unzip();
             self.0.prepare_cached(sql)?.execute(params![
-                scope,
+                scope.key(),
                 stream.name(),
                 signed(watermark.position.0),
                 anchor,
@@ -234,12 +234,12 @@ impl<'a> Writing<'a> {
         }
         if let Some(gaps) = gaps {
             let delete = "delete from gap where room_id = ?1 and stream = ?2";
-            self.0.prepare_cached(delete)?.execute(params![scope, stream.name()])?;
+            self.0.prepare_cached(delete)?.execute(params![scope.key(), stream.name()])?;
             let sql = "insert into gap (room_id, stream, first, last, clock) values (?1, ?2, ?3, ?4, ?5)";
             let mut statement = self.0.prepare_cached(sql)?;
             for gap in gaps.iter() {
                 let (first, last) = (signed(gap.first.0), signed(gap.last.0));
-                statement.execute(params![scope, stream.name(), first, last, gap.clock])?;
+                statement.execute(params![scope.key(), stream.name(), first, last, gap.clock])?;
             }
         }
         Ok(())
@@ -272,10 +272,10 @@ impl<'a> Writing<'a> {
     }
 
     /// The server's watermark covers this room again: its own is needed no more.
-    pub(super) fn caught_up(&self, room_id: &str) -> Result<(), Error> {
-        self.0.execute("delete from left_out where room_id = ?1", [room_id])?;
-        self.0.execute("delete from watermark where room_id = ?1", [room_id])?;
-        self.0.execute("delete from gap where room_id = ?1", [room_id])?;
+    pub(super) fn caught_up(&self, room: RoomId<'_>) -> Result<(), Error> {
+        self.0.execute("delete from left_out where room_id = ?1", [room])?;
+        self.0.execute("delete from watermark where room_id = ?1", [room])?;
+        self.0.execute("delete from gap where room_id = ?1", [room])?;
         Ok(())
     }
 
@@ -322,10 +322,10 @@ impl<'a> Writing<'a> {
     }
 
     /// Remembers that the server had several rows of an event when a run read it. True: this run did not know.
-    pub(super) fn duplicate(&self, event_id: &str, run: i64) -> Result<bool, Error> {
+    pub(super) fn duplicate(&self, event: EventId<'_>, run: i64) -> Result<bool, Error> {
         let sql = "insert into duplicate (event_id, run) values (?1, ?2)
                    on conflict (event_id) do update set run = excluded.run where run <> excluded.run";
-        Ok(self.0.prepare_cached(sql)?.execute(params![event_id, run])? == 1)
+        Ok(self.0.prepare_cached(sql)?.execute(params![event, run])? == 1)
     }
 
     /// Ends a run.

@@ -16,6 +16,7 @@ use super::report::{counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, outputs};
 use crate::archive::{self, Age, Archive, Catalog, Request, What, leave_request};
+use crate::event::RoomId;
 pub(super) use completing::{complete, lines_left};
 use told::{list, tell};
 
@@ -163,14 +164,14 @@ fn erase(args: &Args, request: Option<Request>, archive: &mut Archive, goes_on: 
         if !archive.catalog().has_room(&room_id)? {
             bail!("the archive has no room {}", shown(&room_id));
         }
-        archive.hold(&room_id, args.reason.as_deref())?;
+        archive.hold(RoomId::of(&room_id), args.reason.as_deref())?;
         archive.copy_tombstones(true)?;
         info!(room_id, "{} is on hold: nothing of it is erased", shown(&room_id));
         return Ok(Outcome::Done);
     }
     if let Some(room) = &args.release {
         let room_id = room_id(archive.catalog(), room)?;
-        if !archive.release(&room_id)? {
+        if !archive.release(RoomId::of(&room_id))? {
             bail!("{} is not on hold", shown(&room_id));
         }
         archive.copy_tombstones(true)?;

@@ -24,6 +24,7 @@ use super::output::Output;
 use super::report::{Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
 use crate::archive::DecryptedNumbers;
+use crate::config::Config;
 use crate::event::Event;
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
@@ -64,17 +65,27 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
         Command::Forget(args) => return kept::forget(args),
     };
     args.keys.check()?;
-    let config = args.database.config()?;
+    with_sources(&args.database.config()?, &args.keys, async |database, sources| {
+        check(args, database, sources).await.map(|()| Outcome::Done)
+    })
+}
+
+/// Does something with all sources of keys, until a signal ends it.
+fn with_sources(
+    config: &Config,
+    keys: &KeyArgs,
+    work: impl AsyncFnOnce(&Database, Sources) -> Result<Outcome>,
+) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let (stop, _stopped) = watch::channel(false);
         let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
-            database = Database::connect(&config) => database?,
+            database = Database::connect(config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         let ended = tokio::select! {
-            checked = check(args, &database) => checked.map(|()| Outcome::Done),
+            ended = async { work(&database, keys.open(&database).await?).await } => ended,
             Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
         };
         database.close().await;
@@ -82,8 +93,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
     })
 }
 
-async fn check(args: &Check, database: &Database) -> Result<()> {
-    let mut sources = args.keys.open(database).await?;
+async fn check(args: &Check, database: &Database, mut sources: Sources) -> Result<()> {
     let mut out = Output::stdout();
     let all = sources.rooms().await?;
     for (name, rooms) in &all {

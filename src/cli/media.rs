@@ -26,7 +26,7 @@ use crate::views;
 #[derive(clap::Args)]
 pub(super) struct MediaArgs {
     /// Copy the files that archived events name from this directory, Synapse's `media_store_path`, or that of a storage provider on disk;
-    /// can be repeated. Needs `sql/reader_role_media.sql`. Remembered for the runs to come, in place of what was said before
+    /// can be repeated. Needs `sql/reader_role_media.sql`. An archive remembers it for the runs to come, in place of what was said before
     #[arg(long, value_name = "DIR")]
     media_store: Vec<PathBuf>,
     /// Members' and rooms' pictures too
@@ -41,7 +41,13 @@ pub(super) struct MediaArgs {
 }
 
 impl MediaArgs {
-    fn asked(&self) -> Result<Option<MediaAsked>> {
+    /// Whether a directory is named.
+    pub(super) fn names_any(&self) -> bool {
+        !self.media_store.is_empty()
+    }
+
+    /// What is asked for; none: no files.
+    pub(super) fn asked(&self) -> Result<Option<MediaAsked>> {
         if self.media_store.is_empty() {
             // of options clap has seen to that, not of a configuration file
             if self.avatars || self.media_max_size.is_some() || !self.media_types.is_empty() {

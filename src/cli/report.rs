@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{lag, log};
 use crate::archive::{Archive, RunOutcome, Selection};
-use crate::event::Damage;
+use crate::event::{Damage, EventId, RoomId};
 use crate::export::{Progress, Report, Summary, WAITING_NAMED};
 use crate::source::{self, Database, Standing};
 use crate::stream::Stream;
@@ -139,13 +139,13 @@ pub(super) fn advised(problem: &source::Problem) -> String {
 }
 
 /// Names an event that is in no page, and so not archived.
-pub(super) fn unplaced(event_id: &str, room_id: &str, lacks: &str) {
+pub(super) fn unplaced(event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
     warn!(
-        event_id,
-        room_id,
+        event_id = &*event,
+        room_id = &*room,
         "event {} in {} has no {lacks} in the database, and is not archived",
-        shown(event_id),
-        shown(room_id)
+        shown(&event),
+        shown(&room)
     );
 }
 
@@ -299,48 +299,48 @@ impl Report for Terminal {
             .show(part, text, |line| info!(part, events, stream, position = position.0, seconds = elapsed, "{line}"));
     }
 
-    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
+    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= u64::from(NAMED) {
             let hint = if *damage == Damage::Missing { self.hidden } else { "" };
-            warn!(event_id, room_id, "event {} in {}: {damage}{hint}", shown(event_id), shown(room_id));
+            warn!(event_id = &*event, room_id = &*room, "event {} in {}: {damage}{hint}", shown(&event), shown(&room));
         }
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
         self.unplaced += 1;
         if self.unplaced <= u64::from(NAMED) {
-            unplaced(event_id, room_id, lacks);
+            unplaced(event, room, lacks);
         }
     }
 
-    fn duplicate(&mut self, event_id: &str, room_id: &str) {
+    fn duplicate(&mut self, event: EventId<'_>, room: RoomId<'_>) {
         self.duplicates += 1;
         if self.duplicates <= u64::from(NAMED) {
-            warn!(event_id, room_id, "event {} in {} {SEVERAL_ROWS}", shown(event_id), shown(room_id));
+            warn!(event_id = &*event, room_id = &*room, "event {} in {} {SEVERAL_ROWS}", shown(&event), shown(&room));
         }
     }
 
-    fn waiting(&mut self, event_id: &str, room_id: &str) {
+    fn waiting(&mut self, event: EventId<'_>, room: RoomId<'_>) {
         warn!(
-            event_id,
-            room_id,
+            event_id = &*event,
+            room_id = &*room,
             "event {} in {} has no row in event_json yet: each run asks for it, and after a day archives it as damaged{}",
-            shown(event_id),
-            shown(room_id),
+            shown(&event),
+            shown(&room),
             self.hidden
         );
     }
 
-    fn gone(&mut self, event_id: &str, room_id: &str) {
+    fn gone(&mut self, event: EventId<'_>, room: RoomId<'_>) {
         self.gone += 1;
         if self.gone <= u64::from(NAMED) {
             warn!(
-                event_id,
-                room_id,
+                event_id = &*event,
+                room_id = &*room,
                 "event {} in {} had no row in event_json for a day, and is in the database no more: it is not archived",
-                shown(event_id),
-                shown(room_id)
+                shown(&event),
+                shown(&room)
             );
         }
     }

@@ -17,6 +17,7 @@ use super::handing::{self, EMPTY_PERIOD, FormArgs, Format, Target};
 use super::keys::KeyArgs;
 use super::lag::InitialCopy;
 use super::meant::find;
+use super::media::MediaArgs;
 use super::render;
 use super::report::{self, Counter, shown};
 use super::signals::{Now, first, watch_signals};
@@ -69,6 +70,8 @@ pub(super) struct Args {
     decrypt: bool,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    media: MediaArgs,
     #[command(flatten)]
     initial_copy: InitialCopy,
 }
@@ -148,9 +151,21 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
             "--state and --decrypt are of the server: an archive has no state of now, and is decrypted where `export --decrypt` did so",
         );
     }
-    if args.form.with_media && (args.from == Some(From::Server) || args.archive.is_none()) {
+    if args.media.names_any() {
+        let shows = matches!(format, Format::Html | Format::Zip) || format == Format::Sqlite && args.form.with_media;
+        if !shows {
+            return refused(
+                "--media-store is for --format html, zip, and sqlite --with-media: other forms have no files",
+            );
+        }
+        if args.from == Some(From::Archive) || args.decrypt {
+            return refused(
+                "--media-store is of what is read from the server, and not decrypted; an archive copies files by `export --media-store`",
+            );
+        }
+    } else if args.form.with_media && (args.from == Some(From::Server) || args.archive.is_none()) {
         return refused(
-            "--with-media: the files are an archive's, as --archive DIR names it, and not of --from server",
+            "--with-media: the files are an archive's, as --archive DIR names it, or, with --from server, those in --media-store DIR",
         );
     }
     if args.from == Some(From::Archive) && args.archive.is_none() {
@@ -176,7 +191,10 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
 /// The archive that the room is read from, and its id there; none: the server.
 fn archived(args: &Args, format: Format) -> Result<Option<(Catalog, String)>> {
     let must = args.from == Some(From::Archive) || args.form.with_media;
-    if args.from == Some(From::Server) || !must && (format == Format::Jsonl || args.state || args.decrypt) {
+    if args.from == Some(From::Server)
+        || args.media.names_any()
+        || !must && (format == Format::Jsonl || args.state || args.decrypt)
+    {
         return Ok(None);
     }
     let Some(directory) = &args.archive else { return Ok(None) };
@@ -270,7 +288,11 @@ async fn document(
     stopped: export::Stop,
 ) -> Result<Outcome> {
     report::bans(database);
-    let document = Document { form: &args.form, format, room_id, state, decrypting };
+    let media = args.media.asked()?;
+    if media.is_some() {
+        database.schema().suffices_for_media().map_err(source::Error::Schema)?;
+    }
+    let document = Document { form: &args.form, format, room_id, state, decrypting, media };
     let written = document.write(database, &mut counter, stopped, &mut target).await;
     counter.end();
     let Written { handed, off } = written?;

@@ -13,9 +13,9 @@ use super::log::{harmless, visible};
 use super::output::Output;
 use super::report::{counted, shown};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{By, Catalog, Of, SearchStanding, look};
+use crate::archive::{By, Catalog, DecryptedNumbers, Of, SearchStanding, look};
 use crate::doctor::{self, Finding, Severity};
-use crate::stream::Stream;
+use crate::stream::{Scope, Stream};
 
 /// Show on one screen how an archive is: how far and how large, which rooms grow, what is pending, and what to do; from the archive alone
 #[derive(clap::Args)]
@@ -34,7 +34,9 @@ const PERIODS: [(&str, u64); 3] = [("day", 1), ("week", 7), ("month", 30)];
 
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let catalog = args.archive.look()?;
-    let status = status(args, &catalog)?;
+    // what is wrong with that is among what is to be done
+    let encrypted = Catalog::decrypted_numbers_in(&args.archive.archive).ok().flatten();
+    let status = status(args, &catalog, encrypted.as_ref())?;
     let findings = doctor::of_archive(&args.archive.archive, args.archive.catalog.directory.as_deref());
     let to_do: Vec<&Finding> =
         findings.iter().filter(|it| matches!(it.severity, Severity::Error | Severity::Warning)).collect();
@@ -48,7 +50,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         status["to_do"] = to_do.into();
         writeln!(out, "{}", harmless(&format!("{status:#}")))?;
     } else {
-        write(&mut out, &status)?;
+        write(&mut out, &status, encrypted.as_ref())?;
         writeln!(out)?;
         if to_do.is_empty() {
             writeln!(out, "nothing to do")?;
@@ -66,18 +68,18 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// What is shown, as JSON has it.
-fn status(args: &Args, catalog: &Catalog) -> Result<Value> {
+fn status(args: &Args, catalog: &Catalog, encrypted: Option<&DecryptedNumbers>) -> Result<Value> {
     let whole = catalog.whole()?;
     let looked = look(&args.archive.archive)?;
     let mut streams = Vec::new();
     let (mut gaps, mut missing, mut selected) = (0, 0, 0);
     for scope in catalog.scopes()? {
-        selected += u64::from(!scope.is_empty());
+        selected += u64::from(scope != Scope::Server);
         for stream in Stream::ALL {
             let found = catalog.gaps(&scope, stream)?;
             gaps += found.iter().len() as u64;
             missing += found.iter().map(|gap| gap.last.0 - gap.first.0 + 1).sum::<u64>();
-            if scope.is_empty() {
+            if scope == Scope::Server {
                 let position = catalog.watermark(&scope, stream)?.map(|watermark| watermark.position.0);
                 let moved = catalog.watermark_moved(&scope, stream)?.map(|(at, _)| at);
                 streams.push(json!({ "stream": stream.name(), "position": position, "at": moved }));
@@ -109,12 +111,14 @@ fn status(args: &Args, catalog: &Catalog) -> Result<Value> {
         SearchStanding::Behind { lines, .. } => Some(lines),
     };
     let run = catalog.last_run()?;
+    let decrypted_bytes = Catalog::decrypted_bytes_in(&args.archive.archive);
     Ok(json!({
         "archive": args.archive.archive,
         "server": catalog.server()?,
         "rooms": whole.rooms, "events": whole.events, "files": whole.files,
         "first_day": whole.first_day, "last_day": whole.last_day,
-        "bytes": { "lines": whole.bytes, "catalog": catalog.bytes(), "free": looked.free_bytes },
+        "bytes": { "lines": whole.bytes, "catalog": catalog.bytes(), "decrypted": decrypted_bytes, "free": looked.free_bytes },
+        "encrypted": encrypted,
         "held_by": looked.held_by,
         "last_run": run.map(|run| json!({
             "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome.as_str(), "error": run.error,
@@ -129,7 +133,7 @@ fn status(args: &Args, catalog: &Catalog) -> Result<Value> {
     }))
 }
 
-fn write(out: &mut impl Write, status: &Value) -> std::io::Result<()> {
+fn write(out: &mut impl Write, status: &Value, encrypted: Option<&DecryptedNumbers>) -> std::io::Result<()> {
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
     let text = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).map(shown);
     let size = |pointer: &str| HumanBytes(number(pointer)).to_string();
@@ -146,13 +150,18 @@ fn write(out: &mut impl Write, status: &Value) -> std::io::Result<()> {
     writeln!(out, "days      {} to {}", or_none("/first_day"), or_none("/last_day"))?;
     let free = status.pointer("/bytes/free").and_then(Value::as_u64).map(|free| format!(", free {}", HumanBytes(free)));
     let files = counted(number("/files"), "file");
+    let decrypted = status.pointer("/bytes/decrypted").and_then(Value::as_u64);
+    let decrypted = decrypted.map_or_else(String::new, |bytes| format!(", decrypted {}", HumanBytes(bytes)));
     writeln!(
         out,
-        "size      lines {} in {files}, catalog {}{}",
+        "size      lines {} in {files}, catalog {}{decrypted}{}",
         size("/bytes/lines"),
         size("/bytes/catalog"),
         free.unwrap_or_default()
     )?;
+    if let Some(numbers) = encrypted {
+        writeln!(out, "decrypted {numbers}")?;
+    }
     match status.pointer("/last_run/run") {
         None => writeln!(out, "last run  none")?,
         Some(run) => {

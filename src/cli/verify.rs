@@ -259,15 +259,24 @@ fn media(
     Ok(())
 }
 
-/// Remembers what was found, if the archive can be written to: whether it could, and how far its chain goes then.
+/// Remembers what was found, and that it is sealed, if the archive can be written to: whether it could, and how far its chain goes then.
 fn remember(
     args: &Args,
     found: &verifying::Found,
     keys: &GivenKeys,
     interrupt: archive::Interrupt,
 ) -> Result<(bool, Option<ChainHead>)> {
-    let remembered = args.archive.open(interrupt).and_then(|mut archive| archive.remember(found, keys));
+    let mut has_changed = false;
+    let remembered = args.archive.open(interrupt).and_then(|mut archive| {
+        let head = archive.remember(found, keys)?;
+        let bytes = |head: &Option<ChainHead>| head.as_ref().map_or(0, |head| head.bytes);
+        has_changed = bytes(&head) < bytes(&found.verified.head);
+        if args.seal.is_some() && !has_changed { archive.seal_chain() } else { Ok(head) }
+    });
     match remembered {
+        Ok(_) if args.seal.is_some() && has_changed => {
+            bail!("the archive has changed while it was verified: run this again")
+        }
         Ok(head) => Ok((true, head)),
         Err(error) if args.seal.is_some() => Err(error.into()),
         Err(error) => {
@@ -279,9 +288,6 @@ fn remember(
 }
 
 fn write_seal(args: &Args, path: &std::path::Path, chain: ChainHead, verified: &Verified) -> Result<()> {
-    if verified.head.as_ref().is_some_and(|head| chain.bytes < head.bytes) {
-        bail!("the archive has changed while it was verified: run this again");
-    }
     let time = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let server = Catalog::open_to_show(&args.archive.archive, args.archive.catalog.directory.as_deref())?.server()?;
     let text = Seal { chain, time }.write(server.as_deref(), verified);

@@ -11,7 +11,7 @@ use tracing::{error, info};
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, log, report};
 use crate::archive::Interrupt;
-use crate::stream::Stream;
+use crate::stream::{Scope, Stream};
 
 /// Show or reset how far the export has come
 #[derive(clap::Subcommand)]
@@ -55,7 +55,7 @@ fn show(args: &Show) -> Result<Outcome> {
     let catalog = args.archive.look()?;
     let mut scopes = catalog.scopes()?;
     if scopes.is_empty() {
-        scopes.insert(String::new());
+        scopes.insert(Scope::Server);
     }
     let mut found = Vec::new();
     for scope in &scopes {
@@ -65,7 +65,7 @@ fn show(args: &Show) -> Result<Outcome> {
             let moved = catalog.watermark_moved(scope, stream)?;
             let (at, run) = moved.unzip();
             found.push(json!({
-                "room_id": (!scope.is_empty()).then_some(scope),
+                "room_id": scope.room(),
                 "stream": stream.name(),
                 "position": watermark.as_ref().map(|w| w.position.0),
                 "event_id": watermark.as_ref().and_then(|w| w.anchor.as_ref()).map(|(_, event_id)| event_id),

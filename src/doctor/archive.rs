@@ -178,7 +178,12 @@ impl ArchiveState {
         self.findings.push(if damaged == 0 {
             Finding::fine("damaged events", "none is known in the archive")
         } else {
-            let what = format!("{} archived events are damaged: their lines hold no PDU, or one that cannot be read", n(damaged));
+            let what = if damaged == 1 {
+                "1 archived event is damaged: its line holds no PDU, or one that cannot be read".to_owned()
+            } else {
+                let damaged = n(damaged);
+                format!("{damaged} archived events are damaged: their lines hold no PDU, or one that cannot be read")
+            };
             Finding::warning("damaged events", what).remedy(
                 "select event_id, room_id from event where damaged; if the server has their JSON by now, synapse-export watermark reset and an export put it in its place",
             )
@@ -373,7 +378,7 @@ fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Resul
     }
     let days = missing.days.iter().map(|path| path.replace(".jsonl", ".md"));
     let rooms = missing.rooms.iter().map(|room| format!("the index or link of rooms/{room}"));
-    let gone: Vec<String> = missing.index.then(|| "index.md".to_owned()).into_iter().chain(rooms).chain(days).collect();
+    let gone: Vec<String> = missing.list.into_iter().chain(rooms).chain(days).collect();
     let what = format!("of {looked_at} room-days that were looked at, these are missing: {}", named(&gone));
     Ok(Finding::warning(check, what).remedy(remedy))
 }
@@ -390,21 +395,21 @@ async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>,
     let heads = database.heads().await.map_err(|error| chain(&error))?;
     let scopes = catalog.scopes().map_err(failed)?;
     let (mut told, mut gaps, mut ids) = (Vec::new(), 0, 0);
-    for scope in scopes.iter().take(SCOPES).map(|key| Scope::of_key(key)) {
+    for scope in scopes.iter().take(SCOPES) {
         for stream in Stream::ALL {
-            for gap in catalog.gaps(scope.key(), stream).map_err(failed)?.iter() {
+            for gap in catalog.gaps(scope, stream).map_err(failed)?.iter() {
                 gaps += 1;
                 ids += gap.last.0 - gap.first.0 + 1;
             }
-            let Some(watermark) = catalog.watermark(scope.key(), stream).map_err(failed)? else { continue };
-            let reused = anchor::reused(catalog, database, &scope, stream, &watermark).await;
+            let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
+            let reused = anchor::reused(catalog, database, scope, stream, &watermark).await;
             let reused = reused.map_err(|error| chain(&error))?;
             if let Some(reused) = reused {
                 let what = format!("{reused}: the server was restored from a backup, or it is another one");
                 let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
                 return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
             }
-            if scope == Scope::Server {
+            if *scope == Scope::Server {
                 let ahead = heads.of(stream).map_or(0, |head| head.0.saturating_sub(watermark.position.0));
                 told.push(format!("{stream} {}, with {} ids to come", watermark.position.0, n(ahead)));
             }

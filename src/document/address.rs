@@ -1,4 +1,4 @@
-//! Web addresses in text, and what links may point to.
+//! Web addresses in text, and what links may point to. Opens none.
 
 use std::ops::Range;
 

@@ -13,8 +13,8 @@ mod writer;
 pub use message::message;
 pub(crate) use page::{
     CalendarDay, INDEX_BEGIN, cover, day_head, end, page_file, part_head, people_end, people_head, person_cover,
-    person_line, room_head, room_heading, room_month, rooms_end, rooms_head, rooms_line, state_end, state_head,
-    state_line,
+    person_line, room_head, room_heading, room_month, rooms_end, rooms_head, rooms_line, section_head, section_line,
+    sections_head, state_end, state_head, state_line,
 };
 pub use text::escaped;
 pub(crate) use writer::Html;

@@ -13,7 +13,7 @@ pub(crate) use cover::{cover, person_cover, room_heading};
 pub use message::{blocks, emote, in_short, message};
 pub(crate) use page::{
     ENCRYPTED_HEAD, INDEX_BEGIN, day_head, day_line, event_head, index_head, index_line, part_head, people_end,
-    people_head, person_line, room_head,
+    people_head, person_line, room_head, section_end, section_head, section_line, sections_head,
 };
 pub use text::{block, code_block, code_cell, code_span, excerpt, inline, link, yaml};
 pub(crate) use writer::Markdown;

@@ -1,6 +1,10 @@
 //! What a file is, by its first bytes: the only thing that decides its name's end, and whether a browser is asked to show it. What anybody
 //! says of a file decides neither. What could run (HTML, SVG, programs) is of no type that is known here.
 
+mod naming;
+
+pub use naming::safe_name;
+
 /// A type of files that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "they are called so everywhere")]
@@ -62,6 +66,12 @@ const TYPES: [(FileType, &str, Shown); 16] = [
     (FileType::Other, OTHER, Shown::Link),
 ];
 
+/// What a file is by the end of its path, which an archive has made.
+#[must_use]
+pub fn of_path(path: &str) -> FileType {
+    path.rsplit_once('.').and_then(|(_, end)| FileType::of_extension(end)).unwrap_or(FileType::Other)
+}
+
 impl FileType {
     /// What a file is that begins so.
     #[must_use]
@@ -111,6 +121,26 @@ impl FileType {
         TYPES.iter().find(|(kind, ..)| *kind == self).map_or(OTHER, |(_, extension, _)| extension)
     }
 
+    /// Its media type, of one that is shown; of all else that it is bytes, so that nobody shows it.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            FileType::Png => "image/png",
+            FileType::Jpeg => "image/jpeg",
+            FileType::Gif => "image/gif",
+            FileType::Webp => "image/webp",
+            FileType::Avif => "image/avif",
+            FileType::Mp4 => "video/mp4",
+            FileType::Webm => "video/webm",
+            FileType::Ogg => "audio/ogg",
+            FileType::Mp3 => "audio/mpeg",
+            FileType::M4a => "audio/mp4",
+            FileType::Wav => "audio/wav",
+            FileType::Flac => "audio/flac",
+            FileType::Heic | FileType::Mov | FileType::Pdf | FileType::Other => "application/octet-stream",
+        }
+    }
+
     /// How it is shown.
     #[must_use]
     pub fn shown(self) -> Shown {
@@ -155,6 +185,14 @@ mod tests {
         for (kind, extension, shown) in TYPES {
             assert_eq!((kind.extension(), kind.shown()), (extension, shown));
             assert_eq!(FileType::of_extension(extension), Some(kind));
+            let group = kind.media_type().split('/').next().unwrap();
+            let of_group = match shown {
+                Shown::Picture => "image",
+                Shown::Video => "video",
+                Shown::Audio => "audio",
+                Shown::Link => "application",
+            };
+            assert_eq!(group, of_group);
         }
         for extension in ["html", "svg", "PNG", "", "../x", "exe"] {
             assert_eq!(FileType::of_extension(extension), None);

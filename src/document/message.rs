@@ -21,7 +21,7 @@ use crate::event::media::{Sealed, is_mxc, pictures};
 use crate::event::object::{members, text};
 pub use extensible::extensible;
 use extensible::{Blocks, File};
-pub use file::{FileInfo, FileKind, Here};
+pub use file::{FileInfo, FileKind, Here, MARK};
 pub(crate) use profile::said_as;
 
 /// Finds a file by its address, and how it is encrypted.

@@ -15,6 +15,8 @@ use super::object::{members, text};
 
 /// How long a file's media type may be that is remembered, in bytes.
 const LONGEST_TYPE: usize = 100;
+/// How many characters of its name are remembered.
+const LONGEST_NAME: usize = 200;
 /// What a file's address begins with.
 const SCHEME: &str = "mxc://";
 
@@ -29,14 +31,16 @@ pub struct Named<'a> {
     pub sealed: Option<Sealed>,
     /// It is the picture of a member or of the room.
     pub is_avatar: bool,
+    /// The beginning of what its sender calls it.
+    pub name: Option<String>,
 }
 
 impl Named<'_> {
     /// The same, which borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Named<'static> {
-        let Named { mxc, mimetype, sealed, is_avatar } = self;
-        Named { mxc: Cow::Owned(mxc.into_owned()), mimetype, sealed, is_avatar }
+        let Named { mxc, mimetype, sealed, is_avatar, name } = self;
+        Named { mxc: Cow::Owned(mxc.into_owned()), mimetype, sealed, is_avatar, name }
     }
 }
 
@@ -112,7 +116,7 @@ pub fn named<'a>(kind: &str, content: &'a str) -> Vec<Named<'a>> {
         "m.reaction" => {
             let relation = Object::of(content).get("m.relates_to");
             if let Some(key) = relation.and_then(|relation| Object::of(relation.get()).text("key")) {
-                add(key, None, None, false, &mut found);
+                add(key, Told::default(), &mut found);
             }
         }
         "m.image_pack" | "m.room.image_pack" | "im.ponies.room_emotes" => pack(&Object::of(content), &mut found),
@@ -133,35 +137,42 @@ enum Part {
 
 fn avatar<'a>(content: &Object<'a>, key: &str, found: &mut Vec<Named<'a>>) {
     if let Some(url) = content.text(key) {
-        add(url, None, None, true, found);
+        add(url, Told { is_avatar: true, ..Told::default() }, found);
     }
 }
 
 /// The pictures of a pack of emoji or stickers (MSC2545).
 fn pack<'a>(content: &Object<'a>, found: &mut Vec<Named<'a>>) {
     let images = content.get("images").map(|images| members(images.get())).unwrap_or_default();
-    for (_, image) in images {
+    for (shortcode, image) in images {
         let image = Object::of(image.get());
         if let Some(url) = image.text("url") {
-            add(url, mimetype(image.get("info")), None, false, found);
+            let name = Some(beginning(&shortcode));
+            add(url, Told { mimetype: mimetype(image.get("info")), name, ..Told::default() }, found);
         }
     }
     let avatar_url = content.get("pack").and_then(|pack| Object::of(pack.get()).text("avatar_url"));
     if let Some(url) = avatar_url {
-        add(url, None, None, true, found);
+        add(url, Told { is_avatar: true, ..Told::default() }, found);
     }
 }
 
 /// What a message, or one of the files of a gallery, or the new content of an edit, names.
 fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
     let (mut url, mut file, mut info, mut html) = (None, None, None, None);
+    let (mut body, mut filename) = (None, None);
     for (key, value) in members(content) {
         match &*key {
             "url" => url = text(value),
             "file" => file = Some(value),
             "info" => info = Some(value),
             "formatted_body" => html = text(value),
-            "m.file" | "org.matrix.msc1767.file" => encrypted(value, Some(value), found),
+            "body" => body = text(value),
+            "filename" => filename = text(value),
+            "m.file" | "org.matrix.msc1767.file" => {
+                let name = Object::of(value.get()).text("name").map(|name| beginning(&name));
+                encrypted(value, Some(value), name, found);
+            }
             "m.new_content" if part == Part::Content => said(value.get(), Part::NewContent, found),
             "itemtypes" if part != Part::Item => {
                 let items: Vec<&'a RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
@@ -172,22 +183,24 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
             _ => {}
         }
     }
+    let name = filename.or(body).filter(|_| url.is_some() || file.is_some()).map(|name| beginning(&name));
     if let Some(url) = url {
-        add(url, mimetype(info), None, false, found);
+        add(url, Told { mimetype: mimetype(info), name: name.clone(), ..Told::default() }, found);
     }
     if let Some(file) = file {
-        encrypted(file, info, found);
+        encrypted(file, info, name, found);
     }
     if let Some(html) = html {
-        pictures(&html).for_each(|mxc| add(Cow::Owned(mxc.to_owned()), None, None, false, found));
+        pictures(&html).for_each(|mxc| add(Cow::Owned(mxc.to_owned()), Told::default(), found));
     }
 }
 
 /// A file with an address of its own and, perhaps, its key.
-fn encrypted<'a>(file: &'a RawValue, info: Option<&'a RawValue>, found: &mut Vec<Named<'a>>) {
+fn encrypted<'a>(file: &'a RawValue, info: Option<&'a RawValue>, name: Option<String>, found: &mut Vec<Named<'a>>) {
     let object = Object::of(file.get());
     if let Some(url) = object.text("url") {
-        add(url, mimetype(info).or_else(|| mimetype(Some(file))), Sealed::of(&object), false, found);
+        let mimetype = mimetype(info).or_else(|| mimetype(Some(file)));
+        add(url, Told { mimetype, sealed: Sealed::of(&object), name, is_avatar: false }, found);
     }
 }
 
@@ -202,16 +215,24 @@ pub fn pictures(html: &str) -> impl Iterator<Item = &str> {
     addresses.filter(|address| is_mxc(address))
 }
 
-fn add<'a>(
-    mxc: Cow<'a, str>,
+/// What an event tells of a file beside its address.
+#[derive(Default)]
+struct Told {
     mimetype: Option<String>,
     sealed: Option<Sealed>,
     is_avatar: bool,
-    found: &mut Vec<Named<'a>>,
-) {
+    name: Option<String>,
+}
+
+fn add<'a>(mxc: Cow<'a, str>, told: Told, found: &mut Vec<Named<'a>>) {
     if is_mxc(&mxc) {
-        found.push(Named { mxc, mimetype, sealed, is_avatar });
+        let Told { mimetype, sealed, is_avatar, name } = told;
+        found.push(Named { mxc, mimetype, sealed, is_avatar, name });
     }
+}
+
+fn beginning(name: &str) -> String {
+    name.chars().take(LONGEST_NAME).collect()
 }
 
 fn mimetype(info: Option<&RawValue>) -> Option<String> {

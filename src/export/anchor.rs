@@ -59,20 +59,21 @@ pub(crate) async fn reused(
     if stream == Stream::Backfill || !catalog.is_indexed()? {
         return Ok(None);
     }
-    let (gaps, left_out) = (catalog.gaps(scope.key(), stream)?, catalog.left_out()?);
-    let backfill = catalog.watermark(scope.key(), Stream::Backfill)?;
-    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope.key(), Stream::Backfill)?);
+    let (gaps, left_out) = (catalog.gaps(scope, stream)?, catalog.left_out()?);
+    let backfill = catalog.watermark(scope, Stream::Backfill)?;
+    let backfill = complete(backfill.as_ref(), &catalog.gaps(scope, Stream::Backfill)?);
     let since = [complete(Some(watermark), &gaps), backfill];
-    for (position, found, room_id) in database.newest_below(watermark.position, since, EVENTS).await? {
+    for (position, found, room) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {
-            Scope::Server => !left_out.contains(&room_id),
-            Scope::Room(own) => room_id == *own,
+            Scope::Server => !left_out.contains(room.as_str()),
+            Scope::Room(own) => room.as_str() == own,
         };
         let is_known = || {
-            Ok::<_, Error>(catalog.has_event(&found)? || catalog.is_waiting(&found)? || catalog.has_tombstone(&found)?)
+            let event = found.borrowed();
+            Ok::<_, Error>(catalog.has_event(event)? || catalog.is_waiting(event)? || catalog.has_tombstone(event)?)
         };
         if is_of_scope && !gaps.has(position) && !is_known()? {
-            return Ok(Some(Reused { stream, position, archived: None, found }));
+            return Ok(Some(Reused { stream, position, archived: None, found: found.to_string() }));
         }
     }
     Ok(None)

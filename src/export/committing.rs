@@ -101,8 +101,8 @@ impl<P: Pass> Export<'_, P> {
         let committed = committed?;
         self.counts += committed.counts;
         self.files += committed.files;
-        for (event_id, room_id, damage) in &committed.damaged {
-            self.report.damaged(event_id, room_id, damage);
+        for (event, room, damage) in &committed.damaged {
+            self.report.damaged(event.borrowed(), room.borrowed(), damage);
         }
         self.duplicates(&committed.duplicates);
         let duplicates = self.still_elsewhere(committed.elsewhere).await?;
@@ -111,8 +111,8 @@ impl<P: Pass> Export<'_, P> {
             self.counts.duplicates += duplicates.len() as u64;
             self.duplicates(&duplicates);
         }
-        for (event_id, room_id) in &committed.gone {
-            self.report.gone(event_id, room_id);
+        for (event, room) in &committed.gone {
+            self.report.gone(event.borrowed(), room.borrowed());
         }
         Ok(())
     }

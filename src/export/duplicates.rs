@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 
 use super::{Error, Export, Pass};
+use crate::event::{OwnedEventId, OwnedRoomId};
 
 /// How many places are looked at together.
 const PLACES: usize = 1_000;
 
 impl<P: Pass> Export<'_, P> {
-    pub(super) fn duplicates(&mut self, events: &[(String, String)]) {
-        for (event_id, room_id) in events {
-            self.report.duplicate(event_id, room_id);
+    pub(super) fn duplicates(&mut self, events: &[(OwnedEventId, OwnedRoomId)]) {
+        for (event, room) in events {
+            self.report.duplicate(event.borrowed(), room.borrowed());
         }
     }
 
@@ -29,16 +30,16 @@ impl<P: Pass> Export<'_, P> {
     /// other place that a purge and a backfill gave them, but a second row.
     pub(super) async fn still_elsewhere(
         &mut self,
-        events: Vec<(String, String, i64)>,
-    ) -> Result<Vec<(String, String)>, Error> {
+        events: Vec<(OwnedEventId, OwnedRoomId, i64)>,
+    ) -> Result<Vec<(OwnedEventId, OwnedRoomId)>, Error> {
         let mut duplicates = Vec::new();
         for events in events.chunks(PLACES) {
             let ids: Vec<i64> = events.iter().map(|(_, _, id)| *id).collect();
             // also when it is told to stop: nobody meets them again
-            let there: BTreeSet<(i64, String)> = self.database.events_with(&ids).await?.into_iter().collect();
-            for (event_id, room_id, id) in events {
-                if there.contains(&(*id, event_id.clone())) {
-                    duplicates.push((event_id.clone(), room_id.clone()));
+            let there: BTreeSet<(i64, OwnedEventId)> = self.database.events_with(&ids).await?.into_iter().collect();
+            for (event, room, id) in events {
+                if there.contains(&(*id, event.clone())) {
+                    duplicates.push((event.clone(), room.clone()));
                 }
             }
         }

@@ -154,8 +154,8 @@ impl Export<'_, Later> {
             self.archive().await?.count(run, &counts)?;
             self.counts += counts;
         }
-        for (lacks, event_id, room_id) in &events {
-            self.report.unplaced(event_id, room_id, lacks);
+        for (lacks, event, room) in &events {
+            self.report.unplaced(event.borrowed(), room.borrowed(), lacks);
         }
         Ok(())
     }

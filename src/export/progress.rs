@@ -23,7 +23,7 @@ impl StreamProgress<'_> {
         let changed = self.gaps != self.remembered;
         if self.moved || changed {
             batch.advance(Advance {
-                scope: self.scope.key().to_owned(),
+                scope: self.scope.clone(),
                 stream: self.stream,
                 watermark: self.watermark.clone().filter(|_| self.moved),
                 gaps: changed.then(|| self.gaps.clone()),

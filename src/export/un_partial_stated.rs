@@ -44,7 +44,7 @@ impl Export<'_, Later> {
             let archive = self.archive().await?;
             let mut archived = BTreeMap::new();
             for (_, event_id) in &rejudged {
-                if let Some(rejected) = archive.catalog().is_rejected(event_id)? {
+                if let Some(rejected) = archive.catalog().is_rejected(event_id.borrowed())? {
                     archived.insert(event_id.as_str(), rejected);
                 }
             }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::later::Later;
 use super::{Error, Export, WAITING_NAMED, unless_stopped};
+use crate::event::{EventId, OwnedEventId};
 
 /// How many are asked for together.
 const AT_ONCE: u32 = 1_000;
@@ -15,20 +16,21 @@ impl Export<'_, Later> {
     pub(super) async fn count_waiting(&mut self, names: bool) -> Result<u64, Error> {
         self.settle().await?;
         let archive = self.writer.archive();
-        for (event_id, room_id) in archive.catalog().waiting("", if names { WAITING_NAMED } else { 0 })? {
-            self.report.waiting(&event_id, &room_id);
+        let most = if names { WAITING_NAMED } else { 0 };
+        for (event, room) in archive.catalog().waiting(EventId::of(""), most)? {
+            self.report.waiting(event.borrowed(), room.borrowed());
         }
         Ok(archive.catalog().waiting_count()?)
     }
 
     /// Asks for the events that wait for their PDU.
     pub(super) async fn waiting(&mut self) -> Result<(), Error> {
-        let mut after = String::new();
+        let mut after = OwnedEventId::of(String::new());
         loop {
-            let waiting = self.archive().await?.catalog().waiting(&after, AT_ONCE)?;
+            let waiting = self.archive().await?.catalog().waiting(after.borrowed(), AT_ONCE)?;
             let Some((last, _)) = waiting.last() else { return Ok(()) };
             after.clone_from(last);
-            let ids: Vec<&str> = waiting.iter().map(|(event_id, _)| event_id.as_str()).collect();
+            let ids: Vec<&str> = waiting.iter().map(|(event, _)| event.as_str()).collect();
             let events = unless_stopped(&mut self.stop, self.database.events_by_id(&ids)).await?;
             let Some(events) = events else { return Ok(()) };
             let mut gone: BTreeSet<&str> = ids.into_iter().collect();
@@ -40,7 +42,7 @@ impl Export<'_, Later> {
                 }
             }
             for event_id in gone {
-                self.batch.gone(event_id);
+                self.batch.gone(EventId::of(event_id));
             }
             self.commit().await?;
         }

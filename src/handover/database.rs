@@ -1,12 +1,14 @@
 //! A database by itself: the lines of a room, or of a person, with the views `event` and `message`, and the files that these name.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, params};
 
-use super::{Given, Handed, media, writing};
+use super::media::{self, Held};
+use super::{Given, Handed, writing};
 use crate::archive::Error;
 use crate::archive::reading::outward::{self, OutwardLine};
 use crate::archive::reading::{Reader, rooms, title};
@@ -127,7 +129,7 @@ fn add_media(
     to: &Connection,
     lost: &mut u64,
 ) -> Result<(), Error> {
-    for (mxc, path) in media::of(reader, event)? {
+    for Held { mxc, path, .. } in media::of(reader, event)? {
         let sql = "insert or ignore into event_media (event_id, mxc, path) values (?1, ?2, ?3)";
         to.prepare_cached(sql).and_then(|mut it| it.execute([&event.event_id, &mxc, &path])).map_err(writing)?;
         let sql = "insert or ignore into media (path) values (?1)";
@@ -148,16 +150,22 @@ fn copy(
     to: &Connection,
     lost: &mut u64,
 ) -> Result<(), Error> {
-    let Some(mut file) = media::open(given, reader, path, lost)? else { return Ok(()) };
+    match media::open(given, reader, path, lost)? {
+        Some(mut file) => fill_row(row, &mut file, to),
+        None => Ok(()),
+    }
+}
+
+fn fill_row(row: i64, file: &mut File, to: &Connection) -> Result<(), Error> {
     let bytes = file.metadata().map_err(Error::Transcript)?.len();
     let bytes = i64::try_from(bytes).map_err(writing)?;
-    // a row has its other columns too
+    // of what SQLite holds in a row, with its other columns
     let most = i64::from(to.limit(Limit::SQLITE_LIMIT_LENGTH).map_err(writing)?) - 1024;
     let sql = "update media set bytes = ?2, content = iif(?2 <= ?3, zeroblob(?2), null) where rowid = ?1";
     to.prepare_cached(sql).and_then(|mut it| it.execute([row, bytes, most])).map_err(writing)?;
     if bytes <= most {
         let mut content = to.blob_open("main", "media", "content", row, false).map_err(writing)?;
-        io::copy(&mut file, &mut content).map_err(Error::Transcript)?;
+        io::copy(file, &mut content).map_err(Error::Transcript)?;
         content.close().map_err(writing)?;
     }
     Ok(())
@@ -174,4 +182,31 @@ fn about(given: &Given<'_>, to: &Connection, handed: &Handed) -> Result<(), Erro
         to.execute("insert into about (name, value) values (?1, ?2)", params![name, value]).map_err(writing)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_longer_than_a_row_holds_is_told_and_costs_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let connection = open(&place.path().join("x.sqlite")).unwrap();
+        connection.execute_batch(MEDIA).unwrap();
+        // as a gigabyte is to what SQLite is built with
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 100_000).unwrap();
+        for (row, length) in [(1, 98_976), (2, 98_977), (3, 200_000), (4, 0)] {
+            connection.execute("insert into media (path) values (?1)", [row.to_string()]).unwrap();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&vec![7; length]).unwrap();
+            io::Seek::rewind(&mut file).unwrap();
+            fill_row(row, &mut file, &connection).unwrap();
+        }
+        let mut statement = connection.prepare("select bytes, length(content) from media order by rowid").unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))).unwrap();
+        let rows: Vec<_> = rows.map(Result::unwrap).collect();
+        assert_eq!(rows, [(98_976, Some(98_976)), (98_977, None), (200_000, None), (0, Some(0))]);
+    }
 }

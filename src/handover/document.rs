@@ -2,11 +2,13 @@
 
 use std::io::{self, BufWriter, Read, Seek as _, Write};
 use std::path::Path;
+use std::sync::Arc;
 
+use super::media::{Page, Within};
 use super::{Given, Handed};
 use crate::archive::Error;
 use crate::document::page::Tally;
-use crate::views::{self, Form, MOST_OF_ANY};
+use crate::views::{self, Asked, Form, Leads, MOST_OF_ANY};
 
 /// The most bytes of a page by itself.
 const LARGEST: u64 = 200_000_000;
@@ -34,7 +36,7 @@ pub fn document(
     given.during(|| {
         let decrypts = given.catalog.reader().decrypts();
         let mut spooled = tempfile::spooled_tempfile_in(IN_MEMORY, spool);
-        let (tally, bytes) = if decrypts {
+        let ((tally, lost), bytes) = if decrypts {
             let mut size = Counted(0);
             (days(given, form, &mut size)?, size.0)
         } else {
@@ -54,16 +56,24 @@ pub fn document(
             spooled.rewind().and_then(|()| io::copy(&mut spooled, out)).map_err(Error::Transcript)?;
         }
         views::document_end(form, out)?;
-        Ok(Ok(handed))
+        Ok(Ok(Handed { lost, ..handed }))
     })
 }
 
-/// Writes the days of a document.
-pub(super) fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<(Tally, u64), Error> {
-    match given.room() {
-        Some(room_id) => views::document_days(given.catalog, &given.asked(room_id), form, out),
-        None => views::person_days(given.catalog, &given.rooms, &given.asked(""), form, out),
-    }
+/// Writes the days of a document, with its files in it if it is a page; also how many of these the archive has lost.
+fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<((Tally, u64), u64), Error> {
+    let reader = given.catalog.reader();
+    let within = Within::new();
+    let to_media = (form == Form::Html).then(|| Arc::new(within.clone()) as Arc<dyn Leads>);
+    let mut page = Page::new(out, &reader, within);
+    let tally = if let Some(room_id) = given.room() {
+        let asked = Asked { to_media, ..given.asked(room_id) };
+        views::document_days(given.catalog, &asked, form, &mut page)?
+    } else {
+        let asked = Asked { to_media, ..given.asked("") };
+        views::person_days(given.catalog, &given.rooms, &asked, form, &mut page)?
+    };
+    Ok((tally, page.end()?))
 }
 
 /// Writes the cover of a document; `parts` are files that the one of a person leads to.

@@ -1,6 +1,5 @@
 //! A zip of all of it: pages, text and lines, and a manifest that names every file with its hash.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -11,17 +10,14 @@ use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::document::{cover, days};
-use super::{Given, Handed, lines, media, writing};
+use super::document::cover;
+use super::media::Copies;
+use super::{Given, Handed, lines, writing};
 use crate::archive::Error;
-use crate::archive::reading::Reader;
 use crate::document::page::Tally;
 use crate::event::Event;
 use crate::event::hex::digits;
 use crate::views::{self, Asked, Files, Form, Split, Writes};
-
-/// Sees what each line says.
-type Look<'l> = &'l mut dyn FnMut(&Event) -> Result<(), Error>;
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
 /// `told` hears how many lines are in it.
@@ -33,18 +29,16 @@ pub fn zip(
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed, Error> {
     given.during(|| {
-        let reader = given.catalog.reader();
-        let mut zip = Zip::new(given, file);
-        let mut found = BTreeSet::new();
-        let mut look = |event: &Event| {
-            found.extend(media::of(&reader, event)?.into_iter().map(|(_, path)| path));
-            Ok(())
-        };
+        let (mut zip, copies) = (Zip::new(given, file), Copies::default());
         let mut handed = match given.room() {
-            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &mut look), told)?.0,
-            None => person(given, split, spool, (&mut zip, &mut look), told)?,
+            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &copies), told)?.0,
+            None => person(given, split, spool, (&mut zip, &copies), told)?,
         };
-        handed.lost = copy(given, &reader, &found, &mut zip)?;
+        // they are packed by what made them
+        zip.options = zip.options.compression_method(CompressionMethod::Stored);
+        zip.below.clear();
+        handed.lost = copies.copy(given, &mut zip)?;
+        zip.options = zip.options.compression_method(CompressionMethod::Deflated);
         zip.manifest(about(given, &handed))?;
         Ok(handed)
     })
@@ -57,21 +51,24 @@ fn room(
     below: &str,
     split: Split,
     spool: &Path,
-    (zip, look): (&mut Zip<'_>, Look<'_>),
+    (zip, copies): (&mut Zip<'_>, &Copies),
     told: &mut dyn FnMut(u64),
 ) -> Result<(Handed, Tally), Error> {
     let made = (given.made, &given.made_of);
-    let asked = Asked { to_media: Some(if below.is_empty() { "" } else { "../" }), ..given.asked(room_id) };
+    let way = copies.from(if below.is_empty() { "" } else { "../" });
+    let asked = Asked { to_media: Some(way), ..given.asked(room_id) };
     below.clone_into(&mut zip.below);
+    // first, since it is from the lines that files have their names
+    let (reader, mut of_lines) = (given.catalog.reader(), Handed::default());
+    zip.add("events.jsonl", &mut |out| {
+        let mut look = |event: &Event| copies.look(&reader, event);
+        of_lines = lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, &mut look)?;
+        Ok(())
+    })?;
     let (of_pages, tally) = views::document_parts(given.catalog, &asked, split, made, spool, zip)?;
     zip.add("transcript.md", &mut |out| {
         views::document_cover(given.catalog, &asked, Form::Markdown, (tally, of_pages.days), made, out)?;
         views::document_days(given.catalog, &asked, Form::Markdown, out).map(drop)
-    })?;
-    let mut of_lines = Handed::default();
-    zip.add("events.jsonl", &mut |out| {
-        of_lines = lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, look)?;
-        Ok(())
     })?;
     Ok((Handed { messages: of_pages.messages, ..of_lines }, tally))
 }
@@ -81,7 +78,7 @@ fn person(
     given: &Given<'_>,
     split: Split,
     spool: &Path,
-    (zip, look): (&mut Zip<'_>, Look<'_>),
+    (zip, copies): (&mut Zip<'_>, &Copies),
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed, Error> {
     let (mut all, mut tally, mut parts) = (Handed::default(), Tally::default(), Vec::new());
@@ -90,7 +87,7 @@ fn person(
         let (directory, link, name) = views::room_part(given.catalog, room_id)?;
         let before = all.events;
         let (of_room, of_tally) =
-            room(given, room_id, &format!("{directory}/"), split, spool, (zip, look), &mut |lines| {
+            room(given, room_id, &format!("{directory}/"), split, spool, (zip, copies), &mut |lines| {
                 told(before + lines);
             })?;
         all.events += of_room.events;
@@ -108,7 +105,8 @@ fn person(
     })?;
     zip.add("transcript.md", &mut |out| {
         cover(given, Form::Markdown, (tally, all.days), &parts, out)?;
-        days(given, Form::Markdown, out).map(drop)
+        let asked = Asked { to_media: Some(copies.from("")), ..given.asked("") };
+        views::person_days(given.catalog, &given.rooms, &asked, Form::Markdown, out).map(drop)
     })?;
     Ok(all)
 }
@@ -144,21 +142,6 @@ pub(super) fn about(given: &Given<'_>, handed: &Handed) -> Map<String, Value> {
         "verdicts": verdicts,
     });
     about.as_object().cloned().unwrap_or_default()
-}
-
-/// Copies files, as they are in the archive; returns how many it has lost.
-fn copy(given: &Given<'_>, reader: &Reader<'_>, paths: &BTreeSet<String>, zip: &mut Zip<'_>) -> Result<u64, Error> {
-    let (options, mut lost) = (zip.options, 0);
-    // they are packed by what made them
-    zip.options = options.compression_method(CompressionMethod::Stored);
-    zip.below.clear();
-    for path in paths {
-        if let Some(mut file) = media::open(given, reader, path, &mut lost)? {
-            zip.add(path, &mut |out| io::copy(&mut file, out).map(drop).map_err(Error::Transcript))?;
-        }
-    }
-    zip.options = options;
-    Ok(lost)
 }
 
 /// A zip in the making.

@@ -6,9 +6,9 @@ use megolm_keys::backup::{BackupKey, Version};
 use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
 use tracing::info;
 
-use super::sources::{AT_ONCE, Found, Held, Source, SourceRoom, Take};
+use super::sources::{AT_ONCE, Found, Held, Source, Take};
 use super::{Error, Given, Sources};
-use crate::source::Database;
+use crate::source::{Database, RoomSessions};
 
 /// A version of a backup, and its key.
 pub(super) struct Backup {
@@ -50,9 +50,8 @@ impl Backup {
         }
     }
 
-    pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
-        let rooms = self.database.backup_rooms(&self.user_id, self.version).await?;
-        Ok(rooms.into_iter().map(SourceRoom::from).collect())
+    pub(super) async fn rooms(&self) -> Result<Vec<RoomSessions>, Error> {
+        Ok(self.database.backup_rooms(&self.user_id, self.version).await?)
     }
 }
 

@@ -3,7 +3,7 @@
 use megolm_keys::Vouched;
 use megolm_keys::pickle::PickleKeys;
 
-use super::sources::{AT_ONCE, Found, Held, Source, SourceRoom, Take};
+use super::sources::{AT_ONCE, Found, Held, Source, Take};
 use super::{Error, Given, Sources};
 use crate::config::Config;
 use crate::source::{BridgeDatabase, BridgeSession, RoomSessions};
@@ -39,11 +39,11 @@ impl Bridge {
         Ok(())
     }
 
-    pub(super) async fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
-        let mut all = Vec::<SourceRoom>::new();
+    pub(super) async fn rooms(&self) -> Result<Vec<RoomSessions>, Error> {
+        let mut all = Vec::<RoomSessions>::new();
         for account in self.database.accounts() {
             let rooms = self.database.rooms(account).await.map_err(|source| self.failed(source))?;
-            for room in rooms.into_iter().map(SourceRoom::from) {
+            for room in rooms {
                 match all.iter_mut().find(|known| known.room_id == room.room_id) {
                     Some(known) => {
                         known.sessions += room.sessions;
@@ -95,12 +95,5 @@ impl Sources {
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());
         self.add(Source::Bridge(Bridge { database, name, keys }));
         Ok(())
-    }
-}
-
-impl From<RoomSessions> for SourceRoom {
-    fn from(of: RoomSessions) -> SourceRoom {
-        let RoomSessions { room_id, sessions, withheld, first_index } = of;
-        SourceRoom { room_id, sessions, withheld, first_index }
     }
 }

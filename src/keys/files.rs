@@ -9,15 +9,16 @@ use megolm_keys::Kept;
 use megolm_keys::key_file::{self, KeyFile};
 use tracing::warn;
 
-use super::sources::{Found, Held, Source, SourceRoom, Take};
+use super::sources::{Found, Held, Source, Take};
 use super::{Error, Given, Sources};
+use crate::source::RoomSessions;
 
 /// A file's sessions.
 pub(super) struct KeyFiles {
     path: PathBuf,
     /// How long it was, and when it was changed.
     etag: String,
-    rooms: Vec<SourceRoom>,
+    rooms: Vec<RoomSessions>,
     /// By their ids; the room by its place.
     sessions: HashMap<String, Vec<(usize, Kept)>>,
 }
@@ -52,7 +53,7 @@ impl KeyFiles {
         all.try_for_each(|(room, kept)| take(&self.rooms[*room].room_id, kept.open()))
     }
 
-    pub(super) fn rooms(&self) -> Vec<SourceRoom> {
+    pub(super) fn rooms(&self) -> Vec<RoomSessions> {
         let mut rooms = self.rooms.clone();
         rooms.sort_by(|one, other| one.room_id.cmp(&other.room_id));
         rooms
@@ -91,7 +92,7 @@ impl Sources {
                 return;
             };
             let place = *places.entry(room_id.to_owned()).or_insert_with(|| {
-                files.rooms.push(SourceRoom { room_id: room_id.to_owned(), ..SourceRoom::default() });
+                files.rooms.push(RoomSessions { room_id: room_id.to_owned(), ..RoomSessions::default() });
                 files.rooms.len() - 1
             });
             let room = &mut files.rooms[place];

@@ -9,6 +9,7 @@ use super::backup::Backup;
 use super::bridge::Bridge;
 use super::files::KeyFiles;
 use super::store::BridgeStore;
+use crate::source::RoomSessions;
 
 /// What a source has of a session.
 pub(super) enum Held {
@@ -75,7 +76,7 @@ impl Source {
         }
     }
 
-    async fn rooms(&mut self) -> Result<Vec<SourceRoom>, Error> {
+    async fn rooms(&mut self) -> Result<Vec<RoomSessions>, Error> {
         match self {
             Source::Backup(backup) => backup.rooms().await,
             Source::Bridge(bridge) => bridge.rooms().await,
@@ -83,19 +84,6 @@ impl Source {
             Source::Files(file) => Ok(file.rooms()),
         }
     }
-}
-
-/// What a source has of a room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SourceRoom {
-    /// The room.
-    pub room_id: String,
-    /// How many sessions.
-    pub sessions: u64,
-    /// How many that are known to be withheld.
-    pub withheld: u64,
-    /// The lowest first index of them, where that is known without opening them.
-    pub first_index: Option<u64>,
 }
 
 /// All sources.
@@ -186,7 +174,7 @@ impl Sources {
     }
 
     /// What each source has, by its name.
-    pub async fn rooms(&mut self) -> Result<Vec<(String, Vec<SourceRoom>)>, Error> {
+    pub async fn rooms(&mut self) -> Result<Vec<(String, Vec<RoomSessions>)>, Error> {
         let mut all = Vec::new();
         for Named { source, .. } in &mut self.all {
             let rooms = source.rooms().await?;

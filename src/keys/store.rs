@@ -10,9 +10,9 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::json;
 
 use super::bridge::{hand_out, held};
-use super::sources::{Found, Source, SourceRoom, Take};
+use super::sources::{Found, Source, Take};
 use super::{Error, Given, Sources};
-use crate::source::BridgeSession;
+use crate::source::{BridgeSession, RoomSessions};
 
 /// The sessions of some ids, an array of JSON, up to how they came.
 const SESSIONS: &str = "
@@ -52,11 +52,11 @@ struct Statements {
 
 impl Statements {
     fn of_bridge(has_source: bool) -> Statements {
-        let forwarded = if has_source {
-            "coalesce(key_source, '') not in ('', 'direct')"
-        } else {
-            "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')"
-        };
+        let by_chains = "coalesce(cast(forwarding_chains as text), '') not in ('', '[]', 'null')";
+        // empty in rows from before there was this column
+        let by_source =
+            format!("case coalesce(key_source, '') when '' then {by_chains} else key_source <> 'direct' end");
+        let forwarded = if has_source { &*by_source } else { by_chains };
         Statements {
             name: "bridge store",
             sessions: format!("{SESSIONS} {forwarded} {FROM_STORE}"),
@@ -110,11 +110,11 @@ impl BridgeStore {
         failed.map_or(Ok(()), Err)
     }
 
-    pub(super) fn rooms(&self) -> Result<Vec<SourceRoom>, Error> {
-        let read = || -> rusqlite::Result<Vec<SourceRoom>> {
+    pub(super) fn rooms(&self) -> Result<Vec<RoomSessions>, Error> {
+        let read = || -> rusqlite::Result<Vec<RoomSessions>> {
             let room = |row: &Row<'_>| {
                 let (sessions, withheld) = (row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs());
-                Ok(SourceRoom { room_id: row.get(0)?, sessions, withheld, first_index: None })
+                Ok(RoomSessions { room_id: row.get(0)?, sessions, withheld, first_index: None })
             };
             self.connection.prepare(self.statements.rooms)?.query_map([], room)?.collect()
         };

@@ -10,7 +10,7 @@ use crate::archive::outputs::{MEMBERS, ROOMS};
 use crate::archive::reading::Reader;
 use crate::archive::reading::outward::{self, Outward, With};
 use crate::archive::{self, Archive, Catalog, Interrupt, Output};
-use crate::event::{Day, Verdict};
+use crate::event::{Day, RoomId, Verdict};
 use crate::views::facts::facts;
 
 /// The version of the tables' columns and of what they mean.
@@ -203,7 +203,9 @@ impl Reading {
 
     fn events<G: Group>(&self, reader: &Reader<'_>, day: &str, to: &mut Sending<'_, G>) -> Result<(), archive::Error> {
         outward::rooms_of_day(reader, day)?.iter().try_for_each(|room_id| {
-            outward::each_of_day(reader, room_id, day, self.with, &mut |event| to.add(&of_event(room_id, event)))
+            outward::each_of_day(reader, RoomId::of(room_id), day, self.with, &mut |event| {
+                to.add(&of_event(room_id, event))
+            })
         })
     }
 

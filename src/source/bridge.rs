@@ -32,7 +32,8 @@ pub struct BridgeSession {
 }
 
 const TABLE: &str = "crypto_megolm_inbound_session";
-const NEEDED: [&str; 6] = ["account_id", "session_id", "sender_key", "room_id", "session", "withheld_code"];
+const NEEDED: [&str; 7] =
+    ["account_id", "session_id", "sender_key", "room_id", "session", "forwarding_chains", "withheld_code"];
 
 impl BridgeDatabase {
     /// Connects, and finds out which accounts there are.
@@ -45,8 +46,7 @@ impl BridgeDatabase {
             return Err(Problem::NoBridge.into());
         }
         this.has_source = has("key_source");
-        let forwarding: &[&str] = if this.has_source { &[] } else { &["forwarding_chains"] };
-        if let Some(lacking) = NEEDED.iter().chain(forwarding).find(|column| !has(column)) {
+        if let Some(lacking) = NEEDED.iter().find(|column| !has(column)) {
             return Err(Problem::Missing(format!("readable column {TABLE}.{lacking}"), "the role".to_owned()).into());
         }
         this.accounts = this.session.all(&statements::BRIDGE_ACCOUNTS, &[]).await?;

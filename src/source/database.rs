@@ -15,6 +15,7 @@ use super::schema::Schema;
 use super::session::{Pooler, Session};
 use super::statements::{self, Query};
 use crate::config::Config;
+use crate::event::{OwnedEventId, OwnedRoomId};
 use crate::stream::{Position, Stream};
 
 /// A Synapse database, read-only.
@@ -153,19 +154,19 @@ impl Database {
     }
 
     /// The events that have these stream orderings, with them.
-    pub async fn events_with(&self, ids: &[i64]) -> Result<Vec<(i64, String)>, Error> {
+    pub async fn events_with(&self, ids: &[i64]) -> Result<Vec<(i64, OwnedEventId)>, Error> {
         let events = self.all(&statements::PLACES, &[&ids]).await?;
         Ok(events.into_iter().map(|row| (row.id, row.event_id)).collect())
     }
 
     /// The newest events of the live stream at a position or below it, without outliers and what has ceased to be one `since`
-    /// these positions of both streams, in the order of [`Stream::ALL`]: position, event id, room id.
+    /// these positions of both streams, in the order of [`Stream::ALL`].
     pub async fn newest_below(
         &self,
         position: Position,
         since: [Position; 2],
         limit: u32,
-    ) -> Result<Vec<(Position, String, String)>, Error> {
+    ) -> Result<Vec<(Position, OwnedEventId, OwnedRoomId)>, Error> {
         let [live, backfill] = since;
         let parameters: [&(dyn ToSql + Sync); 4] =
             [&Stream::Live.id(position), &Stream::Live.id(live), &Stream::Backfill.id(backfill), &i64::from(limit)];
@@ -174,9 +175,13 @@ impl Database {
     }
 
     /// Events of these rooms, or of all if there are none, that have no place in the stream, and so are in no page, or no id or no
-    /// room, at most so many: the column that is null, event id, room id. Synapse makes none, but its table lets `stream_ordering`
+    /// room, at most so many: with the column that is null. Synapse makes none, but its table lets `stream_ordering`
     /// be null.
-    pub async fn unplaced(&self, rooms: &[String], limit: u32) -> Result<Vec<(String, String, String)>, Error> {
+    pub async fn unplaced(
+        &self,
+        rooms: &[String],
+        limit: u32,
+    ) -> Result<Vec<(String, OwnedEventId, OwnedRoomId)>, Error> {
         let (excluded, limit): (&[String], _) = (&self.excluded, i64::from(limit));
         let parameters: [&(dyn ToSql + Sync); 3] = [&rooms, &excluded, &limit];
         let events = self.all(&statements::UNPLACED, &parameters).await?;

@@ -45,8 +45,8 @@ pub struct Device {
     pub keys: String,
 }
 
-/// How many sessions of a room a source has.
-#[derive(Clone, Debug)]
+/// How many sessions of a room there are, wherever sessions are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct RoomSessions {
     /// The room.
     pub room_id: String,
@@ -54,7 +54,7 @@ pub struct RoomSessions {
     pub sessions: u64,
     /// How many are known to be withheld.
     pub withheld: u64,
-    /// The lowest first index of any.
+    /// The lowest first index of any, where that is known without opening them.
     pub first_index: Option<u64>,
 }
 

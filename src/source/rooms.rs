@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::database::Database;
 use super::error::Error;
+use super::redactions::Bans;
 use super::schema;
 use super::statements::{self, PeopleRow, Query, RoomsRow, StateRow};
 use about::{Described, People, Person};
@@ -28,6 +29,10 @@ const PAGE_ROOMS: i64 = 200;
 const NAMESAKES: i64 = 5;
 /// The types of the state events that say what is listed.
 const TYPES: [&str; 4] = ["m.room.create", "m.room.name", "m.room.canonical_alias", "m.room.encryption"];
+/// Those of them that say what a room is called.
+const NAMES: [&str; 2] = ["m.room.name", "m.room.canonical_alias"];
+/// What is left of such an event, as far as it is looked at, when it is redacted.
+const REDACTED: &str = r#"{"state_key": "", "content": {}}"#;
 
 /// A row of `rooms.sql`.
 struct Incomplete {
@@ -106,11 +111,16 @@ impl Database {
         Ok(())
     }
 
-    /// What the state of rooms says of them.
+    /// What the state of rooms says of them; nothing that is redacted, be it pruned by now or not.
     async fn about(&self, query: &Query<StateRow>, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
+        let rows = self.rows_of(query, rooms, &[&&TYPES[..]]).await?;
+        let names = rows.iter().filter(|row| NAMES.contains(&&*row.kind)).map(|row| &*row.event_id);
+        let names = self.events_by_id(&names.collect::<Vec<_>>()).await?;
+        let redacted = self.redactions(&names, &Bans::default()).await?;
         let mut all = BTreeMap::<String, Described>::new();
-        for StateRow { room_id, kind, internal_metadata, json } in self.rows_of(query, rooms, &[&&TYPES[..]]).await? {
-            all.entry(room_id).or_default().take(&kind, &internal_metadata, &json);
+        for StateRow { room_id, kind, event_id, internal_metadata, json } in rows {
+            let json = if redacted.contains_key(&event_id) { REDACTED } else { &json };
+            all.entry(room_id).or_default().take(&kind, &internal_metadata, json);
         }
         Ok(all)
     }

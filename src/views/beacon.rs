@@ -1,4 +1,4 @@
-//! A live location with its positions, told where it began.
+//! A live location with its positions, told where it began. Knows no markup.
 
 use std::ops::ControlFlow;
 
@@ -42,7 +42,7 @@ pub(super) fn live(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
     let related = scene.related(event)?;
     let Info { description, timeout, .. } = Info::of(event.content());
     let mut told = LiveLocation { description, timeout, positions: Vec::new(), more: 0 };
-    each_related(scene.reader, scene.room_id, &event.event_id, "m.reference", Order::Oldest, &mut |at| {
+    each_related(scene.reader, scene.room(), event.id(), "m.reference", Order::Oldest, &mut |at| {
         if is_of(&at, event) {
             let (uri, description) = beacon::position(at.content());
             let position = Position { at: scene.when(at.at), uri, description };

@@ -1,4 +1,4 @@
-//! `by-name/`: symbolic links to the rooms, named as people name them.
+//! `by-name/`: symbolic links to the rooms, named as people name them. Replaces nothing but links of our own, and follows none.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -117,6 +117,11 @@ fn make(directory: &OwnedFd, name: &str, target: &str) -> io::Result<()> {
 pub(super) fn room_of(directory: &OwnedFd, name: &str) -> Option<String> {
     let target = rustix::fs::readlinkat(directory, name, Vec::new()).ok()?;
     Some(target.to_str().ok()?.strip_prefix("../rooms/")?.to_owned())
+}
+
+/// Whether there is a link of ours by a name, and it leads to this room.
+pub(super) fn leads_to(archive: &Path, name: &str, room: &str) -> bool {
+    inside::directory(archive, DIRECTORY).is_ok_and(|links| room_of(&links, name).as_deref() == Some(room))
 }
 
 /// Takes away the links to these rooms, by their directories.

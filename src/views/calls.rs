@@ -13,7 +13,7 @@ use crate::document::time;
 fn of_day<'s>(scene: &'s mut Scene<'_>) -> Result<&'s Calls, Error> {
     if scene.calls.is_none() {
         let mut calls = Calls::default();
-        each_of_kinds(scene.reader, scene.room_id, scene.day, &SIGNALS, &mut |event| {
+        each_of_kinds(scene.reader, scene.room(), scene.day, &SIGNALS, &mut |event| {
             if let Some(signal) = Signal::of(event.kind()) {
                 let sender = event.sender.as_deref().unwrap_or_default();
                 calls.take(signal, &event.event_id, sender, event.at, event.content());

@@ -1,4 +1,4 @@
-//! Transcripts, pages and indexes that are rendered, against what they would be now: each is made once more and compared with its file.
+//! Transcripts, pages, indexes and links that are rendered, against what they would be now: each is made once more and compared with its file.
 //! Changes none. What is stale is not looked at, it is to be rendered anyway.
 
 use std::io::Write;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::day::Memory;
 use super::workers::Workers;
-use super::{AT_ONCE, NEIGHBOURS, Options, Put, RENDERING, index, render_day};
-use crate::archive::reading::Reader;
+use super::{AT_ONCE, NEIGHBOURS, Options, Put, RENDERING, by_name, index, list, render_day};
+use crate::archive::reading::{Reader, rooms, sections};
 use crate::archive::replace::says;
 use crate::archive::{Borrowed, Catalog, Error, HtmlPages, Interrupt};
 
@@ -102,7 +102,7 @@ fn again(
     Ok(files)
 }
 
-/// Which indexes of rooms differ, and of the archive's own.
+/// Which indexes of rooms differ, and which files of the list of rooms.
 fn indexes(
     catalog: &mut Catalog,
     archive: &Path,
@@ -111,7 +111,15 @@ fn indexes(
     files: &mut Vec<String>,
 ) -> Result<(), Error> {
     let look = |reader: &Reader<'_>, room_id: &str| {
-        differing(archive, &mut |put| index::room(html, reader, room_id, put).map(drop))
+        let mut room = String::new();
+        let mut files = differing(archive, &mut |put| {
+            room = index::room(html, reader, room_id, put)?.0.directory;
+            Ok(())
+        })?;
+        // by which people go to it
+        let link = rooms::link_to(reader, &room)?.filter(|link| !by_name::leads_to(archive, link, &room));
+        files.extend(link.map(|link| format!("{}/{link}", by_name::DIRECTORY)));
+        Ok(files)
     };
     let mut behind = String::new();
     loop {
@@ -128,13 +136,17 @@ fn indexes(
     }
     let is_stale = |catalog: &Catalog| {
         let is_rendered = catalog.has_transcripts()? && catalog.stale_transcripts()? == 0;
-        Ok(!is_rendered || !catalog.stale_rooms()?.is_empty())
+        let is_stale = sections::any_is_stale(&catalog.reader())? || !catalog.stale_rooms("", 1)?.is_empty();
+        Ok(!is_rendered || is_stale)
     };
     files.extend(again(catalog, &is_stale, &|reader| {
-        differing(archive, &mut |put| {
-            index::write_rooms(reader, put)?;
-            if html == HtmlPages::Kept { index::write_rooms_page(reader, put) } else { Ok(()) }
-        })
+        let mut more = Vec::new();
+        let mut files = differing(archive, &mut |put| {
+            more = list::all(archive, reader, html, put)?;
+            Ok(())
+        })?;
+        files.append(&mut more);
+        Ok(files)
     })?);
     Ok(())
 }

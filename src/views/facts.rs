@@ -1,4 +1,4 @@
-//! What a room is now, by its state events.
+//! What a room is now, by its state events. What it was called at a time is for `archive::reading::title`; writes nothing.
 
 use crate::archive::Error;
 use crate::archive::reading::{Reader, rooms, title};

@@ -1,4 +1,5 @@
-//! The indexes: `index.md` of the archive, `index.md` and `room.json` of each room.
+//! The indexes: `index.md`, `index.html` and `room.json` of each room that has changed, and when all of them are there the links to rooms
+//! and the list of rooms, which are homes of their own (`by_name`, `list`). Renders no day.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -6,20 +7,16 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::facts::facts;
+use super::list::FirstPage;
 use super::workers::Workers;
-use super::{AT_ONCE, Put, Rendered, by_name, sync};
-use crate::archive::reading::{Reader, people, rooms};
+use super::{AT_ONCE, Put, Rendered, by_name, list, sync};
+use crate::archive::reading::{Reader, people, rooms, sections};
 use crate::archive::replace::remove;
-use crate::archive::{Archive, Error, HtmlPages, RenderedRoom, inside, layout};
+use crate::archive::{Archive, Error, HtmlPages, RenderedRoom, ViewState, inside};
 use crate::document::page::RoomFacts;
 use crate::document::{html, markdown};
 
-/// The index of rooms in a form: its name, and how it begins, by which it is told where nothing else tells.
-pub(super) type Index = (&'static str, &'static str);
-pub(super) const TRANSCRIPT: Index = ("index.md", markdown::INDEX_BEGIN);
-pub(super) const PAGE: Index = ("index.html", html::INDEX_BEGIN);
-
-/// Renders the indexes of the rooms whose days or names have changed, the links to them, and the archive's index.
+/// Renders the indexes of the rooms whose days or names have changed, the links to them, and the list of rooms.
 pub(super) fn render(
     archive: &mut Archive,
     workers: &mut Workers<'_>,
@@ -30,10 +27,16 @@ pub(super) fn render(
     let (directory, interrupt) = (archive.directory().to_owned(), archive.interrupt().clone());
     let html = archive.catalog().html()?;
     let has_pages = html == HtmlPages::Kept;
-    let stale = archive.catalog().stale_rooms()?;
-    let mut portions = stale.chunks(AT_ONCE).peekable();
-    while let Some(portion) = portions.next() {
-        let rooms = workers.each(portion, 1, &mut |_| true, &|reader, _, room_id| {
+    let readers = archive.readers();
+    let write_list = |changes: &ViewState<'_>, also: Vec<String>| {
+        let mut synced = |files: Vec<String>| sync(&directory, whole, also.iter().cloned().chain(files));
+        list::render(&directory, readers, changes, html, put, &mut synced)
+    };
+    let mut portion = archive.catalog().stale_rooms("", AT_ONCE)?;
+    let mut is_listed = portion.is_empty() && !sections::any_is_stale(&archive.catalog().reader())?;
+    while let Some(last) = portion.last() {
+        let next = archive.catalog().stale_rooms(last, AT_ONCE)?;
+        let rooms = workers.each(&portion, 1, &mut |_| true, &|reader, _, room_id| {
             let rendered = room(html, reader, room_id, put)?;
             if html == HtmlPages::NoMore {
                 remove(&directory, &format!("rooms/{}/index.html", rendered.0.directory))?;
@@ -57,21 +60,22 @@ pub(super) fn render(
             let files = ["room.json", "index.md"].into_iter().chain(has_pages.then_some("index.html"));
             files.map(|file| format!("rooms/{}/{file}", room.directory))
         });
-        let is_last = portions.peek().is_none();
-        if is_last {
+        if next.is_empty() {
             // before no room is stale any more, which would say that it need not be made anew
-            write_rooms(&changes.reader(), put)?;
-            match html {
-                HtmlPages::Never => {}
-                HtmlPages::NoMore => remove(&directory, PAGE.0)?,
-                HtmlPages::Kept => write_rooms_page(&changes.reader(), put)?,
-            }
+            write_list(&changes, of_rooms.collect())?;
+            is_listed = true;
+        } else {
+            sync(&directory, whole, of_rooms)?;
         }
-        let of_all = [Some("index.md"), has_pages.then_some("index.html")].into_iter().flatten().filter(|_| is_last);
-        sync(&directory, whole, of_rooms.chain(of_all.map(str::to_owned)))?;
+        changes.commit()?;
+        rendered.rooms += portion.len() as u64;
+        portion = next;
+    }
+    if !is_listed {
+        let changes = archive.view_state()?;
+        write_list(&changes, Vec::new())?;
         changes.commit()?;
     }
-    rendered.rooms += stale.len() as u64;
     rendered.no_links = !by_name::link(archive)?;
     Ok(())
 }
@@ -166,7 +170,7 @@ fn write_calendar(reader: &Reader<'_>, room: &str, about: &RoomFacts, make: &Put
 }
 
 /// Refuses an index of rooms that somebody else has put where the archive's is to be made for the first time: that name is anybody's.
-pub(super) fn is_ours(archive: &Path, (name, begins): Index) -> Result<(), Error> {
+pub(super) fn is_ours(archive: &Path, (name, begins): FirstPage) -> Result<(), Error> {
     let path = archive.join(name);
     let mut begin = Vec::new();
     let read = inside::read(archive, name).and_then(|file| file.take(begins.len() as u64).read_to_end(&mut begin));
@@ -177,27 +181,6 @@ pub(super) fn is_ours(archive: &Path, (name, begins): Index) -> Result<(), Error
         Ok(_) if begin == begins.as_bytes() || begin.iter().all(|byte| *byte == 0) => Ok(()),
         Ok(_) => Err(Error::InTheWay(path)),
     }
-}
-
-/// All rooms, by name.
-pub(super) fn write_rooms(reader: &Reader<'_>, put: &Put<'_>) -> Result<(), Error> {
-    put("index.md", &mut |file| {
-        file.write_all(markdown::index_head().as_bytes()).map_err(Error::Transcript)?;
-        rooms::each_room(reader, &mut |room| {
-            let line = markdown::index_line(&room, &layout::room_directory(&room.room_id));
-            file.write_all(line.as_bytes()).map_err(Error::Transcript)
-        })
-    })
-}
-
-/// All rooms, by name, as a page.
-pub(super) fn write_rooms_page(reader: &Reader<'_>, make: &Put<'_>) -> Result<(), Error> {
-    make(PAGE.0, &mut |file| {
-        let mut put = |html: &str| file.write_all(html.as_bytes()).map_err(Error::Transcript);
-        put(&html::rooms_head())?;
-        rooms::each_room(reader, &mut |room| put(&html::rooms_line(&room, &layout::room_directory(&room.room_id))))?;
-        put(&html::rooms_end())
-    })
 }
 
 #[cfg(test)]
@@ -224,9 +207,10 @@ mod tests {
         let mut archive = Archive::open(directory.path(), None).unwrap();
         let rendered = crate::views::render(&mut archive, &mut |_, _| true).unwrap();
         assert_eq!(rendered.rooms, AT_ONCE as u64 + 1);
-        let index = fs::read_to_string(directory.path().join("index.md")).unwrap();
+        let sections = fs::read_dir(directory.path().join("index")).unwrap();
+        let list: String = sections.map(|section| fs::read_to_string(section.unwrap().path()).unwrap()).collect();
         for number in 0..=AT_ONCE {
-            assert!(index.contains(&format!("](rooms/{number}@x/index.md)")), "{number}");
+            assert!(list.contains(&format!("](../rooms/{number}@x/index.md)")), "{number}");
             assert!(rooms.join(format!("{number}@x/index.md")).exists(), "{number}");
         }
         assert_eq!(crate::views::render(&mut archive, &mut |_, _| true).unwrap(), Rendered::default());

@@ -1,13 +1,14 @@
-//! Transcripts that are gone though the catalog has them rendered: somebody has deleted them.
+//! Transcripts that are gone though the catalog has them rendered: somebody has deleted them. Looks and notes, and makes none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-use super::by_name;
+use super::{by_name, list};
 use crate::archive::reading::Reader;
 use crate::archive::reading::rooms::{self, RenderedDay};
-use crate::archive::{Archive, Catalog, Error, durable, inside};
+use crate::archive::sections::files;
+use crate::archive::{Archive, Catalog, Error, HtmlPages, durable, inside};
 
 /// How many room-days are looked at before the catalog learns of it.
 const AT_ONCE: usize = 5_000;
@@ -21,8 +22,8 @@ pub struct Missing {
     pub days: Vec<String>,
     /// Directories of rooms whose index, `room.json` or link is gone.
     pub rooms: BTreeSet<String>,
-    /// The archive's `index.md` is gone.
-    pub index: bool,
+    /// A file of the list of rooms that is gone, below the archive: `index.md`, or another one.
+    pub list: Option<String>,
     /// The number of the last file of lines that was looked at.
     last: Option<i64>,
 }
@@ -31,7 +32,7 @@ impl Missing {
     /// Whether nothing is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.days.is_empty() && self.rooms.is_empty() && !self.index
+        self.days.is_empty() && self.rooms.is_empty() && self.list.is_none()
     }
 }
 
@@ -44,7 +45,7 @@ pub fn missing(catalog: &Catalog, archive: &Path, most: usize) -> Result<Missing
     missing.looked_at += before.looked_at;
     missing.days.extend(before.days);
     missing.rooms.extend(before.rooms);
-    missing.index = lacks_index(&reader, archive)?;
+    missing.list = missing_list(&reader, archive)?;
     Ok(missing)
 }
 
@@ -78,13 +79,22 @@ fn missing_between(reader: &Reader<'_>, archive: &Path, start: i64, end: i64, mo
     Ok(missing)
 }
 
-/// Whether the archive's index is gone: once a room is rendered, there is one.
-fn lacks_index(reader: &Reader<'_>, archive: &Path) -> Result<bool, Error> {
-    let lacks = |name: &str| {
+/// What is gone of the list of rooms, by a file of it: once a room is rendered, there is one.
+fn missing_list(reader: &Reader<'_>, archive: &Path) -> Result<Option<String>, Error> {
+    let html = if rooms::has_pages(reader)? { HtmlPages::Kept } else { HtmlPages::Never };
+    let mut missing = None;
+    for (name, _) in [Some(list::TRANSCRIPT), (html == HtmlPages::Kept).then_some(list::PAGE)].into_iter().flatten() {
         let length = inside::length(archive, name).map_err(Error::io("look at", &archive.join(name)))?;
-        Ok::<_, Error>(length.is_none())
-    };
-    Ok((lacks("index.md")? || rooms::has_pages(reader)? && lacks("index.html")?) && rooms::any_is_rendered(reader)?)
+        missing = missing.or(length.is_none().then(|| name.to_owned()));
+    }
+    let files = files(archive)?;
+    list::each_file(reader, html, &mut |path| {
+        if missing.is_none() && !path.rsplit_once('/').is_some_and(|(_, name)| files.contains(name)) {
+            missing = Some(path);
+        }
+        Ok(())
+    })?;
+    Ok(if missing.is_some() && rooms::any_is_rendered(reader)? { missing } else { None })
 }
 
 /// Says that transcripts which somebody has deleted have to be rendered anew, once `most` room-days at most were looked at,
@@ -107,8 +117,8 @@ pub fn mark_missing(archive: &mut Archive, most: Option<usize>) -> Result<(), Er
             None => break,
         }
     }
-    let index = lacks_index(&archive.catalog().reader(), &directory)?;
-    mark_gone(archive, &Missing { index, ..Missing::default() })
+    let list = missing_list(&archive.catalog().reader(), &directory)?;
+    mark_gone(archive, &Missing { list, ..Missing::default() })
 }
 
 fn mark_gone(archive: &mut Archive, missing: &Missing) -> Result<(), Error> {
@@ -118,8 +128,8 @@ fn mark_gone(archive: &mut Archive, missing: &Missing) -> Result<(), Error> {
     let changes = archive.view_state()?;
     missing.days.iter().try_for_each(|path| changes.day_is_gone(path))?;
     missing.rooms.iter().try_for_each(|room| changes.room_is_gone(room))?;
-    if missing.index {
-        changes.index_is_gone()?;
+    if missing.list.is_some() {
+        changes.list_is_gone()?;
     }
     changes.commit()
 }

@@ -10,6 +10,7 @@ use crate::archive::reading::{names, rooms};
 use crate::archive::{Catalog, Error};
 use crate::document::page::{MadeOf, PersonCover, Tally};
 use crate::document::{html, markdown};
+use crate::event::{RoomId, UserId};
 
 /// How many names of a person are told.
 const NAMED: usize = 20;
@@ -58,7 +59,7 @@ pub fn person_cover(
         redacted += of.redacted;
         unseen += of.unseen;
         if called.len() < NAMED {
-            called.extend(names::names_of(&reader, room_id, user_id, NAMED - called.len())?);
+            called.extend(names::names_of(&reader, RoomId::of(room_id), UserId::of(user_id), NAMED - called.len())?);
         }
     }
     let cover = PersonCover {

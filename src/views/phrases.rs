@@ -1,4 +1,4 @@
-//! What happened in a room beside the messages, in a few words.
+//! What happened in a room beside the messages, in a few words. Knows no markup.
 
 use super::{beacon, rules, settings};
 use crate::archive::Error;
@@ -9,7 +9,7 @@ use crate::document::fold::Phrase;
 use crate::document::line::{Line, Name, RoomLink, Span};
 use crate::document::message::{display_name, topic};
 use crate::document::text::shortened;
-use crate::event::Object;
+use crate::event::{Object, UserId};
 
 /// The longest text that is quoted from a state event, in characters.
 const LONGEST: usize = 200;
@@ -152,7 +152,7 @@ fn of_member(
     names: &mut MemberNames<'_>,
 ) -> Result<Phrase, Error> {
     let content = Object::of(event.content());
-    let before = names.before(user_id, event.at, event.depth, &event.event_id)?;
+    let before = names.before(UserId::of(user_id), event.at, event.depth, event.id())?;
     let was = before.as_ref().map(|(membership, _)| membership.as_str());
     let user = names.shown(Some(user_id), event.at)?;
     let sender = names.shown(event.sender.as_deref(), event.at)?;

@@ -1,4 +1,4 @@
-//! A poll with its votes (MSC3381, "Polls" of the client-server specification).
+//! A poll with its votes (MSC3381, "Polls" of the client-server specification). Knows no markup.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -53,7 +53,7 @@ pub(super) fn poll(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
 /// What closed a poll.
 fn end_of(poll: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
     let mut found = None;
-    each_related(scene.reader, scene.room_id, &poll.event_id, "m.reference", Order::Oldest, &mut |event| {
+    each_related(scene.reader, scene.room(), poll.id(), "m.reference", Order::Oldest, &mut |event| {
         if !is_end(event.kind()) || closes(&event, poll, &mut scene.names)? != Some(true) {
             return Ok(ControlFlow::Continue(()));
         }
@@ -72,7 +72,7 @@ fn count(
 ) -> Result<Poll, Error> {
     // by voter a set of answers, one bit each
     let mut ballots: HashMap<String, (u32, Option<i64>)> = HashMap::new();
-    each_related(scene.reader, scene.room_id, &poll.event_id, "m.reference", Order::Oldest, &mut |vote| {
+    each_related(scene.reader, scene.room(), poll.id(), "m.reference", Order::Oldest, &mut |vote| {
         let is_late = end.is_some_and(|end| (vote.at, &vote.event_id) > (end.at, &end.event_id));
         if let Some(sender) = vote.sender.as_ref().filter(|_| is_vote(vote.kind()) && !is_late) {
             ballots.insert(sender.clone(), (question.ballot(vote.content()), vote.at));

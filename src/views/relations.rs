@@ -1,4 +1,4 @@
-//! What was made of an event by others: its redaction, its edits, reactions to it, its thread.
+//! What was made of an event by others: its redaction, its edits, reactions to it, its thread. Knows no markup.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -32,13 +32,13 @@ pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<O
 
 /// The edit of an event that is in effect: of the valid ones the newest.
 pub(super) fn newest(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<CatalogEvent>, Error> {
-    newest_edit(scene.reader, scene.room_id, event)
+    newest_edit(scene.reader, scene.room(), event)
 }
 
 /// That an event was edited, if it was.
 pub(super) fn edited(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<Edited>, Error> {
     let (mut times, mut last) = (0_u64, None);
-    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+    each_related(scene.reader, scene.room(), event.id(), "m.replace", Order::Oldest, &mut |edit| {
         if edit.flaw(event).is_none() {
             times += 1;
             last = edit.at;
@@ -55,7 +55,7 @@ pub(super) fn each_earlier_edit(
     scene: &Scene<'_>,
     take: &mut dyn FnMut(&CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    each_related(scene.reader, scene.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+    each_related(scene.reader, scene.room(), event.id(), "m.replace", Order::Oldest, &mut |edit| {
         if edit.flaw(event).is_none() {
             edits -= 1;
             if edits == 0 {
@@ -73,7 +73,7 @@ pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<M
     let mut places: HashMap<String, usize> = HashMap::new();
     // a digest of each sender and key: nobody counts twice, however many there are
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
-    each_related_to_any(scene.reader, scene.room_id, event, "m.annotation", &mut |reaction| {
+    each_related_to_any(scene.reader, scene.room(), event, "m.annotation", &mut |reaction| {
         let Some(Key { same, shown }) = Key::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction") else {
             return Ok(());
         };
@@ -107,7 +107,7 @@ pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<M
 /// How many replies the thread has that an event begins, and where it goes on.
 pub(super) fn thread(event: &CatalogEvent, scene: &Scene<'_>) -> Result<Option<(u64, Address)>, Error> {
     let (mut replies, mut first) = (0_u64, None);
-    each_related_to_any(scene.reader, scene.room_id, event, "m.thread", &mut |reply| {
+    each_related_to_any(scene.reader, scene.room(), event, "m.thread", &mut |reply| {
         replies += 1;
         first.get_or_insert(reply);
         Ok(())

@@ -1,4 +1,4 @@
-//! Who is kept out of a room and by which rule, and who may do what there, in a few words.
+//! Who is kept out of a room and by which rule, and who may do what there, in a few words. Decides nothing of what anybody may do.
 
 use super::phrases::text;
 use crate::archive::Error;

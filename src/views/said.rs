@@ -1,4 +1,5 @@
-//! What somebody said, with all that was made of it: what it answers before it; edits, reactions and its thread behind it.
+//! What somebody said, with all that was made of it: what it answers before it; edits, reactions and its thread behind it. Knows no
+//! markup.
 
 use super::quotes::{DAMAGED, quote, root};
 use super::relations::{each_earlier_edit, edited, newest, reactions, redaction, thread};

@@ -12,7 +12,7 @@ use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
 use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
-use crate::document::message::{Here, Message, said_as};
+use crate::document::message::{Message, said_as};
 use crate::document::time::{self, LocalDate};
 use crate::event::{EventId, RoomId};
 
@@ -71,12 +71,12 @@ impl<'c> Scene<'c> {
 
     /// An event of this room that clients saw.
     pub(super) fn event(&self, id: &str) -> Result<Option<CatalogEvent>, Error> {
-        events::event(self.reader, RoomId::of(self.room_id), EventId::of(id))
+        events::event(self.reader, self.room(), EventId::of(id))
     }
 
     /// What else there is about an event.
     pub(super) fn related(&self, event: &CatalogEvent) -> Result<Related, Error> {
-        Related::to(self.reader, RoomId::of(self.room_id), EventId::of(&event.event_id))
+        Related::to(self.reader, self.room(), EventId::of(&event.event_id))
     }
 
     /// Who sent an event, as they were called then.
@@ -86,11 +86,8 @@ impl<'c> Scene<'c> {
 
     /// Finds the files of a message that the archive has, if they are to be shown.
     pub(super) fn find_files(&self, message: &mut Message<'_>) -> Result<(), Error> {
-        let Some(to_archive) = self.options.to_archive else { return Ok(()) };
-        message.find_files(&mut |mxc, sealed| {
-            let here = self.reader.media(mxc, sealed)?;
-            Ok(here.map(|here| Here { path: format!("{to_archive}{}", here.path), ..here }))
-        })
+        let Some(to_media) = &self.options.to_media else { return Ok(()) };
+        message.find_files(&mut |mxc, sealed| Ok(self.reader.media(mxc, sealed)?.and_then(|here| to_media.to(here))))
     }
 
     /// Who says what an event says: its sender, as they were called then, and for whom.
@@ -138,6 +135,11 @@ impl<'c> Scene<'c> {
         self.options.only.is_some() && self.options.only != event.sender
     }
 
+    /// The room's id.
+    pub(super) fn room(&self) -> RoomId<'c> {
+        RoomId::of(self.room_id)
+    }
+
     /// What an edit names.
     pub(super) fn edited_by(&self, edit: &CatalogEvent) -> Result<Option<CatalogEvent>, Error> {
         self.event(edit.relates_to.as_deref().unwrap_or_default())
@@ -145,7 +147,7 @@ impl<'c> Scene<'c> {
 
     /// Whether an event is redacted, or what it edits.
     pub(super) fn is_redacted(&mut self, event: &CatalogEvent) -> Result<bool, Error> {
-        redactions::is_redacted(self.reader, RoomId::of(self.room_id), event, self.names.redactors())
+        redactions::is_redacted(self.reader, self.room(), event, self.names.redactors())
     }
 
     /// Whether nothing of an event is to be shown, since it is redacted or what it edits is.

@@ -1,4 +1,5 @@
-//! Changes of a room beside those of its name and its people: addresses of old, widgets, bridges, emoji, retention; in a few words.
+//! Changes of a room beside those of its name and its people: addresses of old, widgets, bridges, emoji, retention; in a few words. Knows
+//! no markup.
 
 use std::borrow::Cow;
 

@@ -335,7 +335,7 @@ impl Writer for Any {
 /// The valid edits of an event.
 fn edits(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
     let (event, mut edits) = (&found.event, Listed::default());
-    each_related(reader, &found.room_id, &event.event_id, "m.replace", Order::Oldest, &mut |edit| {
+    each_related(reader, RoomId::of(&found.room_id), event.id(), "m.replace", Order::Oldest, &mut |edit| {
         if edit.flaw(event).is_none() {
             edits.add(edit);
         }
@@ -347,7 +347,7 @@ fn edits(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
 /// The reactions to an event and to its edits.
 fn reactions(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
     let mut reactions = Listed::default();
-    each_related_to_any(reader, &found.room_id, &found.event, "m.annotation", &mut |reaction| {
+    each_related_to_any(reader, RoomId::of(&found.room_id), &found.event, "m.annotation", &mut |reaction| {
         if reaction.kind() == "m.reaction" {
             reactions.add(reaction);
         }

@@ -1,14 +1,15 @@
 //! A room as one document: a cover, and then day by day, in one file, or cut into several. Keeps nothing up to date.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::day::{DayBuilder, Memory};
 use super::pages::{Page, Pages, Split};
-use super::{IN_MEMORY, Options};
+use super::{IN_MEMORY, Leads, Options};
 use crate::archive::reading::extent::extent;
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::archive::reading::people::People;
@@ -45,8 +46,8 @@ pub struct Asked<'a> {
     pub show_redacted: bool,
     /// Of what times are shown.
     pub zone: Zone,
-    /// What leads from the document to the directory in which the archive's `media` are; none: they are not beside it.
-    pub to_media: Option<&'static str>,
+    /// What leads from the document to the files of the archive; none: they are not shown.
+    pub to_media: Option<Arc<dyn Leads>>,
 }
 
 /// What a document has.
@@ -94,8 +95,8 @@ pub fn document_days(
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
     let only = asked.sender.map(str::to_owned);
-    let to_archive = asked.to_media;
-    let mut options = Options { one_document: true, only, to_archive, ..Options::new(asked.show_redacted, asked.zone) };
+    let to_media = asked.to_media.clone();
+    let mut options = Options { one_document: true, only, to_media, ..Options::new(asked.show_redacted, asked.zone) };
     if let Some(period) = &asked.period {
         options.between = period.clone();
     }
@@ -258,6 +259,10 @@ impl Files for Directory<'_> {
     /// Makes a file, and has it on the disk.
     fn add(&mut self, name: &str, write: Writes<'_>) -> Result<(), Error> {
         let path = &self.0.join(name);
+        if let Some(directory) = path.parent().filter(|directory| *directory != self.0) {
+            let made = DirBuilder::new().mode(0o700).recursive(true).create(directory);
+            made.map_err(Error::io("make the directory", directory))?;
+        }
         let make = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file: File = make().map_err(Error::io("create", path))?;
         let mut out = BufWriter::new(file);

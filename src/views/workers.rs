@@ -1,4 +1,5 @@
-//! Threads that render, each with a connection to the catalog.
+//! Threads that render, each with a connection to the catalog. They only read it: what is made of it is told to the catalog by whoever
+//! asked.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

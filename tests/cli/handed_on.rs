@@ -362,8 +362,9 @@ fn a_zip_has_the_files_of_what_it_shows_and_of_nothing_else() {
         run(&[&args[..], &more].concat()).with(0);
         let found = everything(&path);
         let files: Vec<&String> = found.keys().filter(|name| name.starts_with("media/")).collect();
+        // as its sender calls it, as far as that is safe
         let [file] = &*files else { panic!("{files:?}") };
-        assert_eq!(found[*file], png("shown"));
+        assert_eq!((&***file, &found[*file]), ("media/passwd.png", &png("shown")));
         assert!(!has(&found, "sesame"), "{args:?}");
         let manifest: Value = serde_json::from_slice(&found["manifest.json"]).unwrap();
         assert!(manifest["files"].as_array().unwrap().iter().any(|of| of["path"] == json!(file)), "{manifest}");
@@ -371,6 +372,83 @@ fn a_zip_has_the_files_of_what_it_shows_and_of_nothing_else() {
         let pages: Vec<_> = found.iter().filter(|(name, _)| name.contains("2026-11.html")).collect();
         assert!(pages.iter().any(|(_, page)| memchr::memmem::find(page, shown.as_bytes()).is_some()), "{shown}");
     }
+}
+
+#[test]
+fn pages_have_the_files_beside_them_or_in_them() {
+    let database = server();
+    tell(&database);
+    let store = Store::new(&database);
+    // one more byte than what a page takes
+    let large = png(&"l".repeat(5_000_001 - 8));
+    let files: [(i64, &str, &str, &[u8]); 6] = [
+        (60, "abcdFirst", "Straße 1.PNG", &png("first")),
+        (61, "abcdSecond", "STRASSE 1.png", &png("second")),
+        (62, "abcdLarge", "large.png", &large),
+        (63, "abcdScript", "page.html", b"<script>alert(1)</script>"),
+        (64, "abcdDevice", "C:\\aux.png", &png("device")),
+        (65, "abcdRedacted", "gone.png", &png("sesame")),
+    ];
+    for (id, media, name, bytes) in files {
+        store.local(media, "image/png", bytes);
+        database.event(image(id, &format!("mxc://here.test/{media}"), name));
+    }
+    let emoji = json!({
+        "msgtype": "m.text", "body": ":first:", "format": "org.matrix.custom.html",
+        "formatted_body": "<img data-mx-emoticon src=\"mxc://here.test/abcdFirst\" alt=\":first:\"> \u{1}media/00/x.png\u{1}",
+    });
+    database.event(EventRow { content: emoji.to_string(), ..EventRow::at(66) });
+    database.redaction("$65", EventRow { content: "{}".to_owned(), ..EventRow::at(67) });
+    let archive = archived(&database, &["--hide-erased", "--media-store", text(store.path())]);
+    let directory = tempfile::tempdir().unwrap();
+    let within = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+    let expected = ["Straße_1.png", "STRASSE_1-2.png", "large.png", "page.html.bin", "file-aux.png"]
+        .map(|name| format!("media/{name}"));
+    let from_archive = ["--archive", text(archive.path())];
+    let (dsn, from_server) = (database.dsn(), ["--from", "server", "--media-store", text(store.path())]);
+    let from_server = [&["--database", &dsn], &from_server[..]].concat();
+    for (number, place) in [&from_archive[..], &from_server].into_iter().enumerate() {
+        let handed = |name: &str, args: &[&str]| {
+            let path = directory.path().join(format!("{number}-{name}"));
+            run(&[&["room", ROOM, "--output", text(&path)], args, place].concat()).with(0);
+            path
+        };
+        for path in
+            [handed("pages", &["--format", "html", "--split", "month"]), handed("room.zip", &["--format", "zip"])]
+        {
+            let found = everything(&path);
+            let copies: Vec<&String> = found.keys().filter(|name| name.starts_with("media/")).collect();
+            let mut sorted: Vec<&String> = expected.iter().collect();
+            sorted.sort();
+            assert_eq!(copies, sorted);
+            for ((.., bytes), name) in files.iter().zip(&expected) {
+                assert!(found[name] == *bytes, "{name}");
+            }
+            let page = String::from_utf8(found["2026-11.html"].clone()).unwrap();
+            for shown in
+                ["src=\"media/Stra%C3%9Fe_1.png\"", "src=\"media/large.png\"", "href=\"media/page.html.bin\" download"]
+            {
+                assert!(page.contains(shown), "{shown}: {page}");
+            }
+            assert!(!page.contains("mxc://") && !has(&found, "sesame"), "{page}");
+        }
+        let page = fs::read_to_string(handed("room.html", &["--format", "html"])).unwrap();
+        let first = format!("src=\"data:image/png;base64,{}\"", within(&png("first")));
+        assert_eq!(page.matches(&first).count(), 2, "the picture, and where it is an emoji: {page}");
+        let script =
+            format!("href=\"data:application/octet-stream;base64,{}\" download=\"page.html.bin\"", within(files[3].3));
+        assert!(page.contains(&script), "{page}");
+        assert!(page.contains("mxc://here.test/abcdLarge") && !page.contains(&within(&png("sesame"))), "{page}");
+        // what begins a file nobody can write
+        assert!(page.contains("\\u{1}media/00/x.png\\u{1}") && !page.contains('\u{1}'), "{page}");
+        let own = Connection::open(handed("room.sqlite", &["--format", "sqlite", "--with-media"])).unwrap();
+        let count: i64 =
+            own.query_row("select count(*) from media where content is not null", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 5);
+    }
+    run(&["room", ROOM, "--format", "markdown", "--database", &dsn, "--media-store", text(store.path())])
+        .with(2)
+        .saying("--media-store is for --format html");
 }
 
 #[test]

@@ -95,6 +95,28 @@ fn a_room_is_called_what_clients_call_it() {
 }
 
 #[test]
+fn a_name_that_is_redacted_is_not_listed_even_before_it_is_pruned() {
+    for shape in SHAPES {
+        let database = empty(shape);
+        let alias = ("m.room.canonical_alias", json!({ "alias": "#a:here.test" }));
+        for (at, room_id, rejected) in [(10, "!redacted:here.test", None), (20, "!kept:here.test", Some("auth_error"))]
+        {
+            told(&database, room_id, at, &[ALICE], &[name("A name"), alias.clone()]);
+            let redaction = EventRow { rejected: rejected.map(str::to_owned), ..EventRow::at(at + 5).within(room_id) };
+            database.redaction(&EventRow::at(at + 1).event_id, redaction);
+        }
+        assert_eq!(one(&database, "!redacted:here.test")["name"], "#a:here.test", "{shape:?}");
+        assert_eq!(one(&database, "!kept:here.test")["name"], "A name");
+        for (at, room_id) in [(16, "!redacted:here.test"), (26, "!kept:here.test")] {
+            database.event(EventRow::member(at, ALICE, "leave").within(room_id));
+            database.forget_state(room_id);
+        }
+        assert_eq!(one(&database, "!redacted:here.test")["name"], "#a:here.test", "{shape:?}");
+        assert_eq!(one(&database, "!kept:here.test")["name"], "A name");
+    }
+}
+
+#[test]
 fn a_room_that_all_local_users_left_keeps_its_name() {
     for shape in SHAPES {
         let database = empty(shape);

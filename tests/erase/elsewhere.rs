@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use synapse_export::event::RoomId;
 
 use super::*;
 
 /// Whether an output says something anywhere.
-fn says(output: &Path, what: &str) -> bool {
+pub(super) fn says(output: &Path, what: &str) -> bool {
     let mut directories = vec![output.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).expect("a directory can be listed") {
@@ -46,10 +47,10 @@ fn an_output_is_pending_until_it_has_nothing_of_it_any_more() {
     // it cannot be reached
     let aside = place.path().join("aside");
     fs::rename(&directory, &aside).unwrap();
-    erase(&archive, &["--sender", MALLORY, "--yes"]).with(3).saying("pending: warehouse");
+    erase(&archive, &["--sender", MALLORY, "--yes"]).with(3).telling("pending: warehouse");
     nowhere(&archive, &SECRETS);
     assert!(doctor().stdout.contains("pending: warehouse"));
-    erase(&archive, &["--go-on"]).with(3).saying("pending: warehouse");
+    erase(&archive, &["--go-on"]).with(3).telling("pending: warehouse");
     export(&database, &archive, &[]).with(3);
     // what was promised outlives the catalog
     fs::remove_file(archive.path().join("catalog.sqlite")).unwrap();
@@ -81,18 +82,18 @@ fn what_is_asked_for_while_another_run_holds_the_archive_is_carried_out_by_the_n
     let mut held = synapse_export::archive::Archive::open(archive.path(), None).unwrap();
     erase(&archive, &["--sender", MALLORY]).with(75);
     assert_eq!(requests(), 0, "a dry run asks for nothing");
-    erase(&archive, &["--sender", MALLORY, "--reason", "a letter", "--yes"]).with(75).saying("not erased yet");
+    erase(&archive, &["--sender", MALLORY, "--reason", "a letter", "--yes"]).with(75).telling("not erased yet");
     erase(&archive, &["--room", "!other:here.test", "--once", "--yes"]).with(75);
     assert_eq!(requests(), 2);
     somewhere(&archive, &SECRETS);
     let told = run(&["doctor", "--database", &database.dsn(), "--archive", path(&archive)]);
     assert!(told.stdout.contains("2 requests to erase something"), "{told:#?}");
-    held.hold("!other:here.test", None).unwrap();
-    erase(&archive, &["--room", "!other:here.test", "--yes"]).with(1).saying("on hold");
+    held.hold(RoomId::of("!other:here.test"), None).unwrap();
+    erase(&archive, &["--room", "!other:here.test", "--yes"]).with(1).telling("on hold");
     drop(held);
     // an export carries out what it can, and names what it cannot
     database.event(by(MALLORY, EventRow::message(50, "secretlater")));
-    export(&database, &archive, &[]).with(3).saying("not erased").saying("on hold");
+    export(&database, &archive, &[]).with(3).telling("not erased").telling("on hold");
     assert_eq!(requests(), 0);
     // what he is called in the room on hold stays
     nowhere(&archive, &SECRETS.into_iter().filter(|secret| *secret != "Zanzibar").collect::<Vec<_>>());

@@ -27,7 +27,7 @@ fn what_comes_later_is_pruned_before_it_is_written() {
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &["secretlater"]);
     assert_eq!(archive.lines()["$50"].about()["erased"], "pruned");
-    let listed = erase(&archive, &["--list"]).with(0).saying("what @mallory:here.test sent: pruned");
+    let listed = erase(&archive, &["--list"]).with(0).telling("what @mallory:here.test sent: pruned");
     let number = listed.stdout.trim_start().split(' ').next().unwrap().to_owned();
     erase(&archive, &["--end", &number]).with(0);
     erase(&archive, &["--end", &number]).with(1);
@@ -59,18 +59,18 @@ fn a_hold_wins_over_all() {
     let before = archive.lines();
     erase(&archive, &["--hold", ROOM, "--reason", "a case"]).with(0);
     for which in [["--sender", MALLORY], ["--room", ROOM], ["--event", "$4"], ["--before", "2026-11-23"]] {
-        erase(&archive, &[&which[..], &["--yes"]].concat()).with(1).saying(ROOM).saying("on hold");
+        erase(&archive, &[&which[..], &["--yes"]].concat()).with(1).telling(ROOM).telling("on hold");
     }
     assert!(archive.lines() == before);
     assert_eq!(archive.one("select count(*) from erasure"), "0");
-    erase(&archive, &["--list"]).with(0).saying("hold  !room:here.test").saying("a case");
+    erase(&archive, &["--list"]).with(0).telling("hold  !room:here.test").telling("a case");
     // a policy passes it by, and says so
     erase(&archive, &["--release", ROOM]).with(0);
     erase(&archive, &["--redacted-before", "0d", "--policy", "--yes"]).with(0);
     database.event(EventRow::message(60, "alsohidden"));
     database.redaction("$60", EventRow { content: "{}".to_owned(), ..EventRow::at(61) });
     erase(&archive, &["--hold", ROOM]).with(0);
-    export(&database, &archive, &[]).with(0).saying("1 event of rooms on hold left");
+    export(&database, &archive, &[]).with(0).telling("1 event of rooms on hold left");
     somewhere(&archive, &["alsohidden"]);
     // and `doctor` says how much it will take
     let doctor = || run(&["doctor", "--json", "--database", &database.dsn(), "--archive", path(&archive)]).stdout;
@@ -117,7 +117,7 @@ fn a_policy_goes_by_when_the_redaction_was_received() {
 fn a_retention_period_leaves_state() {
     let (database, archive) = (server(), TestArchive::new());
     export(&database, &archive, &[]).with(3);
-    erase(&archive, &["--before", "2026-11-23", "--yes"]).with(0).saying("state events from before that");
+    erase(&archive, &["--before", "2026-11-23", "--yes"]).with(0).telling("state events from before that");
     nowhere(&archive, &["secretword", "alicereply"]);
     somewhere(&archive, &["Quokka", "the next day", "alicetopic"]);
     // sent long ago, as its sender says, or received long ago
@@ -148,9 +148,9 @@ fn an_archive_from_a_backup_gets_its_tombstones_again() {
     database.event(by(MALLORY, EventRow::message(90, "secretlater")));
     export(&database, &backup, &[]).with(0);
     nowhere(&backup, &["secretlater"]);
-    erase(&backup, &["--again", kept, "--yes"]).with(0).saying("0 lines of the archive erased");
+    erase(&backup, &["--again", kept, "--yes"]).with(0).telling("0 lines of the archive erased");
     std::fs::write(&file, "nonsense\n").unwrap();
-    erase(&backup, &["--again", kept, "--yes"]).with(1).saying("no line of a copy");
+    erase(&backup, &["--again", kept, "--yes"]).with(1).telling("no line of a copy");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn lines_from_a_backup_under_the_state_of_now_are_erased() {
     let after = archive.lines();
     std::fs::remove_dir_all(&rooms).unwrap();
     assert!(Program::new("cp").arg("-a").args([&before.path().join("rooms"), &rooms]).status().unwrap().success());
-    run(&["export", "--database", &database.dsn(), "--archive", path(&archive)]).with(1).saying("erase --event");
+    run(&["export", "--database", &database.dsn(), "--archive", path(&archive)]).with(1).telling("erase --event");
     run(&["rebuild", "--archive", path(&archive)]).with(0);
     export(&database, &archive, &[]).with(0);
     nowhere(&archive, &SECRETS);

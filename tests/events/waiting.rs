@@ -224,7 +224,7 @@ fn a_damaged_line_is_mended_when_its_pdu_turns_up() {
         for event_id in ["$1", "$6", "$7", "$10", "$11"] {
             assert_eq!(after[event_id], before[event_id]);
         }
-        says(Severity::Warning, "1 archived events are damaged");
+        says(Severity::Warning, "1 archived event is damaged");
         archive.reset();
         assert_eq!(archive.export(&database).mended, 0);
         assert_eq!(archive.lines(), after);

@@ -3,10 +3,12 @@
 use synapse_export::document::formatted;
 use synapse_export::document::html;
 use synapse_export::document::markdown::{block, excerpt, inline, yaml};
-use synapse_export::document::message::Message;
+use synapse_export::document::media::Shown;
+use synapse_export::document::message::{Here, Message};
+use synapse_export::event::media::Sealed;
 
 use super::oracles::{check_block, check_code, check_frame, check_inline, check_link, check_message};
-use super::tree::check_body;
+use super::tree::{A_FILE, check_body};
 use super::{Fields, shows_marks};
 
 /// A text, which is a name, a body, HTML or a message's whole content; then a name and a link's target.
@@ -34,11 +36,20 @@ fn check_content(content: &str, name: &str) -> Result<(), String> {
     let formatted = format!(r#"{{"format":"org.matrix.custom.html","formatted_body":{parts},"body":{parts}}}"#);
     let file =
         format!(r#"{{"msgtype":"m.image","filename":{parts},"body":{},"url":{parts}}}"#, serde_json::Value::from(name));
-    for content in [content, &formatted, &file] {
+    let here = format!(r#"{{"msgtype":"m.file","filename":{parts},"info":{{"w":9,"h":{parts}}},"url":"mxc://a.b/c"}}"#);
+    for content in [content, &formatted, &file, &here] {
         for kind in ["m.room.message", "m.sticker"] {
             let is_reply = kind.len() % 2 == name.len() % 2;
             check_message(kind, content, is_reply, name)?;
-            check_body(&html::message(&Message::of(kind, content, is_reply), &html::escaped(name)))?;
+            let mut message = Message::of(kind, content, is_reply);
+            check_body(&html::message(&message, &html::escaped(name)))?;
+            // and with all its files at hand, however they are shown
+            for shown in [Shown::Picture, Shown::Video, Shown::Audio, Shown::Link] {
+                let mut find =
+                    |_: &str, _: Option<&Sealed>| Ok(Some(Here { path: A_FILE.to_owned(), shown, bytes: 1 }));
+                message.find_files::<String>(&mut find)?;
+                check_body(&html::message(&message, &html::escaped(name)))?;
+            }
         }
     }
     Ok(())

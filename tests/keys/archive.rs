@@ -160,6 +160,11 @@ fn an_archive_keeps_what_encrypted_events_say_and_tells_it() {
         (&"m.room.message".into(), None),
         "{json}"
     );
+    let status: Value = serde_json::from_str(&archive.run("status", &["--json"]).stdout).unwrap();
+    let numbers = &status["encrypted"];
+    assert_eq!((&numbers["readable"], &numbers["refused"]["replay"]), (&83.into(), &4.into()), "{status}");
+    assert!(status["bytes"]["decrypted"].as_u64() > Some(0), "{status}");
+    assert!(archive.run("status", &[]).stdout.contains("\ndecrypted 94 encrypted events, 83 readable"));
     // nothing more to do: nothing is decrypted again, and nothing rendered
     let again = archive.export(&[]);
     assert!(again.stderr.contains("83 readable") && !again.stderr.contains("rendered"), "{}", again.stderr);

@@ -41,6 +41,23 @@ fn a_backup_opens_with_whatever_its_user_has() {
 }
 
 #[test]
+fn a_key_may_come_through_a_file_descriptor() {
+    let lab = Lab::new("descriptor");
+    let [key, program] =
+        [lab.file("key", &lab.person("bob", "recovery_key")), env!("CARGO_BIN_EXE_synapse-export").to_owned()];
+    let check =
+        ["keys", "check", "--backup-user", BOB, "--recovery-key-file", "/dev/fd/3", "--database", &lab.synapse.dsn()];
+    let output = std::process::Command::new("sh")
+        .env_clear()
+        .args(["-c", "exec \"$@\" 3<\"$0\"", &key, &program])
+        .args(check)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("key backup of @bobp7h84"), "{output:#?}");
+}
+
+#[test]
 fn a_superseded_version_is_looked_at_too() {
     let lab = Lab::new("superseded");
     let before = readable(&lab, &options(&[lab.backup("alice", ALICE)]));

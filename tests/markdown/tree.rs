@@ -17,11 +17,15 @@ macro_rules! ensure {
     };
 }
 
-const VOID: [&str; 4] = ["br", "hr", "input", "meta"];
+const VOID: [&str; 5] = ["br", "hr", "img", "input", "meta"];
+
+/// What leads to every file that is at hand.
+pub(crate) const A_FILE: &str = "media/a%20file-1.png";
 
 /// The elements that what somebody says may have.
-const OF_BODIES: [&str; 27] = [
+const OF_BODIES: [&str; 30] = [
     "a",
+    "audio",
     "b",
     "bdi",
     "blockquote",
@@ -32,6 +36,7 @@ const OF_BODIES: [&str; 27] = [
     "em",
     "hr",
     "i",
+    "img",
     "input",
     "label",
     "li",
@@ -48,6 +53,7 @@ const OF_BODIES: [&str; 27] = [
     "td",
     "th",
     "tr",
+    "video",
 ];
 /// Beside them, what stands around it.
 const OF_PAGES: [&str; 33] = [
@@ -129,11 +135,12 @@ fn check_attributes(element: &Element) -> Result<(), String> {
         };
         let holds = match name {
             "class" | "id" | "type" | "scope" | "start" | "min" | "max" | "value" | "dir" | "lang" | "open"
-            | "hidden" => is_word(),
-            "title" | "aria-label" | "aria-hidden" | "aria-current" | "name" | "content" | "charset" | "http-equiv" => {
-                true
-            }
+            | "hidden" | "width" | "height" | "loading" | "preload" | "controls" => is_word(),
+            "title" | "aria-label" | "aria-hidden" | "aria-current" | "name" | "content" | "charset" | "http-equiv"
+            | "alt" | "download" => true,
             "rel" => ["noreferrer noopener", "prev", "next"].contains(&value),
+            "src" => value == A_FILE,
+            "href" if value == A_FILE => element.attr("download").is_some(),
             "href" => is_ours(value) || is_web(value) && element.attr("rel") == Some("noreferrer noopener"),
             _ => false,
         };

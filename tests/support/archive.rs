@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use synapse_export::archive::{self, Archive, Counts, Hook, Interrupt, Opening, Selection, Step};
 use synapse_export::config::Config;
-use synapse_export::event::Damage;
+use synapse_export::event::{Damage, EventId, RoomId};
 use synapse_export::export::{self, Error, Progress, Report, Summary};
 use synapse_export::source;
 use tempfile::TempDir;
@@ -57,24 +57,24 @@ pub struct Heard {
 impl Report for Heard {
     fn progress(&mut self, _: Progress) {}
 
-    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
-        self.damaged.push((event_id.to_owned(), format!("{room_id}: {damage}")));
+    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage) {
+        self.damaged.push((event.as_str().to_owned(), format!("{room}: {damage}")));
     }
 
-    fn unplaced(&mut self, event_id: &str, _: &str, lacks: &str) {
-        self.unplaced.push(format!("{event_id}: {lacks}"));
+    fn unplaced(&mut self, event: EventId<'_>, _: RoomId<'_>, lacks: &str) {
+        self.unplaced.push(format!("{event}: {lacks}"));
     }
 
-    fn duplicate(&mut self, event_id: &str, _: &str) {
-        self.duplicates.push(event_id.to_owned());
+    fn duplicate(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        self.duplicates.push(event.as_str().to_owned());
     }
 
-    fn waiting(&mut self, event_id: &str, _: &str) {
-        self.waiting.push(event_id.to_owned());
+    fn waiting(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        self.waiting.push(event.as_str().to_owned());
     }
 
-    fn gone(&mut self, event_id: &str, _: &str) {
-        self.gone.push(event_id.to_owned());
+    fn gone(&mut self, event: EventId<'_>, _: RoomId<'_>) {
+        self.gone.push(event.as_str().to_owned());
     }
 }
 

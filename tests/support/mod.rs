@@ -5,6 +5,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part of this")]
 
 pub mod archive;
+pub mod ended;
 pub mod pooler;
 pub mod standby;
 pub mod story;

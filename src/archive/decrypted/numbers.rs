@@ -1,4 +1,4 @@
-//! What became of the encrypted events of an archive: all of them in numbers, and one in words.
+//! What became of the encrypted events of an archive: all of them in numbers, and one in words. Tells no word of what they say.
 
 use std::collections::BTreeMap;
 

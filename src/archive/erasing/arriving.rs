@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::OptionalExtension as _;
 
 use super::super::writing::Writing;
 use super::super::{Archive, Batch, Error};
 use super::digest;
 use super::request::{Erasure, What};
-use crate::event::{Erased, Event};
+use crate::event::{Erased, Event, EventId, UserId};
 
 /// By what something is judged that comes.
 struct Judge<'w> {
@@ -60,16 +60,15 @@ impl Judge<'_> {
         let Some((how, erasure)) = self.of(event)? else { return Ok(true) };
         // what a redaction takes from others it takes all the same, unless it was gone whole before
         let is_redaction = event.kind.as_deref() == Some("m.room.redaction");
-        let was_whole =
-            || Ok::<_, Error>(self.tombstone(&event.event_id)?.is_some_and(|(how, _)| how == Erased::Whole));
+        let was_whole = || Ok::<_, Error>(self.tombstone(event.id())?.is_some_and(|(how, _)| how == Erased::Whole));
         let how = if is_redaction && !was_whole()? { how.min(Erased::Pruned) } else { how };
         if how == Erased::Whole {
-            self.writing.bury(&event.event_id, how, Some(&event.line), erasure)?;
-            self.writing.wait_no_longer(&event.event_id)?;
+            self.writing.bury(event.id(), how, Some(&event.line), erasure)?;
+            self.writing.wait_no_longer(event.id())?;
             return Ok(false);
         }
         if let Some(left) = event.erase(how) {
-            self.writing.bury(&event.event_id, how, Some(&event.line), erasure)?;
+            self.writing.bury(event.id(), how, Some(&event.line), erasure)?;
             *event = left;
         }
         Ok(true)
@@ -77,11 +76,11 @@ impl Judge<'_> {
 
     /// Whether an outlier may give a name.
     fn keeps_state(&self, state: &Event) -> Result<bool, Error> {
-        let erased = match self.tombstone(&state.event_id)? {
+        let erased = match self.tombstone(state.id())? {
             Some((how, _)) => how >= Erased::Pruned,
             None => match self.lasting(state) {
                 Some((_, erasure)) => {
-                    self.writing.bury(&state.event_id, Erased::Pruned, None, erasure)?;
+                    self.writing.bury(state.id(), Erased::Pruned, None, erasure)?;
                     true
                 }
                 None => false,
@@ -91,38 +90,38 @@ impl Judge<'_> {
     }
 
     fn of(&self, event: &Event) -> Result<Option<(Erased, i64)>, Error> {
-        let own = self.tombstone(&event.event_id)?;
-        if own.is_some_and(|(how, _)| how == Erased::Whole) || self.writing.has_event(&event.event_id)? {
+        let own = self.tombstone(event.id())?;
+        if own.is_some_and(|(how, _)| how == Erased::Whole) || self.writing.has_event(event.id())? {
             return Ok(own);
         }
         let mut all = vec![own, self.lasting(event)];
-        if let Some(target) = event.edits() {
+        if let Some(target) = event.edits().map(EventId::of) {
             all.push(self.tombstone(target)?.filter(|(how, _)| *how >= Erased::Cut));
             // an edit by somebody else is none
             if all.last().is_some_and(Option::is_some) && !self.may_edit(event, target)? {
                 all.pop();
             }
         }
-        if let Some(target) = &event.replies_to {
+        if let Some(target) = event.replies_to.as_deref().map(EventId::of) {
             let quoted = self.tombstone(target)?.filter(|(how, _)| *how >= Erased::Pruned);
             all.push(quoted.map(|(_, erasure)| (Erased::Cut, erasure)));
         }
         if event.state_key.is_some()
             && let Some(before) = event.replaces_state()
         {
-            let copied = self.tombstone(&before)?.filter(|(how, _)| *how >= Erased::Pruned);
+            let copied = self.tombstone(EventId::of(&before))?.filter(|(how, _)| *how >= Erased::Pruned);
             all.push(copied.map(|(_, erasure)| (Erased::Copies, erasure)));
         }
         Ok(all.into_iter().flatten().max_by_key(|(how, _)| *how))
     }
 
-    fn tombstone(&self, event_id: &str) -> Result<Option<(Erased, i64)>, Error> {
+    fn tombstone(&self, event: EventId<'_>) -> Result<Option<(Erased, i64)>, Error> {
         let mut statement = self.writing.0.prepare_cached("select kind, erasure from tombstone where id = ?1")?;
-        Ok(statement.query_row([digest(event_id)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+        Ok(statement.query_row([digest(&event)], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
     /// Whether an event may edit another: not one of somebody else, if that is known.
-    fn may_edit(&self, event: &Event, target: &str) -> Result<bool, Error> {
+    fn may_edit(&self, event: &Event, target: EventId<'_>) -> Result<bool, Error> {
         let sql = concat!(
             "select user_id from line left join user on user.user = line.sender where id_key = ",
             super::super::catalog::key!("?1"),
@@ -144,15 +143,17 @@ impl Judge<'_> {
                 let time = [event.origin_server_ts, event.received_ts].into_iter().flatten().min();
                 event.state_key.is_none() && time.is_some_and(|time| time < age.before(self.now))
             }
-            What::Users => event.sender.as_deref().is_some_and(|sender| self.is_erased(sender).unwrap_or(false)),
+            What::Users => {
+                event.sender.as_deref().is_some_and(|sender| self.is_erased(UserId::of(sender)).unwrap_or(false))
+            }
             What::Events(_) | What::Redacted(_) | What::Again => false,
         };
         let how = |erasure: &Erasure| if erasure.request.whole { Erased::Whole } else { Erased::Pruned };
         self.lasting.iter().filter(means).map(|erasure| (how(erasure), erasure.number)).max_by_key(|(how, _)| *how)
     }
 
-    fn is_erased(&self, user_id: &str) -> Result<bool, Error> {
+    fn is_erased(&self, user: UserId<'_>) -> Result<bool, Error> {
         let sql = "select exists (select 1 from erased where user_id = ?1)";
-        Ok(self.writing.0.prepare_cached(sql)?.query_row(params![user_id], |row| row.get(0))?)
+        Ok(self.writing.0.prepare_cached(sql)?.query_row([user], |row| row.get(0))?)
     }
 }

@@ -14,7 +14,7 @@ use super::super::writing::{Writing, signed};
 use super::super::{Archive, Catalog, Error, Step, durable, layout, lines};
 use super::selecting::{number, of_number};
 use super::{ERASING, digest};
-use crate::event::{Erased, Event, Word};
+use crate::event::{Erased, Event, EventId, Word};
 
 /// How many files are written anew together, and about how many lines of them are erased then.
 const FILES: usize = 64;
@@ -239,7 +239,7 @@ impl Archive {
                     writing.0.prepare_cached(sql)?.execute(params![file, place.line, number(how)])?;
                 }
                 buried.count(how);
-                writing.bury(&old.event_id, how, Some(&text), place.erasure)?;
+                writing.bury(old.id(), how, Some(&text), place.erasure)?;
                 // where every day is stale already there is nothing to look for
                 let is_fresh = match fresh.get(&old.room_id) {
                     Some(is_fresh) => *is_fresh,
@@ -339,8 +339,8 @@ impl Catalog {
 
 impl Writing<'_> {
     /// Sets the tombstone of an event, unless it has one that says as much. `line`: as it was, if there was one.
-    pub(super) fn bury(&self, event_id: &str, how: Erased, line: Option<&str>, erasure: i64) -> Result<(), Error> {
-        self.set_tombstone(&digest(event_id), how, line.map(digest).as_deref(), erasure)
+    pub(super) fn bury(&self, event: EventId<'_>, how: Erased, line: Option<&str>, erasure: i64) -> Result<(), Error> {
+        self.set_tombstone(&digest(&event), how, line.map(digest).as_deref(), erasure)
     }
 
     /// The same, where the id and the line are known by their SHA-256 alone.

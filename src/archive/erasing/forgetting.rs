@@ -94,12 +94,12 @@ impl Writing<'_> {
             .prepare_cached("update line set erased = ?2 where line = ?1")?
             .execute(params![line, new.is_erased()])?;
         if new.is_beyond_line {
-            self.beyond_line(&old.event_id)?;
+            self.beyond_line(old.id())?;
         }
         self.0.prepare_cached("delete from sticky where event_id = ?1")?.execute([&old.event_id])?;
         self.forget_name(old, old.origin_server_ts)?;
         if old.is_accepted() && self.add_name(new, true)? {
-            self.redact(&old.event_id)?;
+            self.redact(old.id())?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::super::verifying::ErasedBy;
 use super::super::writing::Writing;
 use super::super::{Archive, Catalog, Error};
+use crate::event::RoomId;
 
 const DAY: i64 = 86_400_000;
 
@@ -225,19 +226,19 @@ impl Catalog {
 
 impl Archive {
     /// Puts a room on hold: nothing of it is erased from now on.
-    pub fn hold(&mut self, room_id: &str, reason: Option<&str>) -> Result<(), Error> {
+    pub fn hold(&mut self, room: RoomId<'_>, reason: Option<&str>) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.0.execute(
             "replace into hold (room_id, at, reason) values (?1, ?2, ?3)",
-            params![room_id, super::super::writing::now(), reason],
+            params![room, super::super::writing::now(), reason],
         )?;
         writing.commit()
     }
 
     /// Ends a hold; whether there was one.
-    pub fn release(&mut self, room_id: &str) -> Result<bool, Error> {
+    pub fn release(&mut self, room: RoomId<'_>) -> Result<bool, Error> {
         let writing = self.catalog.write()?;
-        let ended = writing.0.execute("delete from hold where room_id = ?1", [room_id])?;
+        let ended = writing.0.execute("delete from hold where room_id = ?1", [room])?;
         writing.commit()?;
         Ok(ended > 0)
     }

@@ -14,7 +14,7 @@ use super::super::{Archive, Error};
 use super::burying::{Buried, Place};
 use super::request::{Erasure, Request, What};
 use super::{ERASING, digest};
-use crate::event::Erased;
+use crate::event::{Erased, OwnedEventId};
 
 /// How many lines are looked at together for what repeats them.
 const AT_ONCE: i64 = 500;
@@ -354,7 +354,7 @@ impl Writing<'_> {
         let mut outliers = outliers.query([])?;
         let mut count = 0;
         while let Some(row) = outliers.next()? {
-            self.bury(&row.get::<_, String>(0)?, Erased::Pruned, None, erasure)?;
+            self.bury(row.get::<_, OwnedEventId>(0)?.borrowed(), Erased::Pruned, None, erasure)?;
             count += 1;
         }
         let mut rooms = self.0.prepare("select distinct room_id from outlier join room using (room)")?;

@@ -2,7 +2,7 @@
 //! and what killed runs have left. Erases nothing itself.
 
 use super::super::full_text::has_tables;
-use super::super::{Archive, Error, Step, durable};
+use super::super::{Archive, Error, Step, durable, inside, sections};
 use super::ERASING;
 
 /// What files are called that were to take another one's place, and did not.
@@ -50,6 +50,9 @@ impl Archive {
         };
         sweep("")?;
         sweep(super::super::media::NAME)?;
+        if inside::directory(&self.directory, sections::DIRECTORY).is_ok() {
+            sweep(sections::DIRECTORY)?;
+        }
         durable::names(&self.directory, "rooms")?.iter().try_for_each(|room| sweep(&format!("rooms/{room}")))
     }
 

@@ -1,4 +1,4 @@
-//! Lines that one commit appends.
+//! Lines that one commit appends. Nothing of it counts before the catalog has committed it.
 
 use std::collections::BTreeSet;
 use std::fs::File;

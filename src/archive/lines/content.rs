@@ -11,7 +11,7 @@ use tracing::warn;
 use super::super::Error;
 use super::committed::own;
 use super::form::{self, Opened};
-use crate::event;
+use crate::event::{self, EventId};
 
 /// Reads a line: `length` bytes of a file below the archive from `start` on.
 pub(in crate::archive) fn read(archive: &Path, path: &str, start: u64, length: u64) -> Result<String, Error> {
@@ -79,14 +79,14 @@ impl Lines {
     /// When the event's line is not there: it may have been moved since the catalog was asked. The file is opened anew then.
     pub(in crate::archive) fn content(
         &self,
-        event_id: &str,
+        event: EventId<'_>,
         path: &str,
         start: u64,
         length: u64,
     ) -> Result<Option<String>, Error> {
         self.look(path, |held| {
             let line = held.line(path, start, length)?;
-            let (_, content) = of_event(&line, event_id, path)?;
+            let (_, content) = of_event(&line, event, path)?;
             Ok(content.map(str::to_owned))
         })
     }
@@ -94,14 +94,14 @@ impl Lines {
     /// An event's line, as [`content`](Lines::content) finds it.
     pub(in crate::archive) fn line(
         &self,
-        event_id: &str,
+        event: EventId<'_>,
         path: &str,
         start: u64,
         length: u64,
     ) -> Result<String, Error> {
         self.look(path, |held| {
             let line = held.line(path, start, length)?;
-            of_event(&line, event_id, path)?;
+            of_event(&line, event, path)?;
             Ok(line.into_owned())
         })
     }
@@ -134,8 +134,8 @@ impl Lines {
 }
 
 /// The id and the content of a line, if it is that of an event.
-fn of_event<'a>(line: &'a str, event_id: &str, path: &str) -> Result<(Cow<'a, str>, Option<&'a str>), Error> {
-    let found = event::id_and_content(line).filter(|(own, _)| own == event_id);
+fn of_event<'a>(line: &'a str, event: EventId<'_>, path: &str) -> Result<(Cow<'a, str>, Option<&'a str>), Error> {
+    let found = event::id_and_content(line).filter(|(own, _)| **own == *event);
     found.ok_or_else(|| Error::altered("the place of a line", path))
 }
 

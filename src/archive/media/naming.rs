@@ -132,7 +132,7 @@ impl Catalog {
 impl Writing<'_> {
     /// A line names a file.
     fn name_media(&self, line: i64, named: &Named<'_>) -> Result<(), Error> {
-        let Named { mxc, mimetype, sealed, is_avatar } = named;
+        let Named { mxc, mimetype, sealed, is_avatar, .. } = named;
         let sql = "insert or ignore into media (mxc, lacks) values (?1, 'wanted')";
         self.0.prepare_cached(sql)?.execute([mxc])?;
         let sql = "insert into media_name (mxc, line, avatar, mimetype, sealed) values (?1, ?2, ?3, ?4, ?5)

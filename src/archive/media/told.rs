@@ -1,4 +1,4 @@
-//! What is told of media: how many there are, and why others are not.
+//! What is told of media: how many there are, and why others are not. Looks at no file.
 
 use super::super::{Catalog, Error};
 use super::{Lacks, MediaFile, has_tables};

@@ -1,4 +1,4 @@
-//! What makes parts of an output stale: new lines, those that have changed, and what the output itself has otherwise.
+//! What makes parts of an output stale: new lines, those that have changed, and what the output itself has otherwise. Writes no output.
 
 use rusqlite::params;
 
@@ -52,9 +52,11 @@ const STALE_FILES: [&str; 3] = [
 impl Catalog {
     /// Whether something has changed that the outputs have not been told yet; none before they are told anything.
     pub fn has_news_for_outputs(&self) -> Result<bool, Error> {
-        if !self.has_output_tables()? {
-            return Ok(false);
-        }
+        Ok(self.has_output_tables()? && self.has_news()?)
+    }
+
+    /// The same, once there are tables of outputs.
+    fn has_news(&self) -> Result<bool, Error> {
         let sql = "select coalesce((select max(line) from line), 0) > (select line from output_told)
                        or exists (select 1 from output_changed) or exists (select 1 from output_changed_part)";
         Ok(self.connection.query_row(sql, [], |row| row.get(0))?)
@@ -70,7 +72,7 @@ impl Archive {
         }
         let outputs = self.catalog.outputs()?;
         let has_tables = self.catalog.has_output_tables()?;
-        if has_tables && !self.catalog.has_news_for_outputs()? {
+        if has_tables && !self.catalog.has_news()? {
             return Ok(true);
         }
         let writing = self.catalog.write()?;

@@ -93,19 +93,19 @@ macro_rules! related_in_effect {
 
 impl CatalogEvent {
     /// An event of a room from [`columns`], with its content.
-    pub(super) fn read(reader: &Reader<'_>, room_id: &str, row: &Row<'_>) -> Result<CatalogEvent, Error> {
-        CatalogEvent::of_day(reader, room_id, row.get::<_, DayName>(6)?.0, row)
+    pub(super) fn read(reader: &Reader<'_>, room: RoomId<'_>, row: &Row<'_>) -> Result<CatalogEvent, Error> {
+        CatalogEvent::of_day(reader, room, row.get::<_, DayName>(6)?.0, row)
     }
 
     /// The same of one whose day is known.
     pub(super) fn of_day(
         reader: &Reader<'_>,
-        room_id: &str,
+        room: RoomId<'_>,
         day: String,
         row: &Row<'_>,
     ) -> Result<CatalogEvent, Error> {
         let event = CatalogEvent::without_content(reader, day, row)?;
-        let content = reader.content(&event.event_id, room_id, &event.day, row.get(7)?, row.get(8)?)?;
+        let content = reader.content(event.id(), (room, &event.day), (row.get(7)?, row.get(8)?))?;
         CatalogEvent { content, ..event }.decrypted(reader)
     }
 
@@ -159,6 +159,11 @@ impl CatalogEvent {
         self.replaces() && self.kind() != "m.room.encrypted"
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> EventId<'_> {
+        EventId::of(&self.event_id)
+    }
+
     /// The same, be it readable or not.
     pub(super) fn replaces(&self) -> bool {
         self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none()
@@ -199,7 +204,7 @@ impl CatalogEvent {
 /// The events of a room's day, or of no day, that are of some types and not redacted, each after what it follows in the room.
 pub(crate) fn each_of_kinds(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     day: &str,
     kinds: &[&str],
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
@@ -218,9 +223,9 @@ pub(crate) fn each_of_kinds(
         " order by line.topological_ordering, line.origin_server_ts, line.event_id"
     );
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![reader.room(room_id)?, day, json!(kinds).to_string()])?;
+    let mut rows = statement.query(params![reader.room(&room)?, day, json!(kinds).to_string()])?;
     while let Some(row) = rows.next()? {
-        take(CatalogEvent::of_day(reader, room_id, day.to_owned(), row)?)?;
+        take(CatalogEvent::of_day(reader, room, day.to_owned(), row)?)?;
     }
     Ok(())
 }
@@ -238,7 +243,7 @@ pub(crate) fn event(reader: &Reader<'_>, room: RoomId<'_>, id: EventId<'_>) -> R
     );
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![&*id, reader.room(&room)?])?;
-    rows.next()?.map(|row| CatalogEvent::read(reader, &room, row)).transpose()
+    rows.next()?.map(|row| CatalogEvent::read(reader, room, row)).transpose()
 }
 
 /// Reads the event of a line that the catalog has.
@@ -317,8 +322,8 @@ pub(crate) enum Order {
 /// The events that say something of another, as `rel_type`, as long as they are not redacted.
 pub(crate) fn each_related(
     reader: &Reader<'_>,
-    room_id: &str,
-    to: &str,
+    room: RoomId<'_>,
+    to: EventId<'_>,
     rel_type: &str,
     order: Order,
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
@@ -327,17 +332,17 @@ pub(crate) fn each_related(
         Order::Oldest => related_in_effect!("origin_server_ts, event_id"),
         Order::Newest => related_in_effect!("origin_server_ts desc, event_id desc"),
     };
-    each(reader, sql, [to, room_id, rel_type], take)
+    each(reader, sql, (room, to), rel_type, take)
 }
 
 /// The edit of an event that is in effect: of the valid ones the newest.
 pub(crate) fn newest_edit(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     event: &CatalogEvent,
 ) -> Result<Option<CatalogEvent>, Error> {
     let mut newest = None;
-    each_related(reader, room_id, &event.event_id, "m.replace", Order::Newest, &mut |edit| {
+    each_related(reader, room, event.id(), "m.replace", Order::Newest, &mut |edit| {
         if edit.flaw(event).is_some() {
             return Ok(ControlFlow::Continue(()));
         }
@@ -350,7 +355,7 @@ pub(crate) fn newest_edit(
 /// The events that say something of another or of its edits, the oldest first: what is said of an edit is said of what it edits.
 pub(crate) fn each_related_to_any(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     to: &CatalogEvent,
     rel_type: &str,
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
@@ -360,9 +365,9 @@ pub(crate) fn each_related_to_any(
         related!(),
         " and rel_type = (select type from type where name = 'm.replace'))"
     );
-    let values = params![to.event_id, reader.room(room_id)?];
+    let values = params![to.event_id, reader.room(&room)?];
     if !reader.connection.prepare_cached(is_edited)?.query_row(values, |row| row.get::<_, bool>(0))? {
-        return each_related(reader, room_id, &to.event_id, rel_type, Order::Oldest, &mut |related| {
+        return each_related(reader, room, to.id(), rel_type, Order::Oldest, &mut |related| {
             take(related)?;
             Ok(ControlFlow::Continue(()))
         });
@@ -382,9 +387,9 @@ pub(crate) fn each_related_to_any(
         in_effect!(),
         " order by origin_server_ts, event_id"
     );
-    each(reader, sql, [&to.event_id, room_id, rel_type], &mut |related| {
+    each(reader, sql, (room, to.id()), rel_type, &mut |related| {
         let edit = related.relates_to.as_deref().filter(|id| *id != to.event_id);
-        let edit = edit.map(|id| event(reader, RoomId::of(room_id), EventId::of(id))).transpose()?;
+        let edit = edit.map(|id| event(reader, room, EventId::of(id))).transpose()?;
         // an edit without effect has a place of its own
         if edit.is_none_or(|edit| edit.is_some_and(|edit| edit.is_edit() && edit.flaw(to).is_none())) {
             take(related)?;
@@ -396,13 +401,14 @@ pub(crate) fn each_related_to_any(
 fn each(
     reader: &Reader<'_>,
     sql: &str,
-    [to, room_id, rel_type]: [&str; 3],
+    (room, to): (RoomId<'_>, EventId<'_>),
+    rel_type: &str,
     take: &mut dyn FnMut(CatalogEvent) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![to, reader.room(room_id)?, rel_type])?;
+    let mut rows = statement.query(params![to, reader.room(&room)?, rel_type])?;
     while let Some(row) = rows.next()? {
-        if take(CatalogEvent::read(reader, room_id, row)?)?.is_break() {
+        if take(CatalogEvent::read(reader, room, row)?)?.is_break() {
             break;
         }
     }

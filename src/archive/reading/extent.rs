@@ -1,4 +1,4 @@
-//! What a room has of a period, counted: events, who sent them, what clients do not see of them.
+//! What a room has of a period, counted: events, who sent them, what clients do not see of them. Reads no line.
 
 use std::ops::Range;
 

@@ -16,7 +16,7 @@ use super::Reader;
 use super::events::{CatalogEvent, columns, of_line};
 use super::order::{self, Read};
 use crate::document::line::Anchor;
-use crate::event::{Object, content_of_line};
+use crate::event::{Object, RoomId, content_of_line};
 
 /// How many events are told of that have the same place.
 const AMBIGUOUS: usize = 20;
@@ -199,7 +199,7 @@ pub(crate) fn beside(
 
 /// Reads an event that stands beside another one in a room.
 pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &Beside) -> Result<CatalogEvent, Error> {
-    of_line(reader, beside.line, |row| CatalogEvent::read(reader, room_id, row))
+    of_line(reader, beside.line, |row| CatalogEvent::read(reader, RoomId::of(room_id), row))
 }
 
 #[cfg(test)]

@@ -22,15 +22,20 @@ impl Reader<'_> {
         }
     }
 
-    /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
-    /// or does not show it.
-    pub(crate) fn media(&self, mxc: &str, sealed: Option<&Sealed>) -> Result<Option<Here>, Error> {
+    /// Whether files were ever asked for.
+    pub(crate) fn has_media(&self) -> Result<bool, Error> {
         let has_media = match self.has_media.get() {
             Some(has_media) => has_media,
             None => has_tables(self.connection)?,
         };
         self.has_media.set(Some(has_media));
-        if !has_media {
+        Ok(has_media)
+    }
+
+    /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
+    /// or does not show it.
+    pub(crate) fn media(&self, mxc: &str, sealed: Option<&Sealed>) -> Result<Option<Here>, Error> {
+        if !self.has_media()? {
             return Ok(None);
         }
         let sql = "select sha256, extension, bytes from media where mxc = ?1 and sha256 is not null and lacks is null";

@@ -17,6 +17,7 @@ use super::title::States;
 use super::{REMEMBERED, Reader};
 use crate::document::line::{Name, RoomLink};
 use crate::document::text::looks;
+use crate::event::{EventId, RoomId, UserId};
 
 /// The names in one room, for the transcript of one day.
 pub(crate) struct MemberNames<'c> {
@@ -133,7 +134,9 @@ impl<'c> MemberNames<'c> {
         let is_borrowed = found.is_none();
         let (from, name) = match found {
             Some(found) => found,
-            None => (i64::MIN, first(self.reader, self.room_id, user_id)?.map(|(_, name)| name)),
+            None => {
+                (i64::MIN, first(self.reader, RoomId::of(self.room_id), UserId::of(user_id))?.map(|(_, name)| name))
+            }
         };
         let sql = "select min(origin_server_ts) from membership
                     where room = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
@@ -213,10 +216,10 @@ impl<'c> MemberNames<'c> {
     /// What a user was in the room before an event, and by what name.
     pub(crate) fn before(
         &self,
-        user_id: &str,
+        user: UserId<'_>,
         at: Option<i64>,
         depth: i64,
-        event_id: &str,
+        event: EventId<'_>,
     ) -> Result<Option<(String, Option<String>)>, Error> {
         let sql = "select membership, displayname from membership
                     where room = ?1 and user_id = ?2
@@ -226,7 +229,7 @@ impl<'c> MemberNames<'c> {
             .reader
             .connection
             .prepare_cached(sql)?
-            .query_row(params![self.room_number()?, user_id, at.unwrap_or(0), depth, event_id], |row| {
+            .query_row(params![self.room_number()?, user, at.unwrap_or(0), depth, event], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             });
         Ok(found.optional()?)
@@ -234,44 +237,49 @@ impl<'c> MemberNames<'c> {
 }
 
 /// The first name that a room's own order gives to a user, with its depth.
-fn first(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<Option<(i64, String)>, Error> {
+fn first(reader: &Reader<'_>, room: RoomId<'_>, user: UserId<'_>) -> Result<Option<(i64, String)>, Error> {
     let sql = "select topological_ordering, displayname from membership indexed by membership_order
                 where room = ?1 and user_id = ?2
                   and displayname is not null and membership in ('join', 'invite', 'knock')
                 order by topological_ordering, origin_server_ts, event_id limit 1";
     let mut statement = reader.connection.prepare_cached(sql)?;
-    let found = statement.query_row(params![reader.room(room_id)?, user_id], |row| Ok((row.get(0)?, row.get(1)?)));
+    let found = statement.query_row(params![reader.room(&room)?, user], |row| Ok((row.get(0)?, row.get(1)?)));
     Ok(found.optional()?)
 }
 
 /// Names that a user has or had in a room, in order, at most so many; none of a user whom the server has erased.
-pub(crate) fn names_of(reader: &Reader<'_>, room_id: &str, user_id: &str, most: usize) -> Result<Vec<String>, Error> {
-    if is_erased(reader, user_id)? {
+pub(crate) fn names_of(
+    reader: &Reader<'_>,
+    room: RoomId<'_>,
+    user: UserId<'_>,
+    most: usize,
+) -> Result<Vec<String>, Error> {
+    if is_erased(reader, &user)? {
         return Ok(Vec::new());
     }
     let sql = "select distinct displayname from membership
                 where room = ?1 and user_id = ?2 and displayname is not null order by displayname limit ?3";
     let mut statement = reader.connection.prepare_cached(sql)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let names = statement.query_map(params![reader.room(room_id)?, user_id, most], |row| row.get(0))?;
+    let names = statement.query_map(params![reader.room(&room)?, user, most], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// Whether a change of what a user is called at a time and a depth may be one of the first name there is, by either.
 pub(in crate::archive) fn is_first(
     reader: &Reader<'_>,
-    room_id: &str,
-    user_id: &str,
+    room: RoomId<'_>,
+    user: UserId<'_>,
     at: i64,
     depth: i64,
 ) -> Result<bool, Error> {
-    if first(reader, room_id, user_id)?.is_none_or(|(first, _)| depth <= first) {
+    if first(reader, room, user)?.is_none_or(|(first, _)| depth <= first) {
         return Ok(true);
     }
     let sql = "select not exists (select 1 from membership
                 where room = ?1 and user_id = ?2 and origin_server_ts < ?3
                   and membership in ('join', 'invite', 'knock'))";
-    let parameters = params![reader.room(room_id)?, user_id, at];
+    let parameters = params![reader.room(&room)?, user, at];
     Ok(reader.connection.prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?)
 }
 

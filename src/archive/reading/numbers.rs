@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::super::{Error, layout};
 use super::REMEMBERED;
+use crate::event::RoomId;
 
 /// Numbers that were looked up lately.
 #[derive(Default)]
@@ -38,8 +39,8 @@ impl Numbers {
     }
 
     /// The path below the archive of a room's file of lines.
-    pub(super) fn path(&self, connection: &Connection, room_id: &str, day: &str) -> Result<String, Error> {
-        self.of_room(connection, room_id, |room| format!("rooms/{}/{day}.jsonl", room.directory))
+    pub(super) fn path(&self, connection: &Connection, room: RoomId<'_>, day: &str) -> Result<String, Error> {
+        self.of_room(connection, &room, |room| format!("rooms/{}/{day}.jsonl", room.directory))
     }
 
     fn of_room<T>(&self, connection: &Connection, room_id: &str, take: impl FnOnce(&Room) -> T) -> Result<T, Error> {

@@ -14,6 +14,7 @@ use super::super::erased::redacted_by;
 use super::Reader;
 use super::events::{CatalogEvent, accepted, columns, of_line};
 use crate::document::time;
+use crate::event::RoomId;
 
 /// Whether an event was received within a quarter of an hour of when it was sent.
 macro_rules! live {
@@ -126,7 +127,7 @@ struct Of<'r> {
 impl Of<'_> {
     fn event(self, row: &Row<'_>) -> Result<CatalogEvent, Error> {
         match self.read {
-            Read::Lines => CatalogEvent::of_day(self.reader, self.room_id, self.day.to_owned(), row),
+            Read::Lines => CatalogEvent::of_day(self.reader, RoomId::of(self.room_id), self.day.to_owned(), row),
             Read::With(_) => CatalogEvent::without_content(self.reader, self.day.to_owned(), row),
         }
     }

@@ -12,7 +12,7 @@ use super::Reader;
 use super::events::{CatalogEvent, Encrypted, accepted, newest_edit};
 use super::redactions::{Redactors, is_redacted};
 use crate::document::message::without_quote;
-use crate::event::{RoomId, Verdict, members};
+use crate::event::{EventId, RoomId, Verdict, members};
 pub(crate) use lines::{Lines, OutwardLine, each_line_of_day};
 
 /// What is not withheld, though it is as a rule.
@@ -92,7 +92,7 @@ const OF_DAY: &str = concat!(
 /// The events of a room's day, or of no day, by their times.
 pub(crate) fn each_of_day(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     day: &str,
     with: With,
     take: &mut dyn FnMut(&Outward) -> Result<(), Error>,
@@ -100,15 +100,14 @@ pub(crate) fn each_of_day(
     let stored = reader.as_stored();
     let (reader, mut redactors) = (if with.decrypted { reader } else { &stored }, Redactors::default());
     let mut statement = reader.connection.prepare_cached(OF_DAY)?;
-    let mut rows = statement.query(params![reader.room(room_id)?, day, with.rejected])?;
+    let mut rows = statement.query(params![reader.room(&room)?, day, with.rejected])?;
     while let Some(row) = rows.next()? {
-        let (mut outward, is_edited) = read(reader, room_id, day, row)?;
+        let (mut outward, is_edited) = read(reader, room, day, row)?;
         if with.verdicts {
-            outward.verdict = judged(reader, room_id, day, row)?;
+            outward.verdict = judged(reader, room, day, row)?;
         }
         let may_be = outward.event.redacted_by.is_some() || outward.event.replaces();
-        let is_hidden =
-            may_be && !with.redacted && is_redacted(reader, RoomId::of(room_id), &outward.event, &mut redactors)?;
+        let is_hidden = may_be && !with.redacted && is_redacted(reader, room, &outward.event, &mut redactors)?;
         if is_hidden {
             (outward.event.content, outward.body) = (None, None);
         } else {
@@ -116,7 +115,7 @@ pub(crate) fn each_of_day(
                 outward.decrypt(reader)?;
             }
             if is_edited {
-                outward.apply_edit(reader, room_id)?;
+                outward.apply_edit(reader, room)?;
             }
             if !with.redacted {
                 outward.cut_quotes();
@@ -128,10 +127,10 @@ pub(crate) fn each_of_day(
 }
 
 /// An event as its line has it; whether something says to be an edit of it.
-fn read(reader: &Reader<'_>, room_id: &str, day: &str, row: &Row<'_>) -> Result<(Outward, bool), Error> {
+fn read(reader: &Reader<'_>, room: RoomId<'_>, day: &str, row: &Row<'_>) -> Result<(Outward, bool), Error> {
     let (numbers, connection) = (&reader.numbers, reader.connection);
     let event_id: String = row.get(0)?;
-    let content = reader.content(&event_id, room_id, day, row.get(6)?, row.get(7)?)?;
+    let content = reader.content(EventId::of(&event_id), (room, day), (row.get(6)?, row.get(7)?))?;
     let event = CatalogEvent {
         event_id,
         kind: numbers.type_name(connection, row.get(1)?)?,
@@ -165,9 +164,9 @@ fn read(reader: &Reader<'_>, room_id: &str, day: &str, row: &Row<'_>) -> Result<
 }
 
 /// What an event proves of itself; none: its line cannot be read.
-fn judged(reader: &Reader<'_>, room_id: &str, day: &str, row: &Row<'_>) -> Result<Option<Verdict>, Error> {
+fn judged(reader: &Reader<'_>, room: RoomId<'_>, day: &str, row: &Row<'_>) -> Result<Option<Verdict>, Error> {
     let Some(lines) = reader.lines else { return Ok(None) };
-    let path = reader.numbers.path(reader.connection, room_id, day)?;
+    let path = reader.numbers.path(reader.connection, room, day)?;
     let [start, length] = [row.get::<_, i64>(6)?, row.get(7)?].map(i64::unsigned_abs);
     // where it cannot be, that was said when its content was to be read
     let Ok(line) = lines.read(&path, start, length) else { return Ok(None) };
@@ -189,8 +188,8 @@ impl Outward {
     }
 
     /// Puts the text of the newest valid edit in the place of its own.
-    fn apply_edit(&mut self, reader: &Reader<'_>, room_id: &str) -> Result<(), Error> {
-        let Some(edit) = newest_edit(reader, room_id, &self.event)? else { return Ok(()) };
+    fn apply_edit(&mut self, reader: &Reader<'_>, room: RoomId<'_>) -> Result<(), Error> {
+        let Some(edit) = newest_edit(reader, room, &self.event)? else { return Ok(()) };
         let sql = concat!(
             "select body from line indexed by line_id left join said on said.line = line.line
               where id_key = ",

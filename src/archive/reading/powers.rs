@@ -8,7 +8,7 @@ use super::events::CatalogEvent;
 use super::names::MemberNames;
 use super::{Reader, rooms, title};
 use crate::document::powers::level_of;
-use crate::event::Object;
+use crate::event::{Object, RoomId, UserId};
 
 /// The power that redacts, where the power levels do not say.
 const REDACTS: i64 = 50;
@@ -25,7 +25,7 @@ impl MemberNames<'_> {
     /// levels of then, as in a room of which the server knows only a part.
     pub(crate) fn may_redact(&mut self, user_id: &str, at: Option<i64>) -> Result<Option<bool>, Error> {
         let (reader, room_id) = (self.reader, self.room_id);
-        if is_creator(reader, room_id, user_id)? {
+        if is_creator(reader, RoomId::of(room_id), UserId::of(user_id))? {
             return Ok(Some(true));
         }
         let levels = self.remembered.powers.at(reader, room_id, at.unwrap_or(i64::MAX))?;
@@ -68,16 +68,16 @@ impl Powers {
 }
 
 /// Whether somebody made a room of a version in which those who did may do everything (MSC4289), and stand in no power levels.
-fn is_creator(reader: &Reader<'_>, room_id: &str, user_id: &str) -> Result<bool, Error> {
+fn is_creator(reader: &Reader<'_>, room: RoomId<'_>, user: UserId<'_>) -> Result<bool, Error> {
     // only of these the id is a hash alone
-    if room_id.contains(':') {
+    if room.contains(':') {
         return Ok(false);
     }
-    if rooms::creator(reader, room_id)?.as_deref() == Some(user_id) {
+    if rooms::creator(reader, &room)?.as_deref() == Some(user.as_str()) {
         return Ok(true);
     }
-    let others = title::state(reader, room_id, "m.room.create")?;
-    Ok(others.is_some_and(|content| Object::of(&content).texts("additional_creators").iter().any(|id| id == user_id)))
+    let others = title::state(reader, &room, "m.room.create")?;
+    Ok(others.is_some_and(|content| Object::of(&content).texts("additional_creators").iter().any(|id| **id == *user)))
 }
 
 /// Whether the content of `m.room.power_levels` lets a user redact what others sent.

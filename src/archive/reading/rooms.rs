@@ -1,4 +1,4 @@
-//! Rooms and their days, as the catalog has them.
+//! Rooms and their days, as the catalog has them. Knows nothing of how lists of them look.
 
 use std::collections::BTreeSet;
 
@@ -109,15 +109,17 @@ pub(crate) fn has_pages(reader: &Reader<'_>) -> Result<bool, Error> {
     Ok(reader.connection.query_row(sql, [], |row| row.get(0))?)
 }
 
+/// What the list of rooms tells of one: the columns that [`line_of`] reads.
+pub(super) const LINE: &str = "coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
+    (select min(day) from file where file.room = room.room and day < 'u'),
+    (select max(day) from file where file.room = room.room and day < 'u'),
+    exists (select 1 from room other
+             where other.alike = room.alike and other.room_id <> room.room_id and other.has_lines)";
+
 /// All rooms, by name.
 pub(crate) fn each_room(reader: &Reader<'_>, take: &mut dyn FnMut(RoomLine) -> Result<(), Error>) -> Result<(), Error> {
-    let sql = "select coalesce(name, room_id), aliases, type, encrypted, messages, room_id,
-                      (select min(day) from file where file.room = room.room and day < 'u'),
-                      (select max(day) from file where file.room = room.room and day < 'u'),
-                      exists (select 1 from room other
-                               where other.alike = room.alike and other.room_id <> room.room_id and other.has_lines)
-                 from room where has_lines order by name collate nocase, room_id";
-    let mut statement = reader.connection.prepare_cached(sql)?;
+    let sql = format!("select {LINE} from room where has_lines order by name collate nocase, room_id");
+    let mut statement = reader.connection.prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         take(line_of(row)?)?;
@@ -129,7 +131,7 @@ fn day_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<String>> {
     Ok(row.get::<_, Option<DayName>>(at)?.map(|day| day.0))
 }
 
-fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
+pub(super) fn line_of(row: &Row<'_>) -> rusqlite::Result<RoomLine> {
     let (name, aliases, kind): (String, Option<String>, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
     let (is_encrypted, messages, room_id): (bool, i64, String) = (row.get(3)?, row.get(4)?, row.get(5)?);
     let (first_day, last_day) = (day_of(row, 6)?, day_of(row, 7)?);

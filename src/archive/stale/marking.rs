@@ -1,4 +1,4 @@
-//! Marks files whose transcripts are stale, by what the catalog knows of their events.
+//! Marks files whose transcripts are stale, by what the catalog knows of their events. Renders nothing, and reads no line.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::super::Error;
 use super::super::catalog::key;
 use super::super::writing::Writing;
 use super::Target;
-use crate::event::{Day, EventId, RoomId, UserId};
+use crate::event::{Day, EventId, OwnedEventId, RoomId, UserId};
 
 /// The files with events that name some of a room, or an edit of these.
 const REFERRERS: &str = concat!(
@@ -41,10 +41,10 @@ const REFERRERS: &str = concat!(
 );
 
 impl Writing<'_> {
-    pub(in crate::archive) fn mark_day(&self, room: &str, day: &str) -> Result<(), Error> {
+    pub(in crate::archive) fn mark_day(&self, room: RoomId<'_>, day: &str) -> Result<(), Error> {
         self.mark_files(
             "select file from file where room = (select room from room where room_id = ?1) and day = ?2",
-            [room, day],
+            [&*room, day],
         )
     }
 
@@ -63,12 +63,12 @@ impl Writing<'_> {
     }
 
     /// Marks the days of events that name some others, or edits of these; each is looked at once.
-    pub(super) fn mark_referrers(&self, room: &str, ids: &BTreeSet<String>) -> Result<(), Error> {
+    pub(super) fn mark_referrers(&self, room: RoomId<'_>, ids: &BTreeSet<OwnedEventId>) -> Result<(), Error> {
         if ids.is_empty() { Ok(()) } else { self.mark_files(REFERRERS, params![json!(ids).to_string(), room]) }
     }
 
     /// Marks the days of what some bans redact.
-    pub(super) fn mark_banned(&self, room: &str, bans: &BTreeSet<String>) -> Result<(), Error> {
+    pub(super) fn mark_banned(&self, room: RoomId<'_>, bans: &BTreeSet<OwnedEventId>) -> Result<(), Error> {
         let sql = "with ban (id) as materialized (
                        select event_id from ban_redaction
                         where room_id = ?1 and event_id in (select value from json_each(?2)))

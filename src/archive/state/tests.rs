@@ -8,8 +8,8 @@ use super::*;
 use crate::archive::RunOutcome;
 use crate::archive::{Advance, Archive, Batch, Opening, Selection};
 use crate::event::tests::stored;
-use crate::event::{BanRedaction, Event, Stored};
-use crate::stream::{Gap, Gaps, Position, Stream, Watermark};
+use crate::event::{BanRedaction, Event, EventId, Stored};
+use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const START: i64 = 1_795_348_800_000;
@@ -86,10 +86,10 @@ fn message(event_id: &str, ts: i64) -> Box<Event> {
     event(event_id, &json, |stored| Stored { origin_server_ts: Some(ts), ..stored })
 }
 
-fn advance(scope: &str, stream: Stream, position: u64, gaps: &[(u64, u64)]) -> Advance {
+fn advance(scope: Scope, stream: Stream, position: u64, gaps: &[(u64, u64)]) -> Advance {
     let gap = |&(first, last)| Gap { first: Position(first), last: Position(last), clock: START };
     Advance {
-        scope: scope.to_owned(),
+        scope,
         stream,
         watermark: Some(Watermark { position: Position(position), anchor: Some((Position(1), "$1".to_owned())) }),
         gaps: Some(gaps.iter().map(gap).collect::<Gaps>()),
@@ -118,7 +118,7 @@ fn eventful(directory: &Path) -> Archive {
     batch.push(message("$2", START + DAY), false);
     batch.push_state(outlier("$o1", "m.room.member", "@b:y", r#"{"membership":"join","displayname":"Bea"}"#));
     batch.push_state(outlier("$o2", "m.room.name", "", r#"{"name":"where \"it\" is"}"#));
-    batch.advance(advance("", Stream::Live, 9, &[(3, 4), (6, 6)]));
+    batch.advance(advance(Scope::Server, Stream::Live, 9, &[(3, 4), (6, 6)]));
     archive.commit(run, [batch]).unwrap();
     archive.index().unwrap();
     archive.end_run(run, RunOutcome::Stopped, None, 2).unwrap();
@@ -163,9 +163,9 @@ fn eventful(directory: &Path) -> Archive {
         ),
         false,
     );
-    batch.advance(advance("", Stream::Live, 20, &[(6, 6), (11, 15)]));
-    batch.advance(advance("", Stream::Backfill, 3, &[]));
-    batch.advance(advance("!other:x", Stream::Live, 5, &[(1, 2)]));
+    batch.advance(advance(Scope::Server, Stream::Live, 20, &[(6, 6), (11, 15)]));
+    batch.advance(advance(Scope::Server, Stream::Backfill, 3, &[]));
+    batch.advance(advance(Scope::of_key("!other:x"), Stream::Live, 5, &[(1, 2)]));
     archive.commit(run, [batch]).unwrap();
     let of = |user_id: &str| BanRedaction {
         room_id: ROOM.to_owned(),
@@ -306,7 +306,7 @@ fn a_state_that_lags_loses_no_event() {
         }),
         false,
     );
-    batch.advance(advance("", Stream::Live, 30, &[]));
+    batch.advance(advance(Scope::Server, Stream::Live, 30, &[]));
     archive.commit(run, [batch]).unwrap();
     drop(archive);
     let newer = catalog(place.path());
@@ -314,7 +314,7 @@ fn a_state_that_lags_loses_no_event() {
     lose_catalog(place.path());
     let archive = Archive::open(place.path(), None).unwrap();
     assert_eq!(archive.lost(), 0);
-    assert_eq!(archive.catalog().watermark("", Stream::Live).unwrap().unwrap().position, Position(20));
+    assert_eq!(archive.catalog().watermark(&Scope::Server, Stream::Live).unwrap().unwrap().position, Position(20));
     assert_eq!(archive.catalog().selection().unwrap().exclude.len(), 1);
     drop(archive);
     let after = catalog(place.path());
@@ -351,10 +351,13 @@ fn where_lines_are_lost_everything_is_read_again() {
             assert_eq!(archive.lost(), lost as u64);
             let catalog = archive.catalog();
             for stream in Stream::ALL {
-                assert_eq!(catalog.watermark("", stream).unwrap(), None);
-                assert!(catalog.gaps("", stream).unwrap().is_empty());
+                assert_eq!(catalog.watermark(&Scope::Server, stream).unwrap(), None);
+                assert!(catalog.gaps(&Scope::Server, stream).unwrap().is_empty());
             }
-            assert!(catalog.watermark("!other:x", Stream::Live).unwrap().is_some(), "another room's is read as before");
+            assert!(
+                catalog.watermark(&Scope::of_key("!other:x"), Stream::Live).unwrap().is_some(),
+                "another room's is read as before"
+            );
             assert!(catalog.is_indexed().unwrap());
             drop(archive);
             assert_eq!(Archive::open(place.path(), None).unwrap().lost(), 0);
@@ -375,7 +378,7 @@ fn what_is_promised_is_kept_through_a_first_export() {
     assert!(state(place.path()).contains("!not:x"));
     let mut batch = Batch::default();
     batch.push(message("$1", START), false);
-    batch.advance(advance(ROOM, Stream::Live, 9, &[]));
+    batch.advance(advance(Scope::of_key(ROOM), Stream::Live, 9, &[]));
     archive.commit(run, [batch]).unwrap();
     assert!(!state(place.path()).contains("watermark"));
     drop(archive);
@@ -384,8 +387,8 @@ fn what_is_promised_is_kept_through_a_first_export() {
     let catalog = archive.catalog();
     assert_eq!(catalog.selection().unwrap(), selection);
     assert_eq!(catalog.server().unwrap().as_deref(), Some("x"));
-    assert!(catalog.shows_redacted().unwrap() && catalog.has_event("$1").unwrap());
-    assert_eq!(catalog.watermark(ROOM, Stream::Live).unwrap(), None);
+    assert!(catalog.shows_redacted().unwrap() && catalog.has_event(EventId::of("$1")).unwrap());
+    assert_eq!(catalog.watermark(&Scope::of_key(ROOM), Stream::Live).unwrap(), None);
 }
 
 #[test]
@@ -407,11 +410,11 @@ fn one_that_has_grown_is_written_anew() {
     for last in 0..8 {
         let gaps: Vec<(u64, u64)> = (0..10_000).map(|at| (3 * at + 1, 3 * at + 1 + last % 2)).collect();
         let mut batch = Batch::default();
-        batch.advance(advance("", Stream::Live, 40_000, &gaps));
+        batch.advance(advance(Scope::Server, Stream::Live, 40_000, &gaps));
         archive.commit(run, [batch]).unwrap();
     }
     let mut batch = Batch::default();
-    batch.advance(advance("", Stream::Live, 40_000, &[]));
+    batch.advance(advance(Scope::Server, Stream::Live, 40_000, &[]));
     archive.commit(run, [batch]).unwrap();
     let grown = state(place.path()).len();
     drop(archive);

@@ -13,7 +13,7 @@ use super::super::{Catalog, Error, Interrupt, layout};
 use super::row::{self, Row};
 use super::scratch::{self, Span, spans};
 use super::{Asked, KEYS_NAMED, Off, Verified, path_of};
-use crate::event::{Day, Erased, Event, Key, Verdict, Why};
+use crate::event::{Day, Erased, Event, EventId, Key, Verdict, Why};
 
 /// How many keys are remembered.
 const KEYS: usize = 5_000;
@@ -141,8 +141,8 @@ impl<'a> Checking<'a> {
                 let judged = Judged { path: &path, day: &day, nth, known: here };
                 let mut key =
                     |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
-                let tombstone = |event_id: &str| {
-                    if self.has_tombstones { self.catalog.tombstone(event_id) } else { Ok(None) }
+                let tombstone = |event: EventId<'_>| {
+                    if self.has_tombstones { self.catalog.tombstone(event) } else { Ok(None) }
                 };
                 judged.line(text, &mut verified, &mut key, &tombstone)?;
             }
@@ -226,7 +226,7 @@ impl Judged<'_> {
         text: Option<&str>,
         verified: &mut Verified,
         key: &mut impl FnMut(&str, &str) -> Result<Option<Key>, Error>,
-        tombstone: &impl Fn(&str) -> Result<Option<Erased>, Error>,
+        tombstone: &impl Fn(EventId<'_>) -> Result<Option<Erased>, Error>,
     ) -> Result<(), Error> {
         let Judged { path, day, nth, known, .. } = *self;
         let event = match text.map(|text| Event::from_line(text, day)) {
@@ -251,7 +251,7 @@ impl Judged<'_> {
                 )
             });
         }
-        if let Some(how) = tombstone(&event.event_id)?
+        if let Some(how) = tombstone(event.id())?
             && event.erased < Some(how)
             && (how == Erased::Whole || event.erase(how).is_some())
         {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::super::catalog::key;
 use super::super::writing::signed;
 use super::super::{Catalog, Error, Selection, lines};
-use crate::event::Event;
+use crate::event::{Event, OwnedEventId, OwnedRoomId, RoomId};
 use crate::stream::{Position, Scope, Stream};
 
 /// How many events are named.
@@ -70,10 +70,10 @@ pub(crate) struct Compared {
     pub(crate) waiting: u64,
     /// All of the rooms.
     pub(crate) all: InRoom,
-    /// Each room-day where something is not alike, the first of them: room id, day.
-    pub(crate) days: Vec<(String, String, InRoom)>,
-    /// The first events that are missing: event id, room id.
-    pub(crate) missing: Vec<(String, String)>,
+    /// Each room-day where something is not alike, the first of them.
+    pub(crate) days: Vec<(OwnedRoomId, String, InRoom)>,
+    /// The first events that are missing.
+    pub(crate) missing: Vec<(OwnedEventId, OwnedRoomId)>,
 }
 
 /// A comparison that goes on.
@@ -174,11 +174,11 @@ impl Matching {
     }
 
     /// Counts an event of a room-day in a column of `of_day`.
-    fn count_in(&self, room_id: &str, day: &str, column: &str) -> Result<(), Error> {
+    fn count_in(&self, room: RoomId<'_>, day: &str, column: &str) -> Result<(), Error> {
         let sql = format!(
             "insert into of_day (room_id, day, {column}) values (?1, ?2, 1) on conflict (room_id, day) do update set {column} = {column} + 1"
         );
-        self.found.prepare_cached(&sql)?.execute([room_id, day])?;
+        self.found.prepare_cached(&sql)?.execute([&*room, day])?;
         Ok(())
     }
 
@@ -219,7 +219,7 @@ impl Matching {
         let Some(archived) = text.and_then(|text| Event::from_line(&text, &day).ok()) else { return Ok(()) };
         if archived.erased.is_none() && archived.compare_text(event) != Ordering::Equal {
             let is_pruned = event.censored && !archived.censored;
-            self.count_in(&event.room_id, &day, if is_pruned { "pruned" } else { "differs" })?;
+            self.count_in(event.room(), &day, if is_pruned { "pruned" } else { "differs" })?;
         }
         Ok(())
     }
@@ -234,18 +234,18 @@ impl Matching {
         if is_left_out {
             return self.count("left_out");
         }
-        if self.catalog.is_waiting(&event.event_id)? {
+        if self.catalog.is_waiting(event.id())? {
             return self.count("waiting");
         }
-        if self.catalog.has_tombstone(&event.event_id)? {
+        if self.catalog.has_tombstone(event.id())? {
             return self.count("erased");
         }
         let scope = if include.is_empty() { Scope::Server } else { Scope::Room(room_id.clone()) };
-        let watermark = self.catalog.watermark(scope.key(), stream)?;
+        let watermark = self.catalog.watermark(&scope, stream)?;
         let is_behind = watermark.is_none_or(|watermark| position > watermark.position);
         let mut is_to_come = is_behind;
         if !is_to_come {
-            let gaps = self.catalog.gaps(scope.key(), stream)?;
+            let gaps = self.catalog.gaps(&scope, stream)?;
             is_to_come = gaps.iter().any(|gap| gap.first <= position && position <= gap.last);
         }
         if is_to_come {
@@ -253,7 +253,7 @@ impl Matching {
         }
         let sql = "insert or ignore into missing (event_id, room_id) values (?1, ?2)";
         if self.found.prepare_cached(sql)?.execute([&event.event_id, room_id])? == 1 {
-            self.count_in(room_id, &event.day.to_string(), "missing")?;
+            self.count_in(event.room(), &event.day.to_string(), "missing")?;
         }
         Ok(())
     }
@@ -309,7 +309,7 @@ impl Matching {
                 next = met.next()?.map(|row| row.get(0)).transpose()?;
             }
             if next != Some(line) {
-                self.count_in(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?, "purged")?;
+                self.count_in(row.get::<_, OwnedRoomId>(1)?.borrowed(), &row.get::<_, String>(2)?, "purged")?;
             }
         }
         Ok(())

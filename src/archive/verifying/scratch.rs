@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, ToSql, params};
 
-use super::super::chain::{Extent, Head, Part, walk};
+use super::super::chain::{Extent, Head, Part, walk_known};
 use super::super::error::CHAIN;
 use super::super::writing::signed;
 use super::super::{Catalog, Error, layout};
@@ -63,6 +63,7 @@ impl Scratch {
         sealed: Option<&Head>,
         verified: &mut Verified,
     ) -> Result<(), Error> {
+        self.connection.execute_batch("delete from extent")?;
         verified.head = catalog.chain_head()?;
         let Some(head) = &verified.head else {
             verified.is_sealed = sealed.map(|_| false);
@@ -71,14 +72,14 @@ impl Scratch {
         let mut insert = self.connection.prepare("insert into extent values (?1, ?2, ?3, ?4, ?5, ?6)")?;
         let (mut number, mut last, mut begun, mut is_sealed) = (0_i64, Head::none(), 0_u64, false);
         let mut rewritten: BTreeMap<String, u64> = BTreeMap::new();
-        let walked = walk(archive, &Head::none(), Some(head.bytes), |part| {
+        let walked = walk_known(archive, catalog, head.bytes, |part| {
             match part {
                 Part::Extent(Extent { path, from, to, lines, hash }) => {
                     if is_selected(path, asked) {
                         insert.execute(params![path, number, signed(from), signed(to), signed(lines), hash])?;
                     }
                 }
-                Part::End { kind, follows, head } => {
+                Part::End { kind, follows, head, .. } => {
                     if kind == "begun" {
                         // files may have been written anew in commits that were lost
                         self.connection.prepare_cached("delete from extent where number < ?1")?.execute([number])?;

@@ -22,7 +22,7 @@ use super::super::{Outcome, decrypt, hint, is_full, media, status};
 use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, metrics, prepare, tell};
 use crate::archive::{self, Archive, Figures, Interrupt, Turn};
 use crate::config::Config;
-use crate::event::Damage;
+use crate::event::{Damage, EventId, RoomId};
 use crate::export::{self, Followed, Progress, Report, Summary};
 use crate::source::Database;
 
@@ -38,6 +38,8 @@ const RESTS_EVERY: Duration = Duration::from_secs(60);
 const SLICE: Duration = Duration::from_millis(500);
 /// After how many times `--render-every` it is not made in slices any more, but to its end.
 const PATIENCE: u32 = 10;
+/// After how many times `--render-every` keys are looked up anew of what cannot be read, when nothing else is to be made.
+const KEYS_EVERY: u32 = 10;
 /// How long is waited after a failure that passes, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long the server may take at the end to end what it was asked.
@@ -402,6 +404,10 @@ impl Session<'_> {
     /// Makes what is to be made of the lines, as far as it can be by the next round.
     async fn make(&mut self, next: Instant) -> Result<()> {
         let Session { args, database, archive: Some(archive), stop, now, service, .. } = self else { return Ok(()) };
+        let are_keys_due = self.made.is_some_and(|made| made.elapsed() >= args.render_every * KEYS_EVERY);
+        if self.pending.is_none() && are_keys_due && archive.catalog().decrypts_with()?.is_some() {
+            self.pending = Some(Instant::now());
+        }
         let Some(since) = self.pending else {
             // a look at everything may have written, too
             if self.rested.is_none_or(|rested| rested.elapsed() >= RESTS_EVERY)
@@ -482,23 +488,23 @@ impl Report for Told {
         }
     }
 
-    fn damaged(&mut self, event_id: &str, room_id: &str, damage: &Damage) {
-        self.terminal.damaged(event_id, room_id, damage);
+    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage) {
+        self.terminal.damaged(event, room, damage);
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
-        self.terminal.unplaced(event_id, room_id, lacks);
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
+        self.terminal.unplaced(event, room, lacks);
     }
 
-    fn duplicate(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.duplicate(event_id, room_id);
+    fn duplicate(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.duplicate(event, room);
     }
 
-    fn waiting(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.waiting(event_id, room_id);
+    fn waiting(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.waiting(event, room);
     }
 
-    fn gone(&mut self, event_id: &str, room_id: &str) {
-        self.terminal.gone(event_id, room_id);
+    fn gone(&mut self, event: EventId<'_>, room: RoomId<'_>) {
+        self.terminal.gone(event, room);
     }
 }

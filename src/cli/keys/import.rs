@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use megolm_keys::key_file::NewKeyFile;
-use tokio::sync::watch;
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
@@ -15,10 +14,8 @@ use super::super::Outcome;
 use super::super::database::DatabaseArgs;
 use super::super::output::Output;
 use super::super::report::counted;
-use super::super::signals::{Now, first, watch_signals};
-use super::KeyArgs;
+use super::{KeyArgs, with_sources};
 use crate::keys::Error;
-use crate::source::Database;
 
 /// How often the passphrase is hashed: half a second of a core, for whoever tries one.
 const ROUNDS: u32 = 500_000;
@@ -50,48 +47,31 @@ pub(super) fn run(args: &Import) -> Result<Outcome> {
     let out = Output::to(Some(&args.key_store))?;
     let mut random = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *random).map_err(std::io::Error::other).context("cannot get random bytes")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let (stop, _stopped) = watch::channel(false);
-        let signal = watch_signals(stop, Now::is("stopping"))?;
-        let database = tokio::select! {
-            database = Database::connect(&config) => database?,
-            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
+    with_sources(&config, &args.keys, async |_, mut sources| {
+        let failed = |error: std::io::Error| Error::File { path: args.key_store.clone(), problem: error.to_string() };
+        let mut store = match &passphrase {
+            Some(passphrase) => NewKeyFile::begin(out, passphrase, ROUNDS, &random).map_err(failed)?,
+            None => NewKeyFile::plain(out),
         };
-        let import = async {
-            let mut sources = args.keys.open(&database).await?;
-            let failed =
-                |error: std::io::Error| Error::File { path: args.key_store.clone(), problem: error.to_string() };
-            let mut store = match &passphrase {
-                Some(passphrase) => NewKeyFile::begin(out, passphrase, ROUNDS, &random).map_err(failed)?,
-                None => NewKeyFile::plain(out),
-            };
-            let (mut sessions, mut unusable) = (0_u64, 0_u64);
-            sources
-                .each(&mut |room_id, session| {
-                    let Ok(session) = session else {
-                        unusable += 1;
-                        return Ok(());
-                    };
-                    sessions += 1;
-                    store.add(room_id, &session).map_err(failed)
-                })
-                .await?;
-            store.end().map_err(failed)?.finish()?;
-            info!(sessions, unusable, "{} in {}", counted(sessions, "session"), args.key_store.display());
-            if args.plain {
-                warn!("the keys in {} are not encrypted: keep it where only you can read it", args.key_store.display());
-            }
-            if unusable > 0 {
-                warn!(unusable, "{} could not be used, and are not in it", counted(unusable, "session"));
-            }
-            Ok(if unusable > 0 { Outcome::Damaged } else { Outcome::Done })
-        };
-        let ended = tokio::select! {
-            ended = import => ended,
-            Some(number) = first(signal) => Ok(Outcome::Signalled(number)),
-        };
-        database.close().await;
-        ended
+        let (mut sessions, mut unusable) = (0_u64, 0_u64);
+        sources
+            .each(&mut |room_id, session| {
+                let Ok(session) = session else {
+                    unusable += 1;
+                    return Ok(());
+                };
+                sessions += 1;
+                store.add(room_id, &session).map_err(failed)
+            })
+            .await?;
+        store.end().map_err(failed)?.finish()?;
+        info!(sessions, unusable, "{} in {}", counted(sessions, "session"), args.key_store.display());
+        if args.plain {
+            warn!("the keys in {} are not encrypted: keep it where only you can read it", args.key_store.display());
+        }
+        if unusable > 0 {
+            warn!(unusable, "{} could not be used, and are not in it", counted(unusable, "session"));
+        }
+        Ok(if unusable > 0 { Outcome::Damaged } else { Outcome::Done })
     })
 }

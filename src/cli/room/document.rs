@@ -8,17 +8,17 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use anyhow::{Context as _, Result};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::decrypting::Decrypting;
-use crate::archive::{Archive, Interrupt, Opening, Plaintexts, Sealed, Selection};
+use crate::archive::{Archive, Interrupt, MediaAsked, Opening, Plaintexts, Sealed, Selection};
 use crate::cli::handing::{self, FormArgs, Format, Target, With};
 use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
-use crate::cli::report::{Counter, SEVERAL_ROWS, shown, unplaced};
+use crate::cli::report::{Counter, SEVERAL_ROWS, counted, shown, unplaced};
 use crate::document::html;
 use crate::document::markdown::code_cell;
-use crate::event::{Damage, Event, Object, Redaction};
+use crate::event::{Damage, Event, EventId, Object, Redaction, RoomId};
 use crate::export::{self, Progress, Report};
 use crate::handover::Handed;
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -32,6 +32,8 @@ pub(super) struct Document<'a> {
     pub(super) state: Option<Rows>,
     /// What decrypts it.
     pub(super) decrypting: Option<Decrypting>,
+    /// Which files are to be in it.
+    pub(super) media: Option<MediaAsked>,
 }
 
 /// What was written.
@@ -53,7 +55,7 @@ impl Document<'_> {
         stop: export::Stop,
         target: &mut Target,
     ) -> Result<Written> {
-        let Document { form, format, room_id, state, decrypting } = self;
+        let Document { form, format, room_id, state, decrypting, media } = self;
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
             // others of the machine may look into where it is made
@@ -73,6 +75,9 @@ impl Document<'_> {
             Box::pin(export::export(database.clone(), archive, &selection, stop, &mut heard)).await;
         exported?;
         let off = heard.damaged + heard.duplicates;
+        if let Some(asked) = media {
+            copy_media(database, &mut archive, &asked, &stopped).await?;
+        }
         if let Some(mut decrypting) = decrypting {
             let plaintexts = Sealed::new(temporary.0.path())?;
             Box::pin(decrypting.all(database, room_id, &plaintexts, &stopped)).await?;
@@ -99,6 +104,21 @@ impl Document<'_> {
         let handed = handing::write(form, &given, with, target, &mut |_| {})?;
         Ok(Written { handed, off: off + handed.unread })
     }
+}
+
+/// Copies the files that the room names into the archive, which goes with it, and tells how many there are.
+async fn copy_media(database: &Database, archive: &mut Archive, asked: &MediaAsked, stop: &export::Stop) -> Result<()> {
+    let copied = Box::pin(export::copy_media(database, archive, asked, stop, &mut |_, _| {}, &mut |_| {})).await?;
+    let numbers = archive.catalog().media_numbers()?.unwrap_or_default();
+    let lacking: Vec<String> = numbers.lacking.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let lacking = if lacking.is_empty() { "none".to_owned() } else { lacking.join(", ") };
+    info!(
+        copied = copied.copied,
+        bytes = copied.bytes,
+        "media: {}; lacking: {lacking}",
+        counted(copied.copied, "file")
+    );
+    Ok(())
 }
 
 /// Ends what takes long in an archive once it is told to stop.
@@ -164,28 +184,28 @@ impl Report for Heard<'_> {
         self.counter.at(progress.events);
     }
 
-    fn damaged(&mut self, event_id: &str, _: &str, damage: &Damage) {
+    fn damaged(&mut self, event: EventId<'_>, _: RoomId<'_>, damage: &Damage) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            warn!(event_id, "event {}: {damage}", shown(event_id));
+            warn!(event_id = &*event, "event {}: {damage}", shown(&event));
         }
     }
 
-    fn unplaced(&mut self, event_id: &str, room_id: &str, lacks: &str) {
+    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
         self.damaged += 1;
         if self.damaged <= super::WARNINGS {
-            unplaced(event_id, room_id, lacks);
+            unplaced(event, room, lacks);
         }
     }
 
-    fn duplicate(&mut self, event_id: &str, _: &str) {
+    fn duplicate(&mut self, event: EventId<'_>, _: RoomId<'_>) {
         self.duplicates += 1;
         if self.duplicates <= super::WARNINGS {
-            warn!(event_id, "event {} {SEVERAL_ROWS}", shown(event_id));
+            warn!(event_id = &*event, "event {} {SEVERAL_ROWS}", shown(&event));
         }
     }
     // in an archive that is exported into once nothing waits
-    fn waiting(&mut self, _: &str, _: &str) {}
+    fn waiting(&mut self, _: EventId<'_>, _: RoomId<'_>) {}
 
-    fn gone(&mut self, _: &str, _: &str) {}
+    fn gone(&mut self, _: EventId<'_>, _: RoomId<'_>) {}
 }

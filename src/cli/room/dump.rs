@@ -91,11 +91,11 @@ impl<'a> Dump<'a> {
         let asks = args.honour_redactions || self.decrypting.is_some();
         let (since, until) = args.form.bounds();
         self.write(self.database.room(room_id, since, until, asks)).await?;
-        for (lacks, event_id, room_id) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
+        for (lacks, event, room) in self.database.unplaced(&[room_id.to_owned()], UNPLACED).await? {
             self.damaged += 1;
             self.warnings += 1;
             if self.warnings <= WARNINGS {
-                report::unplaced(&event_id, &room_id, &lacks);
+                report::unplaced(event.borrowed(), room.borrowed(), &lacks);
             }
         }
         self.counter.end();

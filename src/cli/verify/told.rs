@@ -232,8 +232,8 @@ type Room<'c> = (&'c str, InRoom, Vec<(&'c str, &'c InRoom)>);
 fn rooms(compared: &Compared) -> Vec<Room<'_>> {
     let mut rooms: Vec<Room<'_>> = Vec::new();
     for (room_id, day, of_day) in &compared.days {
-        if rooms.last().is_none_or(|(last, ..)| last != room_id) {
-            rooms.push((room_id, InRoom::default(), Vec::new()));
+        if rooms.last().is_none_or(|(last, ..)| *last != room_id.as_str()) {
+            rooms.push((room_id.as_str(), InRoom::default(), Vec::new()));
         }
         if let Some((_, all, days)) = rooms.last_mut() {
             *all += *of_day;

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::media::Shown;
-use super::super::message::{FileKind, Form, Here, Manner, Message};
+use super::super::media::{Shown, of_path, safe_name};
+use super::super::message::{FileKind, Form, Here, MARK, Manner, Message};
 use super::super::text::{duration, shortened, size};
 use super::body;
 use super::text::{escaped, inline, lined, name};
@@ -71,7 +71,13 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let called = name(&shortened(message.name(), NAME)).to_string();
     let linked = match &message.here {
-        Some(here) => format!("<a href=\"{}\" download><bdi>{called}</bdi></a>", here.path),
+        // what is shown is in the page once
+        Some(here) if here.is_within() && here.shown != Shown::Link => format!("<bdi>{called}</bdi>"),
+        Some(here) => {
+            // what is in the page has no name of its own
+            let to = if here.is_within() { saved(message.name(), here) } else { String::new() };
+            format!("<a href=\"{}\" download=\"{to}\"><bdi>{called}</bdi></a>", here.path)
+        }
         None => format!("<bdi>{called}</bdi>"),
     };
     let shown = message.here.as_ref().map_or_else(String::new, |here| {
@@ -88,6 +94,12 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     card
 }
 
+/// As what a file is saved that is in the page.
+fn saved(called: &str, here: &Here) -> String {
+    let (stem, end) = safe_name(called, of_path(here.path.trim_end_matches(MARK)));
+    escaped(&format!("{stem}.{end}"))
+}
+
 /// Renders a file that is at hand, as its bytes allow; `size` is what its sender says of it, in pixels.
 fn shown(here: &Here, called: &str, size: Option<(u64, u64)>) -> String {
     const MOST: u64 = 100_000;
@@ -96,7 +108,10 @@ fn shown(here: &Here, called: &str, size: Option<(u64, u64)>) -> String {
     let path = &here.path;
     match here.shown {
         Shown::Picture => {
-            format!("<a class=\"md\" href=\"{path}\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></a>")
+            // a click shows it as large as the window, another one as it was
+            format!(
+                "<label class=\"md\"><input type=\"checkbox\" aria-label=\"{called}, large\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></label>"
+            )
         }
         Shown::Video => {
             format!(

@@ -273,20 +273,49 @@ pub(crate) fn room_month(days: &[CalendarDay]) -> String {
 #[template(path = "rooms.html")]
 struct RoomsTemplate {
     shell: &'static Shell,
+    title: Markup,
+    is_section: bool,
+    columns: Markup,
+}
+
+/// The columns of rooms.
+const ROOMS: &str = "<th scope=\"col\">room</th><th scope=\"col\">address</th><th scope=\"col\" class=\"n\">messages</th><th scope=\"col\" class=\"op\">first day</th><th scope=\"col\" class=\"da\">last day</th><th scope=\"col\" class=\"op\">kind</th>";
+/// Those of sections.
+const SECTIONS: &str = "<th scope=\"col\">rooms from</th><th scope=\"col\" class=\"n\">rooms</th>";
+
+fn list_head(title: Markup, is_section: bool, columns: &str) -> String {
+    rendered(&RoomsTemplate { shell: &SHELL, title, is_section, columns: Markup(columns.to_owned()) })
 }
 
 /// What stands above the rooms of an index.
 pub(crate) fn rooms_head() -> String {
-    rendered(&RoomsTemplate { shell: &SHELL })
+    list_head(Markup("Rooms".to_owned()), false, ROOMS)
 }
 
-/// A room in the index, by its directory.
-pub(crate) fn rooms_line(room: &RoomLine, directory: &str) -> String {
+/// What stands above the sections of an index that is not on one page.
+pub(crate) fn sections_head() -> String {
+    list_head(Markup("Rooms".to_owned()), false, SECTIONS)
+}
+
+/// A section, by what its first room is called, and the file of its first part without its ending.
+pub(crate) fn section_line(name: &str, stem: &str, rooms: u64) -> String {
+    let name = inline(&shortened(name, 120));
+    format!("<tr><td><a href=\"{stem}.html\"><bdi>{name}</bdi></a></td><td class=\"n\">{rooms}</td></tr>\n")
+}
+
+/// What stands above the rooms of a part of a section, whose number begins with 1.
+pub(crate) fn section_head(name: &str, part: u64) -> String {
+    let part = if part > 1 { format!(", part {part}") } else { String::new() };
+    list_head(Markup(format!("Rooms from {} on{part}", inline(&shortened(name, 120)))), true, ROOMS)
+}
+
+/// A room in the index, by its directory; `up` is the way to that of the archive.
+pub(crate) fn rooms_line(room: &RoomLine, directory: &str, up: &str) -> String {
     let apart = if room.shares_name { format!(" <code>{}</code>", name(&room.room_id)) } else { String::new() };
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "<tr><td><a href=\"rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td>{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td class=\"da\">{}</td><td class=\"op\">{}</td></tr>\n",
+        "<tr><td><a href=\"{up}rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td>{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td class=\"da\">{}</td><td class=\"op\">{}</td></tr>\n",
         escaped(&directory.replace('%', "%25")),
         inline(&shortened(&room.name, 120)),
         room.alias.as_deref().map(name).unwrap_or_default(),
@@ -297,9 +326,10 @@ pub(crate) fn rooms_line(room: &RoomLine, directory: &str) -> String {
     )
 }
 
-/// What ends the index of rooms.
-pub(crate) fn rooms_end() -> String {
-    format!("</tbody></table></div>{}", end())
+/// What ends the index of rooms, or a part of a section; with the name of the file of the next part without its ending, if there is one.
+pub(crate) fn rooms_end(next: Option<&str>) -> String {
+    let next = next.map(|next| format!("<nav><a href=\"{next}.html\" rel=\"next\">more of them →</a></nav>"));
+    format!("</tbody></table></div>{}{}", next.unwrap_or_default(), end())
 }
 
 #[cfg(test)]
@@ -308,7 +338,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_style_and_script_that_pages_have() {
-        let page = rooms_head() + &rooms_end();
+        let page = rooms_head() + &rooms_end(None);
         let between = |begin: &str, end: &str| page.split_once(begin).unwrap().1.split_once(end).unwrap().0.to_owned();
         for (what, tag) in [("style", "style"), ("script", "script")] {
             let found = between(&format!("<{tag}>"), &format!("</{tag}>"));

@@ -10,21 +10,45 @@ use super::writer::{line, room_link};
 pub(super) const GENERATOR: &str = concat!("synapse-export ", env!("CARGO_PKG_VERSION"));
 
 /// How the index of rooms begins, by which it is told where nothing else tells.
-pub(crate) const INDEX_BEGIN: &str = "# Rooms\n\n| room | ";
+pub(crate) const INDEX_BEGIN: &str = "# Rooms\n\n| room";
 
 /// What stands above the rooms of an index.
 pub(crate) fn index_head() -> String {
-    format!("{INDEX_BEGIN}address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n")
+    format!("{INDEX_BEGIN}{COLUMNS}")
 }
 
-/// A room in the index, by its directory.
-pub(crate) fn index_line(room: &RoomLine, directory: &str) -> String {
+/// The columns of an index behind `| room`.
+const COLUMNS: &str = " | address | messages | first day | last day | |\n|---|---|--:|---|---|---|\n";
+
+/// What stands above the sections of an index that is not on one page.
+pub(crate) fn sections_head() -> String {
+    format!("{INDEX_BEGIN}s from | rooms |\n|---|--:|\n")
+}
+
+/// A section, by what its first room is called, and the file of its first part without its ending.
+pub(crate) fn section_line(name: &str, stem: &str, rooms: u64) -> String {
+    format!("| [{}]({stem}.md) | {rooms} |\n", excerpt(name, 120))
+}
+
+/// What stands above the rooms of a part of a section, whose number begins with 1.
+pub(crate) fn section_head(name: &str, part: u64) -> String {
+    let part = if part > 1 { format!(", part {part}") } else { String::new() };
+    format!("# Rooms from {} on{part}\n\n[all rooms](../index.md)\n\n| room{COLUMNS}", excerpt(name, 120))
+}
+
+/// What stands below them where there are more of them in another file, by its name without its ending.
+pub(crate) fn section_end(next: &str) -> String {
+    format!("\n[more of them]({next}.md)\n")
+}
+
+/// A room in the index, by its directory; `up` is the way to that of the archive.
+pub(crate) fn index_line(room: &RoomLine, directory: &str, up: &str) -> String {
     let apart = if room.shares_name { format!(" {}", code_cell(&room.room_id)) } else { String::new() };
     let alias = room.alias.as_deref().map(inline_name).unwrap_or_default();
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "| [{}](rooms/{}/index.md){apart} | {alias} | {} | {} | {} | {} |\n",
+        "| [{}]({up}rooms/{}/index.md){apart} | {alias} | {} | {} | {} | {} |\n",
         excerpt(&room.name, 120),
         directory.replace('%', "%25"),
         room.messages,

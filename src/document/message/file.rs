@@ -33,15 +33,26 @@ impl FileKind {
     }
 }
 
+/// Stands around the path of a file that is put into a page itself; escaping leaves it in nobody's text.
+pub const MARK: char = '\u{1}';
+
 /// A file that is at hand where it is told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Here {
-    /// Where it is: of letters, digits, dots and slashes.
+    /// What leads to it: ASCII letters, digits, `.`, `-`, `_`, `%` and `/`, between two [`MARK`]s if it is to be put there.
     pub path: String,
     /// How it is shown, by its bytes.
     pub shown: Shown,
     /// How long it is.
     pub bytes: u64,
+}
+
+impl Here {
+    /// Whether it is in the page itself.
+    #[must_use]
+    pub fn is_within(&self) -> bool {
+        self.path.starts_with(MARK)
+    }
 }
 
 /// What is told of a file beside its name.

@@ -5,12 +5,13 @@
 use tokio_postgres::Row;
 
 use super::statement::{Query, Statement};
+use crate::event::{OwnedEventId, OwnedRoomId};
 
 queries! {
     ANCHOR("anchor") { event_id: Option<String> }
-    PLACES("places") { PlacesRow { id: i64, event_id: String } }
-    NEWEST_BELOW("newest_below") { NewestBelowRow { id: i64, event_id: String, room_id: String } }
-    UNPLACED("unplaced") { UnplacedRow { lacks: String, event_id: String, room_id: String } }
+    PLACES("places") { PlacesRow { id: i64, event_id: OwnedEventId } }
+    NEWEST_BELOW("newest_below") { NewestBelowRow { id: i64, event_id: OwnedEventId, room_id: OwnedRoomId } }
+    UNPLACED("unplaced") { UnplacedRow { lacks: String, event_id: OwnedEventId, room_id: OwnedRoomId } }
     ROOM_STRETCH("room_stretch") { RoomStretchRow { topological_ordering: i64, id: i64 } }
     REJECTIONS("rejections") { RejectionsRow { event_id: String, untold: bool } }
     VERSIONS("versions") { VersionsRow { room_id: String, room_version: Option<String> } }
@@ -19,7 +20,7 @@ queries! {
     }
     ERASED("erased") { user_id: String }
     ERASED_AFTER("erased_after") { user_id: String }
-    UN_PARTIAL_STATED("un_partial_stated") { UnPartialStatedRow { stream_id: i64, event_id: String } }
+    UN_PARTIAL_STATED("un_partial_stated") { UnPartialStatedRow { stream_id: i64, event_id: OwnedEventId } }
     UN_PARTIAL_STATED_HEAD("un_partial_stated_head") { stream_id: Option<i64> }
     JSON_PLACES("json_places") { JsonPlacesRow { event_id: String, place: String } }
 }

@@ -28,13 +28,19 @@ queries! {
     BRIDGE_ROOMS("keys/bridge_rooms") { BridgeRoomsRow { room_id: String, sessions: i64, withheld: i64 } }
 }
 
-/// How a bridge's table says that a session was forwarded or imported: by a column of its own since version 19 of the store, before
-/// that by who forwarded it, which is text or bytes.
+/// By who forwarded it, which is text or bytes: an empty list, as each of the programs writes it, is nobody.
+macro_rules! by_chains {
+    () => {
+        "coalesce(nullif(s.forwarding_chains::text, '') not in ('[]', 'null', '\\x', '\\x5b5d', '\\x6e756c6c'), false)"
+    };
+}
+
+/// How a bridge's table says that a session was forwarded or imported: by a column of its own since version 19 of the store, which is empty
+/// in rows from before.
 pub(in crate::source) fn forwarded(has_source: bool) -> &'static str {
     if has_source {
-        "nullif(s.key_source, '') <> 'direct'"
+        concat!("case coalesce(s.key_source, '') when '' then ", by_chains!(), " else s.key_source <> 'direct' end")
     } else {
-        // an empty list, as each of the programs writes it
-        "coalesce(nullif(s.forwarding_chains::text, '') not in ('[]', 'null', '\\x', '\\x5b5d', '\\x6e756c6c'), false)"
+        by_chains!()
     }
 }

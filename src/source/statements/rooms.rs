@@ -25,7 +25,9 @@ queries! {
             forgotten: bool,
         }
     }
-    ROOMS_STATE("rooms_state") { StateRow { room_id: String, kind: String, internal_metadata: String, json: String } }
+    ROOMS_STATE("rooms_state") {
+        StateRow { room_id: String, kind: String, event_id: String, internal_metadata: String, json: String }
+    }
     ROOMS_PAST_STATE("rooms_past_state") { StateRow }
     ROOMS_PEOPLE("rooms_people") {
         PeopleRow {

@@ -71,7 +71,7 @@ pub(crate) fn each_line_of_day(
         statement.query(params![reader.room(room_id)?, day, asked.with.rejected, asked.sender, start, end])?;
     while let Some(row) = rows.next()? {
         let event = CatalogEvent::without_content(reader, day.to_owned(), row)?;
-        let line = reader.line(&event.event_id, (room_id, day), (row.get(7)?, row.get(8)?))?;
+        let line = reader.line(event.id(), (RoomId::of(room_id), day), (row.get(7)?, row.get(8)?))?;
         let Some(stored) = line.and_then(|line| Event::from_line(&line, day).ok()) else {
             unread += 1;
             continue;

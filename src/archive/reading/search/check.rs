@@ -1,4 +1,4 @@
-//! Whether a line is a hit: by what the catalog knows of it now, of what it edits and of what edits it.
+//! Whether a line is a hit: by what the catalog knows of it now, of what it edits and of what edits it. Reads no line.
 
 use std::collections::HashMap;
 

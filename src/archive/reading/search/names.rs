@@ -1,4 +1,4 @@
-//! Whom and which room a name in a query means: an id, a name, or a part of one, as long as it is one alone.
+//! Whom and which room a name in a query means: an id, a name, or a part of one, as long as it is one alone. Chooses none of several.
 
 use std::collections::BTreeSet;
 
