@@ -53,6 +53,7 @@ use tracing::{error, info, warn};
 use crate::archive::{Archive, Catalog, Interrupt, Opening, Readers, Turn};
 use crate::{archive, config, source};
 use config_file::Configured;
+use remembered::{GROUP_READABLE, Holding, Says};
 
 /// Archives the rooms of a Synapse homeserver from its PostgreSQL database: exactly once, read-only, without HTTP.
 #[derive(Parser)]
@@ -133,13 +134,18 @@ struct ReadersArgs {
 }
 
 impl ReadersArgs {
-    /// Does to an archive what was asked for.
-    fn apply(&self, archive: &mut Archive) -> Result<(), archive::Error> {
-        match (self.group_readable, self.no_group_readable) {
-            (true, _) => archive.set_readers(Readers::Group),
-            (_, true) => archive.set_readers(Readers::Owner),
-            _ => Ok(()),
-        }
+    /// Does to an archive what was asked for; an option that is given also to what is there already, if it is as that was before.
+    fn apply(&self, says: Says, archive: &mut Archive) -> Result<(), archive::Error> {
+        let said = match (self.group_readable, self.no_group_readable) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        };
+        let last = archive.catalog().readers()?;
+        let group = Holding::of(archive.catalog(), GROUP_READABLE, said, says, last == Readers::Group)?;
+        group.remember(archive)?;
+        let readers = if group.value { Readers::Group } else { Readers::Owner };
+        if readers != last || (said.is_some() && says == Says::Option) { archive.set_readers(readers) } else { Ok(()) }
     }
 }
 

@@ -338,3 +338,73 @@ fn what_the_file_says_holds_for_that_run_and_what_is_remembered_stays() {
     export(None, &[]);
     assert_eq!((selected(), redacted()), (String::new(), "1".to_owned()));
 }
+
+#[test]
+fn what_else_the_file_says_holds_for_that_run_too() {
+    let (database, archive) = (server(), TestArchive::new());
+    let (dsn, place) = (database.dsn(), text(archive.path()).to_owned());
+    let keys = file(&archive, "none.keys", "[]");
+    let export = |content: Option<&str>, more: &[&str]| {
+        let config = content.map(|content| file(&archive, "run.toml", content));
+        let config: Vec<&str> = config.iter().flat_map(|path| ["--config", text(path)]).collect();
+        let all = [&["export", "--database", &dsn, "--archive", &place], &config[..], more].concat();
+        let ended = run(&all, &[]);
+        assert!(matches!(ended.code, Some(0 | 3)), "{all:?}: {ended:?}");
+    };
+    let setting =
+        |name: &str| archive.one(&format!("select coalesce((select value from setting where name = '{name}'), '')"));
+    let mode = || {
+        use std::os::unix::fs::PermissionsExt as _;
+        archive.path().join("catalog.sqlite").metadata().unwrap().permissions().mode() & 0o777
+    };
+    let shown = || run(&["config", "show", "--archive", &place], &[]).stdout;
+    let transcript = || std::fs::read_to_string(archive.path().join("rooms/room@here.test/2026-11-22.md")).unwrap();
+    let store = archive.path().with_file_name("store");
+    std::fs::create_dir_all(store.join("local_content")).unwrap();
+    export(None, &["--timezone", "Europe/Berlin"]);
+    assert!(transcript().contains("timezone: Europe/Berlin\n"), "{}", transcript());
+    let config = format!(
+        "timezone = 'Asia/Tokyo'\ngroup-readable = true\nmedia-store = ['{}']\nmedia-max-size = '1M'\n\
+         decrypt = true\nkey-file = ['{}']\n",
+        text(&store),
+        text(&keys)
+    );
+    export(Some(&config), &[]);
+    assert!(transcript().contains("timezone: Asia/Tokyo\n"), "{}", transcript());
+    assert_eq!((setting("timezone"), mode()), ("Asia/Tokyo".to_owned(), 0o640));
+    assert!(setting("media").contains("store") && setting("decrypt").contains("none.keys"));
+    // what is remembered is shown, and holds again
+    let told = shown();
+    assert!(told.contains("timezone = \"Europe/Berlin\"  # archive\n"), "{told}");
+    assert_eq!(told.matches("# archive").count(), 1, "{told}");
+    export(None, &[]);
+    assert!(transcript().contains("timezone: Europe/Berlin\n"), "{}", transcript());
+    assert_eq!((setting("media"), setting("decrypt"), mode()), (String::new(), String::new(), 0o600));
+    // an option wins over what the file says of the same thing, and is remembered
+    export(Some(&config), &["--no-group-readable", "--no-media", "--decrypt=false", "--timezone", "UTC"]);
+    assert_eq!((setting("media"), setting("decrypt"), mode()), (String::new(), String::new(), 0o600));
+    export(Some("all-rooms = true\n"), &["--room", OTHER]);
+    assert_eq!(archive.one("select group_concat(mode || room_id) from selection"), format!("include{OTHER}"));
+    export(None, &["--media-store", text(&store), "--decrypt", "--key-file", text(&keys), "--group-readable"]);
+    export(Some("media-store = ['/']\nno-group-readable = true\n"), &[]);
+    let told = shown();
+    for line in [
+        format!("media-store = [\"{}\"]  # archive", text(&store)),
+        format!("key-file = [\"{}\"]  # archive", text(&keys)),
+        "decrypt = true  # archive".to_owned(),
+        "group-readable = true  # archive".to_owned(),
+        format!("room = [\"{OTHER}\"]  # archive"),
+    ] {
+        assert!(told.lines().any(|found| found == line), "no {line}: {told}");
+    }
+    assert!(!told.contains("timezone ="), "{told}");
+    // what is forgotten does not come back
+    let ended = run(&["keys", "forget", "--archive", &place], &[]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    export(None, &[]);
+    assert_eq!(setting("decrypt"), "");
+    assert!(setting("media").contains("store"));
+    let config = file(&archive, "run.toml", "avatars = true\n");
+    let ended = run(&["export", "--database", &dsn, "--archive", &place, "--config", text(&config)], &[]);
+    assert!(ended.code == Some(2) && ended.stderr.contains("media-store"), "{ended:?}");
+}

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::archive::{TestArchive, entries};
+use support::standby::Standby;
 use support::story::{EventRow, NOON, ROOM};
 use support::{Cluster, Database, Shape, cluster, wait_until};
 
@@ -181,15 +182,16 @@ fn who_waits_is_let_in_and_another_export_is_not() {
     has(&archive, 6);
     let_in(&archive, &["watermark", "reset", "--yes"]);
     let_in(&archive, &["erase", "--event", "$5", "--yes"]);
+    let_in(&archive, &["keys", "forget"]);
     database.events([6]);
     has(&archive, 7);
     let output = run(&archive, &["export", "--database", &database.dsn()]);
     assert_eq!(output.status.code(), Some(75), "{}", String::from_utf8_lossy(&output.stderr));
-    follower.has_said("letting another command in", 3);
-    follower.has_said("going on after", 3);
+    follower.has_said("letting another command in", 4);
+    follower.has_said("going on after", 4);
     // what a killed command has left costs a turn, no more
     std::fs::write(archive.path().join(".lock.wanted"), "").unwrap();
-    follower.has_said("going on after", 4);
+    follower.has_said("going on after", 5);
     wait_until("it is swept away", || !archive.path().join(".lock.wanted").exists());
     database.events([7]);
     has(&archive, 8);
@@ -341,4 +343,61 @@ fn a_full_disk_is_waited_for() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("code 0") && said.matches("until it works").count() == 1, "{said}");
     assert_eq!(archive.lines().len(), 3_005);
+}
+
+#[test]
+fn a_copy_is_made_beside_it() {
+    let (database, archive) = (server(cluster()), TestArchive::new());
+    let follower = Follower::start(&database.dsn(), &archive, &[]);
+    has(&archive, 5);
+    let copy = archive.path().with_file_name("copy");
+    let command = format!("cp -R \"$SYNAPSE_EXPORT_ARCHIVE\" '{}'", copy.display());
+    let dsn = database.dsn();
+    // what it reads itself is in the copy too
+    database.events([5]);
+    let_in(&archive, &["export", "--database", &dsn, "--hold-while", &command]);
+    let verify = ["verify", "--quick", "--archive", copy.to_str().unwrap()];
+    let output = Command::new(env!("CARGO_BIN_EXE_synapse-export")).args(verify).env_clear().output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let sql = "select count(*) from event";
+    let catalog = rusqlite::Connection::open(copy.join("catalog.sqlite")).unwrap();
+    assert_eq!(catalog.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 6);
+    follower.has_said("going on after", 1);
+    database.events([6]);
+    has(&archive, 7);
+    assert_eq!(follower.end(), Some(0));
+}
+
+#[test]
+fn a_standby_that_takes_over_is_followed() {
+    let cluster = Cluster::start();
+    let (database, archive) = (server(&cluster), TestArchive::new());
+    let standby = Standby::of(&cluster, "");
+    let directory = cluster.directory().display();
+    let dsn = format!(
+        "host={directory},{directory} port={},{} user=postgres dbname={} target_session_attrs=read-write",
+        cluster.port(),
+        standby.port,
+        database.name()
+    );
+    let follower = Follower::start(&dsn, &archive, &["--retry-for", "1s"]);
+    has(&archive, 5);
+    database.events([5]);
+    has(&archive, 6);
+    let is_replayed = || standby.query(database.name(), "select count(*) from events") == "6";
+    wait_until("the standby has it all", is_replayed);
+    cluster.control(&["stop", "--mode", "immediate"]);
+    follower.has_said("trying again until it works", 1);
+    standby.control(&["promote"]);
+    let sql = format!(
+        "insert into events (stream_ordering, topological_ordering, event_id, type, room_id, processed, outlier, \
+                             origin_server_ts, received_ts, sender) \
+         values (6, 6, '$6', 'm.room.message', '{ROOM}', true, false, {NOON}, {NOON}, '@alice:here.test'); \
+         insert into event_json (event_id, room_id, internal_metadata, json) values ('$6', '{ROOM}', '{{}}', '{{}}')"
+    );
+    standby.query(database.name(), &sql);
+    has(&archive, 7);
+    follower.has_said("back again", 1);
+    assert_eq!(follower.end(), Some(0));
+    assert_eq!(archive.ids(), "$-1 $-2 $1 $2 $3 $5 $6");
 }

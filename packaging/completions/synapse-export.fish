@@ -64,6 +64,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l
 false\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l hide-erased -d 'Hide in transcripts what users said whom the server has erased, as what is redacted; lines keep it. Remembered for the runs to come; not with --show-redacted' -r -f -a "true\t''
 false\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l timezone -d 'Show in transcripts times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l max-lag -d 'End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot tell: 30s, 5m, 1h' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand export" -l decrypt -d 'Decrypt what can be, by the keys that the options below name, and keep what it says in the archive\'s `decrypted.sqlite`: transcripts, `search` and `show` tell it; lines stay as they are. Where the keys are is remembered for the runs to come, never a key; with `=false`, nothing is decrypted any more (what was stays, until `keys forget --plaintext`)' -r -f -a "true\t''
 false\t''"
@@ -625,6 +626,7 @@ complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; an
 false\t''"
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l hide-erased -d 'Hide in transcripts what users said whom the server has erased, as what is redacted; lines keep it. Remembered for the runs to come; not with --show-redacted' -r -f -a "true\t''
 false\t''"
+complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l timezone -d 'Show in transcripts times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l max-lag -d 'End with status 75 when the database is a replica or a logical subscriber that is further behind than this, or cannot tell: 30s, 5m, 1h' -r
 complete -c synapse-export -n "__fish_synapse_export_using_subcommand config; and __fish_seen_subcommand_from show" -l decrypt -d 'Decrypt what can be, by the keys that the options below name, and keep what it says in the archive\'s `decrypted.sqlite`: transcripts, `search` and `show` tell it; lines stay as they are. Where the keys are is remembered for the runs to come, never a key; with `=false`, nothing is decrypted any more (what was stays, until `keys forget --plaintext`)' -r -f -a "true\t''
 false\t''"

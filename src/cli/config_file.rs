@@ -22,6 +22,13 @@ const NAME: &str = "synapse-export.toml";
 /// What says of one run how it goes, not of every one.
 const NOT_OF_FILES: [&str; 6] = ["config", "help", "version", "follow", "all-archives", "look-for-missing"];
 
+/// Options that say one thing between them: where one of them is given, the file says nothing of the others.
+const SAY_ONE_THING: [&[&str]; 3] = [
+    &["room", "exclude-room", "all-rooms"],
+    &["group-readable", "no-group-readable"],
+    &["media-store", "avatars", "media-max-size", "media-types", "no-media"],
+];
+
 /// Keys and their values, as options take them.
 type Values = BTreeMap<String, Vec<String>>;
 
@@ -83,6 +90,9 @@ impl Configured {
                 arguments[at] = if is_joined { format!("--archive={directory}").into() } else { directory.into() };
             }
         }
+        for alike in SAY_ONE_THING.iter().filter(|alike| alike.iter().any(|option| is_given(arguments, option))) {
+            values.retain(|key, _| !alike.contains(&&**key));
+        }
         Ok(Configured { file: Some(file), values, archive, warnings })
     }
 
@@ -130,6 +140,18 @@ pub(super) fn known(options: &Command) -> impl Iterator<Item = &Arg> {
     let export = options.find_subcommand("export");
     let arguments = options.get_arguments().chain(export.into_iter().flat_map(Command::get_arguments));
     arguments.filter(|option| option.get_long().is_some_and(|long| !NOT_OF_FILES.contains(&long)))
+}
+
+/// Whether an option stands on a command line, with a value or without.
+fn is_given(arguments: &[OsString], name: &str) -> bool {
+    let mut given = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    given.any(|argument| {
+        let option = argument.to_string_lossy();
+        option
+            .strip_prefix("--")
+            .and_then(|option| option.strip_prefix(name))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })
 }
 
 /// The value of an option on a command line, and where it stands.

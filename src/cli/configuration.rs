@@ -2,6 +2,7 @@
 //!
 //! Asks no database, and shows no secret.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _};
 use libpq_config::Parameters;
+use serde_json::Value;
 
 use super::config_file::{Configured, known};
 use super::output::Output;
 use super::{Cli, Outcome, export, log, remembered};
-use crate::archive::Catalog;
+use crate::archive::{Catalog, Readers};
 use crate::config::{Config, Flags};
 
 /// What is shown of a connection string: nothing that could be a secret.
@@ -97,20 +99,50 @@ fn of_archive(long: &str, archive: Option<&Path>, matches: &ArgMatches) -> Optio
         let config = Config::read(flags, |name| std::env::var(name).ok()).ok()?;
         return Some((vec![config.name()], "homeserver.yaml".to_owned()));
     }
-    let catalog = Catalog::open_to_read(archive?).ok()?;
-    let selection = remembered::selection(&catalog).ok()?;
+    let place = matches.try_get_one::<PathBuf>("directory").ok().flatten();
+    let catalog = Catalog::open_to_read_in(archive?, place.map(PathBuf::as_path)).ok()?;
+    let values = remembered_of(long, archive?, &catalog)?;
+    if values.is_empty() { None } else { Some((values, "archive".to_owned())) }
+}
+
+/// What an archive remembers of an option.
+fn remembered_of(long: &str, archive: &Path, catalog: &Catalog) -> Option<Vec<String>> {
+    let selection = remembered::selection(catalog).ok()?;
     let is = |is: bool| if is { vec!["true".to_owned()] } else { Vec::new() };
-    let values = match long {
+    let media = || remembered::or_last(catalog, remembered::MEDIA, catalog.media_asked().ok()?).ok()?;
+    let keys = || remembered::or_last(catalog, remembered::DECRYPT, catalog.decrypts_with().ok()?).ok()?;
+    let texts = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
+    Some(match long {
         "room" => selection.include.into_iter().collect(),
         "exclude-room" => selection.exclude.into_iter().collect(),
         "show-redacted" => {
-            is(remembered::switch(&catalog, remembered::SHOW_REDACTED, catalog.shows_redacted().ok()?).ok()?)
+            is(remembered::or_last(catalog, remembered::SHOW_REDACTED, catalog.shows_redacted().ok()?).ok()?)
         }
-        "hide-erased" => is(remembered::switch(&catalog, remembered::HIDE_ERASED, catalog.hides_erased().ok()?).ok()?),
-        "decrypt" => is(catalog.decrypts_with().ok()?.is_some()),
-        _ => Vec::new(),
-    };
-    if values.is_empty() { None } else { Some((values, "archive".to_owned())) }
+        "hide-erased" => is(remembered::or_last(catalog, remembered::HIDE_ERASED, catalog.hides_erased().ok()?).ok()?),
+        "timezone" => {
+            let zone = remembered::or_last(catalog, remembered::TIMEZONE, catalog.zone().ok()?).ok()?;
+            if zone.is_utc() { Vec::new() } else { vec![zone.to_string()] }
+        }
+        "catalog" => Catalog::elsewhere(archive).ok()?.iter().map(|path| path.display().to_string()).collect(),
+        "group-readable" => {
+            let last = catalog.readers().ok()? == Readers::Group;
+            is(remembered::or_last(catalog, remembered::GROUP_READABLE, last).ok()?)
+        }
+        "decrypt" => is(keys().is_some()),
+        "media-store" => texts(&media()?.stores),
+        "avatars" => is(media()?.avatars),
+        "media-max-size" => media()?.max_size.iter().map(u64::to_string).collect(),
+        "media-types" => media()?.types,
+        // of keys, it is remembered by the names of options where they are
+        _ => {
+            let named: BTreeMap<String, Value> = serde_json::from_str(&keys()?).ok()?;
+            match named.get(&long.replace('-', "_"))? {
+                Value::String(path) => vec![path.clone()],
+                Value::Array(paths) => paths.iter().filter_map(|path| Some(path.as_str()?.to_owned())).collect(),
+                _ => Vec::new(),
+            }
+        }
+    })
 }
 
 /// Values as TOML has them, without secrets.
@@ -120,7 +152,7 @@ fn shown(option: &Arg, long: &str, values: &[String]) -> String {
         match value.as_str() {
             "true" | "false" => value,
             text if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => value,
-            _ => serde_json::Value::String(log::visible(&value)).to_string(),
+            _ => Value::String(log::visible(&value)).to_string(),
         }
     };
     let values: Vec<String> = values.iter().map(one).collect();

@@ -6,6 +6,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use super::keys::KeyArgs;
+use super::remembered::{DECRYPT, Holding, Says};
 use super::report::Counter;
 use super::{ArchiveArgs, WrongUsage, hint};
 use crate::archive::Archive;
@@ -56,16 +57,20 @@ pub(super) async fn check(
     Err(error)
 }
 
-/// Remembers with what an archive is decrypted.
-pub(super) fn remember(decrypt: Option<bool>, keys: &KeyArgs, archive: &mut Archive) -> Result<()> {
-    match decrypt {
-        Some(true) if keys.names_any() => archive.decrypt_with(Some(&keys.remembered()?))?,
-        // what was remembered
-        Some(true) if archive.catalog().decrypts_with()?.is_none() => keys.check()?,
-        Some(false) => archive.decrypt_with(None)?,
-        _ => {}
+/// Has an archive decrypted by what was named, or is remembered.
+pub(super) fn hold(decrypt: Option<bool>, keys: &KeyArgs, says: Says, archive: &mut Archive) -> Result<()> {
+    let said = match decrypt {
+        Some(true) if keys.names_any() => Some(Some(keys.remembered()?)),
+        Some(false) => Some(None),
+        _ => None,
+    };
+    let last = archive.catalog().decrypts_with()?;
+    let with = Holding::of(archive.catalog(), DECRYPT, said, says, last)?;
+    if decrypt == Some(true) && with.value.is_none() {
+        keys.check()?;
     }
-    Ok(())
+    with.remember(archive)?;
+    Ok(archive.decrypt_with(with.value.as_deref())?)
 }
 
 /// Decrypts what is new, and what keys that came later open; false: some source could not be used.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ArgMatches;
+use clap::parser::ValueSource;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -19,13 +20,14 @@ use super::decrypt;
 use super::keys::KeyArgs;
 use super::lag::{self, InitialCopy, duration};
 use super::media::{self, MediaArgs};
-use super::remembered::{HIDE_ERASED, Holding, SELECTION, SHOW_REDACTED, Says};
+use super::remembered::{HIDE_ERASED, Holding, SELECTION, SHOW_REDACTED, Sayers, TIMEZONE};
 use super::render::NOT_BOTH;
 use super::report::{self, Terminal, counted};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage, metrics, shell};
 use crate::archive::{Archive, Figures, Opening, Selection, Turn};
 use crate::config::Config;
+use crate::document::time::Zone;
 use crate::export;
 use crate::source::{self, Database};
 use crate::views;
@@ -74,6 +76,9 @@ pub(super) struct Args {
     /// come; not with --show-redacted
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     hide_erased: Option<bool>,
+    /// Show in transcripts times of this zone, an IANA name like Europe/Berlin; days stay those of UTC. Remembered for the runs to come
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<Zone>,
     /// With what --hide-erased has remembered: render transcripts also where it may not be read whom the server has erased
     #[arg(long)]
     ignore_erased: bool,
@@ -122,18 +127,25 @@ pub(super) struct Args {
     /// Export to each archive of the configuration file, one after the other, whether one fails or not
     #[arg(long, conflicts_with_all = ["follow", "archive"])]
     all_archives: bool,
-    /// Who says which rooms, and what transcripts show and hide
+    /// Who says what is remembered of them
     #[arg(skip)]
-    says: (Says, Says, Says),
+    says: Sayers,
 }
 
 impl Args {
     /// With who says what is remembered of them.
     pub(super) fn said_by(mut self, matches: &ArgMatches) -> Args {
         if let Some(matches) = matches.subcommand_matches("export") {
-            let says = |ids: &[&str]| Says::of(matches, ids);
-            self.says =
-                (says(&["room", "exclude_room", "all_rooms"]), says(&["show_redacted"]), says(&["hide_erased"]));
+            self.says = Sayers::of(matches);
+            let source = matches.value_source("decrypt");
+            if self.decrypt == Some(false) && source == Some(ValueSource::CommandLine) {
+                // those of the file, as who names some here as well is told
+                let is_given =
+                    KeyArgs::ids().iter().any(|id| matches.value_source(id) == Some(ValueSource::CommandLine));
+                if !is_given {
+                    self.keys = KeyArgs::default();
+                }
+            }
         }
         self
     }
@@ -307,14 +319,14 @@ async fn prepare(
     decrypt::check(args.decrypt, &args.keys, &args.archive, &database).await?;
     let mut archive = args.archive.open_as(opening)?;
     super::rebuild::warn_of_loss(&archive);
-    args.readers.apply(&mut archive)?;
-    decrypt::remember(args.decrypt, &args.keys, &mut archive)?;
-    media::remember(&args.media, args.no_media, &mut archive)?;
+    args.readers.apply(args.says.readers, &mut archive)?;
+    decrypt::hold(args.decrypt, &args.keys, args.says.decrypt, &mut archive)?;
+    media::hold(&args.media, args.no_media, args.says.media, &mut archive)?;
     // at once: a wish to hide holds also when this run fails
     set_shown(args, &database, &mut archive)?;
     let asked = select(args, named, &database, &archive).await?;
     let last = archive.catalog().selection()?;
-    let selection = Holding::of(archive.catalog(), SELECTION, asked, args.says.0, last)?;
+    let selection = Holding::of(archive.catalog(), SELECTION, asked, args.says.rooms, last)?;
     selection.remember(&mut archive)?;
     let selection = selection.value;
     report::begin(&database, standing, &archive, &selection)?;
@@ -324,9 +336,10 @@ async fn prepare(
 /// Remembers what transcripts show and hide, as the two are in the end: one that is given may make room for the other.
 fn set_shown(args: &Args, database: &Database, archive: &mut Archive) -> Result<()> {
     let catalog = archive.catalog();
-    let (_, says_show, says_hide) = args.says;
-    let show = Holding::of(catalog, SHOW_REDACTED, args.show_redacted, says_show, catalog.shows_redacted()?)?;
-    let hide = Holding::of(catalog, HIDE_ERASED, args.hide_erased, says_hide, catalog.hides_erased()?)?;
+    let says = args.says;
+    let show = Holding::of(catalog, SHOW_REDACTED, args.show_redacted, says.show_redacted, catalog.shows_redacted()?)?;
+    let hide = Holding::of(catalog, HIDE_ERASED, args.hide_erased, says.hide_erased, catalog.hides_erased()?)?;
+    let zone = Holding::of(catalog, TIMEZONE, args.timezone, says.timezone, catalog.zone()?)?;
     if show.value && hide.value {
         return Err(WrongUsage(NOT_BOTH.to_owned()).into());
     }
@@ -337,6 +350,8 @@ fn set_shown(args: &Args, database: &Database, archive: &mut Archive) -> Result<
     }
     show.remember(archive)?;
     hide.remember(archive)?;
+    zone.remember(archive)?;
+    archive.set_zone(zone.value)?;
     let (show, hide) = (show.value, hide.value);
     // what hides first, so that nothing shows more in between
     if show {

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::output::Output;
+use super::remembered::{Holding, MEDIA, Says};
 use super::report::{self, Bar, Counter, counted, shown};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, hint};
@@ -48,6 +49,10 @@ impl MediaArgs {
     /// What is asked for; none: no files.
     pub(super) fn asked(&self) -> Result<Option<MediaAsked>> {
         if self.media_store.is_empty() {
+            // of options clap has seen to that, not of a configuration file
+            if self.avatars || self.media_max_size.is_some() || !self.media_types.is_empty() {
+                bail!(WrongUsage("which files are copied is said, and not from where: media-store".to_owned()));
+            }
             return Ok(None);
         }
         let mut stores = Vec::new();
@@ -74,14 +79,16 @@ impl MediaArgs {
     }
 }
 
-/// Remembers which files are copied; `none`: none are from now on.
-pub(super) fn remember(args: &MediaArgs, none: bool, archive: &mut Archive) -> Result<()> {
-    match args.asked()? {
-        Some(asked) => archive.ask_for_media(Some(&asked))?,
-        None if none => archive.ask_for_media(None)?,
-        None => {}
-    }
-    Ok(())
+/// Has the files copied that were asked for, or are remembered to be; `none`: none from now on.
+pub(super) fn hold(args: &MediaArgs, none: bool, says: Says, archive: &mut Archive) -> Result<()> {
+    let said = match args.asked()? {
+        Some(asked) => Some(Some(asked)),
+        None => none.then_some(None),
+    };
+    let last = archive.catalog().media_asked()?;
+    let asked = Holding::of(archive.catalog(), MEDIA, said, says, last)?;
+    asked.remember(archive)?;
+    Ok(archive.ask_for_media(asked.value.as_ref())?)
 }
 
 /// Brings the files up to date that the archive asks for; false: that could not be done, which is told.
@@ -196,7 +203,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         if !archive.is_indexed() {
             return Err(crate::archive::Error::NotIndexed(args.archive.archive.clone()).into());
         }
-        remember(&args.media, args.no_media, &mut archive)?;
+        hold(&args.media, args.no_media, Says::Option, &mut archive)?;
         let Some(database) = database else {
             info!("no files are copied from now on; those that are there stay");
             return Ok(Outcome::Done);

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::keys::KeyArgs;
 use crate::archive::{Archive, Catalog, Error, Selection};
 
 /// The rooms that are exported.
@@ -16,6 +17,14 @@ pub(super) const SELECTION: &str = "selection";
 pub(super) const SHOW_REDACTED: &str = "show_redacted";
 /// Whether transcripts hide what erased users said.
 pub(super) const HIDE_ERASED: &str = "hide_erased";
+/// The time zone of transcripts, by its name.
+pub(super) const TIMEZONE: &str = "timezone";
+/// With what it is decrypted, if it is.
+pub(super) const DECRYPT: &str = "decrypt";
+/// Which files are copied, if any are.
+pub(super) const MEDIA: &str = "media";
+/// Whether a group may read it.
+pub(super) const GROUP_READABLE: &str = "group_readable";
 
 /// Who says what holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,12 +38,42 @@ pub(super) enum Says {
 
 impl Says {
     /// Who says what options have, by their ids.
-    pub(super) fn of(matches: &ArgMatches, ids: &[&str]) -> Says {
+    fn of(matches: &ArgMatches, ids: &[&str]) -> Says {
         let is_given = |id: &&str| {
             let source = matches.value_source(id);
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
         if ids.iter().any(is_given) { Says::Option } else { Says::File }
+    }
+}
+
+/// Who says each of what an export remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sayers {
+    pub(super) rooms: Says,
+    pub(super) show_redacted: Says,
+    pub(super) hide_erased: Says,
+    pub(super) timezone: Says,
+    pub(super) decrypt: Says,
+    pub(super) media: Says,
+    pub(super) readers: Says,
+}
+
+impl Sayers {
+    /// Of the options of an export.
+    pub(super) fn of(matches: &ArgMatches) -> Sayers {
+        let says = |ids: &[&str]| Says::of(matches, ids);
+        let keys = KeyArgs::ids();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        Sayers {
+            rooms: says(&["room", "exclude_room", "all_rooms"]),
+            show_redacted: says(&["show_redacted"]),
+            hide_erased: says(&["hide_erased"]),
+            timezone: says(&["timezone"]),
+            decrypt: says(&[&keys[..], &["decrypt"]].concat()),
+            media: says(&["media_store", "avatars", "media_max_size", "media_types", "no_media"]),
+            readers: says(&["group_readable", "no_group_readable"]),
+        }
     }
 }
 
@@ -79,8 +118,8 @@ pub(super) fn selection(catalog: &Catalog) -> Result<Selection, Error> {
     catalog.remembered(SELECTION)?.map_or_else(|| catalog.selection(), Ok)
 }
 
-/// A switch that is remembered, and by what the last run went.
-pub(super) fn switch(catalog: &Catalog, name: &str, last: bool) -> Result<bool, Error> {
+/// What is remembered by a name, where the last run went by this.
+pub(super) fn or_last<T: DeserializeOwned>(catalog: &Catalog, name: &str, last: T) -> Result<T, Error> {
     Ok(catalog.remembered(name)?.unwrap_or(last))
 }
 

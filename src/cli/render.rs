@@ -9,7 +9,7 @@ use indicatif::HumanCount;
 use tracing::info;
 
 use super::meant::meant;
-use super::remembered::{Holding, SHOW_REDACTED, Says};
+use super::remembered::{Holding, SHOW_REDACTED, Says, TIMEZONE};
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, ReadersArgs, WrongUsage};
@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,
     };
-    match (args.readers.apply(&mut archive), *signal.borrow()) {
+    match (args.readers.apply(Says::Option, &mut archive), *signal.borrow()) {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (applied, _) => applied?,
     }
@@ -72,6 +72,8 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         views::keep_html(&mut archive, keep)?;
     }
     if let Some(zone) = args.timezone {
+        let last = archive.catalog().zone()?;
+        Holding::of(archive.catalog(), TIMEZONE, Some(zone), Says::Option, last)?.remember(&mut archive)?;
         archive.set_zone(zone)?;
     }
     let which = match (&args.room, &args.day) {

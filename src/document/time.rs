@@ -6,11 +6,13 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike as _, FixedOffset, NaiveDate, NaiveTime, Offset as _, TimeZone};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 const YEAR_10000: i64 = 253_402_300_800_000;
 
 /// A time zone, by its IANA name; what is known of zones is compiled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Zone(Tz);
 
 impl Default for Zone {
@@ -24,6 +26,20 @@ impl FromStr for Zone {
 
     fn from_str(name: &str) -> Result<Zone, String> {
         name.parse().map(Zone).map_err(|_| "an IANA name like Europe/Berlin or UTC".to_owned())
+    }
+}
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Zone, String> {
+        name.parse()
+    }
+}
+
+impl From<Zone> for String {
+    fn from(zone: Zone) -> String {
+        zone.to_string()
     }
 }
 

@@ -1,13 +1,13 @@
-"""check.py SERVER PROGRAM DATABASE ARCHIVE SECONDS: talks to a Synapse while exports run, then compares.
+"""check.py SERVER PROGRAM DATABASE ARCHIVE SECONDS: people talk to a Synapse while exports run and one follows, then all is compared.
 
-Afterwards: every event that clients were given an id for has its line, once; a second archive, made in one export, has the same lines;
-what clients are served of each room is in its lines, and what is served with content has that content; `verify --server` finds nothing
-missing; transcripts of both archives are alike.
+Meanwhile a room's history is purged, a room is deleted, and whoever started this kills and starts Synapse again. Afterwards: every event that
+clients were given an id for has its line, once, in the archive that was exported to again and again and in the one that was followed; both have
+the same lines, and those of a third, made in one export, but for what the server has forgotten by then; what clients are served of each room is in
+the lines, and what is served with content has that content; `verify --server` finds nothing missing; transcripts of rooms whose history is whole
+are alike.
 """
 
 import collections
-import hashlib
-import hmac
 import json
 import pathlib
 import random
@@ -15,80 +15,53 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 
-server, program, database, archive, seconds = sys.argv[1:6]
-quote = lambda text: urllib.parse.quote(text, safe="")
-sent, lock, stop = {}, threading.Lock(), threading.Event()
+from server import Refused, Server, quote
 
-
-def ask(method, path, token=None, body=None):
-    """An answer as JSON; asked again while the server is away, as clients do."""
-    for attempt in range(120):
-        request = urllib.request.Request(server + path, method=method)
-        request.add_header("Content-Type", "application/json")
-        if token:
-            request.add_header("Authorization", "Bearer " + token)
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            with urllib.request.urlopen(request, data, timeout=60) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code < 500:
-                raise RuntimeError(f"{method} {path}: {error.code} {error.read()[:300]}") from error
-        except OSError:
-            pass
-        time.sleep(0.5)
-    raise RuntimeError(f"{method} {path}: no answer")
+address, program, database, archive, seconds = sys.argv[1:6]
+followed, at_once = archive + "-followed", archive + "-at-once"
+server = Server(address)
+# how many events are sent at the least after the server has begun to forget
+ENOUGH = 100
+sent, lock, stop, left = {}, threading.Lock(), threading.Event(), threading.Event()
 
 
-def register(name, admin=False):
-    nonce = ask("GET", "/_synapse/admin/v1/register")["nonce"]
-    parts = [nonce.encode(), name.encode(), b"password", b"admin" if admin else b"notadmin"]
-    mac = hmac.new(b"of-a-test", b"\0".join(parts), hashlib.sha1).hexdigest()
-    body = dict(nonce=nonce, username=name, password="password", admin=admin, mac=mac)
-    return ask("POST", "/_synapse/admin/v1/register", body=body)["access_token"]
-
-
-def put(token, room, kind, content):
-    path = f"/_matrix/client/v3/rooms/{quote(room)}/send/{kind}/{time.time_ns()}.{random.random()}"
-    event = ask("PUT", path, token, content)["event_id"]
+def noted(event, room):
     with lock:
         sent[event] = room
     return event
 
 
-def talk(who, token, rooms):
+def talk(who, token, rooms, doomed):
     mine = []
     for count in range(10**9):
         if stop.is_set():
             return
-        room = random.choice(rooms)
-        event = put(token, room, "m.room.message", {"msgtype": "m.text", "body": f"{who} {count} " + "x" * random.randrange(3000)})
-        mine.append((room, event))
+        # in what is to be deleted nobody talks any more once that is said
+        room = random.choice(rooms if left.is_set() else [*rooms, doomed])
+        try:
+            mine.append((room, noted(server.say(token, room, f"{who} {count} " + "x" * random.randrange(3000)), room)))
+        except Refused:
+            assert room == doomed
+            continue
         then, earlier = random.choice(mine)
+        if then == doomed and left.is_set():
+            continue
         choice = random.randrange(12)
-        if choice == 0:
-            put(token, then, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "event_id": earlier, "key": f"{count}"}})
-        elif choice == 1:
-            new = {"msgtype": "m.text", "body": f"{who} edited {count}"}
-            relation = {"rel_type": "m.replace", "event_id": earlier}
-            put(token, then, "m.room.message", {**new, "m.new_content": new, "m.relates_to": relation})
-        elif choice == 2:
-            path = f"/_matrix/client/v3/rooms/{quote(then)}/redact/{quote(earlier)}/{time.time_ns()}"
-            redaction = ask("PUT", path, token, {"reason": "so"})["event_id"]
-            with lock:
-                sent[redaction] = then
-        elif choice == 3:
-            path = f"/_matrix/client/v3/rooms/{quote(room)}/state/m.room.topic"
-            try:
-                topic = ask("PUT", path, token, {"topic": f"{who} {count}"})["event_id"]
-            except RuntimeError:
-                continue  # who did not make the room may not
-            with lock:
-                sent[topic] = room
+        try:
+            if choice == 0:
+                relation = {"rel_type": "m.annotation", "event_id": earlier, "key": f"{count}"}
+                noted(server.send(token, then, "m.reaction", {"m.relates_to": relation}), then)
+            elif choice == 1:
+                new = {"msgtype": "m.text", "body": f"{who} edited {count}"}
+                relation = {"rel_type": "m.replace", "event_id": earlier}
+                noted(server.send(token, then, "m.room.message", {**new, "m.new_content": new, "m.relates_to": relation}), then)
+            elif choice == 2:
+                noted(server.redact(token, then, earlier), then)
+            elif choice == 3:
+                noted(server.set_topic(token, room, f"{who} {count}"), room)
+        except Refused:
+            pass  # a topic, by who did not make the room; or what was purged
 
 
 def export(into):
@@ -99,57 +72,134 @@ def export(into):
 def lines(of):
     counted, found = collections.Counter(), {}
     for path in sorted(pathlib.Path(of).glob("rooms/*/*.jsonl")):
-        for text in path.read_text().split("\n")[:-1]:
+        # the last may be being written
+        for text in path.read_bytes().split(b"\n")[:-1]:
             event = json.loads(text)
             counted[event["event_id"]] += 1
             found[event["event_id"]] = event
     twice = [event for event, count in counted.items() if count > 1]
-    assert not twice, f"more than one line: {twice[:5]}"
+    assert not twice, f"more than one line in {of}: {twice[:5]}"
     return found
 
 
-people = {f"user{n}": register(f"user{n}") for n in range(4)}
-admin = register("admin", admin=True)
-rooms, doomed = [], []
-for n in range(4):
-    body = dict(preset="public_chat", name=f"room {n}", room_alias_name=f"room{n}")
-    room = ask("POST", "/_matrix/client/v3/createRoom", people["user0"], body)["room_id"]
-    (doomed if n == 3 else rooms).append(room)
-    for token in [*people.values(), admin]:
-        ask("POST", f"/_matrix/client/v3/join/{quote(room)}", token, {})
-threads = [threading.Thread(target=talk, args=(who, token, rooms + doomed)) for who, token in people.items()]
+def alike(one, other, both):
+    for event in both:
+        mine, its = ({key: value for key, value in it.items() if key != "unsigned"} for it in (one[event], other[event]))
+        # what a purge has left says so
+        for line in (mine, its):
+            line["synapse"].pop("outlier", None)
+        assert mine == its, f"{event} is not the same in both: {mine} {its}"
+
+
+def wait_until(what, holds, most=180):
+    end = time.time() + most
+    while not holds():
+        assert time.time() < end, f"not within {most} s: {what}"
+        time.sleep(0.5)
+
+
+people = {f"user{n}": server.register(f"user{n}") for n in range(4)}
+admin = server.register("admin", admin=True)
+*rooms, purged, doomed = (server.make_room(f"room {n}", people["user0"], [*people.values(), admin]) for n in range(6))
+threads = [threading.Thread(target=talk, args=(who, token, [*rooms, purged], doomed)) for who, token in people.items()]
 for thread in threads:
     thread.start()
-pathlib.Path(archive).with_name("talking").touch()
-end, exports = time.time() + float(seconds), 0
-while time.time() < end:
-    export(archive)
-    exports += 1
-    time.sleep(0.2)
-stop.set()
-for thread in threads:
-    thread.join()
-export(archive)
+said = open(followed + ".log", "w+")
+follower = subprocess.Popen(
+    [program, "export", "--follow", "--interval", "1s", "--render-every", "5s", "--database", database, "--archive", followed], stderr=said
+)
+began, exports = time.time(), 0
+exporting = threading.Event()
 
-# in one export, as long as all is there
-export(archive + "-at-once")
-step_by_step, at_once = lines(archive), lines(archive + "-at-once")
-assert set(sent) <= set(step_by_step), f"sent and not archived: {sorted(set(sent) - set(step_by_step))[:5]}"
-assert set(step_by_step) == set(at_once), f"not in both: {sorted(set(step_by_step) ^ set(at_once))[:5]}"
-for event, line in at_once.items():
-    mine, its = ({key: value for key, value in it.items() if key != "unsigned"} for it in (step_by_step[event], line))
-    assert mine == its, f"{event} is not the same in both"
+
+def keep_exporting():
+    global exports
+    while not exporting.is_set():
+        export(archive)
+        exports += 1
+        time.sleep(0.2)
+
+
+failed = []
+
+
+def exporter():
+    try:
+        keep_exporting()
+    except BaseException as error:
+        failed.append(error)
+
+
+loop = threading.Thread(target=exporter)
+loop.start()
+try:
+    pathlib.Path(archive).with_name("talking").touch()
+    time.sleep(float(seconds) / 4)
+    # a server forgets: first what nobody adds to any more, then what people go on with
+    left.set()
+    until = int(time.time() * 1000)
+    # by then all have their answers
+    time.sleep(3)
+    before = set(sent)
+    both_have = lambda events: all(events <= set(lines(it)) for it in (archive, followed))
+    wait_until("what is to be forgotten is archived", lambda: failed or both_have(before))
+    assert not failed, failed
+    server.ask("POST", f"/_synapse/admin/v1/purge_history/{quote(purged)}", admin, {"delete_local_events": True, "purge_up_to_ts": until})
+    server.ask("DELETE", f"/_synapse/admin/v2/rooms/{quote(doomed)}", admin, {"purge": True})
+    # also where the machine has much else to do, something is to be said after all that
+    most = began + 10 * float(seconds)
+    while time.time() < most and not failed and (time.time() < began + float(seconds) or len(sent) < len(before) + ENOUGH):
+        time.sleep(0.2)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    wait_until("all that was said is followed", lambda: failed or set(sent) <= set(lines(followed)))
+    exporting.set()
+    loop.join()
+    assert not failed, failed
+    # a round more, of what came with the last
+    time.sleep(3)
+    follower.terminate()
+    began = time.time()
+    status = follower.wait(60)
+    ended_within = time.time() - began
+    assert status == 0, f"the follower ended with {status}"
+except BaseException:
+    said.seek(0)
+    sys.stderr.write(said.read())
+    raise
+finally:
+    stop.set()
+    exporting.set()
+    follower.kill()
+export(archive)
+export(at_once)
+
+step_by_step, follows, whole = lines(archive), lines(followed), lines(at_once)
+for name, of in (("exported", step_by_step), ("followed", follows)):
+    assert set(sent) <= set(of), f"sent and not {name}: {sorted(set(sent) - set(of))[:5]}"
+# when the room is deleted people are made to leave, in events that are gone as soon as they are there
+differ = {event for event in set(step_by_step) ^ set(follows) if (step_by_step | follows)[event]["room_id"] != doomed}
+assert not differ, f"not in both: {sorted(differ)[:5]}"
+assert set(whole) <= set(step_by_step), f"only at once: {sorted(set(whole) - set(step_by_step))[:5]}"
+forgotten = {event for event in step_by_step if event not in whole}
+of_rooms = {step_by_step[event]["room_id"] for event in forgotten}
+assert of_rooms == {purged, doomed}, f"the server has forgotten of {of_rooms}, and was to of {purged} and {doomed}"
+alike(step_by_step, follows, set(step_by_step) & set(follows))
+alike(step_by_step, whole, whole)
+names = {room: room[1:].replace(":", "@") for room in rooms}
 views = [
-    {path.relative_to(of): path.read_bytes() for path in pathlib.Path(of).glob("rooms/*/*.md")} for of in (archive, archive + "-at-once")
+    {path.relative_to(of): path.read_bytes() for name in names.values() for path in pathlib.Path(of).glob(f"rooms/{name}/*.md")}
+    for of in (archive, at_once)
 ]
 assert views[0] and views[0] == views[1], "transcripts differ"
 
 # what clients are served
 served = with_content = 0
-for room in rooms + doomed:
+for room in [*rooms, purged]:
     since = ""
     while True:
-        page = ask("GET", f"/_matrix/client/v3/rooms/{quote(room)}/messages?dir=b&limit=100{since}", admin)
+        page = server.ask("GET", f"/_matrix/client/v3/rooms/{quote(room)}/messages?dir=b&limit=100{since}", admin)
         for event in page["chunk"]:
             served += 1
             line = step_by_step.get(event["event_id"])
@@ -167,16 +217,10 @@ for room in rooms + doomed:
             break
         since = "&from=" + quote(page["end"])
 
-verified = subprocess.run(
-    [program, "verify", "--server", "--database", database, "--archive", archive], capture_output=True, text=True
+for of in (archive, followed):
+    verified = subprocess.run([program, "verify", "--server", "--database", database, "--archive", of], capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+print(
+    f"{len(sent)} events sent, {len(step_by_step)} archived once in {exports} exports, {len(follows)} followed (ended within {ended_within:.1f} s), "
+    f"{len(forgotten)} that the server has forgotten, {served} served by the API, {with_content} of them with content"
 )
-assert verified.returncode == 0, verified.stdout + verified.stderr
-
-# a purge and a deleted room take nothing from the archive
-ask("POST", f"/_synapse/admin/v1/purge_history/{quote(rooms[0])}", admin, {"delete_local_events": True, "purge_up_to_ts": int(time.time() * 1000)})
-ask("DELETE", f"/_synapse/admin/v2/rooms/{quote(doomed[0])}", admin, {"purge": True})
-for _ in range(3):
-    time.sleep(2)
-    export(archive)
-assert set(step_by_step) <= set(lines(archive)), "the archive has lost what the server has forgotten"
-print(f"{len(sent)} events sent, {len(step_by_step)} archived once in {exports} exports, {served} served by the API, {with_content} of them with content")

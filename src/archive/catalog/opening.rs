@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -143,6 +143,12 @@ impl Catalog {
             }
             older => Err(Error::NotUpgraded(older)),
         }
+    }
+
+    /// The directory of an archive's catalog, where the archive says that it is not in it.
+    pub fn elsewhere(archive: &Path) -> Result<Option<PathBuf>, Error> {
+        let directory = Place::find(archive, None)?.directory();
+        Ok((directory != archive).then_some(directory))
     }
 
     /// Makes sure that there is an archive to be opened, of this version or of one that is brought to it; its catalog may be said

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::Args as _;
 use megolm_keys::secret_storage::Secret;
 use megolm_keys::{key_file, recovery_key};
 use tracing::warn;
@@ -66,6 +67,12 @@ const FOR_BRIDGES: [&str; 9] = [
 ];
 
 impl KeyArgs {
+    /// The options, by their ids.
+    pub(in crate::cli) fn ids() -> Vec<String> {
+        let options = KeyArgs::augment_args(clap::Command::new(""));
+        options.get_arguments().map(|option| option.get_id().to_string()).collect()
+    }
+
     /// Whether any source is named.
     pub(in crate::cli) fn names_any(&self) -> bool {
         let sources = [&self.key_file, &self.bridge_config, &self.bridge_store];

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::super::output::Output;
+use super::super::remembered::{DECRYPT, Holding, Says};
 use super::super::report::{counted, shown};
 use super::super::signals::{Now, interrupt, watch_signals};
 use super::super::{ArchiveArgs, Outcome, outputs, render};
@@ -87,8 +88,12 @@ pub(super) fn forget(args: &Forget) -> Result<Outcome> {
         (Err(archive::Error::Stopped), Some(number)) => return Ok(Outcome::Signalled(number)),
         (archive, _) => archive?,
     };
-    if archive.catalog().decrypts_with()?.is_some() {
-        archive.decrypt_with(None)?;
+    let last = archive.catalog().decrypts_with()?;
+    let is_any = last.is_some();
+    let with = Holding::of(archive.catalog(), DECRYPT, Some(None), Says::Option, last)?;
+    with.remember(&mut archive)?;
+    archive.decrypt_with(None)?;
+    if is_any {
         info!("what the archive is decrypted with is forgotten");
     }
     let mut is_left = false;
