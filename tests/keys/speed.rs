@@ -65,6 +65,12 @@ fn the_first_decryption() {
     println!("decrypted.sqlite: {} bytes an event", std::fs::metadata(file).unwrap().len() / events as u64);
 }
 
+/// The id of an event: as with hashes, its first characters tell it from the others.
+fn event_id(position: usize) -> String {
+    let digits: String = format!("{position:043}").chars().rev().collect();
+    format!("${digits}")
+}
+
 fn fill(synapse: &Database, events: usize, backup: &Backup) {
     synapse.execute(&format!(
         "insert into rooms (room_id, is_public, room_version) select '!room' || n || ':speed.test', false, '10' from generate_series(0, {}) n",
@@ -87,15 +93,15 @@ fn fill(synapse: &Database, events: usize, backup: &Backup) {
                 "algorithm": "m.megolm.v1.aes-sha2", "session_id": session.session_id(), "device_id": "ABCDEFGHIJ",
                 "sender_key": "x".repeat(43), "ciphertext": session.encrypt(said.to_string()).to_base64(),
             });
-            let (id, time) = (format!("${position:043}"), 1_600_000_000_000 + position * APART);
+            let (id, time) = (event_id(position), 1_600_000_000_000 + position * APART);
             writeln!(
                 rows,
                 "{position}\t{id}\tm.room.encrypted\t{room}\tt\tf\t{position}\t{time}\t{time}\t{USER}\tf\tmaster\t{position}"
             )
             .unwrap();
             let pdu = json!({
-                "auth_events": [format!("${:043}", 1), format!("${:043}", 2)], "content": content, "depth": position,
-                "hashes": { "sha256": "h".repeat(43) }, "origin_server_ts": time, "prev_events": [format!("${:043}", position - 1)],
+                "auth_events": [event_id(1), event_id(2)], "content": content, "depth": position,
+                "hashes": { "sha256": "h".repeat(43) }, "origin_server_ts": time, "prev_events": [event_id(position - 1)],
                 "room_id": room, "sender": USER, "signatures": { "speed.test": { "ed25519:a_abcd": "s".repeat(86) } },
                 "type": "m.room.encrypted",
             });
