@@ -71,14 +71,18 @@ impl Decrypted {
                 Some(reason) => drop(numbers.refused.insert(reason, events)),
             }
         }
-        let sql = "select name, count(*), sum(not authenticated)
-                     from plaintext cross join event using (event) cross join source using (source)
-                    where reason is null group by source";
+        // counted here: who writes has temporary tables in memory, and SQLite would sort all events by their sources
+        let mut of_sources = BTreeMap::<i64, u64>::new();
+        let sql = "select source, authenticated from plaintext cross join event using (event) where reason is null";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            numbers.by_source.insert(row.get(0)?, count(row, 1)?);
-            numbers.not_authenticated += count(row, 2)?;
+            *of_sources.entry(row.get(0)?).or_default() += 1;
+            numbers.not_authenticated += u64::from(!row.get::<_, bool>(1)?);
+        }
+        for (source, events) in of_sources {
+            let sql = "select name from source where source = ?1";
+            numbers.by_source.insert(self.connection.query_row(sql, [source], |row| row.get(0))?, events);
         }
         Ok(numbers)
     }
