@@ -180,6 +180,31 @@ fn events_of_federating_servers_prove_themselves_in_every_room_version() {
 }
 
 #[test]
+fn a_role_that_may_not_read_keys_exports_all_the_same_and_verify_names_what_is_missing() {
+    let (database, expected, keys) = federation();
+    let file = tempfile::tempdir().unwrap();
+    let file = answer(&keys, file.path()).to_str().unwrap().to_owned();
+    for (role, tables, lacking) in [
+        ("keyless_of_answers", "server_keys_json", &["there.test:8448"][..]),
+        ("keyless", "server_keys_json, server_signature_keys", &["there.test", "there.test:8448"]),
+    ] {
+        database.execute(&format!(
+            "create role {role} login; grant select on all tables in schema public to {role};
+             revoke select on {tables} from {role}"
+        ));
+        let archive = TestArchive::new();
+        let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
+        let (counts, _) = archive.try_export(&dsn);
+        assert_eq!(counts.unwrap().new_events(), expected.values().sum::<u64>(), "{role}");
+        let found = verify(archive.path(), &["--server-keys", &file]).fine();
+        let named: BTreeSet<&str> =
+            found.json["keys"].as_array().unwrap().iter().map(|key| key["server"].as_str().unwrap()).collect();
+        assert_eq!(named, lacking.iter().copied().collect(), "{role} {found:#?}");
+        assert!(found.verdict("no_key") > 0 && found.verdict("authentic") > 0, "{role} {found:#?}");
+    }
+}
+
+#[test]
 fn an_event_whose_second_row_says_more_than_its_pdu_is_not_held_against_its_line() {
     let database = server();
     let columns = |table: &str, but: &str| {
