@@ -35,7 +35,12 @@ const PIECE: u64 = 1024 * 1024;
 
 impl Archive {
     /// Folds what the chain has got since it was last folded or sealed, if these are so many bytes, and half of its lines can go.
+    ///
+    /// What a first export has written is not folded: its commits are large, and their lines would be read again meanwhile.
     pub(in crate::archive) fn fold_chain(&mut self, from: u64) -> Result<(), Error> {
+        if !self.indexed {
+            return Ok(());
+        }
         let Some(head) = self.catalog.chain_head()? else { return Ok(()) };
         let folded = place(&self.catalog.connection, FOLDED)?;
         let Some(start) = folded.filter(|folded| folded.bytes <= head.bytes) else { return self.folded_up_to(&head) };
@@ -48,6 +53,11 @@ impl Archive {
             // also where it is broken, for `verify` to find
             _ => self.folded_up_to(&head),
         }
+    }
+
+    /// Leaves the chain as it is by now.
+    pub(in crate::archive) fn keep_chain(&mut self) -> Result<(), Error> {
+        self.catalog.chain_head()?.map_or(Ok(()), |head| self.folded_up_to(&head))
     }
 
     fn folded_up_to(&mut self, head: &Head) -> Result<(), Error> {

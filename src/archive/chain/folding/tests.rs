@@ -254,3 +254,22 @@ fn a_chain_in_which_nothing_repeats_itself_is_left_alone() {
     assert!(chain(place.path()).starts_with(&before));
     fine(place.path(), 4);
 }
+
+#[test]
+fn what_a_first_export_has_written_is_not_folded() {
+    let place = tempfile::tempdir().unwrap();
+    let mut archive = Archive::open(place.path(), None).unwrap();
+    let run = archive.begin_run(&Selection::default(), &[]).unwrap();
+    commit(&mut archive, run, 0..24);
+    let first = chain(place.path());
+    archive.fold_chain(0).unwrap();
+    archive.index().unwrap();
+    archive.fold_chain(0).unwrap();
+    assert!(chain(place.path()) == first && first.lines().count() == 49, "{first}");
+    commit(&mut archive, run, 24..36);
+    archive.end_run(run, crate::archive::RunOutcome::Done, None, 2).unwrap();
+    archive.fold_chain(0).unwrap();
+    let after = chain(place.path());
+    assert!(after.starts_with(&first) && after.lines().count() == 49 + 3, "{after}");
+    fine(place.path(), 36);
+}
