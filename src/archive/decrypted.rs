@@ -178,6 +178,8 @@ fn connect(archive: &Path, flags: OpenFlags) -> Result<Connection, Error> {
     // somebody else may have made it: SQLite's advice for such files
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // else other values make a statement that is kept be prepared anew
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
     connection.busy_timeout(PATIENCE)?;

@@ -104,15 +104,29 @@ impl Decrypted {
 
     /// Keeps what was found out, and what follows; `now` is milliseconds since the epoch.
     pub(in crate::archive) fn keep(&self, judged: &[Judged<'_>], now: i64) -> Result<(), Error> {
-        let is_searched = self.is_searched()?;
         let mut affected = Affected::default();
+        let mut new = Vec::new();
         for one in judged {
-            self.keep_one(one, now, is_searched, &mut affected)?;
+            self.keep_one(one, now, &mut affected, &mut new)?;
         }
-        self.judge(affected)
+        self.judge(affected)?;
+        // one after the other: before most other statements FTS5 writes out what it has gathered
+        if self.is_searched()? {
+            for (event, saying) in new {
+                self.index(event, saying.body.clone(), saying.has.clone(), saying.is_edit)?;
+            }
+        }
+        Ok(())
     }
 
-    fn keep_one(&self, judged: &Judged<'_>, now: i64, is_searched: bool, affected: &mut Affected) -> Result<(), Error> {
+    /// Keeps what was found out about one event; what it says, if that was not known, is added to what is `new`.
+    fn keep_one<'j>(
+        &self,
+        judged: &'j Judged<'_>,
+        now: i64,
+        affected: &mut Affected,
+        new: &mut Vec<(i64, &'j Saying)>,
+    ) -> Result<(), Error> {
         let room = self.room(judged.room_id)?;
         let session = match judged.session {
             Some((session_id, _)) => Some(self.session(room, session_id)?),
@@ -150,7 +164,8 @@ impl Decrypted {
             Ok(saying) => {
                 let is_vouched_for = known.as_ref().is_some_and(|known| known.unvouched && saying.is_authenticated);
                 if is_vouched_for || !known.as_ref().is_some_and(|known| known.has_plaintext) {
-                    self.put(event, saying, judged.at, now, is_searched)?;
+                    self.put(event, saying, judged.at, now)?;
+                    new.push((event, saying));
                 }
                 if is_vouched_for {
                     let sql = "insert or ignore into changed (event) values (?1)";
@@ -192,7 +207,7 @@ impl Decrypted {
         Ok(known.optional()?)
     }
 
-    fn put(&self, event: i64, saying: &Saying, at: Option<i64>, now: i64, is_searched: bool) -> Result<(), Error> {
+    fn put(&self, event: i64, saying: &Saying, at: Option<i64>, now: i64) -> Result<(), Error> {
         let Saying { kind, content, body, has, is_edit, source, is_authenticated, .. } = saying;
         let source = self.source(source)?;
         let sql =
@@ -205,7 +220,7 @@ impl Decrypted {
         let sql = "insert into search_block (block, newest) values (?1, ?2)
                    on conflict (block) do update set newest = max(newest, excluded.newest)";
         self.connection.prepare_cached(sql)?.execute(params![event >> BLOCK, at.unwrap_or(i64::MAX)])?;
-        if is_searched { self.index(event, body.clone(), has.clone(), *is_edit) } else { Ok(()) }
+        Ok(())
     }
 
     /// Remembers whose a session is; whether that is news.
