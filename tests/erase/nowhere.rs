@@ -127,7 +127,7 @@ fn compressed_days_pages_media_and_outputs_keep_nothing_of_it_either() {
     somewhere(&archive, &others);
     assert!(!elsewhere::says(&lake, "secretpicture"));
     // what lies outside is named
-    run(&["erase", "--help"]).with(0).saying("backups");
+    run(&["erase", "--help"]).with(0).telling("backups");
 }
 
 /// The numbers of a report, each with what it counts.
