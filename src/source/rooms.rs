@@ -46,7 +46,7 @@ impl Incomplete {
     /// Adds what the state and the members say, and whether somebody was invited to a direct chat.
     fn complete(&mut self, about: Described, people: &People, direct: bool) {
         let room = &mut self.room;
-        let unnamed = about.is_nameless() && room.local_aliases.is_empty();
+        let unnamed = about.is_nameless() && !about.was_named && room.local_aliases.is_empty();
         room.kind = if about.space {
             RoomKind::Space
         } else if direct || (self.people == 2 && unnamed) {
@@ -119,8 +119,10 @@ impl Database {
         let redacted = self.redactions(&names, &Bans::default()).await?;
         let mut all = BTreeMap::<String, Described>::new();
         for StateRow { room_id, kind, event_id, internal_metadata, json } in rows {
-            let json = if redacted.contains_key(&event_id) { REDACTED } else { &json };
-            all.entry(room_id).or_default().take(&kind, &internal_metadata, json);
+            let about = all.entry(room_id).or_default();
+            let is_redacted = redacted.contains_key(&event_id);
+            about.was_named |= is_redacted;
+            about.take(&kind, &internal_metadata, if is_redacted { REDACTED } else { &json });
         }
         Ok(all)
     }

@@ -16,6 +16,8 @@ const LONGEST: usize = 255;
 #[derive(Debug, Default)]
 pub(super) struct Described {
     pub(super) name: Option<String>,
+    /// It had a name or an alias, which was redacted.
+    pub(super) was_named: bool,
     pub(super) canonical_alias: Option<String>,
     pub(super) version: Option<String>,
     pub(super) space: bool,

@@ -11,7 +11,7 @@ pub enum RoomKind {
     Space,
     /// A direct chat, as far as that can be told without its users' private account data: no space, at most two people were
     /// ever in it or invited, and either an invitation says `is_direct`, or they are two and the room has no name and no
-    /// alias.
+    /// alias, and none that was redacted.
     Direct,
 }
 
