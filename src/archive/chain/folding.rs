@@ -359,7 +359,7 @@ impl<'a> Joining<'a> {
             self.end()?;
         }
         let from = self.piece.first().map_or(span.from, |first| first.from);
-        let is_full = span.to - from >= PIECE;
+        let is_full = span.to.saturating_sub(from) >= PIECE;
         self.piece.push(span);
         if is_full { self.join() } else { Ok(()) }
     }
@@ -369,10 +369,13 @@ impl<'a> Joining<'a> {
         let piece = std::mem::take(&mut self.piece);
         let (Some(first), Some(last)) = (piece.first(), piece.last()) else { return Ok(()) };
         if piece.len() > 1 || self.joined.is_some() {
-            let text = self.file.as_ref().and_then(|file| file.read(first.from, last.to - first.from).ok());
+            let text =
+                self.file.as_ref().and_then(|file| file.read(first.from, last.to.saturating_sub(first.from)).ok());
             let mut joined = self.joined.clone().unwrap_or((first.from, Hashes::default()));
             let is_so = text.is_some_and(|text| {
-                let at = |byte: u64| usize::try_from(byte - first.from).unwrap_or(usize::MAX);
+                let at = |byte: u64| {
+                    byte.checked_sub(first.from).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
+                };
                 let part = |span: &Span| text.get(at(span.from)..at(span.to));
                 piece.iter().all(|span| part(span).is_some_and(|part| span.join(part, &mut joined.1)))
             });
