@@ -70,7 +70,6 @@ impl Archive {
         })?;
         self.catalog.set_journal()?;
         self.indexed = true;
-        self.keep_chain()?;
         debug!(seconds = began.elapsed().as_secs_f64(), "indexes");
         self.catalog.let_state_follow(&self.directory, true)
     }

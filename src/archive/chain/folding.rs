@@ -4,7 +4,8 @@
 //!
 //! The new end of the chain is written beside it and synced. Then the catalog moves in one transaction, which also says where the new end
 //! begins, and the state with it; then it is put in place. What was cut off before the catalog moved is undone, what was cut off later
-//! is completed. Never folds what an earlier version wrote, which may be sealed.
+//! is completed. Never folds what an earlier version wrote, which may be sealed, nor what a first export did: the first commit after it
+//! leaves all that is there.
 
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
@@ -35,12 +36,7 @@ const PIECE: u64 = 1024 * 1024;
 
 impl Archive {
     /// Folds what the chain has got since it was last folded or sealed, if these are so many bytes, and half of its lines can go.
-    ///
-    /// What a first export has written is not folded: its commits are large, and their lines would be read again meanwhile.
     pub(in crate::archive) fn fold_chain(&mut self, from: u64) -> Result<(), Error> {
-        if !self.indexed {
-            return Ok(());
-        }
         let Some(head) = self.catalog.chain_head()? else { return Ok(()) };
         let folded = place(&self.catalog.connection, FOLDED)?;
         let Some(start) = folded.filter(|folded| folded.bytes <= head.bytes) else { return self.folded_up_to(&head) };
@@ -56,10 +52,6 @@ impl Archive {
     }
 
     /// Leaves the chain as it is by now.
-    pub(in crate::archive) fn keep_chain(&mut self) -> Result<(), Error> {
-        self.catalog.chain_head()?.map_or(Ok(()), |head| self.folded_up_to(&head))
-    }
-
     fn folded_up_to(&mut self, head: &Head) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.remember_head(FOLDED, head)?;
