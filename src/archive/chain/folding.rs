@@ -7,17 +7,20 @@
 //! is completed. Never folds what an earlier version wrote, which may be sealed, nor what a first export did: the first commit after it
 //! leaves all that is there.
 
+mod joining;
+
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 
 use super::super::writing::signed;
-use super::super::{Archive, Catalog, Error, Step, durable, inside, lines};
+use super::super::{Archive, Catalog, Error, Step, durable, inside};
 use super::walking::{end_of, walk_both};
-use super::{Chain, Extent, Hashes, Head, NAME, Part, head, place, walk};
+use super::{Chain, Extent, Head, NAME, Part, head, place, walk};
+use joining::{Joining, Span};
 
 /// From how many bytes on that the chain has grown by it is folded.
 pub(in crate::archive) const FROM: u64 = 8 * 1024 * 1024;
@@ -31,8 +34,6 @@ const FOLDING: &str = "folding";
 const NEW: &str = ".chain.new";
 /// From how many bytes of lines on it is not worth the while to read them again.
 const SMALL: u64 = 16 * 1024;
-/// How many bytes of lines are read at once.
-const PIECE: u64 = 1024 * 1024;
 
 impl Archive {
     /// Folds what the chain has got since it was last folded or sealed, if these are so many bytes, and half of its lines can go.
@@ -161,8 +162,7 @@ fn take_tail(catalog: &Catalog, archive: &Path, mut start: Head, head: &Head) ->
          create temp table tail_commit (number integer primary key, run integer not null, kind text not null, said text not null);
          create temp table tail (number integer not null, path text not null, first integer not null, next integer not null,
                                  lines integer not null, hash text not null);
-         create index temp.tail_number on tail (number);
-         create index temp.tail_path on tail (path)",
+         create index temp.tail_number on tail (number)",
     )?;
     let taking = connection.unchecked_transaction()?;
     let mut extent = taking.prepare("insert into temp.tail values (?1, ?2, ?3, ?4, ?5, ?6)")?;
@@ -218,6 +218,12 @@ fn is_worth_it(catalog: &Catalog) -> Result<bool, Error> {
 /// Adds to a chain what was taken, folded.
 fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain) -> Result<(), Error> {
     let connection = &catalog.connection;
+    connection.execute_batch(
+        "drop table if exists temp.tail_rewritten;
+         create temp table tail_rewritten (path text primary key, number integer not null) without rowid;
+         insert into temp.tail_rewritten
+         select path, max(number) from temp.tail join temp.tail_commit using (number) where kind = 'rewritten' group by path",
+    )?;
     let mut runs = connection.prepare("select run, count(*) from temp.tail_commit group by run order by run")?;
     let mut runs = runs.query([])?;
     while let Some(row) = runs.next()? {
@@ -253,9 +259,8 @@ fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain) -> Result<
 
 /// The last commit that was taken and has a file written anew; less than any: none.
 fn last_rewrite(connection: &Connection, path: &str) -> Result<i64, Error> {
-    let sql = "select coalesce(max(number), -1) from temp.tail join temp.tail_commit using (number)
-                where path = ?1 and kind = 'rewritten'";
-    Ok(connection.prepare_cached(sql)?.query_row([path], |row| row.get(0))?)
+    let sql = "select number from temp.tail_rewritten where path = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([path], |row| row.get(0)).optional()?.unwrap_or(-1))
 }
 
 /// What a run of commits says of itself: when it ended, and if it is folded, when it began and of how many it is made.
@@ -278,117 +283,6 @@ fn said(connection: &Connection, run: i64, commits: i64) -> Result<Map<String, V
         );
     }
     Ok(said)
-}
-
-/// Bytes of a file as a commit has them.
-struct Span {
-    from: u64,
-    to: u64,
-    lines: u64,
-    hash: String,
-}
-
-impl Span {
-    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Span> {
-        let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        Ok(Span { from: number(1)?, to: number(2)?, lines: number(3)?, hash: row.get(4)? })
-    }
-
-    fn length(&self) -> u64 {
-        self.to.saturating_sub(self.from)
-    }
-
-    fn add(&self, path: &str, chain: &mut Chain) -> Result<(), Error> {
-        chain.add_extent(path, self.from, self.to, self.lines, &self.hash)
-    }
-
-    /// Adds the hashes of its lines to others; false: `text` is not what it has.
-    fn join(&self, text: &str, hashes: &mut Hashes) -> bool {
-        let Some(lines) = text.strip_suffix('\n') else { return false };
-        let mut own = Hashes::default();
-        for line in lines.split('\n') {
-            own.add(line.as_bytes());
-            hashes.add(line.as_bytes());
-        }
-        own.lines() == self.lines && own.hex() == self.hash
-    }
-}
-
-/// Joins what commits have of a file, as far as one goes on where the other ends.
-struct Joining<'a> {
-    archive: &'a Path,
-    chain: &'a mut Chain,
-    path: String,
-    file: Option<lines::Open>,
-    /// The last commit that has it written anew.
-    rewritten: i64,
-    /// Where what is joined begins, and the hashes of its lines.
-    joined: Option<(u64, Hashes)>,
-    /// What is to be joined next.
-    piece: Vec<Span>,
-}
-
-impl<'a> Joining<'a> {
-    fn new(archive: &'a Path, chain: &'a mut Chain) -> Joining<'a> {
-        Joining { archive, chain, path: String::new(), file: None, rewritten: -1, joined: None, piece: Vec::new() }
-    }
-
-    fn begin(&mut self, path: String, rewritten: i64) {
-        self.file = lines::Open::new(self.archive, &path).ok();
-        (self.path, self.rewritten) = (path, rewritten);
-    }
-
-    /// Takes what a commit has by its number.
-    fn take(&mut self, span: Span, number: i64) -> Result<(), Error> {
-        if span.length() >= SMALL || number < self.rewritten {
-            self.end()?;
-            // what was written anew since is not there to be compared
-            return span.add(&self.path, self.chain);
-        }
-        let last = self.piece.last().map(|last| last.to);
-        let last = last.or(self.joined.as_ref().map(|(from, hashes)| from + hashes.bytes()));
-        if last != Some(span.from) {
-            self.end()?;
-        }
-        let from = self.piece.first().map_or(span.from, |first| first.from);
-        let is_full = span.to.saturating_sub(from) >= PIECE;
-        self.piece.push(span);
-        if is_full { self.join() } else { Ok(()) }
-    }
-
-    /// Joins the piece to what is joined, if its lines are those that the chain has.
-    fn join(&mut self) -> Result<(), Error> {
-        let piece = std::mem::take(&mut self.piece);
-        let (Some(first), Some(last)) = (piece.first(), piece.last()) else { return Ok(()) };
-        if piece.len() > 1 || self.joined.is_some() {
-            let text =
-                self.file.as_ref().and_then(|file| file.read(first.from, last.to.saturating_sub(first.from)).ok());
-            let mut joined = self.joined.clone().unwrap_or((first.from, Hashes::default()));
-            let is_so = text.is_some_and(|text| {
-                let at = |byte: u64| {
-                    byte.checked_sub(first.from).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
-                };
-                let part = |span: &Span| text.get(at(span.from)..at(span.to));
-                piece.iter().all(|span| part(span).is_some_and(|part| span.join(part, &mut joined.1)))
-            });
-            if is_so {
-                self.joined = Some(joined);
-                return Ok(());
-            }
-        }
-        self.add_joined()?;
-        piece.iter().try_for_each(|span| span.add(&self.path, self.chain))
-    }
-
-    fn add_joined(&mut self) -> Result<(), Error> {
-        self.joined.take().map_or(Ok(()), |(from, hashes)| self.chain.add(&self.path, from, &hashes))
-    }
-
-    /// Nothing goes on where what was taken ends.
-    fn end(&mut self) -> Result<(), Error> {
-        self.join()?;
-        self.add_joined()
-    }
 }
 
 #[cfg(test)]
