@@ -15,19 +15,13 @@ use libpq_config::open_to_others;
 use toml::{Table, Value};
 
 use super::database::DatabaseArgs;
+use super::remembered::SAY_ONE_THING;
 use super::{ArchiveArgs, log};
 
 /// Its name, in the user's directory of configurations or in `/etc`.
 const NAME: &str = "synapse-export.toml";
 /// What says of one run how it goes, not of every one.
 const NOT_OF_FILES: [&str; 6] = ["config", "help", "version", "follow", "all-archives", "look-for-missing"];
-
-/// Options that say one thing between them: where one of them is given, the file says nothing of the others.
-const SAY_ONE_THING: [&[&str]; 3] = [
-    &["room", "exclude-room", "all-rooms"],
-    &["group-readable", "no-group-readable"],
-    &["media-store", "avatars", "media-max-size", "media-types", "no-media"],
-];
 
 /// Keys and their values, as options take them.
 type Values = BTreeMap<String, Vec<String>>;
@@ -90,6 +84,7 @@ impl Configured {
                 arguments[at] = if is_joined { format!("--archive={directory}").into() } else { directory.into() };
             }
         }
+        // where one of them is given, the file says nothing of the others
         for alike in SAY_ONE_THING.iter().filter(|alike| alike.iter().any(|option| is_given(arguments, option))) {
             values.retain(|key, _| !alike.contains(&&**key));
         }

@@ -26,6 +26,12 @@ pub(super) const MEDIA: &str = "media";
 /// Whether a group may read it.
 pub(super) const GROUP_READABLE: &str = "group_readable";
 
+/// Options that say one thing between them.
+pub(super) const SAY_ONE_THING: [&[&str]; 3] = [&ROOMS, &READERS, &FILES];
+const ROOMS: [&str; 3] = ["room", "exclude-room", "all-rooms"];
+const READERS: [&str; 2] = ["group-readable", "no-group-readable"];
+const FILES: [&str; 5] = ["media-store", "avatars", "media-max-size", "media-types", "no-media"];
+
 /// Who says what holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Says {
@@ -37,13 +43,13 @@ pub(super) enum Says {
 }
 
 impl Says {
-    /// Who says what options have, by their ids.
-    fn of(matches: &ArgMatches, ids: &[&str]) -> Says {
-        let is_given = |id: &&str| {
-            let source = matches.value_source(id);
+    /// Who says what options have, by their names, of which their ids are made.
+    fn of(matches: &ArgMatches, names: &[&str]) -> Says {
+        let is_given = |name: &&str| {
+            let source = matches.value_source(&name.replace('-', "_"));
             matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
         };
-        if ids.iter().any(is_given) { Says::Option } else { Says::File }
+        if names.iter().any(is_given) { Says::Option } else { Says::File }
     }
 }
 
@@ -62,17 +68,17 @@ pub(super) struct Sayers {
 impl Sayers {
     /// Of the options of an export.
     pub(super) fn of(matches: &ArgMatches) -> Sayers {
-        let says = |ids: &[&str]| Says::of(matches, ids);
+        let says = |names: &[&str]| Says::of(matches, names);
         let keys = KeyArgs::ids();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         Sayers {
-            rooms: says(&["room", "exclude_room", "all_rooms"]),
-            show_redacted: says(&["show_redacted"]),
-            hide_erased: says(&["hide_erased"]),
+            rooms: says(&ROOMS),
+            show_redacted: says(&["show-redacted"]),
+            hide_erased: says(&["hide-erased"]),
             timezone: says(&["timezone"]),
             decrypt: says(&[&keys[..], &["decrypt"]].concat()),
-            media: says(&["media_store", "avatars", "media_max_size", "media_types", "no_media"]),
-            readers: says(&["group_readable", "no_group_readable"]),
+            media: says(&FILES),
+            readers: says(&READERS),
         }
     }
 }

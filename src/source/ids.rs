@@ -4,7 +4,7 @@ use std::error::Error;
 
 use tokio_postgres::types::{FromSql, Type};
 
-use crate::event::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use crate::event::{OwnedEventId, OwnedRoomId};
 
 macro_rules! texts {
     ($($owned:ident)+) => {$(
@@ -20,4 +20,4 @@ macro_rules! texts {
     )+};
 }
 
-texts! { OwnedEventId OwnedRoomId OwnedUserId }
+texts! { OwnedEventId OwnedRoomId }

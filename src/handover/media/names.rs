@@ -28,19 +28,15 @@ impl Names {
         let mut number = self.taken.get(&wished).copied().unwrap_or(0) + 1;
         let name = loop {
             let name = if number == 1 { format!("{stem}.{end}") } else { format!("{stem}-{number}.{end}") };
-            // what was wished for is counted for the next one: many of one name cost no more than others
-            if number == 1 && !self.taken.contains_key(&wished) || number > 1 && self.is_free(&name) {
+            if !self.taken.contains_key(&alike(&name)) {
                 break name;
             }
             number += 1;
         };
         self.taken.insert(alike(&name), 1);
+        // counted for the next one: many of one name cost no more than others
         self.taken.insert(wished, number);
         self.of.insert(path.to_owned(), name);
-    }
-
-    fn is_free(&self, name: &str) -> bool {
-        !self.taken.contains_key(&alike(name))
     }
 
     /// The name of a file.

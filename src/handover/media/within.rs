@@ -47,7 +47,7 @@ pub(in crate::handover) struct Page<'p> {
     /// The path of a file, while it is written.
     path: Option<Vec<u8>>,
     /// Files that the archive has lost.
-    pub(in crate::handover) lost: u64,
+    lost: u64,
 }
 
 impl<'p> Page<'p> {
