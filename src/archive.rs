@@ -25,6 +25,7 @@ mod erasing;
 mod error;
 mod figures;
 mod full_text;
+pub(crate) mod hashed;
 mod ids;
 mod indexes;
 pub(crate) mod inside;

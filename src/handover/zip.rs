@@ -1,12 +1,11 @@
 //! A zip of all of it: pages, text and lines, and a manifest that names every file with its hash.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Datelike as _, Timelike as _};
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -14,9 +13,9 @@ use super::document::cover;
 use super::media::Copies;
 use super::{Given, Handed, lines, writing};
 use crate::archive::Error;
+use crate::archive::hashed::Hashed;
 use crate::document::page::Tally;
 use crate::event::Event;
-use crate::event::hex::digits;
 use crate::views::{self, Asked, Files, Form, Split, Writes};
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
@@ -181,10 +180,11 @@ impl Files for Zip<'_> {
         let path = format!("{}{name}", self.below);
         self.to.start_file(&*path, self.options).map_err(writing)?;
         // many small pieces are put together before they are packed
-        let mut out = BufWriter::with_capacity(64 * 1024, Hashed { to: &mut self.to, hash: Sha256::new(), bytes: 0 });
+        let mut out = BufWriter::with_capacity(64 * 1024, Hashed::to(&mut self.to));
         write(&mut out)?;
-        let Hashed { hash, bytes, .. } = out.into_inner().map_err(|error| Error::Transcript(error.into_error()))?;
-        self.files.push(json!({ "path": path, "bytes": bytes, "sha256": digits(&hash.finalize()) }));
+        let hashed = out.into_inner().map_err(|error| Error::Transcript(error.into_error()))?;
+        let (bytes, sha256) = hashed.told();
+        self.files.push(json!({ "path": path, "bytes": bytes, "sha256": sha256 }));
         Ok(())
     }
 }
@@ -195,24 +195,4 @@ fn dos_time(at: i64) -> Option<zip::DateTime> {
     let [month, day, hour, minute, second] =
         [at.month(), at.day(), at.hour(), at.minute(), at.second()].map(|part| u8::try_from(part).unwrap_or_default());
     zip::DateTime::from_date_and_time(u16::try_from(at.year()).ok()?, month, day, hour, minute, second).ok()
-}
-
-/// Passes on what is written, and knows what it was.
-struct Hashed<'w, W> {
-    to: &'w mut W,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Hashed<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
 }

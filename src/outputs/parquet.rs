@@ -8,19 +8,18 @@ mod table;
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Receiver;
 
 use parquet::file::writer::SerializedFileWriter;
 use rustix::fs::AtFlags;
-use sha2::{Digest as _, Sha256};
 
 use super::rows::{self, Group as _, Piece, Table, day};
 use super::{Destination, Error, Made, looking_at};
+use crate::archive::hashed::Hashed;
 use crate::archive::replace::replace;
 use crate::archive::{self, Archive, Output, OutputFile, Readers, durable, inside};
-use crate::event::hex::digits as hex;
 pub(super) use manifest::check;
 use table::{Rows, name, properties, schema};
 
@@ -173,8 +172,7 @@ impl Packing<'_> {
         let mut file = OutputFile { path: path.to_owned(), rows: 0, bytes: 0, sha256: String::new() };
         replace(self.directory, path, self.readers, &mut |to| {
             let mut write = || -> Result<(), parquet::errors::ParquetError> {
-                let hashing = Hashing { to, hash: Sha256::new(), bytes: 0 };
-                let mut writer = SerializedFileWriter::new(hashing, schema(table)?, properties(table)?)?;
+                let mut writer = SerializedFileWriter::new(Hashed::to(to), schema(table)?, properties(table)?)?;
                 let mut next = first.take();
                 while let Some(rows) = next.take() {
                     file.rows += rows.count() as u64;
@@ -190,33 +188,12 @@ impl Packing<'_> {
                 }
                 writer.finish()?;
                 writer.flush()?;
-                let Hashing { hash, bytes, .. } = writer.inner();
-                (file.bytes, file.sha256) = (*bytes, hex(&hash.clone().finalize()));
+                (file.bytes, file.sha256) = writer.inner().told();
                 Ok(())
             };
             write().map_err(|error| archive::Error::Transcript(io::Error::other(error)))
         })?;
         Ok((file, is_last))
-    }
-}
-
-/// Passes on what is written, and knows what it was.
-struct Hashing<'w> {
-    to: &'w mut (dyn Write + Send),
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
     }
 }
 
