@@ -12,8 +12,9 @@ use rustix::fs::Access;
 use super::catalog::{anywhere, length};
 use super::durable::names;
 use super::lock::held_by;
+use super::opening::check_files;
 use super::ours::{is_nobodys, is_own};
-use super::{Catalog, Error, check_files, layout, lines};
+use super::{Catalog, Error, layout, lines};
 use crate::event::Event;
 
 /// How many strangers are looked for, and in how many directories.

@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::super::erasing::digest;
+use super::super::opening::selected;
 use super::super::writing::Writing;
-use super::super::{Error, inside, layout, selected};
+use super::super::{Error, inside, layout};
 use super::kinds::{self, KINDS};
 use super::{ALL_REFUSED, FORMAT, NAME, record};
 use crate::event::{Erased, Event, Word};
