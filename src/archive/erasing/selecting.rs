@@ -11,8 +11,9 @@ use super::super::catalog::key;
 use super::super::stale_views::Transcripts;
 use super::super::writing::Writing;
 use super::super::{Archive, Error};
-use super::burying::{Buried, Place};
+use super::burying::Buried;
 use super::request::{Erasure, Request, What};
+use super::taking::Place;
 use super::{ERASING, digest};
 use crate::event::{Erased, OwnedEventId};
 
