@@ -7,7 +7,6 @@ mod decrypted;
 mod erased;
 mod having;
 pub(crate) mod hex;
-mod ids;
 mod key_answer;
 mod line;
 pub mod media;
@@ -26,10 +25,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+pub use crate::ids::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 pub use day::Day;
 pub use decrypted::Plain;
 pub use erased::Erased;
-pub use ids::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
 pub(crate) use key_answer::KeyAnswer;
 pub use line::content_of_line;
 pub(crate) use line::id_and_content;
@@ -79,13 +78,13 @@ impl fmt::Display for Damage {
 #[allow(clippy::struct_excessive_bools, reason = "each is a key of the line and a column of the catalog")]
 pub struct Event {
     /// The archive's only key.
-    pub event_id: String,
+    pub event_id: OwnedEventId,
     /// The room it belongs to.
-    pub room_id: String,
+    pub room_id: OwnedRoomId,
     /// The event type; unknown only when it is read back from a damaged line.
     pub kind: Option<Word>,
     /// The sender's user id.
-    pub sender: Option<String>,
+    pub sender: Option<OwnedUserId>,
     /// Present when it is a state event.
     pub state_key: Option<String>,
     /// Synapse's id in the stream.
@@ -117,11 +116,11 @@ pub struct Event {
     /// Set when the line is not the PDU.
     pub damage: Option<Damage>,
     /// The event that `content.m.relates_to` points to.
-    pub relates_to: Option<String>,
+    pub relates_to: Option<OwnedEventId>,
     /// How it relates: `rel_type`, or `m.in_reply_to`.
     pub rel_type: Option<Word>,
     /// The event that this one answers, within a thread too.
-    pub replies_to: Option<String>,
+    pub replies_to: Option<OwnedEventId>,
     /// What it says to be read and searched: its body, of an edit the new one, of a reaction its key; of a reply without the
     /// quote before it.
     pub said: Option<String>,
@@ -130,7 +129,7 @@ pub struct Event {
     /// It says what is to take another event's place, be there something to be read or not.
     pub is_edit: bool,
     /// The event that this redaction redacts.
-    pub redacts: Option<String>,
+    pub redacts: Option<OwnedEventId>,
     /// Whether this redaction holds only if its sender's server is that of its target; unknown in a line read back.
     pub recheck: Option<bool>,
     /// What the database says of it is more than its line, or something else; a line does not tell.
@@ -179,13 +178,19 @@ impl Event {
     /// Its id.
     #[must_use]
     pub fn id(&self) -> EventId<'_> {
-        EventId::of(&self.event_id)
+        self.event_id.borrowed()
     }
 
     /// Its room's id.
     #[must_use]
     pub fn room(&self) -> RoomId<'_> {
-        RoomId::of(&self.room_id)
+        self.room_id.borrowed()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn sender(&self) -> Option<UserId<'_>> {
+        self.sender.as_ref().map(OwnedUserId::borrowed)
     }
 
     /// The PDU's `content`, as its text.
@@ -201,20 +206,20 @@ impl Event {
     }
 
     fn take(&mut self, pdu: &Pdu<'_>) {
-        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        let event = |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| EventId::of(text).owned());
         if let Some(state_key) = &pdu.state_key {
             self.state_key = Some(state_key.to_string());
         }
         if self.sender.is_none() {
-            self.sender = owned(&pdu.sender);
+            self.sender = pdu.sender.as_deref().map(|sender| UserId::of(sender).owned());
         }
         if self.kind.as_deref() == Some("") {
             self.kind = pdu.kind.as_deref().map(word);
         }
         if let Some(content) = &pdu.content {
-            self.relates_to = owned(&content.relates_to);
+            self.relates_to = event(&content.relates_to);
             self.rel_type = content.rel_type.as_deref().map(word);
-            self.replies_to = owned(&content.replies_to);
+            self.replies_to = event(&content.replies_to);
             self.is_edit = content.is_edit(self.state_key.is_some());
             self.has = content.has(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
             self.said = content.said(self.kind.as_deref().unwrap_or_default(), self.state_key.is_some());
@@ -224,7 +229,7 @@ impl Event {
             self.sticky_until = since.map(|since| since.saturating_add(duration));
         }
         if self.redacts.is_none() && self.kind.as_deref() == Some("m.room.redaction") {
-            self.redacts = pdu.redacts(self.room_version.as_deref()).map(str::to_owned);
+            self.redacts = pdu.redacts(self.room_version.as_deref()).map(|redacted| EventId::of(redacted).owned());
         }
     }
 }

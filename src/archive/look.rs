@@ -78,7 +78,7 @@ impl Catalog {
             let (event_id, path): (String, String) = (row.get(0)?, row.get(1)?);
             let [start, length] = [row.get::<_, i64>(2)?, row.get::<_, i64>(3)?].map(i64::unsigned_abs);
             let is_there = lines::read(archive, &path, start, length)
-                .is_ok_and(|line| Event::from_line(&line, "").is_ok_and(|event| event.event_id == event_id));
+                .is_ok_and(|line| Event::from_line(&line, "").is_ok_and(|event| event.event_id == event_id.as_str()));
             if !is_there && misplaced.len() < STRANGERS {
                 misplaced.push((event_id, path));
             }

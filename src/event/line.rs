@@ -9,7 +9,7 @@ use memchr::memchr2;
 use serde_json::value::RawValue;
 
 use super::word::word;
-use super::{Damage, Day, Erased, Event, Pdu, Unparsable, object};
+use super::{Damage, Day, Erased, Event, EventId, Pdu, RoomId, Unparsable, UserId, object};
 
 impl Event {
     /// Makes the line: the PDU's own text, with our keys put in front of it.
@@ -137,10 +137,10 @@ impl Event {
             return Err(Unparsable::new("it has no event_id or room_id"));
         };
         let mut event = Event {
-            event_id: event_id.to_string(),
-            room_id: room_id.to_string(),
+            event_id: EventId::of(event_id).owned(),
+            room_id: RoomId::of(room_id).owned(),
             kind: pdu.kind.as_deref().map(word),
-            sender: pdu.sender.as_deref().map(str::to_owned),
+            sender: pdu.sender.as_deref().map(|sender| UserId::of(sender).owned()),
             state_key: None,
             stream_ordering: about.stream_ordering,
             topological_ordering: about.topological_ordering,

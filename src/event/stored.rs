@@ -2,19 +2,20 @@
 //!
 //! Refuses no row: one without a PDU that can be read is an event that says so. Of `internal_metadata` nothing comes out but flags.
 
-use super::{Damage, Day, Event, Pdu, hex, word::word};
+use super::word::word;
+use super::{Damage, Day, Event, EventId, Pdu, RoomId, UserId, hex};
 
 /// A row as the database holds it: `events` with its `event_json`, `rejections`, `rooms` and `redactions`.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored<'a> {
     /// `events.event_id`: the authority, since most PDUs do not carry theirs.
-    pub event_id: &'a str,
+    pub event_id: EventId<'a>,
     /// `events.room_id`.
-    pub room_id: &'a str,
+    pub room_id: RoomId<'a>,
     /// `events.type`; empty: the row has none.
     pub kind: &'a str,
     /// `events.sender`, which old rows may lack.
-    pub sender: Option<&'a str>,
+    pub sender: Option<UserId<'a>>,
     /// `events.state_key`, which old rows of state events may lack.
     pub state_key: Option<&'a str>,
     /// `events.stream_ordering`: that of the event, also where it is read through `ex_outlier_stream`.
@@ -36,7 +37,7 @@ pub struct Stored<'a> {
     /// `event_json.json`: the PDU; none when the row is missing.
     pub json: Option<&'a str>,
     /// `redactions.redacts`, when the event is a redaction.
-    pub redacts: Option<&'a str>,
+    pub redacts: Option<EventId<'a>>,
     /// `redactions.recheck`, which only newer Synapse has: false where it has found the redaction to be allowed.
     pub recheck: Option<bool>,
 }
@@ -52,10 +53,10 @@ impl Event {
         let parse = |text| Pdu::parse(text).map_err(Damage::Unparsable);
         let parsed = decoded.map_or_else(|| stored.json.map_or(Err(Damage::Missing), parse), Ok);
         let mut event = Event {
-            event_id: stored.event_id.to_owned(),
-            room_id: stored.room_id.to_owned(),
+            event_id: stored.event_id.owned(),
+            room_id: stored.room_id.owned(),
             kind: Some(word(stored.kind)),
-            sender: stored.sender.map(str::to_owned),
+            sender: stored.sender.map(UserId::owned),
             state_key: stored.state_key.map(str::to_owned),
             stream_ordering: stored.stream_ordering,
             topological_ordering: stored.topological_ordering,
@@ -77,7 +78,7 @@ impl Event {
             said: None,
             has: None,
             is_edit: false,
-            redacts: stored.redacts.map(str::to_owned),
+            redacts: stored.redacts.map(EventId::owned),
             recheck: (stored.kind == "m.room.redaction")
                 .then_some(flags.recheck_redaction == Some(true) && stored.recheck.unwrap_or(true)),
             is_beyond_line: false,

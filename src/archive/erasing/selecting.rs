@@ -55,7 +55,7 @@ impl Archive {
             let mut selected = writing.select_to_erase(directory, number, request, now)?;
             let rooms = writing.held_lines()?;
             let rooms: Vec<String> = match &request.what {
-                What::Room(room_id) if held.contains(room_id) => vec![room_id.clone()],
+                What::Room(room_id) if held.contains(room_id) => vec![room_id.to_string()],
                 _ => rooms,
             };
             if !rooms.is_empty() {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Error, layout, lines};
 use super::selecting::of_number;
-use crate::event::{Erased, Event, Word};
+use crate::event::{Erased, Event, EventId, OwnedEventId, Word};
 
 /// A line that is to be erased, and where it is.
 pub(super) struct Place {
@@ -85,7 +85,7 @@ pub(super) fn taken(
                  from line left join type using (type) left join user on user.user = line.sender
                  left join relation using (line) where line = ?1";
     catalog.prepare_cached(sql)?.query_row([line], |row| {
-        if row.get::<_, String>(0)? != old.event_id {
+        if row.get::<_, OwnedEventId>(0)? != old.event_id {
             return Ok(Err(broken("it is not that of the event which the catalog has there".to_owned())));
         }
         old.kind = row.get::<_, Option<String>>(1)?.map(Word::Owned);
@@ -95,7 +95,7 @@ pub(super) fn taken(
         Ok(Ok(()))
     })??;
     let is_redaction = || old.kind.as_deref() == Some("m.room.redaction");
-    let how = if how == Erased::Whole && is_redaction() && is_in_effect(catalog, line, &old.event_id)? {
+    let how = if how == Erased::Whole && is_redaction() && is_in_effect(catalog, line, old.id())? {
         Erased::Pruned
     } else {
         how
@@ -116,12 +116,12 @@ fn says(line: &str, flag: &str) -> bool {
 }
 
 /// Whether a redaction takes effect on an event that stays.
-fn is_in_effect(catalog: &Connection, line: i64, event_id: &str) -> Result<bool, Error> {
+fn is_in_effect(catalog: &Connection, line: i64, event: EventId<'_>) -> Result<bool, Error> {
     let key = super::super::catalog::key!("r.redacts");
     let sql = format!(
         "select exists (select 1 from relation r cross join line t indexed by line_id on t.id_key = {key} and t.event_id = r.redacts
                           left join to_erase on to_erase.file = t.file and to_erase.line = t.line
                          where r.line = ?1 and t.redacted_by = ?2 and coalesce(how, 0) < 4)"
     );
-    Ok(catalog.prepare_cached(&sql)?.query_row(params![line, event_id], |row| row.get(0))?)
+    Ok(catalog.prepare_cached(&sql)?.query_row(params![line, event], |row| row.get(0))?)
 }

@@ -149,9 +149,9 @@ impl Restoring {
         let text = |at| row.get::<_, Option<String>>(at);
         event.kind = text(0)?.map(Word::Owned).or(event.kind.take());
         event.state_key = text(1)?.or(event.state_key.take());
-        event.sender = text(2)?.or(event.sender.take());
+        event.sender = row.get::<_, Option<_>>(2)?.or(event.sender.take());
         event.origin_server_ts = row.get::<_, Option<i64>>(3)?.or(event.origin_server_ts);
-        event.redacts = text(4)?.or(event.redacts.take());
+        event.redacts = row.get::<_, Option<_>>(4)?.or(event.redacts.take());
         event.recheck = row.get(5)?;
         event.rejected = row.get::<_, Option<bool>>(6)?.unwrap_or(event.rejected);
         event.soft_failed = row.get::<_, Option<bool>>(7)?.unwrap_or(event.soft_failed);

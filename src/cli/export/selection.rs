@@ -10,6 +10,7 @@ use tracing::warn;
 use super::super::{WrongUsage, report};
 use super::Args;
 use crate::archive::{Archive, Selection};
+use crate::event::OwnedRoomId;
 use crate::source::{self, Database};
 
 /// The rooms that the arguments name, by id or alias.
@@ -43,7 +44,7 @@ pub(super) async fn select(
             Err(source::Error::UnknownRoom(id)) if archive.catalog().has_room(&id)? => id,
             other => other?,
         };
-        selection.include.insert(room_id);
+        selection.include.insert(OwnedRoomId::of(room_id));
     }
     for name in &named.exclude {
         let room_id = match database.room_id(name).await {
@@ -57,7 +58,7 @@ pub(super) async fn select(
             }
             other => other?,
         };
-        selection.exclude.insert(room_id);
+        selection.exclude.insert(OwnedRoomId::of(room_id));
     }
     if !selection.include.is_empty() && selection.include.is_subset(&selection.exclude) {
         bail!("every room given with --room is left out by --exclude-room");
