@@ -18,9 +18,9 @@ fn packaging() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging")
 }
 
-/// The files of a directory.
+/// The files of a directory, but for those of directories in it.
 fn files(directory: &Path) -> BTreeMap<String, String> {
-    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).filter(|entry| entry.path().is_file());
     files.map(|file| (file.file_name().into_string().unwrap(), fs::read_to_string(file.path()).unwrap())).collect()
 }
 
@@ -58,7 +58,8 @@ fn man_pages_and_completions_say_what_the_command_line_says() {
 #[test]
 fn units_are_sound_and_expose_little() {
     let scratch = tempfile::tempdir().unwrap();
-    for (name, text) in files(&packaging().join("systemd")) {
+    let systemd = packaging().join("systemd");
+    for (name, text) in files(&systemd).into_iter().chain(files(&systemd.join("follow"))) {
         let text = text.replace("/usr/bin/synapse-export", env!("CARGO_BIN_EXE_synapse-export"));
         fs::write(scratch.path().join(name), text).unwrap();
     }
@@ -66,7 +67,7 @@ fn units_are_sound_and_expose_little() {
         .into_keys()
         .filter(|name| [".service", ".timer"].iter().any(|end| name.ends_with(end)))
         .collect();
-    assert!(units.len() >= 2);
+    assert!(units.len() >= 3);
     for unit in &units {
         // what it says of units of the machine's own is not ours
         if let Some(verified) =
@@ -81,6 +82,47 @@ fn units_are_sound_and_expose_little() {
         if let Some(secure) = run("systemd-analyze", &exposed, scratch.path()) {
             assert!(secure.status.success(), "{unit} exposes more than 1.5: {}", said(&secure));
         }
+    }
+}
+
+#[test]
+fn the_debian_package_has_its_files_and_each_unit_no_more_than_its_own() {
+    let root = packaging().join("..").canonicalize().unwrap();
+    let manifest: toml::Table = toml::from_str(&fs::read_to_string(root.join("Cargo.toml")).unwrap()).unwrap();
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let mut installed = BTreeMap::new();
+    for asset in deb["assets"].as_array().unwrap() {
+        let [from, to, mode] = [0, 1, 2].map(|at| asset[at].as_str().unwrap());
+        installed.insert(to.to_owned(), mode);
+        let (directory, name) = from.rsplit_once('/').unwrap_or((".", from));
+        let (begin, end) = name.split_once('*').unwrap_or((name, ""));
+        let is_meant =
+            |file: &str| if name.contains('*') { file.starts_with(begin) && file.ends_with(end) } else { file == name };
+        let there = directory == "target/release"
+            || fs::read_dir(root.join(directory))
+                .unwrap()
+                .any(|entry| is_meant(entry.unwrap().file_name().to_str().unwrap()));
+        assert!(there, "{from} is not there");
+    }
+    // secrets may stand in it, and a change of it is not lost
+    assert_eq!(installed["etc/synapse-export/environment"], "640");
+    assert_eq!(deb["conf-files"].as_array().unwrap()[0].as_str(), Some("/etc/synapse-export/environment"));
+    for unit in deb["systemd-units"].as_array().unwrap() {
+        let (name, directory) =
+            (unit["unit-name"].as_str().unwrap(), root.join(unit["unit-scripts"].as_str().unwrap()));
+        assert!(
+            ["enable", "start", "restart-after-upgrade", "stop-on-upgrade"]
+                .iter()
+                .all(|when| unit[*when].as_bool() == Some(false))
+        );
+        let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+        let units: BTreeSet<String> = files
+            .map(|file| file.file_name().into_string().unwrap())
+            .filter(|file| [".service", ".timer"].iter().any(|end| file.ends_with(end)))
+            .collect();
+        assert!(units.contains(&format!("{name}.service")), "{units:?}");
+        // cargo-deb takes a file of the package's own name for what a unit has none of
+        assert!(units.iter().all(|file| file.rsplit_once('.').unwrap().0 == name), "{name}: {units:?}");
     }
 }
 

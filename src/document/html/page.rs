@@ -315,7 +315,7 @@ pub(crate) fn rooms_line(room: &RoomLine, directory: &str, up: &str) -> String {
     let kinds = [(room.is_space, "space"), (room.is_encrypted, "encrypted")];
     let kinds: Vec<&str> = kinds.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
     format!(
-        "<tr><td><a href=\"{up}rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td>{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td class=\"da\">{}</td><td class=\"op\">{}</td></tr>\n",
+        "<tr><td><a href=\"{up}rooms/{}/index.html\"><bdi>{}</bdi></a>{apart}</td><td class=\"ad\">{}</td><td class=\"n\">{}</td><td class=\"op\">{}</td><td class=\"da\">{}</td><td class=\"op\">{}</td></tr>\n",
         escaped(&directory.replace('%', "%25")),
         inline(&shortened(&room.name, 120)),
         room.alias.as_deref().map(name).unwrap_or_default(),
