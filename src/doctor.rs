@@ -6,11 +6,13 @@
 
 mod archive;
 mod connection;
+mod erasing;
 mod finding;
 mod loss;
 mod size;
 mod synapse;
 mod unique;
+mod watermark;
 
 use std::path::Path;
 use std::time::Duration;

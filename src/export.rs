@@ -27,7 +27,7 @@ use std::marker::PhantomData;
 use tokio::sync::watch;
 
 use crate::archive::{self, Archive, Batch, Catalog, Counts, RunOutcome, Selection};
-use crate::event::{Damage, EventId, RoomId};
+use crate::event::{Damage, EventId, OwnedRoomId, RoomId};
 use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
@@ -336,8 +336,8 @@ impl<'a, P: Pass> Export<'a, P> {
                     self.stream(&scope, stream).await?;
                 }
             }
-            if let Some(room_id) = scope.room().filter(|&room_id| caught_up.contains(room_id) && !self.is_stopped()) {
-                self.batch.caught_up(RoomId::of(room_id));
+            if let Some(room) = scope.room().filter(|room| caught_up.contains(room.as_str()) && !self.is_stopped()) {
+                self.batch.caught_up(room);
             }
         }
         self.commit().await
@@ -396,7 +396,7 @@ impl<'a, P: Pass> Export<'a, P> {
     ) -> Result<(), Error> {
         let start = progress.watermark.as_ref().map_or(0, |watermark| watermark.position.0);
         while let Some(chunk) = self.next(&mut rows).await? {
-            let last = chunk.last().map(|row| (row.position, row.event_id().to_owned()));
+            let last = chunk.last().map(|row| (row.position, row.event_id().to_string()));
             for row in chunk {
                 self.read += 1;
                 let late = if let Some(walk) = &mut walk {
@@ -458,8 +458,8 @@ async fn unless_stopped<T, E>(stop: &mut Stop, reading: impl Future<Output = Res
 }
 
 /// What to read: the selected rooms, or the server and the rooms that its watermark had passed by, which are told apart too.
-fn scopes(selection: &Selection, catalog: &Catalog) -> Result<(Vec<Scope>, BTreeSet<String>), Error> {
-    let rooms = |rooms: &BTreeSet<String>| rooms.iter().cloned().map(Scope::Room).collect::<Vec<_>>();
+fn scopes(selection: &Selection, catalog: &Catalog) -> Result<(Vec<Scope>, BTreeSet<OwnedRoomId>), Error> {
+    let rooms = |rooms: &BTreeSet<OwnedRoomId>| rooms.iter().cloned().map(Scope::Room).collect::<Vec<_>>();
     if !selection.include.is_empty() {
         return Ok((rooms(&(&selection.include - &selection.exclude)), BTreeSet::new()));
     }

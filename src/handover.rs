@@ -24,7 +24,11 @@ use crate::archive::reading::sources::{self, Sources};
 use crate::archive::{Catalog, Error, Interrupt};
 use crate::document::page::MadeOf;
 use crate::document::time::Zone;
+use crate::event::{OwnedRoomId, RoomId, UserId};
 use crate::views::{self, Asked, Files, Split};
+
+/// Where a document is of a person, in whichever room.
+const NO_ROOM: RoomId<'static> = RoomId::of("");
 
 /// What is handed on, and of which archive it is made.
 pub struct Given<'a> {
@@ -33,9 +37,9 @@ pub struct Given<'a> {
     /// Ends it early.
     pub interrupt: &'a Interrupt,
     /// Which room; or in which the sender has sent something, each in its turn.
-    pub rooms: Vec<String>,
+    pub rooms: Vec<OwnedRoomId>,
     /// Only what this user has sent; none: all.
-    pub sender: Option<&'a str>,
+    pub sender: Option<UserId<'a>>,
     /// Of which time, in milliseconds since the epoch; none: of all.
     pub period: Option<Range<i64>>,
     /// What is redacted, and what erased users said, is not withheld; nor is what clients never saw, where there are lines.
@@ -64,7 +68,7 @@ pub struct Handed {
 }
 
 /// The rooms in which somebody has sent something, by name.
-pub fn rooms_of(catalog: &Catalog, sender: &str) -> Result<Vec<String>, Error> {
+pub fn rooms_of(catalog: &Catalog, sender: UserId<'_>) -> Result<Vec<OwnedRoomId>, Error> {
     sources::rooms_of(&catalog.reader(), sender)
 }
 
@@ -73,7 +77,7 @@ pub fn parts(given: &Given<'_>, split: Split, spool: &Path, files: &mut dyn File
     given.during(|| {
         let (made, copies) = ((given.made, &given.made_of), Copies::default());
         copies.look_through(given)?;
-        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(given.room().unwrap_or_default()) };
+        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(given.room().unwrap_or(NO_ROOM)) };
         let (told, _) = views::document_parts(given.catalog, &asked, split, made, spool, files)?;
         let lost = copies.copy(given, files)?;
         Ok(Handed { events: told.events, messages: told.messages, days: told.days, lost, ..Handed::default() })
@@ -88,7 +92,7 @@ impl Given<'_> {
             let reader = self.catalog.reader();
             let mut found = Sources::new(judged);
             for room_id in &self.rooms {
-                found.add(&reader, room_id, &self.days(room_id)?)?;
+                found.add(&reader, room_id, &self.days(room_id.borrowed())?)?;
             }
             found.end(&reader, is_kept)
         };
@@ -97,13 +101,13 @@ impl Given<'_> {
         Ok(())
     }
 
-    fn days(&self, room_id: &str) -> Result<Vec<String>, Error> {
-        sources::days(&self.catalog.reader(), room_id, self.period.as_ref(), self.sender)
+    fn days(&self, room: RoomId<'_>) -> Result<Vec<String>, Error> {
+        sources::days(&self.catalog.reader(), room, self.period.as_ref(), self.sender)
     }
 
-    fn asked<'r>(&'r self, room_id: &'r str) -> Asked<'r> {
+    fn asked<'r>(&'r self, room: RoomId<'r>) -> Asked<'r> {
         Asked {
-            room_id,
+            room,
             period: self.period.clone(),
             sender: self.sender,
             show_redacted: self.show_redacted,
@@ -118,8 +122,8 @@ impl Given<'_> {
     }
 
     /// The only room, unless it is of a person.
-    fn room(&self) -> Option<&str> {
-        self.rooms.first().filter(|_| self.sender.is_none()).map(String::as_str)
+    fn room(&self) -> Option<RoomId<'_>> {
+        self.rooms.first().filter(|_| self.sender.is_none()).map(OwnedRoomId::borrowed)
     }
 
     /// Does all of the work, until it is told to stop.

@@ -16,6 +16,7 @@
 //!              `libpq_config`, which knows nothing of ours
 //! search       queries, words, where they stand in texts; pure
 //! event        an event as stored, as a line; pure
+//! ids          of events, rooms and users, which the compiler tells apart; pure
 //! naming       what a person calls a room, and which that may mean; pure
 //! stream       streams, positions, gaps; pure
 //! document     what was said and happened, as blocks; markdown and HTML, which are written of blocks; pure
@@ -40,6 +41,7 @@ pub mod document;
 pub mod event;
 pub mod export;
 pub mod handover;
+pub mod ids;
 pub mod keys;
 mod media;
 pub mod naming;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::ids::{OwnedRoomId, RoomId};
+
 /// A gap whose neighbours are older than this, by the database's own clock, is dead: no transaction lives that long.
 /// Milliseconds.
 pub const GAP_LIFETIME: i64 = 24 * 60 * 60 * 1000;
@@ -32,29 +34,29 @@ pub enum Scope {
     /// The whole server: all rooms, by position.
     Server,
     /// One room, by its id, at the cost of that room.
-    Room(String),
+    Room(OwnedRoomId),
 }
 
 impl Scope {
     /// The room's id; none for the server.
     #[must_use]
-    pub fn room(&self) -> Option<&str> {
+    pub fn room(&self) -> Option<RoomId<'_>> {
         match self {
             Scope::Server => None,
-            Scope::Room(room_id) => Some(room_id),
+            Scope::Room(room) => Some(room.borrowed()),
         }
     }
 
     /// How an archive's catalog writes it: the room's id, or an empty text for the server.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.room().unwrap_or_default()
+        self.room().map_or("", RoomId::as_str)
     }
 
     /// The scope that a catalog writes so.
     #[must_use]
     pub fn of_key(key: &str) -> Scope {
-        if key.is_empty() { Scope::Server } else { Scope::Room(key.to_owned()) }
+        if key.is_empty() { Scope::Server } else { Scope::Room(RoomId::of(key).owned()) }
     }
 }
 

@@ -15,6 +15,7 @@ use support::ended::{Ended, command, ended};
 use support::story::{EventRow, ROOM};
 use support::{Database, Shape, cluster};
 use synapse_export::archive::{Archive, Hook, Request, Step, What};
+use synapse_export::event::UserId;
 
 const OTHER: &str = "!other:here.test";
 const DAY: i64 = 86_400_000;
@@ -203,7 +204,7 @@ fn what_is_appended_bit_by_bit_is_brought_into_order() {
 
 /// What erases all that a user said.
 fn erase(archive: &mut Archive, whole: bool) -> Result<(), synapse_export::archive::Error> {
-    let sender = "@mallory:here.test".to_owned();
+    let sender = UserId::of("@mallory:here.test").owned();
     let request = Request { what: What::Sender(sender), whole, lasts: true, reason: None };
     archive.select_to_erase(&request, 0, false)?;
     archive.erase_selected(&mut |_, _| true)?;

@@ -155,7 +155,7 @@ impl Story<'_> {
                 let rooms = |bits: u8| {
                     (0..ROOMS.len())
                         .filter(|room| bits >> room & 1 == 1)
-                        .map(|room| ROOMS[room].id.to_owned())
+                        .map(|room| RoomId::of(ROOMS[room].id).owned())
                         .collect()
                 };
                 self.selection = Selection { include: rooms(include), exclude: rooms(exclude) };

@@ -769,7 +769,7 @@ fn what_the_server_has_is_archived_or_left_out_for_a_reason_that_is_named() {
     database.event(later(EventRow::message(2_020, "d")));
     let archive = TestArchive::new();
     let selection = synapse_export::archive::Selection {
-        exclude: ["!left:here.test".to_owned()].into(),
+        exclude: [synapse_export::event::RoomId::of("!left:here.test").owned()].into(),
         ..synapse_export::archive::Selection::default()
     };
     archive.export_rooms(&database, &selection);

@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, params};
 
 use super::Error;
 use super::writing::{Writing, signed};
-use crate::event::{Event, Word};
+use crate::event::{Event, EventId, OwnedRoomId, OwnedUserId, Word};
 use crate::search::said;
 
 const LINE: &str = "
@@ -22,10 +22,10 @@ pub(super) struct Adding<'w> {
     writing: &'w Writing<'w>,
     line: CachedStatement<'w>,
     relating: Relating<'w>,
-    users: Numbers<String>,
+    users: Numbers<OwnedUserId>,
     types: Numbers<Word>,
     /// Rooms whose version is known.
-    rooms: Numbers<String>,
+    rooms: Numbers<OwnedRoomId>,
     /// The number of the next new file.
     next_file: i64,
     run: i64,
@@ -53,7 +53,7 @@ impl<'w> Adding<'w> {
         event: &Event,
         file: i64,
         start: u64,
-        redacted_by: Option<&str>,
+        redacted_by: Option<EventId<'_>>,
     ) -> Result<i64, Error> {
         let writing = self.writing;
         let kind = event.kind.as_ref().map(|kind| self.types.of(kind, |kind| writing.type_of(kind))).transpose()?;

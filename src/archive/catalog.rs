@@ -17,7 +17,7 @@ use super::plaintexts::Plaintexts;
 use super::state::Following;
 use super::writing::Writing;
 use super::{Error, LastRun, RunOutcome, indexes, layout};
-use crate::event::EventId;
+use crate::event::{EventId, OwnedRoomId};
 use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 pub use opening::VERSION;
 pub(super) use opening::was_endless;
@@ -34,9 +34,9 @@ pub(super) use key;
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Selection {
     /// Only these rooms; empty: all.
-    pub include: BTreeSet<String>,
+    pub include: BTreeSet<OwnedRoomId>,
     /// Not these.
-    pub exclude: BTreeSet<String>,
+    pub exclude: BTreeSet<OwnedRoomId>,
 }
 
 /// An open catalog.
@@ -203,7 +203,7 @@ impl Catalog {
     }
 
     /// The rooms that the server's watermark has passed without archiving them.
-    pub fn left_out(&self) -> Result<BTreeSet<String>, Error> {
+    pub fn left_out(&self) -> Result<BTreeSet<OwnedRoomId>, Error> {
         let mut statement = self.connection.prepare("select room_id from left_out")?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }

@@ -190,12 +190,12 @@ struct FileOf {
 
 impl From<Batch> for ByFile {
     fn from(batch: Batch) -> ByFile {
-        let mut days: HashMap<(&str, Day), Vec<usize>, RandomState> = HashMap::default();
+        let mut days: HashMap<(RoomId<'_>, Day), Vec<usize>, RandomState> = HashMap::default();
         for (at, (event, _)) in batch.events.iter().enumerate() {
-            days.entry((&event.room_id, event.day)).or_default().push(at);
+            days.entry((event.room(), event.day)).or_default().push(at);
         }
-        let file = |((room_id, day), events): ((&str, Day), Vec<usize>)| FileOf {
-            path: layout::day_file(room_id, day),
+        let file = |((room, day), events): ((RoomId<'_>, Day), Vec<usize>)| FileOf {
+            path: layout::day_file(&room, day),
             day: day.to_string(),
             known: None,
             events,
@@ -223,11 +223,11 @@ impl ByFile {
 }
 
 /// The first redaction that names an event, of those in a batch, by the event's id.
-fn redactions(events: &[Taken]) -> HashMap<&str, &Event, RandomState> {
-    let mut redactions: HashMap<&str, &Event, RandomState> = HashMap::default();
+fn redactions(events: &[Taken]) -> HashMap<EventId<'_>, &Event, RandomState> {
+    let mut redactions: HashMap<EventId<'_>, &Event, RandomState> = HashMap::default();
     for (event, _) in events {
         if let Some(target) = &event.redacts {
-            let first = redactions.entry(target).or_insert(event);
+            let first = redactions.entry(target.borrowed()).or_insert(event);
             if event.precedes(first) {
                 *first = event;
             }
@@ -248,7 +248,7 @@ pub(super) fn follow<'e>(
     // events whose effective redaction may have changed, and the room where
     let mut redacted = BTreeSet::new();
     for (event, _) in &new {
-        redacted.extend(event.redacts.as_deref().map(|target| (EventId::of(target), event.room())));
+        redacted.extend(event.redacts.as_ref().map(|target| (target.borrowed(), event.room())));
         if writing.is_redacted(event)? {
             redacted.insert((event.id(), event.room()));
         }
@@ -322,7 +322,7 @@ impl Recording<'_> {
             let mut is_recorded = known.is_some();
             for &at in of_file {
                 let (event, late) = &events[at];
-                let redacted_by = redactions.get(&*event.event_id).filter(|redaction| event.is_redacted_by(redaction));
+                let redacted_by = redactions.get(&event.id()).filter(|redaction| event.is_redacted_by(redaction));
                 let is_new = !self.indexed || !writing.has_event(event.id())?;
                 if is_new {
                     // what looks events up joins their files
@@ -330,7 +330,7 @@ impl Recording<'_> {
                         self.adding.new_file(day, 0, 0, event)?;
                         is_recorded = true;
                     }
-                    self.adding.add(event, file, bytes, redacted_by.map(|redaction| &*redaction.event_id))?;
+                    self.adding.add(event, file, bytes, redacted_by.map(|redaction| redaction.id()))?;
                     lines.push(at);
                     bytes += event.line.len() as u64 + 1;
                     committed.add(event, *late);

@@ -11,7 +11,7 @@ use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
 use super::{Archive, Catalog, Error, durable, inside};
-use crate::event::{Erased, Event};
+use crate::event::{Erased, Event, OwnedEventId};
 
 /// How many lines are read at once, and how many bytes of them.
 const LINES: i64 = 10_000;
@@ -234,7 +234,7 @@ impl Archive {
 
     /// Marks the views of what can be read, or no more, since that was last told.
     fn tell_changed(&mut self, at_hand: &[Encrypted]) -> Result<(), Error> {
-        let at_hand: HashMap<&str, &Event> = at_hand.iter().map(|one| (&*one.event.event_id, &one.event)).collect();
+        let at_hand: HashMap<&str, &Event> = at_hand.iter().map(|one| (one.event.id().as_str(), &one.event)).collect();
         loop {
             let mut changed = self.decrypted()?.changed(CHANGED).map_err(Error::of_decrypted)?;
             let mut read = 0;
@@ -320,7 +320,7 @@ impl Archive {
 
     /// Takes away for good what some events say, beside their lines, and of those that go whole all but a hash. How many of them had
     /// said something.
-    pub(super) fn erase_plaintexts(&mut self, events: &[(String, Erased)]) -> Result<u64, Error> {
+    pub(super) fn erase_plaintexts(&mut self, events: &[(OwnedEventId, Erased)]) -> Result<u64, Error> {
         if self.catalog.plaintexts.is_none() || events.is_empty() {
             return Ok(0);
         }

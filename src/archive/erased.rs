@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::stale_views::Transcripts;
 use super::writing::Writing;
 use super::{Archive, Catalog, Error};
+use crate::event::OwnedUserId;
 
 /// What stands in the place of a redaction where it is the sender who is erased.
 pub(crate) const ERASED: &str = "erased";
@@ -57,7 +58,7 @@ impl Archive {
     }
 
     /// Takes in some of those whom the server has erased.
-    pub(crate) fn are_erased(&mut self, users: &[String]) -> Result<(), Error> {
+    pub(crate) fn are_erased(&mut self, users: &[OwnedUserId]) -> Result<(), Error> {
         let connection = &self.catalog.connection;
         connection
             .execute_batch("create temp table if not exists erased_now (user_id text primary key) without rowid")?;

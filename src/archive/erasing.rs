@@ -1,7 +1,7 @@
 //! What is erased from an archive, for good: who asked for what, and what is left of it.
 //!
 //! What is asked for, each tombstone and each hold are state, on the disk before the first byte is erased. `selecting` finds the lines,
-//! and what repeats them; `burying` sets the tombstones and writes files of lines anew, with the catalog, as `forgetting` says; `arriving` sees to it
+//! and what repeats them; `taking` says what of a line is taken; `burying` sets the tombstones and writes files of lines anew, with the catalog, as `forgetting` says; `arriving` sees to it
 //! that what comes later is as it is here; `asking` keeps what is asked for while another process holds the archive; `trace` leaves nothing of it in the catalog's files; `copy` keeps the tombstones elsewhere; `foreseeing` says what policies will erase. Who
 //! is killed at any step leaves lines that are to be erased yet, which the next run erases. Renders nothing.
 
@@ -14,6 +14,7 @@ mod forgetting;
 mod replays;
 mod request;
 mod selecting;
+mod taking;
 mod trace;
 
 use std::fmt::Write as _;

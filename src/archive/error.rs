@@ -5,6 +5,7 @@ mod hint;
 pub(super) use hint::CHAIN;
 
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use super::CATALOG_VERSION;
@@ -405,6 +406,12 @@ impl Error {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing, path: path.to_owned(), source }
     }
+}
+
+/// An error with its causes.
+pub(super) fn told(error: &Error) -> String {
+    let causes = iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ macro_rules! texts {
             }
         }
 
+        impl ToSql for $owned {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(self.as_str().into())
+            }
+        }
+
         impl FromSql for $owned {
             fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
                 String::column_result(value).map($owned::of)

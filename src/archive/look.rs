@@ -12,8 +12,9 @@ use rustix::fs::Access;
 use super::catalog::{anywhere, length};
 use super::durable::names;
 use super::lock::held_by;
+use super::opening::check_files;
 use super::ours::{is_nobodys, is_own};
-use super::{Catalog, Error, check_files, layout, lines};
+use super::{Catalog, Error, layout, lines};
 use crate::event::Event;
 
 /// How many strangers are looked for, and in how many directories.
@@ -77,7 +78,7 @@ impl Catalog {
             let (event_id, path): (String, String) = (row.get(0)?, row.get(1)?);
             let [start, length] = [row.get::<_, i64>(2)?, row.get::<_, i64>(3)?].map(i64::unsigned_abs);
             let is_there = lines::read(archive, &path, start, length)
-                .is_ok_and(|line| Event::from_line(&line, "").is_ok_and(|event| event.event_id == event_id));
+                .is_ok_and(|line| Event::from_line(&line, "").is_ok_and(|event| event.event_id == event_id.as_str()));
             if !is_there && misplaced.len() < STRANGERS {
                 misplaced.push((event_id, path));
             }

@@ -11,12 +11,12 @@ use super::rewrite::Change;
 use super::stale::Stale;
 use super::writing::Writing;
 use super::{Archive, Batch, Catalog, Counts, Error, lines};
-use crate::event::{Damage, Event};
+use crate::event::{Damage, Event, EventId, OwnedEventId};
 
 impl Archive {
     /// Puts whole events of a batch in the place of lines that say that their PDU is missing; how many.
     pub(super) fn mend(&mut self, run: i64, batch: &Batch) -> Result<u64, Error> {
-        let mut by_file: BTreeMap<String, BTreeMap<&str, &Event>> = BTreeMap::new();
+        let mut by_file: BTreeMap<String, BTreeMap<EventId<'_>, &Event>> = BTreeMap::new();
         let damaged = match self.damaged {
             Some(damaged) => damaged,
             None => *self.damaged.insert(self.catalog.damaged()? > 0),
@@ -24,10 +24,10 @@ impl Archive {
         if damaged {
             for (event, _) in &batch.events {
                 if event.damage != Some(Damage::Missing)
-                    && let Some((path, start, length)) = self.catalog.damaged_line(&event.event_id)?
+                    && let Some((path, start, length)) = self.catalog.damaged_line(event.id())?
                     && missing(&lines::read(&self.directory, &path, start, length)?).as_ref() == Some(&event.event_id)
                 {
-                    by_file.entry(path).or_default().insert(&event.event_id, event);
+                    by_file.entry(path).or_default().insert(event.id(), event);
                 }
             }
         }
@@ -35,7 +35,7 @@ impl Archive {
             return Ok(0);
         }
         let change = |_: &Catalog, path: &str, _, line: &str| {
-            let found = missing(line).and_then(|event_id| by_file.get(path)?.get(&*event_id).copied());
+            let found = missing(line).and_then(|event| by_file.get(path)?.get(&event.borrowed()).copied());
             Ok(found.map_or(Change::Keep, |event| Change::Replace(event.line.clone())))
         };
         self.rewrite(&by_file.keys().cloned().collect(), change, |writing| {
@@ -49,7 +49,7 @@ impl Archive {
 }
 
 /// The event whose PDU a line says is missing; none: it has one, or a text in its place.
-fn missing(line: &str) -> Option<String> {
+fn missing(line: &str) -> Option<OwnedEventId> {
     // what a member of the room wrote may look like it
     let event = line.contains(r#""unparsed":null"#).then(|| Event::from_line(line, "").ok())??;
     (event.damage == Some(Damage::Missing)).then_some(event.event_id)
@@ -63,13 +63,13 @@ impl Catalog {
     }
 
     /// Where the line of an archived event is, if it is damaged: its file, where it begins there, and its length in bytes.
-    fn damaged_line(&self, event_id: &str) -> Result<Option<(String, u64, u64)>, Error> {
+    fn damaged_line(&self, event: EventId<'_>) -> Result<Option<(String, u64, u64)>, Error> {
         let sql = concat!(
             "select path, start, length from event where id_key = ",
             key!("?1"),
             " and event_id = ?1 and damaged"
         );
-        let found = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
+        let found = self.connection.prepare_cached(sql)?.query_row([event], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs(), row.get::<_, i64>(2)?.unsigned_abs()))
         });
         Ok(found.optional()?)

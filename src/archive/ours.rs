@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Stat};
 
-use super::{Error, SELECTION, durable, inside, layout, lines};
+use super::opening::SELECTION;
+use super::{Error, durable, inside, layout, lines};
 
 /// Names that some file systems and devices put into every directory; those with a dot are in no one's way either.
 const NOBODYS: [&str; 3] = ["lost+found", "@eaDir", "#recycle"];

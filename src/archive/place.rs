@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECKED_AT_OPEN, Catalog, Error, Readers, durable, inside};
+use super::opening::CHECKED_AT_OPEN;
+use super::{Catalog, Error, Readers, durable, inside};
 
 /// Where it is written down.
 pub(super) const NAME: &str = ".archive.json";

@@ -147,7 +147,7 @@ fn take_file(
             if second <= NAMED {
                 let event_id = &event.event_id;
                 warn!(
-                    event_id,
+                    event_id = event_id.as_str(),
                     "line {} of {} is a second one of the event {}, and does not count",
                     lines.number(),
                     lines.path().display(),
@@ -172,13 +172,13 @@ mod tests {
 
     use super::*;
     use crate::archive::Archive;
-    use crate::event::Stored;
     use crate::event::tests::stored;
+    use crate::event::{EventId, Stored};
 
     const FILE: &str = "rooms/r@x/2026-11-22.jsonl";
 
     fn line(event_id: &str, json: &str) -> String {
-        let stored = Stored { event_id, ..stored(Some(json)) };
+        let stored = Stored { event_id: EventId::of(event_id), ..stored(Some(json)) };
         Event::from_stored(&stored).line + "\n"
     }
 

@@ -55,7 +55,7 @@ impl Archive {
         let mut changed: BTreeMap<RoomId<'_>, Vec<UserId<'_>>> = BTreeMap::new();
         for ban in bans {
             if writing.ban(ban)? {
-                changed.entry(RoomId::of(&ban.room_id)).or_default().push(UserId::of(&ban.user_id));
+                changed.entry(ban.room_id.borrowed()).or_default().push(ban.user_id.borrowed());
             }
         }
         let mut stale = Stale::default();
@@ -232,7 +232,7 @@ impl Writing<'_> {
                 and exists (select 1 from line join file using (file) join room using (room)
                              where id_key = {key} and event_id = ?3 and (rejected or room.room_id <> ?1))"
         );
-        let ends = self.0.prepare_cached(&sql)?.execute([&ban.room_id, &ban.user_id, &ban.event_id])? == 1;
+        let ends = self.0.prepare_cached(&sql)?.execute(params![ban.room_id, ban.user_id, ban.event_id])? == 1;
         Ok(is_new || ends)
     }
 

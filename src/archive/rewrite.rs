@@ -318,13 +318,18 @@ mod tests {
     use super::*;
     use crate::archive::Hook;
     use crate::event::tests::stored;
-    use crate::event::{Event, Stored};
+    use crate::event::{Event, EventId, Stored};
 
     const ROOM: &str = "rooms/r@x";
 
     fn line(event_id: &str, ts: i64) -> String {
         let json = format!(r#"{{"type":"m.room.message","content":{{}},"origin_server_ts":{ts}}}"#);
-        Event::from_stored(&Stored { event_id, origin_server_ts: Some(ts), ..stored(Some(&json)) }).line
+        Event::from_stored(&Stored {
+            event_id: EventId::of(event_id),
+            origin_server_ts: Some(ts),
+            ..stored(Some(&json))
+        })
+        .line
     }
 
     /// An archive of three days, one of a single line.

@@ -1,10 +1,12 @@
-//! A run of `export`, as the catalog remembers it. Judges nothing: how a run ended is said by who ran it.
+//! A run of `export`, as the catalog remembers it, from its begin to its end. Judges nothing: how a run ended is said by who ran it.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use rusqlite::types::{ToSql, ToSqlOutput};
 
-use super::Error;
+use super::commit::EVERY_FILE;
+use super::{Archive, Counts, Error, SecondLines, Selection, Step};
+use crate::stream::{Position, Stream};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,4 +80,77 @@ pub struct LastRun {
     pub outcome: RunOutcome,
     /// Why it failed.
     pub error: Option<String>,
+}
+
+impl Archive {
+    /// Begins a run and remembers what it is to export. The first one reads up to `heads` without looking anything up; one
+    /// that goes on with it must read the same, else indexes are needed at once.
+    pub fn begin_run(&mut self, selection: &Selection, heads: &[(Stream, Option<Position>)]) -> Result<i64, Error> {
+        self.begin_or_resume_run(None, selection, heads)
+    }
+
+    /// The same, as a part of a run that there is already, if the catalog still knows that one.
+    pub fn begin_or_resume_run(
+        &mut self,
+        resumed: Option<i64>,
+        selection: &Selection,
+        heads: &[(Stream, Option<Position>)],
+    ) -> Result<i64, Error> {
+        let is_first = !self.indexed && self.catalog.last_run()?.is_none();
+        if !self.indexed && !is_first && self.catalog.selection()? != *selection {
+            self.index()?;
+        }
+        if !self.indexed {
+            self.steps().at(Step::Intend)?;
+        }
+        let is_other = self.catalog.selection()? != *selection;
+        let writing = self.catalog.write()?;
+        let run = match resumed {
+            Some(run) if writing.resume_run(run)? => run,
+            _ => writing.begin_run()?,
+        };
+        if is_other {
+            writing.select(selection)?;
+        }
+        writing.pass_by(selection)?;
+        if is_first {
+            writing.begin_first_export(heads)?;
+        }
+        if !self.indexed {
+            writing.intend(iter::once((EVERY_FILE, 0)))?;
+        }
+        writing.commit()?;
+        Ok(run)
+    }
+
+    /// What [`Archive::index`] has taken out since this was last asked.
+    pub fn second_lines(&mut self) -> SecondLines {
+        std::mem::take(&mut self.second_lines)
+    }
+
+    /// The first export is done, the de-outliered events it left for last among them.
+    pub fn end_first_export(&mut self) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.end_first_export()?;
+        writing.commit()
+    }
+
+    /// Adds to what a run counts beside the events of its batches.
+    pub fn count(&mut self, run: i64, counts: &Counts) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.count(run, counts, 1)?;
+        writing.commit()
+    }
+
+    /// Ends a run that wrote to so many files. `error` must not quote any content.
+    pub fn end_run(&mut self, run: i64, outcome: RunOutcome, error: Option<&str>, files: u64) -> Result<(), Error> {
+        let writing = self.catalog.write()?;
+        writing.end_run(run, outcome, error, files)?;
+        writing.count_waiting(run)?;
+        if error.is_none() {
+            writing.clear_intent()?;
+        }
+        writing.commit()?;
+        self.catalog.sync_state()
+    }
 }

@@ -142,7 +142,7 @@ impl Writing<'_> {
             if self.duplicate(event.id(), run)? {
                 found.duplicates += 1;
                 if taken.named.len() < NAMED {
-                    taken.named.push((OwnedEventId::of(event.event_id), OwnedRoomId::of(event.room_id)));
+                    taken.named.push((event.event_id, event.room_id));
                 }
             }
         }

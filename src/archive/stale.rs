@@ -58,9 +58,9 @@ struct Target {
     state_key: Option<String>,
     origin_server_ts: Option<i64>,
     depth: i64,
-    relates_to: Option<String>,
+    relates_to: Option<OwnedEventId>,
     rel_type: Option<String>,
-    redacts: Option<String>,
+    redacts: Option<OwnedEventId>,
 }
 
 impl Stale {
@@ -69,7 +69,7 @@ impl Stale {
     pub(super) fn add(&mut self, event: &Event, seen: bool, catalog: &Writing<'_>) -> Result<(), Error> {
         let room = event.room();
         // a soft-failed redaction is in effect all the same
-        if let Some(id) = event.redacts.as_deref().map(EventId::of).filter(|_| seen || !event.rejected) {
+        if let Some(id) = event.redacts.as_ref().map(OwnedEventId::borrowed).filter(|_| seen || !event.rejected) {
             self.redacted(room, id, catalog)?;
         }
         // an edit that clients did not see may still stand between another one and what is redacted
@@ -77,7 +77,7 @@ impl Stale {
         if !seen {
             return Ok(());
         }
-        if let Some(id) = event.relates_to.as_deref().map(EventId::of)
+        if let Some(id) = event.relates_to.as_ref().map(OwnedEventId::borrowed)
             && let Some(target) = catalog.target(room, id)?
         {
             self.day(room, &target.day);
@@ -87,7 +87,7 @@ impl Stale {
             }
         }
         // what cannot be read is shown alone where it is answered, and so is who joins or leaves
-        if let Some(id) = event.replies_to.as_deref().map(EventId::of)
+        if let Some(id) = event.replies_to.as_ref().map(OwnedEventId::borrowed)
             && let Some(target) = catalog.target(room, id)?
             && matches!(target.kind.as_deref(), Some("m.room.encrypted" | "m.room.member"))
         {
@@ -194,7 +194,7 @@ impl Stale {
         self.referrers(room, id);
         let Some(target) = catalog.target(room, id)? else { return Ok(()) };
         self.day(room, &target.day);
-        if let Some(id) = target.relates_to.as_deref().map(EventId::of)
+        if let Some(id) = target.relates_to.as_ref().map(OwnedEventId::borrowed)
             && let Some(of) = catalog.target(room, id)?
         {
             self.day(room, &of.day);
@@ -204,7 +204,7 @@ impl Stale {
             }
         }
         // a redaction that is redacted gives no reason any more
-        if let Some(id) = target.redacts.as_deref().map(EventId::of)
+        if let Some(id) = target.redacts.as_ref().map(OwnedEventId::borrowed)
             && let Some(of) = catalog.target(room, id)?
         {
             self.day(room, &of.day);
@@ -220,8 +220,11 @@ impl Stale {
 
     /// The day of what an event edits, where what is said of the edit is told.
     fn edited(&mut self, room: RoomId<'_>, edit: &Target, catalog: &Writing<'_>) -> Result<(), Error> {
-        if let Some(id) =
-            edit.relates_to.as_deref().map(EventId::of).filter(|_| edit.rel_type.as_deref() == Some("m.replace"))
+        if let Some(id) = edit
+            .relates_to
+            .as_ref()
+            .map(OwnedEventId::borrowed)
+            .filter(|_| edit.rel_type.as_deref() == Some("m.replace"))
             && let Some(target) = catalog.target(room, id)?
         {
             self.day(room, &target.day);

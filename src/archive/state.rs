@@ -18,8 +18,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use rustix::fs::OFlags;
 use serde_json::Value;
 
+use super::opening::SELECTION;
 use super::writing::{Writing, signed};
-use super::{Catalog, Error, SELECTION, durable, inside};
+use super::{Catalog, Error, durable, inside};
 use crate::event::Erased;
 use kinds::{KINDS, Kind};
 pub(super) use restoring::Restoring;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::{Archive, Batch, Catalog, Request, Selection, What};
-use crate::event::{BanRedaction, Event, Stored};
+use crate::event::{BanRedaction, Event, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, Stored, UserId};
 
 /// How many of SQLite's steps are counted at once.
 const AT_ONCE: u16 = 10;
@@ -119,10 +119,10 @@ impl Sent {
         let pdu = json!({ "type": kind, "sender": sender, "state_key": state_key, "origin_server_ts": at, "content": content });
         let (redacts, position) = (self.redacts.map(id), i64::try_from(self.number).unwrap() + 1);
         Event::from_stored(&Stored {
-            event_id: &id(self.number),
-            room_id: &self.room,
+            event_id: EventId::of(&id(self.number)),
+            room_id: RoomId::of(&self.room),
             kind,
-            sender: Some(sender),
+            sender: Some(UserId::of(sender)),
             state_key: state_key.as_deref(),
             stream_ordering: position,
             topological_ordering: position,
@@ -133,7 +133,7 @@ impl Sent {
             rejected: false,
             internal_metadata: self.soft_failed.then_some(r#"{"soft_failed":true}"#),
             json: Some(&pdu.to_string()),
-            redacts: redacts.as_deref(),
+            redacts: redacts.as_deref().map(EventId::of),
             recheck: Some(self.recheck),
         })
     }
@@ -155,9 +155,9 @@ fn take(archive: &mut Archive, run: i64, sent: &[Sent]) {
         batch.push(Box::new(sent.event()), false);
         let (room_id, event_id) = (sent.room.clone(), id(sent.number));
         bans.extend(sent.state_key.clone().filter(|_| sent.bans).map(|user_id| BanRedaction {
-            room_id,
-            user_id,
-            event_id,
+            room_id: OwnedRoomId::of(room_id.clone()),
+            user_id: OwnedUserId::of(user_id),
+            event_id: OwnedEventId::of(event_id.clone()),
             until: None,
         }));
     }
@@ -391,7 +391,7 @@ fn work_to_erase(shape: Shape, count: usize) -> u64 {
     archive.commit(run, [batch]).unwrap();
     let steps = || STEPS.with(|steps| steps.load(Ordering::Relaxed));
     let before = steps();
-    let what = What::Events(sent.iter().map(|sent| id(sent.number)).collect());
+    let what = What::Events(sent.iter().map(|sent| OwnedEventId::of(id(sent.number))).collect());
     let request = Request { what, whole: false, lasts: false, reason: None };
     archive.select_to_erase(&request, 0, false).unwrap();
     let erased = archive.erase_selected(&mut |_, _| true).unwrap();

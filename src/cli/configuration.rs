@@ -113,8 +113,8 @@ fn remembered_of(long: &str, archive: &Path, catalog: &Catalog) -> Option<Vec<St
     let keys = || remembered::or_last(catalog, remembered::DECRYPT, catalog.decrypts_with().ok()?).ok()?;
     let texts = |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect();
     Some(match long {
-        "room" => selection.include.into_iter().collect(),
-        "exclude-room" => selection.exclude.into_iter().collect(),
+        "room" => selection.include.iter().map(ToString::to_string).collect(),
+        "exclude-room" => selection.exclude.iter().map(ToString::to_string).collect(),
         "show-redacted" => {
             is(remembered::or_last(catalog, remembered::SHOW_REDACTED, catalog.shows_redacted().ok()?).ok()?)
         }

@@ -16,7 +16,7 @@ use super::report::{counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, outputs};
 use crate::archive::{self, Age, Archive, Catalog, Request, What, leave_request};
-use crate::event::RoomId;
+use crate::event::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId};
 pub(super) use completing::{complete, lines_left};
 use told::{list, tell};
 
@@ -227,7 +227,7 @@ fn ask(args: &Args, request: &Request) -> Result<()> {
     if let What::Room(room_id) = &request.what
         && catalog.holds()?.iter().any(|hold| hold.room_id == *room_id)
     {
-        return Err(archive::Error::OnHold(vec![room_id.clone()]).into());
+        return Err(archive::Error::OnHold(vec![room_id.to_string()]).into());
     }
     leave_request(directory, &request)?;
     warn!(
@@ -240,7 +240,7 @@ fn ask(args: &Args, request: &Request) -> Result<()> {
 /// What is asked for, with a room by its id.
 fn by_id(request: Request, catalog: &Catalog) -> Result<Request> {
     Ok(match request.what {
-        What::Room(room) => Request { what: What::Room(room_id(catalog, &room)?), ..request },
+        What::Room(room) => Request { what: What::Room(OwnedRoomId::of(room_id(catalog, &room)?)), ..request },
         _ => request,
     })
 }
@@ -271,11 +271,11 @@ impl Args {
     /// What is asked to be erased, if it is.
     fn request(&self) -> Result<Option<Request>> {
         let what = if !self.event.is_empty() {
-            What::Events(self.event.clone())
+            What::Events(self.event.iter().cloned().map(OwnedEventId::of).collect())
         } else if let Some(user_id) = &self.sender {
-            What::Sender(user_id.clone())
+            What::Sender(OwnedUserId::of(user_id.clone()))
         } else if let Some(room) = &self.room {
-            What::Room(room.clone())
+            What::Room(OwnedRoomId::of(room.clone()))
         } else if let Some(age) = self.before {
             if age.before(0) > Utc::now().timestamp_millis() {
                 let what = "--before is in the future: all that is still to come would be erased with it";

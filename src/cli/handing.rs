@@ -15,6 +15,7 @@ use super::{Outcome, WrongUsage};
 use crate::archive::{Catalog, Interrupt};
 use crate::document::page::MadeOf;
 use crate::document::time::Zone;
+use crate::event::{OwnedRoomId, UserId};
 use crate::handover::{self, Given, Handed, TooLong};
 use crate::views::{self, Form, MOST_OF_ANY, Split};
 use moment::Moment;
@@ -161,8 +162,8 @@ impl FormArgs {
         &self,
         catalog: &'a Catalog,
         interrupt: &'a Interrupt,
-        rooms: Vec<String>,
-        sender: Option<&'a str>,
+        rooms: Vec<OwnedRoomId>,
+        sender: Option<UserId<'a>>,
     ) -> Given<'a> {
         Given {
             catalog,
@@ -245,7 +246,7 @@ pub(super) fn knows_erased(args: &FormArgs, catalog: &Catalog) -> Result<bool> {
 pub(super) fn from_archive(
     args: &FormArgs,
     catalog: &Catalog,
-    (rooms, sender): (Vec<String>, Option<&str>),
+    (rooms, sender): (Vec<OwnedRoomId>, Option<UserId<'_>>),
     (format, as_archived): (Format, bool),
 ) -> Result<Outcome> {
     if !as_archived && !args.show_redacted && !catalog.hides_erased()? {
@@ -283,7 +284,13 @@ pub(super) fn from_archive(
     }
     let handed = handed?;
     finish(target)?;
-    tell(args, format, sender.or(about.first().map(String::as_str)).unwrap_or_default(), "the archive", handed);
+    tell(
+        args,
+        format,
+        sender.map(UserId::as_str).or(about.first().map(OwnedRoomId::as_str)).unwrap_or_default(),
+        "the archive",
+        handed,
+    );
     if handed.unread > 0 {
         warn!(
             "{} whose lines cannot be read are missing; synapse-export doctor says more",

@@ -25,7 +25,7 @@ use super::report::{Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
 use crate::archive::DecryptedNumbers;
 use crate::config::Config;
-use crate::event::Event;
+use crate::event::{Event, RoomId};
 use crate::keys::{Decrypter, Read, Sources};
 use crate::source::{self, Database, Row};
 
@@ -129,7 +129,7 @@ async fn check(args: &Check, database: &Database, mut sources: Sources) -> Resul
 
 /// Decrypts all of a room, to count what can be read.
 async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: bool) -> Result<(Read, Sources)> {
-    let mut decrypter = Decrypter::new(database, sources, room_id)?;
+    let mut decrypter = Decrypter::new(database, sources, RoomId::of(room_id))?;
     decrypter.look_through().await?;
     let mut counter = Counter::new("events tried", quiet);
     let mut rows = database.room(room_id, None, None, true);

@@ -23,6 +23,7 @@ use super::report::{self, Counter, shown};
 use super::signals::{Now, first, watch_signals};
 use super::{CatalogArgs, Outcome, WrongUsage};
 use crate::archive::{self, Catalog};
+use crate::event::OwnedRoomId;
 use crate::export;
 use crate::source::{self, Bans, Database, Rows};
 use decrypting::Decrypting;
@@ -94,7 +95,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     makes_sense(args, format)?;
     if let Some((catalog, room_id)) = archived(args, format)? {
         let as_archived = format == Format::Jsonl && !args.honour_redactions;
-        return handing::from_archive(&args.form, &catalog, (vec![room_id], None), (format, as_archived));
+        return handing::from_archive(
+            &args.form,
+            &catalog,
+            (vec![OwnedRoomId::of(room_id)], None),
+            (format, as_archived),
+        );
     }
     let config = args.database.config()?;
     let target = args.form.target(format)?;

@@ -240,8 +240,8 @@ impl Args {
 /// Whether a selection names a room, or takes it; with a mark if it leaves it out.
 fn is_selected(room: &mut ListedRoom, selection: Option<&Selection>) -> bool {
     let Some(Selection { include, exclude }) = selection else { return true };
-    room.left_out = exclude.contains(&room.room_id);
-    room.left_out || include.is_empty() || include.contains(&room.room_id)
+    room.left_out = exclude.contains(room.room_id.as_str());
+    room.left_out || include.is_empty() || include.contains(room.room_id.as_str())
 }
 
 fn write_json(out: &mut impl Write, rooms: &[ListedRoom]) -> std::io::Result<()> {

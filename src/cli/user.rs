@@ -8,6 +8,7 @@ use super::handing::{self, FormArgs, Format};
 use super::report::shown;
 use super::{ArchiveArgs, Outcome, WrongUsage};
 use crate::archive::Catalog;
+use crate::event::UserId;
 use crate::handover;
 
 /// Hand on all that one person sent, in whichever room of the archive, without what others said: as a page, a text, JSON lines, a zip of
@@ -35,11 +36,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         return Err(WrongUsage("--split is for a room: --format zip makes pages for each room".to_owned()).into());
     }
     let catalog = Catalog::open_to_search(&args.archive.archive, args.archive.catalog.directory.as_deref())?;
-    let rooms = handover::rooms_of(&catalog, &args.user)?;
+    let user = UserId::of(&args.user);
+    let rooms = handover::rooms_of(&catalog, user)?;
     if rooms.is_empty() {
         bail!("the archive has nothing that {} sent", shown(&args.user));
     }
-    handing::from_archive(&args.form, &catalog, (rooms, Some(&args.user)), (format, false))
+    handing::from_archive(&args.form, &catalog, (rooms, Some(user)), (format, false))
 }
 
 fn user_id(text: &str) -> Result<String, String> {

@@ -2,6 +2,7 @@
 //!
 //! Finds nothing itself: see `archive::verifying`; says it as `told` does.
 
+mod comparing;
 mod told;
 
 use std::io::Write as _;
@@ -9,20 +10,19 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::{HumanBytes, HumanCount};
+use indicatif::HumanBytes;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::log::harmless;
 use super::output::Output;
-use super::report::{Bar, counted, shown};
+use super::report::{Bar, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, render};
-use crate::archive::verifying::{self, Asked, Compared, GivenKeys, Matching, Off, Verified};
+use crate::archive::verifying::{self, Asked, GivenKeys, Verified};
 use crate::archive::{self, Catalog, ChainHead};
-use crate::source::Database;
-use crate::verify::{Seal, ServerError, compare, from_answer, from_homeserver};
-use crate::views;
+use crate::verify::{Seal, from_answer, from_homeserver};
+use comparing::{against_server, media, views};
 use told::Told;
 
 /// Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own
@@ -176,87 +176,6 @@ fn given_keys(args: &Args, catalog: &Catalog) -> Result<GivenKeys> {
         }
     }
     Ok(keys)
-}
-
-/// Compares with the server; none: it was told to stop.
-fn against_server(
-    args: &Args,
-    config: &crate::config::Config,
-    room_id: Option<&str>,
-    mut stopped: tokio::sync::watch::Receiver<bool>,
-    verified: &mut Verified,
-) -> Result<Option<Compared>> {
-    let matching = Matching::begin(
-        &args.archive.archive,
-        args.archive.catalog.directory.as_deref(),
-        room_id,
-        args.progress.as_deref(),
-    )?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let mut bar = Bar::new();
-    let mut told = |events: u64, part: f64| {
-        let text = || format!("compared {} of the server's", counted(events, "event"));
-        bar.show(part.min(1.0), text, |line| info!(part, events, "{line}"));
-    };
-    let compared = runtime.block_on(async {
-        let database = Database::connect(config).await.map_err(ServerError::from)?;
-        compare(&database, matching, room_id, args.pace, &mut stopped, &mut told).await
-    });
-    bar.end();
-    let compared = match compared {
-        Err(ServerError::Source(error)) => return Err(error.into()),
-        Err(ServerError::Archive(error)) => return Err(error.into()),
-        Ok(compared) => compared,
-    };
-    for (event_id, room_id) in compared.iter().flat_map(|compared| &compared.missing) {
-        verified.off(Off::Missing, || format!("the event {event_id} of {room_id} is on the server, and not archived"));
-    }
-    if let Some(count) = verified.off.get_mut(&Off::Missing) {
-        *count = compared.as_ref().map_or(*count, |compared| compared.all.missing);
-    }
-    Ok(compared)
-}
-
-/// Notes transcripts and indexes that are not as the events say, or gone.
-fn views(args: &Args, interrupt: &archive::Interrupt, verified: &mut Verified) -> Result<()> {
-    let (directory, own) = (&*args.archive.archive, args.archive.catalog.directory.as_deref());
-    let mut catalog = Catalog::open_to_search(directory, own)?;
-    if !catalog.has_transcripts()? {
-        return Ok(());
-    }
-    let mut bar = Bar::new();
-    let compared = views::compare(&mut catalog, directory, interrupt, &mut |done, all| {
-        let text = || format!("compared transcripts: {} of {}", HumanCount(done), HumanCount(all));
-        bar.show_of(done, all, text, |part, line| info!(part, days = done, "{line}"));
-    });
-    bar.end();
-    let compared = compared?;
-    verified.transcripts = compared.days;
-    let remedy = "synapse-export render --all makes it anew";
-    for path in &compared.files {
-        match archive::inside::length(directory, path) {
-            Ok(None) => verified.off(Off::File, || format!("{path} is gone; {remedy}")),
-            _ => verified.off(Off::View, || format!("{path} does not say what its events do; {remedy}")),
-        }
-    }
-    Ok(())
-}
-
-/// Notes files of media that are gone, or are not those that were copied.
-fn media(
-    catalog: &Catalog,
-    args: &Args,
-    interrupt: &archive::Interrupt,
-    verified: &mut Verified,
-) -> Result<(), archive::Error> {
-    let (files, bytes) =
-        crate::media::verify(catalog, &args.archive.archive, args.quick, interrupt, &mut |path, why| {
-            verified.off(Off::File, || format!("{path} {why}"));
-        })?;
-    if files > 0 {
-        info!(files, bytes, "media: {}, {}", counted(files, "file"), HumanBytes(bytes));
-    }
-    Ok(())
 }
 
 /// Remembers what was found, and that it is sealed, if the archive can be written to: whether it could, and how far its chain goes then.

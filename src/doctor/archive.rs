@@ -1,27 +1,20 @@
-//! The archive: whether an export can write to it, what the last one left, how far it has come.
+//! The archive: whether an export can write to it, and what the last one left.
 //!
 //! Looks at it beside whoever writes to it, and reads no line's content.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::erasing::erasing;
 use super::finding::{EACH, Finding, chain, day, n, named, silent};
-use crate::archive::{
-    Catalog, Error, LastRun, Look, Policy, Readers, RunOutcome, What, erase_requests, foreign_owner, look,
-};
-use crate::export::anchor;
+use super::watermark;
+use crate::archive::{Catalog, Error, LastRun, Look, Readers, RunOutcome, foreign_owner, look};
 use crate::source::Database;
-use crate::stream::{Scope, Stream};
 use crate::views;
 
 /// How many files are compared with the catalog, others each time.
 const FILES: i64 = 1_000;
-/// How many rooms' watermarks are compared with the server.
-const SCOPES: usize = 100;
-/// For how long what policies will erase is counted.
-const COUNTING: Duration = Duration::from_secs(3);
 
 /// What is known of the archive.
 #[derive(Default)]
@@ -229,7 +222,7 @@ impl ArchiveState {
             self.findings
                 .push(Finding { remedy, ..Finding::warning("media", format!("no files are copied: {problem}")) });
         }
-        match timeout(EACH, compare(catalog, database)).await {
+        match timeout(EACH, watermark::compare(catalog, database)).await {
             Ok(Ok(mut findings)) => self.findings.append(&mut findings),
             Ok(Err(text)) => self.findings.push(Finding::unknown("watermark", text)),
             Err(_) => self.findings.push(silent("watermark", EACH)),
@@ -292,67 +285,6 @@ fn keys(catalog: &Catalog) -> Result<Option<Finding>, Error> {
     ))))
 }
 
-/// Whether something is to be erased yet, and what the next export will erase.
-fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Vec<Finding>, Error> {
-    let (check, now) = ("erased", chrono::Utc::now().timestamp_millis());
-    let mut findings = Vec::new();
-    if catalog.is_erasing()? && held.is_none() {
-        let what =
-            "what is erased may still be in files of the archive: a run was cut off, or somebody read the catalog";
-        findings.push(
-            Finding::warning(check, what)
-                .remedy("run synapse-export erase --go-on, or an export, when nobody reads the catalog"),
-        );
-    }
-    for output in catalog.pending_outputs()? {
-        let what = format!("pending: {} may still have what is erased", output.name.escape_debug());
-        let remedy = format!("run synapse-export output run {}", quoted(Path::new(&output.name)));
-        findings.push(Finding::warning(check, what).remedy(remedy));
-    }
-    let requests = erase_requests(directory)?.len() as u64;
-    if requests > 0 {
-        let what = format!("{} requests to erase something wait for whoever holds the archive", n(requests));
-        findings
-            .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries them out"));
-    }
-    let (mut lasting, erasures) = (Vec::new(), catalog.lasting_erasures()?);
-    let foreseen = catalog.foresee_erasing(&erasures, now, COUNTING)?;
-    for erasure in &erasures {
-        let what = &erasure.request.what;
-        let policy = foreseen.policies.iter().find(|policy| policy.number == erasure.number);
-        lasting.push(match policy {
-            Some(policy) => will_erase(what, policy, now, foreseen.looked_at),
-            None => format!("{what}: what comes is pruned before it is written"),
-        });
-    }
-    lasting.extend(catalog.holds()?.iter().map(|hold| format!("{} is on hold", hold.room_id.escape_debug())));
-    let tombstones = catalog.tombstones()?;
-    if !lasting.is_empty() || tombstones > 0 {
-        let lasting = if lasting.is_empty() { "nothing more is to be".to_owned() } else { named(&lasting) };
-        findings.push(Finding::fine(check, format!("{} events by now; {lasting}", n(tombstones))));
-    }
-    Ok(findings)
-}
-
-/// What a policy will erase with the next export, as far as it was counted.
-fn will_erase(what: &What, policy: &Policy, now: i64, looked_at: Option<u64>) -> String {
-    let from = match what {
-        What::Before(age) => format!(" from before {}", day(age.before(now))),
-        What::Redacted(age) => format!(" redacted before {}", day(age.before(now))),
-        _ => String::new(),
-    };
-    let events = |count: u64| format!("{} {}", n(count), if count == 1 { "event" } else { "events" });
-    let held = match policy.held {
-        0 => String::new(),
-        held => format!("; of rooms on hold {} more stay", n(held)),
-    };
-    let part = looked_at.map_or_else(String::new, |lines| {
-        format!("; counted in the first {} lines alone, as that takes long here", n(lines))
-    });
-    let least = if looked_at.is_some() { "at least " } else { "" };
-    format!("{what}: the next export erases {least}{}{from}, with what repeats them{held}{part}", events(policy.events))
-}
-
 /// Whether there are transcripts, and as the events say, as far as that is looked at.
 fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Result<Finding, Error> {
     let check = "transcripts";
@@ -381,54 +313,6 @@ fn transcripts(directory: &Path, catalog: &Catalog, held: Option<&str>) -> Resul
     let gone: Vec<String> = missing.list.into_iter().chain(rooms).chain(days).collect();
     let what = format!("of {looked_at} room-days that were looked at, these are missing: {}", named(&gone));
     Ok(Finding::warning(check, what).remedy(remedy))
-}
-
-async fn compare(catalog: &Catalog, database: &Database) -> Result<Vec<Finding>, String> {
-    let failed = |error: Error| chain(&error);
-    if let (Some(own), Some(found)) = (catalog.server().map_err(failed)?, database.server_name())
-        && own != found
-    {
-        let what =
-            format!("the archive is of the server {}, the database of {}", own.escape_debug(), found.escape_debug());
-        return Ok(vec![Finding::error("watermark", what).remedy("give each server an archive of its own")]);
-    }
-    let heads = database.heads().await.map_err(|error| chain(&error))?;
-    let scopes = catalog.scopes().map_err(failed)?;
-    let (mut told, mut gaps, mut ids) = (Vec::new(), 0, 0);
-    for scope in scopes.iter().take(SCOPES) {
-        for stream in Stream::ALL {
-            for gap in catalog.gaps(scope, stream).map_err(failed)?.iter() {
-                gaps += 1;
-                ids += gap.last.0 - gap.first.0 + 1;
-            }
-            let Some(watermark) = catalog.watermark(scope, stream).map_err(failed)? else { continue };
-            let reused = anchor::reused(catalog, database, scope, stream, &watermark).await;
-            let reused = reused.map_err(|error| chain(&error))?;
-            if let Some(reused) = reused {
-                let what = format!("{reused}: the server was restored from a backup, or it is another one");
-                let remedy = "if it is the right server, run: synapse-export watermark reset; the next export reads everything again, and loses nothing that is archived";
-                return Ok(vec![Finding::error("watermark", what).remedy(remedy)]);
-            }
-            if *scope == Scope::Server {
-                let ahead = heads.of(stream).map_or(0, |head| head.0.saturating_sub(watermark.position.0));
-                told.push(format!("{stream} {}, with {} ids to come", watermark.position.0, n(ahead)));
-            }
-        }
-    }
-    if scopes.is_empty() {
-        return Ok(vec![
-            Finding::warning("watermark", "nothing is read yet, or it was reset").remedy("run synapse-export export"),
-        ]);
-    }
-    if told.is_empty() {
-        told.push(format!("of {} selected rooms", n(scopes.len() as u64)));
-    }
-    let gaps = if gaps == 0 {
-        "no gaps".to_owned()
-    } else {
-        format!("gaps: {} ({} ids), which every run probes until they are a day old", n(gaps), n(ids))
-    };
-    Ok(vec![Finding::fine("watermark", format!("{}; {gaps}", told.join(", ")))])
 }
 
 fn last_run(run: Option<&LastRun>, held: Option<&str>, last_complete: Option<i64>) -> Finding {
@@ -468,7 +352,7 @@ fn milliseconds(time: &str) -> Option<i64> {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@:,=".contains(c);
     if text.chars().all(plain) && !text.starts_with('-') { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::event::Object;
+use crate::event::{EventId, Object, UserId};
 
 /// How many calls of a day are known; others are told without their end.
 const MOST: usize = 2_000;
@@ -119,19 +119,26 @@ pub(crate) struct Calls(HashMap<String, Call>);
 
 impl Calls {
     /// Takes in what an event does.
-    pub(crate) fn take(&mut self, signal: Signal, event_id: &str, sender: &str, at: Option<i64>, content: &str) {
+    pub(crate) fn take(
+        &mut self,
+        signal: Signal,
+        event: EventId<'_>,
+        sender: UserId<'_>,
+        at: Option<i64>,
+        content: &str,
+    ) {
         let Some(id) = call_id(content) else { return };
         if signal == Signal::Invite {
             if self.0.len() < MOST {
-                let call = Call { invite: event_id.to_owned(), caller: sender.to_owned(), ..Call::default() };
+                let call = Call { invite: event.to_string(), caller: sender.to_string(), ..Call::default() };
                 self.0.entry(id).or_insert(call);
             }
             return;
         }
         let Some(call) = self.0.get_mut(&id).filter(|call| !call.is_over) else { return };
-        let is_caller = call.caller == sender;
+        let is_caller = call.caller == sender.as_str();
         let is_open = call.answered.is_none() && call.declined.is_none();
-        let by = || Some((sender.to_owned(), at));
+        let by = || Some((sender.to_string(), at));
         match signal {
             Signal::Answer if is_open && !is_caller => call.answered = by(),
             Signal::Reject if is_open && !is_caller => call.declined = by(),
@@ -140,7 +147,9 @@ impl Calls {
                 call.declined = by();
                 (call.is_over, call.ended) = (true, at);
             }
-            Signal::Hangup if is_caller || call.answered.as_ref().is_some_and(|(answering, _)| answering == sender) => {
+            Signal::Hangup
+                if is_caller || call.answered.as_ref().is_some_and(|(answering, _)| *answering == sender.as_str()) =>
+            {
                 (call.is_over, call.ended) = (true, at);
             }
             _ => {}
@@ -179,7 +188,7 @@ mod tests {
         let mut calls = Calls::default();
         let content = r#"{"call_id":"c"}"#;
         for ((signal, sender), at) in events.iter().zip(0..) {
-            calls.take(*signal, &format!("${at}"), sender, Some(1_000 * at), content);
+            calls.take(*signal, EventId::of(&format!("${at}")), UserId::of(sender), Some(1_000 * at), content);
         }
         calls.of(content).cloned().expect("a call")
     }

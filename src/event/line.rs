@@ -1,4 +1,6 @@
-//! How an event becomes its line.
+//! How an event becomes its line, and is read back from it.
+//!
+//! Loses nothing of a PDU's text, and believes nothing that the PDU says under the name of one of our own keys.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,7 +8,8 @@ use std::fmt::Write as _;
 use memchr::memchr2;
 use serde_json::value::RawValue;
 
-use super::{Event, Pdu, object};
+use super::word::word;
+use super::{Damage, Day, Erased, Event, EventId, Pdu, RoomId, Unparsable, UserId, object};
 
 impl Event {
     /// Makes the line: the PDU's own text, with our keys put in front of it.
@@ -122,6 +125,98 @@ impl Event {
         }
         line
     }
+
+    /// Reads an event back from its line and the day of its file.
+    pub fn from_line(line: &str, day: &str) -> Result<Event, Unparsable> {
+        let pdu = Pdu::of_line(line)?;
+        let about: About<'_> = pdu
+            .synapse
+            .and_then(|about| serde_json::from_str(about).ok())
+            .ok_or(Unparsable::new("it has no `synapse` object"))?;
+        let (Some(event_id), Some(room_id)) = (&pdu.event_id, &pdu.room_id) else {
+            return Err(Unparsable::new("it has no event_id or room_id"));
+        };
+        let mut event = Event {
+            event_id: EventId::of(event_id).owned(),
+            room_id: RoomId::of(room_id).owned(),
+            kind: pdu.kind.as_deref().map(word),
+            sender: pdu.sender.as_deref().map(|sender| UserId::of(sender).owned()),
+            state_key: None,
+            stream_ordering: about.stream_ordering,
+            topological_ordering: about.topological_ordering,
+            origin_server_ts: pdu.origin_server_ts,
+            received_ts: about.received_ts,
+            day: Day::named(day),
+            room_version: about.room_version.as_deref().map(word),
+            censored: about.censored,
+            soft_failed: about.soft_failed,
+            rejected: about.rejected,
+            outlier: about.outlier,
+            hex: about.hex,
+            erased: about.erased.as_deref().and_then(Erased::named),
+            duplicate: false,
+            damage: about.unparsed.map(|text| match serde_json::from_str::<String>(text.get()) {
+                Ok(text) => Damage::Unparsable(Pdu::parse(&text).err().unwrap_or(Unparsable::new("it is damaged"))),
+                Err(_) => Damage::Missing,
+            }),
+            relates_to: None,
+            rel_type: None,
+            replies_to: None,
+            said: None,
+            has: None,
+            is_edit: false,
+            redacts: None,
+            recheck: None,
+            is_beyond_line: false,
+            sticky_until: None,
+            line: line.to_owned(),
+            content: pdu.content_span(),
+        };
+        event.take(&pdu);
+        Ok(event)
+    }
+}
+
+/// The event that a line is of, with its PDU's `content` as its text, where it has a PDU; none where the line is none.
+pub(crate) fn id_and_content(line: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
+    let pdu = Pdu::of_line(line).ok()?;
+    let content = pdu.content_span().and_then(|span| line.get(span));
+    Some((pdu.event_id?, content))
+}
+
+/// The PDU's `content` in a line, as its text; none where the line has no PDU.
+#[must_use]
+pub fn content_of_line(line: &str) -> Option<&str> {
+    line.get(Pdu::of_line(line).ok()?.content_span()?)
+}
+
+/// The `synapse` object of a line, read back.
+#[derive(serde::Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the keys of the line")]
+struct About<'a> {
+    stream_ordering: i64,
+    topological_ordering: i64,
+    received_ts: Option<i64>,
+    room_version: Option<String>,
+    #[serde(default)]
+    censored: bool,
+    #[serde(default)]
+    soft_failed: bool,
+    #[serde(default)]
+    rejected: bool,
+    #[serde(default)]
+    outlier: bool,
+    #[serde(default)]
+    hex: bool,
+    #[serde(default)]
+    erased: Option<String>,
+    /// A text, or `null`: there was none.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    unparsed: Option<&'a RawValue>,
+}
+
+fn raw<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    serde::Deserialize::deserialize(deserializer).map(Some)
 }
 
 pub(super) fn push_member(line: &mut String, key: &str, value: &str) {

@@ -8,7 +8,7 @@ use rules::Rules;
 use serde_json::{Map, Value, json};
 
 use super::line::{push_member, quote};
-use super::{Event, object};
+use super::{Event, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, object};
 
 pub(super) mod rules;
 
@@ -32,11 +32,11 @@ pub struct Redaction<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanRedaction {
     /// Where.
-    pub room_id: String,
+    pub room_id: OwnedRoomId,
     /// Whose events.
-    pub user_id: String,
+    pub user_id: OwnedUserId,
     /// The ban or kick.
-    pub event_id: String,
+    pub event_id: OwnedEventId,
     /// The stream ordering of the event that let the user in again: only events below it are redacted; none: all.
     pub until: Option<i64>,
 }
@@ -70,7 +70,7 @@ impl Event {
     pub fn is_redacted_by_ban(&self, ban: &BanRedaction) -> bool {
         self.kind.as_deref() != Some("m.room.create")
             && self.room_id == ban.room_id
-            && self.sender.as_deref() == Some(&*ban.user_id)
+            && self.sender.as_ref() == Some(&ban.user_id)
             && ban.until.is_none_or(|until| self.stream_ordering < until)
     }
 
@@ -82,9 +82,9 @@ impl Event {
 
     /// The event that this one edits, if it is an edit: with that it is redacted.
     #[must_use]
-    pub fn edits(&self) -> Option<&str> {
+    pub fn edits(&self) -> Option<EventId<'_>> {
         let is_edit = self.rel_type.as_deref() == Some("m.replace") && self.state_key.is_none();
-        self.relates_to.as_deref().filter(|_| is_edit)
+        self.relates_to.as_ref().filter(|_| is_edit).map(OwnedEventId::borrowed)
     }
 
     /// The line of a dump that honours redactions. A redacted event is pruned by its room version's rules, gets
@@ -229,10 +229,10 @@ impl Redaction<'_> {
         } else {
             event.content().unwrap_or("{}").to_owned()
         };
-        let text = |text: &Option<String>| text.as_deref().map_or("null".to_owned(), quote);
+        let text = |text: Option<&str>| text.map_or("null".to_owned(), quote);
         let of_what = match &event.state_key {
             Some(state_key) => ("state_key", quote(state_key)),
-            None => ("redacts", text(&event.redacts)),
+            None => ("redacts", text(event.redacts.as_deref())),
         };
         let mut object = String::from("{");
         for (key, value) in [
@@ -240,7 +240,7 @@ impl Redaction<'_> {
             ("event_id", quote(&event.event_id)),
             ("origin_server_ts", event.origin_server_ts.map_or("null".to_owned(), |ts| ts.to_string())),
             ("room_id", quote(&event.room_id)),
-            ("sender", text(&event.sender)),
+            ("sender", text(event.sender.as_deref())),
             ("type", quote(kind)),
             of_what,
         ] {

@@ -53,7 +53,7 @@ impl Event {
         let pdu = Object::of(text);
         let encoding = match version.rules()?.event_id_format {
             // the id is a part of the PDU
-            EventIdFormatVersion::V1 => return Some(pdu.text("event_id")? == self.event_id),
+            EventIdFormatVersion::V1 => return Some(&*pdu.text("event_id")? == self.event_id.as_str()),
             EventIdFormatVersion::V2 => STANDARD_NO_PAD,
             EventIdFormatVersion::V3 => URL_SAFE_NO_PAD,
             _ => return None,
@@ -71,15 +71,15 @@ impl Event {
         }
         let pruned = serde_json::Value::Object(pruned);
         let id = || format!("${}", encoding.encode(Sha256::digest(canonical(&pruned))));
-        (!has_float(&pruned)).then(|| id() == self.event_id)
+        (!has_float(&pruned)).then(|| self.event_id == *id())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Stored;
     use crate::event::tests::stored;
+    use crate::event::{EventId, RoomId, Stored};
 
     /// The rows of a table in a real server's dump.
     fn rows<'a>(dump: &'a str, table: &str) -> impl Iterator<Item = Vec<String>> + 'a {
@@ -106,7 +106,13 @@ mod tests {
             let Some(version) = versions.get(room_id) else { continue };
             let pdu = Object::of(json);
             let kind = pdu.text("type").unwrap_or_default();
-            let stored = Stored { event_id, room_id, kind: &kind, room_version: Some(version), ..stored(Some(json)) };
+            let stored = Stored {
+                event_id: EventId::of(event_id),
+                room_id: RoomId::of(room_id),
+                kind: &kind,
+                room_version: Some(version),
+                ..stored(Some(json))
+            };
             let event = Event::from_stored(&stored);
             let own = event.own_text();
             assert_eq!(&own, json);

@@ -6,10 +6,10 @@ const PDU: &str = r#"{"type":"m.room.message","room_id":"!r:x","sender":"@a:x","
 /// An ordinary row with this PDU.
 pub(crate) fn stored(json: Option<&str>) -> Stored<'_> {
     Stored {
-        event_id: "$e",
-        room_id: "!r:x",
+        event_id: EventId::of("$e"),
+        room_id: RoomId::of("!r:x"),
         kind: "m.room.message",
-        sender: Some("@a:x"),
+        sender: Some(UserId::of("@a:x")),
         state_key: None,
         stream_ordering: 7,
         topological_ordering: 3,
@@ -217,7 +217,7 @@ fn relations_come_from_the_json() {
         let event = event(&format!(r#"{{"content":{content}}}"#));
         (event.relates_to, event.rel_type.map(Cow::into_owned))
     };
-    let some = |a: &str, b: &str| (Some(a.to_owned()), Some(b.to_owned()));
+    let some = |a: &str, b: &str| (Some(EventId::of(a).owned()), Some(b.to_owned()));
     assert_eq!(related(r#"{"m.relates_to":{"rel_type":"m.replace","event_id":"$t"}}"#), some("$t", "m.replace"));
     assert_eq!(related(r#"{"m.relates_to":{"m.in_reply_to":{"event_id":"$t"}}}"#), some("$t", "m.in_reply_to"));
     let thread = r#"{"m.relates_to":{"m.in_reply_to":{"event_id":"$t"},"event_id":"$r","rel_type":"m.thread"}}"#;
@@ -237,7 +237,7 @@ fn a_redactions_target_is_where_its_room_version_has_it() {
     }
     assert_eq!(redacts(Some("org.example.odd"), r#"{"content":{"redacts":"$in"}}"#).as_deref(), Some("$in"));
     assert_eq!(redacts(Some("10"), r#"{"content":{"redacts":"$in"}}"#), None);
-    let known = Stored { kind: "m.room.redaction", redacts: Some("$db"), ..stored(Some("{}")) };
+    let known = Stored { kind: "m.room.redaction", redacts: Some(EventId::of("$db")), ..stored(Some("{}")) };
     assert_eq!(Event::from_stored(&known).redacts.as_deref(), Some("$db"));
 }
 

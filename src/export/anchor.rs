@@ -66,7 +66,7 @@ pub(crate) async fn reused(
     for (position, found, room) in database.newest_below(watermark.position, since, EVENTS).await? {
         let is_of_scope = match scope {
             Scope::Server => !left_out.contains(room.as_str()),
-            Scope::Room(own) => room.as_str() == own,
+            Scope::Room(own) => room == *own,
         };
         let is_known = || {
             let event = found.borrowed();

@@ -12,7 +12,7 @@ use tokio::task::block_in_place;
 
 use super::{Error, Stop};
 use crate::archive::{Archive, Encrypted, Judged, Lacking, Page, Saying};
-use crate::event::{Erased, Event};
+use crate::event::{Erased, Event, OwnedUserId, RoomId};
 use crate::keys::{Opener, Readable, Sealed, Sources, parsed};
 use crate::search::said;
 use crate::source::Database;
@@ -71,13 +71,14 @@ impl Decrypting<'_> {
                 }
             }
         }
-        let (mut sessions, mut senders): (BTreeMap<&str, BTreeSet<&str>>, BTreeSet<&String>) = Default::default();
+        let (mut sessions, mut senders): (BTreeMap<RoomId<'_>, BTreeSet<&str>>, BTreeSet<&OwnedUserId>) =
+            Default::default();
         for Sealed { event, encrypted } in &sealed {
-            sessions.entry(&event.room_id).or_default().insert(&encrypted.session_id);
+            sessions.entry(event.room()).or_default().insert(&encrypted.session_id);
             senders.extend(&event.sender);
         }
-        for (room_id, ids) in &sessions {
-            self.opener.look_up(room_id, ids).await?;
+        for (room, ids) in &sessions {
+            self.opener.look_up(*room, ids).await?;
         }
         self.opener.ask_owners(&senders.into_iter().cloned().collect::<Vec<_>>()).await?;
         block_in_place(|| {
@@ -118,24 +119,25 @@ impl Decrypting<'_> {
             let wanted = block_in_place(|| self.archive.wanted(lacking, after, SESSIONS))?;
             let Some(last) = wanted.last() else { break };
             after = last.session;
-            let mut by_room: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            let mut by_room: BTreeMap<RoomId<'_>, BTreeSet<&str>> = BTreeMap::new();
             for one in &wanted {
-                by_room.entry(&one.room_id).or_default().insert(&one.session_id);
+                by_room.entry(one.room_id.borrowed()).or_default().insert(&one.session_id);
             }
             self.opener.forget();
-            for (room_id, ids) in &by_room {
-                self.opener.look_up(room_id, ids).await?;
+            for (room, ids) in &by_room {
+                self.opener.look_up(*room, ids).await?;
             }
-            let found: Vec<_> = wanted.iter().filter(|one| self.opener.has(&one.room_id, &one.session_id)).collect();
+            let found: Vec<_> =
+                wanted.iter().filter(|one| self.opener.has(one.room_id.borrowed(), &one.session_id)).collect();
             // what is found is opened as if all sources had been asked at once
             self.opener.forget();
             let before = self.opener.sources().ask_all();
-            let mut by_room: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            let mut by_room: BTreeMap<RoomId<'_>, BTreeSet<&str>> = BTreeMap::new();
             for one in &found {
-                by_room.entry(&one.room_id).or_default().insert(&one.session_id);
+                by_room.entry(one.room_id.borrowed()).or_default().insert(&one.session_id);
             }
-            for (room_id, ids) in &by_room {
-                self.opener.look_up(room_id, ids).await?;
+            for (room, ids) in &by_room {
+                self.opener.look_up(*room, ids).await?;
             }
             for one in found {
                 let (session, mut event) = (one.session, 0);
@@ -162,10 +164,10 @@ impl Decrypting<'_> {
 fn judged<'a>(one: &'a Encrypted, session: Option<(&'a str, u32)>, opened: Result<Saying, Refusal>) -> Judged<'a> {
     let event = &one.event;
     Judged {
-        event_id: &event.event_id,
-        room_id: &event.room_id,
+        event: event.id(),
+        room: event.room(),
         position: event.stream_ordering,
-        sender: event.sender.as_deref(),
+        sender: event.sender(),
         at: event.origin_server_ts,
         is_accepted: one.is_accepted,
         is_erased: event.erased.is_some_and(|how| how >= Erased::Pruned),

@@ -2,6 +2,7 @@
 
 use super::later::Later;
 use super::{Error, Export, unless_stopped};
+use crate::event::UserId;
 
 impl Export<'_, Later> {
     /// Lets the archive know whom the server has erased, if it is to hide what they said and that may be read.
@@ -10,9 +11,9 @@ impl Export<'_, Later> {
         if !hides || self.database.schema().suffices_for_erased().is_err() {
             return Ok(());
         }
-        let mut after = String::new();
+        let mut after = UserId::of("").owned();
         loop {
-            let erased = unless_stopped(&mut self.stop, self.database.erased_after(&after)).await?;
+            let erased = unless_stopped(&mut self.stop, self.database.erased_after(after.borrowed())).await?;
             let Some(erased) = erased else { return Ok(()) };
             let Some(last) = erased.last() else { break };
             after.clone_from(last);

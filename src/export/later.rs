@@ -43,7 +43,7 @@ impl Pass for Later {
         }
         // a room's pages show its own ids, those it has since it was de-outliered are asked for here
         if let (Scope::Room(room_id), Some(end)) = (scope, end) {
-            let rows = export.database.deoutliered(vec![room_id.clone()], stream, at, end);
+            let rows = export.database.deoutliered(vec![room_id.to_string()], stream, at, end);
             export.take(rows, progress, None).await?;
         }
         Ok(())
@@ -130,7 +130,7 @@ impl Export<'_, Later> {
     /// Reads the events of all these scopes that were de-outliered up to `head`, for the first export.
     async fn deoutliered(&mut self, scopes: &[Scope], stream: Stream, head: Position) -> Result<(), Error> {
         // with the server among them, of all rooms
-        let rooms: Option<Vec<String>> = scopes.iter().map(|scope| scope.room().map(str::to_owned)).collect();
+        let rooms: Option<Vec<String>> = scopes.iter().map(|scope| scope.room().map(|room| room.to_string())).collect();
         let mut rows = self.database.deoutliered(rooms.unwrap_or_default(), stream, None, head);
         while let Some(chunk) = self.next(&mut rows).await? {
             for event in chunk.into_iter().filter_map(Row::event) {
@@ -145,7 +145,7 @@ impl Export<'_, Later> {
 
     /// Names events that are in no page, and so not archived.
     async fn unplaced(&mut self, selection: &Selection) -> Result<(), Error> {
-        let rooms: Vec<String> = selection.include.iter().cloned().collect();
+        let rooms: Vec<String> = selection.include.iter().map(ToString::to_string).collect();
         let events = unless_stopped(&mut self.stop, self.database.unplaced(&rooms, MOST_UNPLACED)).await?;
         let events = events.unwrap_or_default();
         if !events.is_empty() {

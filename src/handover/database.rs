@@ -64,7 +64,7 @@ fn fill(given: &Given<'_>, with_media: bool, to: &Connection, told: &mut dyn FnM
             params![room_id, title::now(&reader, room_id)?.name, version],
         )
         .map_err(writing)?;
-        for day in given.days(room_id)? {
+        for day in given.days(room_id.borrowed())? {
             given.goes_on()?;
             handed.unread += outward::each_line_of_day(&reader, room_id, &day, &asked, &mut |line| {
                 handed.events += 1;
@@ -131,7 +131,7 @@ fn add_media(
 ) -> Result<(), Error> {
     for Held { mxc, path, .. } in media::of(reader, event)? {
         let sql = "insert or ignore into event_media (event_id, mxc, path) values (?1, ?2, ?3)";
-        to.prepare_cached(sql).and_then(|mut it| it.execute([&event.event_id, &mxc, &path])).map_err(writing)?;
+        to.prepare_cached(sql).and_then(|mut it| it.execute(params![event.event_id, mxc, path])).map_err(writing)?;
         let sql = "insert or ignore into media (path) values (?1)";
         let is_new = to.prepare_cached(sql).and_then(|mut it| it.execute([&path])).map_err(writing)? > 0;
         if is_new {

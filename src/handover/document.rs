@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::media::{Page, Within};
-use super::{Given, Handed};
+use super::{Given, Handed, NO_ROOM};
 use crate::archive::Error;
 use crate::document::page::Tally;
 use crate::views::{self, Asked, Form, Leads, MOST_OF_ANY};
@@ -66,11 +66,11 @@ fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<((Tally, u
     let within = Within::new();
     let to_media = (form == Form::Html).then(|| Arc::new(within.clone()) as Arc<dyn Leads>);
     let mut page = Page::new(out, &reader, within);
-    let tally = if let Some(room_id) = given.room() {
-        let asked = Asked { to_media, ..given.asked(room_id) };
+    let tally = if let Some(room) = given.room() {
+        let asked = Asked { to_media, ..given.asked(room) };
         views::document_days(given.catalog, &asked, form, &mut page)?
     } else {
-        let asked = Asked { to_media, ..given.asked("") };
+        let asked = Asked { to_media, ..given.asked(NO_ROOM) };
         views::person_days(given.catalog, &given.rooms, &asked, form, &mut page)?
     };
     Ok((tally, page.end()?))
@@ -85,10 +85,10 @@ pub(super) fn cover(
     out: &mut dyn Write,
 ) -> Result<Handed, Error> {
     let made = (given.made, &given.made_of);
-    let told = if let Some(room_id) = given.room() {
-        views::document_cover(given.catalog, &given.asked(room_id), form, tally, made, out)?
+    let told = if let Some(room) = given.room() {
+        views::document_cover(given.catalog, &given.asked(room), form, tally, made, out)?
     } else {
-        views::person_cover(given.catalog, &given.rooms, &given.asked(""), (form, parts), tally, made, out)?
+        views::person_cover(given.catalog, &given.rooms, &given.asked(NO_ROOM), (form, parts), tally, made, out)?
     };
     Ok(Handed { events: told.events, messages: told.messages, days: told.days, ..Handed::default() })
 }

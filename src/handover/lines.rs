@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{Given, Handed};
 use crate::archive::Error;
 use crate::archive::reading::outward::{self, Lines, With};
-use crate::event::Event;
+use crate::event::{Event, OwnedRoomId};
 
 /// Writes the lines; `as_archived`: as they stand in the archive, with all that is withheld otherwise. `told` hears how many there are.
 pub fn lines(
@@ -24,7 +24,7 @@ pub fn lines(
 /// Writes the lines of some rooms; `look` sees what they say.
 pub(super) fn write(
     given: &Given<'_>,
-    rooms: &[String],
+    rooms: &[OwnedRoomId],
     asked: &Lines<'_>,
     out: &mut dyn Write,
     told: &mut dyn FnMut(u64),
@@ -33,7 +33,7 @@ pub(super) fn write(
     let reader = given.catalog.reader();
     let mut handed = Handed::default();
     for room_id in rooms {
-        for day in given.days(room_id)? {
+        for day in given.days(room_id.borrowed())? {
             given.goes_on()?;
             handed.unread += outward::each_line_of_day(&reader, room_id, &day, asked, &mut |line| {
                 handed.events += 1;

@@ -70,7 +70,7 @@ impl Copies {
             return Ok(());
         }
         for room_id in &given.rooms {
-            for day in given.days(room_id)? {
+            for day in given.days(room_id.borrowed())? {
                 given.goes_on()?;
                 outward::each_line_of_day(&reader, room_id, &day, &given.lines(), &mut |line| {
                     self.look(&reader, &line.event)

@@ -11,11 +11,11 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::document::cover;
 use super::media::Copies;
-use super::{Given, Handed, lines, writing};
+use super::{Given, Handed, NO_ROOM, lines, writing};
 use crate::archive::Error;
 use crate::archive::hashed::Hashed;
 use crate::document::page::Tally;
-use crate::event::Event;
+use crate::event::{Event, RoomId};
 use crate::views::{self, Asked, Files, Form, Split, Writes};
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
@@ -30,7 +30,7 @@ pub fn zip(
     given.during(|| {
         let (mut zip, copies) = (Zip::new(given, file), Copies::default());
         let mut handed = match given.room() {
-            Some(room_id) => room(given, room_id, "", split, spool, (&mut zip, &copies), told)?.0,
+            Some(of) => room(given, of, "", split, spool, (&mut zip, &copies), told)?.0,
             None => person(given, split, spool, (&mut zip, &copies), told)?,
         };
         // they are packed by what made them
@@ -46,7 +46,7 @@ pub fn zip(
 /// Adds a room: its pages, its text and its lines, below a directory.
 fn room(
     given: &Given<'_>,
-    room_id: &str,
+    of: RoomId<'_>,
     below: &str,
     split: Split,
     spool: &Path,
@@ -55,13 +55,13 @@ fn room(
 ) -> Result<(Handed, Tally), Error> {
     let made = (given.made, &given.made_of);
     let way = copies.from(if below.is_empty() { "" } else { "../" });
-    let asked = Asked { to_media: Some(way), ..given.asked(room_id) };
+    let asked = Asked { to_media: Some(way), ..given.asked(of) };
     below.clone_into(&mut zip.below);
     // first, since it is from the lines that files have their names
     let (reader, mut of_lines) = (given.catalog.reader(), Handed::default());
     zip.add("events.jsonl", &mut |out| {
         let mut look = |event: &Event| copies.look(&reader, event);
-        of_lines = lines::write(given, &[room_id.to_owned()], &given.lines(), out, told, &mut look)?;
+        of_lines = lines::write(given, &[of.owned()], &given.lines(), out, told, &mut look)?;
         Ok(())
     })?;
     let (of_pages, tally) = views::document_parts(given.catalog, &asked, split, made, spool, zip)?;
@@ -86,7 +86,7 @@ fn person(
         let (directory, link, name) = views::room_part(given.catalog, room_id)?;
         let before = all.events;
         let (of_room, of_tally) =
-            room(given, room_id, &format!("{directory}/"), split, spool, (zip, copies), &mut |lines| {
+            room(given, room_id.borrowed(), &format!("{directory}/"), split, spool, (zip, copies), &mut |lines| {
                 told(before + lines);
             })?;
         all.events += of_room.events;
@@ -104,7 +104,7 @@ fn person(
     })?;
     zip.add("transcript.md", &mut |out| {
         cover(given, Form::Markdown, (tally, all.days), &parts, out)?;
-        let asked = Asked { to_media: Some(copies.from("")), ..given.asked("") };
+        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(NO_ROOM) };
         views::person_days(given.catalog, &given.rooms, &asked, Form::Markdown, out).map(drop)
     })?;
     Ok(all)

@@ -8,12 +8,13 @@ use tracing::info;
 
 use super::sources::{AT_ONCE, Found, Held, Source, Take};
 use super::{Error, Given, Sources};
+use crate::event::{OwnedUserId, RoomId, UserId};
 use crate::source::{Database, RoomSessions};
 
 /// A version of a backup, and its key.
 pub(super) struct Backup {
     database: Database,
-    user_id: String,
+    user: OwnedUserId,
     version: i64,
     etag: String,
     key: Arc<BackupKey>,
@@ -21,15 +22,15 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) fn name(&self) -> String {
-        format!("key backup of {}, version {}", self.user_id, self.version)
+        format!("key backup of {}, version {}", self.user, self.version)
     }
 
     pub(super) fn etag(&self) -> &str {
         &self.etag
     }
 
-    pub(super) async fn look_up(&self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
-        let rows = self.database.backup_sessions(&self.user_id, self.version, room_id, ids).await?;
+    pub(super) async fn look_up(&self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
+        let rows = self.database.backup_sessions(self.user.borrowed(), self.version, room, ids).await?;
         let opened = rows.into_iter().map(|(id, data)| {
             let held = self.key.open(&data, &id).map_or_else(Held::Unusable, |session| Held::Session(session.into()));
             (id, held)
@@ -39,9 +40,10 @@ impl Backup {
 
     /// Hands out all of its sessions, each with its room.
     pub(super) async fn each(&self, take: Take<'_>) -> Result<(), Error> {
-        let (mut room, mut id) = (String::new(), String::new());
+        let (mut room, mut id) = (RoomId::of("").owned(), String::new());
         loop {
-            let rows = self.database.backup_page(&self.user_id, self.version, (&room, &id), AT_ONCE).await?;
+            let rows =
+                self.database.backup_page(self.user.borrowed(), self.version, (room.borrowed(), &id), AT_ONCE).await?;
             let Some((last_room, last_id, _)) = rows.last() else { return Ok(()) };
             (room, id) = (last_room.clone(), last_id.clone());
             for (room_id, session_id, data) in rows {
@@ -51,16 +53,16 @@ impl Backup {
     }
 
     pub(super) async fn rooms(&self) -> Result<Vec<RoomSessions>, Error> {
-        Ok(self.database.backup_rooms(&self.user_id, self.version).await?)
+        Ok(self.database.backup_rooms(self.user.borrowed(), self.version).await?)
     }
 }
 
 impl Sources {
     /// Adds the versions of a user's key backup that something given opens; at least one has to be.
-    pub async fn add_backup(&mut self, database: &Database, user_id: &str, given: &Given) -> Result<(), Error> {
-        let versions = database.backup_versions(user_id).await?;
+    pub async fn add_backup(&mut self, database: &Database, user: UserId<'_>, given: &Given) -> Result<(), Error> {
+        let versions = database.backup_versions(user).await?;
         if versions.is_empty() {
-            return Err(Error::NoBackup(user_id.to_owned()));
+            return Err(Error::NoBackup(user.to_string()));
         }
         let known: Vec<(i64, Version)> = versions
             .iter()
@@ -69,7 +71,7 @@ impl Sources {
         let mut keys = as_they_are(given);
         let mut found = opened(&known, &keys);
         if found.is_empty() {
-            keys.extend(from_storage(database, user_id, given).await?);
+            keys.extend(from_storage(database, user, given).await?);
             for secret in &given.secrets {
                 if let Secret::Passphrase(passphrase) = secret {
                     keys.extend(known.iter().filter_map(|(_, version)| version.key_of(passphrase).map(Arc::new)));
@@ -78,21 +80,21 @@ impl Sources {
             found = opened(&known, &keys);
         }
         if found.is_empty() {
-            return Err(Error::Locked(format!("the key backup of {user_id} ({} versions)", versions.len())));
+            return Err(Error::Locked(format!("the key backup of {user} ({} versions)", versions.len())));
         }
         let closed = versions.len() - found.len();
         if closed > 0 {
             info!(
-                user_id,
+                user_id = user.as_str(),
                 closed,
-                "of the key backup of {user_id}, {closed} of {} versions have another key",
+                "of the key backup of {user}, {closed} of {} versions have another key",
                 versions.len()
             );
         }
         for (version, key) in found {
             let etag = versions.iter().find(|it| it.version == version).map(|it| it.etag.clone());
-            let (database, user_id) = (database.clone(), user_id.to_owned());
-            let backup = Backup { database, user_id, version, etag: etag.unwrap_or_default(), key };
+            let (database, user) = (database.clone(), user.owned());
+            let backup = Backup { database, user, version, etag: etag.unwrap_or_default(), key };
             self.add(Source::Backup(backup));
         }
         Ok(())
@@ -109,12 +111,12 @@ fn as_they_are(given: &Given) -> Vec<Arc<BackupKey>> {
 }
 
 /// The keys of backups that are in secret storage, and that something given opens.
-async fn from_storage(database: &Database, user_id: &str, given: &Given) -> Result<Vec<Arc<BackupKey>>, Error> {
+async fn from_storage(database: &Database, user: UserId<'_>, given: &Given) -> Result<Vec<Arc<BackupKey>>, Error> {
     let mut read = SecretStorage::default();
     let storage = if let Some(storage) = &given.secret_storage {
         storage
     } else {
-        for (kind, content) in database.secret_storage(user_id).await? {
+        for (kind, content) in database.secret_storage(user).await? {
             read.insert(kind, content);
         }
         &read

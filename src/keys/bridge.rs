@@ -6,6 +6,7 @@ use megolm_keys::pickle::PickleKeys;
 use super::sources::{AT_ONCE, Found, Held, Source, Take};
 use super::{Error, Given, Sources};
 use crate::config::Config;
+use crate::event::RoomId;
 use crate::source::{BridgeDatabase, BridgeSession, RoomSessions};
 
 /// A bridge's database, and what opens its pickles.
@@ -20,9 +21,9 @@ impl Bridge {
         &self.name
     }
 
-    pub(super) async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+    pub(super) async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
         let rows = self.database.sessions(ids).await.map_err(|source| self.failed(source))?;
-        Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+        Ok(rows.into_iter().map(|row| held(row, &room, &mut self.keys)).collect())
     }
 
     /// Hands out all of its sessions, each with its room.

@@ -11,7 +11,7 @@ use megolm_keys::{Encrypted, Fit, Refusal};
 use super::opener::{Opener, Readable, Sealed, parsed};
 use super::uses::{First, Uses};
 use super::{Error, Sources};
-use crate::event::Event;
+use crate::event::{Event, OwnedEventId, OwnedRoomId, RoomId};
 use crate::source::Database;
 
 /// How many events are looked at together of those that claim one message.
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 50;
 pub struct Decrypter {
     database: Database,
     opener: Opener,
-    room_id: String,
+    room: OwnedRoomId,
     uses: Uses,
     read: Read,
 }
@@ -53,11 +53,11 @@ pub enum Verdict {
 
 impl Decrypter {
     /// For a room, with all that is to be asked for sessions.
-    pub fn new(database: &Database, sources: Sources, room_id: &str) -> Result<Decrypter, Error> {
+    pub fn new(database: &Database, sources: Sources, room: RoomId<'_>) -> Result<Decrypter, Error> {
         Ok(Decrypter {
             database: database.clone(),
             opener: Opener::new(database, sources),
-            room_id: room_id.to_owned(),
+            room: room.owned(),
             uses: Uses::new()?,
             read: Read::default(),
         })
@@ -77,7 +77,7 @@ impl Decrypter {
 
     /// Looks the whole room through: who used which message.
     pub async fn look_through(&mut self) -> Result<(), Error> {
-        let mut rows = self.database.room(&self.room_id, None, None, false);
+        let mut rows = self.database.room(&self.room, None, None, false);
         loop {
             let chunk = rows.recv().await.ok_or(crate::source::Error::BrokeOff)??;
             if chunk.is_empty() {
@@ -86,7 +86,7 @@ impl Decrypter {
             for event in chunk.into_iter().filter_map(crate::source::Row::event) {
                 if let Some(Ok(encrypted)) = parsed(&event).filter(|_| event.is_accepted()) {
                     let (id, index) = (&encrypted.session_id, encrypted.index());
-                    self.uses.note(id, index, event.stream_ordering, &event.event_id, event.sender.as_deref())?;
+                    self.uses.note(id, index, event.stream_ordering, event.id(), event.sender())?;
                 }
             }
         }
@@ -99,7 +99,7 @@ impl Decrypter {
         let asked = parsed.iter().flatten().flatten().map(|encrypted| &*encrypted.session_id);
         let asked: BTreeSet<&str> = asked.collect();
         self.opener.make_room();
-        self.opener.look_up(&self.room_id, &asked).await?;
+        self.opener.look_up(self.room.borrowed(), &asked).await?;
         let (mut verdicts, mut sealed, mut places) = (Vec::with_capacity(events.len()), Vec::new(), Vec::new());
         for (event, parsed) in events.iter().zip(parsed) {
             verdicts.push(match parsed {
@@ -129,7 +129,7 @@ impl Decrypter {
     async fn judged(&mut self, event: &Event, encrypted: &Encrypted<'_>, readable: Readable) -> Result<Verdict, Error> {
         let first = self.first_use(encrypted).await?;
         Ok(match first {
-            Some(first) if first != event.event_id => Verdict::Refused(Refusal::Replay(first)),
+            Some(first) if first != event.event_id => Verdict::Refused(Refusal::Replay(first.to_string())),
             _ if readable.fit == Fit::Other => Verdict::Refused(Refusal::OtherSender),
             _ => Verdict::Readable(readable.into()),
         })
@@ -137,7 +137,7 @@ impl Decrypter {
 
     /// The event that used a message first: of those that can be read, and whose sender the session is, the first in the order of the
     /// stream. What others write into a room to be taken for it is looked at once for each message.
-    async fn first_use(&mut self, encrypted: &Encrypted<'_>) -> Result<Option<String>, Error> {
+    async fn first_use(&mut self, encrypted: &Encrypted<'_>) -> Result<Option<OwnedEventId>, Error> {
         let (session_id, index) = (encrypted.session_id.to_string(), encrypted.index());
         if let First::Known(first) = self.uses.first(&session_id, index)? {
             return Ok(first);
@@ -148,7 +148,7 @@ impl Decrypter {
         }
         let mut first = None;
         for ids in candidates.chunks(AT_ONCE) {
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let ids: Vec<&str> = ids.iter().map(OwnedEventId::as_str).collect();
             let events = self.database.events_by_id(&ids).await?;
             let in_order = ids.iter().filter_map(|id| events.iter().find(|event| event.event_id == *id));
             for event in in_order {
@@ -163,7 +163,7 @@ impl Decrypter {
                 break;
             }
         }
-        self.uses.found(&session_id, index, first.as_deref())?;
+        self.uses.found(&session_id, index, first.as_ref().map(OwnedEventId::borrowed))?;
         Ok(first)
     }
 }

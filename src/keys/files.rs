@@ -11,6 +11,7 @@ use tracing::warn;
 
 use super::sources::{Found, Held, Source, Take};
 use super::{Error, Given, Sources};
+use crate::event::RoomId;
 use crate::source::RoomSessions;
 
 /// A file's sessions.
@@ -32,11 +33,11 @@ impl KeyFiles {
         &self.etag
     }
 
-    pub(super) fn look_up(&self, room_id: &str, ids: &[&str]) -> Found {
+    pub(super) fn look_up(&self, asked: RoomId<'_>, ids: &[&str]) -> Found {
         let mut found = Found::new();
         for id in ids {
             for (room, kept) in self.sessions.get(*id).into_iter().flatten() {
-                let held = if self.rooms[*room].room_id == room_id {
+                let held = if self.rooms[*room].room_id == asked.as_str() {
                     kept.open().map_or_else(Held::Unusable, |session| Held::Session(session.into()))
                 } else {
                     Held::OtherRoom

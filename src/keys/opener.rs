@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::owners::Owners;
 use super::sources::Known;
 use super::{Error, Sources};
-use crate::event::{Event, Plain};
+use crate::event::{Event, OwnedRoomId, OwnedUserId, Plain, RoomId};
 use crate::source::Database;
 
 /// How many sessions are kept open, each with less than a kilobyte.
@@ -30,7 +30,7 @@ pub(crate) struct Opener {
     database: Database,
     sources: Sources,
     /// By room and session.
-    known: HashMap<(String, String), Known>,
+    known: HashMap<(OwnedRoomId, String), Known>,
     owners: Owners,
 }
 
@@ -106,7 +106,7 @@ impl Opener {
     }
 
     /// Learns the devices of users, of whose events sessions may be.
-    pub(crate) async fn ask_owners(&mut self, users: &[String]) -> Result<(), Error> {
+    pub(crate) async fn ask_owners(&mut self, users: &[OwnedUserId]) -> Result<(), Error> {
         self.owners.ask(&self.database, users).await
     }
 
@@ -116,11 +116,11 @@ impl Opener {
     }
 
     /// Looks up the sessions of a room that are not known.
-    pub(crate) async fn look_up(&mut self, room_id: &str, ids: &BTreeSet<&str>) -> Result<(), Error> {
-        let key = |id: &str| (room_id.to_owned(), id.to_owned());
+    pub(crate) async fn look_up(&mut self, room: RoomId<'_>, ids: &BTreeSet<&str>) -> Result<(), Error> {
+        let key = |id: &str| (room.owned(), id.to_owned());
         let new: Vec<&str> = ids.iter().copied().filter(|id| !self.known.contains_key(&key(id))).collect();
         if !new.is_empty() {
-            let found = self.sources.look_up(room_id, &new).await?;
+            let found = self.sources.look_up(room, &new).await?;
             self.known.extend(found.into_iter().map(|(id, known)| (key(&id), known)));
         }
         Ok(())
@@ -134,8 +134,8 @@ impl Opener {
     }
 
     /// Whether a source has anything of a session, be it that it is withheld.
-    pub(crate) fn has(&self, room_id: &str, session_id: &str) -> bool {
-        let known = self.known.get(&(room_id.to_owned(), session_id.to_owned()));
+    pub(crate) fn has(&self, room: RoomId<'_>, session_id: &str) -> bool {
+        let known = self.known.get(&(room.owned(), session_id.to_owned()));
         known.is_some_and(|known| !known.sessions.is_empty() || known.refusal != Refusal::NoSession)
     }
 
@@ -151,15 +151,15 @@ impl Opener {
         sealed: &[Sealed<'_>],
         tell: &(dyn Fn(&Event, Readable) -> Result<T, Refusal> + Sync),
     ) -> Vec<Result<T, Refusal>> {
-        let mut by_session: BTreeMap<(&str, &str), Vec<(usize, &Sealed<'_>)>> = BTreeMap::new();
+        let mut by_session: BTreeMap<(RoomId<'_>, &str), Vec<(usize, &Sealed<'_>)>> = BTreeMap::new();
         for (at, one) in sealed.iter().enumerate() {
-            by_session.entry((&one.event.room_id, &one.encrypted.session_id)).or_default().push((at, one));
+            by_session.entry((one.event.room(), &one.encrypted.session_id)).or_default().push((at, one));
         }
         let mut all: Vec<Option<Result<T, Refusal>>> = sealed.iter().map(|_| None).collect();
         let Opener { sources, known, owners, .. } = self;
         let mut together = Vec::with_capacity(by_session.len());
         for (key, known) in known {
-            let Some(mut sealed) = by_session.remove(&(&*key.0, &*key.1)) else { continue };
+            let Some(mut sealed) = by_session.remove(&(key.0.borrowed(), &*key.1)) else { continue };
             // forward, and never from the start again
             sealed.sort_by_key(|(_, one)| one.encrypted.index());
             together.push(Mutex::new(Together { known, sealed }));
@@ -215,7 +215,7 @@ fn opened(
         index: encrypted.index(),
         source: sources.get(session.source()).cloned().unwrap_or_default(),
         authenticated: session.vouched().is_authenticated(),
-        fit: owners.fit(session.sender_key(), event.sender.as_deref()),
+        fit: owners.fit(session.sender_key(), event.sender()),
         owners: owners.of(session.sender_key()).cloned().collect(),
     })
 }

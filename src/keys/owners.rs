@@ -6,6 +6,7 @@ use megolm_keys::{Fit, Owner};
 use serde_json::Value;
 
 use super::Error;
+use crate::event::{OwnedUserId, UserId};
 use crate::source::{Database, Device};
 
 /// How many users are asked about at once.
@@ -22,12 +23,12 @@ pub(super) struct Owners {
     users: Vec<Owner>,
     /// Several may claim a key; each of them is one whose it may be.
     devices: HashMap<[u8; 32], Vec<usize>>,
-    asked: HashSet<String>,
+    asked: HashSet<OwnedUserId>,
 }
 
 impl Owners {
     /// Looks up the devices of users, as far as it has not.
-    pub(super) async fn ask(&mut self, database: &Database, users: &[String]) -> Result<(), Error> {
+    pub(super) async fn ask(&mut self, database: &Database, users: &[OwnedUserId]) -> Result<(), Error> {
         if self.devices.len().max(self.asked.len()) > REMEMBERED {
             *self = Owners::default();
         }
@@ -36,7 +37,7 @@ impl Owners {
                 self.add(&device);
             }
         }
-        let new: Vec<&str> = users.iter().map(String::as_str).filter(|user| !self.asked.contains(*user)).collect();
+        let new: Vec<&str> = users.iter().map(OwnedUserId::as_str).filter(|user| !self.asked.contains(*user)).collect();
         for users in new.chunks(AT_ONCE) {
             for device in database.devices(users).await? {
                 self.add(&device);
@@ -53,7 +54,8 @@ impl Owners {
     }
 
     /// How the owners of a session fit an event's sender.
-    pub(super) fn fit(&self, sender_key: Option<[u8; 32]>, sender: Option<&str>) -> Fit {
+    pub(super) fn fit(&self, sender_key: Option<[u8; 32]>, sender: Option<UserId<'_>>) -> Fit {
+        let sender = sender.map(UserId::as_str);
         let own = self.of(sender_key).find(|owner| Some(&*owner.user_id) == sender);
         let bridge = || self.of(sender_key).find(|owner| owner.appservice.is_some());
         Fit::of(own.or_else(bridge).or_else(|| self.of(sender_key).next()), sender)

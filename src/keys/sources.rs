@@ -9,6 +9,7 @@ use super::backup::Backup;
 use super::bridge::Bridge;
 use super::files::KeyFiles;
 use super::store::BridgeStore;
+use crate::event::RoomId;
 use crate::source::RoomSessions;
 
 /// What a source has of a session.
@@ -58,12 +59,12 @@ impl Source {
         }
     }
 
-    async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+    async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
         match self {
-            Source::Backup(backup) => backup.look_up(room_id, ids).await,
-            Source::Bridge(bridge) => bridge.look_up(room_id, ids).await,
-            Source::Store(store) => store.look_up(room_id, ids),
-            Source::Files(file) => Ok(file.look_up(room_id, ids)),
+            Source::Backup(backup) => backup.look_up(room, ids).await,
+            Source::Bridge(bridge) => bridge.look_up(room, ids).await,
+            Source::Store(store) => store.look_up(room, ids),
+            Source::Files(file) => Ok(file.look_up(room, ids)),
         }
     }
 
@@ -184,7 +185,7 @@ impl Sources {
     }
 
     /// Looks up sessions of a room; each that was asked for is answered.
-    pub(super) async fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<BTreeMap<String, Known>, Error> {
+    pub(super) async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<BTreeMap<String, Known>, Error> {
         let nothing = || Known { sessions: Sessions::default(), refusal: Refusal::NoSession };
         let mut known: BTreeMap<String, Known> = ids.iter().map(|id| ((*id).to_owned(), nothing())).collect();
         // what is no id stands nowhere, and not all that a stranger writes can be asked for
@@ -196,7 +197,7 @@ impl Sources {
             if !named.is_asked || named.failed.is_some() {
                 continue;
             }
-            let found = match named.source.look_up(room_id, &ids).await {
+            let found = match named.source.look_up(room, &ids).await {
                 Err(error) if self.is_patient => {
                     named.failed = Some(error);
                     continue;

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::bridge::{hand_out, held};
 use super::sources::{Found, Source, Take};
 use super::{Error, Given, Sources};
+use crate::event::RoomId;
 use crate::source::{BridgeSession, RoomSessions};
 
 /// The sessions of some ids, an array of JSON, up to how they came.
@@ -83,13 +84,13 @@ impl BridgeStore {
         format!("{} {}", self.statements.name, self.path.display())
     }
 
-    pub(super) fn look_up(&mut self, room_id: &str, ids: &[&str]) -> Result<Found, Error> {
+    pub(super) fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
         let read = |connection: &Connection| -> rusqlite::Result<Vec<BridgeSession>> {
             let mut statement = connection.prepare_cached(&self.statements.sessions)?;
             statement.query_map([json!(ids).to_string()], session)?.collect()
         };
         let rows = read(&self.connection).map_err(Error::sqlite(self.name()))?;
-        Ok(rows.into_iter().map(|row| held(row, room_id, &mut self.keys)).collect())
+        Ok(rows.into_iter().map(|row| held(row, &room, &mut self.keys)).collect())
     }
 
     /// Hands out all of its sessions, each with its room.

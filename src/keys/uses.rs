@@ -5,13 +5,14 @@
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::Error;
+use crate::event::{EventId, OwnedEventId, OwnedUserId, UserId};
 
 /// Which event has used a message first.
 pub(super) enum First {
     /// It was not found out.
     Unknown,
     /// This one; none: none of those that claim it can be read.
-    Known(Option<String>),
+    Known(Option<OwnedEventId>),
 }
 
 /// The uses of all messages of the room that is looked through.
@@ -41,19 +42,19 @@ impl Uses {
         session_id: &str,
         message: u32,
         position: i64,
-        event_id: &str,
-        sender: Option<&str>,
+        event: EventId<'_>,
+        sender: Option<UserId<'_>>,
     ) -> Result<(), Error> {
         let note = || {
             let sql = "insert or ignore into use (session_id, message, position, event_id, sender) values (?1, ?2, ?3, ?4, ?5)";
-            self.0.prepare_cached(sql)?.execute(params![session_id, message, position, event_id, sender])
+            self.0.prepare_cached(sql)?.execute(params![session_id, message, position, event, sender])
         };
         note().map(|_| ()).map_err(failed())
     }
 
     /// The senders of all that was noted.
-    pub(super) fn senders(&self) -> Result<Vec<String>, Error> {
-        let senders = || -> rusqlite::Result<Vec<String>> {
+    pub(super) fn senders(&self) -> Result<Vec<OwnedUserId>, Error> {
+        let senders = || -> rusqlite::Result<Vec<OwnedUserId>> {
             let mut statement = self.0.prepare_cached("select distinct sender from use where sender is not null")?;
             statement.query_map([], |row| row.get(0))?.collect()
         };
@@ -61,8 +62,8 @@ impl Uses {
     }
 
     /// The events that say to use a message, in their order.
-    pub(super) fn of(&self, session_id: &str, message: u32) -> Result<Vec<String>, Error> {
-        let events = || -> rusqlite::Result<Vec<String>> {
+    pub(super) fn of(&self, session_id: &str, message: u32) -> Result<Vec<OwnedEventId>, Error> {
+        let events = || -> rusqlite::Result<Vec<OwnedEventId>> {
             let sql = "select event_id from use where session_id = ?1 and message = ?2 order by position";
             self.0.prepare_cached(sql)?.query_map(params![session_id, message], |row| row.get(0))?.collect()
         };
@@ -77,9 +78,9 @@ impl Uses {
     }
 
     /// Notes which event was found to have used a message first.
-    pub(super) fn found(&self, session_id: &str, message: u32, event_id: Option<&str>) -> Result<(), Error> {
+    pub(super) fn found(&self, session_id: &str, message: u32, event: Option<EventId<'_>>) -> Result<(), Error> {
         let sql = "insert or replace into first (session_id, message, event_id) values (?1, ?2, ?3)";
-        let found = || self.0.prepare_cached(sql)?.execute(params![session_id, message, event_id]);
+        let found = || self.0.prepare_cached(sql)?.execute(params![session_id, message, event]);
         found().map(|_| ()).map_err(failed())
     }
 }

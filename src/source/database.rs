@@ -66,8 +66,8 @@ impl Database {
 
     /// The same database without these rooms: their ids are read, their events are not.
     #[must_use]
-    pub fn without(self, rooms: &BTreeSet<String>) -> Database {
-        Database { excluded: rooms.iter().cloned().collect(), ..self }
+    pub fn without(self, rooms: &BTreeSet<OwnedRoomId>) -> Database {
+        Database { excluded: rooms.iter().map(ToString::to_string).collect(), ..self }
     }
 
     /// The same database, in which an export looks for rows of `event_json` that no index shows.

@@ -6,6 +6,7 @@ use super::database::Database;
 use super::error::Error;
 use super::schema::Needed;
 use super::statements;
+use crate::event::{OwnedRoomId, RoomId, UserId};
 
 /// What key backups need.
 const BACKUPS: [Needed; 2] = [
@@ -60,9 +61,9 @@ pub struct RoomSessions {
 
 impl Database {
     /// The versions of a user's key backup.
-    pub async fn backup_versions(&self, user_id: &str) -> Result<Vec<BackupVersion>, Error> {
+    pub async fn backup_versions(&self, user: UserId<'_>) -> Result<Vec<BackupVersion>, Error> {
         self.schema.check(&BACKUPS)?;
-        let rows = self.all(&statements::BACKUP_VERSIONS, &[&user_id]).await?;
+        let rows = self.all(&statements::BACKUP_VERSIONS, &[&user.as_str()]).await?;
         let version = |row: statements::BackupVersionsRow| BackupVersion {
             version: row.version,
             algorithm: row.algorithm,
@@ -75,30 +76,31 @@ impl Database {
     /// Sessions of a room in a version of a user's key backup: id, and what is encrypted.
     pub async fn backup_sessions(
         &self,
-        user_id: &str,
+        user: UserId<'_>,
         version: i64,
-        room_id: &str,
+        room: RoomId<'_>,
         ids: &[&str],
     ) -> Result<Vec<(String, String)>, Error> {
-        let rows = self.all(&statements::BACKUP_SESSIONS, &[&user_id, &version, &room_id, &ids]).await?;
+        let rows = self.all(&statements::BACKUP_SESSIONS, &[&user.as_str(), &version, &room.as_str(), &ids]).await?;
         Ok(rows.into_iter().map(|row| (row.session_id, row.session_data)).collect())
     }
 
     /// At most `most` sessions of a version of a user's key backup, behind that of a room: room, id, and what is encrypted.
     pub async fn backup_page(
         &self,
-        user_id: &str,
+        user: UserId<'_>,
         version: i64,
-        (room_id, session_id): (&str, &str),
+        (room, session_id): (RoomId<'_>, &str),
         most: i64,
-    ) -> Result<Vec<(String, String, String)>, Error> {
-        let rows = self.all(&statements::BACKUP_PAGE, &[&user_id, &version, &room_id, &session_id, &most]).await?;
+    ) -> Result<Vec<(OwnedRoomId, String, String)>, Error> {
+        let rows =
+            self.all(&statements::BACKUP_PAGE, &[&user.as_str(), &version, &room.as_str(), &session_id, &most]).await?;
         Ok(rows.into_iter().map(|row| (row.room_id, row.session_id, row.session_data)).collect())
     }
 
     /// How many sessions of which rooms a version of a user's key backup has.
-    pub async fn backup_rooms(&self, user_id: &str, version: i64) -> Result<Vec<RoomSessions>, Error> {
-        let rows = self.all(&statements::BACKUP_ROOMS, &[&user_id, &version]).await?;
+    pub async fn backup_rooms(&self, user: UserId<'_>, version: i64) -> Result<Vec<RoomSessions>, Error> {
+        let rows = self.all(&statements::BACKUP_ROOMS, &[&user.as_str(), &version]).await?;
         let room = |row: statements::BackupRoomsRow| RoomSessions {
             room_id: row.room_id,
             sessions: row.sessions.try_into().unwrap_or(0),
@@ -109,9 +111,9 @@ impl Database {
     }
 
     /// A user's account data that is about his secret storage: type, content.
-    pub async fn secret_storage(&self, user_id: &str) -> Result<Vec<(String, String)>, Error> {
+    pub async fn secret_storage(&self, user: UserId<'_>) -> Result<Vec<(String, String)>, Error> {
         self.schema.check(&[SECRET_STORAGE])?;
-        let rows = self.all(&statements::SECRET_STORAGE, &[&user_id]).await?;
+        let rows = self.all(&statements::SECRET_STORAGE, &[&user.as_str()]).await?;
         Ok(rows.into_iter().map(|row| (row.kind, row.content)).collect())
     }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::database::Database;
 use super::error::Error;
 use super::statements::{self, LookedUp, Query, RejectionsRow, VersionsRow};
+use crate::event::{EventId, OwnedEventId, OwnedRoomId, RoomId};
 
 /// How many rejections are looked at. More are looked up row by row.
 const REJECTIONS: usize = 10_000;
@@ -18,9 +19,9 @@ const ROOMS: usize = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     /// The rejected events of which `events` does not tell it; none when they are to be looked up.
-    pub(super) rejections: Option<HashSet<String>>,
+    pub(super) rejections: Option<HashSet<OwnedEventId>>,
     /// The versions of all rooms; none when they are to be looked up.
-    pub(super) versions: Option<HashMap<String, Option<String>>>,
+    pub(super) versions: Option<HashMap<OwnedRoomId, Option<String>>>,
 }
 
 impl Lookups {
@@ -30,28 +31,28 @@ impl Lookups {
     }
 
     /// Whether an event is known to be rejected.
-    pub(super) fn is_rejected(&self, event_id: &str) -> bool {
-        self.rejections.as_ref().is_some_and(|rejections| !rejections.is_empty() && rejections.contains(event_id))
+    pub(super) fn is_rejected(&self, event: EventId<'_>) -> bool {
+        self.rejections.as_ref().is_some_and(|rejections| !rejections.is_empty() && rejections.contains(event.as_str()))
     }
 
     /// The version of a room, as far as it is known.
-    pub(super) fn version(&self, room_id: &str) -> Option<&str> {
-        self.versions.as_ref()?.get(room_id)?.as_deref()
+    pub(super) fn version(&self, room: RoomId<'_>) -> Option<&str> {
+        self.versions.as_ref()?.get(room.as_str())?.as_deref()
     }
 }
 
 impl Database {
     /// Looks up the rejections of which `events` does not tell.
-    pub(super) async fn rejections(&self) -> Result<Option<HashSet<String>>, Error> {
+    pub(super) async fn rejections(&self) -> Result<Option<HashSet<OwnedEventId>>, Error> {
         let rows = self.few(&statements::REJECTIONS.over(self.schema.columns()), REJECTIONS).await?;
         let untold = |row: RejectionsRow| row.untold.then_some(row.event_id);
         Ok(rows.map(|rows| rows.into_iter().filter_map(untold).collect()))
     }
 
     /// Looks up the versions of rooms.
-    pub(super) async fn versions(&self) -> Result<Option<HashMap<String, Option<String>>>, Error> {
+    pub(super) async fn versions(&self) -> Result<Option<HashMap<OwnedRoomId, Option<String>>>, Error> {
         let Some(rows) = self.few(&statements::VERSIONS, ROOMS).await? else { return Ok(None) };
-        let mut versions = HashMap::<String, Option<String>>::with_capacity(rows.len());
+        let mut versions = HashMap::<OwnedRoomId, Option<String>>::with_capacity(rows.len());
         for VersionsRow { room_id, room_version } in rows {
             // of several rows of a room the same one as in `stored.sql`
             let known = versions.entry(room_id).or_default();

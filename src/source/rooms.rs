@@ -120,7 +120,7 @@ impl Database {
         let mut all = BTreeMap::<String, Described>::new();
         for StateRow { room_id, kind, event_id, internal_metadata, json } in rows {
             let about = all.entry(room_id).or_default();
-            let is_redacted = redacted.contains_key(&event_id);
+            let is_redacted = redacted.contains_key(event_id.as_str());
             about.was_named |= is_redacted;
             about.take(&kind, &internal_metadata, if is_redacted { REDACTED } else { &json });
         }

@@ -58,7 +58,7 @@ impl Database {
             Scope::Room(room_id) => {
                 let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
                 let statement = reader.statement(room_page);
-                let room_id = room_id.clone();
+                let room_id = room_id.to_string();
                 reader.start(|reader| async move {
                     let parameters = |after: PageKey| -> Parameters {
                         vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS), Box::new(room_id.clone())]
@@ -109,7 +109,7 @@ impl Database {
     pub fn probe(&self, scope: &Scope, stream: Stream, missing: impl Iterator<Item = (Position, Position)>) -> Rows {
         let (reader, rows) = PageReader::new(self, CHUNKS_AHEAD);
         let missing = disjoint(missing.map(|(first, last)| stream.ids(first, last)));
-        let room = scope.room().map(str::to_owned);
+        let room = scope.room().map(|room| room.to_string());
         let statement = reader.statement(if room.is_some() { statements::ROOM_PROBE } else { statements::PROBE });
         reader.start(|reader| async move {
             let mut after = i64::MIN;

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::archive;
 use crate::archive::verifying::{Compared, Matching};
+use crate::event::RoomId;
 use crate::source::{self, Database, Holder};
 use crate::stream::{Position, Scope, Stream};
 
@@ -38,7 +39,7 @@ pub(crate) async fn compare(
         return Err(archive::Error::OtherServer { own, found: found.to_owned() }.into());
     }
     let heads = database.heads().await?;
-    let scope = room_id.map_or(Scope::Server, |room_id| Scope::Room(room_id.to_owned()));
+    let scope = room_id.map_or(Scope::Server, |room_id| Scope::Room(RoomId::of(room_id).owned()));
     let all: u64 = Stream::ALL.iter().filter_map(|stream| heads.of(*stream)).map(|head| head.0).sum();
     let (mut before, mut read, began) = (0, 0, Instant::now());
     for stream in Stream::ALL {

@@ -8,6 +8,7 @@ use crate::document::call::{self, Call, Calls, SIGNALS, Signal, Taking};
 use crate::document::fold::Phrase;
 use crate::document::line::{Line, Span};
 use crate::document::time;
+use crate::event::UserId;
 
 /// The calls of a day.
 fn of_day<'s>(scene: &'s mut Scene<'_>) -> Result<&'s Calls, Error> {
@@ -15,8 +16,8 @@ fn of_day<'s>(scene: &'s mut Scene<'_>) -> Result<&'s Calls, Error> {
         let mut calls = Calls::default();
         each_of_kinds(scene.reader, scene.room(), scene.day, &SIGNALS, &mut |event| {
             if let Some(signal) = Signal::of(event.kind()) {
-                let sender = event.sender.as_deref().unwrap_or_default();
-                calls.take(signal, &event.event_id, sender, event.at, event.content());
+                let sender = UserId::of(event.sender.as_deref().unwrap_or_default());
+                calls.take(signal, event.id(), sender, event.at, event.content());
             }
             Ok(())
         })?;

@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
     use crate::event::tests::stored;
-    use crate::event::{Event, Stored};
+    use crate::event::{Event, EventId, RoomId, Stored};
 
     const PDU: &str = r#"{"type":"m.room.message","content":{"body":"x"},"origin_server_ts":1795348800000}"#;
 
@@ -199,7 +199,8 @@ mod tests {
         let rooms = directory.path().join("rooms");
         for number in 0..=AT_ONCE {
             let (event_id, room_id) = (format!("${number}"), format!("!{number}:x"));
-            let stored = Stored { event_id: &event_id, room_id: &room_id, ..stored(Some(PDU)) };
+            let stored =
+                Stored { event_id: EventId::of(&event_id), room_id: RoomId::of(&room_id), ..stored(Some(PDU)) };
             let room = rooms.join(format!("{number}@x"));
             fs::create_dir_all(&room).unwrap();
             fs::write(room.join("2026-11-22.jsonl"), Event::from_stored(&stored).line + "\n").unwrap();

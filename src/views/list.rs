@@ -236,7 +236,7 @@ mod tests {
     use super::*;
     use crate::archive::{Archive, Batch, Catalog, Interrupt, Request, Selection, What};
     use crate::event::tests::stored;
-    use crate::event::{Event, Stored};
+    use crate::event::{Event, EventId, OwnedRoomId, RoomId, Stored};
     use crate::views;
 
     /// More than are on one page, also when some of them are gone.
@@ -272,8 +272,8 @@ mod tests {
             let pdu = format!(r#"{{"type":"{kind}",{of_state}"content":{content},"origin_server_ts":{at}}}"#);
             let order = i64::try_from(self.events).unwrap();
             let event = Event::from_stored(&Stored {
-                event_id: &event_id,
-                room_id: &room_id,
+                event_id: EventId::of(&event_id),
+                room_id: RoomId::of(&room_id),
                 kind,
                 state_key: name.map(|_| ""),
                 stream_ordering: order,
@@ -288,7 +288,7 @@ mod tests {
         }
 
         fn erase(&mut self, room: u64) {
-            let what = What::Room(format!("!{room}:x"));
+            let what = What::Room(OwnedRoomId::of(format!("!{room}:x")));
             let request = Request { what, whole: true, lasts: false, reason: None };
             self.archive.select_to_erase(&request, 0, false).unwrap();
             self.archive.erase_selected(&mut |_, _| true).unwrap();

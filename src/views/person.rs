@@ -10,7 +10,7 @@ use crate::archive::reading::{names, rooms};
 use crate::archive::{Catalog, Error};
 use crate::document::page::{MadeOf, PersonCover, Tally};
 use crate::document::{html, markdown};
-use crate::event::{RoomId, UserId};
+use crate::event::{OwnedRoomId, UserId};
 
 /// How many names of a person are told.
 const NAMED: usize = 20;
@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 /// there are.
 pub fn person_days(
     catalog: &Catalog,
-    rooms: &[String],
+    rooms: &[OwnedRoomId],
     asked: &Asked<'_>,
     form: Form,
     out: &mut dyn Write,
@@ -32,7 +32,7 @@ pub fn person_days(
             Form::Html => html::room_heading(&title, room_id),
         };
         out.write_all(heading.as_bytes()).map_err(Error::Transcript)?;
-        let (tally, of_room) = document_days(catalog, &Asked { room_id, ..asked.clone() }, form, out)?;
+        let (tally, of_room) = document_days(catalog, &Asked { room: room_id.borrowed(), ..asked.clone() }, form, out)?;
         all.messages += tally.messages;
         all.encrypted += tally.encrypted;
         days += of_room;
@@ -43,7 +43,7 @@ pub fn person_days(
 /// Writes what such a document begins with; `parts` are files that it leads to, and what they are called.
 pub fn person_cover(
     catalog: &Catalog,
-    rooms: &[String],
+    rooms: &[OwnedRoomId],
     asked: &Asked<'_>,
     (form, parts): (Form, &[(String, String)]),
     (tally, days): (Tally, u64),
@@ -51,19 +51,19 @@ pub fn person_cover(
     out: &mut dyn Write,
 ) -> Result<Told, Error> {
     let reader = catalog.reader();
-    let user_id = asked.sender.unwrap_or_default();
+    let user = asked.sender.unwrap_or(UserId::of(""));
     let (mut events, mut redacted, mut unseen, mut called) = (0, 0, 0, BTreeSet::new());
     for room_id in rooms {
-        let of = extent(&reader, room_id, asked.period.as_ref(), asked.sender, 0)?;
+        let of = extent(&reader, room_id.borrowed(), asked.period.as_ref(), asked.sender, 0)?;
         events += of.events;
         redacted += of.redacted;
         unseen += of.unseen;
         if called.len() < NAMED {
-            called.extend(names::names_of(&reader, RoomId::of(room_id), UserId::of(user_id), NAMED - called.len())?);
+            called.extend(names::names_of(&reader, room_id.borrowed(), user, NAMED - called.len())?);
         }
     }
     let cover = PersonCover {
-        user_id,
+        user_id: user.as_str(),
         names: called.into_iter().collect(),
         period: asked.period.clone(),
         rooms: rooms.len() as u64,

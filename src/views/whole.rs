@@ -20,6 +20,7 @@ use crate::document::html::{self, Html};
 use crate::document::markdown::{self, Markdown};
 use crate::document::page::{Cover, MadeOf, Tally};
 use crate::document::time::{self, Zone};
+use crate::event::{RoomId, UserId};
 
 /// How many of those who took part are named on the cover.
 const NAMED: u32 = 20;
@@ -37,11 +38,11 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub struct Asked<'a> {
     /// Which room.
-    pub room_id: &'a str,
+    pub room: RoomId<'a>,
     /// Of which time, in milliseconds since the epoch; none: of all.
     pub period: Option<Range<i64>>,
     /// Only what this user has sent, and nothing of what others said; none: all.
-    pub sender: Option<&'a str>,
+    pub sender: Option<UserId<'a>>,
     /// Redacted messages are followed by what they said.
     pub show_redacted: bool,
     /// Of what times are shown.
@@ -94,18 +95,18 @@ pub fn document_days(
 }
 
 fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
-    let only = asked.sender.map(str::to_owned);
+    let only = asked.sender.map(|sender| sender.to_string());
     let to_media = asked.to_media.clone();
     let mut options = Options { one_document: true, only, to_media, ..Options::new(asked.show_redacted, asked.zone) };
     if let Some(period) = &asked.period {
         options.between = period.clone();
     }
     // what others are called is nobody's business where what they said is left out
-    let mut memory = if asked.sender.is_some() { Memory::default() } else { Memory::of_people(asked.room_id) };
+    let mut memory = if asked.sender.is_some() { Memory::default() } else { Memory::of_people(&asked.room) };
     let (mut all, mut days) = (Tally::default(), 0);
-    for day in &sources::days(reader, asked.room_id, asked.period.as_ref(), asked.sender)? {
+    for day in &sources::days(reader, asked.room, asked.period.as_ref(), asked.sender)? {
         out.write(&Block::Day(day)).map_err(Error::Transcript)?;
-        let tally = DayBuilder::build(reader, asked.room_id, day, &options, &mut memory, out)?;
+        let tally = DayBuilder::build(reader, &asked.room, day, &options, &mut memory, out)?;
         all.messages += tally.messages;
         all.encrypted += tally.encrypted;
         days += 1;
@@ -169,8 +170,8 @@ fn cover<'a>(
     tally: Tally,
     (made, made_of): (i64, &'a MadeOf),
 ) -> Result<Cover<'a>, Error> {
-    let room_id = asked.room_id;
-    let extent = extent(reader, room_id, asked.period.as_ref(), asked.sender, NAMED)?;
+    let room_id = asked.room.as_str();
+    let extent = extent(reader, asked.room, asked.period.as_ref(), asked.sender, NAMED)?;
     let (_, version, _) = rooms::kept(reader, room_id)?;
     let until = asked.period.as_ref().map_or(i64::MAX, |period| period.end);
     let mut remembered = Remembered::default();

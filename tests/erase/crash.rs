@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use synapse_export::archive::{Archive, Hook, Request, Step, What};
+use synapse_export::event::UserId;
 
 fn failing_at(at: usize) -> (Hook, Arc<Mutex<Vec<Step>>>) {
     let steps = Arc::new(Mutex::new(Vec::new()));
@@ -21,7 +22,7 @@ fn failing_at(at: usize) -> (Hook, Arc<Mutex<Vec<Step>>>) {
 fn whichever_step_is_the_last_the_next_run_completes_it() {
     for whole in [false, true] {
         let database = server();
-        let request = Request { what: What::Sender(MALLORY.to_owned()), whole, lasts: true, reason: None };
+        let request = Request { what: What::Sender(UserId::of(MALLORY).owned()), whole, lasts: true, reason: None };
         let erase_with = |archive: &TestArchive, hook: Option<Hook>| -> Result<(), synapse_export::archive::Error> {
             let mut archive = Archive::open(archive.path(), hook)?;
             archive.select_to_erase(&request, 0, false)?;

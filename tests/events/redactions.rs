@@ -7,6 +7,7 @@ use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
 use synapse_export::archive::Selection;
+use synapse_export::event::RoomId;
 
 const RECHECK: &str = r#"{"recheck_redaction":true}"#;
 
@@ -253,7 +254,7 @@ fn a_ban_is_read_only_for_the_rooms_that_are_exported() {
     for room_id in ["!a:here.test", ROOM, "!z:here.test"] {
         database.execute(&format!("insert into room_ban_redactions values ('{room_id}', '{BOB}', '$4')"));
     }
-    let selection = Selection { include: [ROOM.to_owned()].into(), ..Selection::default() };
+    let selection = Selection { include: [RoomId::of(ROOM).owned()].into(), ..Selection::default() };
     archive.export_rooms(&database, &selection);
     assert_eq!(known(&archive)[0], "$3 $4");
     archive.export_rooms(&database, &Selection::default());

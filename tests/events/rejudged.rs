@@ -7,6 +7,7 @@ use crate::support::Shape;
 use crate::support::archive::TestArchive;
 use crate::support::story::{EventRow, ROOM};
 use synapse_export::archive::Selection;
+use synapse_export::event::RoomId;
 
 /// The versions that tell of it.
 const SHAPES: [Shape; 2] = [Shape::V1_90, Shape::V1_163];
@@ -79,7 +80,7 @@ fn a_judgement_is_followed_whenever_it_commits_and_whatever_is_selected() {
         assert_eq!(rejections(&archive), "$1 $2 $3");
 
         // of a room that is not exported any more; and one that is not archived stays so
-        let rooms = |rooms: &[&str]| rooms.iter().map(|room| (*room).to_owned()).collect();
+        let rooms = |rooms: &[&str]| rooms.iter().map(|room| RoomId::of(room).owned()).collect();
         let selection = Selection { include: rooms(&["!none:here.test"]), exclude: rooms(&[ROOM]) };
         database.event(EventRow::at(6));
         database.rejudge("$4", 10, true);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use synapse_export::archive::{Counts, Selection};
+use synapse_export::event::OwnedRoomId;
 
 use crate::support::Database;
 use crate::support::archive::TestArchive;
@@ -13,8 +14,8 @@ fn room(name: &str) -> String {
     format!("!{name}:here.test")
 }
 
-fn rooms(names: &str) -> BTreeSet<String> {
-    names.split_whitespace().map(room).collect()
+fn rooms(names: &str) -> BTreeSet<OwnedRoomId> {
+    names.split_whitespace().map(|name| OwnedRoomId::of(room(name))).collect()
 }
 
 fn only(names: &str) -> Selection {
@@ -133,8 +134,8 @@ fn from_one_selection_to_another_nothing_is_lost() {
         archive.export_rooms(&database, selection);
         let lines = archive.lines();
         for name in ["a", "b", "c"] {
-            let wanted = (selection.include.is_empty() || selection.include.contains(&room(name)))
-                && !selection.exclude.contains(&room(name));
+            let wanted = (selection.include.is_empty() || selection.include.contains(room(name).as_str()))
+                && !selection.exclude.contains(room(name).as_str());
             let stored =
                 database.query_one_text(&format!("select count(*) from events where room_id = '{}'", room(name)));
             let archived = lines.values().filter(|line| line.path.contains(&format!("/{name}@"))).count();

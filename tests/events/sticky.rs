@@ -7,6 +7,7 @@ use crate::support::story::{EventRow, NOON, ROOM};
 use crate::support::{Database, Shape};
 use crate::{SHAPES, server};
 use synapse_export::archive::Selection;
+use synapse_export::event::RoomId;
 
 const HOUR: i64 = 60 * 60 * 1000;
 
@@ -129,7 +130,7 @@ fn what_has_expired_is_looked_at_no_more() {
     database.event(sent(failed(EventRow::at(8), Some(HOUR)), NOON + 25 * HOUR, NOON + 25 * HOUR));
     archive.export(&database);
     database.accept("$8");
-    let rooms = |rooms: &[&str]| rooms.iter().map(|room| (*room).to_owned()).collect();
+    let rooms = |rooms: &[&str]| rooms.iter().map(|room| RoomId::of(room).owned()).collect();
     archive.export_rooms(&database, &Selection { include: rooms(&["!none:here.test"]), exclude: rooms(&[ROOM]) });
     assert_eq!(soft_failed(&archive), "$2 $3 $4");
 }

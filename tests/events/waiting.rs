@@ -6,6 +6,7 @@ use std::io;
 use serde_json::json;
 use synapse_export::archive::{Counts, Hook, Selection};
 use synapse_export::doctor::{Severity, examine};
+use synapse_export::event::RoomId;
 
 use crate::support::archive::{Heard, TestArchive, chain};
 use crate::support::story::{EventRow, NOON, ROOM};
@@ -142,8 +143,8 @@ fn only_what_is_exported_is_waited_for() {
     database.event(EventRow::at(3));
     hide(&database, &["$2", "$3"]);
     export(&archive, &database);
-    let only = Selection { include: [ROOM.to_owned()].into(), ..Selection::default() };
-    let without = Selection { exclude: [OTHER.to_owned()].into(), ..Selection::default() };
+    let only = Selection { include: [RoomId::of(ROOM).owned()].into(), ..Selection::default() };
+    let without = Selection { exclude: [RoomId::of(OTHER).owned()].into(), ..Selection::default() };
     show(&database, &["$2", "$3"]);
     archive.export_rooms(&database, &without);
     assert_eq!((archive.ids(), outcomes(&archive)), ("$1 $3".to_owned(), "damaged 2, done 0".to_owned()));

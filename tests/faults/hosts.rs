@@ -161,7 +161,7 @@ fn a_run_whose_lock_is_taken_stops_before_its_next_step() {
     let mut open = Archive::open(&archive, None).unwrap();
     lock_elsewhere(&archive, 1);
     let selection = synapse_export::archive::Selection {
-        include: ["!lab:here.test".to_owned()].into(),
+        include: [synapse_export::event::RoomId::of("!lab:here.test").owned()].into(),
         ..synapse_export::archive::Selection::default()
     };
     let refused = [

@@ -7,7 +7,7 @@ use std::path::Path;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use synapse_export::archive::{Archive, layout};
-use synapse_export::event::{Event, Stored};
+use synapse_export::event::{Event, EventId, RoomId, Stored, UserId};
 
 use super::event::stored;
 use super::read::read;
@@ -67,10 +67,10 @@ fn event(number: usize, kind: &str, sender: &str, state_key: Option<&str>, conte
         text(sender)
     );
     let stored = Stored {
-        event_id: &event_id,
-        room_id,
+        event_id: EventId::of(&event_id),
+        room_id: RoomId::of(room_id),
         kind,
-        sender: Some(sender),
+        sender: Some(UserId::of(sender)),
         state_key,
         stream_ordering: i64::try_from(number).unwrap_or(0) + 1,
         origin_server_ts: Some(at),

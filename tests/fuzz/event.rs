@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::borrow::Cow;
-use synapse_export::event::{Damage, Day, Event, MAX_DEPTH, Redaction, Stored};
+use synapse_export::event::{Damage, Day, Event, EventId, MAX_DEPTH, OwnedEventId, Redaction, RoomId, Stored, UserId};
 
 use super::Fields;
 use super::json::{self, Members};
@@ -10,10 +10,10 @@ use super::json::{self, Members};
 /// An ordinary row with this PDU.
 pub(super) fn stored(json: &str) -> Stored<'_> {
     Stored {
-        event_id: "$e",
-        room_id: "!r:x",
+        event_id: EventId::of("$e"),
+        room_id: RoomId::of("!r:x"),
         kind: "m.room.message",
-        sender: Some("@a:x"),
+        sender: Some(UserId::of("@a:x")),
         state_key: None,
         stream_ordering: 7,
         topological_ordering: 3,
@@ -40,10 +40,10 @@ pub(super) fn check(data: &[u8]) {
     let numbers = [(); 4].map(|()| fields.number());
     let plain = stored(&text);
     let stored = Stored {
-        event_id: &event_id,
-        room_id: &room_id,
+        event_id: EventId::of(&event_id),
+        room_id: RoomId::of(&room_id),
         kind: &kind,
-        sender: sender.as_deref(),
+        sender: sender.as_deref().map(UserId::of),
         state_key: state_key.as_deref(),
         stream_ordering: numbers[0].unwrap_or(plain.stream_ordering),
         topological_ordering: numbers[1].unwrap_or(plain.topological_ordering),
@@ -54,7 +54,7 @@ pub(super) fn check(data: &[u8]) {
         rejected: numbers[1].is_some_and(|number| number % 2 == 1),
         internal_metadata: internal_metadata.as_deref(),
         json: plain.json.filter(|text| *text != "missing"),
-        redacts: redacts.as_deref(),
+        redacts: redacts.as_deref().map(EventId::of),
         recheck: numbers[3].map(|number| number % 2 == 0),
     };
     let event = Event::from_stored(&stored);
@@ -69,8 +69,8 @@ fn check_line(event: &Event, stored: &Stored<'_>) {
     assert!(!line.contains(['\n', '\r']), "{line}");
     // moving a member below `synapse` makes it one level deeper
     let value = json::read(line, MAX_DEPTH + 1).unwrap_or_else(|| panic!("not every parser reads {line}"));
-    assert_eq!(value["event_id"], stored.event_id, "{line}");
-    assert_eq!(value["room_id"], stored.room_id, "{line}");
+    assert_eq!(value["event_id"], stored.event_id.as_str(), "{line}");
+    assert_eq!(value["room_id"], stored.room_id.as_str(), "{line}");
     let about = &value["synapse"];
     assert_eq!(about["stream_ordering"], stored.stream_ordering, "{line}");
     assert_eq!(about["topological_ordering"], stored.topological_ordering, "{line}");
@@ -103,8 +103,8 @@ fn check_pdu_in(line: &str, text: &str, stored: &Stored<'_>) {
     for (key, value) in &pdu {
         let is = |column: &str| serde_json::from_str::<String>(value.get()).is_ok_and(|own| own == column);
         let found = match key.as_str() {
-            "event_id" if is(stored.event_id) => continue,
-            "room_id" if is(stored.room_id) => continue,
+            "event_id" if is(&stored.event_id) => continue,
+            "room_id" if is(&stored.room_id) => continue,
             "event_id" => about.get("pdu_event_id"),
             "room_id" => about.get("pdu_room_id"),
             "synapse" => about.get("shadowed"),
@@ -142,7 +142,8 @@ fn check_reading_back(event: &Event, redacts_by_column: bool) {
     assert_eq!(flags(&again), flags(event), "{line}");
     let texts = |event: &Event| {
         let Event { room_version, relates_to, rel_type, replies_to, .. } = event.clone();
-        [room_version.map(Cow::into_owned), relates_to, rel_type.map(Cow::into_owned), replies_to]
+        let text = |id: Option<OwnedEventId>| id.map(|id| id.to_string());
+        [room_version.map(Cow::into_owned), text(relates_to), rel_type.map(Cow::into_owned), text(replies_to)]
     };
     assert_eq!(texts(&again), texts(event), "{line}");
     // what a PDU does not say, only the columns know

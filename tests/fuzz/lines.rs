@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use synapse_export::archive::{Archive, Error};
-use synapse_export::event::Event;
+use synapse_export::event::{Event, OwnedEventId};
 
 use super::{Fields, chain};
 
@@ -90,7 +90,7 @@ fn check_left(left: &[u8], content: &[u8], day: &str, events: u64) {
         left.escape_ascii(),
         content.escape_ascii()
     );
-    let ids: Vec<String> =
+    let ids: Vec<OwnedEventId> =
         text.split_terminator('\n').filter_map(|line| Some(Event::from_line(line, day).ok()?.event_id)).collect();
     assert_eq!(text.matches('\n').count(), ids.len(), "a line is no event");
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len() as u64, events);

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use synapse_export::archive::{Archive, Batch, Selection};
-use synapse_export::event::{BanRedaction, Event, Stored};
+use synapse_export::event::{BanRedaction, Event, EventId, OwnedEventId, RoomId, Stored, UserId};
 use tempfile::TempDir;
 
 const ROOM: &str = "!room:here.test";
@@ -143,9 +143,9 @@ fn ban() -> impl Strategy<Value = Ban> {
 impl Ban {
     fn redaction(&self, all: usize, until: usize) -> BanRedaction {
         BanRedaction {
-            room_id: ROOM.to_owned(),
-            user_id: USERS[self.user].to_owned(),
-            event_id: format!("${}", self.by % all),
+            room_id: RoomId::of(ROOM).owned(),
+            user_id: UserId::of(USERS[self.user]).owned(),
+            event_id: OwnedEventId::of(format!("${}", self.by % all)),
             until: self.until[until],
         }
     }
@@ -235,10 +235,10 @@ impl Plan {
         }
         let number = i64::try_from(number).unwrap_or(0);
         Event::from_stored(&Stored {
-            event_id: &format!("${number}"),
-            room_id: ROOM,
+            event_id: EventId::of(&format!("${number}")),
+            room_id: RoomId::of(ROOM),
             kind,
-            sender: Some(sender),
+            sender: Some(UserId::of(sender)),
             state_key,
             stream_ordering: number + 1,
             topological_ordering: if self.is_late { number * 5 } else { self.hour + 100 },
@@ -249,7 +249,7 @@ impl Plan {
             rejected: self.outcome == Outcome::Rejected,
             internal_metadata: (self.outcome == Outcome::SoftFailed).then_some(r#"{"soft_failed":true}"#),
             json: Some(&pdu.to_string()),
-            redacts: redacts.as_deref(),
+            redacts: redacts.as_deref().map(EventId::of),
             recheck: Some(false),
         })
     }

@@ -125,7 +125,7 @@ fn whose_each_name_is_stands_in_the_index_and_at_the_end_of_a_document() {
         let mut document = Vec::new();
         let zone = synapse_export::document::time::Zone::default();
         let asked = synapse_export::views::Asked {
-            room_id: ROOM,
+            room: synapse_export::event::RoomId::of(ROOM),
             period: between,
             sender: None,
             show_redacted: false,

@@ -36,7 +36,7 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
     archive.show_redacted(true).expect("a setting");
     let mut document = Vec::new();
     let asked = synapse_export::views::Asked {
-        room_id: ROOM,
+        room: synapse_export::event::RoomId::of(ROOM),
         period: None,
         sender: None,
         show_redacted: true,

@@ -7,7 +7,7 @@ use super::super::full_text::BLOCK;
 use super::super::{Error, Interrupt};
 use super::Decrypted;
 use super::verdicts::{FITS, WHOLE, WHOLE_REPLAY};
-use crate::event::Erased;
+use crate::event::{Erased, OwnedEventId};
 
 /// How many plaintexts are taken away in one transaction.
 const AT_ONCE: i64 = 5_000;
@@ -38,7 +38,7 @@ impl Decrypted {
 
     /// Takes away for good what some events say, and of those that go whole who sent them and their ids too: what is left of these is a
     /// hash, and which message of which session it was, by which replays are told. How many of them had said something.
-    pub(in crate::archive) fn erase(&mut self, events: &[(String, Erased)]) -> Result<u64, Error> {
+    pub(in crate::archive) fn erase(&mut self, events: &[(OwnedEventId, Erased)]) -> Result<u64, Error> {
         let erased = self.in_one(|this| {
             let mut erased = 0;
             for (event_id, how) in events {

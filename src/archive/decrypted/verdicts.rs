@@ -10,14 +10,15 @@ use rusqlite::{OptionalExtension as _, params};
 use super::super::Error;
 use super::super::full_text::BLOCK;
 use super::Decrypted;
+use crate::event::{EventId, RoomId, UserId};
 
 /// What was found out about an event.
 pub(crate) struct Judged<'a> {
-    pub(crate) event_id: &'a str,
-    pub(crate) room_id: &'a str,
+    pub(crate) event: EventId<'a>,
+    pub(crate) room: RoomId<'a>,
     /// Its `stream_ordering`.
     pub(crate) position: i64,
-    pub(crate) sender: Option<&'a str>,
+    pub(crate) sender: Option<UserId<'a>>,
     /// Milliseconds since the epoch.
     pub(crate) at: Option<i64>,
     /// Whether clients see it.
@@ -127,13 +128,13 @@ impl Decrypted {
         affected: &mut Affected,
         new: &mut Vec<(i64, &'j Saying)>,
     ) -> Result<(), Error> {
-        let room = self.room(judged.room_id)?;
+        let room = self.room(judged.room)?;
         let session = match judged.session {
             Some((session_id, _)) => Some(self.session(room, session_id)?),
             None => None,
         };
         let message = judged.session.map(|(_, message)| message);
-        let known = self.known(judged.event_id)?;
+        let known = self.known(judged.event)?;
         let sql =
             "insert into event (event_id, room, position, sender, session, message, accepted, opened, erased, reason)
                    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, 'no_session')
@@ -144,7 +145,7 @@ impl Decrypted {
                           accepted = excluded.accepted, erased = max(erased, excluded.erased)
                    returning event, session, message";
         let values = params![
-            judged.event_id,
+            judged.event,
             room,
             judged.position,
             judged.sender,
@@ -199,9 +200,9 @@ impl Decrypted {
         Ok(())
     }
 
-    fn known(&self, event_id: &str) -> Result<Option<Known>, Error> {
+    fn known(&self, event: EventId<'_>) -> Result<Option<Known>, Error> {
         let sql = "select unvouched, opened, erased or exists (select 1 from plaintext where plaintext.event = event.event) from event where event_id = ?1";
-        let known = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
+        let known = self.connection.prepare_cached(sql)?.query_row([event], |row| {
             Ok(Known { unvouched: row.get(0)?, opened: row.get(1)?, has_plaintext: row.get(2)? })
         });
         Ok(known.optional()?)
@@ -237,12 +238,8 @@ impl Decrypted {
         Ok(news > 0)
     }
 
-    pub(super) fn room(&self, room_id: &str) -> Result<i64, Error> {
-        self.number(
-            "select room from room where room_id = ?1",
-            "insert into room (room_id) values (?1)",
-            params![room_id],
-        )
+    pub(super) fn room(&self, room: RoomId<'_>) -> Result<i64, Error> {
+        self.number("select room from room where room_id = ?1", "insert into room (room_id) values (?1)", params![room])
     }
 
     fn session(&self, room: i64, session_id: &str) -> Result<i64, Error> {

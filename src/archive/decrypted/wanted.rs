@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::super::Error;
 use super::Decrypted;
+use crate::event::OwnedRoomId;
 
 /// What events lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Lacking {
 /// A session of events that lack something.
 pub(crate) struct Wanted {
     pub(crate) session: i64,
-    pub(crate) room_id: String,
+    pub(crate) room_id: OwnedRoomId,
     pub(crate) session_id: String,
 }
 

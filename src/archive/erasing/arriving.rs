@@ -10,13 +10,13 @@ use super::super::writing::Writing;
 use super::super::{Archive, Batch, Error};
 use super::digest;
 use super::request::{Erasure, What};
-use crate::event::{Erased, Event, EventId, UserId};
+use crate::event::{Erased, Event, EventId, OwnedEventId, OwnedRoomId, OwnedUserId, UserId};
 
 /// By what something is judged that comes.
 struct Judge<'w> {
     writing: &'w Writing<'w>,
     lasting: Vec<Erasure>,
-    held: BTreeSet<String>,
+    held: BTreeSet<OwnedRoomId>,
     /// Milliseconds since the epoch.
     now: i64,
 }
@@ -95,14 +95,14 @@ impl Judge<'_> {
             return Ok(own);
         }
         let mut all = vec![own, self.lasting(event)];
-        if let Some(target) = event.edits().map(EventId::of) {
+        if let Some(target) = event.edits() {
             all.push(self.tombstone(target)?.filter(|(how, _)| *how >= Erased::Cut));
             // an edit by somebody else is none
             if all.last().is_some_and(Option::is_some) && !self.may_edit(event, target)? {
                 all.pop();
             }
         }
-        if let Some(target) = event.replies_to.as_deref().map(EventId::of) {
+        if let Some(target) = event.replies_to.as_ref().map(OwnedEventId::borrowed) {
             let quoted = self.tombstone(target)?.filter(|(how, _)| *how >= Erased::Pruned);
             all.push(quoted.map(|(_, erasure)| (Erased::Cut, erasure)));
         }
@@ -127,7 +127,8 @@ impl Judge<'_> {
             super::super::catalog::key!("?1"),
             " and event_id = ?1"
         );
-        let sender = self.writing.0.prepare_cached(sql)?.query_row([target], |row| row.get::<_, Option<String>>(0));
+        let sender =
+            self.writing.0.prepare_cached(sql)?.query_row([target], |row| row.get::<_, Option<OwnedUserId>>(0));
         Ok(sender.optional()?.is_none_or(|sender| sender == event.sender))
     }
 
@@ -144,7 +145,7 @@ impl Judge<'_> {
                 event.state_key.is_none() && time.is_some_and(|time| time < age.before(self.now))
             }
             What::Users => {
-                event.sender.as_deref().is_some_and(|sender| self.is_erased(UserId::of(sender)).unwrap_or(false))
+                event.sender.as_ref().is_some_and(|sender| self.is_erased(sender.borrowed()).unwrap_or(false))
             }
             What::Events(_) | What::Redacted(_) | What::Again => false,
         };

@@ -10,8 +10,8 @@ use super::super::adding::Relating;
 use super::super::stale::Stale;
 use super::super::writing::Writing;
 use super::super::{Counts, Error, layout};
-use super::burying::{Taken, open, taken};
 use super::selecting::of_number;
+use super::taking::{Taken, open, taken};
 use crate::event::{Erased, Event, RoomId};
 
 impl Writing<'_> {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::verifying::ErasedBy;
 use super::super::writing::Writing;
 use super::super::{Archive, Catalog, Error};
-use crate::event::RoomId;
+use crate::event::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId};
 
 const DAY: i64 = 86_400_000;
 
@@ -58,11 +58,11 @@ impl fmt::Display for Age {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// These.
-    Events(Vec<String>),
+    Events(Vec<OwnedEventId>),
     /// A user's.
-    Sender(String),
+    Sender(OwnedUserId),
     /// A room's.
-    Room(String),
+    Room(OwnedRoomId),
     /// Those that are no state, and were sent or received before.
     Before(Age),
     /// What has been redacted since before, by when the redaction was received.
@@ -78,8 +78,8 @@ impl What {
     pub(super) fn columns(&self) -> (&'static str, String) {
         match self {
             What::Events(ids) => ("event", json!(ids).to_string()),
-            What::Sender(user_id) => ("sender", user_id.clone()),
-            What::Room(room_id) => ("room", room_id.clone()),
+            What::Sender(user_id) => ("sender", user_id.to_string()),
+            What::Room(room_id) => ("room", room_id.to_string()),
             What::Before(age) => ("before", age.to_string()),
             What::Redacted(age) => ("redacted", age.to_string()),
             What::Users => ("erased", String::new()),
@@ -92,8 +92,8 @@ impl What {
         let age = || which.parse::<Age>().map_err(|_| altered());
         Ok(match what {
             "event" => What::Events(serde_json::from_str(&which).unwrap_or_default()),
-            "sender" => What::Sender(which),
-            "room" => What::Room(which),
+            "sender" => What::Sender(OwnedUserId::of(which)),
+            "room" => What::Room(OwnedRoomId::of(which)),
             "before" => What::Before(age()?),
             "redacted" => What::Redacted(age()?),
             "erased" => What::Users,
@@ -155,7 +155,7 @@ pub struct Erasure {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Its id.
-    pub room_id: String,
+    pub room_id: OwnedRoomId,
     /// Since when, RFC 3339.
     pub at: String,
     /// Why.
@@ -219,7 +219,7 @@ impl Catalog {
     }
 
     /// The ids of the rooms on hold.
-    pub(super) fn held_rooms(&self) -> Result<BTreeSet<String>, Error> {
+    pub(super) fn held_rooms(&self) -> Result<BTreeSet<OwnedRoomId>, Error> {
         Ok(self.holds()?.into_iter().map(|hold| hold.room_id).collect())
     }
 }
@@ -294,13 +294,14 @@ impl Writing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{EventId, UserId};
 
     #[test]
     fn what_is_asked_is_remembered_as_it_was() {
         for what in [
-            What::Events(vec!["$a".to_owned(), "$\"b".to_owned()]),
-            What::Sender("@a:x".to_owned()),
-            What::Room("!a:x".to_owned()),
+            What::Events(["$a", "$\"b"].map(|id| EventId::of(id).owned()).to_vec()),
+            What::Sender(UserId::of("@a:x").owned()),
+            What::Room(RoomId::of("!a:x").owned()),
             What::Before("2026-11-22".parse().unwrap()),
             What::Before(Age::Days(7)),
             What::Redacted(Age::Days(90)),

@@ -11,8 +11,9 @@ use super::super::catalog::key;
 use super::super::stale_views::Transcripts;
 use super::super::writing::Writing;
 use super::super::{Archive, Error};
-use super::burying::{Buried, Place};
+use super::burying::Buried;
 use super::request::{Erasure, Request, What};
+use super::taking::Place;
 use super::{ERASING, digest};
 use crate::event::{Erased, OwnedEventId};
 
@@ -54,7 +55,7 @@ impl Archive {
             let mut selected = writing.select_to_erase(directory, number, request, now)?;
             let rooms = writing.held_lines()?;
             let rooms: Vec<String> = match &request.what {
-                What::Room(room_id) if held.contains(room_id) => vec![room_id.clone()],
+                What::Room(room_id) if held.contains(room_id) => vec![room_id.to_string()],
                 _ => rooms,
             };
             if !rooms.is_empty() {

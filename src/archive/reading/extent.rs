@@ -7,6 +7,7 @@ use rusqlite::params;
 use super::super::Error;
 use super::Reader;
 use super::events::accepted;
+use crate::event::{RoomId, UserId};
 
 const ACCEPTED: &str = accepted!();
 
@@ -33,9 +34,9 @@ pub(crate) struct Extent {
 /// that one has sent.
 pub(crate) fn extent(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     period: Option<&Range<i64>>,
-    sender: Option<&str>,
+    sender: Option<UserId<'_>>,
     most_senders: u32,
 ) -> Result<Extent, Error> {
     let within =
@@ -51,7 +52,7 @@ pub(crate) fn extent(
                 count(distinct sender) filter (where {ACCEPTED})
            from event where {within}"
     );
-    let mut extent = reader.connection.query_row(&sql, params![room_id, start, end, sender], |row| {
+    let mut extent = reader.connection.query_row(&sql, params![room, start, end, sender], |row| {
         let count = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
         let (first, last): (Option<i64>, Option<i64>) = (row.get(4)?, row.get(5)?);
         Ok(Extent {
@@ -69,7 +70,7 @@ pub(crate) fn extent(
           group by sender order by count(*) desc, sender limit ?5"
     );
     let mut statement = reader.connection.prepare(&sql)?;
-    let senders = statement.query_map(params![room_id, start, end, sender, most_senders], |row| row.get(0))?;
+    let senders = statement.query_map(params![room, start, end, sender, most_senders], |row| row.get(0))?;
     extent.senders = senders.collect::<Result<_, _>>()?;
     Ok(extent)
 }

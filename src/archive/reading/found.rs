@@ -11,7 +11,8 @@ use super::super::catalog::key;
 use super::super::layout::DayName;
 
 use super::super::erased::redacted_by;
-use super::super::{Error, lines, told};
+use super::super::error::told;
+use super::super::{Error, lines};
 use super::Reader;
 use super::events::{CatalogEvent, columns, of_line};
 use super::order::{self, Read};

@@ -11,26 +11,26 @@ use super::super::{Error, layout};
 use super::{Reader, rooms};
 use crate::document::page::MadeOf;
 use crate::document::time;
-use crate::event::Verdict;
 use crate::event::hex::digits;
+use crate::event::{OwnedRoomId, RoomId, UserId, Verdict};
 
 /// The days of a room that have something of a period, and of a sender where there is one, in order.
 pub(crate) fn days(
     reader: &Reader<'_>,
-    room_id: &str,
+    room: RoomId<'_>,
     period: Option<&Range<i64>>,
-    sender: Option<&str>,
+    sender: Option<UserId<'_>>,
 ) -> Result<Vec<String>, Error> {
     let is_asked = |day: &String| {
         let range = time::range(day);
         period.is_none_or(|period| range.start < period.end && range.end > period.start)
     };
-    let days = rooms::days_of(reader, room_id)?.into_iter().filter(is_asked);
+    let days = rooms::days_of(reader, &room)?.into_iter().filter(is_asked);
     let Some(sender) = sender else { return Ok(days.collect()) };
     let sql = "select exists (select 1 from file cross join line indexed by line_file on line.file = file.file
                                where file.room = ?1 and day = ?2 and sender = (select user from user where user_id = ?3))";
     let mut any = reader.connection.prepare_cached(sql)?;
-    let room = reader.room(room_id)?;
+    let room = reader.room(&room)?;
     let mut found = Vec::new();
     for day in days {
         if any.query_row(params![room, day, sender], |row| row.get(0))? {
@@ -41,7 +41,7 @@ pub(crate) fn days(
 }
 
 /// The rooms in which somebody has sent something, by name, each with its directory.
-pub(crate) fn rooms_of(reader: &Reader<'_>, sender: &str) -> Result<Vec<String>, Error> {
+pub(crate) fn rooms_of(reader: &Reader<'_>, sender: UserId<'_>) -> Result<Vec<OwnedRoomId>, Error> {
     let sql = "select room_id from room
                 where has_lines and room in (select file.room from line join file using (file)
                                               where sender = (select user from user where user_id = ?1))

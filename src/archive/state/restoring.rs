@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tracing::warn;
 
 use super::super::erasing::digest;
+use super::super::opening::selected;
 use super::super::writing::Writing;
-use super::super::{Error, inside, layout, selected};
+use super::super::{Error, inside, layout};
 use super::kinds::{self, KINDS};
 use super::{ALL_REFUSED, FORMAT, NAME, record};
 use crate::event::{Erased, Event, Word};
@@ -148,9 +149,9 @@ impl Restoring {
         let text = |at| row.get::<_, Option<String>>(at);
         event.kind = text(0)?.map(Word::Owned).or(event.kind.take());
         event.state_key = text(1)?.or(event.state_key.take());
-        event.sender = text(2)?.or(event.sender.take());
+        event.sender = row.get::<_, Option<_>>(2)?.or(event.sender.take());
         event.origin_server_ts = row.get::<_, Option<i64>>(3)?.or(event.origin_server_ts);
-        event.redacts = text(4)?.or(event.redacts.take());
+        event.redacts = row.get::<_, Option<_>>(4)?.or(event.redacts.take());
         event.recheck = row.get(5)?;
         event.rejected = row.get::<_, Option<bool>>(6)?.unwrap_or(event.rejected);
         event.soft_failed = row.get::<_, Option<bool>>(7)?.unwrap_or(event.soft_failed);

@@ -8,7 +8,7 @@ use super::*;
 use crate::archive::RunOutcome;
 use crate::archive::{Advance, Archive, Batch, Opening, Selection};
 use crate::event::tests::stored;
-use crate::event::{BanRedaction, Event, EventId, Stored};
+use crate::event::{BanRedaction, Event, EventId, RoomId, Stored, UserId};
 use crate::stream::{Gap, Gaps, Position, Scope, Stream, Watermark};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -77,7 +77,7 @@ fn state(archive: &Path) -> String {
 }
 
 fn event<'a>(event_id: &'a str, json: &'a str, of: impl FnOnce(Stored<'a>) -> Stored<'a>) -> Box<Event> {
-    Box::new(Event::from_stored(&of(Stored { event_id, ..stored(Some(json)) })))
+    Box::new(Event::from_stored(&of(Stored { event_id: EventId::of(event_id), ..stored(Some(json)) })))
 }
 
 fn message(event_id: &str, ts: i64) -> Box<Event> {
@@ -100,8 +100,9 @@ fn outlier(event_id: &str, kind: &'static str, state_key: &'static str, content:
     let json = format!(
         r#"{{"type":"{kind}","state_key":"{state_key}","sender":"@b:y","content":{content},"origin_server_ts":{START}}}"#
     );
-    let of = |stored| Stored { kind, state_key: Some(state_key), sender: Some("@b:y"), outlier: true, ..stored };
-    Event::from_stored(&of(Stored { event_id, ..stored(Some(&json)) }))
+    let of =
+        |stored| Stored { kind, state_key: Some(state_key), sender: Some(UserId::of("@b:y")), outlier: true, ..stored };
+    Event::from_stored(&of(Stored { event_id: EventId::of(event_id), ..stored(Some(&json)) }))
 }
 
 const STICKY: &str = r#"{"type":"m.room.message","sender":"@a:x","content":{},"msc4354_sticky":{"duration_ms":3600000},"origin_server_ts":1795348800000}"#;
@@ -110,7 +111,7 @@ const STICKY: &str = r#"{"type":"m.room.message","sender":"@a:x","content":{},"m
 fn eventful(directory: &Path) -> Archive {
     let mut archive = Archive::open(directory, None).unwrap();
     archive.belong_to("x").unwrap();
-    let selection = Selection { exclude: ["!not:x".to_owned()].into(), ..Selection::default() };
+    let selection = Selection { exclude: [RoomId::of("!not:x").owned()].into(), ..Selection::default() };
     let run = archive.begin_run(&selection, &[(Stream::Live, Some(Position(9))), (Stream::Backfill, None)]).unwrap();
     archive.rejudged_up_to(7).unwrap();
     let mut batch = Batch::default();
@@ -131,12 +132,15 @@ fn eventful(directory: &Path) -> Archive {
     let recheck = |stored| Stored {
         kind: "m.room.redaction",
         internal_metadata: Some(r#"{"recheck_redaction":true}"#),
-        redacts: Some("$1"),
+        redacts: Some(EventId::of("$1")),
         ..stored
     };
     batch.push(event("$redaction", redaction, recheck), false);
     batch.push(event("$within", redaction, |stored| Stored { internal_metadata: None, ..recheck(stored) }), false);
-    batch.push(event("$elsewhere", redaction, |stored| Stored { sender: Some("@c:z"), ..recheck(stored) }), false);
+    batch.push(
+        event("$elsewhere", redaction, |stored| Stored { sender: Some(UserId::of("@c:z")), ..recheck(stored) }),
+        false,
+    );
     batch.push(
         event("$broken", "no JSON", |stored| Stored { kind: "m.room.topic", state_key: Some(""), ..stored }),
         false,
@@ -149,9 +153,10 @@ fn eventful(directory: &Path) -> Archive {
     twice.duplicate = true;
     batch.push(twice, false);
     let member = r#"{"type":"m.room.member","state_key":"@m:x","sender":"@m:x","content":{"membership":"join","displayname":"Mo"},"origin_server_ts":1795348800000}"#;
-    let of_member = |stored| Stored { kind: "m.room.member", state_key: Some("@m:x"), sender: Some("@m:x"), ..stored };
+    let of_member =
+        |stored| Stored { kind: "m.room.member", state_key: Some("@m:x"), sender: Some(UserId::of("@m:x")), ..stored };
     batch.push(event("$member", member, of_member), false);
-    batch.push(Box::new(Event::from_stored(&Stored { event_id: "$waits", ..stored(None) })), false);
+    batch.push(Box::new(Event::from_stored(&Stored { event_id: EventId::of("$waits"), ..stored(None) })), false);
     batch.push_state(outlier("$o3", "m.room.member", "@d:y", r#"{"membership":"join","displayname":"Dee"}"#));
     let ban = r#"{"type":"m.room.member","state_key":"@d:y","sender":"@a:x","content":{"membership":"ban"},"origin_server_ts":1795348900000}"#;
     batch.push(event("$ban", ban, |stored| Stored { kind: "m.room.member", state_key: Some("@d:y"), ..stored }), false);
@@ -159,7 +164,7 @@ fn eventful(directory: &Path) -> Archive {
         event(
             "$said",
             &message("$said", START).line.replace("@a:x", "@d:y").replace("\"synapse\"", "\"s\""),
-            |stored| Stored { sender: Some("@d:y"), ..stored },
+            |stored| Stored { sender: Some(UserId::of("@d:y")), ..stored },
         ),
         false,
     );
@@ -168,9 +173,9 @@ fn eventful(directory: &Path) -> Archive {
     batch.advance(advance(Scope::of_key("!other:x"), Stream::Live, 5, &[(1, 2)]));
     archive.commit(run, [batch]).unwrap();
     let of = |user_id: &str| BanRedaction {
-        room_id: ROOM.to_owned(),
-        user_id: user_id.to_owned(),
-        event_id: "$ban".to_owned(),
+        room_id: RoomId::of(ROOM).owned(),
+        user_id: UserId::of(user_id).owned(),
+        event_id: EventId::of("$ban").owned(),
         until: Some(99),
     };
     archive.redact_banned(&[of("@d:y")]).unwrap();
@@ -368,7 +373,8 @@ fn where_lines_are_lost_everything_is_read_again() {
 #[test]
 fn what_is_promised_is_kept_through_a_first_export() {
     let place = tempfile::tempdir().unwrap();
-    let selection = Selection { include: [ROOM.to_owned()].into(), exclude: ["!not:x".to_owned()].into() };
+    let selection =
+        Selection { include: [RoomId::of(ROOM).owned()].into(), exclude: [RoomId::of("!not:x").owned()].into() };
     let mut archive = Archive::open(place.path(), None).unwrap();
     archive.belong_to("x").unwrap();
     archive.show_redacted(true).unwrap();
@@ -394,7 +400,7 @@ fn what_is_promised_is_kept_through_a_first_export() {
 #[test]
 fn what_an_earlier_version_has_written_down_is_taken_over() {
     let place = tempfile::tempdir().unwrap();
-    let selection = Selection { include: [ROOM.to_owned()].into(), ..Selection::default() };
+    let selection = Selection { include: [RoomId::of(ROOM).owned()].into(), ..Selection::default() };
     fs::write(place.path().join(SELECTION), serde_json::to_string(&selection).unwrap()).unwrap();
     drop(Archive::open(place.path(), None).unwrap());
     assert!(!place.path().join(SELECTION).exists());

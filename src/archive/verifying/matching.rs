@@ -82,7 +82,7 @@ pub(crate) struct Matching {
     catalog: Catalog,
     room_id: Option<String>,
     selection: Selection,
-    left_out: BTreeSet<String>,
+    left_out: BTreeSet<OwnedRoomId>,
     /// The lines that were there when it began.
     last_line: i64,
     /// What was found so far.
@@ -252,7 +252,7 @@ impl Matching {
             return self.count("to_come");
         }
         let sql = "insert or ignore into missing (event_id, room_id) values (?1, ?2)";
-        if self.found.prepare_cached(sql)?.execute([&event.event_id, room_id])? == 1 {
+        if self.found.prepare_cached(sql)?.execute(params![event.event_id, room_id])? == 1 {
             self.count_in(event.room(), &event.day.to_string(), "missing")?;
         }
         Ok(())

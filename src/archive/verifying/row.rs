@@ -1,7 +1,7 @@
 //! A row of the catalog against the line that it is of: all that it has of it, and what follows from other lines. Reads no file.
 
 use super::super::redacting::redacted_otherwise;
-use crate::event::Event;
+use crate::event::{Event, OwnedEventId, OwnedUserId};
 use crate::search::said;
 
 /// Where the lines of a file are, in their order, with nothing of what they say.
@@ -25,7 +25,7 @@ pub(super) fn all() -> String {
 pub(super) struct Row {
     pub(super) start: u64,
     pub(super) length: u64,
-    pub(super) event_id: String,
+    pub(super) event_id: OwnedEventId,
     /// Another redaction than that which it names is in effect, or none.
     pub(super) is_redacted_otherwise: bool,
     /// It knows more than its line says.
@@ -40,7 +40,7 @@ struct About {
     topological_ordering: i64,
     kind: Option<String>,
     state_key: Option<String>,
-    sender: Option<String>,
+    sender: Option<OwnedUserId>,
     origin_server_ts: Option<i64>,
     received_ts: Option<i64>,
     censored: bool,
@@ -49,10 +49,10 @@ struct About {
     outlier: bool,
     damaged: bool,
     erased: bool,
-    relates_to: Option<String>,
+    relates_to: Option<OwnedEventId>,
     rel_type: Option<String>,
-    replies_to: Option<String>,
-    redacts: Option<String>,
+    replies_to: Option<OwnedEventId>,
+    redacts: Option<OwnedEventId>,
     /// What it says to be read and searched, and what else there is in it; none: it has no such row.
     said: Option<(Option<String>, Option<String>)>,
 }

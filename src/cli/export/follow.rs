@@ -2,7 +2,10 @@
 //!
 //! It is made of sessions, each with a connection and the archive's lock, and ends one when another command wants the archive, the
 //! configuration is to be read again, a day is over, or something fails that passes. What is made of the lines is made between two
-//! rounds, in slices, so that it does not keep new events waiting.
+//! rounds (`session`). Judges nothing of what is read, and writes no line itself.
+
+mod session;
+mod told;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,28 +21,19 @@ use tracing::{debug, info, warn};
 
 use super::super::service::Service;
 use super::super::signals::{Now, first, is_stopped, watch_signals};
-use super::super::{Outcome, decrypt, hint, is_full, media, status};
-use super::{Args, Named, Opening, Terminal, counted, knows_erased, make, metrics, prepare, tell};
-use crate::archive::{self, Archive, Figures, Interrupt, Turn};
+use super::super::{Outcome, decrypt, hint, is_full, status};
+use super::{Args, Named, Opening, Terminal, counted, knows_erased, prepare};
+use crate::archive::{self, Interrupt, Turn};
 use crate::config::Config;
-use crate::event::{Damage, EventId, RoomId};
-use crate::export::{self, Followed, Progress, Report, Summary};
+use crate::export::{self, Followed, Summary};
 use crate::source::Database;
+use session::Session;
+use told::Told;
 
 /// How often it is seen whether another command wants the archive.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// How long the archive is left to one who wants it and does not take it.
 const LEFT_FOR: Duration = Duration::from_secs(10);
-/// How often it is asked when the next original is lost.
-const LOSS_ASKED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How often the catalog's log is emptied while nothing is new.
-const RESTS_EVERY: Duration = Duration::from_secs(60);
-/// How long a slice of what is made between two rounds may take at the least.
-const SLICE: Duration = Duration::from_millis(500);
-/// After how many times `--render-every` it is not made in slices any more, but to its end.
-const PATIENCE: u32 = 10;
-/// After how many times `--render-every` keys are looked up anew of what cannot be read, when nothing else is to be made.
-const KEYS_EVERY: u32 = 10;
 /// How long is waited after a failure that passes, at first and at the most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long the server may take at the end to end what it was asked.
@@ -372,139 +366,4 @@ async fn stopped(ending: &watch::Receiver<Option<Why>>) -> Option<Why> {
 /// Lets the server end what it was asked, but not for long.
 async fn close(database: &Database) {
     let _ = tokio::time::timeout(CLOSES_WITHIN, database.close()).await;
-}
-
-/// An archive that is kept up to date, and what is made of it.
-struct Session<'a> {
-    args: &'a Args,
-    database: Database,
-    /// None while a round has it.
-    archive: Option<Archive>,
-    stop: watch::Receiver<bool>,
-    now: Now,
-    service: Service,
-    may_render: bool,
-    /// Since when something is to be made.
-    pending: Option<Instant>,
-    /// When it was made to its end.
-    made: Option<Instant>,
-    is_off: bool,
-    /// When the catalog's log was emptied; none: something was written since.
-    rested: Option<Instant>,
-    /// How long the last round has taken.
-    took: Duration,
-    /// When metrics were told, and the figures of then, as long as nothing is new.
-    told: Option<Instant>,
-    figures: Option<Figures>,
-    /// When the next original is lost, and when that was asked.
-    next_loss: Option<(Instant, Option<i64>)>,
-}
-
-impl Session<'_> {
-    /// Makes what is to be made of the lines, as far as it can be by the next round.
-    async fn make(&mut self, next: Instant) -> Result<()> {
-        let Session { args, database, archive: Some(archive), stop, now, service, .. } = self else { return Ok(()) };
-        let are_keys_due = self.made.is_some_and(|made| made.elapsed() >= args.render_every * KEYS_EVERY);
-        if self.pending.is_none() && are_keys_due && archive.catalog().decrypts_with()?.is_some() {
-            self.pending = Some(Instant::now());
-        }
-        let Some(since) = self.pending else {
-            // a look at everything may have written, too
-            if self.rested.is_none_or(|rested| rested.elapsed() >= RESTS_EVERY)
-                && tokio::task::block_in_place(|| archive.rest())?
-            {
-                self.rested = Some(Instant::now());
-            }
-            return Ok(());
-        };
-        if self.made.is_some_and(|made| made.elapsed() < args.render_every) {
-            return Ok(());
-        }
-        let is_patient = since.elapsed() < args.render_every * PATIENCE;
-        let due = next.max(Instant::now() + SLICE);
-        let is_cut = Cell::new(false);
-        let goes_on = || {
-            service.lives();
-            let goes_on = !*stop.borrow() && (Instant::now() < due || !is_patient);
-            is_cut.set(is_cut.get() || !goes_on);
-            goes_on
-        };
-        let is_decrypted = decrypt::run(database, archive, stop).await?;
-        let is_copied = media::run_in(database, archive, stop).await?;
-        let whole = self.made.is_none();
-        let made = tokio::task::block_in_place(|| make(args, archive, self.may_render, whole, &goes_on, now));
-        let is_made = match made {
-            Err(error) if is_cut.get() && is_stopped(&error) => true,
-            made => made?,
-        };
-        self.is_off = !(is_decrypted && is_copied && is_made && self.may_render) || archive.lost() > 0;
-        self.figures = None;
-        if !is_cut.get() {
-            self.pending = None;
-            self.made = Some(Instant::now());
-        }
-        Ok(())
-    }
-}
-
-impl Session<'_> {
-    /// Writes the file of metrics, if there is to be one and it is time.
-    async fn tell(&mut self) -> Result<()> {
-        let is_due = self.told.is_none_or(|told| told.elapsed() >= self.args.render_every);
-        if self.args.metrics_file.is_none() || !is_due || *self.stop.borrow() {
-            return Ok(());
-        }
-        let next_loss = match self.next_loss {
-            Some((asked, next_loss)) if asked.elapsed() < LOSS_ASKED_EVERY => next_loss,
-            _ => {
-                let next_loss = crate::doctor::next_loss(&self.database).await;
-                self.next_loss = Some((Instant::now(), next_loss));
-                next_loss
-            }
-        };
-        let told = metrics::Told { took: self.took, lag: metrics::lag(&self.database).await, next_loss };
-        let Some(archive) = &self.archive else { return Ok(()) };
-        if self.figures.is_none() {
-            self.figures = Some(archive.catalog().figures()?);
-        }
-        tell(self.args, archive, self.figures.as_ref(), &told);
-        self.told = Some(Instant::now());
-        Ok(())
-    }
-}
-
-/// Hears how it goes: a bar for what is read first, and no more than what is off for what comes.
-struct Told {
-    terminal: Terminal,
-    service: Service,
-    is_first: bool,
-}
-
-impl Report for Told {
-    fn progress(&mut self, progress: Progress) {
-        self.service.lives();
-        if self.is_first {
-            self.terminal.progress(progress);
-        }
-    }
-
-    fn damaged(&mut self, event: EventId<'_>, room: RoomId<'_>, damage: &Damage) {
-        self.terminal.damaged(event, room, damage);
-    }
-
-    fn unplaced(&mut self, event: EventId<'_>, room: RoomId<'_>, lacks: &str) {
-        self.terminal.unplaced(event, room, lacks);
-    }
-
-    fn duplicate(&mut self, event: EventId<'_>, room: RoomId<'_>) {
-        self.terminal.duplicate(event, room);
-    }
-
-    fn waiting(&mut self, event: EventId<'_>, room: RoomId<'_>) {
-        self.terminal.waiting(event, room);
-    }
-
-    fn gone(&mut self, event: EventId<'_>, room: RoomId<'_>) {
-        self.terminal.gone(event, room);
-    }
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::super::WrongUsage;
 use super::super::report::shown;
 use crate::config::Config;
+use crate::event::UserId;
 use crate::keys::{BridgeConfig, Given, Sources, read_passphrase, read_recovery_key, read_secret_storage};
 use crate::source::Database;
 
@@ -204,7 +205,7 @@ impl KeyArgs {
             sources.add_store(path, &given)?;
         }
         for user_id in &self.backup_user {
-            sources.add_backup(database, user_id, &given).await?;
+            sources.add_backup(database, UserId::of(user_id), &given).await?;
         }
         for path in &self.key_file {
             sources.add_key_file(path, &given)?;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::archive::{Plaintext, Sealed};
 use crate::cli::keys::KeyArgs;
-use crate::event::Event;
+use crate::event::{Event, RoomId};
 use crate::keys::{Decrypter, Read, Verdict};
 use crate::source::{self, Database, Row};
 
@@ -17,7 +17,7 @@ impl Decrypting {
     /// Opens the sources of keys, and looks the room through.
     pub(super) async fn begin(keys: &KeyArgs, database: &Database, room_id: &str) -> Result<Decrypting> {
         let sources = keys.open(database).await?;
-        let mut decrypter = Decrypter::new(database, sources, room_id)?;
+        let mut decrypter = Decrypter::new(database, sources, RoomId::of(room_id))?;
         decrypter.look_through().await?;
         Ok(Decrypting(Box::new(decrypter)))
     }

@@ -68,7 +68,7 @@ impl Document<'_> {
         let interrupt = when(&stop);
         let mut archive = Archive::open_as(temporary.0.path(), Opening { interrupt, ..Opening::default() })?.for_once();
         archive.hide_erased(!form.show_redacted)?;
-        let selection = Selection { include: [room_id.to_owned()].into(), ..Selection::default() };
+        let selection = Selection { include: [RoomId::of(room_id).owned()].into(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
         let (mut archive, exported) =
@@ -97,7 +97,7 @@ impl Document<'_> {
             }
         };
         let interrupt = when(&stopped);
-        let mut given = form.given(archive.catalog(), &interrupt, vec![room_id.to_owned()], None);
+        let mut given = form.given(archive.catalog(), &interrupt, vec![RoomId::of(room_id).owned()], None);
         given.look_through(false, form.verify)?;
         let state = spooled.as_mut().map(|state| state as &mut dyn Read);
         let with = With { format, as_archived: false, state, spool: temporary.0.path() };

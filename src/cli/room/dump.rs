@@ -12,7 +12,7 @@ use super::super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::super::{Outcome, keys};
 use super::decrypting::Decrypting;
 use super::{Args, EMPTY_PERIOD, WARNINGS};
-use crate::event::{Event, Redaction};
+use crate::event::{Event, OwnedEventId, OwnedUserId, Redaction};
 use crate::source::{self, Bans, Database, Row, Rows};
 
 /// How many events without a place in the stream are counted.
@@ -42,7 +42,7 @@ const AT_A_DEPTH: usize = 100_000;
 #[derive(Default)]
 struct AtDepth {
     depth: i64,
-    seen: BTreeSet<String>,
+    seen: BTreeSet<OwnedEventId>,
 }
 
 impl AtDepth {
@@ -171,7 +171,7 @@ impl<'a> Dump<'a> {
     fn warn(&mut self, event: &Event, text: &dyn std::fmt::Display) {
         self.warnings += 1;
         if self.warnings <= WARNINGS {
-            warn!(event_id = event.event_id, "event {}{text}", shown(&event.event_id));
+            warn!(event_id = event.event_id.as_str(), "event {}{text}", shown(&event.event_id));
         }
     }
 
@@ -181,8 +181,12 @@ impl<'a> Dump<'a> {
         let of_redactions = self.database.redactions(redactions.values(), &self.bans).await?;
         let knows_erased = self.database.schema().suffices_for_erased().is_ok();
         let senders =
-            events.iter().map(Box::as_ref).chain(redactions.values()).filter_map(|event| event.sender.as_deref());
-        let erased = if knows_erased { self.database.erased(&senders.collect()).await? } else { BTreeSet::new() };
+            events.iter().map(Box::as_ref).chain(redactions.values()).filter_map(|event| event.sender.as_ref());
+        let erased = if knows_erased {
+            self.database.erased(&senders.map(OwnedUserId::borrowed).collect()).await?
+        } else {
+            BTreeSet::new()
+        };
         let is_erased = |event: &Event| event.sender.as_ref().is_some_and(|sender| erased.contains(sender));
         let redaction = |event: &Event| {
             let event = redactions.get(&event.event_id)?;

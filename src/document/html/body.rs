@@ -1,10 +1,11 @@
 //! Senders' HTML, taken apart and written anew: the elements of the client-server specification ("m.room.message msgtypes",
 //! `org.matrix.custom.html`) and no attribute but those written here. Of other elements the text stays.
 //!
-//! Works on tokens, without a tree: see `formatted`. Every element that is opened is closed, the last one first, and none stands where
-//! browsers would move it, so that what comes out is one tree wherever it is put. Time and memory are linear in the input.
+//! Works on tokens, without a tree: see `formatted`. Every element that is opened is closed, and none stands where browsers would move it
+//! (`nesting`), so that what comes out is one tree wherever it is put. Time and memory are linear in the input.
 
 mod colour;
+mod nesting;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,7 @@ use html5gum::{StartTag, Token, Tokenizer};
 use super::super::formatted::{attribute, is_block, language};
 use super::super::visible::settled;
 use super::text::{code, escape, escaped, inline, link};
-
-/// Elements that are open at once; the specification recommends this limit. Deeper ones are as if they were not there.
-const MAX_DEPTH: usize = 100;
+use nesting::{Element, Kind};
 
 /// Renders HTML; none when there is nothing to see in it.
 #[must_use]
@@ -37,29 +36,6 @@ pub fn with_pictures(html: &str, pictures: &BTreeMap<String, String>) -> Option<
     }
     body.close_to(0);
     body.visible.then_some(body.out)
-}
-
-/// What an open element is to those that come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Inline,
-    Link,
-    Spoiler,
-    Paragraph,
-    Block,
-    List,
-    Item,
-    Table,
-    Row,
-    Cell,
-}
-
-#[derive(Debug)]
-struct Element {
-    kind: Kind,
-    /// Its name as the sender gives it, such as `b`, and what closes it.
-    name: &'static str,
-    close: &'static str,
 }
 
 /// An element whose content is not shown, and how many of its name are open.
@@ -141,26 +117,6 @@ impl Body<'_> {
         }
     }
 
-    /// The innermost of those elements that decide where others stand.
-    fn container(&self) -> Option<Kind> {
-        let decides =
-            |kind: &Kind| matches!(kind, Kind::Block | Kind::List | Kind::Item | Kind::Table | Kind::Row | Kind::Cell);
-        self.open.iter().rev().map(|element| element.kind).find(decides)
-    }
-
-    /// Opens what must be around text or an element that stands neither in a table nor in a list directly.
-    fn settle(&mut self) {
-        match self.container() {
-            Some(Kind::Table) => {
-                self.push(Kind::Row, "tr", "<tr>", "</tr>");
-                self.push(Kind::Cell, "td", "<td>", "</td>");
-            }
-            Some(Kind::Row) => self.push(Kind::Cell, "td", "<td>", "</td>"),
-            Some(Kind::List) => self.push(Kind::Item, "li", "<li>", "</li>"),
-            _ => {}
-        }
-    }
-
     fn start(&mut self, tag: &StartTag<()>) {
         if let Some(hidden) = &mut self.hidden {
             hidden.depth += usize::from(tag.name == hidden.name);
@@ -237,78 +193,6 @@ impl Body<'_> {
                 self.push(Kind::Block, "div", "<div>", "</div>");
             }
             _ => {}
-        }
-    }
-
-    /// Ends the paragraph that a block would end.
-    fn begin_block(&mut self) {
-        self.settle();
-        let is_between = |kind: Kind| !matches!(kind, Kind::Inline | Kind::Link | Kind::Spoiler | Kind::Paragraph);
-        let within = self.open.iter().rposition(|element| is_between(element.kind)).map_or(0, |at| at + 1);
-        if let Some(at) = self.open[within..].iter().position(|element| element.kind == Kind::Paragraph) {
-            let spoiler = self.open[within + at..].iter().find(|element| element.kind == Kind::Spoiler);
-            let spoiler = spoiler.map(|element| element.name);
-            self.close_to(within + at);
-            if let Some(name) = spoiler {
-                // what a spoiler hides stays hidden
-                let open = std::mem::take(&mut self.spoiler);
-                self.open_spoiler(name, open);
-            }
-        }
-    }
-
-    fn push(&mut self, kind: Kind, name: &'static str, open: &str, close: &'static str) {
-        // what text may not stand in directly has room for what must be around that
-        let within = match kind {
-            Kind::Table => 2,
-            Kind::Row | Kind::List => 1,
-            _ => 0,
-        };
-        if self.open.len() + within < MAX_DEPTH {
-            self.out.push_str(open);
-            self.open.push(Element { kind, name, close });
-        }
-    }
-
-    /// Where the innermost element of a kind is, if none of others is in between.
-    fn within(&self, kind: Kind, barriers: &[Kind]) -> Option<usize> {
-        let at = self.open.iter().rposition(|element| element.kind == kind || barriers.contains(&element.kind))?;
-        (self.open[at].kind == kind).then_some(at)
-    }
-
-    fn item(&mut self) {
-        if let Some(at) = self.within(Kind::Item, &[Kind::List, Kind::Table, Kind::Cell]) {
-            self.close_to(at);
-        }
-        match self.within(Kind::List, &[Kind::Table, Kind::Cell]) {
-            Some(at) => {
-                self.close_to(at + 1);
-                self.push(Kind::Item, "li", "<li>", "</li>");
-            }
-            None => self.begin_block(),
-        }
-    }
-
-    fn row(&mut self) {
-        match self.within(Kind::Table, &[]) {
-            Some(at) => {
-                self.close_to(at + 1);
-                self.push(Kind::Row, "tr", "<tr>", "</tr>");
-            }
-            None => self.begin_block(),
-        }
-    }
-
-    fn cell(&mut self, name: &'static str, open: &str, close: &'static str) {
-        if self.within(Kind::Table, &[]).is_none() {
-            return self.begin_block();
-        }
-        match self.within(Kind::Row, &[Kind::Table]) {
-            Some(at) => self.close_to(at + 1),
-            None => self.row(),
-        }
-        if self.container() == Some(Kind::Row) {
-            self.push(Kind::Cell, name, open, close);
         }
     }
 
@@ -440,29 +324,6 @@ impl Body<'_> {
             }
             return;
         }
-        let name = if is_block(name) && name != b"p" { b"div" } else { name };
-        for at in (0..self.open.len()).rev() {
-            let Element { kind, name: open, .. } = self.open[at];
-            if open.as_bytes() == name {
-                return self.close_to(at);
-            }
-            let is_beyond = match name {
-                b"table" => false,
-                b"tr" | b"td" | b"th" => kind == Kind::Table,
-                b"li" => matches!(kind, Kind::List | Kind::Table | Kind::Cell),
-                _ => matches!(kind, Kind::Table | Kind::Cell),
-            };
-            if is_beyond {
-                return;
-            }
-        }
-    }
-
-    fn close_to(&mut self, depth: usize) {
-        while self.open.len() > depth
-            && let Some(element) = self.open.pop()
-        {
-            self.out.push_str(element.close);
-        }
+        self.close(name);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::event::tests::stored;
-use crate::event::{Event, Stored};
+use crate::event::{Event, EventId, RoomId, Stored};
 
 /// Events that Synapse has made and signed, by `tests/proof/signed.py`, and servers' keys.
 fn signed() -> (BTreeMap<(String, String), Key>, Vec<Value>) {
@@ -28,8 +28,8 @@ fn signed() -> (BTreeMap<(String, String), Key>, Vec<Value>) {
 fn line(event: &Value, json: &str) -> String {
     let text = |key: &str| event[key].as_str().unwrap();
     let stored = Stored {
-        event_id: text("event_id"),
-        room_id: text("room_id"),
+        event_id: EventId::of(text("event_id")),
+        room_id: RoomId::of(text("room_id")),
         kind: text("type"),
         room_version: Some(text("version")),
         ..stored(Some(json))

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Honoured, Redaction};
-use crate::event::{Event, Stored};
+use crate::event::{Event, EventId, RoomId, Stored, UserId};
 
 fn event(kind: &str, room_version: Option<&str>, pdu: &str) -> Event {
     Event::from_stored(&Stored {
-        event_id: "$e",
-        room_id: "!r:x",
+        event_id: EventId::of("$e"),
+        room_id: RoomId::of("!r:x"),
         kind,
-        sender: Some("@a:x"),
+        sender: Some(UserId::of("@a:x")),
         state_key: None,
         stream_ordering: 1,
         topological_ordering: 1,

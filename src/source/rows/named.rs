@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use tokio_postgres::types::ToSql;
 
 use super::row::row;
-use crate::event::Event;
+use crate::event::{Event, OwnedEventId};
 use crate::source::database::Database;
 use crate::source::error::Error;
 use crate::source::lookups::Lookups;
@@ -31,7 +31,7 @@ impl Database {
         let (server_name, excluded): (&str, &[String]) = (&self.server_name, &self.excluded);
         let all: [&(dyn ToSql + Sync); 2] = [&server_name, &excluded];
         let rows = self.session.query(&statement, &[&all[..], asked].concat()).await?;
-        let mut events = BTreeMap::<String, Event>::new();
+        let mut events = BTreeMap::<OwnedEventId, Event>::new();
         let Some(columns) = rows.first().map(StoredColumns::of) else { return Ok(Vec::new()) };
         for stored in &rows {
             let stored = columns.read(stored).map_err(failed)?;

@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use super::reader::{PageReader, Parameters};
 use super::row::{Holder, PageKey, Row, row};
+use crate::event::OwnedEventId;
 use crate::source::error::Error;
 use crate::source::statements::{Statement, StoredColumns};
 
@@ -27,7 +28,7 @@ enum Page {
 #[derive(Default)]
 struct BrokenOff {
     place: PageKey,
-    events: Vec<String>,
+    events: Vec<OwnedEventId>,
 }
 
 /// Rows to be handed on together.
@@ -76,7 +77,7 @@ impl Chunk {
         if !broke_off.place.is_beside(&self.place) {
             *broke_off = BrokenOff { place: self.place.clone(), events: Vec::new() };
         }
-        broke_off.events.extend(self.rows.iter().skip(self.before.0).map(|row| row.event_id().to_owned()));
+        broke_off.events.extend(self.rows.iter().skip(self.before.0).map(|row| row.event_id().owned()));
     }
 
     fn is_full(&self) -> bool {
@@ -134,7 +135,7 @@ impl PageReader {
                     count += 1;
                     let columns: &StoredColumns = columns.get_or_insert_with(|| StoredColumns::of(&stored));
                     let row = row(&columns.read(&stored).map_err(failed)?, &self.lookups, server_name);
-                    if broke_off.events.iter().any(|event_id| event_id == row.1.event_id())
+                    if broke_off.events.iter().any(|event| event.borrowed() == row.1.event_id())
                         && broke_off.place.is_beside(&row.0)
                     {
                         chunk.place = row.0;
@@ -180,10 +181,10 @@ impl PageReader {
         let next = Chunk::after(chunk.place.clone());
         let Chunk { rows, place, .. } = std::mem::replace(chunk, next);
         let Some(row) = rows.last() else { return };
-        let event_id = row.event_id().to_owned();
+        let event = row.event_id().owned();
         // who does not listen any more ends the reading as a whole
         if self.rows.send(Ok(rows)).await.is_ok() {
-            self.database.session.has_read(place.id, &event_id);
+            self.database.session.has_read(place.id, &event);
             *last = place;
         }
     }

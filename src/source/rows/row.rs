@@ -2,7 +2,7 @@
 //!
 //! Pure. Decides what of a row an archive takes; whether it is new there is for the archive.
 
-use crate::event::{Event, Stored};
+use crate::event::{Event, EventId, OwnedEventId, Stored};
 use crate::source::lookups::Lookups;
 use crate::source::statements::StoredRow;
 use crate::stream::{Position, Stream};
@@ -28,16 +28,16 @@ pub enum Holder {
     /// An outlier that has none, but tells how the room or a member is named.
     OutlierState(Box<Event>),
     /// Nothing that an archive takes; its event id.
-    Other(String),
+    Other(OwnedEventId),
 }
 
 impl Row {
     /// The id of the event.
     #[must_use]
-    pub fn event_id(&self) -> &str {
+    pub fn event_id(&self) -> EventId<'_> {
         match &self.holder {
-            Holder::Event(event) | Holder::OutlierState(event) => &event.event_id,
-            Holder::Other(event_id) => event_id,
+            Holder::Event(event) | Holder::OutlierState(event) => event.id(),
+            Holder::Other(event_id) => event_id.borrowed(),
         }
     }
 
@@ -88,7 +88,7 @@ impl PageKey {
 /// can take; `unplaced.sql` tells of those.
 pub(in crate::source) fn row(stored: &StoredRow, lookups: &Lookups, server_name: &str) -> (PageKey, Row) {
     let id = stored.id.unwrap_or_default();
-    let event_id = stored.event_id.unwrap_or_default();
+    let event_id = stored.event_id.unwrap_or(EventId::of(""));
     let topological_ordering = stored.topological_ordering.unwrap_or_default();
     // without a stream ordering: a de-outliered event that was purged since
     let event = match (stored.stream_ordering, stored.room_id) {
@@ -120,7 +120,7 @@ pub(in crate::source) fn row(stored: &StoredRow, lookups: &Lookups, server_name:
     let holder = match event {
         Some(event) if is_timeline(&event) => Holder::Event(event),
         Some(event) if event.is_state_of_outliers() => Holder::OutlierState(event),
-        _ => Holder::Other(event_id.to_owned()),
+        _ => Holder::Other(event_id.owned()),
     };
     let (_, position) = Stream::locate(id);
     let text = |text: Option<&str>| text.unwrap_or_default().to_owned();

@@ -5,7 +5,7 @@
 use tokio_postgres::Row;
 
 use super::statement::{Query, Statement};
-use crate::event::{OwnedEventId, OwnedRoomId};
+use crate::event::{OwnedEventId, OwnedRoomId, OwnedUserId};
 
 queries! {
     ANCHOR("anchor") { event_id: Option<String> }
@@ -13,13 +13,18 @@ queries! {
     NEWEST_BELOW("newest_below") { NewestBelowRow { id: i64, event_id: OwnedEventId, room_id: OwnedRoomId } }
     UNPLACED("unplaced") { UnplacedRow { lacks: String, event_id: OwnedEventId, room_id: OwnedRoomId } }
     ROOM_STRETCH("room_stretch") { RoomStretchRow { topological_ordering: i64, id: i64 } }
-    REJECTIONS("rejections") { RejectionsRow { event_id: String, untold: bool } }
-    VERSIONS("versions") { VersionsRow { room_id: String, room_version: Option<String> } }
+    REJECTIONS("rejections") { RejectionsRow { event_id: OwnedEventId, untold: bool } }
+    VERSIONS("versions") { VersionsRow { room_id: OwnedRoomId, room_version: Option<String> } }
     BAN_REDACTIONS("ban_redactions") {
-        BanRedactionsRow { room_id: String, user_id: String, redacting_event_id: String, redact_end_ordering: Option<i64> }
+        BanRedactionsRow {
+            room_id: OwnedRoomId,
+            user_id: OwnedUserId,
+            redacting_event_id: OwnedEventId,
+            redact_end_ordering: Option<i64>,
+        }
     }
-    ERASED("erased") { user_id: String }
-    ERASED_AFTER("erased_after") { user_id: String }
+    ERASED("erased") { user_id: OwnedUserId }
+    ERASED_AFTER("erased_after") { user_id: OwnedUserId }
     UN_PARTIAL_STATED("un_partial_stated") { UnPartialStatedRow { stream_id: i64, event_id: OwnedEventId } }
     UN_PARTIAL_STATED_HEAD("un_partial_stated_head") { stream_id: Option<i64> }
     JSON_PLACES("json_places") { JsonPlacesRow { event_id: String, place: String } }

@@ -3,11 +3,12 @@
 use tokio_postgres::Row;
 
 use super::statement::{Query, Statement};
+use crate::event::OwnedRoomId;
 
 queries! {
     BACKUP_VERSIONS("keys/backup_versions") { BackupVersionsRow { version: i64, algorithm: String, auth_data: String, etag: Option<String> } }
     BACKUP_SESSIONS("keys/backup_sessions") { BackupSessionsRow { session_id: String, session_data: String } }
-    BACKUP_PAGE("keys/backup_page") { BackupPageRow { room_id: String, session_id: String, session_data: String } }
+    BACKUP_PAGE("keys/backup_page") { BackupPageRow { room_id: OwnedRoomId, session_id: String, session_data: String } }
     BACKUP_ROOMS("keys/backup_rooms") { BackupRoomsRow { room_id: String, sessions: i64, first_index: Option<i64> } }
     SECRET_STORAGE("keys/secret_storage") { SecretStorageRow { kind: String, content: String } }
     DEVICES("keys/devices") { DevicesRow { user_id: String, appservice_id: Option<String>, key_json: String } }

@@ -5,6 +5,7 @@
 use tokio_postgres::Row;
 
 use super::statement::{Columns, Statement, fill};
+use crate::event::{EventId, RoomId, UserId};
 
 const STORED: &str = include_str!("../../../sql/stored.sql");
 
@@ -155,12 +156,12 @@ stored_row! {
     id: Option<i64>,
     // none: it was asked for by name, and is wanted whatever it is
     deoutliered: Option<bool>,
-    event_id: Option<&'a str>,
+    event_id: Option<EventId<'a>>,
     stream_ordering: Option<i64>,
     topological_ordering: Option<i64>,
     kind: Option<&'a str>,
-    room_id: Option<&'a str>,
-    sender: Option<&'a str>,
+    room_id: Option<RoomId<'a>>,
+    sender: Option<UserId<'a>>,
     state_key: Option<&'a str>,
     origin_server_ts: Option<i64>,
     received_ts: Option<i64>,
@@ -170,7 +171,7 @@ stored_row! {
     internal_metadata: Option<&'a str>,
     json: Option<&'a str>,
     room_version: Option<&'a str>,
-    redacts: Option<&'a str>,
+    redacts: Option<EventId<'a>>,
     recheck: Option<bool>,
     timeline: Option<bool>,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::super::{Error, lines};
 use super::super::{Chain, Hashes};
-use super::SMALL;
+use super::tail::SMALL;
 
 /// How many bytes of lines are read at once.
 const PIECE: u64 = 1024 * 1024;

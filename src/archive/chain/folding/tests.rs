@@ -7,7 +7,7 @@ use super::*;
 use crate::archive::verifying::{Asked, Off, Verified, verify};
 use crate::archive::{Batch, Interrupt, Request, Selection, What};
 use crate::event::tests::stored;
-use crate::event::{Event, Stored};
+use crate::event::{Event, EventId, Stored};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 const START: i64 = 1_795_348_800_000;
@@ -20,7 +20,7 @@ fn message(nth: i64) -> Box<Event> {
     );
     let event_id = format!("${nth:06}");
     Box::new(Event::from_stored(&Stored {
-        event_id: &event_id,
+        event_id: EventId::of(&event_id),
         stream_ordering: nth,
         origin_server_ts: Some(ts),
         ..stored(Some(&json))
@@ -182,7 +182,7 @@ fn files_that_were_written_anew_are_told_as_before() {
     let mut archive = archive(place.path(), 30);
     let sealed = archive.seal_chain().unwrap().unwrap();
     more(&mut archive, 30..60);
-    let what = What::Events(["$000004".to_owned(), "$000033".to_owned()].to_vec());
+    let what = What::Events(["$000004", "$000033"].map(|id| EventId::of(id).owned()).to_vec());
     archive.select_to_erase(&Request { what, whole: true, reason: None, lasts: false }, 0, false).unwrap();
     archive.erase_selected(&mut |_, _| true).unwrap();
     more(&mut archive, 60..80);

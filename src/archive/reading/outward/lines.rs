@@ -12,7 +12,7 @@ use super::super::Reader;
 use super::super::events::{CatalogEvent, accepted, columns};
 use super::super::redactions::{Redactors, is_redacted};
 use super::With;
-use crate::event::{Event, Plain, RoomId};
+use crate::event::{Event, Plain, RoomId, UserId};
 
 /// Which lines, and what of them.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct Lines<'a> {
     /// Only events of this time, in milliseconds since the epoch; none: all, and those that have none.
     pub(crate) period: Option<Range<i64>>,
     /// Only what this user has sent.
-    pub(crate) sender: Option<&'a str>,
+    pub(crate) sender: Option<UserId<'a>>,
     /// As they are stored: nothing decrypted, and nothing taken out that `with` does not name.
     pub(crate) as_stored: bool,
 }

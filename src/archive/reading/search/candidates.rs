@@ -1,11 +1,11 @@
 //! Where hits may be: lines that the index gives, those behind it, or those of rooms; in spans, so that who wants the newest looks at
-//! no more than these. Gives too much rather than too little.
+//! no more than these. Gives too much rather than too little, and opens no line.
+
+mod common;
+mod needles;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::ops::Range;
 
-use memchr::memmem::Finder;
 use rusqlite::{Row, params};
 
 use super::super::super::Error;
@@ -18,9 +18,10 @@ use super::super::Reader;
 use super::{Options, Test};
 use crate::document::time;
 use crate::search::fts::{self, Expression};
-use crate::search::matching::Text;
-use crate::search::query::{Is, Part, Phrase, Query};
-use crate::search::{said, words};
+use crate::search::query::{Is, Part, Query};
+use crate::search::words;
+use common::{Common, which};
+use needles::Needles;
 
 /// How many hits the index is asked for as a whole; of words that more lines have it is asked span by span.
 const MANY: i64 = 5_000;
@@ -56,16 +57,6 @@ pub(super) struct Candidate {
     pub(super) at: Option<i64>,
     /// The index has found the words in it.
     pub(super) is_matched: bool,
-}
-
-/// What all hits have in common.
-#[derive(Default)]
-struct Common<'q> {
-    senders: Option<&'q [i64]>,
-    rooms: Option<&'q [i64]>,
-    at: Option<Range<i64>>,
-    phrases: Vec<&'q Phrase>,
-    is_redacted: bool,
 }
 
 /// The lines that may be hits, span by span, those first that may be the newest.
@@ -377,79 +368,4 @@ fn words_are_exact(query: &Query<Test>) -> bool {
         Query::Not(inner) => is_exact(inner),
         part => is_exact(part),
     })
-}
-
-impl<'q> Common<'q> {
-    fn of(query: &'q Query<Test>) -> Common<'q> {
-        let mut common = Common::default();
-        for part in query.parts() {
-            match part {
-                Query::Words(phrase) => common.phrases.push(phrase),
-                Query::Is(Test::From(users)) => common.senders = Some(users),
-                Query::Is(Test::In(rooms)) => common.rooms = Some(rooms),
-                Query::Is(Test::At(range)) => {
-                    let known = common.at.take().unwrap_or(i64::MIN..i64::MAX);
-                    common.at = Some(known.start.max(range.start)..known.end.min(range.end));
-                }
-                Query::Is(Test::Is(Is::Redacted)) => common.is_redacted = true,
-                _ => {}
-            }
-        }
-        common
-    }
-}
-
-/// Which lines may be hits by what `line` has of them, in SQL.
-fn which(common: &Common<'_>, with_encrypted: bool, with_redacted: bool) -> String {
-    let encrypted = if with_encrypted { ", 'm.room.encrypted'" } else { "" };
-    let mut which = format!(
-        "line.type in (select type from type where name in ({}{encrypted})) and not line.rejected and not line.soft_failed",
-        said::TYPES
-    );
-    if !with_redacted {
-        which += concat!(" and ", redacted_by!(), " is null");
-    }
-    if let Some(senders) = common.senders {
-        let senders: Vec<String> = senders.iter().map(i64::to_string).collect();
-        let _ = write!(which, " and line.sender in ({})", senders.join(", "));
-    }
-    if let Some(Range { start, end }) = &common.at {
-        // of an edit the time of what it edits counts
-        let _ = write!(
-            which,
-            " and (line.origin_server_ts >= {start} and line.origin_server_ts < {end}
-                   or exists (select 1 from relation r where r.line = line.line
-                                 and r.rel_type = (select type from type where name = 'm.replace')))"
-        );
-    }
-    which
-}
-
-/// Words that a text is looked through for before more is asked.
-struct Needles {
-    parts: Vec<Finder<'static>>,
-    phrases: Vec<Phrase>,
-}
-
-impl Needles {
-    fn of(phrases: &[&Phrase], options: Options) -> Needles {
-        if options.substring {
-            let parts = phrases.iter().map(|phrase| Finder::new(words::folded(&phrase.text).as_bytes()).into_owned());
-            return Needles { parts: parts.collect(), phrases: Vec::new() };
-        }
-        Needles { parts: Vec::new(), phrases: phrases.iter().map(|phrase| (*phrase).clone()).collect() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.phrases.is_empty()
-    }
-
-    fn are_in(&self, body: &str) -> bool {
-        if !self.parts.is_empty() {
-            let folded = words::folded(body);
-            return self.parts.iter().all(|part| part.find(folded.as_bytes()).is_some());
-        }
-        let text = Text::of(body);
-        self.phrases.iter().all(|phrase| text.has(phrase))
-    }
 }

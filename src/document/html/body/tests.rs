@@ -1,4 +1,5 @@
-use super::{MAX_DEPTH, from_html};
+use super::from_html;
+use super::nesting::MAX_DEPTH;
 
 #[track_caller]
 fn check(html: &str, expected: &str) {

@@ -7,7 +7,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Makes the types of one kind of id: of a text that is somebody else's, and of one of its own.
 macro_rules! id {
@@ -37,7 +37,7 @@ macro_rules! id {
         }
 
         #[doc = concat!("What [`", stringify!($name), "`] is, with a text of its own.")]
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $owned(String);
 
         impl $owned {
@@ -60,16 +60,30 @@ macro_rules! id {
             }
         }
 
-        // so that what is kept by ids is found by a text that is one
-        impl Borrow<str> for $owned {
-            fn borrow(&self) -> &str {
+        impl Deref for $owned {
+            type Target = str;
+
+            fn deref(&self) -> &str {
                 &self.0
             }
         }
 
-        impl Serialize for $owned {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0)
+        impl PartialEq<str> for $owned {
+            fn eq(&self, other: &str) -> bool {
+                self.0 == other
+            }
+        }
+
+        impl PartialEq<&str> for $owned {
+            fn eq(&self, other: &&str) -> bool {
+                self.0 == *other
+            }
+        }
+
+        // so that what is kept by ids is found by a text that is one
+        impl Borrow<str> for $owned {
+            fn borrow(&self) -> &str {
+                &self.0
             }
         }
 
