@@ -1,4 +1,5 @@
-//! A JSON text, read once from its beginning to its end: whether it is one that every parser reads, and where its members are.
+//! A JSON text, read once from its beginning to its end: whether it is one that every parser reads, and where its members are. Makes no
+//! values of them, and goes no deeper than it is told.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Blocks as markdown.
+//! Blocks as markdown. Knows no archive.
 
 use std::fmt::Write as _;
 use std::io;
