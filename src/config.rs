@@ -16,7 +16,7 @@ use libpq_config::{Connection, Defaults, Parameters, open_to_others};
 
 /// What the command line says about the database.
 #[derive(Clone, Copy, Default)]
-pub struct Flags<'a> {
+pub struct DatabaseFlags<'a> {
     /// A `postgres://` URL or `key=value` pairs.
     pub database: Option<&'a str>,
     /// A file whose first line is the password.
@@ -97,12 +97,12 @@ impl Error {
 impl Config {
     /// Completes a connection string with what the environment says where it is silent.
     pub fn new(database: Option<&str>, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
-        Config::read(Flags { database, ..Flags::default() }, env)
+        Config::read(DatabaseFlags { database, ..DatabaseFlags::default() }, env)
     }
 
     /// Takes each parameter from the first that has it: flags, a service, the environment, Synapse's configuration,
     /// libpq's defaults.
-    pub fn read(flags: Flags, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
+    pub fn read(flags: DatabaseFlags, env: impl Fn(&str) -> Option<String>) -> Result<Config, Error> {
         let env = |name: &str| env(name).filter(|value| !value.is_empty());
         let mut warnings = Vec::new();
         let mut parameters = flags.database.map(Parameters::from_connection_string).transpose()?.unwrap_or_default();

@@ -35,7 +35,7 @@ pub(crate) use line::id_and_content;
 pub use object::Object;
 pub(crate) use object::members;
 pub use pdu::{MAX_DEPTH, Pdu, Unparsable};
-pub use proof::{Key, Proof, Signature, Verdict, Why};
+pub use proof::{Proof, Signature, Verdict, VerifyKey, Why};
 pub use redacted::{BanRedaction, Honoured, Redaction};
 pub use stored::{Stored, is_soft_failed};
 pub use word::Word;

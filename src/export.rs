@@ -32,7 +32,7 @@ use crate::keys;
 use crate::source::{self, Database, Heads, Holder, Row, Rows};
 use crate::stream::{Position, Scope, Stream, Walk, Watermark};
 pub use anchor::Reused;
-use committing::Writer;
+use committing::ArchiveWriter;
 pub use decrypting::decrypt;
 use first::First;
 pub use follow::{Followed, follow};
@@ -220,14 +220,14 @@ async fn begin(
 
 /// The positions that a run has to read, for the progress only.
 #[derive(Default)]
-struct Span {
+struct PositionsToRead {
     before: u64,
     all: u64,
 }
 
 struct Export<'a, P> {
     database: Database,
-    writer: Writer,
+    writer: ArchiveWriter,
     heads: Heads,
     run: i64,
     stop: Stop,
@@ -237,7 +237,7 @@ struct Export<'a, P> {
     files: u64,
     pass: PhantomData<P>,
     read: u64,
-    span: Span,
+    span: PositionsToRead,
     looks: Looks,
 }
 
@@ -282,7 +282,7 @@ impl<'a, P: Pass> Export<'a, P> {
     ) -> Export<'a, P> {
         Export {
             database,
-            writer: Writer::of(archive),
+            writer: ArchiveWriter::of(archive),
             heads,
             run,
             stop,
@@ -292,7 +292,7 @@ impl<'a, P: Pass> Export<'a, P> {
             files: 0,
             pass: PhantomData,
             read: 0,
-            span: Span::default(),
+            span: PositionsToRead::default(),
             looks: Looks::All,
         }
     }

@@ -19,13 +19,13 @@ pub use lines::lines;
 use media::Copies;
 pub use zip::zip;
 
-use crate::archive::reading::outward::{Lines, With};
-use crate::archive::reading::sources::{self, Sources};
+use crate::archive::reading::outward::{Including, LineSelection};
+use crate::archive::reading::sources::{self, Provenance};
 use crate::archive::{Catalog, Error, Interrupt};
 use crate::document::page::MadeOf;
 use crate::document::time::Zone;
 use crate::event::{OwnedRoomId, RoomId, UserId};
-use crate::views::{self, Asked, Files, Split};
+use crate::views::{self, DocumentRequest, Files, Split};
 
 /// Where a document is of a person, in whichever room.
 const NO_ROOM: RoomId<'static> = RoomId::of("");
@@ -77,7 +77,7 @@ pub fn parts(given: &Given<'_>, split: Split, spool: &Path, files: &mut dyn File
     given.during(|| {
         let (made, copies) = ((given.made, &given.made_of), Copies::default());
         copies.look_through(given)?;
-        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(given.room().unwrap_or(NO_ROOM)) };
+        let asked = DocumentRequest { to_media: Some(copies.from("")), ..given.asked(given.room().unwrap_or(NO_ROOM)) };
         let (told, _) = views::document_parts(given.catalog, &asked, split, made, spool, files)?;
         let lost = copies.copy(given, files)?;
         Ok(Handed { events: told.events, messages: told.messages, days: told.days, lost, ..Handed::default() })
@@ -90,7 +90,7 @@ impl Given<'_> {
     pub fn look_through(&mut self, is_kept: bool, judged: bool) -> Result<(), Error> {
         let work = || {
             let reader = self.catalog.reader();
-            let mut found = Sources::new(judged);
+            let mut found = Provenance::new(judged);
             for room_id in &self.rooms {
                 found.add(&reader, room_id, &self.days(room_id.borrowed())?)?;
             }
@@ -105,8 +105,8 @@ impl Given<'_> {
         sources::days(&self.catalog.reader(), room, self.period.as_ref(), self.sender)
     }
 
-    fn asked<'r>(&'r self, room: RoomId<'r>) -> Asked<'r> {
-        Asked {
+    fn asked<'r>(&'r self, room: RoomId<'r>) -> DocumentRequest<'r> {
+        DocumentRequest {
             room,
             period: self.period.clone(),
             sender: self.sender,
@@ -116,9 +116,9 @@ impl Given<'_> {
         }
     }
 
-    fn lines(&self) -> Lines<'_> {
-        let with = With { redacted: self.show_redacted, rejected: self.show_redacted, ..With::default() };
-        Lines { with, period: self.period.clone(), sender: self.sender, as_stored: false }
+    fn lines(&self) -> LineSelection<'_> {
+        let with = Including { redacted: self.show_redacted, rejected: self.show_redacted, ..Including::default() };
+        LineSelection { with, period: self.period.clone(), sender: self.sender, as_stored: false }
     }
 
     /// The only room, unless it is of a person.

@@ -19,9 +19,9 @@ mod store;
 mod uses;
 
 pub use bridge_config::BridgeConfig;
-pub use decrypter::{Decrypter, Read, Verdict};
+pub use decrypter::{Decrypter, Decryption, ReadCounts};
 pub use error::Error;
-pub use given::{Given, read_passphrase, read_recovery_key, read_secret_storage};
+pub use given::{SourceSecrets, read_passphrase, read_recovery_key, read_secret_storage};
 pub use opener::Readable;
-pub(crate) use opener::{Opener, Sealed, parsed};
-pub use sources::{Sources, Take};
+pub(crate) use opener::{Opener, SealedEvent, parsed};
+pub use sources::{Sources, TakeSession};

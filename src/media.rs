@@ -14,7 +14,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::archive::media::{MediaFile, Plain, SealedName};
+use crate::archive::media::{DecryptedFile, MediaFile, SealedName};
 use crate::archive::{self, Interrupt, Lacks, Readers, durable, inside};
 use crate::source::StoredMedia;
 use copy::Into;
@@ -27,7 +27,7 @@ const THREADS: usize = 4;
 
 /// A file that is to be copied.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedFile {
     pub(crate) mxc: String,
     pub(crate) stored: StoredMedia,
     /// Why the archive lacked it until now.
@@ -35,19 +35,19 @@ pub(crate) struct Wanted {
 }
 
 /// Where copies go.
-pub(crate) struct Archive<'a> {
+pub(crate) struct MediaArchive<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) readers: Readers,
     pub(crate) interrupt: &'a Interrupt,
 }
 
-impl Archive<'_> {
+impl MediaArchive<'_> {
     /// Copies files that stores have, at most so large in bytes, and returns when they are on the disk: what became of each, in order; none
     /// of one that was not come to before it was told to stop.
     pub(crate) fn copy(
         &self,
         stores: &Stores,
-        wanted: &[Wanted],
+        wanted: &[WantedFile],
         largest: Option<u64>,
     ) -> Result<Vec<Option<Result<MediaFile, Lacks>>>, archive::Error> {
         self.each(wanted, &|into, wanted| {
@@ -57,16 +57,16 @@ impl Archive<'_> {
     }
 
     /// Decrypts files that are in the archive, by every way that is given for each: what came of it.
-    pub(crate) fn decrypt(&self, sealed: &[SealedName]) -> Result<Vec<Option<Vec<Plain>>>, archive::Error> {
+    pub(crate) fn decrypt(&self, sealed: &[SealedName]) -> Result<Vec<Option<Vec<DecryptedFile>>>, archive::Error> {
         self.each(sealed, &|into, sealed| decrypt::decrypt(into, sealed))
     }
 
-    fn each<T: Sync, M: Made + Send>(
+    fn each<T: Sync, M: HasPaths + Send>(
         &self,
         all: &[T],
         one_by_one: &(dyn Fn(&mut Into<'_>, &T) -> Result<M, archive::Error> + Sync),
     ) -> Result<Vec<Option<M>>, archive::Error> {
-        let Archive { directory, readers, .. } = *self;
+        let MediaArchive { directory, readers, .. } = *self;
         // opened before anything is written, so that it learns of every failure since
         let whole = File::open(directory).map_err(archive::Error::io("open", directory))?;
         let own = directory.join(archive::media::NAME);
@@ -112,11 +112,11 @@ impl Archive<'_> {
 }
 
 /// What was made of a file, which has paths below the archive.
-trait Made {
+trait HasPaths {
     fn paths(&self, take: &mut dyn FnMut(String));
 }
 
-impl Made for Result<MediaFile, Lacks> {
+impl HasPaths for Result<MediaFile, Lacks> {
     fn paths(&self, take: &mut dyn FnMut(String)) {
         if let Ok(file) = self {
             take(file.path());
@@ -124,8 +124,8 @@ impl Made for Result<MediaFile, Lacks> {
     }
 }
 
-impl Made for Vec<Plain> {
+impl HasPaths for Vec<DecryptedFile> {
     fn paths(&self, take: &mut dyn FnMut(String)) {
-        self.iter().map(Plain::path).for_each(take);
+        self.iter().map(DecryptedFile::path).for_each(take);
     }
 }

@@ -168,7 +168,7 @@ trait Destination {
     /// what is stale beyond what that knows itself; `anew`: everything, whatever is there.
     fn begin(&mut self, archive: &mut Archive, had: bool, anew: bool) -> Result<(), Error>;
     /// Makes parts anew, for good. `told` hears how many are done.
-    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<Made, Error>;
+    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<MadeFiles, Error>;
     /// All parts are as the archive is; how many files were taken away.
     fn end(&mut self, archive: &Archive) -> Result<u64, Error>;
     /// Leaves nothing on the disk of what was taken away; false: something is left for now.
@@ -179,7 +179,7 @@ trait Destination {
 
 /// What was made of some parts.
 #[derive(Debug, Default)]
-struct Made {
+struct MadeFiles {
     /// Their files, each with its part.
     files: Vec<(String, OutputFile)>,
     /// How many files were too many.
@@ -241,8 +241,10 @@ pub fn feed(
     }
     let standing = archive.catalog().output_standing(&output.name)?;
     let mut to: Box<dyn Destination> = match &output.to {
-        To::Parquet(path) => Box::new(parquet::Directory::of(output, path)),
-        To::Postgres(address) => Box::new(postgres::Target::connect(output, address, archive.interrupt(), env)?),
+        To::Parquet(path) => Box::new(parquet::ParquetDirectory::of(output, path)),
+        To::Postgres(address) => {
+            Box::new(postgres::PostgresOutput::connect(output, address, archive.interrupt(), env)?)
+        }
     };
     to.begin(archive, standing.files > 0 && !anew, anew)?;
     if anew {

@@ -52,7 +52,7 @@ use crate::document::page::{DayHead, Tally};
 use crate::document::time::{self, Zone};
 pub(crate) use comparing::compare;
 use day::{DayBuilder, Memory};
-use leading::Beside;
+use leading::BesideArchive;
 pub use leading::Leads;
 pub(crate) use missing::has_transcripts;
 pub use missing::{Missing, mark_missing, missing};
@@ -60,7 +60,8 @@ use pages::{MOST, Pages};
 pub use pages::{MOST_OF_ANY, Split};
 pub use person::{person_cover, person_days, room_part};
 pub use whole::{
-    Asked, Directory, Files, Form, Told, Writes, document_cover, document_days, document_end, document_parts,
+    DocumentCounts, DocumentFormat, DocumentRequest, Files, NewDirectory, Writes, document_cover, document_days,
+    document_end, document_parts,
 };
 use workers::Workers;
 
@@ -79,7 +80,7 @@ type Put<'p> =
 
 /// How events are shown.
 #[derive(Clone, Debug)]
-struct Options {
+struct ShowOptions {
     /// Redacted messages are followed by what they said.
     show_redacted: bool,
     /// All days are in one document, so that links need no file.
@@ -96,15 +97,15 @@ struct Options {
     to_media: Option<Arc<dyn Leads>>,
 }
 
-impl Options {
+impl ShowOptions {
     /// As an archive's transcripts and pages are.
-    fn of_archive(catalog: &Catalog) -> Result<Options, Error> {
-        let options = Options::new(catalog.shows_redacted()?, catalog.zone()?);
-        Ok(Options { html: catalog.html()?, to_media: Some(Arc::new(Beside("../../"))), ..options })
+    fn of_archive(catalog: &Catalog) -> Result<ShowOptions, Error> {
+        let options = ShowOptions::new(catalog.shows_redacted()?, catalog.zone()?);
+        Ok(ShowOptions { html: catalog.html()?, to_media: Some(Arc::new(BesideArchive("../../"))), ..options })
     }
 
-    fn new(show_redacted: bool, zone: Zone) -> Options {
-        Options {
+    fn new(show_redacted: bool, zone: Zone) -> ShowOptions {
+        ShowOptions {
             show_redacted,
             one_document: false,
             only: None,
@@ -185,7 +186,7 @@ fn render_into(
     progress: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<(), Error> {
     let readers = archive.readers();
-    let options = Options::of_archive(archive.catalog())?;
+    let options = ShowOptions::of_archive(archive.catalog())?;
     let directory = archive.directory().to_owned();
     if !archive.catalog().has_transcripts()? {
         index::is_ours(&directory, list::TRANSCRIPT)?;
@@ -214,7 +215,7 @@ fn render_into(
                     remove_pages(&directory, stale.stem(), pages)?;
                 }
                 let borrowed = std::mem::take(&mut memory.remembered.borrowed);
-                Ok(RenderedDay { stale: stale.clone(), messages: tally.messages, pages, borrowed })
+                Ok(DayRendering { stale: stale.clone(), messages: tally.messages, pages, borrowed })
             });
             if let Some(before) = syncing.take() {
                 before.finish(archive, rendered)?;
@@ -223,7 +224,7 @@ fn render_into(
             taken += stale.len() as u64;
             goes_on &= !archive.interrupt().is_told();
             let (directory, whole) = (&directory, &whole);
-            let paths: Vec<String> = days.iter().flat_map(RenderedDay::files).collect();
+            let paths: Vec<String> = days.iter().flat_map(DayRendering::files).collect();
             syncing = Some(Syncing { days, synced: scope.spawn(move || sync(directory, whole, paths.into_iter())) });
         }
         syncing.map_or(Ok(()), |last| last.finish(archive, rendered))
@@ -236,7 +237,7 @@ fn render_into(
 }
 
 /// A room-day that was rendered.
-struct RenderedDay {
+struct DayRendering {
     stale: StaleDay,
     messages: u64,
     /// How many it has in HTML.
@@ -245,7 +246,7 @@ struct RenderedDay {
     borrowed: Borrowed,
 }
 
-impl RenderedDay {
+impl DayRendering {
     /// What was written of it, below the archive.
     fn files(&self) -> impl Iterator<Item = String> {
         std::iter::once(transcript(&self.stale)).chain((1..=self.pages).map(|number| page(&self.stale, number)))
@@ -254,7 +255,7 @@ impl RenderedDay {
 
 /// Room-days that were rendered, while they are written to the disk and the next ones are rendered.
 struct Syncing<'s> {
-    days: Vec<RenderedDay>,
+    days: Vec<DayRendering>,
     synced: ScopedJoinHandle<'s, Result<(), Error>>,
 }
 
@@ -263,7 +264,7 @@ impl Syncing<'_> {
     fn finish(self, archive: &mut Archive, rendered: &mut Rendered) -> Result<(), Error> {
         self.synced.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let changes = archive.view_state()?;
-        for RenderedDay { stale, messages, borrowed, .. } in &self.days {
+        for DayRendering { stale, messages, borrowed, .. } in &self.days {
             changes.day_is_rendered(stale, *messages, borrowed)?;
         }
         changes.commit()?;
@@ -311,7 +312,7 @@ fn render_day(
     archive: &Path,
     reader: &Reader<'_>,
     stale: &StaleDay,
-    options: &Options,
+    options: &ShowOptions,
     memory: &mut Memory,
     put: &Put<'_>,
 ) -> Result<(Tally, usize), Error> {

@@ -22,10 +22,10 @@ pub(super) struct Adding<'w> {
     writing: &'w Writing<'w>,
     line: CachedStatement<'w>,
     relating: Relating<'w>,
-    users: Numbers<OwnedUserId>,
-    types: Numbers<Word>,
+    users: MetNumbers<OwnedUserId>,
+    types: MetNumbers<Word>,
     /// Rooms whose version is known.
-    rooms: Numbers<OwnedRoomId>,
+    rooms: MetNumbers<OwnedRoomId>,
     /// The number of the next new file.
     next_file: i64,
     run: i64,
@@ -37,7 +37,7 @@ impl<'w> Adding<'w> {
     pub(super) fn new(writing: &'w Writing<'w>, run: i64, indexed: bool) -> Result<Self, Error> {
         let next_file = writing.0.query_row("select coalesce(max(file), 0) + 1 from file", [], |row| row.get(0))?;
         let (line, relating) = (writing.0.prepare_cached(LINE)?, Relating::new(writing)?);
-        let (users, types, rooms) = (Numbers::default(), Numbers::default(), Numbers::default());
+        let (users, types, rooms) = (MetNumbers::default(), MetNumbers::default(), MetNumbers::default());
         Ok(Adding { writing, line, relating, users, types, rooms, next_file, run, indexed })
     }
 
@@ -158,15 +158,15 @@ impl<'w> Relating<'w> {
 const REMEMBERED: usize = 20_000;
 
 /// The numbers of names that were met.
-struct Numbers<N>(HashMap<N, i64, RandomState>);
+struct MetNumbers<N>(HashMap<N, i64, RandomState>);
 
-impl<N> Default for Numbers<N> {
+impl<N> Default for MetNumbers<N> {
     fn default() -> Self {
-        Numbers(HashMap::default())
+        MetNumbers(HashMap::default())
     }
 }
 
-impl<N: Clone + Eq + Hash> Numbers<N> {
+impl<N: Clone + Eq + Hash> MetNumbers<N> {
     /// The number of a name, which `find` knows.
     fn of(&mut self, name: &N, find: impl FnOnce(&N) -> Result<i64, Error>) -> Result<i64, Error> {
         if let Some(number) = self.0.get(name) {

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use super::ours::CATALOG;
-use super::place::Place;
+use super::place::CatalogLocation;
 use super::{Catalog, Error, Interrupt, RunOutcome, Step, Steps, durable, indexes, inside, lines, rebuild, state};
 
 /// Hears how many room-days are taken in, and of how many.
-pub type Told<'a> = dyn FnMut(u64, u64) + 'a;
+pub type RebuildProgress<'a> = dyn FnMut(u64, u64) + 'a;
 
 /// The name of the new catalog until it is whole.
 const NEW: &str = ".catalog.sqlite.new";
@@ -31,7 +31,7 @@ pub(super) fn can_be_made(archive: &Path) -> Result<bool, Error> {
 }
 
 /// Completes what somebody had begun who was killed when the old catalog was gone already: the new one takes its place.
-pub(super) fn complete(place: &Place) -> Result<(), Error> {
+pub(super) fn complete(place: &CatalogLocation) -> Result<(), Error> {
     let directory = place.directory();
     let length = |name: &str| inside::length(&directory, name).map_err(Error::io("look at", &directory.join(name)));
     let is_there = length(CATALOG[0])?.is_some_and(|bytes| bytes > 0);
@@ -60,10 +60,10 @@ pub(super) fn sweep(directory: &Path) -> Result<(), Error> {
 /// less than the state says. What was cut off before is gone on with.
 pub(super) fn make(
     archive: &Path,
-    place: &Place,
+    place: &CatalogLocation,
     interrupt: &Interrupt,
     steps: &mut Steps<'_>,
-    told: &mut Told<'_>,
+    told: &mut RebuildProgress<'_>,
 ) -> Result<u64, Error> {
     let directory = &place.directory();
     let made = fill(archive, place, interrupt, steps, told).and_then(|lost| steps.at(Step::Replace).map(|()| lost));
@@ -84,10 +84,10 @@ pub(super) fn make(
 /// Makes the new catalog, until nothing is left to do but to use it.
 fn fill(
     archive: &Path,
-    place: &Place,
+    place: &CatalogLocation,
     interrupt: &Interrupt,
     steps: &mut Steps<'_>,
-    told: &mut Told<'_>,
+    told: &mut RebuildProgress<'_>,
 ) -> Result<u64, Error> {
     let directory = &place.directory();
     let path = directory.join(NEW);
@@ -126,7 +126,7 @@ fn fill(
 }
 
 /// A new catalog that was cut off while it was made, if the files that it has are as they were, and so is the state.
-fn begun(archive: &Path, place: &Place, snapshot: &str) -> Result<Option<Catalog>, Error> {
+fn begun(archive: &Path, place: &CatalogLocation, snapshot: &str) -> Result<Option<Catalog>, Error> {
     let directory = place.directory();
     let path = directory.join(NEW);
     if inside::length(&directory, NEW).map_err(Error::io("look at", &path))?.is_none_or(|bytes| bytes == 0) {

@@ -4,7 +4,7 @@ use crate::event::{Damage, Event, EventId, OwnedEventId, OwnedRoomId, RoomId};
 use crate::stream::{Gaps, Scope, Stream, Watermark};
 
 /// An event, and whether it was found in a gap.
-pub(super) type Taken = (Box<Event>, bool);
+pub(super) type BatchEvent = (Box<Event>, bool);
 
 /// How far one stream of one scope has come with a batch.
 #[derive(Clone, Debug)]
@@ -22,9 +22,9 @@ pub struct Advance {
 /// Events and the progress that they are: durable together.
 #[derive(Default)]
 pub struct Batch {
-    pub(super) events: Vec<Taken>,
+    pub(super) events: Vec<BatchEvent>,
     /// Events without a row in `event_json`.
-    pub(super) missing: Vec<Taken>,
+    pub(super) missing: Vec<BatchEvent>,
     /// Events that wait for one, and are gone.
     pub(super) gone: Vec<OwnedEventId>,
     pub(super) states: Vec<Event>,

@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use tracing::info;
 
 use super::lock::Lock;
-use super::place::Place;
+use super::place::CatalogLocation;
 use super::{Archive, Catalog, Error, Interrupt, Readers, SecondLines};
 
 /// What brings one of version 7 to version 8.
@@ -25,7 +25,7 @@ impl Archive {
     /// Undoes what was not finished, and writes the state from a catalog of a version before. Gives the lock back.
     pub(super) fn leave_state(
         directory: &Path,
-        place: &Place,
+        place: &CatalogLocation,
         mut old: Catalog,
         version: i64,
         interrupt: &Interrupt,

@@ -21,12 +21,12 @@ const ANYBODY: &str = "*";
 pub(crate) struct Borrowed {
     /// By user id: the name as it looks; empty: none.
     members: BTreeMap<String, String>,
-    room: Option<Title>,
+    room: Option<TitleSource>,
 }
 
 /// What a room is called by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Title {
+pub(crate) enum TitleSource {
     State,
     Members,
 }
@@ -44,7 +44,7 @@ impl Borrowed {
     }
 
     /// Takes in that the room is called so.
-    pub(crate) fn room(&mut self, by: Title) {
+    pub(crate) fn room(&mut self, by: TitleSource) {
         self.room = Some(by);
     }
 }
@@ -72,7 +72,7 @@ impl Writing<'_> {
             insert.execute(params![file, user_id, alike])?;
         }
         if let Some(by) = borrowed.room {
-            insert.execute(params![file, "", if matches!(by, Title::Members) { "members" } else { "" }])?;
+            insert.execute(params![file, "", if matches!(by, TitleSource::Members) { "members" } else { "" }])?;
         }
         Ok(())
     }

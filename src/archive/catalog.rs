@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::lines::Lines;
-use super::lock::Held;
+use super::lines::LineReader;
+use super::lock::HeldLock;
 use super::plaintexts::Plaintexts;
-use super::state::Following;
+use super::state::StateFile;
 use super::writing::Writing;
 use super::{Error, LastRun, RunOutcome, indexes, layout};
 use crate::event::{EventId, OwnedRoomId};
@@ -43,11 +43,11 @@ pub struct Selection {
 pub struct Catalog {
     pub(super) connection: Connection,
     /// What has to be held for as long as it is written to.
-    pub(super) guard: Option<Arc<Held>>,
+    pub(super) guard: Option<Arc<HeldLock>>,
     /// What follows it, if it is that of an archive which is open to be written to.
-    pub(super) state: Option<Following>,
+    pub(super) state: Option<StateFile>,
     /// The lines that it is an index of, if they are read.
-    pub(super) lines: Option<Lines>,
+    pub(super) lines: Option<LineReader>,
     /// Other hosts may have its file system too.
     is_shared: bool,
     was_put_there: bool,
@@ -297,7 +297,7 @@ pub(super) fn anywhere(connection: &Connection) -> Result<i64, Error> {
 
 /// A file of lines as the catalog knows it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct File {
+pub(super) struct LinesFile {
     pub(super) number: i64,
     /// Its committed length.
     pub(super) bytes: u64,
@@ -306,12 +306,12 @@ pub(super) struct File {
 }
 
 /// A file by its path below the archive; none if the archive has no such file.
-pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<File>, Error> {
+pub(super) fn file(connection: &Connection, path: &str) -> Result<Option<LinesFile>, Error> {
     let Some((directory, day)) = layout::parts(path) else { return Ok(None) };
     let sql = "select file, bytes, run from file
                 where room = (select room from room where directory = ?1) and day = ?2";
     let found = connection.prepare_cached(sql)?.query_row([directory, day], |row| {
-        Ok(File { number: row.get(0)?, bytes: row.get::<_, i64>(1)?.unsigned_abs(), run: row.get(2)? })
+        Ok(LinesFile { number: row.get(0)?, bytes: row.get::<_, i64>(1)?.unsigned_abs(), run: row.get(2)? })
     });
     Ok(found.optional()?)
 }

@@ -29,7 +29,7 @@ use super::{Archive, Catalog, Error, Readers, durable, inside};
 use crate::event::hex::digits as hex;
 pub(super) use folding::{FROM as FOLD_FROM, walk_known};
 use walking::last_whole;
-pub(super) use walking::{Extent, Part, walk};
+pub(super) use walking::{ChainPart, CommittedBytes, walk};
 
 /// The file's name in the archive's directory.
 pub(super) const NAME: &str = "chain.jsonl";
@@ -81,17 +81,17 @@ impl Hashes {
 
 /// How far the chain goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct ChainHead {
     /// How many bytes of the file.
     pub(crate) bytes: u64,
     /// The hash of its last commit, hexadecimal; empty: there is none.
     pub(crate) hash: String,
 }
 
-impl Head {
+impl ChainHead {
     /// Before the first commit.
-    pub(super) fn none() -> Head {
-        Head { bytes: 0, hash: String::new() }
+    pub(super) fn none() -> ChainHead {
+        ChainHead { bytes: 0, hash: String::new() }
     }
 }
 
@@ -99,7 +99,7 @@ impl Head {
 pub(super) struct Chain {
     path: PathBuf,
     file: File,
-    head: Head,
+    head: ChainHead,
     commit: Sha256,
     gathered: Vec<u8>,
     bytes: u64,
@@ -125,12 +125,12 @@ impl Chain {
         }
         let length = length.unwrap_or(0);
         let (head, begins) = match known {
-            None => (Head::none(), true),
+            None => (ChainHead::none(), true),
             Some(known) if known.bytes <= length => (known, false),
             // of what is lost as a whole it says at least what it does not follow
             Some(known) => match last_whole(archive)? {
                 whole if whole.bytes > 0 => (whole, true),
-                none => (Head { hash: known.hash, ..none }, true),
+                none => (ChainHead { hash: known.hash, ..none }, true),
             },
         };
         file.set_len(head.bytes).map_err(Error::io("truncate", &path))?;
@@ -142,7 +142,7 @@ impl Chain {
     }
 
     /// A file, to have commits added to it behind one.
-    fn behind(path: PathBuf, file: File, head: Head) -> Chain {
+    fn behind(path: PathBuf, file: File, head: ChainHead) -> Chain {
         let (bytes, commit) = (head.bytes, Sha256::new());
         Chain { path, file, head, commit, gathered: Vec::new(), bytes, is_any: false, is_begun: false }
     }
@@ -199,13 +199,13 @@ impl Chain {
     fn close_as(&mut self, mut last: Map<String, Value>) -> Result<(), Error> {
         last.insert("before".to_owned(), self.head.hash.clone().into());
         self.push(&last.into())?;
-        self.head = Head { bytes: self.bytes, hash: hex(&std::mem::take(&mut self.commit).finalize()) };
+        self.head = ChainHead { bytes: self.bytes, hash: hex(&std::mem::take(&mut self.commit).finalize()) };
         Ok(())
     }
 
     /// Ends a commit, and returns when it is on the disk; how far the chain goes, none if nothing was added
     /// and it was not begun.
-    pub(super) fn end(mut self, kind: &str) -> Result<Option<Head>, Error> {
+    pub(super) fn end(mut self, kind: &str) -> Result<Option<ChainHead>, Error> {
         if self.is_any {
             self.close(kind, None)?;
         } else if !self.is_begun {
@@ -215,7 +215,7 @@ impl Chain {
     }
 
     /// Returns when all of it is on the disk.
-    fn finish(mut self) -> Result<Head, Error> {
+    fn finish(mut self) -> Result<ChainHead, Error> {
         self.write()?;
         self.file.sync_data().map_err(Error::io("sync", &self.path))?;
         Ok(self.head)
@@ -224,12 +224,12 @@ impl Chain {
 
 impl Writing<'_> {
     /// Remembers how far the chain goes.
-    pub(super) fn chain_is(&self, head: &Head) -> Result<(), Error> {
+    pub(super) fn chain_is(&self, head: &ChainHead) -> Result<(), Error> {
         self.remember_head(NAME, head)
     }
 
     /// Remembers a place in the chain by a name.
-    fn remember_head(&self, name: &str, head: &Head) -> Result<(), Error> {
+    fn remember_head(&self, name: &str, head: &ChainHead) -> Result<(), Error> {
         let sql = "replace into chain (name, bytes, head) values (?1, ?2, ?3)";
         self.0.prepare_cached(sql)?.execute(params![name, signed(head.bytes), head.hash])?;
         Ok(())
@@ -237,28 +237,28 @@ impl Writing<'_> {
 }
 
 /// How far the chain goes as the catalog knows it; none: there is no chain yet.
-fn head(catalog: &Connection) -> Result<Option<Head>, Error> {
+fn head(catalog: &Connection) -> Result<Option<ChainHead>, Error> {
     place(catalog, NAME)
 }
 
 /// A place in the chain that the catalog knows by a name.
-fn place(catalog: &Connection, name: &str) -> Result<Option<Head>, Error> {
+fn place(catalog: &Connection, name: &str) -> Result<Option<ChainHead>, Error> {
     let mut statement = catalog.prepare_cached("select bytes, head from chain where name = ?1")?;
-    let found =
-        statement.query_row([name], |row| Ok(Head { bytes: row.get::<_, i64>(0)?.unsigned_abs(), hash: row.get(1)? }));
+    let found = statement
+        .query_row([name], |row| Ok(ChainHead { bytes: row.get::<_, i64>(0)?.unsigned_abs(), hash: row.get(1)? }));
     Ok(found.optional()?)
 }
 
 impl Catalog {
     /// How far the archive's chain goes; none: there is none yet.
-    pub(crate) fn chain_head(&self) -> Result<Option<Head>, Error> {
+    pub(crate) fn chain_head(&self) -> Result<Option<ChainHead>, Error> {
         head(&self.connection)
     }
 }
 
 impl Archive {
     /// Says in the chain that a seal knows it up to there; how far it goes then, none: there is none. It is on the disk, in the state too.
-    pub(crate) fn seal_chain(&mut self) -> Result<Option<Head>, Error> {
+    pub(crate) fn seal_chain(&mut self) -> Result<Option<ChainHead>, Error> {
         if self.catalog.chain_head()?.is_none() {
             return Ok(None);
         }
@@ -285,10 +285,10 @@ impl Archive {
         }
         folding::put_in_place(&self.directory, &self.catalog.connection)?;
         let known = self.catalog.chain_head()?;
-        let from = known.clone().unwrap_or_else(Head::none);
+        let from = known.clone().unwrap_or_else(ChainHead::none);
         let mut head = from.clone();
         let walked = walk(&self.directory, &from, None, |commit| {
-            if let Part::End { head: next, .. } = commit {
+            if let ChainPart::End { head: next, .. } = commit {
                 head = next;
             }
             Ok(())
@@ -314,7 +314,7 @@ impl Archive {
         let Some(known) = self.catalog.chain_head()?.filter(|known| known.bytes > length) else { return Ok(()) };
         // who dies before the new end is in the catalog has to find it shorter yet, however long it has become
         let writing = self.catalog.write()?;
-        writing.chain_is(&Head { bytes: i64::MAX.unsigned_abs(), ..known })?;
+        writing.chain_is(&ChainHead { bytes: i64::MAX.unsigned_abs(), ..known })?;
         writing.commit()?;
         let writing = self.catalog.write()?;
         if let Some(head) = Chain::open(&self.directory, &writing.0, self.readers)?.end("begun")? {

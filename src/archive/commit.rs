@@ -11,7 +11,7 @@ use std::{iter, thread};
 use foldhash::fast::RandomState;
 
 use super::adding::Adding;
-use super::batch::{Batch, Committed, Taken};
+use super::batch::{Batch, BatchEvent, Committed};
 use super::chain::{Chain, FOLD_FROM};
 use super::lines::{self, Appending};
 use super::stale::Stale;
@@ -183,7 +183,7 @@ struct FileOf {
     path: String,
     day: String,
     /// None: it is new.
-    known: Option<catalog::File>,
+    known: Option<catalog::LinesFile>,
     /// Which of the batch's.
     events: Vec<usize>,
 }
@@ -223,7 +223,7 @@ impl ByFile {
 }
 
 /// The first redaction that names an event, of those in a batch, by the event's id.
-fn redactions(events: &[Taken]) -> HashMap<EventId<'_>, &Event, RandomState> {
+fn redactions(events: &[BatchEvent]) -> HashMap<EventId<'_>, &Event, RandomState> {
     let mut redactions: HashMap<EventId<'_>, &Event, RandomState> = HashMap::default();
     for (event, _) in events {
         if let Some(target) = &event.redacts {

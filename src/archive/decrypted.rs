@@ -18,13 +18,13 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use rustix::fs::OFlags;
 
-use super::lock::Held;
+use super::lock::HeldLock;
 use super::plaintexts::Plaintext;
 use super::{Error, Readers, inside, network, schema};
-pub(crate) use numbers::Encryption;
-pub use numbers::{Numbers, OfRoom};
-pub(crate) use verdicts::{Judged, Saying};
-pub(crate) use wanted::{Lacking, Wanted};
+pub(crate) use numbers::EncryptionDetails;
+pub use numbers::{DecryptedNumbers, DecryptedOfRoom};
+pub(crate) use verdicts::{DecryptedContent, Judgement};
+pub(crate) use wanted::{Lacking, WantedSession};
 
 /// The file, in the archive's directory.
 pub(super) const NAME: &str = "decrypted.sqlite";
@@ -45,16 +45,16 @@ const LONGEST_VALUE: i32 = 64 * 1024 * 1024;
 pub struct Decrypted {
     pub(super) connection: Connection,
     /// What has to be held for as long as it is written to.
-    guard: Option<Arc<Held>>,
+    guard: Option<Arc<HeldLock>>,
 }
 
 impl Decrypted {
     /// Opens it to write, or makes it.
-    pub(super) fn open_to_write(archive: &Path, readers: Readers, guard: Arc<Held>) -> Result<Decrypted, Error> {
+    pub(super) fn open_to_write(archive: &Path, readers: Readers, guard: Arc<HeldLock>) -> Result<Decrypted, Error> {
         Decrypted::opened_to_write(archive, readers, guard).map_err(Error::of_decrypted)
     }
 
-    fn opened_to_write(archive: &Path, readers: Readers, guard: Arc<Held>) -> Result<Decrypted, Error> {
+    fn opened_to_write(archive: &Path, readers: Readers, guard: Arc<HeldLock>) -> Result<Decrypted, Error> {
         let path = archive.join(NAME);
         let failed = || Error::io("open", &path);
         let file = inside::open(archive, NAME, OFlags::RDWR | OFlags::CREATE).map_err(failed())?;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rusqlite::params;
 
 use super::catalog::key;
-use super::decrypted::{Decrypted, Judged, Lacking, NAME, Numbers, OfRoom, Wanted};
+use super::decrypted::{Decrypted, DecryptedNumbers, DecryptedOfRoom, Judgement, Lacking, NAME, WantedSession};
 use super::lines::{self, Open};
 use super::plaintexts::Plaintexts;
 use super::stale::Stale;
@@ -23,15 +23,15 @@ const READ: usize = 200;
 const DECRYPT: &str = "decrypt";
 
 /// An encrypted event of the archive.
-pub(crate) struct Encrypted {
+pub(crate) struct EncryptedEvent {
     pub(crate) event: Event,
     /// Whether clients see it.
     pub(crate) is_accepted: bool,
 }
 
 /// Some encrypted events, and what of the archive they are.
-pub(crate) struct Page {
-    pub(crate) events: Vec<Encrypted>,
+pub(crate) struct EncryptedPage {
+    pub(crate) events: Vec<EncryptedEvent>,
     of: Of,
 }
 
@@ -45,7 +45,7 @@ enum Of {
 }
 
 /// Where an encrypted line is.
-struct Place {
+struct EncryptedLine {
     line: i64,
     path: String,
     start: u64,
@@ -64,7 +64,7 @@ impl Catalog {
     }
 
     /// What became of the encrypted events, in numbers; none: nothing was ever decrypted.
-    pub fn decrypted_numbers(&self) -> Result<Option<Numbers>, Error> {
+    pub fn decrypted_numbers(&self) -> Result<Option<DecryptedNumbers>, Error> {
         self.plaintexts
             .as_ref()
             .and_then(Plaintexts::kept)
@@ -74,7 +74,7 @@ impl Catalog {
     }
 
     /// The same of an archive that is looked at.
-    pub fn decrypted_numbers_in(archive: &std::path::Path) -> Result<Option<Numbers>, Error> {
+    pub fn decrypted_numbers_in(archive: &std::path::Path) -> Result<Option<DecryptedNumbers>, Error> {
         Decrypted::open_to_read(archive)?.map(|decrypted| decrypted.numbers()).transpose().map_err(Error::of_decrypted)
     }
 
@@ -85,7 +85,7 @@ impl Catalog {
     }
 
     /// What each source opens of each room, and what cannot be read of it.
-    pub fn each_decrypted_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
+    pub fn each_decrypted_room(&self, take: &mut dyn FnMut(DecryptedOfRoom)) -> Result<(), Error> {
         let kept = self.plaintexts.as_ref().and_then(Plaintexts::kept);
         kept.map_or(Ok(()), |decrypted| decrypted.each_room(take)).map_err(Error::of_decrypted)
     }
@@ -146,14 +146,14 @@ impl Archive {
     }
 
     /// The next events that are to be looked at; none: all were.
-    pub(crate) fn next_encrypted(&mut self) -> Result<Option<Page>, Error> {
+    pub(crate) fn next_encrypted(&mut self) -> Result<Option<EncryptedPage>, Error> {
         let catalog = &self.catalog;
         let sql = format!("{PLACE} where line.line in (select line from to_judge order by line limit ?1)");
         let again = catalog.places(&sql, params![LINES])?;
         if !again.is_empty() {
             let (events, _) = self.read_encrypted(again, false)?;
             let lines = events.iter().map(|(line, _)| *line).collect();
-            return Ok(Some(Page {
+            return Ok(Some(EncryptedPage {
                 events: events.into_iter().map(|(_, event)| event).collect(),
                 of: Of::Again(lines),
             }));
@@ -179,19 +179,19 @@ impl Archive {
         let up_to = if is_all && taken == places.len() { last } else { places[taken - 1].line };
         let places = places.into_iter().take(taken).collect();
         let (events, _) = self.read_encrypted(places, true)?;
-        Ok(Some(Page { events: events.into_iter().map(|(_, event)| event).collect(), of: Of::New(up_to) }))
+        Ok(Some(EncryptedPage { events: events.into_iter().map(|(_, event)| event).collect(), of: Of::New(up_to) }))
     }
 
     /// Reads encrypted lines; only those of which nothing is known, if it is said so.
     fn read_encrypted(
         &mut self,
-        mut places: Vec<Place>,
+        mut places: Vec<EncryptedLine>,
         only_new: bool,
-    ) -> Result<(Vec<(i64, Encrypted)>, u64), Error> {
+    ) -> Result<(Vec<(i64, EncryptedEvent)>, u64), Error> {
         places.sort_by(|one, other| (&one.path, one.start).cmp(&(&other.path, other.start)));
         let mut open: Option<(String, Open)> = None;
         let (mut events, mut broken) = (Vec::with_capacity(places.len()), 0);
-        for Place { line, path, start, length, is_accepted } in places {
+        for EncryptedLine { line, path, start, length, is_accepted } in places {
             if open.as_ref().is_none_or(|(opened, _)| *opened != path) {
                 open = Some((path.clone(), Open::new(&self.directory, &path)?));
             }
@@ -211,13 +211,18 @@ impl Archive {
                     continue;
                 }
             }
-            events.push((line, Encrypted { event, is_accepted }));
+            events.push((line, EncryptedEvent { event, is_accepted }));
         }
         Ok((events, broken))
     }
 
     /// Keeps what became of the events of a page, and marks what shows something else by it; `now` is milliseconds since the epoch.
-    pub(crate) fn keep_decrypted(&mut self, page: &Page, judged: &[Judged<'_>], now: i64) -> Result<(), Error> {
+    pub(crate) fn keep_decrypted(
+        &mut self,
+        page: &EncryptedPage,
+        judged: &[Judgement<'_>],
+        now: i64,
+    ) -> Result<(), Error> {
         self.decrypted()?.in_one(|decrypted| decrypted.keep(judged, now))?;
         self.tell_changed(&page.events)?;
         let writing = self.catalog.write()?;
@@ -233,7 +238,7 @@ impl Archive {
     }
 
     /// Marks the views of what can be read, or no more, since that was last told.
-    fn tell_changed(&mut self, at_hand: &[Encrypted]) -> Result<(), Error> {
+    fn tell_changed(&mut self, at_hand: &[EncryptedEvent]) -> Result<(), Error> {
         let at_hand: HashMap<&str, &Event> = at_hand.iter().map(|one| (one.event.id().as_str(), &one.event)).collect();
         loop {
             let mut changed = self.decrypted()?.changed(CHANGED).map_err(Error::of_decrypted)?;
@@ -267,7 +272,7 @@ impl Archive {
     }
 
     /// Some sessions of events that lack something, behind one.
-    pub(crate) fn wanted(&mut self, lacking: Lacking, after: i64, most: u32) -> Result<Vec<Wanted>, Error> {
+    pub(crate) fn wanted(&mut self, lacking: Lacking, after: i64, most: u32) -> Result<Vec<WantedSession>, Error> {
         self.decrypted()?.wanted(lacking, after, most).map_err(Error::of_decrypted)
     }
 
@@ -278,7 +283,7 @@ impl Archive {
         session: i64,
         after: i64,
         most: u32,
-    ) -> Result<Option<(Page, i64)>, Error> {
+    ) -> Result<Option<(EncryptedPage, i64)>, Error> {
         let wanted = self.decrypted()?.wanted_of(lacking, session, after, most).map_err(Error::of_decrypted)?;
         let Some(&(last, _)) = wanted.last() else { return Ok(None) };
         let mut events = Vec::new();
@@ -287,7 +292,7 @@ impl Archive {
             let places = self.catalog.places(&sql, params![event_id])?;
             events.extend(self.read_encrypted(places, false)?.0.into_iter().map(|(_, one)| one));
         }
-        Ok(Some((Page { events, of: Of::Wanted }, last)))
+        Ok(Some((EncryptedPage { events, of: Of::Wanted }, last)))
     }
 
     /// When a source was last looked through for what is lacking, milliseconds since the epoch, and what it said then of having
@@ -340,10 +345,10 @@ impl Archive {
 }
 
 impl Catalog {
-    fn places(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Place>, Error> {
+    fn places(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<EncryptedLine>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let places = statement.query_map(values, |row| {
-            Ok(Place {
+            Ok(EncryptedLine {
                 line: row.get(0)?,
                 path: row.get(1)?,
                 start: row.get::<_, i64>(2)?.unsigned_abs(),

@@ -39,7 +39,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// How far the index is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SearchStanding {
     /// Search is switched off for the archive.
     Off,
     /// So many lines are not in it, of so many.
@@ -60,16 +60,16 @@ impl Catalog {
     }
 
     /// How far the index of full-text search is.
-    pub fn search_standing(&self) -> Result<Standing, Error> {
+    pub fn search_standing(&self) -> Result<SearchStanding, Error> {
         if self.is_set(OFF)? {
-            return Ok(Standing::Off);
+            return Ok(SearchStanding::Off);
         }
         let last: i64 = self.connection.query_row("select coalesce(max(line), 0) from line", [], |row| row.get(0))?;
         let indexed = indexed(&self.connection)?.unwrap_or(0).min(last);
         let changed = if indexed > 0 { changed(&self.connection)? } else { 0 };
         Ok(match last - indexed + changed {
-            0 => Standing::Whole,
-            lines => Standing::Behind { lines: lines.unsigned_abs(), of: last.unsigned_abs() },
+            0 => SearchStanding::Whole,
+            lines => SearchStanding::Behind { lines: lines.unsigned_abs(), of: last.unsigned_abs() },
         })
     }
 }

@@ -12,15 +12,15 @@ use std::io;
 
 pub(super) use appending::Appending;
 pub(super) use committed::{check, for_each, truncate};
-pub(super) use content::{Lines, Open, read};
+pub(super) use content::{LineReader, Open, read};
 pub(super) use form::{Form, beginning, day_of, form, put, reform, remove, settle};
-pub(super) use whole::{Anew, LONGEST, Line, Whole};
+pub(super) use whole::{Anew, FileLine, LONGEST, WholeFile};
 
 /// How much is gathered before it is written, bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
 /// Gathers a line, given without its newline, as a file has it which `frames` writes compressed, if it is.
-fn push(frames: &mut Option<frames::Writer>, line: &[u8], gathered: &mut Vec<u8>) -> io::Result<()> {
+fn push(frames: &mut Option<frames::FrameWriter>, line: &[u8], gathered: &mut Vec<u8>) -> io::Result<()> {
     if let Some(frames) = frames {
         return frames.push(line, gathered);
     }

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{Error, durable, network};
 pub use turn::{Turn, is_wanted};
 
-use claim::{Claim, Found, found, is_taken_away, milliseconds, no_follow};
+use claim::{Claim, LockState, found, is_taken_away, milliseconds, no_follow};
 
 /// The lock's name in the archive's directory.
 const NAME: &str = ".lock";
@@ -42,14 +42,14 @@ const FIRST: &str = "its process came first";
 
 /// The lock of an archive, held until it is dropped.
 pub(super) struct Lock {
-    held: Arc<Held>,
+    held: Arc<HeldLock>,
     stop: Option<mpsc::Sender<()>>,
     refreshing: Option<JoinHandle<()>>,
     _kernel: Option<File>,
 }
 
 /// What says that an archive is this process's.
-pub(super) struct Held {
+pub(super) struct HeldLock {
     path: PathBuf,
     /// None: it is not in its place. A network file system keeps what is open but removed under another name.
     file: Mutex<Option<File>>,
@@ -69,7 +69,7 @@ impl Lock {
         let kernel = kernel_lock(directory)?;
         let refused = |holder| Err(Error::Locked { holder, archive: directory.to_owned() });
         let claim = Claim { lets_in, ..Claim::of_this_process(kernel.is_some() && !is_shared) };
-        let Some(mut making) = Held::make(directory, claim, is_shared)? else { return refused(FIRST.to_owned()) };
+        let Some(mut making) = HeldLock::make(directory, claim, is_shared)? else { return refused(FIRST.to_owned()) };
         let own = making.held.claim();
         let mut looks = 0;
         while let Err(error) = making.put(&path) {
@@ -80,7 +80,7 @@ impl Lock {
                 _ => return Err(Error::io("make", &path)(error)),
             }
             match found(&path)? {
-                Found::Claim(claim) => {
+                LockState::Claim(claim) => {
                     let let_go = claim.kernel && own.kernel && claim.is_of_this_boot();
                     if !(let_go || claim.is_gone() || claim.is_stale(own.time)) {
                         return refused(claim.holder());
@@ -89,10 +89,10 @@ impl Lock {
                         return refused(FIRST.to_owned());
                     }
                 }
-                Found::Older(Some(holder)) => return refused(holder),
-                Found::Older(None) => durable::remove(directory, NAME)?,
-                Found::Torn if PAUSE * looks >= TORN_AFTER => durable::remove(directory, NAME)?,
-                Found::Nothing | Found::Torn => {}
+                LockState::Older(Some(holder)) => return refused(holder),
+                LockState::Older(None) => durable::remove(directory, NAME)?,
+                LockState::Torn if PAUSE * looks >= TORN_AFTER => durable::remove(directory, NAME)?,
+                LockState::Nothing | LockState::Torn => {}
             }
             looks += 1;
             thread::sleep(PAUSE);
@@ -115,7 +115,7 @@ impl Lock {
     }
 
     /// What tells whether it is still held.
-    pub(super) fn held(&self) -> Arc<Held> {
+    pub(super) fn held(&self) -> Arc<HeldLock> {
         Arc::clone(&self.held)
     }
 }
@@ -137,18 +137,18 @@ impl Drop for Lock {
 
 /// A lock that is not in its place yet, in a file of its own.
 struct Making {
-    held: Held,
+    held: HeldLock,
     made: Option<tempfile::TempPath>,
 }
 
-impl Held {
+impl HeldLock {
     /// Makes it in a file of its own; none where another got the lock meanwhile, and swept that file away.
     fn make(directory: &Path, claim: Claim, is_shared: bool) -> Result<Option<Making>, Error> {
         let path = directory.join(NAME);
         let failed = || Error::io("make", &path);
         let made = tempfile::Builder::new().prefix(".lock.").tempfile_in(directory).map_err(failed())?;
         let (file, made) = made.into_parts();
-        let held = Held {
+        let held = HeldLock {
             path: path.clone(),
             file: Mutex::new(Some(file)),
             claim: Mutex::new(claim),
@@ -222,7 +222,7 @@ impl Held {
         self.write().map_err(Error::io("refresh", &self.path))
     }
 
-    /// Makes sure of it as [`Held::check`] does, unless that was done a moment ago.
+    /// Makes sure of it as [`HeldLock::check`] does, unless that was done a moment ago.
     pub(super) fn check_now_and_then(&self) -> Result<(), Error> {
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if self.refreshed().is_some() && uptime().saturating_sub(seen) < LOOKS_FOR { Ok(()) } else { self.check() }
@@ -233,12 +233,12 @@ impl Held {
         let is_young = self.refreshed().is_some_and(|at| uptime().saturating_sub(at) <= HELD_FOR);
         if is_young {
             match found(&self.path)? {
-                Found::Claim(claim) if claim.is(&self.claim()) => {
+                LockState::Claim(claim) if claim.is(&self.claim()) => {
                     *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = uptime();
                     return Ok(());
                 }
                 // it is read while it is written
-                Found::Torn => return Ok(()),
+                LockState::Torn => return Ok(()),
                 _ => {}
             }
         }
@@ -253,7 +253,7 @@ impl Making {
         let made = self.made.take().ok_or(io::ErrorKind::NotFound)?;
         let Err(refused) = made.persist_noclobber(path) else { return Ok(()) };
         let (error, made) = (refused.error, refused.path);
-        let is_ours = || matches!(found(path), Ok(Found::Claim(claim)) if claim.is(&self.held.claim()));
+        let is_ours = || matches!(found(path), Ok(LockState::Claim(claim)) if claim.is(&self.held.claim()));
         let error = match error.kind() {
             // a server that answers twice says so of our own
             io::ErrorKind::AlreadyExists if is_ours() => return Ok(()),
@@ -286,7 +286,7 @@ fn take_away(directory: &Path, path: &Path, gone: &Claim) -> Result<bool, Error>
         renamed => renamed.map_err(failed())?,
     }
     match found(&aside)? {
-        Found::Claim(claim) if !claim.is(gone) => {
+        LockState::Claim(claim) if !claim.is(gone) => {
             let _ = aside.persist_noclobber(path);
             Ok(false)
         }
@@ -313,7 +313,7 @@ fn kernel_lock(directory: &Path) -> Result<Option<File>, Error> {
             Err(TryLockError::WouldBlock) if waited < LINGERS => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = match found(&directory.join(NAME))? {
-                    Found::Claim(claim) => claim.holder(),
+                    LockState::Claim(claim) => claim.holder(),
                     _ => "its process is not known".to_owned(),
                 };
                 return Err(Error::Locked { holder, archive: directory.to_owned() });
@@ -342,8 +342,8 @@ pub(super) fn keep_still(directory: &Path) -> Result<Option<File>, Error> {
 pub(super) fn held_by(directory: &Path) -> Option<String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, milliseconds);
     match found(&directory.join(NAME)) {
-        Ok(Found::Claim(claim)) if !claim.is_gone() && !claim.is_stale(now) => Some(claim.holder()),
-        Ok(Found::Older(holder)) => holder,
+        Ok(LockState::Claim(claim)) if !claim.is_gone() && !claim.is_stale(now) => Some(claim.holder()),
+        Ok(LockState::Older(holder)) => holder,
         _ => None,
     }
 }
@@ -351,13 +351,13 @@ pub(super) fn held_by(directory: &Path) -> Option<String> {
 /// Whether this process writes to an archive.
 pub(super) fn is_own(directory: &Path) -> bool {
     let own = |claim: &Claim| claim.process == std::process::id() && !claim.is_gone() && claim.is_of_this_boot();
-    matches!(found(&directory.join(NAME)), Ok(Found::Claim(claim)) if own(&claim))
+    matches!(found(&directory.join(NAME)), Ok(LockState::Claim(claim)) if own(&claim))
 }
 
 /// Who writes to an archive on another host.
 pub(super) fn held_elsewhere(directory: &Path) -> Option<String> {
     match found(&directory.join(NAME)) {
-        Ok(Found::Claim(claim)) if !claim.is_of_this_boot() => held_by(directory),
+        Ok(LockState::Claim(claim)) if !claim.is_of_this_boot() => held_by(directory),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, state};
 use crate::document::media::FileType;
-pub(crate) use sealed::{Plain, SealedName, plain_id};
+pub(crate) use sealed::{DecryptedFile, SealedName, plain_id};
 pub use told::{LackingMedia, MediaNumbers};
 
 /// The tables.

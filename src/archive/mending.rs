@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::adding::Relating;
 use super::catalog::key;
 use super::commit::follow;
-use super::rewrite::Change;
+use super::rewrite::LineChange;
 use super::stale::Stale;
 use super::writing::Writing;
 use super::{Archive, Batch, Catalog, Counts, Error, lines};
@@ -37,7 +37,7 @@ impl Archive {
         }
         let change = |_: &Catalog, path: &str, _, line: &str| {
             let found = missing(line).and_then(|event| by_file.get(path)?.get(&event.borrowed()).copied());
-            Ok(found.map_or(Change::Keep, |event| Change::Replace(event.line.clone())))
+            Ok(found.map_or(LineChange::Keep, |event| LineChange::Replace(event.line.clone())))
         };
         self.rewrite(&by_file.keys().cloned().collect(), change, |writing| {
             let events: Vec<&Event> = by_file.values().flat_map(BTreeMap::values).copied().collect();

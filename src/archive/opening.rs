@@ -10,9 +10,9 @@ use tracing::warn;
 
 use super::error::told;
 use super::lock::{Lock, Turn};
-use super::place::Place;
+use super::place::CatalogLocation;
 use super::step::{Hook, Steps};
-use super::{Archive, Catalog, Counts, Error, Interrupt, SecondLines, Selection, Told};
+use super::{Archive, Catalog, Counts, Error, Interrupt, RebuildProgress, SecondLines, Selection};
 use super::{anew, durable, indexes, inside, lines, ours};
 
 /// Where earlier versions wrote down which rooms an archive is of.
@@ -38,7 +38,7 @@ pub struct Opening<'a> {
     /// Called when this process is the one that writes to it, before what may take long.
     pub locked: Option<&'a dyn Fn()>,
     /// Hears how far the making of a catalog is.
-    pub told: Option<&'a mut Told<'a>>,
+    pub told: Option<&'a mut RebuildProgress<'a>>,
 }
 
 impl Archive {
@@ -61,7 +61,7 @@ impl Archive {
         if let Some(locked) = locked {
             locked();
         }
-        let mut place = Place::find(directory, catalog)?;
+        let mut place = CatalogLocation::find(directory, catalog)?;
         anew::complete(&place)?;
         if anew {
             place.allow_new();
@@ -81,7 +81,7 @@ impl Archive {
         let mut lost = 0;
         let make = || {
             let mut steps = Steps { hook: hook.as_mut(), directory, held: lock.held() };
-            let untold: &mut Told<'_> = &mut |_, _| {};
+            let untold: &mut RebuildProgress<'_> = &mut |_, _| {};
             anew::make(directory, &place, &interrupt, &mut steps, told.unwrap_or(untold))
         };
         let is_lost = is_there.is_none_or(|bytes| bytes == 0) && anew::can_be_made(directory)?;
@@ -106,7 +106,7 @@ impl Archive {
             }
         };
         catalog.guard = Some(lock.held());
-        catalog.lines = Some(lines::Lines::of(directory));
+        catalog.lines = Some(lines::LineReader::of(directory));
         place.settle(&mut catalog)?;
         anew::sweep(&place.directory())?;
         catalog.set_journal()?;
@@ -147,7 +147,7 @@ impl Archive {
         if !anew::can_be_made(directory)? {
             Catalog::find_in(directory, opening.catalog)?;
         }
-        if Place::find(directory, opening.catalog)?.length()?.is_some_and(|bytes| bytes > 0) {
+        if CatalogLocation::find(directory, opening.catalog)?.length()?.is_some_and(|bytes| bytes > 0) {
             let Opening { ref interrupt, shared, catalog, turn, .. } = opening;
             let old = Opening { interrupt: interrupt.clone(), shared, catalog, turn, ..Opening::default() };
             match Archive::open_as(directory, old) {
@@ -172,7 +172,7 @@ pub(super) fn selected(directory: &Path) -> Result<Selection, Error> {
 }
 
 /// Opens a catalog; true: it has just been made.
-fn open_or_make(place: &Place) -> Result<(Catalog, bool), Error> {
+fn open_or_make(place: &CatalogLocation) -> Result<(Catalog, bool), Error> {
     let path = place.file();
     // made by us, so that it is never readable by others; SQLite gives its -wal and -shm the same mode
     inside::open(&place.directory(), "catalog.sqlite", OFlags::RDWR | OFlags::CREATE)

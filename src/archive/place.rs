@@ -25,7 +25,7 @@ struct Kept {
 }
 
 /// Where an archive's catalog is.
-pub(super) struct Place {
+pub(super) struct CatalogLocation {
     archive: PathBuf,
     /// None: in the archive.
     kept: Option<Kept>,
@@ -35,13 +35,13 @@ pub(super) struct Place {
     is_named: bool,
 }
 
-impl Place {
+impl CatalogLocation {
     /// Finds it, by what is written down and what was asked for now.
-    pub(super) fn find(archive: &Path, directory: Option<&Path>) -> Result<Place, Error> {
+    pub(super) fn find(archive: &Path, directory: Option<&Path>) -> Result<CatalogLocation, Error> {
         let absolute = |path: &Path| std::path::absolute(path).map_err(Error::io("look at", path));
         let kept = read(archive)?;
         let is_named = directory.is_some();
-        let place = |kept, is_new| Place { archive: archive.to_owned(), kept, is_new, is_named };
+        let place = |kept, is_new| CatalogLocation { archive: archive.to_owned(), kept, is_new, is_named };
         let Some(directory) = directory.map(absolute).transpose()? else { return Ok(place(kept, false)) };
         let is_inside = directory == absolute(archive)?;
         let directory = if is_inside { PathBuf::from(".") } else { directory };

@@ -5,7 +5,7 @@ mod sealed;
 
 use super::Error;
 use super::decrypted::Decrypted;
-pub use sealed::Sealed;
+pub use sealed::SealedPlaintexts;
 
 /// What an encrypted event says.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -27,7 +27,7 @@ pub struct Plaintext {
 /// What encrypted events say, wherever that is.
 pub enum Plaintexts {
     /// For one document.
-    Sealed(Sealed),
+    Sealed(SealedPlaintexts),
     /// In the archive.
     Kept(Decrypted),
 }

@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::lines::Form;
-use super::place::Place;
+use super::place::CatalogLocation;
 use super::{Archive, Catalog, Error, Interrupt, durable, inside, ours, sections};
 
 /// Who may read what is made in an archive.
@@ -48,7 +48,7 @@ impl Catalog {
     /// What the archive's group cannot read though it is to: of the catalog, of what lies in the archive's directory, and of `most` files of
     /// lines, others each time.
     pub fn withheld(&self, archive: &Path, most: i64) -> Result<Vec<String>, Error> {
-        let catalog = Place::find(archive, None)?.directory();
+        let catalog = CatalogLocation::find(archive, None)?.directory();
         let mut withheld = self::withheld(archive, &self.some_files(most)?)?;
         if catalog != archive {
             let elsewhere = self::withheld(&catalog, &[])?;
@@ -79,7 +79,7 @@ impl Archive {
     }
 
     fn give_all(&mut self) -> Result<(), Error> {
-        let catalog = Place::find(&self.directory, None)?.directory();
+        let catalog = CatalogLocation::find(&self.directory, None)?.directory();
         self.catalog.set_journal()?;
         if catalog != self.directory {
             give_archive(&catalog, self.readers, &self.interrupt)?;

@@ -28,23 +28,23 @@ use rusqlite::{Connection, InterruptHandle, OptionalExtension as _, Transaction}
 
 use super::catalog::key;
 use super::decrypted::Decrypted;
-use super::lines::Lines;
-use super::{Catalog, Encryption, Error, Plaintexts};
+use super::lines::LineReader;
+use super::{Catalog, EncryptionDetails, Error, Plaintexts};
 use crate::event::{EventId, RoomId};
-use numbers::Numbers;
+use numbers::NumberCache;
 
 /// How much is remembered of a kind before it is looked up again.
 pub(crate) const REMEMBERED: usize = 5_000;
 
 /// Reads a line of a file, by where it begins and its length in bytes.
-type ReadLine<'r, T> = &'r dyn Fn(&Lines, &str, u64, u64) -> Result<T, Error>;
+type ReadLine<'r, T> = &'r dyn Fn(&LineReader, &str, u64, u64) -> Result<T, Error>;
 
 /// A read-only view of an archive.
 pub(crate) struct Reader<'c> {
     connection: &'c Connection,
     /// None: no lines are read.
-    lines: Option<&'c Lines>,
-    numbers: Numbers,
+    lines: Option<&'c LineReader>,
+    numbers: NumberCache,
     /// What encrypted events say, if that is to be told.
     plaintexts: Option<&'c Plaintexts>,
     /// Whether the catalog knows of media; none: not looked yet.
@@ -52,8 +52,8 @@ pub(crate) struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn new(connection: &'c Connection, lines: Option<&'c Lines>) -> Reader<'c> {
-        Reader { connection, lines, numbers: Numbers::default(), plaintexts: None, has_media: Cell::new(None) }
+    pub(super) fn new(connection: &'c Connection, lines: Option<&'c LineReader>) -> Reader<'c> {
+        Reader { connection, lines, numbers: NumberCache::default(), plaintexts: None, has_media: Cell::new(None) }
     }
 
     /// The same of what the lines have, which does not tell what encrypted events say.
@@ -72,7 +72,7 @@ impl<'c> Reader<'c> {
     }
 
     /// What is known of how an event was encrypted; none: nothing, or it was not.
-    pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
+    pub(crate) fn encryption(&self, event_id: &str) -> Result<Option<EncryptionDetails>, Error> {
         self.decrypted().map_or(Ok(None), |decrypted| decrypted.encryption(event_id)).map_err(Error::of_decrypted)
     }
 
@@ -89,7 +89,7 @@ impl<'c> Reader<'c> {
         (room, day): (RoomId<'_>, &str),
         place: (i64, i64),
     ) -> Result<Option<String>, Error> {
-        let read = |lines: &Lines, path: &str, start, length| lines.content(event, path, start, length);
+        let read = |lines: &LineReader, path: &str, start, length| lines.content(event, path, start, length);
         Ok(self.look(event, (room, day), place, &read)?.flatten())
     }
 
@@ -100,7 +100,7 @@ impl<'c> Reader<'c> {
         (room, day): (RoomId<'_>, &str),
         place: (i64, i64),
     ) -> Result<Option<String>, Error> {
-        let read = |lines: &Lines, path: &str, start, length| lines.line(event, path, start, length);
+        let read = |lines: &LineReader, path: &str, start, length| lines.line(event, path, start, length);
         self.look(event, (room, day), place, &read)
     }
 

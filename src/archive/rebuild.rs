@@ -6,10 +6,10 @@ use std::path::Path;
 use tracing::warn;
 
 use super::adding::Adding;
-use super::lines::{self, Line, Whole};
+use super::lines::{self, FileLine, WholeFile};
 use super::state::Restoring;
 use super::writing::Writing;
-use super::{Counts, Error, Interrupt, RunOutcome, Told, catalog, layout};
+use super::{Counts, Error, Interrupt, RebuildProgress, RunOutcome, catalog, layout};
 use crate::event::Event;
 
 /// How many second lines of events are named.
@@ -27,7 +27,7 @@ pub(super) fn rebuild(
     archive: &Path,
     writing: &mut Writing<'_>,
     interrupt: &Interrupt,
-    told: &mut Told<'_>,
+    told: &mut RebuildProgress<'_>,
 ) -> Result<u64, Error> {
     let mut state = Restoring::read(archive, &writing.0)?;
     let looks = writing.is_begun_to_index()?;
@@ -49,7 +49,7 @@ fn take_all(
     state: &mut Restoring,
     writing: &mut Writing<'_>,
     interrupt: &Interrupt,
-    told: &mut Told<'_>,
+    told: &mut RebuildProgress<'_>,
     looks: bool,
 ) -> Result<Option<i64>, Error> {
     let (mut done, mut all) = (0, 0);
@@ -109,11 +109,11 @@ fn take_file(
 ) -> Result<u64, Error> {
     let (file, mut first) = (adding.next_file(), None);
     lines::settle(archive, name)?;
-    let mut lines = Whole::open(archive, name)?;
+    let mut lines = WholeFile::open(archive, name)?;
     let (mut bytes, mut events, mut second) = (0, 0, 0);
     loop {
         interrupt.check()?;
-        let Some(Line { start, text, is_cut_off, .. }) = lines.next()? else { break };
+        let Some(FileLine { start, text, is_cut_off, .. }) = lines.next()? else { break };
         let length = text.map_or(0, str::len) as u64;
         let event = text.map(|text| Event::from_line(text, day));
         let event = match event {

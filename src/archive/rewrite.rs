@@ -11,12 +11,12 @@ use std::path::Path;
 use rusqlite::{CachedStatement, params};
 
 use super::chain::{Chain, Hashes};
-use super::lines::{self, Anew, Form, Line, Whole};
+use super::lines::{self, Anew, FileLine, Form, WholeFile};
 use super::writing::{Writing, signed};
 use super::{Archive, Catalog, Error, Readers, Step, Steps, catalog, durable, inside, layout};
 
 /// What becomes of a line.
-pub(super) enum Change {
+pub(super) enum LineChange {
     /// It stays as it is.
     Keep,
     /// This takes its place, without its newline.
@@ -74,7 +74,7 @@ impl Archive {
     pub(super) fn rewrite<T>(
         &mut self,
         paths: &BTreeSet<String>,
-        mut change: impl FnMut(&Catalog, &str, u64, &str) -> Result<Change, Error>,
+        mut change: impl FnMut(&Catalog, &str, u64, &str) -> Result<LineChange, Error>,
         record: impl FnOnce(&Writing<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let Archive { directory, catalog, hook, lock, readers, .. } = self;
@@ -281,24 +281,24 @@ fn write_anew(
     readers: Readers,
     rewrite: &Rewrite,
     length: u64,
-    change: &mut impl FnMut(u64, &str) -> Result<Change, Error>,
+    change: &mut impl FnMut(u64, &str) -> Result<LineChange, Error>,
     shift: &mut Shift<'_>,
 ) -> Result<Hashes, Error> {
-    let mut old = Whole::open(archive, &rewrite.path)?;
+    let mut old = WholeFile::open(archive, &rewrite.path)?;
     let mut new = Anew::make(archive, &rewrite.new_path(), rewrite.form(), readers)?;
-    while let Some(Line { start, text, .. }) = old.next()? {
+    while let Some(FileLine { start, text, .. }) = old.next()? {
         if start >= length {
             break;
         }
         let Some(own) = text else { return Err(old.broken(&"it is not UTF-8")) };
         let length = own.len() as u64;
         match change(start, own)? {
-            Change::Keep => new.append(own)?,
-            Change::Replace(line) => {
+            LineChange::Keep => new.append(own)?,
+            LineChange::Replace(line) => {
                 shift.note(Changed { start, length, new: Some(line.len() as u64) })?;
                 new.append(&line)?;
             }
-            Change::Drop => shift.note(Changed { start, length, new: None })?,
+            LineChange::Drop => shift.note(Changed { start, length, new: None })?,
         }
     }
     new.sync()

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Row;
 
-use super::rewrite::Change;
+use super::rewrite::LineChange;
 use super::writing::Writing;
 use super::{Archive, Counts, Error, layout, lines};
 use crate::event::{Event, OwnedEventId, OwnedRoomId};
@@ -44,7 +44,7 @@ impl Archive {
             }
             let paths: BTreeSet<String> = lines.keys().cloned().collect();
             let change = |_: &super::Catalog, path: &str, start, _: &str| {
-                Ok(if lines[path].contains(&start) { Change::Drop } else { Change::Keep })
+                Ok(if lines[path].contains(&start) { LineChange::Drop } else { LineChange::Keep })
             };
             let directory = self.directory.clone();
             self.rewrite(&paths, change, |writing| {

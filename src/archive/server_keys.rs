@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{Archive, Catalog, Error};
-use crate::event::Key;
+use crate::event::VerifyKey;
 
 /// How many users are looked at for the names of their servers at once.
 const USERS: i64 = 10_000;
@@ -34,7 +34,7 @@ impl Catalog {
     }
 
     /// A key of a server by its id.
-    pub(crate) fn server_key(&self, server_name: &str, key_id: &str) -> Result<Option<Key>, Error> {
+    pub(crate) fn server_key(&self, server_name: &str, key_id: &str) -> Result<Option<VerifyKey>, Error> {
         server_key(&self.connection, server_name, key_id)
     }
 
@@ -46,11 +46,11 @@ impl Catalog {
 }
 
 /// A key of a server by its id, that a catalog has.
-pub(super) fn server_key(catalog: &Connection, server_name: &str, key_id: &str) -> Result<Option<Key>, Error> {
+pub(super) fn server_key(catalog: &Connection, server_name: &str, key_id: &str) -> Result<Option<VerifyKey>, Error> {
     let sql = "select verify_key, valid_until from server_key where server_name = ?1 and key_id = ?2";
     let mut statement = catalog.prepare_cached(sql)?;
     let found = statement.query_row([server_name, key_id], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)));
-    Ok(found.optional()?.and_then(|(key, valid_until)| Key::from_base64(&key, valid_until)))
+    Ok(found.optional()?.and_then(|(key, valid_until)| VerifyKey::from_base64(&key, valid_until)))
 }
 
 impl Archive {

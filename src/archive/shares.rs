@@ -9,7 +9,7 @@ use super::{Catalog, Error};
 
 /// What events are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum GroupedBy {
     /// The room.
     Room,
     /// Who sent them.
@@ -22,7 +22,7 @@ pub enum By {
 
 /// Which events are counted.
 #[derive(Clone, Debug, Default)]
-pub struct Of {
+pub struct SharesOf {
     /// Only those of this room.
     pub room_id: Option<String>,
     /// Only those of this day, `YYYY-MM-DD`, and later ones.
@@ -50,7 +50,7 @@ pub struct Share {
 
 /// All of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Whole {
+pub struct ArchiveTotals {
     /// Rooms that have lines.
     pub rooms: u64,
     /// Files of lines.
@@ -67,13 +67,13 @@ pub struct Whole {
 
 impl Catalog {
     /// How large the archive is.
-    pub fn whole(&self) -> Result<Whole, Error> {
+    pub fn whole(&self) -> Result<ArchiveTotals, Error> {
         let sql = "select count(distinct room), count(*), coalesce(sum(events), 0), coalesce(sum(bytes), 0),
                           min(nullif(day, 'undated')), max(nullif(day, 'undated')) from file where events > 0";
         Ok(self.connection.query_row(sql, [], |row| {
             let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
             let (rooms, files, events, bytes) = (number(0)?, number(1)?, number(2)?, number(3)?);
-            Ok(Whole { rooms, files, events, bytes, first_day: row.get(4)?, last_day: row.get(5)? })
+            Ok(ArchiveTotals { rooms, files, events, bytes, first_day: row.get(4)?, last_day: row.get(5)? })
         })?)
     }
 
@@ -81,20 +81,22 @@ impl Catalog {
     /// By sender or type it looks at each line, else at each file.
     pub fn shares(
         &self,
-        by: By,
-        of: &Of,
+        by: GroupedBy,
+        of: &SharesOf,
         most: u32,
         show: &mut dyn FnMut(Share) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (what, from, group, order) = match by {
-            By::Room => ("room.room_id, room.name", "file join room using (room)", "file.room", "3 desc, 1"),
-            By::Day => ("file.day, null", "file join room using (room)", "file.day", "file.day = 'undated', 1 desc"),
-            By::Sender => ("user.user_id, null", LINES, "line.sender", "3 desc, 1"),
-            By::Type => ("type.name, null", LINES, "line.type", "3 desc, 1"),
+            GroupedBy::Room => ("room.room_id, room.name", "file join room using (room)", "file.room", "3 desc, 1"),
+            GroupedBy::Day => {
+                ("file.day, null", "file join room using (room)", "file.day", "file.day = 'undated', 1 desc")
+            }
+            GroupedBy::Sender => ("user.user_id, null", LINES, "line.sender", "3 desc, 1"),
+            GroupedBy::Type => ("type.name, null", LINES, "line.type", "3 desc, 1"),
         };
         let (events, bytes) = match by {
-            By::Room | By::Day => ("sum(file.events)", "sum(file.bytes)"),
-            By::Sender | By::Type => ("count(*)", "sum(line.length)"),
+            GroupedBy::Room | GroupedBy::Day => ("sum(file.events)", "sum(file.bytes)"),
+            GroupedBy::Sender | GroupedBy::Type => ("count(*)", "sum(line.length)"),
         };
         let sql = format!(
             "select {what}, {events}, {bytes}, min(nullif(file.day, 'undated')), max(nullif(file.day, 'undated')) from {from}

@@ -52,7 +52,7 @@ impl OfRoom {
 }
 
 /// What is known of an event that another one names.
-struct Target {
+struct NamedTarget {
     day: String,
     kind: Option<String>,
     state_key: Option<String>,
@@ -213,13 +213,13 @@ impl Stale {
         if target.kind.as_deref() == Some("m.room.member") {
             self.room(room).bans.insert(id.owned());
         }
-        let Target { kind, state_key, origin_server_ts, depth, .. } = &target;
+        let NamedTarget { kind, state_key, origin_server_ts, depth, .. } = &target;
         self.name(room, kind.as_deref(), state_key.as_deref(), *origin_server_ts, *depth);
         Ok(())
     }
 
     /// The day of what an event edits, where what is said of the edit is told.
-    fn edited(&mut self, room: RoomId<'_>, edit: &Target, catalog: &Writing<'_>) -> Result<(), Error> {
+    fn edited(&mut self, room: RoomId<'_>, edit: &NamedTarget, catalog: &Writing<'_>) -> Result<(), Error> {
         if let Some(id) = edit
             .relates_to
             .as_ref()

@@ -22,7 +22,7 @@ use super::opening::SELECTION;
 use super::writing::{Writing, signed};
 use super::{Catalog, Error, durable, inside};
 use crate::event::Erased;
-use kinds::{KINDS, Kind};
+use kinds::{KINDS, RecordKind};
 pub(super) use restoring::Restoring;
 
 /// The file's name in the archive's directory.
@@ -39,7 +39,7 @@ const SLACK: u64 = 1024 * 1024;
 const WRITE_BYTES: usize = 256 * 1024;
 
 /// The file of an archive's state, which follows its catalog.
-pub(super) struct Following {
+pub(super) struct StateFile {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -53,7 +53,7 @@ pub(super) struct Following {
 }
 
 /// How far the state follows, as the catalog remembers it.
-struct Followed {
+struct StateProgress {
     archive: String,
     snapshot: String,
     bytes: u64,
@@ -90,7 +90,7 @@ impl Catalog {
 
     /// Returns when the state is on the disk.
     pub(super) fn sync_state(&mut self) -> Result<(), Error> {
-        self.state.as_mut().map_or(Ok(()), Following::sync)
+        self.state.as_mut().map_or(Ok(()), StateFile::sync)
     }
 
     /// Writes the state of an archive whose catalog this is, of a version before, unless that was done: for what takes that one's
@@ -104,7 +104,7 @@ impl Catalog {
         )?;
         let run: i64 = writing.0.query_row("select coalesce(max(run), 0) from run", [], |row| row.get(0))?;
         writing.commit()?;
-        let is_left = |followed: Followed| -> Result<bool, Error> {
+        let is_left = |followed: StateProgress| -> Result<bool, Error> {
             Ok(followed.snapshot.ends_with(&format!("-{run}")) && followed.open(archive)?.is_some())
         };
         if !followed(&self.connection)?.map_or(Ok(false), is_left)? {
@@ -115,7 +115,7 @@ impl Catalog {
 
     /// Writes the state anew; it takes the old one's place when it is on the disk.
     /// `before`: the catalog is of a version before, and this its last run.
-    fn write_state(&mut self, archive: &Path, indexed: bool, before: Option<i64>) -> Result<Following, Error> {
+    fn write_state(&mut self, archive: &Path, indexed: bool, before: Option<i64>) -> Result<StateFile, Error> {
         let path = archive.join(NAME);
         for name in durable::names(archive, "")?.iter().filter(|name| name.starts_with(NEW)) {
             durable::remove(archive, name)?;
@@ -160,7 +160,7 @@ impl Catalog {
         // it was all that earlier versions kept
         durable::remove(archive, SELECTION)?;
         let file = append_to(archive).map_err(Error::io("open", &path))?;
-        Ok(Following { path, file, bytes, synced: bytes, is_broken: false, is_whole: indexed })
+        Ok(StateFile { path, file, bytes, synced: bytes, is_broken: false, is_whole: indexed })
     }
 }
 
@@ -238,20 +238,20 @@ impl Writing<'_> {
     }
 }
 
-fn followed(catalog: &Connection) -> Result<Option<Followed>, Error> {
+fn followed(catalog: &Connection) -> Result<Option<StateProgress>, Error> {
     let sql = "select archive, snapshot, bytes, synced, begun, is_whole from state";
     let number = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::unsigned_abs);
     let followed = catalog.query_row(sql, [], |row| {
         let (bytes, synced, begun) = (number(row, 2)?, number(row, 3)?, number(row, 4)?);
-        Ok(Followed { archive: row.get(0)?, snapshot: row.get(1)?, bytes, synced, begun, is_whole: row.get(5)? })
+        Ok(StateProgress { archive: row.get(0)?, snapshot: row.get(1)?, bytes, synced, begun, is_whole: row.get(5)? })
     });
     Ok(followed.optional()?)
 }
 
-impl Followed {
+impl StateProgress {
     /// Opens the file to go on with it; none: it is not as the catalog remembers it, or has grown so much that it is to be written
     /// anew. Only what may not have reached the disk is read.
-    fn open(&self, archive: &Path) -> Result<Option<Following>, Error> {
+    fn open(&self, archive: &Path) -> Result<Option<StateFile>, Error> {
         if self.bytes > 2 * self.begun + SLACK {
             return Ok(None);
         }
@@ -278,12 +278,12 @@ impl Followed {
             return Ok(None);
         }
         let file = append_to(archive).map_err(Error::io("open", &path))?;
-        let Followed { bytes, synced, is_whole, .. } = *self;
-        Ok(Some(Following { path, file, bytes, synced, is_broken: false, is_whole }))
+        let StateProgress { bytes, synced, is_whole, .. } = *self;
+        Ok(Some(StateFile { path, file, bytes, synced, is_broken: false, is_whole }))
     }
 }
 
-impl Following {
+impl StateFile {
     /// Commits a transaction of the catalog, and lets the state follow it.
     pub(super) fn commit(&mut self, transaction: Transaction<'_>) -> Result<(), Error> {
         if self.is_broken {
@@ -339,12 +339,12 @@ fn append_to(archive: &Path) -> io::Result<File> {
     inside::open(archive, NAME, OFlags::WRONLY | OFlags::APPEND)
 }
 
-fn push_set(lines: &mut Vec<u8>, kind: &Kind, row: Vec<rusqlite::types::Value>) -> io::Result<()> {
+fn push_set(lines: &mut Vec<u8>, kind: &RecordKind, row: Vec<rusqlite::types::Value>) -> io::Result<()> {
     push(lines, "set", kind, row)
 }
 
 /// Adds a record: its kind, and the first columns of that with these values.
-fn push(lines: &mut Vec<u8>, what: &str, kind: &Kind, values: Vec<rusqlite::types::Value>) -> io::Result<()> {
+fn push(lines: &mut Vec<u8>, what: &str, kind: &RecordKind, values: Vec<rusqlite::types::Value>) -> io::Result<()> {
     let values = kind.columns().zip(values).map(|(column, value)| (column.to_owned(), record::json(value)));
     record::push(lines, &[(what.to_owned(), kind.name.into())].into_iter().chain(values).collect())
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Error;
-use super::lock::Held;
+use super::lock::HeldLock;
 
 /// A point in the commit of a batch; tests make it fail there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub type Hook = Box<dyn FnMut(Step) -> io::Result<()> + Send>;
 pub(super) struct Steps<'a> {
     pub(super) hook: Option<&'a mut Hook>,
     pub(super) directory: &'a Path,
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<HeldLock>,
 }
 
 impl Steps<'_> {

@@ -19,12 +19,12 @@ use std::thread;
 
 use rusqlite::params;
 
-use super::chain::Head;
+use super::chain::ChainHead;
 use super::{Archive, Catalog, Error, Interrupt, layout, lines};
-use crate::event::{Key, Verdict};
+use crate::event::{Verdict, VerifyKey};
 pub(crate) use erased::{ErasedBy, Tombstones};
 use file::Checking;
-pub(crate) use matching::{Compared, InRoom, Matching};
+pub(crate) use matching::{Compared, Matching, RoomDifferences};
 use scratch::Scratch;
 
 /// How many findings of a kind are named.
@@ -35,11 +35,11 @@ const KEYS_NAMED: usize = 100;
 const STACK: usize = 16 * 1024 * 1024;
 
 /// Keys that are given for this run, by server and key id.
-pub(crate) type GivenKeys = BTreeMap<(String, String), Key>;
+pub(crate) type GivenKeys = BTreeMap<(String, String), VerifyKey>;
 
 /// What is to be verified, and how.
 #[derive(Default)]
-pub(crate) struct Asked {
+pub(crate) struct VerifyRequest {
     /// Only this room.
     pub(crate) room_id: Option<String>,
     /// Only days from this one on, `2026-11-22`.
@@ -126,7 +126,7 @@ pub(crate) struct Verified {
     /// How often the chain was begun anew, without what was before.
     pub(crate) begun: u64,
     /// How far the chain goes that was compared.
-    pub(crate) head: Option<Head>,
+    pub(crate) head: Option<ChainHead>,
     /// Whether a seal's place in the chain was found there.
     pub(crate) is_sealed: Option<bool>,
     /// Files that were written anew since the seal.
@@ -187,7 +187,7 @@ impl Verified {
 }
 
 /// What was found, and has yet to be remembered.
-pub(crate) struct Found {
+pub(crate) struct VerifyOutcome {
     pub(crate) verified: Verified,
     scratch: Scratch,
     quick: bool,
@@ -198,11 +198,11 @@ pub(crate) struct Found {
 pub(crate) fn verify(
     archive: &Path,
     directory: Option<&Path>,
-    asked: &Asked,
-    sealed: Option<&Head>,
+    asked: &VerifyRequest,
+    sealed: Option<&ChainHead>,
     interrupt: &Interrupt,
     told: &mut dyn FnMut(u64, u64),
-) -> Result<Found, Error> {
+) -> Result<VerifyOutcome, Error> {
     let catalog = Catalog::open_to_search(archive, directory)?;
     let scratch = Scratch::make()?;
     let mut verified = Verified::default();
@@ -267,7 +267,7 @@ pub(crate) fn verify(
         Ok(())
     })?;
     scratch.settle()?;
-    Ok(Found { verified, scratch, quick: asked.quick })
+    Ok(VerifyOutcome { verified, scratch, quick: asked.quick })
 }
 
 /// The catalog's structure, as SQLite checks it.
@@ -302,7 +302,7 @@ fn check_strangers(archive: &Path, catalog: &Catalog, verified: &mut Verified) -
 }
 
 /// The number of the room that is to be verified, if it is one, and how many bytes of lines there are.
-fn selected(catalog: &Catalog, asked: &Asked) -> Result<(Option<i64>, u64), Error> {
+fn selected(catalog: &Catalog, asked: &VerifyRequest) -> Result<(Option<i64>, u64), Error> {
     let room = match &asked.room_id {
         None => None,
         Some(room_id) => {
@@ -319,7 +319,7 @@ fn selected(catalog: &Catalog, asked: &Asked) -> Result<(Option<i64>, u64), Erro
 impl Archive {
     /// Remembers what was found: verdicts by file, keys that were given, and what was in no commit of the chain; how far that goes
     /// now. Nothing of the last when the archive has been written to since.
-    pub(crate) fn remember(&mut self, found: &Found, keys: &GivenKeys) -> Result<Option<Head>, Error> {
+    pub(crate) fn remember(&mut self, found: &VerifyOutcome, keys: &GivenKeys) -> Result<Option<ChainHead>, Error> {
         let keys: Vec<_> = keys.iter().map(|(named, key)| (named, key.bytes(), key.valid_until())).collect();
         self.add_server_keys(keys.iter().map(|((server, id), key, until)| (&**server, &**id, key.as_slice(), *until)))?;
         if !found.quick {
@@ -347,7 +347,7 @@ fn path_of(room: &str, day: &str) -> String {
 }
 
 /// Whether a file is one of a room's, and of a day from another one on.
-fn is_selected(path: &str, asked: &Asked) -> bool {
+fn is_selected(path: &str, asked: &VerifyRequest) -> bool {
     let Some((room, day)) = layout::parts(path) else { return false };
     asked.room_id.as_deref().is_none_or(|room_id| layout::room_directory(room_id) == room)
         && asked.since.as_deref().is_none_or(|since| day >= since)

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::catalog::{Selection, key};
-use super::state::Following;
+use super::state::StateFile;
 use super::{Advance, Counts, Error, RunOutcome, layout};
 use crate::document::message::display_name;
 use crate::document::text::looks;
@@ -11,11 +11,11 @@ use crate::event::{Event, EventId, NAMING_TYPES, Object, RoomId};
 use crate::stream::{Position, Stream};
 
 /// A transaction that writes to the catalog.
-pub(super) struct Writing<'a>(pub(super) Transaction<'a>, Option<&'a mut Following>);
+pub(super) struct Writing<'a>(pub(super) Transaction<'a>, Option<&'a mut StateFile>);
 
 impl<'a> Writing<'a> {
     /// `state` follows it.
-    pub(super) fn begin(connection: &'a mut Connection, state: Option<&'a mut Following>) -> Result<Self, Error> {
+    pub(super) fn begin(connection: &'a mut Connection, state: Option<&'a mut StateFile>) -> Result<Self, Error> {
         Ok(Writing(connection.transaction_with_behavior(TransactionBehavior::Immediate)?, state))
     }
 

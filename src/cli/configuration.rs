@@ -17,7 +17,7 @@ use super::config_file::{Configured, known};
 use super::output::Output;
 use super::{Cli, Outcome, export, log, remembered};
 use crate::archive::{Catalog, Readers};
-use crate::config::{Config, Flags};
+use crate::config::{Config, DatabaseFlags};
 
 /// What is shown of a connection string: nothing that could be a secret.
 const SHOWN: [&str; 8] = ["service", "host", "hostaddr", "port", "dbname", "user", "sslmode", "options"];
@@ -95,7 +95,7 @@ pub(super) fn show(matches: &ArgMatches, configured: &Configured) -> Result<Outc
 fn of_archive(long: &str, archive: Option<&Path>, matches: &ArgMatches) -> Option<(Vec<String>, String)> {
     if long == "database" {
         let files: Vec<PathBuf> = matches.try_get_many("synapse_config").ok()??.cloned().collect();
-        let flags = Flags { synapse_config: &files, ..Flags::default() };
+        let flags = DatabaseFlags { synapse_config: &files, ..DatabaseFlags::default() };
         let config = Config::read(flags, |name| std::env::var(name).ok()).ok()?;
         return Some((vec![config.name()], "homeserver.yaml".to_owned()));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::lag::duration;
-use crate::config::{Config, Error, Flags};
+use crate::config::{Config, DatabaseFlags, Error};
 
 /// Which database.
 #[derive(clap::Args)]
@@ -35,7 +35,7 @@ impl DatabaseArgs {
 
     /// Where the database is; the user is told what is odd about it.
     pub(super) fn config(&self) -> Result<Config, Error> {
-        let flags = Flags {
+        let flags = DatabaseFlags {
             database: self.database.as_deref(),
             password_file: self.password_file.as_deref(),
             synapse_config: &self.synapse_config,

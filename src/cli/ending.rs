@@ -45,7 +45,7 @@ impl Outcome {
 pub(super) fn status(error: &anyhow::Error) -> u8 {
     let transient = of_archive(error).is_some_and(archive::Error::is_transient)
         || of_source(error).is_some_and(source::Error::is_transient);
-    if transient || error.is::<lag::Lagging>() || error.is::<lag::Copying>() {
+    if transient || error.is::<lag::Lagging>() || error.is::<lag::StillCopying>() {
         75
     } else if error.is::<config::Error>() || error.is::<WrongUsage>() {
         2
@@ -64,8 +64,8 @@ pub(super) fn hint(error: &anyhow::Error) -> Option<String> {
     if error.is::<lag::Lagging>() {
         return Some(lag::Lagging::HINT.to_owned());
     }
-    if error.is::<lag::Copying>() {
-        return Some(lag::Copying::HINT.to_owned());
+    if error.is::<lag::StillCopying>() {
+        return Some(lag::StillCopying::HINT.to_owned());
     }
     error.chain().find_map(|cause| {
         if let Some(error) = cause.downcast_ref::<config::Error>() {

@@ -32,7 +32,7 @@ use crate::document::time::Zone;
 use crate::export;
 use crate::source::{self, Database};
 use crate::views;
-use selection::{Named, room_or_file, select};
+use selection::{SelectedRooms, room_or_file, select};
 
 /// How many transcripts an export looks for, which somebody may have deleted; beyond it others each time, since a look for a
 /// million would take longer than the night's export. `render` looks for all.
@@ -167,7 +167,7 @@ impl Args {
 
 pub(super) fn run(args: &Rc<Args>) -> Result<Outcome> {
     decrypt::makes_sense(args.decrypt, &args.keys)?;
-    let named = Named::of(args)?;
+    let named = SelectedRooms::of(args)?;
     let config = args.database.config()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
@@ -176,7 +176,7 @@ pub(super) fn run(args: &Rc<Args>) -> Result<Outcome> {
 }
 
 /// Brings an archive up to date, and ends.
-async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
+async fn once(args: &Args, config: &Config, named: &SelectedRooms) -> Result<Outcome> {
     let began = Instant::now();
     let (stop, signalled) = watch::channel(false);
     let now = Now::is("stopping before anything is read");
@@ -228,7 +228,7 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
         now.becomes("finishing the files at hand");
         is_copied = media::run_in(&database, &mut archive, &stopping).await?;
     }
-    let mut told = metrics::Told::default();
+    let mut told = metrics::RunMetrics::default();
     if args.metrics_file.is_some() && !summary.stopped {
         (told.lag, told.next_loss) = (metrics::lag(&database).await, crate::doctor::next_loss(&database).await);
     }
@@ -257,7 +257,7 @@ async fn once(args: &Args, config: &Config, named: &Named) -> Result<Outcome> {
 }
 
 /// Writes the file of metrics, if there is to be one, of these figures or of those that hold now. False: that has failed, and is told.
-fn tell(args: &Args, archive: &Archive, figures: Option<&Figures>, told: &metrics::Told) -> bool {
+fn tell(args: &Args, archive: &Archive, figures: Option<&Figures>, told: &metrics::RunMetrics) -> bool {
     let Some(path) = &args.metrics_file else { return true };
     let figures = figures.map_or_else(|| archive.catalog().figures(), |figures| Ok(figures.clone()));
     let written = figures
@@ -310,7 +310,7 @@ fn make(
 async fn prepare(
     args: &Args,
     config: &Config,
-    named: &Named,
+    named: &SelectedRooms,
     opening: Opening<'_>,
 ) -> Result<(Database, Archive, Selection)> {
     // first, so that a wrong database makes no archive

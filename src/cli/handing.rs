@@ -18,7 +18,7 @@ use crate::document::page::MadeOf;
 use crate::document::time::Zone;
 use crate::event::{OwnedRoomId, UserId};
 use crate::handover::{self, Given, Handed, TooLong};
-use crate::views::{self, Form, MOST_OF_ANY, Split};
+use crate::views::{self, DocumentFormat, MOST_OF_ANY, Split};
 use moment::Moment;
 
 mod moment;
@@ -81,7 +81,7 @@ pub(super) enum Format {
 }
 
 /// Where it goes.
-pub(super) enum Target {
+pub(super) enum OutputTarget {
     /// To one file.
     File(Output),
     /// As several files to a directory.
@@ -151,10 +151,10 @@ impl FormArgs {
     }
 
     /// Where it goes.
-    pub(super) fn target(&self, format: Format) -> Result<Target> {
+    pub(super) fn target(&self, format: Format) -> Result<OutputTarget> {
         Ok(match (self.split.filter(|_| format == Format::Html), &self.output) {
-            (Some(split), Some(path)) => Target::Directory(OutputDirectory::to(path)?, split),
-            _ => Target::File(Output::to(self.output.as_deref())?),
+            (Some(split), Some(path)) => OutputTarget::Directory(OutputDirectory::to(path)?, split),
+            _ => OutputTarget::File(Output::to(self.output.as_deref())?),
         })
     }
 
@@ -181,7 +181,7 @@ impl FormArgs {
 }
 
 /// What goes into it beside what is given.
-pub(super) struct With<'a> {
+pub(super) struct HandedWith<'a> {
     pub(super) format: Format,
     /// Lines are as they are archived, with what is withheld otherwise.
     pub(super) as_archived: bool,
@@ -195,13 +195,13 @@ pub(super) struct With<'a> {
 pub(super) fn write(
     args: &FormArgs,
     given: &Given<'_>,
-    with: With<'_>,
-    target: &mut Target,
+    with: HandedWith<'_>,
+    target: &mut OutputTarget,
     told: &mut dyn FnMut(u64),
 ) -> Result<Handed> {
     let output = match target {
-        Target::Directory(directory, split) => return Ok(parts(given, *split, directory.path())?),
-        Target::File(output) => output,
+        OutputTarget::Directory(directory, split) => return Ok(parts(given, *split, directory.path())?),
+        OutputTarget::File(output) => output,
     };
     let form = match (with.format, output.file()) {
         (Format::Zip, Some((file, path))) => {
@@ -217,8 +217,8 @@ pub(super) fn write(
             out.flush()?;
             return Ok(handed);
         }
-        (Format::Markdown, _) => Form::Markdown,
-        (Format::Html, _) => Form::Html,
+        (Format::Markdown, _) => DocumentFormat::Markdown,
+        (Format::Html, _) => DocumentFormat::Html,
     };
     let mut out = Stoppable { out: output, interrupt: given.interrupt, is_terminal: false };
     let handed = match handover::document(given, form, with.state, with.spool, &mut out)? {
@@ -235,7 +235,7 @@ pub(super) fn write(
 }
 
 fn parts(given: &Given<'_>, split: Split, directory: &Path) -> Result<Handed, crate::archive::Error> {
-    handover::parts(given, split, directory, &mut views::Directory(directory))
+    handover::parts(given, split, directory, &mut views::NewDirectory(directory))
 }
 
 /// Whether an archive knows whom the server has erased, or need not.
@@ -262,7 +262,7 @@ pub(super) fn from_archive(
     let (stop, _) = watch::channel(false);
     let signal = watch_signals(stop, Now::is("stopping"))?;
     let interrupt = interrupt(&signal);
-    let is_terminal = matches!(&target, Target::File(out) if out.is_terminal());
+    let is_terminal = matches!(&target, OutputTarget::File(out) if out.is_terminal());
     let mut counter = Counter::new("lines written", is_terminal);
     let about = rooms.clone();
     let work = || -> Result<Handed> {
@@ -272,7 +272,7 @@ pub(super) fn from_archive(
             given.look_through(true, args.verify)?;
         }
         let spool = std::env::temp_dir();
-        let with = With { format, as_archived, state: None, spool: &spool };
+        let with = HandedWith { format, as_archived, state: None, spool: &spool };
         write(args, &given, with, &mut target, &mut |lines| counter.at(lines))
     };
     let handed = work();
@@ -308,10 +308,10 @@ pub(super) fn from_archive(
 }
 
 /// All is written: it gets its name.
-pub(super) fn finish(target: Target) -> Result<()> {
+pub(super) fn finish(target: OutputTarget) -> Result<()> {
     match target {
-        Target::File(out) => out.finish(),
-        Target::Directory(directory, _) => directory.finish(),
+        OutputTarget::File(out) => out.finish(),
+        OutputTarget::Directory(directory, _) => directory.finish(),
     }
 }
 

@@ -26,7 +26,7 @@ use super::signals::{Now, first, watch_signals};
 use crate::archive::DecryptedNumbers;
 use crate::config::Config;
 use crate::event::{Event, RoomId};
-use crate::keys::{Decrypter, Read, Sources};
+use crate::keys::{Decrypter, ReadCounts, Sources};
 use crate::source::{self, Database, Row};
 
 /// Look at the keys of encrypted rooms, and at what was decrypted
@@ -128,7 +128,7 @@ async fn check(args: &Check, database: &Database, mut sources: Sources) -> Resul
 }
 
 /// Decrypts all of a room, to count what can be read.
-async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: bool) -> Result<(Read, Sources)> {
+async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: bool) -> Result<(ReadCounts, Sources)> {
     let mut decrypter = Decrypter::new(database, sources, RoomId::of(room_id))?;
     decrypter.look_through().await?;
     let mut counter = Counter::new("events tried", quiet);
@@ -151,13 +151,13 @@ async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: b
 }
 
 /// What became of encrypted events, in words.
-pub(super) fn told(read: &Read) -> String {
-    let Read { encrypted, readable, not_authenticated, .. } = *read;
+pub(super) fn told(read: &ReadCounts) -> String {
+    let ReadCounts { encrypted, readable, not_authenticated, .. } = *read;
     let refused = read.refused.iter().map(|(reason, events)| ((*reason).to_owned(), *events)).collect();
     DecryptedNumbers { encrypted, readable, not_authenticated, refused }.to_string()
 }
 
 /// Says what became of a room's encrypted events.
-pub(super) fn report(room_id: &str, read: &Read) {
+pub(super) fn report(room_id: &str, read: &ReadCounts) {
     info!(room_id, encrypted = read.encrypted, readable = read.readable, "{}: {}", shown(room_id), told(read));
 }

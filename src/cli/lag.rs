@@ -55,9 +55,9 @@ pub(super) fn shown(standing: Standing) -> String {
     "this is a logical subscriber that has yet to copy {}: events would seem damaged, be missed, or be shown though they are redacted",
     .0.join(", ")
 )]
-pub(super) struct Copying(Vec<String>);
+pub(super) struct StillCopying(Vec<String>);
 
-impl Copying {
+impl StillCopying {
     /// What helps.
     pub(super) const HINT: &str = "try again when that is done (select srrelid::regclass, srsubstate from pg_subscription_rel: r is ready), or go on all the same with --during-initial-copy";
 }
@@ -75,7 +75,7 @@ impl InitialCopy {
     /// Refuses a logical subscriber in its initial copy, unless that is wanted.
     pub(super) async fn check(&self, database: &Database) -> anyhow::Result<()> {
         let copying = if self.during_initial_copy { None } else { database.copying().await? };
-        copying.filter(|tables| !tables.is_empty()).map_or(Ok(()), |tables| Err(Copying(tables).into()))
+        copying.filter(|tables| !tables.is_empty()).map_or(Ok(()), |tables| Err(StillCopying(tables).into()))
     }
 }
 

@@ -19,7 +19,7 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 pub(super) struct Args {
     /// What is said on stderr: as text, or as a JSON object on each line
     #[arg(long, global = true, value_name = "FORMAT", env = "SYNAPSE_EXPORT_LOG_FORMAT", default_value = "text")]
-    log_format: Format,
+    log_format: LogFormat,
     /// How much of it: error, warn, info, or debug, which tells each statement and commit
     #[arg(long, global = true, value_name = "LEVEL", env = "SYNAPSE_EXPORT_LOG_LEVEL", default_value = "info", value_parser = level)]
     log_level: Level,
@@ -29,7 +29,7 @@ pub(super) struct Args {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+enum LogFormat {
     Text,
     Json,
 }
@@ -48,7 +48,7 @@ fn name(level: Level) -> &'static str {
     }
 }
 
-static FORMAT: OnceLock<Format> = OnceLock::new();
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 /// What is drawn on a terminal, below all lines.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
@@ -57,12 +57,12 @@ pub(super) fn set_up(args: &Args) {
     let format = *FORMAT.get_or_init(|| args.log_format);
     let most = if args.quiet { args.log_level.min(Level::WARN) } else { args.log_level };
     // it fails when it was set up before
-    let _ = tracing::subscriber::set_global_default(Lines { format, most });
+    let _ = tracing::subscriber::set_global_default(LineLog { format, most });
 }
 
 /// Whether a person reads it, rather than a program.
 pub(super) fn is_for_people() -> bool {
-    FORMAT.get() != Some(&Format::Json)
+    FORMAT.get() != Some(&LogFormat::Json)
 }
 
 /// A bar, where somebody looks at one.
@@ -75,12 +75,12 @@ pub(super) fn bar(bar: ProgressBar, template: &str) -> Option<ProgressBar> {
 }
 
 /// Writes what is said line by line.
-struct Lines {
-    format: Format,
+struct LineLog {
+    format: LogFormat,
     most: Level,
 }
 
-impl Subscriber for Lines {
+impl Subscriber for LineLog {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= self.most && metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
@@ -90,12 +90,12 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut said = Said::default();
+        let mut said = LogRecord::default();
         event.record(&mut said);
         let level = *event.metadata().level();
         let line = match self.format {
-            Format::Text => said.text(level),
-            Format::Json => said.json(level),
+            LogFormat::Text => said.text(level),
+            LogFormat::Json => said.json(level),
         };
         // with nobody at the other end there is nobody to tell
         BARS.suspend(|| drop(writeln!(std::io::stderr(), "{line}")));
@@ -116,12 +116,12 @@ const CONTINUED: &str = "\n  ";
 
 /// A message and its fields.
 #[derive(Default)]
-struct Said {
+struct LogRecord {
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
-impl Said {
+impl LogRecord {
     /// For people the message says all, but for what happens all the time.
     fn text(&self, level: Level) -> String {
         let message: Vec<String> = self.message.split(CONTINUED).map(visible).collect();
@@ -149,7 +149,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for LogRecord {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.record_str(field, &format!("{value:?}"));
     }

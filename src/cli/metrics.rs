@@ -16,7 +16,7 @@ use crate::source::Database;
 
 /// What is told beside what the catalog knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct RunMetrics {
     /// How long the last run, or round, has taken.
     pub(super) took: Duration,
     /// How far a replica is behind.
@@ -31,7 +31,7 @@ pub(super) async fn lag(database: &Database) -> Option<Duration> {
 }
 
 /// Writes them, as of now, for an archive as the user calls it.
-pub(super) fn write(path: &Path, archive: &str, figures: &Figures, told: &Told) -> Result<()> {
+pub(super) fn write(path: &Path, archive: &str, figures: &Figures, told: &RunMetrics) -> Result<()> {
     let cannot = || format!("cannot write {} (--metrics-file)", path.display());
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn write(path: &Path, archive: &str, figures: &Figures, told: &Told) 
     write().with_context(cannot)
 }
 
-fn text(archive: &str, figures: &Figures, told: &Told, now: Duration) -> String {
+fn text(archive: &str, figures: &Figures, told: &RunMetrics, now: Duration) -> String {
     let archive = archive.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
     let mut text = String::new();
     let mut one = |name: &str, help: &str, values: &[(&str, Option<String>)]| {
@@ -112,7 +112,7 @@ mod tests {
             new_events: 3,
             ..Figures::default()
         };
-        let told = Told { took: Duration::from_millis(1500), lag: None, next_loss: Some(1_795_349_000_250) };
+        let told = RunMetrics { took: Duration::from_millis(1500), lag: None, next_loss: Some(1_795_349_000_250) };
         write(&path, "a\"b\\c\nd", &figures, &told).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let label = r#"{archive="a\"b\\c\nd""#;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use super::report::{Bar, counted};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{self, Archive, Told};
+use crate::archive::{self, Archive, RebuildProgress};
 
 /// Make an archive's catalog.sqlite anew from its files, without the database: where it is lost or damaged, or does not fit
 /// them, as in a copy
@@ -62,7 +62,7 @@ pub(super) fn warn_of_loss(archive: &Archive) {
 }
 
 /// Does what may make a catalog, and tells how that goes.
-pub(super) fn telling<T>(work: impl FnOnce(&mut Told<'_>) -> T) -> T {
+pub(super) fn telling<T>(work: impl FnOnce(&mut RebuildProgress<'_>) -> T) -> T {
     let mut bar = None;
     let done = work(&mut |done, all| {
         let text = || format!("catalog: {} of {}", HumanCount(done), counted(all, "room-day"));

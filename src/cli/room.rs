@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::handing::{self, EMPTY_PERIOD, FormArgs, Format, Target};
+use super::handing::{self, EMPTY_PERIOD, FormArgs, Format, OutputTarget};
 use super::keys::KeyArgs;
 use super::lag::InitialCopy;
 use super::meant::find;
@@ -26,8 +26,8 @@ use crate::archive::{self, Catalog};
 use crate::event::OwnedRoomId;
 use crate::export;
 use crate::source::{self, Bans, Database, Rows};
-use decrypting::Decrypting;
-use document::{Document, Written};
+use decrypting::RoomDecrypter;
+use document::{Document, WrittenDocument};
 use dump::Dump;
 
 /// How many warnings about events are given in full.
@@ -234,7 +234,7 @@ async fn dump(
     args: &Args,
     format: Format,
     database: &Database,
-    target: Target,
+    target: OutputTarget,
     signal: watch::Receiver<Option<u8>>,
     stopped: export::Stop,
 ) -> Result<Outcome> {
@@ -248,7 +248,7 @@ async fn dump(
         }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let decrypting =
-            if args.decrypt { Some(Decrypting::begin(&args.keys, database, &room_id).await?) } else { None };
+            if args.decrypt { Some(RoomDecrypter::begin(&args.keys, database, &room_id).await?) } else { None };
         let state = if args.state { Some(database.room_state(&room_id).await?) } else { None };
         anyhow::Ok((room_id, bans, decrypting, state))
     };
@@ -256,7 +256,7 @@ async fn dump(
         begun = begun => begun?,
         Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
     };
-    let is_terminal = matches!(&target, Target::File(out) if out.is_terminal());
+    let is_terminal = matches!(&target, OutputTarget::File(out) if out.is_terminal());
     let counter = Counter::new("events read", is_terminal);
     if format != Format::Jsonl {
         let ended = document(args, format, (database, &room_id), (state, decrypting), target, counter, stopped).await;
@@ -264,7 +264,7 @@ async fn dump(
         let number = signal.borrow().filter(|_| ended.is_err());
         return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
     }
-    let Target::File(out) = target else { return Ok(Outcome::Done) };
+    let OutputTarget::File(out) = target else { return Ok(Outcome::Done) };
     let dump = Dump::new(database, args.honour_redactions, bans, decrypting, out, counter);
     tokio::select! {
         ended = dump.all(args, &room_id, state) => ended,
@@ -288,8 +288,8 @@ async fn document(
     args: &Args,
     format: Format,
     (database, room_id): (&Database, &str),
-    (state, decrypting): (Option<Rows>, Option<Decrypting>),
-    mut target: Target,
+    (state, decrypting): (Option<Rows>, Option<RoomDecrypter>),
+    mut target: OutputTarget,
     mut counter: Counter,
     stopped: export::Stop,
 ) -> Result<Outcome> {
@@ -301,7 +301,7 @@ async fn document(
     let document = Document { form: &args.form, format, room_id, state, decrypting, media };
     let written = document.write(database, &mut counter, stopped, &mut target).await;
     counter.end();
-    let Written { handed, off } = written?;
+    let WrittenDocument { handed, off } = written?;
     handing::finish(target)?;
     handing::tell(&args.form, format, room_id, "the server", handed);
     Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })

@@ -18,13 +18,13 @@ use super::log::{self, readable};
 use super::output::Output;
 use super::{ArchiveArgs, Outcome, WrongUsage, report};
 use crate::archive::reading::Reader;
-use crate::archive::reading::search::names::{self, Named, Room};
-use crate::archive::reading::search::{Options, Search, Test};
+use crate::archive::reading::search::names::{self, ArchivedRoom, Meaning};
+use crate::archive::reading::search::{Search, SearchOptions, Test};
 use crate::archive::{self, Catalog};
 use crate::document::time::Zone;
-use crate::search::parser::{self, Reading, Wrong};
-use crate::search::query::{Condition, Query, Written};
-use crate::views::found::{Told, by_relevance, tell};
+use crate::search::parser::{self, QueryContext, Wrong};
+use crate::search::query::{Condition, Query, WrittenCondition};
+use crate::views::found::{SearchResult, by_relevance, tell};
 use crate::views::shown::write_around;
 
 /// Find what was said in an archive: words, "phrases", beginnings*, who, where, when; from the archive alone
@@ -158,7 +158,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let mut catalog = Catalog::open_to_search(&args.archive.archive, args.archive.catalog.directory.as_deref())?;
     let zone = catalog.zone()?;
-    let reading = Reading { now: zone.local(Utc::now()), substring: args.substring };
+    let reading = QueryContext { now: zone.local(Utc::now()), substring: args.substring };
     let mut parsed = Vec::new();
     for text in &texts {
         match parser::parse(text, &reading) {
@@ -172,15 +172,15 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         for (text, query) in parsed {
             match resolve(reader, query)? {
                 Ok(query) => queries.push(query),
-                Err(wrong) => return Ok(Found::Wrong(text, wrong)),
+                Err(wrong) => return Ok(SearchOutcome::Wrong(text, wrong)),
             }
         }
         find(args, reader, zone, &Query::all(queries))
     })?;
     let outcome = match found {
-        Found::Wrong(text, wrong) => return Ok(refuse(text, &wrong)),
-        Found::NotThere(id) => bail!("the archive has no event {}", report::shown(&id)),
-        Found::Count(count) => {
+        SearchOutcome::Wrong(text, wrong) => return Ok(refuse(text, &wrong)),
+        SearchOutcome::NotThere(id) => bail!("the archive has no event {}", report::shown(&id)),
+        SearchOutcome::Count(count) => {
             let mut out = Output::stdout();
             if args.json {
                 writeln!(out, "{{\"count\":{count}}}")?;
@@ -190,7 +190,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             out.flush()?;
             if count == 0 { Outcome::Nothing } else { Outcome::Done }
         }
-        Found::These(told, passages, more) => {
+        SearchOutcome::These(told, passages, more) => {
             results::write(args.json, zone, &told, passages)?;
             match (told.last(), more) {
                 (None, _) => info!("nothing is found"),
@@ -208,23 +208,28 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// What came of a search.
-enum Found<'t> {
-    These(Vec<Told>, Passages, bool),
+enum SearchOutcome<'t> {
+    These(Vec<SearchResult>, Passages, bool),
     Count(u64),
     Wrong(&'t String, Wrong),
     NotThere(String),
 }
 
-fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -> Result<Found<'t>, archive::Error> {
-    let options = Options { edits: args.edits, show_redacted: args.show_redacted, substring: args.substring };
+fn find<'t>(
+    args: &Args,
+    reader: &Reader<'_>,
+    zone: Zone,
+    query: &Query<Test>,
+) -> Result<SearchOutcome<'t>, archive::Error> {
+    let options = SearchOptions { edits: args.edits, show_redacted: args.show_redacted, substring: args.substring };
     let search = Search::new(reader, query, options);
     if args.count {
-        return Ok(Found::Count(search.count()?));
+        return Ok(SearchOutcome::Count(search.count()?));
     }
     let after = match &args.after_result {
         None => None,
         Some(id) => match search.key_of(id)? {
-            None => return Ok(Found::NotThere(id.clone())),
+            None => return Ok(SearchOutcome::NotThere(id.clone())),
             after => after,
         },
     };
@@ -243,20 +248,20 @@ fn find<'t>(args: &Args, reader: &Reader<'_>, zone: Zone, query: &Query<Test>) -
     let mut passages = Passages::new(reader.decrypts());
     if let Some(context) = args.context {
         let archive = &args.archive.archive;
-        for Told { hit, .. } in &told {
+        for SearchResult { hit, .. } in &told {
             passages.add(|out| {
                 write_around(reader, archive, &hit.event_id, context.into(), args.show_redacted, zone, out)
             })?;
         }
     }
-    Ok(Found::These(told, passages, more))
+    Ok(SearchOutcome::These(told, passages, more))
 }
 
 /// Finds out whom and what the names in a query mean.
-fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Test>, Wrong>, archive::Error> {
+fn resolve(reader: &Reader<'_>, query: Query<WrittenCondition>) -> Result<Result<Query<Test>, Wrong>, archive::Error> {
     let mut failed = None;
-    let resolved = query.resolve(&mut |written: Written| {
-        let Written { condition, at } = written;
+    let resolved = query.resolve(&mut |written: WrittenCondition| {
+        let WrittenCondition { condition, at } = written;
         let wrong = |what: String| Wrong { what, at: at.clone() };
         let look = || -> Result<Result<Test, Wrong>, archive::Error> {
             Ok(match &condition {
@@ -291,7 +296,7 @@ fn resolve(reader: &Reader<'_>, query: Query<Written>) -> Result<Result<Query<Te
 
 /// The only one that a name means, or why there is none.
 fn one<T>(
-    named: Named<T>,
+    named: Meaning<T>,
     nobody: &str,
     kind: &str,
     name: &str,
@@ -299,9 +304,9 @@ fn one<T>(
 ) -> Result<T, String> {
     let name = readable(name);
     match named {
-        Named::One(one) => Ok(one),
-        Named::Nobody => Err(format!("the archive has {nobody} with {name:?} for an id, a name or a part of one")),
-        Named::Several(fitting, more) => {
+        Meaning::One(one) => Ok(one),
+        Meaning::Nobody => Err(format!("the archive has {nobody} with {name:?} for an id, a name or a part of one")),
+        Meaning::Several(fitting, more) => {
             let fitting: Vec<String> = fitting.iter().map(|one| readable(&candidate(one))).collect();
             let more = if more { " and others" } else { "" };
             Err(format!("several {kind} fit {name:?}: {}{more}; name one by its id", fitting.join(", ")))
@@ -310,7 +315,7 @@ fn one<T>(
 }
 
 /// A room among others. Its name, which may be that of members, is for somebody who looks, and for no log.
-fn candidate(room: &Room) -> String {
+fn candidate(room: &ArchivedRoom) -> String {
     let name = std::io::stderr().is_terminal().then(|| format!("\"{}\"", room.name));
     let parts: Vec<String> = name.into_iter().chain(room.aliases.first().cloned()).chain([room.id.clone()]).collect();
     parts.join(" ")

@@ -18,11 +18,11 @@ use super::output::Output;
 use super::{ArchiveArgs, Outcome, report};
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
-use crate::archive::{Catalog, Encryption};
+use crate::archive::{Catalog, EncryptionDetails};
 use crate::document::line::Anchor;
-use crate::document::reaction::Key;
+use crate::document::reaction::ReactionKey;
 use crate::event::{Object, Verdict};
-use crate::views::shown::{Shown, Text, address};
+use crate::views::shown::{EventText, ShownEvent, address};
 
 /// Show an event of an archive: as a transcript does, with what stands before and after; or its line, or all there is about it as
 /// JSON
@@ -69,12 +69,12 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let (shown, passage) = loop {
         let (shown, passage) = look(args, archive, &mut catalog)?;
         match (&shown.text, waits.next()) {
-            (Text::Broken(_), Some(wait)) => std::thread::sleep(wait),
+            (EventText::Broken(_), Some(wait)) => std::thread::sleep(wait),
             _ => break (shown, passage),
         }
     };
     write(args, &shown, passage)?;
-    let Text::Broken(why) = &shown.text else { return Ok(Outcome::Done) };
+    let EventText::Broken(why) = &shown.text else { return Ok(Outcome::Done) };
     warn!(
         event_id = shown.found.event.event_id,
         "the line of {} cannot be read: {why}; it should be at byte {} of {}, {} bytes long. synapse-export doctor says more of such files",
@@ -87,13 +87,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 }
 
 /// Looks the event up, and makes the passage that is to be shown, if one is: who reads that slowly is not to hold an export up.
-fn look(args: &Args, archive: &Path, catalog: &mut Catalog) -> Result<(Shown, SpooledTempFile)> {
+fn look(args: &Args, archive: &Path, catalog: &mut Catalog) -> Result<(ShownEvent, SpooledTempFile)> {
     let mut passage = tempfile::spooled_tempfile(IN_MEMORY);
     let zone = catalog.zone()?;
     let found = catalog.read(|reader| {
         let ids = found::ids(reader, &args.event)?;
         let [event_id] = &*ids else { return Ok(Err(ids)) };
-        let shown = Shown::of(reader, archive, event_id, args.show_redacted)?;
+        let shown = ShownEvent::of(reader, archive, event_id, args.show_redacted)?;
         if let Some(shown) = shown.as_ref().filter(|_| !args.raw && !args.json) {
             shown.write(reader, args.context.into(), args.show_redacted, zone, &mut passage)?;
         }
@@ -112,20 +112,20 @@ fn look(args: &Args, archive: &Path, catalog: &mut Catalog) -> Result<(Shown, Sp
     }
 }
 
-fn write(args: &Args, shown: &Shown, mut passage: SpooledTempFile) -> Result<()> {
+fn write(args: &Args, shown: &ShownEvent, mut passage: SpooledTempFile) -> Result<()> {
     let mut out = Output::stdout();
     match &shown.text {
-        _ if args.json => writeln!(out, "{}", harmless(&serde_json::to_string(&Json::of(shown))?))?,
+        _ if args.json => writeln!(out, "{}", harmless(&serde_json::to_string(&ShownJson::of(shown))?))?,
         // a file or a pipe gets the line as it is stored
-        Text::Line(line) if args.raw && out.is_terminal() => writeln!(out, "{}", harmless(line))?,
-        Text::Line(line) if args.raw => writeln!(out, "{line}")?,
-        Text::Withheld(why) if args.raw => warn!(
+        EventText::Line(line) if args.raw && out.is_terminal() => writeln!(out, "{}", harmless(line))?,
+        EventText::Line(line) if args.raw => writeln!(out, "{line}")?,
+        EventText::Withheld(why) if args.raw => warn!(
             event_id = shown.found.event.event_id,
             "the line of {} is not shown: {}; --show-redacted shows it",
             report::shown(&shown.found.event.event_id),
             why.words()
         ),
-        Text::Broken(_) if args.raw => {}
+        EventText::Broken(_) if args.raw => {}
         _ => {
             passage.rewind()?;
             io::copy(&mut passage, &mut out)?;
@@ -136,7 +136,7 @@ fn write(args: &Args, shown: &Shown, mut passage: SpooledTempFile) -> Result<()>
 
 /// An event as JSON tells it.
 #[derive(Serialize)]
-struct Json<'a> {
+struct ShownJson<'a> {
     event_id: &'a str,
     room_id: &'a str,
     #[serde(rename = "type")]
@@ -150,15 +150,15 @@ struct Json<'a> {
     length: u64,
     anchor: String,
     transcript: Option<String>,
-    flags: Flags,
+    flags: FlagsJson,
     redacted_by: Option<&'a str>,
-    redaction: Option<Redaction<'a>>,
+    redaction: Option<RedactionJson<'a>>,
     relations: Relations<'a>,
-    edits: Vec<About<'a>>,
-    reactions: Vec<About<'a>>,
+    edits: Vec<AboutJson<'a>>,
+    reactions: Vec<AboutJson<'a>>,
     more: More,
     #[serde(skip_serializing_if = "Option::is_none")]
-    encrypted: Option<Decrypted<'a>>,
+    encrypted: Option<DecryptedJson<'a>>,
     withheld: Option<&'static str>,
     damage: Option<&'a str>,
     proof: Option<ProofJson>,
@@ -176,7 +176,7 @@ struct ProofJson {
 
 #[derive(Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the line")]
-struct Flags {
+struct FlagsJson {
     censored: bool,
     soft_failed: bool,
     rejected: bool,
@@ -186,9 +186,9 @@ struct Flags {
 
 /// What it says, or why that cannot be read.
 #[derive(Serialize)]
-struct Decrypted<'a> {
+struct DecryptedJson<'a> {
     #[serde(flatten)]
-    about: &'a Encryption,
+    about: &'a EncryptionDetails,
     /// What it says; its line has what is stored.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
@@ -197,9 +197,9 @@ struct Decrypted<'a> {
 }
 
 #[derive(Serialize)]
-struct Redaction<'a> {
+struct RedactionJson<'a> {
     #[serde(flatten)]
-    about: About<'a>,
+    about: AboutJson<'a>,
     reason: Option<String>,
 }
 
@@ -213,7 +213,7 @@ struct Relations<'a> {
 
 /// An event that says something of it.
 #[derive(Serialize)]
-struct About<'a> {
+struct AboutJson<'a> {
     event_id: &'a str,
     sender: Option<&'a str>,
     origin_server_ts: Option<i64>,
@@ -228,17 +228,17 @@ struct More {
     reactions: bool,
 }
 
-impl<'a> Json<'a> {
-    fn of(shown: &'a Shown) -> Json<'a> {
-        let Shown { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions } = shown;
+impl<'a> ShownJson<'a> {
+    fn of(shown: &'a ShownEvent) -> ShownJson<'a> {
+        let ShownEvent { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions } = shown;
         let event = &found.event;
-        let about = |event: &'a CatalogEvent, key| About {
+        let about = |event: &'a CatalogEvent, key| AboutJson {
             event_id: &event.event_id,
             sender: event.sender.as_deref(),
             origin_server_ts: event.at,
             key,
         };
-        let redaction = redaction.as_ref().map(|redaction| Redaction {
+        let redaction = redaction.as_ref().map(|redaction| RedactionJson {
             about: about(redaction, None),
             reason: Object::of(redaction.content())
                 .text("reason")
@@ -246,17 +246,17 @@ impl<'a> Json<'a> {
                 .map(Cow::into_owned),
         });
         let (line, withheld, damage) = match text {
-            Text::Line(line) => (serde_json::from_str(line).ok(), None, None),
-            Text::Withheld(why) => (None, Some(why.words()), None),
-            Text::Broken(why) => (None, None, Some(&**why)),
+            EventText::Line(line) => (serde_json::from_str(line).ok(), None, None),
+            EventText::Withheld(why) => (None, Some(why.words()), None),
+            EventText::Broken(why) => (None, None, Some(&**why)),
         };
         let encrypted = encryption.as_ref().map(|about| {
-            let is_told = event.encrypted.is_some() && matches!(text, Text::Line(_));
+            let is_told = event.encrypted.is_some() && matches!(text, EventText::Line(_));
             let kind = event.kind.as_deref().filter(|_| is_told);
             let content = is_told.then(|| serde_json::from_str(event.content()).ok()).flatten();
-            Decrypted { about, kind, content }
+            DecryptedJson { about, kind, content }
         });
-        Json {
+        ShownJson {
             event_id: &event.event_id,
             room_id: &found.room_id,
             kind: event.kind.as_deref(),
@@ -269,7 +269,7 @@ impl<'a> Json<'a> {
             length: found.length,
             anchor: Anchor::of(&event.event_id).as_str().to_owned(),
             transcript: told_with.as_ref().filter(|_| found.is_accepted()).map(|place| address(found, place)),
-            flags: Flags {
+            flags: FlagsJson {
                 censored: event.censored,
                 soft_failed: found.soft_failed,
                 rejected: found.rejected,
@@ -285,7 +285,11 @@ impl<'a> Json<'a> {
                 redacts: event.redacts.as_deref(),
             },
             edits: edits.events.iter().map(|edit| about(edit, None)).collect(),
-            reactions: reactions.events.iter().map(|reaction| about(reaction, Key::sent(reaction.content()))).collect(),
+            reactions: reactions
+                .events
+                .iter()
+                .map(|reaction| about(reaction, ReactionKey::sent(reaction.content())))
+                .collect(),
             more: More { edits: edits.more, reactions: reactions.more },
             encrypted,
             withheld,

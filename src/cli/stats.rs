@@ -12,7 +12,7 @@ use super::log::harmless;
 use super::output::Output;
 use super::report::shown;
 use super::{ArchiveArgs, Outcome, render};
-use crate::archive::{self, Of};
+use crate::archive::{self, SharesOf};
 
 /// Count an archive's events, and the bytes of their lines, by room, sender, day or type: the most first, of days the newest; from the
 /// catalog alone
@@ -51,12 +51,12 @@ enum By {
 pub(super) fn run(args: &Args) -> Result<Outcome> {
     let catalog = args.archive.look()?;
     let room_id = args.room.as_deref().map(|name| render::find(&catalog, name)).transpose()?;
-    let of = Of { room_id, since: args.since.clone(), until: args.until.clone() };
+    let of = SharesOf { room_id, since: args.since.clone(), until: args.until.clone() };
     let by = match args.by {
-        By::Room => archive::By::Room,
-        By::Sender => archive::By::Sender,
-        By::Day => archive::By::Day,
-        By::Type => archive::By::Type,
+        By::Room => archive::GroupedBy::Room,
+        By::Sender => archive::GroupedBy::Sender,
+        By::Day => archive::GroupedBy::Day,
+        By::Type => archive::GroupedBy::Type,
     };
     let most = if args.limit == 0 { u32::MAX } else { args.limit };
     let mut out = Output::stdout();
@@ -68,13 +68,13 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
                 "events": share.events, "bytes": share.bytes, "first_day": share.first_day, "last_day": share.last_day,
             });
             let of = match by {
-                archive::By::Room => "room_id",
-                archive::By::Sender => "sender",
-                archive::By::Day => "day",
-                archive::By::Type => "type",
+                archive::GroupedBy::Room => "room_id",
+                archive::GroupedBy::Sender => "sender",
+                archive::GroupedBy::Day => "day",
+                archive::GroupedBy::Type => "type",
             };
             line[of] = share.of.into();
-            if by == archive::By::Room {
+            if by == archive::GroupedBy::Room {
                 line["name"] = share.name.into();
             }
             return writeln!(out, "{}", harmless(&line.to_string())).map_err(archive::Error::Transcript);
@@ -82,7 +82,11 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let of = share.of.as_deref().map_or_else(|| "unknown".to_owned(), shown);
         let name = share.name.as_deref().map_or_else(String::new, |name| format!("  {}", shown(name)));
         let days = match (&share.first_day, &share.last_day, by) {
-            (Some(first), Some(last), archive::By::Room | archive::By::Sender | archive::By::Type) => {
+            (
+                Some(first),
+                Some(last),
+                archive::GroupedBy::Room | archive::GroupedBy::Sender | archive::GroupedBy::Type,
+            ) => {
                 format!("  {} {}", shown(first), shown(last))
             }
             _ => String::new(),

@@ -13,7 +13,7 @@ use super::log::{harmless, visible};
 use super::output::Output;
 use super::report::{counted, shown};
 use super::{ArchiveArgs, Outcome};
-use crate::archive::{By, Catalog, DecryptedNumbers, Of, SearchStanding, look};
+use crate::archive::{Catalog, DecryptedNumbers, GroupedBy, SearchStanding, SharesOf, look};
 use crate::doctor::{self, Finding, Severity};
 use crate::stream::{Scope, Stream};
 
@@ -90,15 +90,15 @@ fn status(args: &Args, catalog: &Catalog, encrypted: Option<&DecryptedNumbers>) 
     let mut grown = json!({});
     for (period, days) in PERIODS {
         let since = today.checked_sub_days(Days::new(days - 1)).map(|day| day.to_string());
-        let of = Of { since, until: Some(today.to_string()), ..Of::default() };
+        let of = SharesOf { since, until: Some(today.to_string()), ..SharesOf::default() };
         let (mut rooms, mut events, mut bytes) = (Vec::new(), 0, 0);
-        catalog.shares(By::Room, &of, ROOMS, &mut |share| {
+        catalog.shares(GroupedBy::Room, &of, ROOMS, &mut |share| {
             rooms
                 .push(json!({ "room_id": share.of, "name": share.name, "events": share.events, "bytes": share.bytes }));
             Ok(())
         })?;
         // no more than there are days
-        catalog.shares(By::Day, &of, u32::MAX, &mut |share| {
+        catalog.shares(GroupedBy::Day, &of, u32::MAX, &mut |share| {
             events += share.events;
             bytes += share.bytes;
             Ok(())

@@ -19,11 +19,11 @@ use super::output::Output;
 use super::report::{Bar, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, render};
-use crate::archive::verifying::{self, Asked, GivenKeys, Verified};
+use crate::archive::verifying::{self, GivenKeys, Verified, VerifyRequest};
 use crate::archive::{self, Catalog, ChainHead};
 use crate::verify::{Seal, from_answer, from_homeserver};
 use comparing::{against_server, media, views};
-use told::Told;
+use told::VerifyReport;
 
 /// Verify an archive: that every line is the one that was written, where the catalog says, and what each event proves by its own
 /// hashes and signatures
@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let room_id = args.room.as_deref().map(|name| render::find(&catalog, name)).transpose()?;
     let keys = given_keys(args, &catalog)?;
     let threads = args.threads.map(usize::from);
-    let asked = Asked { room_id, since: args.since.clone(), quick: args.quick, keys, threads };
+    let asked = VerifyRequest { room_id, since: args.since.clone(), quick: args.quick, keys, threads };
     let sealed = args.against.as_ref().map(|path| -> Result<Seal> {
         let read = || format!("cannot read the seal {}", path.display());
         let text = std::fs::read_to_string(path).with_context(read)?;
@@ -146,7 +146,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         write_seal(args, path, head, verified)?;
     }
     let mut out = Output::stdout();
-    let told = Told { verified, compared: compared.as_ref(), seal: sealed.as_ref(), is_remembered };
+    let told = VerifyReport { verified, compared: compared.as_ref(), seal: sealed.as_ref(), is_remembered };
     if args.json {
         writeln!(out, "{}", harmless(&told.as_json(args.quick).to_string()))?;
     } else {
@@ -181,7 +181,7 @@ fn given_keys(args: &Args, catalog: &Catalog) -> Result<GivenKeys> {
 /// Remembers what was found, and that it is sealed, if the archive can be written to: whether it could, and how far its chain goes then.
 fn remember(
     args: &Args,
-    found: &verifying::Found,
+    found: &verifying::VerifyOutcome,
     keys: &GivenKeys,
     interrupt: archive::Interrupt,
 ) -> Result<(bool, Option<ChainHead>)> {

@@ -4,7 +4,7 @@ use tokio_postgres::config::Host;
 
 use super::*;
 
-fn read(flags: Flags, env: &[(&str, &str)]) -> Result<Config, Error> {
+fn read(flags: DatabaseFlags, env: &[(&str, &str)]) -> Result<Config, Error> {
     Config::read(flags, |name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned()))
 }
 
@@ -27,7 +27,7 @@ fn flags_come_before_services_before_the_environment_before_synapse() {
     let (_service, service) =
         file("services", "[other]\nhost=no\n[s]\n# comment\nhost=service\nport=3\ndbname=service\n[t]\nuser=no");
     let env = [("PGSERVICE", "s"), ("PGSERVICEFILE", service.to_str().unwrap()), ("PGPORT", "2"), ("PGUSER", "env")];
-    let flags = Flags { database: Some("host=flag"), synapse_config: &[yaml], ..Flags::default() };
+    let flags = DatabaseFlags { database: Some("host=flag"), synapse_config: &[yaml], ..DatabaseFlags::default() };
     let config = read(flags, &env).unwrap();
     let postgres = postgres(&config);
     assert_eq!(postgres.get_hosts(), [Host::Tcp("flag".into())]);
@@ -39,17 +39,21 @@ fn flags_come_before_services_before_the_environment_before_synapse() {
 #[test]
 fn the_password_file_flag_comes_first() {
     let (_directory, path) = file("password", "s e cret\r\nignored");
-    let flags = Flags { database: Some("postgres://u:url@h/d"), password_file: Some(&path), ..Flags::default() };
+    let flags = DatabaseFlags {
+        database: Some("postgres://u:url@h/d"),
+        password_file: Some(&path),
+        ..DatabaseFlags::default()
+    };
     assert_eq!(postgres(&read(flags, &[("PGPASSWORD", "env")]).unwrap()).get_password(), Some(&b"s e cret"[..]));
     let (_directory, path) = file("password", "\n");
-    assert!(matches!(read(Flags { password_file: Some(&path), ..flags }, &[]), Err(Error::PasswordFile(_))));
+    assert!(matches!(read(DatabaseFlags { password_file: Some(&path), ..flags }, &[]), Err(Error::PasswordFile(_))));
 }
 
 #[test]
 fn synapses_configuration_says_where_its_events_are() {
     let yaml = |text: &str| {
         let (_directory, path) = file("homeserver.yaml", text);
-        read(Flags { synapse_config: &[path], ..Flags::default() }, &[])
+        read(DatabaseFlags { synapse_config: &[path], ..DatabaseFlags::default() }, &[])
     };
     let one = yaml("server_name: x\ndatabase:\n  name: psycopg2\n  args:\n    user: s\n    password: 'p#'\n    database: d\n    host: /run/pg\n    keepalives_idle: 10\n").unwrap();
     assert_eq!(postgres(&one).get_password(), Some(&b"p#"[..]));
@@ -82,14 +86,14 @@ fn later_files_of_synapse_replace_sections_of_earlier_ones() {
     std::fs::write(more.join("b.yaml"), "database: {name: psycopg2, args: {host: b}}").unwrap();
     std::fs::write(more.join("a.yaml"), "database: {name: psycopg2, args: {host: a, port: 1}}").unwrap();
     std::fs::write(more.join("z.yaml~"), "database: {name: sqlite3}").unwrap();
-    let config = read(Flags { synapse_config: &[first, more], ..Flags::default() }, &[]).unwrap();
+    let config = read(DatabaseFlags { synapse_config: &[first, more], ..DatabaseFlags::default() }, &[]).unwrap();
     assert_eq!(postgres(&config).get_hosts(), [Host::Tcp("b".into())]);
     assert_eq!(postgres(&config).get_ports(), [5432]);
 }
 
 #[test]
 fn a_database_has_to_be_named() {
-    let error = read(Flags::default(), &[]).err().unwrap();
+    let error = read(DatabaseFlags::default(), &[]).err().unwrap();
     assert!(matches!(error, Error::None) && error.hint().is_some_and(|hint| hint.contains("--database")));
-    assert!(read(Flags::default(), &[("PGHOST", "h")]).is_ok());
+    assert!(read(DatabaseFlags::default(), &[("PGHOST", "h")]).is_ok());
 }

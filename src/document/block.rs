@@ -4,7 +4,7 @@
 
 use std::io;
 
-use super::line::{Address, Anchor, FirstNames, Line, Name, Redaction, Span, When};
+use super::line::{Address, Anchor, FirstNames, Line, Name, RedactionNote, Span, When};
 use super::message::Message;
 use super::time::LocalDate;
 
@@ -28,15 +28,15 @@ pub enum Block<'a> {
     /// Somebody said something.
     Said(Said<'a>),
     /// Somebody said something, which is redacted.
-    Redacted(Head, Redaction),
+    Redacted(Head, RedactionNote),
     /// What comes until [`Block::Unfolded`] is folded.
-    Folded(Summary),
+    Folded(FoldSummary),
     /// What was said at some time, or is hidden; folded.
     Version(Option<When>, Saying<'a>),
     /// The end of what is folded.
     Unfolded,
     /// What others made of what was said.
-    Made(Made),
+    Made(Responses),
     /// A small thing, on a line with those around it.
     Small(Small),
     /// The line of small things ends.
@@ -149,7 +149,7 @@ pub struct Edited {
 
 /// What is folded.
 #[derive(Clone, Copy, Debug)]
-pub enum Summary {
+pub enum FoldSummary {
     /// What something said before it was redacted.
     Original,
     /// What something said before it was edited, so many times.
@@ -164,14 +164,14 @@ pub struct LiveLocation {
     /// For how long it is shared, in milliseconds.
     pub timeout: Option<i64>,
     /// The first of its positions, and the last.
-    pub positions: Vec<Position>,
+    pub positions: Vec<GeoPosition>,
     /// How many there are between these.
     pub more: u64,
 }
 
 /// Where somebody was.
 #[derive(Clone, Debug)]
-pub struct Position {
+pub struct GeoPosition {
     /// When they said so.
     pub at: When,
     /// `geo:47.1,11.1;u=10`.
@@ -186,7 +186,7 @@ pub struct Poll {
     /// What is asked; may be empty.
     pub question: String,
     /// The answers.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<PollAnswer>,
     /// When it was closed.
     pub closed: Option<When>,
     /// How many voted.
@@ -199,7 +199,7 @@ pub struct Poll {
 
 /// An answer of a poll.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct PollAnswer {
     /// May be empty.
     pub text: String,
     /// How many gave it.
@@ -210,7 +210,7 @@ pub struct Answer {
 
 /// What others made of what was said.
 #[derive(Clone, Debug, Default)]
-pub struct Made {
+pub struct Responses {
     /// The most frequent first.
     pub reactions: Vec<Reaction>,
     /// How many others there are.

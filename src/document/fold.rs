@@ -11,24 +11,24 @@ use super::time::Zone;
 const NAMED: usize = 3;
 
 /// A small thing in a few words.
-pub(crate) enum Phrase {
+pub(crate) enum Remark {
     /// Who did what many do, such as joining; those in a row who did just the same are told together.
     Alike(Name, Line),
     /// Anything else.
     Other(Line),
 }
 
-impl Phrase {
+impl Remark {
     /// Whether it says nothing but who did what many do.
     pub(crate) fn is_bare(&self) -> bool {
-        matches!(self, Phrase::Alike(_, did) if did.len() == 1)
+        matches!(self, Remark::Alike(_, did) if did.len() == 1)
     }
 
     /// The same, to be told alone.
     pub(crate) fn alone(self) -> Line {
         match self {
-            Phrase::Alike(name, did) => [vec![Span::Name(name)], did].concat(),
-            Phrase::Other(what) => what,
+            Remark::Alike(name, did) => [vec![Span::Name(name)], did].concat(),
+            Remark::Other(what) => what,
         }
     }
 }
@@ -84,14 +84,14 @@ impl Fold {
         &mut self,
         event_id: &str,
         at: Option<i64>,
-        phrase: Phrase,
+        phrase: Remark,
         out: &mut dyn Writer,
     ) -> io::Result<()> {
         let is_first = self.end_unread(out)?;
         let (anchor, at) = (Anchor::of(event_id), When::here(at, self.zone));
         match phrase {
-            Phrase::Alike(name, did) => self.add_to_group(anchor, at, did, name, out)?,
-            Phrase::Other(what) => {
+            Remark::Alike(name, did) => self.add_to_group(anchor, at, did, name, out)?,
+            Remark::Other(what) => {
                 self.end_group(out)?;
                 self.push(Small { anchor, at, what }, out)?;
             }
@@ -196,14 +196,14 @@ mod tests {
     fn who_does_the_same_is_told_together() {
         let told = folded(|fold, out| {
             for joins in ["Ann", "Bob", "Cid", "Dan", "Eve"] {
-                fold.add(joins, Some(0), Phrase::Alike(name(joins), vec![Span::words(" joined")]), out)?;
+                fold.add(joins, Some(0), Remark::Alike(name(joins), vec![Span::words(" joined")]), out)?;
             }
             let split = || vec![Span::words(" left: "), Span::Text("*.net".to_owned())];
             for leaves in ["Ann", "Bob"] {
-                fold.add("$1", Some(0), Phrase::Alike(name(leaves), split()), out)?;
+                fold.add("$1", Some(0), Remark::Alike(name(leaves), split()), out)?;
             }
-            fold.add("$1", Some(0), Phrase::Alike(name("Cid"), vec![Span::words(" left")]), out)?;
-            fold.add("$2", Some(60_000), Phrase::Other(vec![Span::words("more")]), out)
+            fold.add("$1", Some(0), Remark::Alike(name("Cid"), vec![Span::words(" left")]), out)?;
+            fold.add("$2", Some(60_000), Remark::Other(vec![Span::words("more")]), out)
         });
         assert_eq!(
             told,
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_counted_on_a_line_of_its_own() {
         let told = folded(|fold, out| {
-            fold.add("$1", None, Phrase::Alike(name("Ann"), vec![Span::words(" left")]), out)?;
+            fold.add("$1", None, Remark::Alike(name("Ann"), vec![Span::words(" left")]), out)?;
             for sender in ["Ann", "Ann", "Bob", "Cid", "Dan"] {
                 fold.add_unread(sender, Some(0), name(sender), out)?;
             }
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn no_line_grows_with_the_day() {
         let told = folded(|fold, out| {
-            (0..10_000).try_for_each(|_| fold.add("$", Some(0), Phrase::Other(vec![Span::words("more")]), out))
+            (0..10_000).try_for_each(|_| fold.add("$", Some(0), Remark::Other(vec![Span::words("more")]), out))
         });
         assert!(told.lines().count() > 10 && told.lines().all(|line| line.len() < 10_000));
         assert_eq!(told.matches("more").count(), 10_000);

@@ -17,7 +17,7 @@ mod tests;
 
 use html5gum::{StartTag, Token, Tokenizer};
 
-use self::blocks::{Blocks, List};
+use self::blocks::{Blocks, OpenList};
 pub(super) use self::inline::attribute;
 use self::paragraph::{Mark, Paragraph};
 use self::table::Table;
@@ -103,7 +103,7 @@ struct Element {
     /// It opened a level of the blocks, or, if it is a table, is being collected.
     own: bool,
     spoiler: bool,
-    list: Option<List>,
+    list: Option<OpenList>,
 }
 
 /// An element whose content is not shown, and how many of its name are open.

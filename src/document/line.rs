@@ -37,7 +37,7 @@ pub enum Span {
     /// Another room.
     Room(RoomLink),
     /// That something is redacted.
-    Redaction(Redaction),
+    Redaction(RedactionNote),
 }
 
 /// A room that is named in another.
@@ -168,7 +168,7 @@ impl fmt::Display for When {
 
 /// That something is redacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Redaction {
+pub enum RedactionNote {
     /// The server has removed it.
     ByServer,
     /// By something that is not in this archive.

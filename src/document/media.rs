@@ -30,7 +30,7 @@ pub enum FileType {
 
 /// How a file is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum FileDisplay {
     /// As a picture.
     Picture,
     /// In a player with a picture.
@@ -47,23 +47,23 @@ pub const BEGINNING: usize = 64;
 /// The end of the name of a file of no type that is known.
 const OTHER: &str = "bin";
 
-const TYPES: [(FileType, &str, Shown); 16] = [
-    (FileType::Png, "png", Shown::Picture),
-    (FileType::Jpeg, "jpg", Shown::Picture),
-    (FileType::Gif, "gif", Shown::Picture),
-    (FileType::Webp, "webp", Shown::Picture),
-    (FileType::Avif, "avif", Shown::Picture),
-    (FileType::Heic, "heic", Shown::Link),
-    (FileType::Mp4, "mp4", Shown::Video),
-    (FileType::Webm, "webm", Shown::Video),
-    (FileType::Mov, "mov", Shown::Link),
-    (FileType::Ogg, "ogg", Shown::Audio),
-    (FileType::Mp3, "mp3", Shown::Audio),
-    (FileType::M4a, "m4a", Shown::Audio),
-    (FileType::Wav, "wav", Shown::Audio),
-    (FileType::Flac, "flac", Shown::Audio),
-    (FileType::Pdf, "pdf", Shown::Link),
-    (FileType::Other, OTHER, Shown::Link),
+const TYPES: [(FileType, &str, FileDisplay); 16] = [
+    (FileType::Png, "png", FileDisplay::Picture),
+    (FileType::Jpeg, "jpg", FileDisplay::Picture),
+    (FileType::Gif, "gif", FileDisplay::Picture),
+    (FileType::Webp, "webp", FileDisplay::Picture),
+    (FileType::Avif, "avif", FileDisplay::Picture),
+    (FileType::Heic, "heic", FileDisplay::Link),
+    (FileType::Mp4, "mp4", FileDisplay::Video),
+    (FileType::Webm, "webm", FileDisplay::Video),
+    (FileType::Mov, "mov", FileDisplay::Link),
+    (FileType::Ogg, "ogg", FileDisplay::Audio),
+    (FileType::Mp3, "mp3", FileDisplay::Audio),
+    (FileType::M4a, "m4a", FileDisplay::Audio),
+    (FileType::Wav, "wav", FileDisplay::Audio),
+    (FileType::Flac, "flac", FileDisplay::Audio),
+    (FileType::Pdf, "pdf", FileDisplay::Link),
+    (FileType::Other, OTHER, FileDisplay::Link),
 ];
 
 /// What a file is by the end of its path, which an archive has made.
@@ -143,8 +143,8 @@ impl FileType {
 
     /// How it is shown.
     #[must_use]
-    pub fn shown(self) -> Shown {
-        TYPES.iter().find(|(kind, ..)| *kind == self).map_or(Shown::Link, |(.., shown)| *shown)
+    pub fn shown(self) -> FileDisplay {
+        TYPES.iter().find(|(kind, ..)| *kind == self).map_or(FileDisplay::Link, |(.., shown)| *shown)
     }
 }
 
@@ -187,10 +187,10 @@ mod tests {
             assert_eq!(FileType::of_extension(extension), Some(kind));
             let group = kind.media_type().split('/').next().unwrap();
             let of_group = match shown {
-                Shown::Picture => "image",
-                Shown::Video => "video",
-                Shown::Audio => "audio",
-                Shown::Link => "application",
+                FileDisplay::Picture => "image",
+                FileDisplay::Video => "video",
+                FileDisplay::Audio => "audio",
+                FileDisplay::Link => "application",
             };
             assert_eq!(group, of_group);
         }

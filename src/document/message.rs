@@ -14,18 +14,18 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::formatted;
-use super::media::Shown;
+use super::media::FileDisplay;
 use super::text::{looks, shortened};
 use crate::event::Object;
-use crate::event::media::{Sealed, is_mxc, pictures};
+use crate::event::media::{EncryptedFile, is_mxc, pictures};
 use crate::event::object::{members, text};
 pub use extensible::extensible;
-use extensible::{Blocks, File};
-pub use file::{FileInfo, FileKind, Here, MARK};
+use extensible::{ContentBlocks, FileContent};
+pub use file::{FileInfo, FileKind, FileLink, MARK};
 pub(crate) use profile::said_as;
 
 /// Finds a file by its address, and how it is encrypted.
-pub type Find<'f, E> = dyn FnMut(&str, Option<&Sealed>) -> Result<Option<Here>, E> + 'f;
+pub type Find<'f, E> = dyn FnMut(&str, Option<&EncryptedFile>) -> Result<Option<FileLink>, E> + 'f;
 
 /// How something is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Manner {
 
 /// What form a message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum MessageForm {
     /// Text.
     Text(Manner),
     /// A file, with its text as a caption if it is one.
@@ -61,7 +61,7 @@ pub enum Form {
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     /// What it is.
-    pub form: Form,
+    pub form: MessageForm,
     /// Its `msgtype`.
     pub(super) msgtype: Option<Cow<'a, str>>,
     /// Plain text, without the quote of a reply.
@@ -74,7 +74,7 @@ pub struct Message<'a> {
     /// What says how that is encrypted.
     sealed: Option<&'a RawValue>,
     /// The file itself, where it is at hand.
-    pub(super) here: Option<Here>,
+    pub(super) here: Option<FileLink>,
     /// The pictures in its text that are at hand: where each is, by its address.
     pub(super) pictures: BTreeMap<String, String>,
     info: FileInfo,
@@ -99,7 +99,7 @@ impl<'a> Message<'a> {
             let items = items.into_iter().filter(|item| item.get().starts_with('{'));
             found.items = items.map(|item| Message::part(kind, item.get(), false, "itemtype", &mut None)).collect();
             if !found.items.is_empty() {
-                found.form = Form::Gallery;
+                found.form = MessageForm::Gallery;
             }
         }
         found
@@ -114,7 +114,7 @@ impl<'a> Message<'a> {
         items: &mut Option<&'a RawValue>,
     ) -> Message<'a> {
         let mut found = Message {
-            form: Form::Text(Manner::Said),
+            form: MessageForm::Text(Manner::Said),
             msgtype: None,
             body: None,
             is_html: false,
@@ -129,7 +129,7 @@ impl<'a> Message<'a> {
             is_voice: false,
             items: Vec::new(),
         };
-        let (mut file, mut blocks, mut profile) = (None, Blocks::default(), None);
+        let (mut file, mut blocks, mut profile) = (None, ContentBlocks::default(), None);
         for (key, value) in members(content) {
             match &*key {
                 "body" => found.body = text(value),
@@ -170,11 +170,11 @@ impl<'a> Message<'a> {
     }
 
     /// Takes what extensible events have in the place of `body`, `url` and the rest.
-    fn take_blocks(&mut self, blocks: &Blocks<'a>) {
+    fn take_blocks(&mut self, blocks: &ContentBlocks<'a>) {
         let mut texts = blocks.texts();
-        if let Some(File { url, name, info, sealed }) = blocks.file().filter(|_| self.url.is_none()) {
+        if let Some(FileContent { url, name, info, sealed }) = blocks.file().filter(|_| self.url.is_none()) {
             (self.url, self.info, self.sealed) = (url, info, sealed);
-            if self.body.is_none() && matches!(self.form, Form::File(_)) {
+            if self.body.is_none() && matches!(self.form, MessageForm::File(_)) {
                 // the text is for those who know no files
                 let name = name.or_else(|| texts.plain.take());
                 texts = blocks.caption();
@@ -183,7 +183,7 @@ impl<'a> Message<'a> {
         }
         let (uri, description) = blocks.place();
         self.geo_uri = self.geo_uri.take().or(uri);
-        if self.form == Form::Location && description.is_some() {
+        if self.form == MessageForm::Location && description.is_some() {
             self.body = description;
         }
         if self.body.is_none() {
@@ -192,15 +192,15 @@ impl<'a> Message<'a> {
                 (self.formatted_body, self.is_html) = (texts.html, true);
             }
         }
-        if blocks.is_automated && self.form == Form::Text(Manner::Said) {
-            self.form = Form::Text(Manner::Notice);
+        if blocks.is_automated && self.form == MessageForm::Text(Manner::Said) {
+            self.form = MessageForm::Text(Manner::Notice);
         }
     }
 
     /// Has its files found, by their addresses, and how they are encrypted.
     pub fn find_files<E>(&mut self, find: &mut Find<'_, E>) -> Result<(), E> {
         if let Some(url) = self.url.as_deref().filter(|url| is_mxc(url)) {
-            let sealed = self.sealed.map(|file| Sealed::of(&Object::of(file.get())));
+            let sealed = self.sealed.map(|file| EncryptedFile::of(&Object::of(file.get())));
             self.here = match sealed {
                 None => find(url, None)?,
                 Some(Some(sealed)) => find(url, Some(&sealed))?,
@@ -211,7 +211,7 @@ impl<'a> Message<'a> {
         let mut found = BTreeMap::new();
         for mxc in self.html().into_iter().flat_map(pictures) {
             if !found.contains_key(mxc)
-                && let Some(here) = find(mxc, None)?.filter(|here| here.shown == Shown::Picture)
+                && let Some(here) = find(mxc, None)?.filter(|here| here.shown == FileDisplay::Picture)
             {
                 found.insert(mxc.to_owned(), here.path);
             }
@@ -223,7 +223,7 @@ impl<'a> Message<'a> {
     /// How it is said.
     #[must_use]
     pub fn manner(&self) -> Manner {
-        if let Form::Text(manner) = self.form { manner } else { Manner::Said }
+        if let MessageForm::Text(manner) = self.form { manner } else { Manner::Said }
     }
 
     /// Its text as Matrix HTML, as the sender wrote it.
@@ -263,16 +263,16 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn in_short(&self, chars: usize) -> Option<String> {
         let short = match self.form {
-            Form::File(kind) => {
+            MessageForm::File(kind) => {
                 let caption = self.words(chars).filter(|_| self.has_caption());
                 format!("{} {}", kind.icon(), caption.as_deref().unwrap_or_else(|| self.name()))
             }
-            Form::Gallery => match self.words(chars) {
+            MessageForm::Gallery => match self.words(chars) {
                 Some(caption) => format!("{} {caption}", FileKind::Image.icon()),
                 None => return self.items.first()?.in_short(chars),
             },
-            Form::Location => format!("📍 {}", self.body.as_deref().unwrap_or_default()),
-            Form::Text(_) | Form::Other => self.words(chars)?,
+            MessageForm::Location => format!("📍 {}", self.body.as_deref().unwrap_or_default()),
+            MessageForm::Text(_) | MessageForm::Other => self.words(chars)?,
         };
         Some(shortened(&short, chars))
     }
@@ -280,7 +280,7 @@ impl<'a> Message<'a> {
     /// All that it says to be searched, a line for each: its text, and the names and captions of its files; none where there is none.
     #[must_use]
     pub fn searched(&self) -> Option<String> {
-        let is_file = matches!(self.form, Form::File(_));
+        let is_file = matches!(self.form, MessageForm::File(_));
         let name = self.filename.as_deref().filter(|name| is_file && self.body.as_deref() != Some(name));
         let mut lines: Vec<&str> = [self.body.as_deref(), name].into_iter().flatten().collect();
         let items: Vec<String> = self.items.iter().filter_map(Message::searched).collect();
@@ -292,7 +292,7 @@ impl<'a> Message<'a> {
     /// The kinds of its files.
     pub(crate) fn files(&self) -> Vec<FileKind> {
         match self.form {
-            Form::File(kind) => vec![kind],
+            MessageForm::File(kind) => vec![kind],
             _ => self.items.iter().flat_map(Message::files).collect(),
         }
     }
@@ -327,8 +327,8 @@ pub fn is_noise(kind: &str, content: &str) -> bool {
     Message::of(kind, content, false).manner() == Manner::Noise
 }
 
-fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
-    let file = |kind| Form::File(if is_voice { FileKind::Voice } else { kind });
+fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> MessageForm {
+    let file = |kind| MessageForm::File(if is_voice { FileKind::Voice } else { kind });
     if kind == "m.sticker" {
         return file(FileKind::Sticker);
     }
@@ -336,17 +336,17 @@ fn form(kind: &str, msgtype: Option<&str>, is_voice: bool) -> Form {
         return form;
     }
     match msgtype {
-        None | Some("m.text") => Form::Text(Manner::Said),
-        Some("m.notice") => Form::Text(Manner::Notice),
-        Some("m.emote") => Form::Text(Manner::Emote),
-        Some("m.server_notice") => Form::Text(Manner::ServerNotice),
-        Some("m.key.verification.request") => Form::Text(Manner::Noise),
+        None | Some("m.text") => MessageForm::Text(Manner::Said),
+        Some("m.notice") => MessageForm::Text(Manner::Notice),
+        Some("m.emote") => MessageForm::Text(Manner::Emote),
+        Some("m.server_notice") => MessageForm::Text(Manner::ServerNotice),
+        Some("m.key.verification.request") => MessageForm::Text(Manner::Noise),
         Some("m.image") => file(FileKind::Image),
         Some("m.file") => file(FileKind::File),
         Some("m.audio") => file(FileKind::Audio),
         Some("m.video") => file(FileKind::Video),
-        Some("m.location") => Form::Location,
-        Some(_) => Form::Other,
+        Some("m.location") => MessageForm::Location,
+        Some(_) => MessageForm::Other,
     }
 }
 

@@ -155,7 +155,7 @@ pub struct EventHead<'a> {
 
 /// A part of what is shown with an event.
 #[derive(Clone, Copy, Debug)]
-pub enum Part {
+pub enum ContextPart {
     /// What stands before it.
     Before,
     /// The event, or what it is told with.

@@ -12,7 +12,7 @@ const ACTIONS: [&str; 7] = ["ban", "events_default", "invite", "kick", "redact",
 
 /// Whose level it is, or for what one is needed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Of {
+pub(crate) enum LevelOf {
     User(String),
     /// `ban`, the type of an event, `notifications.room`.
     Action(String),
@@ -20,8 +20,8 @@ pub(crate) enum Of {
 
 /// A level that is another than before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) of: Of,
+pub(crate) struct LevelChange {
+    pub(crate) of: LevelOf,
     pub(crate) before: Option<i64>,
     /// None: the level is that of all others.
     pub(crate) now: Option<i64>,
@@ -29,34 +29,34 @@ pub(crate) struct Change {
 
 /// What changes with a content: who gets which level, and for what other levels are needed. Where it is not known what was before,
 /// who has one.
-pub(crate) fn changes(before: Option<&str>, now: &str) -> Vec<Change> {
+pub(crate) fn changes(before: Option<&str>, now: &str) -> Vec<LevelChange> {
     let is_known = before.is_some();
     let (mut before, now) = (before.map(levels).unwrap_or_default(), levels(now));
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<LevelChange> = Vec::new();
     for (of, now) in now {
         let before = before.remove(&of);
-        if before != Some(now) && (is_known || matches!(of, Of::User(_))) {
-            changes.push(Change { of, before, now: Some(now) });
+        if before != Some(now) && (is_known || matches!(of, LevelOf::User(_))) {
+            changes.push(LevelChange { of, before, now: Some(now) });
         }
     }
-    changes.extend(before.into_iter().map(|(of, before)| Change { of, before: Some(before), now: None }));
+    changes.extend(before.into_iter().map(|(of, before)| LevelChange { of, before: Some(before), now: None }));
     changes.sort_by(|a, b| a.of.cmp(&b.of));
     changes
 }
 
-fn levels(content: &str) -> BTreeMap<Of, i64> {
+fn levels(content: &str) -> BTreeMap<LevelOf, i64> {
     let mut levels = BTreeMap::new();
     for (key, value) in members(content) {
-        let of_all = |of: &dyn Fn(&str) -> Of| {
+        let of_all = |of: &dyn Fn(&str) -> LevelOf| {
             let members = members(value.get()).into_iter();
             members.filter_map(|(key, value)| Some((of(&key), level(value)?))).collect::<Vec<_>>()
         };
         match &*key {
-            "users" => levels.extend(of_all(&|user| Of::User(user.to_owned()))),
-            "events" => levels.extend(of_all(&|kind| Of::Action(kind.to_owned()))),
-            "notifications" => levels.extend(of_all(&|what| Of::Action(format!("notifications.{what}")))),
+            "users" => levels.extend(of_all(&|user| LevelOf::User(user.to_owned()))),
+            "events" => levels.extend(of_all(&|kind| LevelOf::Action(kind.to_owned()))),
+            "notifications" => levels.extend(of_all(&|what| LevelOf::Action(format!("notifications.{what}")))),
             key if ACTIONS.contains(&key) => {
-                levels.extend(level(value).map(|level| (Of::Action(key.to_owned()), level)));
+                levels.extend(level(value).map(|level| (LevelOf::Action(key.to_owned()), level)));
             }
             _ => {}
         }
@@ -83,7 +83,7 @@ mod tests {
 
     fn told(before: Option<&str>, now: &str) -> Vec<String> {
         let changes = changes(before, now).into_iter();
-        changes.map(|Change { of, before, now }| format!("{of:?} {before:?} {now:?}")).collect()
+        changes.map(|LevelChange { of, before, now }| format!("{of:?} {before:?} {now:?}")).collect()
     }
 
     #[test]

@@ -10,25 +10,25 @@ const LONGEST: usize = 40;
 
 /// The key of a reaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct ReactionKey {
     /// The same of those that look the same: an emoji with its variation selector or without it.
     pub(crate) same: String,
     /// As it is shown; none: a custom emoji whose name is not given.
     pub(crate) shown: Option<String>,
 }
 
-impl Key {
+impl ReactionKey {
     /// The key that the content of a reaction has.
-    pub(crate) fn of(content: &str) -> Option<Key> {
+    pub(crate) fn of(content: &str) -> Option<ReactionKey> {
         let content = Object::of(content);
         let relation = content.object("m.relates_to")?;
         let key = relation.given("key")?;
         if key.starts_with("mxc://") {
-            return Some(Key { shown: shortcode(&content), same: key.into_owned() });
+            return Some(ReactionKey { shown: shortcode(&content), same: key.into_owned() });
         }
         let plain = shortened(&key.replace(['\u{fe0e}', '\u{fe0f}'], ""), LONGEST);
         let shown = shortened(&key, LONGEST);
-        Some(Key { same: if plain.is_empty() { shown.clone() } else { plain }, shown: Some(shown) })
+        Some(ReactionKey { same: if plain.is_empty() { shown.clone() } else { plain }, shown: Some(shown) })
     }
 
     /// The key as it was sent, whatever it is shown as.
@@ -59,13 +59,13 @@ mod tests {
 
     #[test]
     fn keys_that_look_the_same_are_the_same() {
-        let key = |key: &str, more: &str| Key::of(&format!(r#"{{"m.relates_to":{{"key":"{key}"}}{more}}}"#));
+        let key = |key: &str, more: &str| ReactionKey::of(&format!(r#"{{"m.relates_to":{{"key":"{key}"}}{more}}}"#));
         let same = |text: &str| key(text, "").unwrap().same;
         assert_eq!(same("👍"), same("👍\u{fe0f}"));
         assert_ne!(same("👍"), same("👍🏽"));
         assert_eq!(key("❤\u{fe0f}", "").unwrap().shown.as_deref(), Some("❤\u{fe0f}"));
         assert_eq!(key(" ", ""), None);
-        assert_eq!(Key::sent(r#"{"m.relates_to":{"key":" \u2764\ufe0f"}}"#).as_deref(), Some(" ❤\u{fe0f}"));
+        assert_eq!(ReactionKey::sent(r#"{"m.relates_to":{"key":" \u2764\ufe0f"}}"#).as_deref(), Some(" ❤\u{fe0f}"));
         let (picture, code) = ("mxc://a.b/c", r#","com.beeper.reaction.shortcode":":parrot:""#);
         assert_eq!(key(picture, code).unwrap().shown.as_deref(), Some(":parrot:"));
         assert_eq!(key(picture, r#","shortcode":"a"#), None);

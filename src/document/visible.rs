@@ -37,7 +37,7 @@ pub(crate) fn settled(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let (mut out, mut copied) = (String::with_capacity(text.len() + 16), 0);
-    for Edit { at, taken, put } in edits {
+    for TextEdit { at, taken, put } in edits {
         out.push_str(&text[copied..at]);
         out.push_str(&put);
         copied = at + taken;
@@ -74,7 +74,7 @@ pub(crate) fn is_newline(c: char) -> bool {
 }
 
 /// A change of a text.
-pub(crate) struct Edit {
+pub(crate) struct TextEdit {
     /// Where, in bytes.
     pub(crate) at: usize,
     /// How many bytes go.
@@ -84,7 +84,7 @@ pub(crate) struct Edit {
 }
 
 /// What settles the isolates of a text, in its order. Those within some ranges, which are in order too, are not looked at.
-pub(crate) fn edits(text: &str, passed_over: &[std::ops::Range<usize>]) -> Vec<Edit> {
+pub(crate) fn edits(text: &str, passed_over: &[std::ops::Range<usize>]) -> Vec<TextEdit> {
     let mut edits = Vec::new();
     if !text.contains(|c| is_isolate(c) || is_stand_in(c)) {
         return edits;
@@ -105,36 +105,36 @@ pub(crate) fn edits(text: &str, passed_over: &[std::ops::Range<usize>]) -> Vec<E
             c if is_stand_in(c) && is_looked_at(at) => {
                 let mut put = String::new();
                 spell(&mut put, c);
-                edits.push(Edit { at, taken: c.len_utf8(), put });
+                edits.push(TextEdit { at, taken: c.len_utf8(), put });
             }
             c if !is_isolate(c) || !is_looked_at(at) => {}
             END => match open.pop() {
-                None => edits.push(Edit::show(at, c)),
+                None => edits.push(TextEdit::show(at, c)),
                 // its line has ended it
                 Some(_) if open.len() < on_line => {
                     on_line = open.len();
-                    edits.push(Edit { at, taken: c.len_utf8(), put: String::new() });
+                    edits.push(TextEdit { at, taken: c.len_utf8(), put: String::new() });
                 }
                 Some(_) => {}
             },
             _ => open.push(at),
         }
     }
-    edits.extend(open.iter().map(|at| Edit::show(*at, text[*at..].chars().next().unwrap_or_default())));
+    edits.extend(open.iter().map(|at| TextEdit::show(*at, text[*at..].chars().next().unwrap_or_default())));
     for (at, begun) in ends {
         let ended = begun.iter().filter(|begin| open.binary_search(begin).is_err()).count();
         if ended > 0 {
-            edits.push(Edit { at, taken: 0, put: END.to_string().repeat(ended) });
+            edits.push(TextEdit { at, taken: 0, put: END.to_string().repeat(ended) });
         }
     }
     edits.sort_by_key(|edit| edit.at);
     edits
 }
 
-impl Edit {
-    fn show(at: usize, isolate: char) -> Edit {
+impl TextEdit {
+    fn show(at: usize, isolate: char) -> TextEdit {
         let stand_in = char::from_u32(u32::from(isolate) - FIRST + STAND_IN).unwrap_or(isolate);
-        Edit { at, taken: isolate.len_utf8(), put: stand_in.to_string() }
+        TextEdit { at, taken: isolate.len_utf8(), put: stand_in.to_string() }
     }
 }
 

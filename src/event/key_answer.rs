@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Key;
+use super::VerifyKey;
 
 /// The public keys of a server, as its key API tells them (server-server specification, "Retrieving server keys").
 pub(crate) struct KeyAnswer {
@@ -12,7 +12,7 @@ pub(crate) struct KeyAnswer {
     /// Until when the current ones are said to be valid, milliseconds since the epoch.
     pub(crate) valid_until: Option<i64>,
     /// By id: the current ones, which have no end, and the old ones with theirs.
-    pub(crate) keys: Vec<(String, Key)>,
+    pub(crate) keys: Vec<(String, VerifyKey)>,
 }
 
 impl KeyAnswer {
@@ -28,7 +28,7 @@ impl KeyAnswer {
             let Some(keys) = answer.get(which).and_then(Value::as_object) else { continue };
             for (id, key) in keys.iter().filter(|(id, _)| id.starts_with("ed25519:")) {
                 let until = key.get("expired_ts").and_then(Value::as_i64).filter(|_| has_end);
-                let key = key.get("key").and_then(Value::as_str).and_then(|text| Key::from_base64(text, until));
+                let key = key.get("key").and_then(Value::as_str).and_then(|text| VerifyKey::from_base64(text, until));
                 known.push((id.clone(), key.ok_or("one of its keys is none")?));
             }
         }

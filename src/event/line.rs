@@ -129,7 +129,7 @@ impl Event {
     /// Reads an event back from its line and the day of its file.
     pub fn from_line(line: &str, day: &str) -> Result<Event, Unparsable> {
         let pdu = Pdu::of_line(line)?;
-        let about: About<'_> = pdu
+        let about: SynapseObject<'_> = pdu
             .synapse
             .and_then(|about| serde_json::from_str(about).ok())
             .ok_or(Unparsable::new("it has no `synapse` object"))?;
@@ -193,7 +193,7 @@ pub fn content_of_line(line: &str) -> Option<&str> {
 /// The `synapse` object of a line, read back.
 #[derive(serde::Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "they are the keys of the line")]
-struct About<'a> {
+struct SynapseObject<'a> {
     stream_ordering: i64,
     topological_ordering: i64,
     received_ts: Option<i64>,

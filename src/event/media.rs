@@ -22,31 +22,31 @@ const SCHEME: &str = "mxc://";
 
 /// A file that an event names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<'a> {
+pub struct NamedFile<'a> {
     /// Its address, `mxc://server/id`.
     pub mxc: Cow<'a, str>,
     /// What the event says that it is: `image/png`.
     pub mimetype: Option<String>,
     /// How it is encrypted, if it is.
-    pub sealed: Option<Sealed>,
+    pub sealed: Option<EncryptedFile>,
     /// It is the picture of a member or of the room.
     pub is_avatar: bool,
     /// The beginning of what its sender calls it.
     pub name: Option<String>,
 }
 
-impl Named<'_> {
+impl NamedFile<'_> {
     /// The same, which borrows nothing.
     #[must_use]
-    pub fn into_owned(self) -> Named<'static> {
-        let Named { mxc, mimetype, sealed, is_avatar, name } = self;
-        Named { mxc: Cow::Owned(mxc.into_owned()), mimetype, sealed, is_avatar, name }
+    pub fn into_owned(self) -> NamedFile<'static> {
+        let NamedFile { mxc, mimetype, sealed, is_avatar, name } = self;
+        NamedFile { mxc: Cow::Owned(mxc.into_owned()), mimetype, sealed, is_avatar, name }
     }
 }
 
 /// How an attachment is encrypted (client-server specification, "Sending encrypted attachments", version 2): AES-CTR with 256 bits.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Sealed {
+pub struct EncryptedFile {
     /// The key.
     pub key: [u8; 32],
     /// The counter block that it begins with, of which the last 64 bits count.
@@ -55,18 +55,18 @@ pub struct Sealed {
     pub sha256: [u8; 32],
 }
 
-impl std::fmt::Debug for Sealed {
+impl std::fmt::Debug for EncryptedFile {
     /// Without its key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sealed").finish_non_exhaustive()
     }
 }
 
-impl Sealed {
+impl EncryptedFile {
     /// What an `EncryptedFile` says; none: something of it is missing, or of another version. Base64 may be of either alphabet, with its
     /// padding or without, as clients write it.
     #[must_use]
-    pub fn of(file: &Object<'_>) -> Option<Sealed> {
+    pub fn of(file: &Object<'_>) -> Option<EncryptedFile> {
         if file.text("v").is_some_and(|version| version != "v2" && version != "v1") {
             return None;
         }
@@ -76,7 +76,7 @@ impl Sealed {
         }
         let hashes = file.object("hashes")?;
         let [key, iv, sha256] = [key.text("k")?, file.text("iv")?, hashes.text("sha256")?].map(|text| decoded(&text));
-        Some(Sealed { key: key?.try_into().ok()?, iv: iv?.try_into().ok()?, sha256: sha256?.try_into().ok()? })
+        Some(EncryptedFile { key: key?.try_into().ok()?, iv: iv?.try_into().ok()?, sha256: sha256?.try_into().ok()? })
     }
 }
 
@@ -108,7 +108,7 @@ pub fn parts(mxc: &str) -> Option<(&str, &str)> {
 /// The files that an event names by its content, each once, but for one that is named both as an avatar and otherwise, or encrypted
 /// in several ways.
 #[must_use]
-pub fn named<'a>(kind: &str, content: &'a str) -> Vec<Named<'a>> {
+pub fn named<'a>(kind: &str, content: &'a str) -> Vec<NamedFile<'a>> {
     let mut found = Vec::new();
     match kind {
         "m.room.member" => avatar(&Object::of(content), "avatar_url", &mut found),
@@ -116,11 +116,11 @@ pub fn named<'a>(kind: &str, content: &'a str) -> Vec<Named<'a>> {
         "m.reaction" => {
             let relation = Object::of(content).get("m.relates_to");
             if let Some(key) = relation.and_then(|relation| Object::of(relation.get()).text("key")) {
-                add(key, Told::default(), &mut found);
+                add(key, FileProperties::default(), &mut found);
             }
         }
         "m.image_pack" | "m.room.image_pack" | "im.ponies.room_emotes" => pack(&Object::of(content), &mut found),
-        _ => said(content, Part::Content, &mut found),
+        _ => said(content, ContentPart::Content, &mut found),
     }
     let mut seen = HashSet::new();
     found.retain(|named| seen.insert((named.mxc.clone(), named.sealed.clone(), named.is_avatar)));
@@ -129,36 +129,40 @@ pub fn named<'a>(kind: &str, content: &'a str) -> Vec<Named<'a>> {
 
 /// What of a content is looked at: all of it, what an edit puts in its place, or one of a gallery's files.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum ContentPart {
     Content,
     NewContent,
     Item,
 }
 
-fn avatar<'a>(content: &Object<'a>, key: &str, found: &mut Vec<Named<'a>>) {
+fn avatar<'a>(content: &Object<'a>, key: &str, found: &mut Vec<NamedFile<'a>>) {
     if let Some(url) = content.text(key) {
-        add(url, Told { is_avatar: true, ..Told::default() }, found);
+        add(url, FileProperties { is_avatar: true, ..FileProperties::default() }, found);
     }
 }
 
 /// The pictures of a pack of emoji or stickers (MSC2545).
-fn pack<'a>(content: &Object<'a>, found: &mut Vec<Named<'a>>) {
+fn pack<'a>(content: &Object<'a>, found: &mut Vec<NamedFile<'a>>) {
     let images = content.get("images").map(|images| members(images.get())).unwrap_or_default();
     for (shortcode, image) in images {
         let image = Object::of(image.get());
         if let Some(url) = image.text("url") {
             let name = Some(beginning(&shortcode));
-            add(url, Told { mimetype: mimetype(image.get("info")), name, ..Told::default() }, found);
+            add(
+                url,
+                FileProperties { mimetype: mimetype(image.get("info")), name, ..FileProperties::default() },
+                found,
+            );
         }
     }
     let avatar_url = content.get("pack").and_then(|pack| Object::of(pack.get()).text("avatar_url"));
     if let Some(url) = avatar_url {
-        add(url, Told { is_avatar: true, ..Told::default() }, found);
+        add(url, FileProperties { is_avatar: true, ..FileProperties::default() }, found);
     }
 }
 
 /// What a message, or one of the files of a gallery, or the new content of an edit, names.
-fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
+fn said<'a>(content: &'a str, part: ContentPart, found: &mut Vec<NamedFile<'a>>) {
     let (mut url, mut file, mut info, mut html) = (None, None, None, None);
     let (mut body, mut filename) = (None, None);
     for (key, value) in members(content) {
@@ -173,11 +177,11 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
                 let name = Object::of(value.get()).text("name").map(|name| beginning(&name));
                 encrypted(value, Some(value), name, found);
             }
-            "m.new_content" if part == Part::Content => said(value.get(), Part::NewContent, found),
-            "itemtypes" if part != Part::Item => {
+            "m.new_content" if part == ContentPart::Content => said(value.get(), ContentPart::NewContent, found),
+            "itemtypes" if part != ContentPart::Item => {
                 let items: Vec<&'a RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
                 for item in items {
-                    said(item.get(), Part::Item, found);
+                    said(item.get(), ContentPart::Item, found);
                 }
             }
             _ => {}
@@ -185,22 +189,22 @@ fn said<'a>(content: &'a str, part: Part, found: &mut Vec<Named<'a>>) {
     }
     let name = filename.or(body).filter(|_| url.is_some() || file.is_some()).map(|name| beginning(&name));
     if let Some(url) = url {
-        add(url, Told { mimetype: mimetype(info), name: name.clone(), ..Told::default() }, found);
+        add(url, FileProperties { mimetype: mimetype(info), name: name.clone(), ..FileProperties::default() }, found);
     }
     if let Some(file) = file {
         encrypted(file, info, name, found);
     }
     if let Some(html) = html {
-        pictures(&html).for_each(|mxc| add(Cow::Owned(mxc.to_owned()), Told::default(), found));
+        pictures(&html).for_each(|mxc| add(Cow::Owned(mxc.to_owned()), FileProperties::default(), found));
     }
 }
 
 /// A file with an address of its own and, perhaps, its key.
-fn encrypted<'a>(file: &'a RawValue, info: Option<&'a RawValue>, name: Option<String>, found: &mut Vec<Named<'a>>) {
+fn encrypted<'a>(file: &'a RawValue, info: Option<&'a RawValue>, name: Option<String>, found: &mut Vec<NamedFile<'a>>) {
     let object = Object::of(file.get());
     if let Some(url) = object.text("url") {
         let mimetype = mimetype(info).or_else(|| mimetype(Some(file)));
-        add(url, Told { mimetype, sealed: Sealed::of(&object), name, is_avatar: false }, found);
+        add(url, FileProperties { mimetype, sealed: EncryptedFile::of(&object), name, is_avatar: false }, found);
     }
 }
 
@@ -217,17 +221,17 @@ pub fn pictures(html: &str) -> impl Iterator<Item = &str> {
 
 /// What an event tells of a file beside its address.
 #[derive(Default)]
-struct Told {
+struct FileProperties {
     mimetype: Option<String>,
-    sealed: Option<Sealed>,
+    sealed: Option<EncryptedFile>,
     is_avatar: bool,
     name: Option<String>,
 }
 
-fn add<'a>(mxc: Cow<'a, str>, told: Told, found: &mut Vec<Named<'a>>) {
+fn add<'a>(mxc: Cow<'a, str>, told: FileProperties, found: &mut Vec<NamedFile<'a>>) {
     if is_mxc(&mxc) {
-        let Told { mimetype, sealed, is_avatar, name } = told;
-        found.push(Named { mxc, mimetype, sealed, is_avatar, name });
+        let FileProperties { mimetype, sealed, is_avatar, name } = told;
+        found.push(NamedFile { mxc, mimetype, sealed, is_avatar, name });
     }
 }
 

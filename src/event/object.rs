@@ -74,7 +74,7 @@ pub(crate) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut members = Vec::new();
-            while let Some(key) = map.next_key_seed(Key)? {
+            while let Some(key) = map.next_key_seed(MemberName)? {
                 members.push((key, map.next_value()?));
             }
             Ok(members)
@@ -84,16 +84,16 @@ pub(crate) fn members(text: &str) -> Vec<(Cow<'_, str>, &RawValue)> {
 }
 
 /// A member's name, borrowed unless it is escaped.
-struct Key;
+struct MemberName;
 
-impl<'de> DeserializeSeed<'de> for Key {
+impl<'de> DeserializeSeed<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'de> Visitor<'de> for Key {
+impl<'de> Visitor<'de> for MemberName {
     type Value = Cow<'de, str>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")

@@ -126,24 +126,24 @@ impl fmt::Display for Why {
 
 /// A server's public key.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct VerifyKey {
     verifying: VerifyingKey,
     /// Until when events may be signed with it, milliseconds since the epoch; none: no end is known.
     valid_until: Option<i64>,
 }
 
-impl Key {
+impl VerifyKey {
     /// Takes a key's 32 bytes; none: they are no key.
     #[must_use]
-    pub fn new(bytes: &[u8], valid_until: Option<i64>) -> Option<Key> {
+    pub fn new(bytes: &[u8], valid_until: Option<i64>) -> Option<VerifyKey> {
         let verifying = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
-        Some(Key { verifying, valid_until })
+        Some(VerifyKey { verifying, valid_until })
     }
 
     /// Takes a key as the key API writes it, in base64.
     #[must_use]
-    pub fn from_base64(text: &str, valid_until: Option<i64>) -> Option<Key> {
-        Key::new(&decode(text)?, valid_until)
+    pub fn from_base64(text: &str, valid_until: Option<i64>) -> Option<VerifyKey> {
+        VerifyKey::new(&decode(text)?, valid_until)
     }
 
     /// Until when events may be signed with it, milliseconds since the epoch; none: no end is known.
@@ -202,7 +202,7 @@ pub struct Proof {
 impl Proof {
     /// What the event of a line has to prove; or why that cannot be told.
     pub fn of(line: &str) -> Result<Proof, Why> {
-        let Line { event_id, room_id, version, mut pdu, contradicts, censored } = Line::read(line)?;
+        let LineParts { event_id, room_id, version, mut pdu, contradicts, censored } = LineParts::read(line)?;
         let specified = specified(&version).ok_or(Why::Undecided("its room's version is not known"))?;
         let rules = Rules::of(&version).ok_or(Why::Undecided("its room's version is not known"))?;
         let of_room = specified.room_id_format == RoomIdFormatVersion::V2 || version == "org.matrix.hydra.11";
@@ -296,7 +296,7 @@ impl Proof {
     /// Judges it by the keys of servers, given the name of the server and the key's id.
     pub fn judge<E>(
         &self,
-        mut key: impl FnMut(&str, &str) -> Result<Option<Key>, E>,
+        mut key: impl FnMut(&str, &str) -> Result<Option<VerifyKey>, E>,
     ) -> Result<(Verdict, Option<Why>), E> {
         let altered = [
             (self.id_holds, Why::Id),
@@ -337,7 +337,7 @@ impl Proof {
     fn signed_by<E>(
         &self,
         server: &str,
-        key: &mut impl FnMut(&str, &str) -> Result<Option<Key>, E>,
+        key: &mut impl FnMut(&str, &str) -> Result<Option<VerifyKey>, E>,
     ) -> Result<Option<Why>, E> {
         let mut why = None;
         for signature in self.signatures.iter().filter(|signature| signature.server == server) {
@@ -365,7 +365,7 @@ impl Proof {
 }
 
 /// A line taken apart: the PDU as it was, and what was put in front of it.
-struct Line<'a> {
+struct LineParts<'a> {
     /// As they are written, in quotes.
     event_id: &'a str,
     room_id: Option<&'a str>,
@@ -377,8 +377,8 @@ struct Line<'a> {
     censored: bool,
 }
 
-impl<'a> Line<'a> {
-    fn read(line: &'a str) -> Result<Line<'a>, Why> {
+impl<'a> LineParts<'a> {
+    fn read(line: &'a str) -> Result<LineParts<'a>, Why> {
         let (mut front, mut about, mut pdu) = (Vec::new(), None, Vec::with_capacity(16));
         let mut scanner = Scanner::new(line, MAX_DEPTH + 1);
         scanner
@@ -419,7 +419,7 @@ impl<'a> Line<'a> {
                 _ => {}
             }
         }
-        Ok(Line { event_id, room_id, version, pdu, contradicts, censored })
+        Ok(LineParts { event_id, room_id, version, pdu, contradicts, censored })
     }
 }
 

@@ -46,7 +46,7 @@ impl Event {
     /// Makes the archive's event of a stored row.
     #[must_use]
     pub fn from_stored(stored: &Stored<'_>) -> Event {
-        let flags = Flags::of(stored.internal_metadata);
+        let flags = MetadataFlags::of(stored.internal_metadata);
         let decoded = stored.json.and_then(hex::decoded);
         let decoded = decoded.as_deref().and_then(|text| Pdu::parse(text).ok());
         let hex = decoded.is_some();
@@ -119,7 +119,7 @@ impl Event {
 /// The few flags of `internal_metadata` that concern an archive.
 #[derive(Default, serde::Deserialize)]
 #[serde(default)]
-struct Flags {
+struct MetadataFlags {
     soft_failed: Option<bool>,
     recheck_redaction: Option<bool>,
     redacted: Option<bool>,
@@ -128,11 +128,11 @@ struct Flags {
 /// Whether `internal_metadata` says that an event was soft-failed: accepted but hidden from clients.
 #[must_use]
 pub fn is_soft_failed(internal_metadata: &str) -> bool {
-    Flags::of(Some(internal_metadata)).soft_failed == Some(true)
+    MetadataFlags::of(Some(internal_metadata)).soft_failed == Some(true)
 }
 
-impl Flags {
-    fn of(internal_metadata: Option<&str>) -> Flags {
+impl MetadataFlags {
+    fn of(internal_metadata: Option<&str>) -> MetadataFlags {
         let decoded = internal_metadata.and_then(hex::decoded);
         let internal_metadata = decoded.as_deref().or(internal_metadata);
         internal_metadata

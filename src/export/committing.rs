@@ -14,15 +14,15 @@ use super::{Error, Export, Pass};
 use crate::archive::{self, Archive, Batch, Committed};
 
 /// Has the archive: for who looks at it, or as a commit that is under way.
-pub(super) struct Writer {
+pub(super) struct ArchiveWriter {
     /// None while a commit has it.
     archive: Option<Archive>,
     committing: Option<Committing>,
 }
 
-impl Writer {
-    pub(super) fn of(archive: Archive) -> Writer {
-        Writer { archive: Some(archive), committing: None }
+impl ArchiveWriter {
+    pub(super) fn of(archive: Archive) -> ArchiveWriter {
+        ArchiveWriter { archive: Some(archive), committing: None }
     }
 
     /// The archive, once no commit is under way.

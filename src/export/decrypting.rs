@@ -11,9 +11,9 @@ use megolm_keys::Refusal;
 use tokio::task::block_in_place;
 
 use super::{Error, Stop};
-use crate::archive::{Archive, Encrypted, Judged, Lacking, Page, Saying};
+use crate::archive::{Archive, DecryptedContent, EncryptedEvent, EncryptedPage, Judgement, Lacking};
 use crate::event::{Erased, Event, OwnedUserId, RoomId};
-use crate::keys::{Opener, Readable, Sealed, Sources, parsed};
+use crate::keys::{Opener, Readable, SealedEvent, Sources, parsed};
 use crate::search::said;
 use crate::source::Database;
 
@@ -57,23 +57,23 @@ struct Decrypting<'a> {
 
 impl Decrypting<'_> {
     /// Decrypts some events, and keeps what they say.
-    async fn page(&mut self, page: &Page) -> Result<(), Error> {
+    async fn page(&mut self, page: &EncryptedPage) -> Result<(), Error> {
         let mut refused = Vec::new();
-        let mut sealed: Vec<Sealed<'_>> = Vec::with_capacity(page.events.len());
-        let mut of_sealed: Vec<&Encrypted> = Vec::with_capacity(page.events.len());
+        let mut sealed: Vec<SealedEvent<'_>> = Vec::with_capacity(page.events.len());
+        let mut of_sealed: Vec<&EncryptedEvent> = Vec::with_capacity(page.events.len());
         for one in &page.events {
             match parsed(&one.event) {
                 None => {}
                 Some(Err(refusal)) => refused.push(judged(one, None, Err(refusal))),
                 Some(Ok(encrypted)) => {
-                    sealed.push(Sealed { event: &one.event, encrypted });
+                    sealed.push(SealedEvent { event: &one.event, encrypted });
                     of_sealed.push(one);
                 }
             }
         }
         let (mut sessions, mut senders): (BTreeMap<RoomId<'_>, BTreeSet<&str>>, BTreeSet<&OwnedUserId>) =
             Default::default();
-        for Sealed { event, encrypted } in &sealed {
+        for SealedEvent { event, encrypted } in &sealed {
             sessions.entry(event.room()).or_default().insert(&encrypted.session_id);
             senders.extend(&event.sender);
         }
@@ -86,7 +86,7 @@ impl Decrypting<'_> {
             let opened = of_sealed.iter().zip(&sealed).zip(opened).map(|((one, sealed), opened)| {
                 judged(one, Some((&sealed.encrypted.session_id, sealed.encrypted.index())), opened)
             });
-            let all: Vec<Judged<'_>> = opened.chain(refused).collect();
+            let all: Vec<Judgement<'_>> = opened.chain(refused).collect();
             self.archive.keep_decrypted(page, &all, now())
         })?;
         self.done += page.events.len() as u64;
@@ -161,9 +161,13 @@ impl Decrypting<'_> {
     }
 }
 
-fn judged<'a>(one: &'a Encrypted, session: Option<(&'a str, u32)>, opened: Result<Saying, Refusal>) -> Judged<'a> {
+fn judged<'a>(
+    one: &'a EncryptedEvent,
+    session: Option<(&'a str, u32)>,
+    opened: Result<DecryptedContent, Refusal>,
+) -> Judgement<'a> {
     let event = &one.event;
-    Judged {
+    Judgement {
         event: event.id(),
         room: event.room(),
         position: event.stream_ordering,
@@ -178,13 +182,13 @@ fn judged<'a>(one: &'a Encrypted, session: Option<(&'a str, u32)>, opened: Resul
 
 /// What an event says, and what of that is searched.
 #[allow(clippy::needless_pass_by_value, reason = "it is handed over")]
-fn saying(event: &Event, readable: Readable) -> Result<Saying, Refusal> {
+fn saying(event: &Event, readable: Readable) -> Result<DecryptedContent, Refusal> {
     let said = readable.put_into(event)?;
     let is_searched = said::is_searched(&said);
     let body = said::text(&said).filter(|_| is_searched);
     let has = said::has(&said, body.as_deref()).filter(|_| is_searched);
     let body = body.map(std::borrow::Cow::into_owned);
-    Ok(Saying {
+    Ok(DecryptedContent {
         kind: said.kind.as_deref().unwrap_or_default().to_owned(),
         content: said.content().unwrap_or("{}").to_owned(),
         body,

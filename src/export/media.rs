@@ -10,7 +10,7 @@ use super::{Error, Stop};
 use crate::archive::media::{Media, Settled};
 use crate::archive::{Archive, Lacks, MediaAsked, inside};
 use crate::event::media::parts;
-use crate::media::{self, Stores, Wanted};
+use crate::media::{self, Stores, WantedFile};
 use crate::source::{Database, StoredMedia};
 
 /// How many files are asked for at once.
@@ -122,7 +122,7 @@ fn settle(
                 }
                 Some(_) if is_there && !quarantined => settled.push((media.mxc, Settled::Shown)),
                 before if !is_there && !quarantined && stored.length.is_some() => {
-                    wanted.push(Wanted { mxc: media.mxc, stored, before });
+                    wanted.push(WantedFile { mxc: media.mxc, stored, before });
                 }
                 _ => {}
             }
@@ -135,7 +135,7 @@ fn settle(
             Some(stored) => lacks(asked, stored, &media.mimetypes),
         };
         match (lacks, stored) {
-            (None, Some(stored)) => wanted.push(Wanted { mxc: media.mxc, stored, before: media.lacks }),
+            (None, Some(stored)) => wanted.push(WantedFile { mxc: media.mxc, stored, before: media.lacks }),
             (lacks, _) if lacks == media.lacks => {}
             (Some(lacks), _) => settled.push((media.mxc, Settled::Lacks(lacks))),
             (None, None) => {}
@@ -162,14 +162,17 @@ fn copy(
     archive: &mut Archive,
     asked: &MediaAsked,
     from: &Stores,
-    wanted: Vec<Wanted>,
+    wanted: Vec<WantedFile>,
     done: &mut CopiedMedia,
 ) -> Result<bool, Error> {
-    let into =
-        media::Archive { directory: archive.directory(), readers: archive.readers(), interrupt: archive.interrupt() };
+    let into = media::MediaArchive {
+        directory: archive.directory(),
+        readers: archive.readers(),
+        interrupt: archive.interrupt(),
+    };
     let made = into.copy(from, &wanted, asked.max_size)?;
     let (mut settled, mut is_whole) = (Vec::new(), true);
-    for (Wanted { mxc, before, .. }, made) in wanted.into_iter().zip(made) {
+    for (WantedFile { mxc, before, .. }, made) in wanted.into_iter().zip(made) {
         match made {
             Some(Ok(file)) => {
                 done.copied += 1;
@@ -215,8 +218,11 @@ fn decrypt(
     page: Vec<crate::archive::media::SealedName>,
     done: &mut CopiedMedia,
 ) -> Result<(), Error> {
-    let into =
-        media::Archive { directory: archive.directory(), readers: archive.readers(), interrupt: archive.interrupt() };
+    let into = media::MediaArchive {
+        directory: archive.directory(),
+        readers: archive.readers(),
+        interrupt: archive.interrupt(),
+    };
     let made = into.decrypt(&page)?;
     let settled: Vec<_> = page.into_iter().zip(made).filter_map(|(sealed, made)| Some((sealed, made?))).collect();
     done.decrypted += settled.iter().map(|(_, made)| made.len() as u64).sum::<u64>();

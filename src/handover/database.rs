@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, params};
 
-use super::media::{self, Held};
+use super::media::{self, HandedFile};
 use super::{Given, Handed, writing};
 use crate::archive::Error;
 use crate::archive::reading::outward::{self, OutwardLine};
@@ -130,7 +130,7 @@ fn add_media(
     to: &Connection,
     lost: &mut u64,
 ) -> Result<(), Error> {
-    for Held { mxc, path, .. } in media::of(reader, event)? {
+    for HandedFile { mxc, path, .. } in media::of(reader, event)? {
         let sql = "insert or ignore into event_media (event_id, mxc, path) values (?1, ?2, ?3)";
         to.prepare_cached(sql).and_then(|mut it| it.execute(params![event.event_id, mxc, path])).map_err(writing)?;
         let sql = "insert or ignore into media (path) values (?1)";

@@ -4,11 +4,11 @@ use std::io::{self, BufWriter, Read, Seek as _, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::media::{Page, Within};
+use super::media::{PageWithFiles, Within};
 use super::{Given, Handed, NO_ROOM};
 use crate::archive::Error;
 use crate::document::page::Tally;
-use crate::views::{self, Asked, Form, Leads, MOST_OF_ANY};
+use crate::views::{self, DocumentFormat, DocumentRequest, Leads, MOST_OF_ANY};
 
 /// The most bytes of a page by itself.
 const LARGEST: u64 = 200_000_000;
@@ -28,7 +28,7 @@ pub struct TooLong {
 /// directory `spool`.
 pub fn document(
     given: &Given<'_>,
-    form: Form,
+    form: DocumentFormat,
     mut state: Option<&mut dyn Read>,
     spool: &Path,
     out: &mut dyn Write,
@@ -37,13 +37,13 @@ pub fn document(
         let decrypts = given.catalog.reader().decrypts();
         let mut spooled = tempfile::spooled_tempfile_in(IN_MEMORY, spool);
         let ((tally, lost), bytes) = if decrypts {
-            let mut size = Counted(0);
+            let mut size = CountOnly(0);
             (days(given, form, &mut size)?, size.0)
         } else {
             let tally = days(given, form, &mut BufWriter::new(&mut spooled))?;
             (tally, spooled.stream_position().map_err(Error::Transcript)?)
         };
-        if let Some(too_long) = fits(tally.0.messages, bytes).filter(|_| form == Form::Html) {
+        if let Some(too_long) = fits(tally.0.messages, bytes).filter(|_| form == DocumentFormat::Html) {
             return Ok(Err(too_long));
         }
         let handed = cover(given, form, tally, &[], out)?;
@@ -61,16 +61,16 @@ pub fn document(
 }
 
 /// Writes the days of a document, with its files in it if it is a page; also how many of these the archive has lost.
-fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<((Tally, u64), u64), Error> {
+fn days(given: &Given<'_>, form: DocumentFormat, out: &mut dyn Write) -> Result<((Tally, u64), u64), Error> {
     let reader = given.catalog.reader();
     let within = Within::new();
-    let to_media = (form == Form::Html).then(|| Arc::new(within.clone()) as Arc<dyn Leads>);
-    let mut page = Page::new(out, &reader, within);
+    let to_media = (form == DocumentFormat::Html).then(|| Arc::new(within.clone()) as Arc<dyn Leads>);
+    let mut page = PageWithFiles::new(out, &reader, within);
     let tally = if let Some(room) = given.room() {
-        let asked = Asked { to_media, ..given.asked(room) };
+        let asked = DocumentRequest { to_media, ..given.asked(room) };
         views::document_days(given.catalog, &asked, form, &mut page)?
     } else {
-        let asked = Asked { to_media, ..given.asked(NO_ROOM) };
+        let asked = DocumentRequest { to_media, ..given.asked(NO_ROOM) };
         views::person_days(given.catalog, &given.rooms, &asked, form, &mut page)?
     };
     Ok((tally, page.end()?))
@@ -79,7 +79,7 @@ fn days(given: &Given<'_>, form: Form, out: &mut dyn Write) -> Result<((Tally, u
 /// Writes the cover of a document; `parts` are files that the one of a person leads to.
 pub(super) fn cover(
     given: &Given<'_>,
-    form: Form,
+    form: DocumentFormat,
     tally: (Tally, u64),
     parts: &[(String, String)],
     out: &mut dyn Write,
@@ -103,9 +103,9 @@ fn fits(messages: u64, bytes: u64) -> Option<TooLong> {
 }
 
 /// Counts what is written, and writes it nowhere.
-struct Counted(u64);
+struct CountOnly(u64);
 
-impl Write for Counted {
+impl Write for CountOnly {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len() as u64;
         Ok(bytes.len())

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::{Given, Handed};
 use crate::archive::Error;
-use crate::archive::reading::outward::{self, Lines, With};
+use crate::archive::reading::outward::{self, Including, LineSelection};
 use crate::event::{Event, OwnedRoomId};
 
 /// Writes the lines; `as_archived`: as they stand in the archive, with all that is withheld otherwise. `told` hears how many there are.
@@ -16,7 +16,11 @@ pub fn lines(
 ) -> Result<Handed, Error> {
     let mut asked = given.lines();
     if as_archived {
-        asked = Lines { with: With { redacted: true, rejected: true, ..With::default() }, as_stored: true, ..asked };
+        asked = LineSelection {
+            with: Including { redacted: true, rejected: true, ..Including::default() },
+            as_stored: true,
+            ..asked
+        };
     }
     given.during(|| write(given, &given.rooms, &asked, out, told, &mut |_| Ok(())))
 }
@@ -25,7 +29,7 @@ pub fn lines(
 pub(super) fn write(
     given: &Given<'_>,
     rooms: &[OwnedRoomId],
-    asked: &Lines<'_>,
+    asked: &LineSelection<'_>,
     out: &mut dyn Write,
     told: &mut dyn FnMut(u64),
     look: &mut dyn FnMut(&Event) -> Result<(), Error>,

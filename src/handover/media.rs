@@ -11,18 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Given;
 use crate::archive::Error;
 use crate::archive::reading::{Reader, outward};
-use crate::document::message::Here;
+use crate::document::message::FileLink;
 use crate::event::Event;
 use crate::event::media::named;
 use crate::views::{Files, Leads};
 use names::Names;
-pub(super) use within::{Page, Within};
+pub(super) use within::{PageWithFiles, Within};
 
 /// The directory of copies.
 const DIRECTORY: &str = "media";
 
 /// A file that an event names.
-pub(super) struct Held {
+pub(super) struct HandedFile {
     pub(super) mxc: String,
     /// Its path below the archive.
     pub(super) path: String,
@@ -31,12 +31,12 @@ pub(super) struct Held {
 }
 
 /// The files of an event.
-pub(super) fn of(reader: &Reader<'_>, event: &Event) -> Result<Vec<Held>, Error> {
+pub(super) fn of(reader: &Reader<'_>, event: &Event) -> Result<Vec<HandedFile>, Error> {
     let (kind, mut found) = (event.kind.as_deref().unwrap_or_default(), Vec::new());
     for named in named(kind, event.content().unwrap_or_default()) {
         if let Some(here) = reader.media(&named.mxc, named.sealed.as_ref())? {
             let called = named.name.or_else(|| named.is_avatar.then(|| "avatar".to_owned()));
-            found.push(Held { mxc: named.mxc.into_owned(), path: here.path, called });
+            found.push(HandedFile { mxc: named.mxc.into_owned(), path: here.path, called });
         }
     }
     Ok(found)
@@ -57,7 +57,7 @@ pub(super) struct Copies(Arc<Mutex<Names>>);
 impl Copies {
     /// Takes in what an event names.
     pub(super) fn look(&self, reader: &Reader<'_>, event: &Event) -> Result<(), Error> {
-        for Held { path, called, .. } in of(reader, event)? {
+        for HandedFile { path, called, .. } in of(reader, event)? {
             self.names(|names| names.take(&path, called.as_deref()));
         }
         Ok(())
@@ -110,8 +110,8 @@ struct Way {
 }
 
 impl Leads for Way {
-    fn to(&self, file: Here) -> Option<Here> {
+    fn to(&self, file: FileLink) -> Option<FileLink> {
         let name = self.copies.names(|names| names.of(&file.path).map(names::in_a_link))?;
-        Some(Here { path: format!("{}{DIRECTORY}/{name}", self.way), ..file })
+        Some(FileLink { path: format!("{}{DIRECTORY}/{name}", self.way), ..file })
     }
 }

@@ -17,7 +17,7 @@ use crate::archive::Error;
 use crate::archive::hashed::Hashed;
 use crate::document::page::Tally;
 use crate::event::{Event, RoomId};
-use crate::views::{self, Asked, Files, Form, Split, Writes};
+use crate::views::{self, DocumentFormat, DocumentRequest, Files, Split, Writes};
 
 /// Writes a zip to a file that is empty. Pages are cut by `split`, and in a temporary file of the directory `spool` until they are whole.
 /// `told` hears how many lines are in it.
@@ -56,7 +56,7 @@ fn room(
 ) -> Result<(Handed, Tally), Error> {
     let made = (given.made, &given.made_of);
     let way = copies.from(if below.is_empty() { "" } else { "../" });
-    let asked = Asked { to_media: Some(way), ..given.asked(of) };
+    let asked = DocumentRequest { to_media: Some(way), ..given.asked(of) };
     below.clone_into(&mut zip.below);
     // first, since it is from the lines that files have their names
     let (reader, mut of_lines) = (given.catalog.reader(), Handed::default());
@@ -67,8 +67,8 @@ fn room(
     })?;
     let (of_pages, tally) = views::document_parts(given.catalog, &asked, split, made, spool, zip)?;
     zip.add("transcript.md", &mut |out| {
-        views::document_cover(given.catalog, &asked, Form::Markdown, (tally, of_pages.days), made, out)?;
-        views::document_days(given.catalog, &asked, Form::Markdown, out).map(drop)
+        views::document_cover(given.catalog, &asked, DocumentFormat::Markdown, (tally, of_pages.days), made, out)?;
+        views::document_days(given.catalog, &asked, DocumentFormat::Markdown, out).map(drop)
     })?;
     Ok((Handed { messages: of_pages.messages, ..of_lines }, tally))
 }
@@ -100,13 +100,13 @@ fn person(
     }
     zip.below.clear();
     zip.add("index.html", &mut |out| {
-        cover(given, Form::Html, (tally, all.days), &parts, out)?;
-        views::document_end(Form::Html, out)
+        cover(given, DocumentFormat::Html, (tally, all.days), &parts, out)?;
+        views::document_end(DocumentFormat::Html, out)
     })?;
     zip.add("transcript.md", &mut |out| {
-        cover(given, Form::Markdown, (tally, all.days), &parts, out)?;
-        let asked = Asked { to_media: Some(copies.from("")), ..given.asked(NO_ROOM) };
-        views::person_days(given.catalog, &given.rooms, &asked, Form::Markdown, out).map(drop)
+        cover(given, DocumentFormat::Markdown, (tally, all.days), &parts, out)?;
+        let asked = DocumentRequest { to_media: Some(copies.from("")), ..given.asked(NO_ROOM) };
+        views::person_days(given.catalog, &given.rooms, &asked, DocumentFormat::Markdown, out).map(drop)
     })?;
     Ok(all)
 }

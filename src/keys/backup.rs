@@ -7,8 +7,8 @@ use megolm_keys::backup::{BackupKey, Version};
 use megolm_keys::secret_storage::{BACKUP, Secret, SecretStorage};
 use tracing::info;
 
-use super::sources::{AT_ONCE, Found, Held, Source, Take};
-use super::{Error, Given, Sources};
+use super::sources::{AT_ONCE, HeldSession, Source, SourceSessions, TakeSession};
+use super::{Error, SourceSecrets, Sources};
 use crate::event::{OwnedUserId, RoomId, UserId};
 use crate::source::{Database, RoomSessions};
 
@@ -30,17 +30,20 @@ impl Backup {
         &self.etag
     }
 
-    pub(super) async fn look_up(&self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
+    pub(super) async fn look_up(&self, room: RoomId<'_>, ids: &[&str]) -> Result<SourceSessions, Error> {
         let rows = self.database.backup_sessions(self.user.borrowed(), self.version, room, ids).await?;
         let opened = rows.into_iter().map(|(id, data)| {
-            let held = self.key.open(&data, &id).map_or_else(Held::Unusable, |session| Held::Session(session.into()));
+            let held = self
+                .key
+                .open(&data, &id)
+                .map_or_else(HeldSession::Unusable, |session| HeldSession::Session(session.into()));
             (id, held)
         });
         Ok(opened.collect())
     }
 
     /// Hands out all of its sessions, each with its room.
-    pub(super) async fn each(&self, take: Take<'_>) -> Result<(), Error> {
+    pub(super) async fn each(&self, take: TakeSession<'_>) -> Result<(), Error> {
         let (mut room, mut id) = (RoomId::of("").owned(), String::new());
         loop {
             let rows =
@@ -60,7 +63,12 @@ impl Backup {
 
 impl Sources {
     /// Adds the versions of a user's key backup that something given opens; at least one has to be.
-    pub async fn add_backup(&mut self, database: &Database, user: UserId<'_>, given: &Given) -> Result<(), Error> {
+    pub async fn add_backup(
+        &mut self,
+        database: &Database,
+        user: UserId<'_>,
+        given: &SourceSecrets,
+    ) -> Result<(), Error> {
         let versions = database.backup_versions(user).await?;
         if versions.is_empty() {
             return Err(Error::NoBackup(user.to_string()));
@@ -103,7 +111,7 @@ impl Sources {
 }
 
 /// The recovery keys, each as if it were a backup's.
-fn as_they_are(given: &Given) -> Vec<Arc<BackupKey>> {
+fn as_they_are(given: &SourceSecrets) -> Vec<Arc<BackupKey>> {
     let keys = given.secrets.iter().filter_map(|secret| match secret {
         Secret::Key(key) => Some(Arc::new(BackupKey::new(key))),
         Secret::Passphrase(_) => None,
@@ -112,7 +120,11 @@ fn as_they_are(given: &Given) -> Vec<Arc<BackupKey>> {
 }
 
 /// The keys of backups that are in secret storage, and that something given opens.
-async fn from_storage(database: &Database, user: UserId<'_>, given: &Given) -> Result<Vec<Arc<BackupKey>>, Error> {
+async fn from_storage(
+    database: &Database,
+    user: UserId<'_>,
+    given: &SourceSecrets,
+) -> Result<Vec<Arc<BackupKey>>, Error> {
     let mut read = SecretStorage::default();
     let storage = if let Some(storage) = &given.secret_storage {
         storage

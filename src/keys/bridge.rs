@@ -4,8 +4,8 @@
 use megolm_keys::Vouched;
 use megolm_keys::pickle::PickleKeys;
 
-use super::sources::{AT_ONCE, Found, Held, Source, Take};
-use super::{Error, Given, Sources};
+use super::sources::{AT_ONCE, HeldSession, Source, SourceSessions, TakeSession};
+use super::{Error, SourceSecrets, Sources};
 use crate::config::Config;
 use crate::event::RoomId;
 use crate::source::{BridgeDatabase, BridgeSession, RoomSessions};
@@ -22,13 +22,13 @@ impl Bridge {
         &self.name
     }
 
-    pub(super) async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
+    pub(super) async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<SourceSessions, Error> {
         let rows = self.database.sessions(ids).await.map_err(|source| self.failed(source))?;
         Ok(rows.into_iter().map(|row| held(row, &room, &mut self.keys)).collect())
     }
 
     /// Hands out all of its sessions, each with its room.
-    pub(super) async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+    pub(super) async fn each(&mut self, take: TakeSession<'_>) -> Result<(), Error> {
         for account in self.database.accounts().to_vec() {
             let mut id = String::new();
             loop {
@@ -64,34 +64,34 @@ impl Bridge {
 }
 
 /// Hands out the session of a row, if there is one.
-pub(super) fn hand_out(row: BridgeSession, keys: &mut PickleKeys, take: Take<'_>) -> Result<(), Error> {
+pub(super) fn hand_out(row: BridgeSession, keys: &mut PickleKeys, take: TakeSession<'_>) -> Result<(), Error> {
     let room_id = row.room_id.clone();
     match held(row, &room_id, keys).1 {
-        Held::Session(session) => take(&room_id, Ok(*session)),
-        Held::Unusable(unusable) => take(&room_id, Err(unusable)),
-        Held::Withheld(_) | Held::OtherRoom => Ok(()),
+        HeldSession::Session(session) => take(&room_id, Ok(*session)),
+        HeldSession::Unusable(unusable) => take(&room_id, Err(unusable)),
+        HeldSession::Withheld(_) | HeldSession::OtherRoom => Ok(()),
     }
 }
 
 /// What a row of a bridge's store says.
-pub(super) fn held(row: BridgeSession, room_id: &str, keys: &mut PickleKeys) -> (String, Held) {
+pub(super) fn held(row: BridgeSession, room_id: &str, keys: &mut PickleKeys) -> (String, HeldSession) {
     let BridgeSession { session_id, sender_key, room_id: own, pickle, withheld_code, forwarded } = row;
     if own != room_id {
-        return (session_id, Held::OtherRoom);
+        return (session_id, HeldSession::OtherRoom);
     }
     let vouched = if forwarded { Vouched::Forwarder } else { Vouched::Device };
     let held = match pickle {
-        None => Held::Withheld(withheld_code.unwrap_or_default()),
+        None => HeldSession::Withheld(withheld_code.unwrap_or_default()),
         Some(pickle) => keys
             .open(&pickle, &session_id, sender_key.as_deref(), vouched)
-            .map_or_else(Held::Unusable, |session| Held::Session(session.into())),
+            .map_or_else(HeldSession::Unusable, |session| HeldSession::Session(session.into())),
     };
     (session_id, held)
 }
 
 impl Sources {
     /// Adds the database of a bridge; `name` says which, without a password.
-    pub async fn add_bridge(&mut self, config: &Config, name: String, given: &Given) -> Result<(), Error> {
+    pub async fn add_bridge(&mut self, config: &Config, name: String, given: &SourceSecrets) -> Result<(), Error> {
         let database = BridgeDatabase::connect(config).await;
         let database = database.map_err(|source| Error::Bridge { name: name.clone(), source })?;
         let keys = PickleKeys::new(given.pickle_keys.iter().cloned());

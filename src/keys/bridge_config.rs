@@ -22,34 +22,34 @@ pub struct BridgeConfig {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct File {
-    database: Option<Database>,
+struct BridgeFile {
+    database: Option<DatabaseSection>,
     appservice: Option<Appservice>,
-    encryption: Option<Encryption>,
-    bridge: Option<Bridge>,
+    encryption: Option<EncryptionSection>,
+    bridge: Option<BridgeSection>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Appservice {
-    database: Option<Database>,
+    database: Option<DatabaseSection>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Bridge {
-    encryption: Option<Encryption>,
+struct BridgeSection {
+    encryption: Option<EncryptionSection>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Encryption {
+struct EncryptionSection {
     pickle_key: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Database {
+enum DatabaseSection {
     Url(String),
     Typed { uri: String },
 }
@@ -66,12 +66,12 @@ impl BridgeConfig {
             duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
             with_snippet: false,
         };
-        let file: File =
+        let file: BridgeFile =
             serde_saphyr::from_str_with_options(text, options).map_err(|_| "it is no YAML of a bridge's")?;
         let database = file.database.or(file.appservice.and_then(|appservice| appservice.database));
         let encryption = file.encryption.or(file.bridge.and_then(|bridge| bridge.encryption));
         let pickle_key = encryption.and_then(|encryption| encryption.pickle_key).filter(|key| !key.is_empty());
-        let (Database::Url(uri) | Database::Typed { uri }) = database.ok_or("it names no database")?;
+        let (DatabaseSection::Url(uri) | DatabaseSection::Typed { uri }) = database.ok_or("it names no database")?;
         let is_postgres = uri.starts_with("postgres://") || uri.starts_with("postgresql://") || uri.contains("dbname=");
         let store = (!is_postgres).then(|| sqlite_path(&uri));
         Ok(BridgeConfig {

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use megolm_keys::{Encrypted, Fit, Refusal};
 
-use super::opener::{Opener, Readable, Sealed, parsed};
-use super::uses::{First, Uses};
+use super::opener::{Opener, Readable, SealedEvent, parsed};
+use super::uses::{FirstUse, Uses};
 use super::{Error, Sources};
 use crate::event::{Event, OwnedEventId, OwnedRoomId, RoomId};
 use crate::source::Database;
@@ -23,12 +23,12 @@ pub struct Decrypter {
     opener: Opener,
     room: OwnedRoomId,
     uses: Uses,
-    read: Read,
+    read: ReadCounts,
 }
 
 /// What became of the encrypted events, in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Read {
+pub struct ReadCounts {
     /// How many there were.
     pub encrypted: u64,
     /// How many could be read.
@@ -42,7 +42,7 @@ pub struct Read {
 }
 
 /// What comes of an event.
-pub enum Verdict {
+pub enum Decryption {
     /// It is not encrypted.
     Clear,
     /// It can be read.
@@ -59,7 +59,7 @@ impl Decrypter {
             opener: Opener::new(database, sources),
             room: room.owned(),
             uses: Uses::new()?,
-            read: Read::default(),
+            read: ReadCounts::default(),
         })
     }
 
@@ -71,7 +71,7 @@ impl Decrypter {
 
     /// What became of the events so far.
     #[must_use]
-    pub fn numbers(&self) -> &Read {
+    pub fn numbers(&self) -> &ReadCounts {
         &self.read
     }
 
@@ -94,7 +94,7 @@ impl Decrypter {
     }
 
     /// What events say, each in its place.
-    pub async fn decrypt(&mut self, events: &[&Event]) -> Result<Vec<Verdict>, Error> {
+    pub async fn decrypt(&mut self, events: &[&Event]) -> Result<Vec<Decryption>, Error> {
         let parsed: Vec<_> = events.iter().map(|event| parsed(event)).collect();
         let asked = parsed.iter().flatten().flatten().map(|encrypted| &*encrypted.session_id);
         let asked: BTreeSet<&str> = asked.collect();
@@ -103,20 +103,20 @@ impl Decrypter {
         let (mut verdicts, mut sealed, mut places) = (Vec::with_capacity(events.len()), Vec::new(), Vec::new());
         for (event, parsed) in events.iter().zip(parsed) {
             verdicts.push(match parsed {
-                None => Verdict::Clear,
-                Some(Err(refusal)) => Verdict::Refused(refusal),
+                None => Decryption::Clear,
+                Some(Err(refusal)) => Decryption::Refused(refusal),
                 Some(Ok(encrypted)) => {
                     places.push(verdicts.len());
-                    sealed.push(Sealed { event, encrypted });
-                    Verdict::Clear
+                    sealed.push(SealedEvent { event, encrypted });
+                    Decryption::Clear
                 }
             });
         }
         let opened = self.opener.open_all(&sealed, &|_, readable| Ok(readable));
-        for ((place, Sealed { event, encrypted }), opened) in places.into_iter().zip(&sealed).zip(opened) {
+        for ((place, SealedEvent { event, encrypted }), opened) in places.into_iter().zip(&sealed).zip(opened) {
             verdicts[place] = match opened {
                 Ok(readable) => self.judged(event, encrypted, readable).await?,
-                Err(refusal) => Verdict::Refused(refusal),
+                Err(refusal) => Decryption::Refused(refusal),
             };
         }
         for verdict in &verdicts {
@@ -126,12 +126,17 @@ impl Decrypter {
     }
 
     /// Holds what an event says against the rules.
-    async fn judged(&mut self, event: &Event, encrypted: &Encrypted<'_>, readable: Readable) -> Result<Verdict, Error> {
+    async fn judged(
+        &mut self,
+        event: &Event,
+        encrypted: &Encrypted<'_>,
+        readable: Readable,
+    ) -> Result<Decryption, Error> {
         let first = self.first_use(encrypted).await?;
         Ok(match first {
-            Some(first) if first != event.event_id => Verdict::Refused(Refusal::Replay(first.to_string())),
-            _ if readable.fit == Fit::Other => Verdict::Refused(Refusal::OtherSender),
-            _ => Verdict::Readable(readable.into()),
+            Some(first) if first != event.event_id => Decryption::Refused(Refusal::Replay(first.to_string())),
+            _ if readable.fit == Fit::Other => Decryption::Refused(Refusal::OtherSender),
+            _ => Decryption::Readable(readable.into()),
         })
     }
 
@@ -139,7 +144,7 @@ impl Decrypter {
     /// stream. What others write into a room to be taken for it is looked at once for each message.
     async fn first_use(&mut self, encrypted: &Encrypted<'_>) -> Result<Option<OwnedEventId>, Error> {
         let (session_id, index) = (encrypted.session_id.to_string(), encrypted.index());
-        if let First::Known(first) = self.uses.first(&session_id, index)? {
+        if let FirstUse::Known(first) = self.uses.first(&session_id, index)? {
             return Ok(first);
         }
         let candidates = self.uses.of(&session_id, index)?;
@@ -168,16 +173,16 @@ impl Decrypter {
     }
 }
 
-impl Read {
-    fn count(&mut self, verdict: &Verdict) {
+impl ReadCounts {
+    fn count(&mut self, verdict: &Decryption) {
         match verdict {
-            Verdict::Clear => return,
-            Verdict::Readable(readable) => {
+            Decryption::Clear => return,
+            Decryption::Readable(readable) => {
                 self.readable += 1;
                 self.not_authenticated += u64::from(!readable.is_authenticated());
                 *self.by_source.entry(readable.source().to_owned()).or_default() += 1;
             }
-            Verdict::Refused(refusal) => *self.refused.entry(refusal.code()).or_default() += 1,
+            Decryption::Refused(refusal) => *self.refused.entry(refusal.code()).or_default() += 1,
         }
         self.encrypted += 1;
     }

@@ -9,8 +9,8 @@ use megolm_keys::Kept;
 use megolm_keys::key_file::{self, KeyFile};
 use tracing::warn;
 
-use super::sources::{Found, Held, Source, Take};
-use super::{Error, Given, Sources};
+use super::sources::{HeldSession, Source, SourceSessions, TakeSession};
+use super::{Error, SourceSecrets, Sources};
 use crate::event::RoomId;
 use crate::source::RoomSessions;
 
@@ -33,14 +33,14 @@ impl KeyFiles {
         &self.etag
     }
 
-    pub(super) fn look_up(&self, asked: RoomId<'_>, ids: &[&str]) -> Found {
-        let mut found = Found::new();
+    pub(super) fn look_up(&self, asked: RoomId<'_>, ids: &[&str]) -> SourceSessions {
+        let mut found = SourceSessions::new();
         for id in ids {
             for (room, kept) in self.sessions.get(*id).into_iter().flatten() {
                 let held = if self.rooms[*room].room_id == asked.as_str() {
-                    kept.open().map_or_else(Held::Unusable, |session| Held::Session(session.into()))
+                    kept.open().map_or_else(HeldSession::Unusable, |session| HeldSession::Session(session.into()))
                 } else {
-                    Held::OtherRoom
+                    HeldSession::OtherRoom
                 };
                 found.push(((*id).to_owned(), held));
             }
@@ -49,7 +49,7 @@ impl KeyFiles {
     }
 
     /// Hands out all of its sessions, each with its room.
-    pub(super) fn each(&self, take: Take<'_>) -> Result<(), Error> {
+    pub(super) fn each(&self, take: TakeSession<'_>) -> Result<(), Error> {
         let mut all = self.sessions.values().flatten();
         all.try_for_each(|(room, kept)| take(&self.rooms[*room].room_id, kept.open()))
     }
@@ -63,7 +63,7 @@ impl KeyFiles {
 
 impl Sources {
     /// Adds a key file, which one of the passphrases that are given opens.
-    pub fn add_key_file(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
+    pub fn add_key_file(&mut self, path: &Path, given: &SourceSecrets) -> Result<(), Error> {
         let open = || File::open(path).map_err(|error| Error::file(path, error));
         let is_plain = key_file::is_plain(open()?).map_err(|error| Error::file(path, error))?;
         let mut opened = if is_plain { Some(KeyFile::plain(open()?)) } else { None };

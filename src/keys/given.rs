@@ -18,7 +18,7 @@ const LONGEST_STORAGE: u64 = 16 * 1024 * 1024;
 
 /// What opens sources.
 #[derive(Default)]
-pub struct Given {
+pub struct SourceSecrets {
     /// What opens key backups.
     pub secrets: Vec<Secret>,
     /// What opens key files.

@@ -13,7 +13,7 @@ use megolm_keys::{Encrypted, Fit, Owner, Payload, Refusal};
 use serde_json::{Map, Value, json};
 
 use super::owners::Owners;
-use super::sources::Known;
+use super::sources::KnownSession;
 use super::{Error, Sources};
 use crate::event::{Event, OwnedRoomId, OwnedUserId, Plain, RoomId};
 use crate::source::Database;
@@ -30,7 +30,7 @@ pub(crate) struct Opener {
     database: Database,
     sources: Sources,
     /// By room and session.
-    known: HashMap<(OwnedRoomId, String), Known>,
+    known: HashMap<(OwnedRoomId, String), KnownSession>,
     owners: Owners,
 }
 
@@ -80,16 +80,16 @@ impl Readable {
 }
 
 /// What is opened: an event, and how it says that it is encrypted.
-pub(crate) struct Sealed<'e> {
+pub(crate) struct SealedEvent<'e> {
     pub(crate) event: &'e Event,
     pub(crate) encrypted: Encrypted<'e>,
 }
 
 /// The events of one session.
 struct Together<'w, 'e> {
-    known: &'w mut Known,
+    known: &'w mut KnownSession,
     /// With their places among all.
-    sealed: Vec<(usize, &'w Sealed<'e>)>,
+    sealed: Vec<(usize, &'w SealedEvent<'e>)>,
 }
 
 impl Opener {
@@ -148,10 +148,10 @@ impl Opener {
     /// Opens events by the sessions that are known, with several threads where there are many; `tell` is what is made of each.
     pub(crate) fn open_all<T: Send>(
         &mut self,
-        sealed: &[Sealed<'_>],
+        sealed: &[SealedEvent<'_>],
         tell: &(dyn Fn(&Event, Readable) -> Result<T, Refusal> + Sync),
     ) -> Vec<Result<T, Refusal>> {
-        let mut by_session: BTreeMap<(RoomId<'_>, &str), Vec<(usize, &Sealed<'_>)>> = BTreeMap::new();
+        let mut by_session: BTreeMap<(RoomId<'_>, &str), Vec<(usize, &SealedEvent<'_>)>> = BTreeMap::new();
         for (at, one) in sealed.iter().enumerate() {
             by_session.entry((one.event.room(), &one.encrypted.session_id)).or_default().push((at, one));
         }
@@ -199,7 +199,7 @@ impl Opener {
 
 /// Opens an event by what there is of its session.
 fn opened(
-    known: &mut Known,
+    known: &mut KnownSession,
     sources: &[String],
     owners: &Owners,
     event: &Event,

@@ -14,7 +14,7 @@ use crate::event::RoomId;
 use crate::source::RoomSessions;
 
 /// What a source has of a session.
-pub(super) enum Held {
+pub(super) enum HeldSession {
     Session(Box<Session>),
     /// Its sender, or the bridge itself, withholds it: the code.
     Withheld(String),
@@ -25,13 +25,13 @@ pub(super) enum Held {
 }
 
 /// Takes a room and a session of it, or why that cannot be used; it may fail.
-pub type Take<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
+pub type TakeSession<'t> = &'t mut dyn FnMut(&str, Result<Session, Unusable>) -> Result<(), Error>;
 
 /// How many sessions are read at once where all are.
 pub(super) const AT_ONCE: i64 = 1_000;
 
 /// What a source has, by session ids.
-pub(super) type Found = Vec<(String, Held)>;
+pub(super) type SourceSessions = Vec<(String, HeldSession)>;
 
 /// Where sessions are looked up.
 pub(super) enum Source {
@@ -60,7 +60,7 @@ impl Source {
         }
     }
 
-    async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
+    async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<SourceSessions, Error> {
         match self {
             Source::Backup(backup) => backup.look_up(room, ids).await,
             Source::Bridge(bridge) => bridge.look_up(room, ids).await,
@@ -69,7 +69,7 @@ impl Source {
         }
     }
 
-    async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+    async fn each(&mut self, take: TakeSession<'_>) -> Result<(), Error> {
         match self {
             Source::Backup(backup) => backup.each(take).await,
             Source::Bridge(bridge) => bridge.each(take).await,
@@ -91,13 +91,13 @@ impl Source {
 /// All sources.
 #[derive(Default)]
 pub struct Sources {
-    all: Vec<Named>,
+    all: Vec<NamedSource>,
     /// One that fails is left out from then on, and what it has is looked up another time.
     is_patient: bool,
 }
 
 /// What is told of a source.
-pub(crate) struct About<'a> {
+pub(crate) struct AboutSource<'a> {
     pub(crate) name: &'a str,
     /// What is another text once it has changed; none: that cannot be told.
     pub(crate) etag: Option<&'a str>,
@@ -106,7 +106,7 @@ pub(crate) struct About<'a> {
 }
 
 /// A source among others.
-struct Named {
+struct NamedSource {
     source: Source,
     /// It is asked.
     is_asked: bool,
@@ -115,14 +115,14 @@ struct Named {
 }
 
 /// What there is of a session in all sources, and why there is no more.
-pub(super) struct Known {
+pub(super) struct KnownSession {
     pub(super) sessions: Sessions,
     pub(super) refusal: Refusal,
 }
 
 impl Sources {
     pub(super) fn add(&mut self, source: Source) {
-        self.all.push(Named { source, is_asked: true, failed: None });
+        self.all.push(NamedSource { source, is_asked: true, failed: None });
     }
 
     /// The same, of which one that fails later is left out and named, and does not end everything.
@@ -137,10 +137,10 @@ impl Sources {
     }
 
     /// Asks from now on only some.
-    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(About<'_>) -> bool) {
-        for Named { source, is_asked: asked, .. } in &mut self.all {
+    pub(crate) fn ask_only(&mut self, is_asked: &mut dyn FnMut(AboutSource<'_>) -> bool) {
+        for NamedSource { source, is_asked: asked, .. } in &mut self.all {
             let vouches = matches!(source, Source::Bridge(_) | Source::Store(_));
-            *asked = is_asked(About { name: &source.name(), etag: source.etag(), vouches });
+            *asked = is_asked(AboutSource { name: &source.name(), etag: source.etag(), vouches });
         }
     }
 
@@ -168,8 +168,8 @@ impl Sources {
     }
 
     /// Hands out all sessions of all sources, each with its room; `take` may fail.
-    pub async fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
-        for Named { source, .. } in &mut self.all {
+    pub async fn each(&mut self, take: TakeSession<'_>) -> Result<(), Error> {
+        for NamedSource { source, .. } in &mut self.all {
             source.each(take).await?;
         }
         Ok(())
@@ -178,7 +178,7 @@ impl Sources {
     /// What each source has, by its name.
     pub async fn rooms(&mut self) -> Result<Vec<(String, Vec<RoomSessions>)>, Error> {
         let mut all = Vec::new();
-        for Named { source, .. } in &mut self.all {
+        for NamedSource { source, .. } in &mut self.all {
             let rooms = source.rooms().await?;
             all.push((source.name(), rooms));
         }
@@ -186,9 +186,13 @@ impl Sources {
     }
 
     /// Looks up sessions of a room; each that was asked for is answered.
-    pub(super) async fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<BTreeMap<String, Known>, Error> {
-        let nothing = || Known { sessions: Sessions::default(), refusal: Refusal::NoSession };
-        let mut known: BTreeMap<String, Known> = ids.iter().map(|id| ((*id).to_owned(), nothing())).collect();
+    pub(super) async fn look_up(
+        &mut self,
+        room: RoomId<'_>,
+        ids: &[&str],
+    ) -> Result<BTreeMap<String, KnownSession>, Error> {
+        let nothing = || KnownSession { sessions: Sessions::default(), refusal: Refusal::NoSession };
+        let mut known: BTreeMap<String, KnownSession> = ids.iter().map(|id| ((*id).to_owned(), nothing())).collect();
         // what is no id stands nowhere, and not all that a stranger writes can be asked for
         let ids: Vec<&str> = ids.iter().copied().filter(|id| is_session_id(id)).collect();
         if ids.is_empty() {
@@ -208,11 +212,11 @@ impl Sources {
             for (id, held) in found {
                 let Some(known) = known.get_mut(&id) else { continue };
                 match held {
-                    Held::Session(session) => known.sessions.add(session.of_source(number)),
-                    Held::Withheld(code) => known.refuse(Refusal::withheld(&code)),
-                    Held::Unusable(Unusable::Locked) => known.refuse(Refusal::Locked),
-                    Held::Unusable(_) => known.refuse(Refusal::SessionDamaged),
-                    Held::OtherRoom => known.refuse(Refusal::OtherRoom),
+                    HeldSession::Session(session) => known.sessions.add(session.of_source(number)),
+                    HeldSession::Withheld(code) => known.refuse(Refusal::withheld(&code)),
+                    HeldSession::Unusable(Unusable::Locked) => known.refuse(Refusal::Locked),
+                    HeldSession::Unusable(_) => known.refuse(Refusal::SessionDamaged),
+                    HeldSession::OtherRoom => known.refuse(Refusal::OtherRoom),
                 }
             }
         }
@@ -220,7 +224,7 @@ impl Sources {
     }
 }
 
-impl Known {
+impl KnownSession {
     /// Takes in a reason, of several the one that says most: what is there and locked, then what is withheld.
     fn refuse(&mut self, refusal: Refusal) {
         fn rank(refusal: &Refusal) -> u8 {

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::json;
 
 use super::bridge::{hand_out, held};
-use super::sources::{Found, Source, Take};
-use super::{Error, Given, Sources};
+use super::sources::{Source, SourceSessions, TakeSession};
+use super::{Error, SourceSecrets, Sources};
 use crate::event::RoomId;
 use crate::source::{BridgeSession, RoomSessions};
 
@@ -84,7 +84,7 @@ impl BridgeStore {
         format!("{} {}", self.statements.name, self.path.display())
     }
 
-    pub(super) fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<Found, Error> {
+    pub(super) fn look_up(&mut self, room: RoomId<'_>, ids: &[&str]) -> Result<SourceSessions, Error> {
         let read = |connection: &Connection| -> rusqlite::Result<Vec<BridgeSession>> {
             let mut statement = connection.prepare_cached(&self.statements.sessions)?;
             statement.query_map([json!(ids).to_string()], session)?.collect()
@@ -94,7 +94,7 @@ impl BridgeStore {
     }
 
     /// Hands out all of its sessions, each with its room.
-    pub(super) fn each(&mut self, take: Take<'_>) -> Result<(), Error> {
+    pub(super) fn each(&mut self, take: TakeSession<'_>) -> Result<(), Error> {
         let (name, mut failed) = (self.name(), None);
         let mut read = || -> rusqlite::Result<()> {
             let mut statement = self.connection.prepare(&self.statements.all)?;
@@ -137,7 +137,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<BridgeSession> {
 
 impl Sources {
     /// Adds a file of a bridge, or of a client of matrix-nio.
-    pub fn add_store(&mut self, path: &Path, given: &Given) -> Result<(), Error> {
+    pub fn add_store(&mut self, path: &Path, given: &SourceSecrets) -> Result<(), Error> {
         let open = || -> rusqlite::Result<(Connection, Statements)> {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;

@@ -8,7 +8,7 @@ use super::Error;
 use crate::event::{EventId, OwnedEventId, OwnedUserId, UserId};
 
 /// Which event has used a message first.
-pub(super) enum First {
+pub(super) enum FirstUse {
     /// It was not found out.
     Unknown,
     /// This one; none: none of those that claim it can be read.
@@ -71,10 +71,10 @@ impl Uses {
     }
 
     /// Whether it was found out already which event has used a message first, and which.
-    pub(super) fn first(&self, session_id: &str, message: u32) -> Result<First, Error> {
+    pub(super) fn first(&self, session_id: &str, message: u32) -> Result<FirstUse, Error> {
         let sql = "select event_id from first where session_id = ?1 and message = ?2";
         let first = || self.0.prepare_cached(sql)?.query_row(params![session_id, message], |row| row.get(0)).optional();
-        first().map(|found| found.map_or(First::Unknown, First::Known)).map_err(failed())
+        first().map(|found| found.map_or(FirstUse::Unknown, FirstUse::Known)).map_err(failed())
     }
 
     /// Notes which event was found to have used a message first.

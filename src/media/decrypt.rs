@@ -5,13 +5,13 @@ use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 
 use super::copy::{Copied, Into};
 use crate::archive::Error;
-use crate::archive::media::{Plain, SealedName, plain_id};
+use crate::archive::media::{DecryptedFile, SealedName, plain_id};
 use crate::event::hex::digits as hex;
 
 type Cipher = ctr::Ctr64BE<aes::Aes256>;
 
 /// Decrypts a file of the archive by every way whose hash is the file's: nothing but that tells a right key from a wrong one.
-pub(super) fn decrypt(into: &mut Into<'_>, sealed: &SealedName) -> Result<Vec<Plain>, Error> {
+pub(super) fn decrypt(into: &mut Into<'_>, sealed: &SealedName) -> Result<Vec<DecryptedFile>, Error> {
     let mut made = Vec::new();
     for way in &sealed.ways {
         if hex(&way.sha256) != sealed.file.sha256 {
@@ -25,7 +25,7 @@ pub(super) fn decrypt(into: &mut Into<'_>, sealed: &SealedName) -> Result<Vec<Pl
             into.drop_it()?;
             continue;
         };
-        let plain = Plain { id: plain_id(&sealed.file.sha256, way), kind, bytes };
+        let plain = DecryptedFile { id: plain_id(&sealed.file.sha256, way), kind, bytes };
         into.place(&plain.path())?;
         made.push(plain);
     }

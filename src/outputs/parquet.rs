@@ -15,13 +15,13 @@ use std::sync::mpsc::Receiver;
 use parquet::file::writer::SerializedFileWriter;
 use rustix::fs::AtFlags;
 
-use super::rows::{self, Group as _, Piece, Table, day};
-use super::{Destination, Error, Made, looking_at};
+use super::rows::{self, Group as _, OutputTable, Piece, day};
+use super::{Destination, Error, MadeFiles, looking_at};
 use crate::archive::hashed::Hashed;
 use crate::archive::replace::replace;
 use crate::archive::{self, Archive, Output, OutputFile, Readers, durable, inside};
 pub(super) use manifest::check;
-use table::{Rows, name, properties, schema};
+use table::{RowGroup, name, properties, schema};
 
 /// How long a file becomes before another one is begun, in bytes.
 const LONGEST: usize = 128 * 1024 * 1024;
@@ -34,9 +34,9 @@ const UNDATED: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The directory of a part.
 fn place(part: &str) -> String {
-    match (Table::of(part), day(part)) {
-        (Table::Events, Some(day)) => format!("events/{DAY}{day}"),
-        (Table::Events, None) => format!("events/{DAY}{UNDATED}"),
+    match (OutputTable::of(part), day(part)) {
+        (OutputTable::Events, Some(day)) => format!("events/{DAY}{day}"),
+        (OutputTable::Events, None) => format!("events/{DAY}{UNDATED}"),
         (table, _) => name(table).to_owned(),
     }
 }
@@ -46,18 +46,18 @@ fn file_name(number: usize) -> String {
 }
 
 /// A directory that is to be fed.
-pub(super) struct Directory<'a> {
+pub(super) struct ParquetDirectory<'a> {
     output: &'a Output,
     path: &'a Path,
 }
 
-impl<'a> Directory<'a> {
-    pub(super) fn of(output: &'a Output, path: &'a Path) -> Directory<'a> {
-        Directory { output, path }
+impl<'a> ParquetDirectory<'a> {
+    pub(super) fn of(output: &'a Output, path: &'a Path) -> ParquetDirectory<'a> {
+        ParquetDirectory { output, path }
     }
 }
 
-impl Destination for Directory<'_> {
+impl Destination for ParquetDirectory<'_> {
     fn begin(&mut self, archive: &mut Archive, had: bool, _anew: bool) -> Result<(), Error> {
         let other_columns = manifest::check(self.output, self.path, had)?;
         durable::make_archive(self.path)?;
@@ -68,7 +68,7 @@ impl Destination for Directory<'_> {
     }
 
     /// Makes parts anew, until they are on the disk.
-    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
+    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<MadeFiles, Error> {
         if !manifest::is_there(self.path)? {
             manifest::write(archive, self.output, self.path, true)?;
         }
@@ -134,11 +134,11 @@ struct Packing<'a> {
 
 impl Packing<'_> {
     /// Writes the files of parts as their rows come; fewer, if they stop coming.
-    fn pack(&self, pieces: &Receiver<Piece<Rows>>, told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
-        let (mut made, mut done) = (Made::default(), 0);
+    fn pack(&self, pieces: &Receiver<Piece<RowGroup>>, told: &mut dyn FnMut(u64)) -> Result<MadeFiles, Error> {
+        let (mut made, mut done) = (MadeFiles::default(), 0);
         while let Ok(piece) = pieces.recv() {
             let Piece::Part(part) = piece else { break };
-            let (directory, table) = (place(&part), Table::of(&part));
+            let (directory, table) = (place(&part), OutputTable::of(&part));
             let mut number = 0;
             while let Ok(Piece::Rows(rows)) = pieces.recv() {
                 if number == 0 {
@@ -164,9 +164,9 @@ impl Packing<'_> {
     fn file(
         &self,
         path: &str,
-        table: Table,
-        rows: Rows,
-        pieces: &Receiver<Piece<Rows>>,
+        table: OutputTable,
+        rows: RowGroup,
+        pieces: &Receiver<Piece<RowGroup>>,
     ) -> Result<(OutputFile, bool), Error> {
         let (mut first, mut is_last) = (Some(rows), false);
         let mut file = OutputFile { path: path.to_owned(), rows: 0, bytes: 0, sha256: String::new() };
@@ -204,11 +204,11 @@ mod tests {
     use super::super::rows::Value;
     use super::*;
 
-    fn packed(directory: &Path, longest: usize, groups: u64) -> Made {
+    fn packed(directory: &Path, longest: usize, groups: u64) -> MadeFiles {
         let (send, pieces) = sync_channel(100);
         send.send(Piece::Part("members".to_owned())).unwrap();
         for number in 0..groups {
-            let mut rows = Rows::of("members");
+            let mut rows = RowGroup::of("members");
             for row in 0..10 {
                 let user_id = format!("@{number}-{row}:here.test");
                 let text = |text| Value::Text(Some(text));

@@ -15,14 +15,14 @@ use std::sync::mpsc::Receiver;
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::error::SqlState;
 
-use super::rows::{self, Group as _, Piece, SCHEMA as COLUMNS, Table, day};
-use super::{Destination, Environment, Error, Made};
+use super::rows::{self, Group as _, OutputTable, Piece, SCHEMA as COLUMNS, day};
+use super::{Destination, Environment, Error, MadeFiles};
 use crate::archive::{self, Archive, Interrupt, Output, OutputFile};
 use crate::event::hex::digits as hex;
 use crate::source::ServerError;
-use connection::{Connection, WRITING};
-use copy::{HEADER, Rows, TRAILER, columns, month};
-use tables::Found;
+use connection::{OutputConnection, WRITING};
+use copy::{CopyData, HEADER, TRAILER, columns, month};
+use tables::SchemaState;
 
 /// The schema.
 pub(super) const SCHEMA: &str = "synapse_archive";
@@ -32,16 +32,16 @@ const COMPARED: usize = 10_000;
 const ANALYZED: u64 = 100_000;
 
 /// A database that is to be fed.
-pub(super) struct Target<'a> {
+pub(super) struct PostgresOutput<'a> {
     output: &'a Output,
-    connection: Connection,
+    connection: OutputConnection,
     /// Rows that were written straight.
     new: u64,
 }
 
 /// Makes sure that an address leads to a database that may become, or is, an output's.
 pub(super) fn check(output: &Output, address: &str, interrupt: &Interrupt, env: Environment<'_>) -> Result<(), Error> {
-    Target::connect(output, address, interrupt, env)?.finds_itself(false).map(drop)
+    PostgresOutput::connect(output, address, interrupt, env)?.finds_itself(false).map(drop)
 }
 
 /// What helps against what PostgreSQL says.
@@ -68,14 +68,14 @@ enum Became {
     Elsewhere,
 }
 
-impl<'a> Target<'a> {
+impl<'a> PostgresOutput<'a> {
     pub(super) fn connect(
         output: &'a Output,
         address: &str,
         interrupt: &Interrupt,
         env: Environment<'_>,
-    ) -> Result<Target<'a>, Error> {
-        Ok(Target { output, connection: Connection::open(output, address, interrupt, env)?, new: 0 })
+    ) -> Result<PostgresOutput<'a>, Error> {
+        Ok(PostgresOutput { output, connection: OutputConnection::open(output, address, interrupt, env)?, new: 0 })
     }
 
     /// Says what the database has, part by part.
@@ -105,7 +105,7 @@ impl<'a> Target<'a> {
         archive: &Archive,
         parts: &[String],
         again: bool,
-        made: &mut Made,
+        made: &mut MadeFiles,
         told: &mut dyn FnMut(),
     ) -> Result<Vec<String>, Error> {
         rows::read(archive, self.output, parts, |pieces| {
@@ -123,8 +123,8 @@ impl<'a> Target<'a> {
         })
     }
 
-    fn part(&mut self, part: &str, pieces: &Receiver<Piece<Rows>>, again: bool) -> Result<Became, Error> {
-        let (table, id) = (Table::of(part), literal(part));
+    fn part(&mut self, part: &str, pieces: &Receiver<Piece<CopyData>>, again: bool) -> Result<Became, Error> {
+        let (table, id) = (OutputTable::of(part), literal(part));
         let relation = self.relation(part)?;
         self.connection.run(WRITING, "begin")?;
         let known = format!("select sha256 from synapse_archive.part where part = {id}");
@@ -172,7 +172,7 @@ impl<'a> Target<'a> {
         part: &str,
         to: &str,
         columns: &str,
-        pieces: &Receiver<Piece<Rows>>,
+        pieces: &Receiver<Piece<CopyData>>,
     ) -> Result<Option<OutputFile>, Error> {
         let mut file = OutputFile { path: part.to_owned(), rows: 0, bytes: 0, sha256: String::new() };
         let mut hash = Sha256::new();
@@ -197,14 +197,14 @@ impl<'a> Target<'a> {
     }
 
     /// Writes the difference between what is staged and what was there.
-    fn merge(&self, table: Table, part: &str, relation: &str) -> Result<(), Error> {
+    fn merge(&self, table: OutputTable, part: &str, relation: &str) -> Result<(), Error> {
         let (key, of_part) = match (table, day(part)) {
-            (Table::Events, Some(day)) => {
+            (OutputTable::Events, Some(day)) => {
                 (&["event_id", "month"][..], format!("month = {} and day = {}", literal(month(part)), literal(day)))
             }
-            (Table::Events, None) => (&["event_id", "month"][..], format!("month = {}", literal(month(part)))),
-            (Table::Rooms, _) => (&["room_id"][..], "true".to_owned()),
-            (Table::Members, _) => (&["room_id", "user_id"][..], "true".to_owned()),
+            (OutputTable::Events, None) => (&["event_id", "month"][..], format!("month = {}", literal(month(part)))),
+            (OutputTable::Rooms, _) => (&["room_id"][..], "true".to_owned()),
+            (OutputTable::Members, _) => (&["room_id", "user_id"][..], "true".to_owned()),
         };
         let (name, columns) = (name(table), columns(table));
         let all = columns.join(", ");
@@ -212,8 +212,11 @@ impl<'a> Target<'a> {
         let (same_key, key) = (same_key.join(" and "), key.join(", "));
         let listed = |of: &str| columns.iter().map(|column| format!("{of}.{column}")).collect::<Vec<_>>().join(", ");
         let set = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect::<Vec<_>>().join(", ");
-        let month =
-            if table == Table::Events { format!(" and there.month = {}", literal(month(part))) } else { String::new() };
+        let month = if table == OutputTable::Events {
+            format!(" and there.month = {}", literal(month(part)))
+        } else {
+            String::new()
+        };
         self.connection.run(WRITING, "analyze pg_temp.staged")?;
         let gone = self.connection.change(
             WRITING,
@@ -246,12 +249,12 @@ impl<'a> Target<'a> {
     }
 }
 
-impl Destination for Target<'_> {
+impl Destination for PostgresOutput<'_> {
     fn begin(&mut self, archive: &mut Archive, had: bool, anew: bool) -> Result<(), Error> {
         match self.finds_itself(had)? {
-            Found::Own => {}
-            Found::Nothing => self.make_tables(false)?,
-            Found::Old => self.make_tables(true)?,
+            SchemaState::Own => {}
+            SchemaState::Nothing => self.make_tables(false)?,
+            SchemaState::Old => self.make_tables(true)?,
         }
         if anew {
             self.connection.run(WRITING, "update synapse_archive.part set sha256 = ''")?;
@@ -259,8 +262,8 @@ impl Destination for Target<'_> {
         self.compare(archive)
     }
 
-    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<Made, Error> {
-        let (mut made, mut done) = (Made::default(), 0);
+    fn make(&mut self, archive: &Archive, parts: &[String], told: &mut dyn FnMut(u64)) -> Result<MadeFiles, Error> {
+        let (mut made, mut done) = (MadeFiles::default(), 0);
         let mut told = || {
             done += 1;
             told(done);
@@ -284,11 +287,11 @@ impl Destination for Target<'_> {
     }
 }
 
-fn name(table: Table) -> &'static str {
+fn name(table: OutputTable) -> &'static str {
     match table {
-        Table::Events => "event",
-        Table::Rooms => "room",
-        Table::Members => "member",
+        OutputTable::Events => "event",
+        OutputTable::Rooms => "room",
+        OutputTable::Members => "member",
     }
 }
 

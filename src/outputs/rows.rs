@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use super::Error;
 use crate::archive::outputs::{MEMBERS, ROOMS};
 use crate::archive::reading::Reader;
-use crate::archive::reading::outward::{self, Outward, With};
+use crate::archive::reading::outward::{self, Including, Outward};
 use crate::archive::{self, Archive, Catalog, Interrupt, Output};
 use crate::event::{Day, RoomId, Verdict};
 use crate::views::facts::facts;
@@ -21,26 +21,26 @@ pub(super) const BYTES: usize = 16 * 1024 * 1024;
 
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
+pub(super) enum OutputTable {
     Events,
     Rooms,
     Members,
 }
 
-impl Table {
+impl OutputTable {
     /// That of a part.
-    pub(super) fn of(part: &str) -> Table {
+    pub(super) fn of(part: &str) -> OutputTable {
         match part {
-            ROOMS => Table::Rooms,
-            MEMBERS => Table::Members,
-            _ => Table::Events,
+            ROOMS => OutputTable::Rooms,
+            MEMBERS => OutputTable::Members,
+            _ => OutputTable::Events,
         }
     }
 
     /// Its columns, in the order in which the values of a row stand.
     pub(super) fn columns(self) -> &'static [&'static str] {
         match self {
-            Table::Events => &[
+            OutputTable::Events => &[
                 "event_id",
                 "room_id",
                 "type",
@@ -67,7 +67,7 @@ impl Table {
                 "body",
                 "content",
             ],
-            Table::Rooms => &[
+            OutputTable::Rooms => &[
                 "room_id",
                 "name",
                 "alias",
@@ -79,7 +79,9 @@ impl Table {
                 "creator",
                 "predecessor",
             ],
-            Table::Members => &["room_id", "user_id", "membership", "displayname", "origin_server_ts", "event_id"],
+            OutputTable::Members => {
+                &["room_id", "user_id", "membership", "displayname", "origin_server_ts", "event_id"]
+            }
         }
     }
 }
@@ -136,10 +138,10 @@ pub(super) fn read<G: Group, T>(
     parts: &[String],
     write: impl FnOnce(&Receiver<Piece<G>>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let reading = Reading {
+    let reading = ReadingThread {
         archive: archive.directory().to_owned(),
         interrupt: archive.interrupt().clone(),
-        with: With {
+        with: Including {
             redacted: output.with_redacted,
             rejected: output.with_rejected,
             decrypted: output.with_decrypted,
@@ -159,10 +161,10 @@ pub(super) fn read<G: Group, T>(
 }
 
 /// The thread that reads.
-struct Reading {
+struct ReadingThread {
     archive: PathBuf,
     interrupt: Interrupt,
-    with: With,
+    with: Including,
 }
 
 /// The other one has failed, and says why.
@@ -170,7 +172,7 @@ fn is_over<T>(_: T) -> archive::Error {
     archive::Error::Transcript(io::ErrorKind::BrokenPipe.into())
 }
 
-impl Reading {
+impl ReadingThread {
     /// Sends the rows of parts.
     fn read<G: Group>(&self, parts: &[String], send: SyncSender<Piece<G>>) -> Result<(), archive::Error> {
         let read = self.read_each(parts, &send);
@@ -189,10 +191,10 @@ impl Reading {
                 for part in parts {
                     send.send(Piece::Part(part.clone())).map_err(is_over)?;
                     let mut sending = Sending { part, rows: G::of(part), send, interrupt: &self.interrupt };
-                    match Table::of(part) {
-                        Table::Events => self.events(reader, part, &mut sending)?,
-                        Table::Rooms => rooms(reader, &mut sending)?,
-                        Table::Members => self.members(reader, &mut sending)?,
+                    match OutputTable::of(part) {
+                        OutputTable::Events => self.events(reader, part, &mut sending)?,
+                        OutputTable::Rooms => rooms(reader, &mut sending)?,
+                        OutputTable::Members => self.members(reader, &mut sending)?,
                     }
                     sending.end()?;
                 }

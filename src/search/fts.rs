@@ -75,13 +75,13 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::search::parser::{Reading, parse};
-    use crate::search::query::{Condition, Written};
+    use crate::search::parser::{QueryContext, parse};
+    use crate::search::query::{Condition, WrittenCondition};
 
     #[track_caller]
     fn check(text: &str, expected: Option<(&str, bool)>) {
-        let query = parse(text, &Reading { now: Utc::now(), substring: false }).unwrap();
-        let of = |written: &Written| match &written.condition {
+        let query = parse(text, &QueryContext { now: Utc::now(), substring: false }).unwrap();
+        let of = |written: &WrittenCondition| match &written.condition {
             Condition::Has(has) => has.is_told_by_itself().then(|| vec![has.name().to_owned()]),
             Condition::Mentions(name) => Some(vec![name.clone(), "room".to_owned()]),
             _ => None,

@@ -8,7 +8,7 @@ use super::query::Phrase;
 use super::words;
 
 /// A text, cut into what phrases are compared with.
-pub struct Text<'t> {
+pub struct CutText<'t> {
     whole: &'t str,
     /// The words, one after the other, and where each ends in that and stands in the text.
     words: String,
@@ -17,22 +17,22 @@ pub struct Text<'t> {
     folded: Option<String>,
 }
 
-impl<'t> Text<'t> {
+impl<'t> CutText<'t> {
     /// Cuts a text into words.
     #[must_use]
-    pub fn of(text: &'t str) -> Text<'t> {
+    pub fn of(text: &'t str) -> CutText<'t> {
         let (mut all, mut places) = (String::with_capacity(text.len()), Vec::new());
         words::each(text, &mut |word, span| {
             all.push_str(word);
             places.push((all.len(), span));
         });
-        Text { whole: text, words: all, places, folded: None }
+        CutText { whole: text, words: all, places, folded: None }
     }
 
     /// Takes a text for a search for parts of words.
     #[must_use]
-    pub fn whole(text: &'t str) -> Text<'t> {
-        Text { whole: text, words: String::new(), places: Vec::new(), folded: Some(words::folded(text)) }
+    pub fn whole(text: &'t str) -> CutText<'t> {
+        CutText { whole: text, words: String::new(), places: Vec::new(), folded: Some(words::folded(text)) }
     }
 
     fn word(&self, at: usize) -> &str {
@@ -135,7 +135,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, phrases: &[&str], expected: &[&str]) {
         let phrases: Vec<Phrase> = phrases.iter().map(|text| phrase(text)).collect();
-        let cut = Text::of(text);
+        let cut = CutText::of(text);
         let places = cut.places(&phrases.iter().collect::<Vec<_>>());
         assert_eq!(places.into_iter().map(|place| &text[place]).collect::<Vec<_>>(), expected, "{text}");
         assert_eq!(phrases.iter().any(|phrase| cut.has(phrase)), !expected.is_empty());
@@ -158,7 +158,7 @@ mod tests {
     fn parts_of_words_are_found_as_they_were_sent() {
         let whole = |text: &str, part: &str| {
             let part = Phrase { words: Vec::new(), is_prefix: false, text: part.to_owned() };
-            let cut = Text::whole(text);
+            let cut = CutText::whole(text);
             let places = cut.places(&[&part]).into_iter().map(|place| text[place].to_owned()).collect::<Vec<_>>();
             assert_eq!(cut.has(&part), !places.is_empty());
             places

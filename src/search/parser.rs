@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, TimeZone};
 
-use super::query::{Condition, Has, Is, Phrase, Query, Written};
+use super::query::{Condition, Has, Is, Phrase, Query, WrittenCondition};
 use super::{dates, words};
 
 /// The most parts that a query has, and how deeply it is nested.
@@ -35,7 +35,7 @@ impl Wrong {
 
 /// How a query is read.
 #[derive(Clone, Debug)]
-pub struct Reading<Z: TimeZone> {
+pub struct QueryContext<Z: TimeZone> {
     /// What time it is, in the zone of its dates.
     pub now: DateTime<Z>,
     /// Words are parts of texts: whatever has a character is one.
@@ -68,7 +68,7 @@ fn operator(word: &str) -> Option<(&'static str, usize)> {
 }
 
 /// Reads a query; an empty one asks for everything.
-pub fn parse<Z: TimeZone>(text: &str, reading: &Reading<Z>) -> Result<Query<Written>, Wrong> {
+pub fn parse<Z: TimeZone>(text: &str, reading: &QueryContext<Z>) -> Result<Query<WrittenCondition>, Wrong> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, at: 0, text, reading };
     if tokens.is_empty() {
@@ -86,8 +86,8 @@ pub fn condition<Z: TimeZone>(
     name: &str,
     value: &str,
     at: Range<usize>,
-    reading: &Reading<Z>,
-) -> Result<Written, Wrong> {
+    reading: &QueryContext<Z>,
+) -> Result<WrittenCondition, Wrong> {
     let wrong = |what: String| Wrong::new(what, at.clone());
     if value.trim().is_empty() {
         return Err(wrong(format!(
@@ -115,7 +115,7 @@ pub fn condition<Z: TimeZone>(
             Condition::Is(found.ok_or_else(|| wrong(format!("is: knows {}", listed(Is::ALL.map(Is::name)))))?)
         }
     };
-    Ok(Written { condition, at })
+    Ok(WrittenCondition { condition, at })
 }
 
 /// Whether somebody wrote a name, be it in the plural.
@@ -139,7 +139,7 @@ fn example(name: &str) -> &'static str {
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum TokenKind {
     Open,
     Close,
     And,
@@ -151,7 +151,7 @@ enum Kind {
 
 #[derive(Clone, Debug)]
 struct Token {
-    kind: Kind,
+    kind: TokenKind,
     at: Range<usize>,
 }
 
@@ -165,18 +165,20 @@ fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
             continue;
         }
         let (kind, length) = match c {
-            '(' => (Kind::Open, 1),
-            ')' => (Kind::Close, 1),
-            '-' if rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '(' || is_quote(c)) => (Kind::Not, 1),
+            '(' => (TokenKind::Open, 1),
+            ')' => (TokenKind::Close, 1),
+            '-' if rest[1..].starts_with(|c: char| c.is_alphanumeric() || c == '(' || is_quote(c)) => {
+                (TokenKind::Not, 1)
+            }
             c if is_quote(c) => {
                 let (phrase, length, is_prefix) = quoted(rest, at)?;
-                (Kind::Words { text: phrase, is_prefix }, length)
+                (TokenKind::Words { text: phrase, is_prefix }, length)
             }
             _ => word(rest, at, depth)?,
         };
         match kind {
-            Kind::Open => depth += 1,
-            Kind::Close => depth = depth.saturating_sub(1),
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
             _ => {}
         }
         tokens.push(Token { kind, at: at..at + length });
@@ -216,23 +218,23 @@ fn quoted(rest: &str, at: usize) -> Result<(String, usize, bool), Wrong> {
 }
 
 /// A word, an operator or a keyword, and its length.
-fn word(rest: &str, at: usize, depth: usize) -> Result<(Kind, usize), Wrong> {
+fn word(rest: &str, at: usize, depth: usize) -> Result<(TokenKind, usize), Wrong> {
     if let Some((name, begins)) = operator(rest.split_whitespace().next().unwrap_or_default()) {
         if rest[begins..].starts_with(is_quote) {
             let (value, length, _) = quoted(&rest[begins..], at + begins)?;
-            return Ok((Kind::Operator { name, value }, begins + length));
+            return Ok((TokenKind::Operator { name, value }, begins + length));
         }
         let value = bare(&rest[begins..], depth);
-        return Ok((Kind::Operator { name, value: value.to_owned() }, begins + value.len()));
+        return Ok((TokenKind::Operator { name, value: value.to_owned() }, begins + value.len()));
     }
     let text = bare(rest, depth);
     let kind = match text {
-        "AND" | "&&" => Kind::And,
-        "OR" | "||" => Kind::Or,
-        "NOT" => Kind::Not,
+        "AND" | "&&" => TokenKind::And,
+        "OR" | "||" => TokenKind::Or,
+        "NOT" => TokenKind::Not,
         _ => {
             let beginning = text.strip_suffix('*');
-            Kind::Words { text: beginning.unwrap_or(text).to_owned(), is_prefix: beginning.is_some() }
+            TokenKind::Words { text: beginning.unwrap_or(text).to_owned(), is_prefix: beginning.is_some() }
         }
     };
     Ok((kind, text.len()))
@@ -254,7 +256,7 @@ struct Parser<'p, Z: TimeZone> {
     tokens: &'p [Token],
     at: usize,
     text: &'p str,
-    reading: &'p Reading<Z>,
+    reading: &'p QueryContext<Z>,
 }
 
 impl<'p, Z: TimeZone> Parser<'p, Z> {
@@ -268,9 +270,9 @@ impl<'p, Z: TimeZone> Parser<'p, Z> {
         token
     }
 
-    fn any(&mut self, depth: usize) -> Result<Query<Written>, Wrong> {
+    fn any(&mut self, depth: usize) -> Result<Query<WrittenCondition>, Wrong> {
         let mut queries = vec![self.all(depth)?];
-        while let Some(Token { kind: Kind::Or, at }) = self.peek() {
+        while let Some(Token { kind: TokenKind::Or, at }) = self.peek() {
             self.at += 1;
             self.expects(at, "OR")?;
             queries.push(self.all(depth)?);
@@ -279,12 +281,12 @@ impl<'p, Z: TimeZone> Parser<'p, Z> {
         Ok(only.unwrap_or(Query::Any(queries)))
     }
 
-    fn all(&mut self, depth: usize) -> Result<Query<Written>, Wrong> {
+    fn all(&mut self, depth: usize) -> Result<Query<WrittenCondition>, Wrong> {
         let mut queries = Vec::new();
         loop {
             match self.peek() {
-                None | Some(Token { kind: Kind::Close | Kind::Or, .. }) if !queries.is_empty() => break,
-                Some(Token { kind: Kind::And, at }) if !queries.is_empty() => {
+                None | Some(Token { kind: TokenKind::Close | TokenKind::Or, .. }) if !queries.is_empty() => break,
+                Some(Token { kind: TokenKind::And, at }) if !queries.is_empty() => {
                     self.at += 1;
                     self.expects(at, "AND")?;
                 }
@@ -297,43 +299,47 @@ impl<'p, Z: TimeZone> Parser<'p, Z> {
     /// Something has to follow a word that joins.
     fn expects(&self, at: &Range<usize>, name: &str) -> Result<(), Wrong> {
         match self.peek() {
-            None | Some(Token { kind: Kind::Close | Kind::And | Kind::Or, .. }) => {
+            None | Some(Token { kind: TokenKind::Close | TokenKind::And | TokenKind::Or, .. }) => {
                 Err(Wrong::new(format!("nothing follows this {name}; in quotes it is a word"), at.clone()))
             }
             _ => Ok(()),
         }
     }
 
-    fn one(&mut self, depth: usize) -> Result<Query<Written>, Wrong> {
+    fn one(&mut self, depth: usize) -> Result<Query<WrittenCondition>, Wrong> {
         let end = self.text.trim_end().len();
         let Some(token) = self.next() else { return Err(Wrong::new("something is missing at the end", end..end + 1)) };
         if depth > DEEPEST || self.at > PARTS {
             return Err(Wrong::new("the query is too long", token.at.clone()));
         }
         match &token.kind {
-            Kind::Open => {
-                if let Some(Token { kind: Kind::Close, at }) = self.peek() {
+            TokenKind::Open => {
+                if let Some(Token { kind: TokenKind::Close, at }) = self.peek() {
                     return Err(Wrong::new("there is nothing between these parentheses", token.at.start..at.end));
                 }
                 let query = self.any(depth + 1)?;
                 match self.next() {
-                    Some(Token { kind: Kind::Close, .. }) => Ok(query),
+                    Some(Token { kind: TokenKind::Close, .. }) => Ok(query),
                     _ => Err(Wrong::new("there is no ) to this (; in quotes it is a character", token.at.clone())),
                 }
             }
-            Kind::Not => {
+            TokenKind::Not => {
                 self.expects(&token.at, "NOT")?;
                 Ok(Query::Not(Box::new(self.one(depth + 1)?)))
             }
-            Kind::Operator { name, value } => Ok(Query::Is(condition(name, value, token.at.clone(), self.reading)?)),
-            Kind::Words { text, is_prefix } => self.words(text, *is_prefix, &token.at),
-            Kind::Close => Err(Wrong::new("there is no ( to this )", token.at.clone())),
-            Kind::And => Err(Wrong::new("nothing stands before this AND; in quotes it is a word", token.at.clone())),
-            Kind::Or => Err(Wrong::new("nothing stands before this OR; in quotes it is a word", token.at.clone())),
+            TokenKind::Operator { name, value } => {
+                Ok(Query::Is(condition(name, value, token.at.clone(), self.reading)?))
+            }
+            TokenKind::Words { text, is_prefix } => self.words(text, *is_prefix, &token.at),
+            TokenKind::Close => Err(Wrong::new("there is no ( to this )", token.at.clone())),
+            TokenKind::And => {
+                Err(Wrong::new("nothing stands before this AND; in quotes it is a word", token.at.clone()))
+            }
+            TokenKind::Or => Err(Wrong::new("nothing stands before this OR; in quotes it is a word", token.at.clone())),
         }
     }
 
-    fn words(&self, text: &str, is_prefix: bool, at: &Range<usize>) -> Result<Query<Written>, Wrong> {
+    fn words(&self, text: &str, is_prefix: bool, at: &Range<usize>) -> Result<Query<WrittenCondition>, Wrong> {
         let found = words::of(text);
         let is_empty = if self.reading.substring { text.trim().is_empty() } else { found.is_empty() };
         if is_empty {

@@ -30,7 +30,7 @@ pub struct Phrase {
 
 /// A condition as it is written, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenCondition {
     /// Which.
     pub condition: Condition,
     /// Where in the query, in bytes.
@@ -173,7 +173,7 @@ impl<C> Query<C> {
     }
 
     /// Whether it holds, by whether its parts do.
-    pub fn holds<E>(&self, part: &mut dyn FnMut(Part<'_, C>) -> Result<bool, E>) -> Result<bool, E> {
+    pub fn holds<E>(&self, part: &mut dyn FnMut(Operand<'_, C>) -> Result<bool, E>) -> Result<bool, E> {
         Ok(match self {
             Query::All(queries) => {
                 for query in queries {
@@ -192,13 +192,13 @@ impl<C> Query<C> {
                 false
             }
             Query::Not(query) => !query.holds(part)?,
-            Query::Words(phrase) => part(Part::Words(phrase))?,
-            Query::Is(condition) => part(Part::Is(condition))?,
+            Query::Words(phrase) => part(Operand::Words(phrase))?,
+            Query::Is(condition) => part(Operand::Is(condition))?,
         })
     }
 
     /// Shows each part, with whether it is asked for (and not that it is not there).
-    pub fn each_part<'q>(&'q self, is_wanted: bool, take: &mut dyn FnMut(Part<'q, C>, bool)) {
+    pub fn each_part<'q>(&'q self, is_wanted: bool, take: &mut dyn FnMut(Operand<'q, C>, bool)) {
         match self {
             Query::All(queries) | Query::Any(queries) => {
                 for query in queries {
@@ -206,8 +206,8 @@ impl<C> Query<C> {
                 }
             }
             Query::Not(query) => query.each_part(!is_wanted, take),
-            Query::Words(phrase) => take(Part::Words(phrase), is_wanted),
-            Query::Is(condition) => take(Part::Is(condition), is_wanted),
+            Query::Words(phrase) => take(Operand::Words(phrase), is_wanted),
+            Query::Is(condition) => take(Operand::Is(condition), is_wanted),
         }
     }
 
@@ -216,7 +216,7 @@ impl<C> Query<C> {
     pub fn phrases(&self) -> Vec<&Phrase> {
         let mut phrases = Vec::new();
         self.each_part(true, &mut |part, is_wanted| {
-            if let (Part::Words(phrase), true) = (part, is_wanted) {
+            if let (Operand::Words(phrase), true) = (part, is_wanted) {
                 phrases.push(phrase);
             }
         });
@@ -227,14 +227,14 @@ impl<C> Query<C> {
     #[must_use]
     pub fn has_words(&self) -> bool {
         let mut has_words = false;
-        self.each_part(true, &mut |part, _| has_words |= matches!(part, Part::Words(_)));
+        self.each_part(true, &mut |part, _| has_words |= matches!(part, Operand::Words(_)));
         has_words
     }
 }
 
 /// A part of a query that cannot be taken apart.
 #[derive(Debug)]
-pub enum Part<'q, C> {
+pub enum Operand<'q, C> {
     /// Words.
     Words(&'q Phrase),
     /// A condition.

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::heads::Heads;
 use super::schema::Schema;
 use super::session::{Pooler, Session};
-use super::statements::{self, Query};
+use super::statements::{self, TypedStatement};
 use crate::config::Config;
 use crate::event::{OwnedEventId, OwnedRoomId};
 use crate::stream::{Position, Stream};
@@ -124,7 +124,7 @@ impl Database {
     /// The first row of a statement's answer.
     pub(super) async fn one<T>(
         &self,
-        query: &Query<T>,
+        query: &TypedStatement<T>,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<T>, Error> {
         let rows = self.session.query(&query.statement, parameters).await?;
@@ -133,12 +133,20 @@ impl Database {
     }
 
     /// All rows of a statement's answer.
-    pub(super) async fn all<T>(&self, query: &Query<T>, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>, Error> {
+    pub(super) async fn all<T>(
+        &self,
+        query: &TypedStatement<T>,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<T>, Error> {
         self.session.all(query, parameters).await
     }
 
     /// The answer of a statement that always gives one row.
-    pub(super) async fn only<T>(&self, query: &Query<T>, parameters: &[&(dyn ToSql + Sync)]) -> Result<T, Error> {
+    pub(super) async fn only<T>(
+        &self,
+        query: &TypedStatement<T>,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<T, Error> {
         self.one(query, parameters).await?.ok_or(Error::BrokeOff)
     }
 

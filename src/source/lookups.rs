@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::database::Database;
 use super::error::Error;
-use super::statements::{self, LookedUp, Query, RejectionsRow, VersionsRow};
+use super::statements::{self, LookedUp, RejectionsRow, TypedStatement, VersionsRow};
 use crate::event::{EventId, OwnedEventId, OwnedRoomId, RoomId};
 
 /// How many rejections are looked at. More are looked up row by row.
@@ -62,7 +62,7 @@ impl Database {
     }
 
     /// All rows of a statement, none when there are more than `most`.
-    async fn few<T>(&self, query: &Query<T>, most: usize) -> Result<Option<Vec<T>>, Error> {
+    async fn few<T>(&self, query: &TypedStatement<T>, most: usize) -> Result<Option<Vec<T>>, Error> {
         let limit = i64::try_from(most + 1).unwrap_or(i64::MAX);
         let rows = self.all(query, &[&limit]).await?;
         Ok((rows.len() <= most).then_some(rows))

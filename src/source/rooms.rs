@@ -19,8 +19,8 @@ use super::database::Database;
 use super::error::Error;
 use super::redactions::Bans;
 use super::schema;
-use super::statements::{self, PeopleRow, Query, RoomsRow, StateRow};
-use about::{Described, People, Person};
+use super::statements::{self, PeopleRow, RoomsRow, StateRow, TypedStatement};
+use about::{Described, NamedMember, SomeMembers};
 pub use listed::{ListedRoom, RoomKind};
 
 /// How many rooms are read at a time.
@@ -44,7 +44,7 @@ struct Incomplete {
 
 impl Incomplete {
     /// Adds what the state and the members say, and whether somebody was invited to a direct chat.
-    fn complete(&mut self, about: Described, people: &People, direct: bool) {
+    fn complete(&mut self, about: Described, people: &SomeMembers, direct: bool) {
         let room = &mut self.room;
         let unnamed = about.is_nameless() && !about.was_named && room.local_aliases.is_empty();
         room.kind = if about.space {
@@ -112,7 +112,11 @@ impl Database {
     }
 
     /// What the state of rooms says of them; nothing that is redacted, be it pruned by now or not.
-    async fn about(&self, query: &Query<StateRow>, rooms: &[&str]) -> Result<BTreeMap<String, Described>, Error> {
+    async fn about(
+        &self,
+        query: &TypedStatement<StateRow>,
+        rooms: &[&str],
+    ) -> Result<BTreeMap<String, Described>, Error> {
         let rows = self.rows_of(query, rooms, &[&&TYPES[..]]).await?;
         let names = rows.iter().filter(|row| NAMES.contains(&&*row.kind)).map(|row| &*row.event_id);
         let names = self.events_by_id(&names.collect::<Vec<_>>()).await?;
@@ -152,11 +156,15 @@ impl Database {
     }
 
     /// Who is in rooms, or was.
-    async fn people(&self, query: &Query<PeopleRow>, rooms: &[&str]) -> Result<BTreeMap<String, People>, Error> {
-        let mut all = BTreeMap::<String, People>::new();
+    async fn people(
+        &self,
+        query: &TypedStatement<PeopleRow>,
+        rooms: &[&str],
+    ) -> Result<BTreeMap<String, SomeMembers>, Error> {
+        let mut all = BTreeMap::<String, SomeMembers>::new();
         for row in self.rows_of(query, rooms, &[&NAMESAKES]).await? {
             let people = all.entry(row.room_id).or_default();
-            people.some.push(Person { user_id: row.user_id, name: row.display_name, present: row.present });
+            people.some.push(NamedMember { user_id: row.user_id, name: row.display_name, present: row.present });
             (people.present, people.joined, people.all) = (row.all_present, row.joined, row.people);
         }
         Ok(all)
@@ -172,7 +180,7 @@ impl Database {
     /// The rows of a statement that asks for these rooms, none of them without asking.
     async fn rows_of<T>(
         &self,
-        query: &Query<T>,
+        query: &TypedStatement<T>,
         rooms: &[&str],
         more: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<T>, Error> {

@@ -13,9 +13,9 @@ mod page;
 mod reader;
 mod row;
 
-use ahead::{Ids, InRoom};
+use ahead::{Ids, RoomStretches};
 use page::PAGE_ROWS;
-use reader::{CHUNKS_AHEAD, CHUNKS_WAITING, PageReader, Parameters};
+use reader::{CHUNKS_AHEAD, CHUNKS_WAITING, PageReader, StatementParameters};
 use row::PageKey;
 
 use super::database::Database;
@@ -60,7 +60,7 @@ impl Database {
                 let statement = reader.statement(room_page);
                 let room_id = room_id.to_string();
                 reader.start(|reader| async move {
-                    let parameters = |after: PageKey| -> Parameters {
+                    let parameters = |after: PageKey| -> StatementParameters {
                         vec![Box::new(after.id), Box::new(through), Box::new(PAGE_ROWS), Box::new(room_id.clone())]
                     };
                     reader.read(&statement, PageKey::at(first), parameters).await
@@ -77,7 +77,7 @@ impl Database {
     pub fn room(&self, room_id: &str, since: Option<i64>, until: Option<i64>, asking: bool) -> Rows {
         let (reader, rows) = PageReader::new(self, CHUNKS_WAITING);
         let at_once = self.connections - usize::from(asking);
-        let plan = InRoom::new(room_id, since, until);
+        let plan = RoomStretches::new(room_id, since, until);
         reader.start(move |mut reader| async move {
             reader.lookups = Lookups { rejections: reader.database.rejections().await?, versions: None }.into();
             let statement = reader.statement(statements::ROOM_ORDER);
@@ -95,7 +95,7 @@ impl Database {
         let room_id = room_id.to_owned();
         let statement = reader.statement(if has_state { statements::ROOM_STATE } else { statements::ROOM_PAST_STATE });
         reader.start(|reader| async move {
-            let parameters = |after: PageKey| -> Parameters {
+            let parameters = |after: PageKey| -> StatementParameters {
                 let (kind, key) = after.state.unwrap_or_default();
                 vec![Box::new(room_id.clone()), Box::new(kind), Box::new(key), Box::new(PAGE_ROWS)]
             };
@@ -114,9 +114,9 @@ impl Database {
         reader.start(|reader| async move {
             let mut after = i64::MIN;
             while let Some(through) = reach(&missing, after) {
-                let parameters = |after: PageKey| -> Parameters {
+                let parameters = |after: PageKey| -> StatementParameters {
                     let (low, high) = between(&missing, after.id, through);
-                    let mut parameters: Parameters = vec![Box::new(low), Box::new(high), Box::new(PAGE_ROWS)];
+                    let mut parameters: StatementParameters = vec![Box::new(low), Box::new(high), Box::new(PAGE_ROWS)];
                     if let Some(room_id) = &room {
                         parameters.push(Box::new(room_id.clone()));
                     }
@@ -141,7 +141,7 @@ impl Database {
         };
         let statement = reader.statement(statements::DEOUTLIERED);
         reader.start(move |reader| async move {
-            let parameters = |after: PageKey| -> Parameters {
+            let parameters = |after: PageKey| -> StatementParameters {
                 vec![Box::new(after.id), Box::new(high), Box::new(PAGE_ROWS), Box::new(rooms.clone())]
             };
             reader.read(&statement, PageKey::at(low), parameters).await

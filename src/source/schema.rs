@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Error, Problem};
 use super::session::Session;
-use super::statements::{self, Columns, Query};
+use super::statements::{self, Columns, TypedStatement};
 
 /// A table, and columns of it.
 pub(super) type Needed = (&'static str, &'static [&'static str]);
@@ -162,7 +162,7 @@ impl Schema {
     }
 
     /// The statement that tells the server's name: from `users` where it may be read.
-    pub(super) fn server_name(&self) -> Option<Query<Option<String>>> {
+    pub(super) fn server_name(&self) -> Option<TypedStatement<Option<String>>> {
         if self.can_read("users", "name") {
             Some(statements::SERVER_NAME)
         } else {

@@ -33,7 +33,7 @@ use tracing::debug;
 
 use super::error::Error;
 use super::heads::Heads;
-use super::statements::{OPENING, Query, Statement};
+use super::statements::{OPENING, Statement, TypedStatement};
 use crate::config::Config;
 use bounded::Bounding;
 use endpoint::Begun;
@@ -105,7 +105,11 @@ impl Session {
     }
 
     /// All rows of such a statement's answer.
-    pub(super) async fn all<T>(&self, query: &Query<T>, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<T>, Error> {
+    pub(super) async fn all<T>(
+        &self,
+        query: &TypedStatement<T>,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<T>, Error> {
         let rows = self.query(&query.statement, parameters).await?;
         let rows: Result<Vec<T>, tokio_postgres::Error> = rows.iter().map(|row| query.read(row)).collect();
         rows.map_err(Error::query(query.statement.name))

@@ -16,7 +16,7 @@ pub(super) use keys::*;
 pub(super) use media::*;
 pub(super) use rooms::*;
 pub(super) use server::*;
-pub(super) use statement::{Columns, Query, Statement};
+pub(super) use statement::{Columns, Statement, TypedStatement};
 pub(super) use stored::*;
 
 /// A statement by the name of its file in `sql/`, as it is run; `knowing`: over what was looked up before.

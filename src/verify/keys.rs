@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::archive::verifying::GivenKeys;
 use crate::config::{self, old_signing_keys};
-use crate::event::{Key, KeyAnswer};
+use crate::event::{KeyAnswer, VerifyKey};
 
 /// Why keys cannot be had from a file.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +40,9 @@ pub(crate) fn from_answer(path: &Path) -> Result<GivenKeys, Error> {
 /// The keys of `old_signing_keys` in a server's configuration, with its name.
 pub(crate) fn from_homeserver(paths: &[PathBuf], server: &str) -> Result<GivenKeys, Error> {
     let keys = old_signing_keys(paths)?;
-    let key =
-        |(id, key, until): (String, String, i64)| Some(((server.to_owned(), id), Key::from_base64(&key, Some(until))?));
+    let key = |(id, key, until): (String, String, i64)| {
+        Some(((server.to_owned(), id), VerifyKey::from_base64(&key, Some(until))?))
+    };
     Ok(keys.into_iter().filter_map(key).collect())
 }
 

@@ -8,7 +8,7 @@ use super::telling::Telling;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related};
 use crate::document::beacon::{self, Info, is_info, is_position};
-use crate::document::block::{LiveLocation, Position, Saying};
+use crate::document::block::{GeoPosition, LiveLocation, Saying};
 use crate::document::line::{Line, Span};
 
 /// How many positions are shown, beside the last one.
@@ -45,7 +45,7 @@ pub(super) fn live(event: &CatalogEvent, scene: &mut Scene<'_>, out: &mut Tellin
     each_related(scene.reader, scene.room(), event.id(), "m.reference", Order::Oldest, &mut |at| {
         if is_of(&at, event) {
             let (uri, description) = beacon::position(at.content());
-            let position = Position { at: scene.when(at.at), uri, description };
+            let position = GeoPosition { at: scene.when(at.at), uri, description };
             if told.positions.len() > SHOWN {
                 told.more += 1;
                 told.positions.pop();

@@ -5,7 +5,7 @@ use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, each_of_kinds};
 use crate::document::call::{self, Call, Calls, SIGNALS, Signal, Taking};
-use crate::document::fold::Phrase;
+use crate::document::fold::Remark;
 use crate::document::line::{Line, Span};
 use crate::document::time;
 use crate::event::UserId;
@@ -80,15 +80,15 @@ pub(super) fn membership(
     event: &CatalogEvent,
     is_hidden: bool,
     scene: &mut Scene<'_>,
-) -> Result<Option<Phrase>, Error> {
+) -> Result<Option<Remark>, Error> {
     let name = scene.sender(event)?;
     let did = match call::taking(event.content(), event.at) {
         _ if is_hidden => {
-            return Ok(Some(Phrase::Other(vec![Span::Name(name), Span::words(" joined or left the call")])));
+            return Ok(Some(Remark::Other(vec![Span::Name(name), Span::words(" joined or left the call")])));
         }
         Taking::Joins => " joined the call",
         Taking::Leaves => " left the call",
         Taking::Stays => return Ok(None),
     };
-    Ok(Some(Phrase::Alike(name, vec![Span::words(did)])))
+    Ok(Some(Remark::Alike(name, vec![Span::words(did)])))
 }

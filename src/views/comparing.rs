@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::day::Memory;
 use super::workers::Workers;
-use super::{AT_ONCE, NEIGHBOURS, Options, Put, RENDERING, by_name, index, list, render_day};
+use super::{AT_ONCE, NEIGHBOURS, Put, RENDERING, ShowOptions, by_name, index, list, render_day};
 use crate::archive::reading::{Reader, rooms, sections};
 use crate::archive::replace::says;
 use crate::archive::{Borrowed, Catalog, Error, HtmlPages, Interrupt};
@@ -34,7 +34,7 @@ pub(crate) fn compare(
     interrupt: &Interrupt,
     told: &mut dyn FnMut(u64, u64),
 ) -> Result<Differing, Error> {
-    let (html, options) = (catalog.html()?, Options::of_archive(catalog)?);
+    let (html, options) = (catalog.html()?, ShowOptions::of_archive(catalog)?);
     let all = catalog.count_files()?;
     let (mut found, mut behind) = (Differing::default(), 0);
     let mut workers = Workers::new(archive, interrupt.clone());

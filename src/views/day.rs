@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::Options;
+use super::ShowOptions;
 use super::elsewhere::Elsewhere;
 use super::quotes::DAMAGED;
 use super::relations::redaction;
@@ -19,12 +19,12 @@ use crate::archive::reading::order::each_of_day;
 use crate::document::beacon::{is_info, is_position};
 use crate::document::block::{Saying, Writer};
 use crate::document::call::{self, Signal};
-use crate::document::fold::Phrase;
+use crate::document::fold::Remark;
 use crate::document::line::{Line, Span};
 use crate::document::message::{is_message, without_quote};
 use crate::document::page::Tally;
 use crate::document::poll::{is_end, is_start, is_vote};
-use crate::document::reaction::Key;
+use crate::document::reaction::ReactionKey;
 use crate::event::Object;
 
 /// Makes blocks of what happened on one day in one room.
@@ -39,7 +39,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         reader: &'c Reader<'c>,
         room_id: &'c str,
         day: &'c str,
-        options: &'c Options,
+        options: &'c ShowOptions,
         memory: &'c mut Memory,
         out: &'w mut dyn Writer,
     ) -> Result<Tally, Error> {
@@ -56,7 +56,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         if this.out.is_empty {
             elsewhere.kinds().try_for_each(|of| {
                 this.turn_to(of.at);
-                this.out.small(&of.event_id, of.at, Phrase::Other(of.line()))
+                this.out.small(&of.event_id, of.at, Remark::Other(of.line()))
             })?;
         }
         this.out.end_fold()?;
@@ -68,7 +68,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         reader: &'c Reader<'c>,
         room_id: &'c str,
         day: &'c str,
-        options: &'c Options,
+        options: &'c ShowOptions,
         memory: &'c mut Memory,
         out: &'w mut dyn Writer,
         events: &mut dyn Iterator<Item = Result<CatalogEvent, Error>>,
@@ -124,14 +124,14 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     }
 
     /// Adds a small thing, with the mark that belongs to it.
-    fn small(&mut self, event: &CatalogEvent, phrase: Phrase, mark: Option<Span>) -> Result<(), Error> {
+    fn small(&mut self, event: &CatalogEvent, phrase: Remark, mark: Option<Span>) -> Result<(), Error> {
         let phrase = match (phrase, mark) {
             // that somebody joined or left outlives a redaction
             (phrase, Some(mark)) if !phrase.is_bare() => {
-                Phrase::Other([phrase.alone(), vec![Span::words(" "), mark]].concat())
+                Remark::Other([phrase.alone(), vec![Span::words(" "), mark]].concat())
             }
             // told alone where others point to it
-            (phrase @ Phrase::Alike(..), _) if self.scene.related(event)?.is_any() => Phrase::Other(phrase.alone()),
+            (phrase @ Remark::Alike(..), _) if self.scene.related(event)?.is_any() => Remark::Other(phrase.alone()),
             (phrase, _) => phrase,
         };
         self.out.phrase(event, phrase)
@@ -141,12 +141,12 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     fn call(&mut self, event: &CatalogEvent) -> Result<(), Error> {
         let mark = redaction(event, &mut self.scene)?.map(Span::Redaction);
         let phrase = if let Some(signal) = Signal::of(event.kind()) {
-            calls::signal(event, signal, &mut self.scene)?.map(Phrase::Other)
+            calls::signal(event, signal, &mut self.scene)?.map(Remark::Other)
         } else if event.redacted_by.is_some() {
             None
         } else if call::is_decline(event.kind()) {
             let name = self.scene.sender(event)?;
-            Some(Phrase::Alike(name, vec![Span::words(" declined the call")]))
+            Some(Remark::Alike(name, vec![Span::words(" declined the call")]))
         } else {
             calls::membership(event, event.content.is_none(), &mut self.scene)?
         };
@@ -194,7 +194,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             })])
             .map(|mut what| {
                 // the target may be somebody else's, and is told with nobody
-                let key = Key::of(event.content()).filter(|_| event.kind() == "m.reaction");
+                let key = ReactionKey::of(event.content()).filter(|_| event.kind() == "m.reaction");
                 what.extend(key.into_iter().flat_map(|key| [Span::words(" "), Span::Text(key.text().into_owned())]));
                 what
             })
@@ -223,7 +223,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
         };
         let Some(what) = what else { return Ok(()) };
         let who = Span::Name(self.scene.sender(event)?);
-        self.out.phrase(event, Phrase::Other([vec![who], what].concat()))
+        self.out.phrase(event, Remark::Other([vec![who], what].concat()))
     }
 
     /// What a redaction did that is not told with its target.
@@ -243,7 +243,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
     /// What a reaction says that is not told with its target.
     fn reaction_alone(&mut self, event: &CatalogEvent, target: Option<CatalogEvent>) -> Result<Option<Line>, Error> {
         let mut what = vec![Span::words(" reacted")];
-        if let Some(key) = Key::of(event.content()) {
+        if let Some(key) = ReactionKey::of(event.content()) {
             what.extend([Span::words(" "), Span::Text(key.text().into_owned())]);
         }
         match target.filter(|_| event.rel_type.as_deref() == Some("m.annotation")) {
@@ -288,7 +288,7 @@ impl<'c, 'w> DayBuilder<'c, 'w> {
             }
             (Some(kind), Some(_)) => vec![who, Span::words(" sent "), Span::of_type(kind)],
         };
-        self.out.phrase(event, Phrase::Other(what))
+        self.out.phrase(event, Remark::Other(what))
     }
 }
 

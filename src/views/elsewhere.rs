@@ -10,10 +10,10 @@ use crate::document::poll::{is_end, is_vote};
 
 /// What is told on other days.
 #[derive(Default)]
-pub(super) struct Elsewhere([Option<Kind>; ALL.len()]);
+pub(super) struct Elsewhere([Option<EventsOfKind>; ALL.len()]);
 
 /// The events of a kind: the first of them, how many there are, and the target of the first.
-pub(super) struct Kind {
+pub(super) struct EventsOfKind {
     pub(super) event_id: String,
     pub(super) at: Option<i64>,
     count: u64,
@@ -80,7 +80,7 @@ impl Elsewhere {
         }
         let Some(target) = event.redacts.as_ref().or(event.relates_to.as_ref()) else { return Ok(()) };
         let Some(target) = scene.named(target)?.filter(|target| target.day != scene.day) else { return Ok(()) };
-        self.0[place] = Some(Kind {
+        self.0[place] = Some(EventsOfKind {
             event_id: event.event_id.clone(),
             at: event.at,
             count: 1,
@@ -92,12 +92,12 @@ impl Elsewhere {
     }
 
     /// What there is of each kind.
-    pub(super) fn kinds(self) -> impl Iterator<Item = Kind> {
+    pub(super) fn kinds(self) -> impl Iterator<Item = EventsOfKind> {
         self.0.into_iter().flatten()
     }
 }
 
-impl Kind {
+impl EventsOfKind {
     /// The same in words.
     pub(super) fn line(&self) -> Line {
         let Words { one, several, earlier, other } = *self.words;

@@ -10,13 +10,13 @@ use crate::archive::reading::search::{Hit, Test};
 use crate::archive::reading::title;
 use crate::document::line::{Anchor, Name};
 use crate::document::time;
-use crate::search::matching::Text;
+use crate::search::matching::CutText;
 use crate::search::query::Query;
 use crate::search::snippet::{Snippet, snippet};
 
 /// A hit, and what is told of it.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct SearchResult {
     pub(crate) hit: Hit,
     /// What the room is called.
     pub(crate) room: String,
@@ -33,7 +33,7 @@ pub(crate) fn tell(
     hits: Vec<Hit>,
     query: &Query<Test>,
     is_substring: bool,
-) -> Result<Vec<Told>, Error> {
+) -> Result<Vec<SearchResult>, Error> {
     let phrases = query.phrases();
     let mut rooms: HashMap<String, (String, Remembered)> = HashMap::new();
     let mut told = Vec::with_capacity(hits.len());
@@ -48,10 +48,10 @@ pub(crate) fn tell(
             Name { name, .. } => name,
         };
         let body = hit.body.as_deref().unwrap_or_default();
-        let text = if is_substring { Text::whole(body) } else { Text::of(body) };
+        let text = if is_substring { CutText::whole(body) } else { CutText::of(body) };
         let snippet = snippet(body, &text.places(&phrases));
         let transcript = format!("rooms/{}/{}.md#{}", hit.directory, hit.day, Anchor::of(&hit.event_id).as_str());
-        told.push(Told { room: room.clone(), sender, snippet, transcript, hit });
+        told.push(SearchResult { room: room.clone(), sender, snippet, transcript, hit });
     }
     Ok(told)
 }
@@ -69,7 +69,7 @@ pub(crate) fn by_relevance(mut hits: Vec<Hit>, query: &Query<Test>, is_substring
         .iter()
         .map(|hit| {
             let body = hit.body.as_deref().unwrap_or_default();
-            let text = if is_substring { Text::whole(body) } else { Text::of(body) };
+            let text = if is_substring { CutText::whole(body) } else { CutText::of(body) };
             (text.length().max(1), phrases.iter().map(|phrase| text.count(phrase, COUNTED)).collect())
         })
         .collect();

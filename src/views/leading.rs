@@ -2,20 +2,20 @@
 
 use std::fmt::Debug;
 
-use crate::document::message::Here;
+use crate::document::message::FileLink;
 
 /// Leads to files of an archive.
 pub trait Leads: Debug + Send + Sync {
     /// What leads to a file, which is given by its path below the archive; none: nothing does.
-    fn to(&self, file: Here) -> Option<Here>;
+    fn to(&self, file: FileLink) -> Option<FileLink>;
 }
 
 /// Leads to them where they are, by the way to the archive's directory.
 #[derive(Debug)]
-pub(super) struct Beside(pub(super) &'static str);
+pub(super) struct BesideArchive(pub(super) &'static str);
 
-impl Leads for Beside {
-    fn to(&self, file: Here) -> Option<Here> {
-        Some(Here { path: format!("{}{}", self.0, file.path), ..file })
+impl Leads for BesideArchive {
+    fn to(&self, file: FileLink) -> Option<FileLink> {
+        Some(FileLink { path: format!("{}{}", self.0, file.path), ..file })
     }
 }

@@ -34,7 +34,7 @@ pub enum Split {
 
 /// A page that is written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Page {
+pub(super) struct WrittenPage {
     /// Where it ends, in bytes.
     pub(super) end: u64,
     /// The first day on it, in a document of several.
@@ -43,9 +43,9 @@ pub(super) struct Page {
 
 /// Pages in the making.
 pub(super) struct Pages {
-    html: Html<Counted<BufWriter<SpooledTempFile>>>,
+    html: Html<CountingWriter<BufWriter<SpooledTempFile>>>,
     split: Split,
-    ended: Vec<Page>,
+    ended: Vec<WrittenPage>,
     /// How much of the page is there.
     messages: u64,
     /// The day that is told, and the first one on the page.
@@ -57,12 +57,12 @@ pub(super) struct Pages {
 }
 
 /// Counts what is written.
-struct Counted<W> {
+struct CountingWriter<W> {
     out: W,
     bytes: u64,
 }
 
-impl<W: Write> Write for Counted<W> {
+impl<W: Write> Write for CountingWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
         self.bytes += written as u64;
@@ -79,7 +79,7 @@ impl Pages {
     pub(super) fn new(split: Split, in_memory: usize, directory: &Path) -> Pages {
         let out = BufWriter::new(tempfile::spooled_tempfile_in(in_memory, directory));
         Pages {
-            html: Html::to(Counted { out, bytes: 0 }),
+            html: Html::to(CountingWriter { out, bytes: 0 }),
             split,
             ended: Vec::new(),
             messages: 0,
@@ -93,7 +93,7 @@ impl Pages {
     fn end_page(&mut self) -> io::Result<()> {
         self.html.end()?;
         let end = self.html.out().bytes;
-        self.ended.push(Page { end, day: self.first_day.take() });
+        self.ended.push(WrittenPage { end, day: self.first_day.take() });
         self.messages = 0;
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Pages {
     }
 
     /// All of them, once all is written.
-    pub(super) fn finish(mut self) -> io::Result<Written> {
+    pub(super) fn finish(mut self) -> io::Result<WrittenPages> {
         let is_empty = self.is_empty();
         if !is_empty || self.ended.is_empty() {
             self.end_page()?;
@@ -138,7 +138,7 @@ impl Pages {
         let Pages { html, ended: pages, places, .. } = self;
         let mut file = html.into_out().out.into_inner()?;
         file.rewind()?;
-        Ok(Written { file: BufReader::new(file), pages, places })
+        Ok(WrittenPages { file: BufReader::new(file), pages, places })
     }
 }
 
@@ -188,15 +188,15 @@ impl Writer for Pages {
 }
 
 /// Pages that are written, to be copied in their order.
-pub(super) struct Written {
+pub(super) struct WrittenPages {
     file: BufReader<SpooledTempFile>,
-    pages: Vec<Page>,
+    pages: Vec<WrittenPage>,
     places: Option<Places>,
 }
 
-impl Written {
+impl WrittenPages {
     /// What they are.
-    pub(super) fn pages(&self) -> &[Page] {
+    pub(super) fn pages(&self) -> &[WrittenPage] {
         &self.pages
     }
 

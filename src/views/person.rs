@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use super::whole::{Asked, Form, Told, document_days};
+use super::whole::{DocumentCounts, DocumentFormat, DocumentRequest, document_days};
 use crate::archive::reading::extent::extent;
 use crate::archive::reading::title;
 use crate::archive::reading::{names, rooms};
@@ -20,19 +20,20 @@ const NAMED: usize = 20;
 pub fn person_days(
     catalog: &Catalog,
     rooms: &[OwnedRoomId],
-    asked: &Asked<'_>,
-    form: Form,
+    asked: &DocumentRequest<'_>,
+    form: DocumentFormat,
     out: &mut dyn Write,
 ) -> Result<(Tally, u64), Error> {
     let (mut all, mut days) = (Tally::default(), 0);
     for room_id in rooms {
         let title = title::now(&catalog.reader(), room_id)?;
         let heading = match form {
-            Form::Markdown => markdown::room_heading(&title, room_id),
-            Form::Html => html::room_heading(&title, room_id),
+            DocumentFormat::Markdown => markdown::room_heading(&title, room_id),
+            DocumentFormat::Html => html::room_heading(&title, room_id),
         };
         out.write_all(heading.as_bytes()).map_err(Error::Transcript)?;
-        let (tally, of_room) = document_days(catalog, &Asked { room: room_id.borrowed(), ..asked.clone() }, form, out)?;
+        let (tally, of_room) =
+            document_days(catalog, &DocumentRequest { room: room_id.borrowed(), ..asked.clone() }, form, out)?;
         all.messages += tally.messages;
         all.encrypted += tally.encrypted;
         days += of_room;
@@ -44,12 +45,12 @@ pub fn person_days(
 pub fn person_cover(
     catalog: &Catalog,
     rooms: &[OwnedRoomId],
-    asked: &Asked<'_>,
-    (form, parts): (Form, &[(String, String)]),
+    asked: &DocumentRequest<'_>,
+    (form, parts): (DocumentFormat, &[(String, String)]),
     (tally, days): (Tally, u64),
     (made, made_of): (i64, &MadeOf),
     out: &mut dyn Write,
-) -> Result<Told, Error> {
+) -> Result<DocumentCounts, Error> {
     let reader = catalog.reader();
     let user = asked.sender.unwrap_or(UserId::of(""));
     let (mut events, mut redacted, mut unseen, mut called) = (0, 0, 0, BTreeSet::new());
@@ -77,12 +78,12 @@ pub fn person_cover(
         zone: asked.zone,
     };
     let text = match form {
-        Form::Markdown if reader.decrypts() => markdown::person_cover(&cover) + markdown::ENCRYPTED_HEAD,
-        Form::Markdown => markdown::person_cover(&cover),
-        Form::Html => html::person_cover(&cover, reader.decrypts(), parts),
+        DocumentFormat::Markdown if reader.decrypts() => markdown::person_cover(&cover) + markdown::ENCRYPTED_HEAD,
+        DocumentFormat::Markdown => markdown::person_cover(&cover),
+        DocumentFormat::Html => html::person_cover(&cover, reader.decrypts(), parts),
     };
     out.write_all(text.as_bytes()).map_err(Error::Transcript)?;
-    Ok(Told { events, messages: tally.messages, days })
+    Ok(DocumentCounts { events, messages: tally.messages, days })
 }
 
 /// The directory of a room, as a name and as what leads there, and what the room is called.

@@ -5,7 +5,7 @@ use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::MemberNames;
 use crate::document::beacon::is_info;
-use crate::document::fold::Phrase;
+use crate::document::fold::Remark;
 use crate::document::line::{Line, Name, RoomLink, Span};
 use crate::document::message::{display_name, topic};
 use crate::document::text::shortened;
@@ -24,7 +24,7 @@ pub(super) fn text(text: &str) -> Span {
 }
 
 /// Says what a state event did; of one that `is_hidden`, only what holds whatever it said.
-pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut MemberNames<'_>) -> Result<Phrase, Error> {
+pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut MemberNames<'_>) -> Result<Remark, Error> {
     let state_key = event.state_key.as_deref().unwrap_or_default();
     if event.kind() == "m.room.member" {
         return of_member(event, state_key, is_hidden, names);
@@ -40,7 +40,7 @@ pub(super) fn of_state(event: &CatalogEvent, is_hidden: bool, names: &mut Member
         }
         what.push(span);
     }
-    Ok(Phrase::Other(what))
+    Ok(Remark::Other(what))
 }
 
 /// What somebody did by a state event other than a membership.
@@ -150,7 +150,7 @@ fn of_member(
     user_id: &str,
     is_hidden: bool,
     names: &mut MemberNames<'_>,
-) -> Result<Phrase, Error> {
+) -> Result<Remark, Error> {
     let content = Object::of(event.content());
     let before = names.before(UserId::of(user_id), event.at, event.depth, event.id())?;
     let was = before.as_ref().map(|(membership, _)| membership.as_str());
@@ -161,7 +161,7 @@ fn of_member(
     let reason = reason.map(|reason| [words(": "), text(&reason)]);
     let alike = |user: Name, did: &'static str, reason: Option<[Span; 2]>| {
         let did = [words(did)].into_iter().chain(reason.into_iter().flatten()).collect();
-        Ok(Phrase::Alike(user, did))
+        Ok(Remark::Alike(user, did))
     };
     let alone = |user: Name, did: &'static str| (vec![Span::Name(user), words(did)], true);
     let both = |did: &'static str| vec![Span::Name(sender.clone()), words(did), Span::Name(user.clone())];
@@ -186,7 +186,7 @@ fn of_member(
     if takes_reason {
         what.extend(reason.into_iter().flatten());
     }
-    Ok(Phrase::Other(what))
+    Ok(Remark::Other(what))
 }
 
 /// What a member did who has joined before: another name, or something else.

@@ -10,7 +10,7 @@ use super::telling::Telling;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related};
 use crate::archive::reading::names::MemberNames;
-use crate::document::block::{Answer, Poll, Saying};
+use crate::document::block::{Poll, PollAnswer, Saying};
 use crate::document::poll::{Question, is_end, is_vote};
 use crate::document::text::shortened;
 
@@ -82,7 +82,7 @@ fn count(
     let mut ballots: Vec<(String, (u32, Option<i64>))> = ballots.into_iter().collect();
     ballots.sort_by(|(a, (_, at)), (b, (_, bt))| (at, a).cmp(&(bt, b)));
     let answers = question.answers.iter();
-    let answers = answers.map(|(_, text)| Answer { text: shortened(text, 200), count: 0, names: Vec::new() });
+    let answers = answers.map(|(_, text)| PollAnswer { text: shortened(text, 200), count: 0, names: Vec::new() });
     let mut counted = Poll {
         question: question.text(),
         answers: answers.collect(),
@@ -94,7 +94,7 @@ fn count(
     for (voter, (answers, at)) in ballots {
         counted.voters += 1;
         counted.spoiled += u64::from(answers == 0);
-        for (bit, Answer { count, names, .. }) in counted.answers.iter_mut().enumerate() {
+        for (bit, PollAnswer { count, names, .. }) in counted.answers.iter_mut().enumerate() {
             if answers & 1 << bit != 0 {
                 *count += 1;
                 if names.len() < NAMED {

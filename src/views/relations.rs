@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Order, each_related, each_related_to_any, newest_edit};
-use crate::document::block::{Edited, Made, Reaction};
-use crate::document::line::{Address, Redaction};
-use crate::document::reaction::Key;
+use crate::document::block::{Edited, Reaction, Responses};
+use crate::document::line::{Address, RedactionNote};
+use crate::document::reaction::ReactionKey;
 use crate::document::text::shortened;
 use crate::event::Object;
 
@@ -18,16 +18,16 @@ const REACTIONS: usize = 50;
 const NAMED: usize = 10;
 
 /// The redaction of an event that says nothing any more.
-pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<Redaction>, Error> {
+pub(super) fn redaction(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Option<RedactionNote>, Error> {
     let Some(by) = &event.redacted_by else {
-        return Ok(event.is_pruned().then_some(Redaction::ByServer));
+        return Ok(event.is_pruned().then_some(RedactionNote::ByServer));
     };
-    let Some(redaction) = scene.event(by)? else { return Ok(Some(Redaction::Unknown)) };
+    let Some(redaction) = scene.event(by)? else { return Ok(Some(RedactionNote::Unknown)) };
     let name = scene.sender(&redaction)?;
     let reason = Object::of(redaction.content()).given("reason").filter(|_| redaction.redacted_by.is_none());
     let reason = reason.filter(|_| !scene.is_of_another(&redaction));
     let reason = reason.map(|reason| shortened(&reason, 200));
-    Ok(Some(Redaction::By { name, at: scene.when(redaction.at), reason }))
+    Ok(Some(RedactionNote::By { name, at: scene.when(redaction.at), reason }))
 }
 
 /// The edit of an event that is in effect: of the valid ones the newest.
@@ -68,13 +68,15 @@ pub(super) fn each_earlier_edit(
 }
 
 /// The reactions to an event, the most frequent first.
-pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Made, Error> {
-    let mut made = Made::default();
+pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<Responses, Error> {
+    let mut made = Responses::default();
     let mut places: HashMap<String, usize> = HashMap::new();
     // a digest of each sender and key: nobody counts twice, however many there are
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     each_related_to_any(scene.reader, scene.room(), event, "m.annotation", &mut |reaction| {
-        let Some(Key { same, shown }) = Key::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction") else {
+        let Some(ReactionKey { same, shown }) =
+            ReactionKey::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction")
+        else {
             return Ok(());
         };
         if !seen.insert(hasher.hash_one((&reaction.sender, &same))) {

@@ -5,7 +5,7 @@ use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::names::MemberNames;
 use crate::document::line::{Line, Span};
-use crate::document::powers::{Change, Of, changes};
+use crate::document::powers::{LevelChange, LevelOf, changes};
 use crate::event::Object;
 
 /// How many servers, or levels, are told.
@@ -81,10 +81,10 @@ pub(super) fn powers(event: &CatalogEvent, names: &mut MemberNames<'_>) -> Resul
     let changes = changes(before.as_deref(), event.content());
     let more = changes.len().saturating_sub(TOLD);
     let mut told = Vec::new();
-    for Change { of, before, now } in changes.into_iter().take(TOLD) {
+    for LevelChange { of, before, now } in changes.into_iter().take(TOLD) {
         let of = match of {
-            Of::User(user_id) => Span::Name(names.shown(Some(&user_id), event.at)?),
-            Of::Action(what) => Span::Code(what.chars().take(200).collect()),
+            LevelOf::User(user_id) => Span::Name(names.shown(Some(&user_id), event.at)?),
+            LevelOf::Action(what) => Span::Code(what.chars().take(200).collect()),
         };
         let level = match (before, now) {
             (None, Some(now)) => format!(" {now}"),

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::telling::Telling;
 use crate::archive::Error;
 use crate::archive::reading::events::{CatalogEvent, Related};
-use crate::document::block::{Block, Made, Said, Saying, Summary};
+use crate::document::block::{Block, FoldSummary, Responses, Said, Saying};
 use crate::document::line::{Line, Span};
 use crate::document::message::{self, Manner, Message, is_message, without_quote};
 use crate::document::poll::{Question, is_start};
@@ -112,7 +112,7 @@ fn made(event: &CatalogEvent, related: Related, scene: &mut Scene<'_>, out: &mut
     if scene.options.only.is_some() {
         return Ok(());
     }
-    let mut made = if related.reactions { reactions(event, scene)? } else { Made::default() };
+    let mut made = if related.reactions { reactions(event, scene)? } else { Responses::default() };
     made.thread = if related.thread { thread(event, scene)? } else { None };
     if made.reactions.is_empty() && made.thread.is_none() { Ok(()) } else { out.block(&Block::Made(made)) }
 }
@@ -127,14 +127,14 @@ fn original(event: &CatalogEvent, scene: &Scene<'_>, out: &mut Telling<'_>) -> R
         let body = Object::of(event.content()).text("body").map(without_quote);
         body.map_or_else(|| Saying::Type(Span::of_type(event.kind())), |body| Saying::Text(body.into_owned()))
     };
-    out.block(&Block::Folded(Summary::Original))?;
+    out.block(&Block::Folded(FoldSummary::Original))?;
     out.block(&Block::Version(None, said))?;
     out.block(&Block::Unfolded)
 }
 
 /// Writes what an event said before the last of its edits.
 fn earlier(event: &CatalogEvent, edits: u64, scene: &Scene<'_>, out: &mut Telling<'_>) -> Result<(), Error> {
-    out.block(&Block::Folded(Summary::Earlier(edits)))?;
+    out.block(&Block::Folded(FoldSummary::Earlier(edits)))?;
     let mut write = |at, said: Saying<'_>| out.block(&Block::Version(Some(scene.when(at)), said));
     write(event.at, version(event, event.content(), event.is_reply(), scene)?)?;
     each_earlier_edit(event, edits, scene, &mut |edit| {

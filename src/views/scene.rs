@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::Options;
+use super::ShowOptions;
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, DEEPEST, Related};
@@ -42,7 +42,7 @@ pub(super) struct Scene<'c> {
     pub(super) day: &'c str,
     /// The date of what is told, where times are shown; none: it is not known yet, or what is told has none.
     pub(super) date: Option<LocalDate>,
-    pub(super) options: &'c Options,
+    pub(super) options: &'c ShowOptions,
     pub(super) names: MemberNames<'c>,
     /// By event and length: what was said, as it is quoted, since many may answer what was edited many times.
     pub(super) in_short: &'c mut HashMap<(String, usize), Line>,
@@ -55,7 +55,7 @@ impl<'c> Scene<'c> {
         reader: &'c Reader<'c>,
         room_id: &'c str,
         day: &'c str,
-        options: &'c Options,
+        options: &'c ShowOptions,
         memory: &'c mut Memory,
     ) -> Scene<'c> {
         if memory.room_id != room_id {

@@ -7,22 +7,22 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::Options;
+use super::ShowOptions;
 use super::day::{DayBuilder, Memory, is_told_elsewhere};
 use super::relations::redaction;
 use super::scene::Scene;
 pub(crate) use super::withheld::Withheld;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events::{self, CatalogEvent, Order, each_related, each_related_to_any};
-use crate::archive::reading::found::{self, Beside, Found, Side};
-use crate::archive::reading::proof::Judged;
+use crate::archive::reading::found::{self, LocatedEvent, RelatedEvent, Side};
+use crate::archive::reading::proof::ProofCounts;
 use crate::archive::reading::title;
-use crate::archive::{ERASED, ERASED_HERE, Encryption, Error};
+use crate::archive::{ERASED, ERASED_HERE, EncryptionDetails, Error};
 use crate::document::block::{Block, Writer};
 use crate::document::line::{Anchor, Line, Span, When};
 use crate::document::markdown::{self, Markdown};
-use crate::document::page::{EventHead, Part};
-use crate::document::reaction::Key;
+use crate::document::page::{ContextPart, EventHead};
+use crate::document::reaction::ReactionKey;
 use crate::document::text::shortened;
 use crate::document::time::{self, Zone};
 use crate::event::{EventId, RoomId, Verdict, Why};
@@ -35,15 +35,15 @@ const LOOKED_AT: usize = 100;
 
 /// An event, and what there is about it.
 #[derive(Debug)]
-pub(crate) struct Shown {
-    pub(crate) found: Found,
-    pub(crate) text: Text,
+pub(crate) struct ShownEvent {
+    pub(crate) found: LocatedEvent,
+    pub(crate) text: EventText,
     /// How it was encrypted, as far as that was found out.
-    pub(crate) encryption: Option<Encryption>,
+    pub(crate) encryption: Option<EncryptionDetails>,
     /// What it proves of itself, and why no more; none: its line cannot be read.
     pub(crate) proof: Option<(Verdict, Option<Why>)>,
     /// How all events of its day stood when they were last verified.
-    pub(crate) judged_day: Option<Judged>,
+    pub(crate) judged_day: Option<ProofCounts>,
     /// The event that transcripts tell it with, or itself; none: they do not tell it.
     pub(crate) told_with: Option<CatalogEvent>,
     /// The redaction or ban in effect, if it is archived.
@@ -56,7 +56,7 @@ pub(crate) struct Shown {
 
 /// What its line says.
 #[derive(Debug)]
-pub(crate) enum Text {
+pub(crate) enum EventText {
     Line(String),
     /// It is not to be shown.
     Withheld(Withheld),
@@ -83,29 +83,29 @@ impl Listed {
 }
 
 /// Where transcripts have an event, below the archive: `rooms/room@a.example/2026-11-22.md#Xf3…`.
-pub(crate) fn address(found: &Found, told_with: &CatalogEvent) -> String {
+pub(crate) fn address(found: &LocatedEvent, told_with: &CatalogEvent) -> String {
     let directory = found.path.rsplit_once('/').map_or("", |(directory, _)| directory);
     format!("{directory}/{}.md#{}", told_with.day, Anchor::of(&told_with.event_id).as_str())
 }
 
-impl Shown {
+impl ShownEvent {
     /// Looks an event up by its id.
     pub(crate) fn of(
         reader: &Reader<'_>,
         archive: &Path,
         event_id: &str,
         show_redacted: bool,
-    ) -> Result<Option<Shown>, Error> {
+    ) -> Result<Option<ShownEvent>, Error> {
         let Some(mut found) = found::find(reader, event_id)? else { return Ok(None) };
         let line = found.read_line(archive);
         found.event = found.event.decrypted(reader)?;
         let encryption = reader.encryption(event_id)?;
         let proof = line.as_deref().map_or(Ok(None), |line| reader.proof(line, &found.event.day))?;
         let text = match line {
-            Err(why) => Text::Broken(why),
+            Err(why) => EventText::Broken(why),
             Ok(line) => match Withheld::of(reader, &found, &line)? {
-                Some(why) if !show_redacted => Text::Withheld(why),
-                _ => Text::Line(line),
+                Some(why) if !show_redacted => EventText::Withheld(why),
+                _ => EventText::Line(line),
             },
         };
         let redaction = match &found.event.redacted_by {
@@ -115,7 +115,7 @@ impl Shown {
         let told_with = told_with(reader, &found, show_redacted)?;
         let (edits, reactions) = (edits(reader, &found)?, reactions(reader, &found)?);
         let judged_day = reader.judged(&found.room_id, Some(&found.event.day))?;
-        Ok(Some(Shown { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions }))
+        Ok(Some(ShownEvent { found, text, encryption, proof, judged_day, told_with, redaction, edits, reactions }))
     }
 
     /// Writes it as a transcript shows it, with so many events of its day before and after, below what there is about it.
@@ -127,7 +127,7 @@ impl Shown {
         zone: Zone,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let (options, mut memory) = (Options::new(show_redacted, zone), Memory::default());
+        let (options, mut memory) = (ShowOptions::new(show_redacted, zone), Memory::default());
         let place = self.told_with.as_ref().unwrap_or(&self.found.event);
         let head = self.head(reader, place, &options, &mut memory)?;
         out.write_all(markdown::event_head(&head).as_bytes()).map_err(Error::Transcript)?;
@@ -139,11 +139,11 @@ impl Shown {
         &self,
         reader: &Reader<'_>,
         place: &'a CatalogEvent,
-        options: &Options,
+        options: &ShowOptions,
         memory: &mut Memory,
     ) -> Result<EventHead<'a>, Error> {
-        let Shown { found, text, encryption, proof, judged_day, told_with, .. } = self;
-        let Found { event, room_id, path, start, length, .. } = found;
+        let ShownEvent { found, text, encryption, proof, judged_day, told_with, .. } = self;
+        let LocatedEvent { event, room_id, path, start, length, .. } = found;
         let title = title::before(reader, room_id, time::range(&place.day).end, &mut memory.remembered)?;
         let code = |text: &str| Span::Code(text.to_owned());
         let when = |at| Span::Text(When::from(at, None, options.zone).to_string());
@@ -187,17 +187,19 @@ impl Shown {
         }
         match text {
             // transcripts leave out what messages quote, and what cannot be read
-            Text::Line(_) | Text::Withheld(Withheld::Quoted | Withheld::Unknown) => {}
-            Text::Withheld(why) => {
+            EventText::Line(_) | EventText::Withheld(Withheld::Quoted | Withheld::Unknown) => {}
+            EventText::Withheld(why) => {
                 lines.push(vec![Span::words(why.words()), Span::words(": --show-redacted shows what it said")]);
             }
-            Text::Broken(why) => lines.push(vec![Span::words("its line cannot be read: "), Span::Text(why.clone())]),
+            EventText::Broken(why) => {
+                lines.push(vec![Span::words("its line cannot be read: "), Span::Text(why.clone())])
+            }
         }
         lines.extend(listed("edits: ", &self.edits, &|edit| {
             vec![code(&edit.event_id), Span::words(" "), when(edit.at)]
         }));
         lines.extend(listed("reactions: ", &self.reactions, &|reaction| {
-            let key = Key::of(reaction.content()).map_or(Cow::Borrowed(""), Key::text);
+            let key = ReactionKey::of(reaction.content()).map_or(Cow::Borrowed(""), ReactionKey::text);
             vec![Span::Text(key.into_owned()), Span::words(" "), code(&reaction.event_id)]
         }));
         Ok(EventHead { title, day: &place.day, lines, zone: options.zone })
@@ -218,17 +220,17 @@ pub(crate) fn write_around(
     // what is wrong with it is told instead of it
     let _ = found.read_line(archive);
     let told_with = told_with(reader, &found, show_redacted)?;
-    let options = Options::new(show_redacted, zone);
+    let options = ShowOptions::new(show_redacted, zone);
     passage(reader, &found, told_with.as_ref(), context, &options, &mut Memory::default(), out)
 }
 
 /// Writes the event that an event is told with, and so many events of its day before and after.
 fn passage(
     reader: &Reader<'_>,
-    found: &Found,
+    found: &LocatedEvent,
     told_with: Option<&CatalogEvent>,
     context: usize,
-    options: &Options,
+    options: &ShowOptions,
     memory: &mut Memory,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
@@ -238,9 +240,9 @@ fn passage(
     let before = before.iter().rev().map(|of| found::read(reader, room_id, of));
     let after = after.iter().map(|of| found::read(reader, room_id, of));
     let parts: [(_, Box<dyn Iterator<Item = _>>); 3] = [
-        (Part::Before, Box::new(before)),
-        (Part::Itself, Box::new(told_with.cloned().map(Ok).into_iter())),
-        (Part::After, Box::new(after)),
+        (ContextPart::Before, Box::new(before)),
+        (ContextPart::Itself, Box::new(told_with.cloned().map(Ok).into_iter())),
+        (ContextPart::After, Box::new(after)),
     ];
     for (part, events) in parts {
         let mut events = events.peekable();
@@ -254,7 +256,7 @@ fn passage(
 }
 
 /// What else is to be known of an event.
-fn flags(found: &Found) -> impl Iterator<Item = &'static str> {
+fn flags(found: &LocatedEvent) -> impl Iterator<Item = &'static str> {
     [
         (found.soft_failed, "soft-failed: the server had accepted it too late, or against the rules of the time"),
         (found.rejected, "rejected: the server found it to be against the room's rules"),
@@ -267,7 +269,7 @@ fn flags(found: &Found) -> impl Iterator<Item = &'static str> {
 }
 
 /// How it was encrypted, or why it cannot be read.
-fn encrypted(of: &Encryption) -> Line {
+fn encrypted(of: &EncryptionDetails) -> Line {
     if let Some(detail) = &of.detail {
         return vec![Span::words("encrypted, and cannot be read: "), Span::Text(detail.clone())];
     }
@@ -296,9 +298,9 @@ fn listed(words: &'static str, of: &Listed, line: &dyn Fn(&CatalogEvent) -> Line
 }
 
 /// The event that transcripts tell an event with, or itself.
-fn told_with(reader: &Reader<'_>, found: &Found, show_redacted: bool) -> Result<Option<CatalogEvent>, Error> {
-    let Found { event, room_id, .. } = found;
-    let options = Options::new(show_redacted, Zone::default());
+fn told_with(reader: &Reader<'_>, found: &LocatedEvent, show_redacted: bool) -> Result<Option<CatalogEvent>, Error> {
+    let LocatedEvent { event, room_id, .. } = found;
+    let options = ShowOptions::new(show_redacted, Zone::default());
     let mut memory = Memory::default();
     let mut is_told = |event: &CatalogEvent| {
         let (mut any, mut alone) = (Any(false), [Ok(event.clone())].into_iter());
@@ -333,7 +335,7 @@ impl Writer for Any {
 }
 
 /// The valid edits of an event.
-fn edits(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
+fn edits(reader: &Reader<'_>, found: &LocatedEvent) -> Result<Listed, Error> {
     let (event, mut edits) = (&found.event, Listed::default());
     each_related(reader, RoomId::of(&found.room_id), event.id(), "m.replace", Order::Oldest, &mut |edit| {
         if edit.flaw(event).is_none() {
@@ -345,7 +347,7 @@ fn edits(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
 }
 
 /// The reactions to an event and to its edits.
-fn reactions(reader: &Reader<'_>, found: &Found) -> Result<Listed, Error> {
+fn reactions(reader: &Reader<'_>, found: &LocatedEvent) -> Result<Listed, Error> {
     let mut reactions = Listed::default();
     each_related_to_any(reader, RoomId::of(&found.room_id), &found.event, "m.annotation", &mut |reaction| {
         if reaction.kind() == "m.reaction" {
@@ -363,7 +365,7 @@ fn beside(
     of: &CatalogEvent,
     side: Side,
     count: usize,
-) -> Result<Vec<Beside>, Error> {
+) -> Result<Vec<RelatedEvent>, Error> {
     if count == 0 {
         return Ok(Vec::new());
     }

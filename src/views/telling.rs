@@ -4,7 +4,7 @@ use super::scene::Scene;
 use crate::archive::Error;
 use crate::archive::reading::events::CatalogEvent;
 use crate::document::block::{Block, Encryption, Head, Writer};
-use crate::document::fold::{Fold, Phrase};
+use crate::document::fold::{Fold, Remark};
 use crate::document::line::{Anchor, Name};
 use crate::document::page::Tally;
 use crate::document::time::{LocalDate, Zone};
@@ -85,12 +85,12 @@ impl<'w> Telling<'w> {
     }
 
     /// Adds a small thing.
-    pub(super) fn phrase(&mut self, event: &CatalogEvent, phrase: Phrase) -> Result<(), Error> {
+    pub(super) fn phrase(&mut self, event: &CatalogEvent, phrase: Remark) -> Result<(), Error> {
         self.small(&event.event_id, event.at, phrase)
     }
 
     /// Adds a small thing that has the place of an event.
-    pub(super) fn small(&mut self, event_id: &str, at: Option<i64>, phrase: Phrase) -> Result<(), Error> {
+    pub(super) fn small(&mut self, event_id: &str, at: Option<i64>, phrase: Remark) -> Result<(), Error> {
         self.begin()?;
         self.end_speaker();
         self.fold.add(event_id, at, phrase, self.out).map_err(Error::Transcript)

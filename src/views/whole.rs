@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::day::{DayBuilder, Memory};
-use super::pages::{Page, Pages, Split};
-use super::{IN_MEMORY, Leads, Options};
+use super::pages::{Pages, Split, WrittenPage};
+use super::{IN_MEMORY, Leads, ShowOptions};
 use crate::archive::reading::extent::extent;
 use crate::archive::reading::names::{MemberNames, Remembered};
 use crate::archive::reading::people::People;
@@ -27,7 +27,7 @@ const NAMED: u32 = 20;
 
 /// What a document looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum DocumentFormat {
     /// As text that people read and write.
     Markdown,
     /// As a page.
@@ -36,7 +36,7 @@ pub enum Form {
 
 /// What a document is to have.
 #[derive(Clone, Debug)]
-pub struct Asked<'a> {
+pub struct DocumentRequest<'a> {
     /// Which room.
     pub room: RoomId<'a>,
     /// Of which time, in milliseconds since the epoch; none: of all.
@@ -53,7 +53,7 @@ pub struct Asked<'a> {
 
 /// What a document has.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct DocumentCounts {
     /// Events that clients saw.
     pub events: u64,
     /// Messages that can be read.
@@ -74,18 +74,18 @@ pub type Writes<'w> = &'w mut dyn FnMut(&mut dyn Write) -> Result<(), Error>;
 /// Writes what happened in a room, day by day; also what is told of it, and how many days there are.
 pub fn document_days(
     catalog: &Catalog,
-    asked: &Asked<'_>,
-    form: Form,
+    asked: &DocumentRequest<'_>,
+    form: DocumentFormat,
     out: &mut dyn Write,
 ) -> Result<(Tally, u64), Error> {
     let reader = catalog.reader();
     match form {
-        Form::Markdown => {
+        DocumentFormat::Markdown => {
             let (told, people) = write_days(&reader, asked, &mut Markdown::to(&mut *out))?;
             write_people(&people, out).map_err(Error::Transcript)?;
             Ok(told)
         }
-        Form::Html => {
+        DocumentFormat::Html => {
             let mut html = Html::to(&mut *out);
             let (told, people) = write_days(&reader, asked, &mut html)?;
             html.end().and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
@@ -94,10 +94,15 @@ pub fn document_days(
     }
 }
 
-fn write_days(reader: &Reader<'_>, asked: &Asked<'_>, out: &mut dyn Writer) -> Result<((Tally, u64), People), Error> {
+fn write_days(
+    reader: &Reader<'_>,
+    asked: &DocumentRequest<'_>,
+    out: &mut dyn Writer,
+) -> Result<((Tally, u64), People), Error> {
     let only = asked.sender.map(|sender| sender.to_string());
     let to_media = asked.to_media.clone();
-    let mut options = Options { one_document: true, only, to_media, ..Options::new(asked.show_redacted, asked.zone) };
+    let mut options =
+        ShowOptions { one_document: true, only, to_media, ..ShowOptions::new(asked.show_redacted, asked.zone) };
     if let Some(period) = &asked.period {
         options.between = period.clone();
     }
@@ -139,34 +144,34 @@ fn write_people_page(people: &People, out: &mut dyn Write) -> io::Result<()> {
 /// made of.
 pub fn document_cover(
     catalog: &Catalog,
-    asked: &Asked<'_>,
-    form: Form,
+    asked: &DocumentRequest<'_>,
+    form: DocumentFormat,
     (tally, days): (Tally, u64),
     made: (i64, &MadeOf),
     out: &mut dyn Write,
-) -> Result<Told, Error> {
+) -> Result<DocumentCounts, Error> {
     let reader = catalog.reader();
     let cover = cover(&reader, asked, tally, made)?;
     let text = match form {
-        Form::Markdown if reader.decrypts() => markdown::cover(&cover) + markdown::ENCRYPTED_HEAD,
-        Form::Markdown => markdown::cover(&cover),
-        Form::Html => html::cover(&cover, reader.decrypts(), &[]),
+        DocumentFormat::Markdown if reader.decrypts() => markdown::cover(&cover) + markdown::ENCRYPTED_HEAD,
+        DocumentFormat::Markdown => markdown::cover(&cover),
+        DocumentFormat::Html => html::cover(&cover, reader.decrypts(), &[]),
     };
     out.write_all(text.as_bytes()).map_err(Error::Transcript)?;
-    Ok(Told { events: cover.events, messages: tally.messages, days })
+    Ok(DocumentCounts { events: cover.events, messages: tally.messages, days })
 }
 
 /// Writes what a document ends with.
-pub fn document_end(form: Form, out: &mut dyn Write) -> Result<(), Error> {
+pub fn document_end(form: DocumentFormat, out: &mut dyn Write) -> Result<(), Error> {
     match form {
-        Form::Markdown => Ok(()),
-        Form::Html => out.write_all(html::end().as_bytes()).map_err(Error::Transcript),
+        DocumentFormat::Markdown => Ok(()),
+        DocumentFormat::Html => out.write_all(html::end().as_bytes()).map_err(Error::Transcript),
     }
 }
 
 fn cover<'a>(
     reader: &Reader<'_>,
-    asked: &Asked<'a>,
+    asked: &DocumentRequest<'a>,
     tally: Tally,
     (made, made_of): (i64, &'a MadeOf),
 ) -> Result<Cover<'a>, Error> {
@@ -202,12 +207,12 @@ fn cover<'a>(
 /// until all is known.
 pub fn document_parts(
     catalog: &Catalog,
-    asked: &Asked<'_>,
+    asked: &DocumentRequest<'_>,
     split: Split,
     made: (i64, &MadeOf),
     spool: &Path,
     files: &mut dyn Files,
-) -> Result<(Told, Tally), Error> {
+) -> Result<(DocumentCounts, Tally), Error> {
     let reader = &catalog.reader();
     let mut pages = Pages::new(split, IN_MEMORY, spool);
     let ((tally, days), people) = write_days(reader, asked, &mut pages)?;
@@ -218,21 +223,21 @@ pub fn document_parts(
     files.add("index.html", &mut |out| {
         let head = html::cover(&cover, reader.decrypts(), &parts);
         out.write_all(head.as_bytes()).and_then(|()| write_people_page(&people, out)).map_err(Error::Transcript)?;
-        document_end(Form::Html, out)
+        document_end(DocumentFormat::Html, out)
     })?;
     for (number, (file, _)) in parts.iter().enumerate() {
         files.add(file, &mut |out| {
             let head = html::part_head(&cover.title, &parts, number);
             out.write_all(head.as_bytes()).map_err(Error::Transcript)?;
             pages.copy(number, &file_of, out)?;
-            document_end(Form::Html, out)
+            document_end(DocumentFormat::Html, out)
         })?;
     }
-    Ok((Told { events: cover.events, messages: tally.messages, days }, tally))
+    Ok((DocumentCounts { events: cover.events, messages: tally.messages, days }, tally))
 }
 
 /// The file of each part, and what it is called. What is too large for one page goes on in `2026-11-22.2.html`.
-fn parts(split: Split, pages: &[Page]) -> Vec<(String, String)> {
+fn parts(split: Split, pages: &[WrittenPage]) -> Vec<(String, String)> {
     let mut parts: Vec<(String, String)> = Vec::new();
     let (mut last, mut same) = (String::new(), 0);
     for (number, page) in pages.iter().enumerate() {
@@ -254,9 +259,9 @@ fn parts(split: Split, pages: &[Page]) -> Vec<(String, String)> {
 }
 
 /// A directory that is empty; its files only their owner can read.
-pub struct Directory<'a>(pub &'a Path);
+pub struct NewDirectory<'a>(pub &'a Path);
 
-impl Files for Directory<'_> {
+impl Files for NewDirectory<'_> {
     /// Makes a file, and has it on the disk.
     fn add(&mut self, name: &str, write: Writes<'_>) -> Result<(), Error> {
         let path = &self.0.join(name);
@@ -280,7 +285,7 @@ mod tests {
     #[test]
     fn no_two_parts_have_one_file() {
         let pages = ["2026-11-22", "2026-11-22", "2026-11-30", "undated"]
-            .map(|day| Page { day: Some(day.to_owned()), ..Page::default() });
+            .map(|day| WrittenPage { day: Some(day.to_owned()), ..WrittenPage::default() });
         let files = |split| parts(split, &pages).into_iter().map(|(file, _)| file).collect::<Vec<_>>();
         assert_eq!(files(Split::Day), ["2026-11-22.html", "2026-11-22.2.html", "2026-11-30.html", "undated.html"]);
         assert_eq!(files(Split::Month), ["2026-11.html", "2026-11.2.html", "2026-11.3.html", "undated.html"]);

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::archive::reading::events;
-use crate::archive::reading::found::Found;
+use crate::archive::reading::found::LocatedEvent;
 use crate::archive::reading::redactions::{self, Redactors};
 use crate::event::{Event, EventId, Object, RoomId};
 
@@ -25,7 +25,7 @@ const REPEATS: [&str; 4] = ["m.replace", "m.in_reply_to", "mx-reply", "prev_cont
 
 impl Withheld {
     /// Why an event is not to be shown, if it is not: it is redacted, or what it edits or quotes is.
-    pub(crate) fn of(reader: &Reader<'_>, found: &Found, line: &str) -> Result<Option<Withheld>, Error> {
+    pub(crate) fn of(reader: &Reader<'_>, found: &LocatedEvent, line: &str) -> Result<Option<Withheld>, Error> {
         let (event, room) = (&found.event, RoomId::of(&found.room_id));
         let mut redactors = Redactors::default();
         // of what is erased there is nothing left to be withheld

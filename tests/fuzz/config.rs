@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use synapse_export::config::{Config, Error, Flags};
+use synapse_export::config::{Config, DatabaseFlags, Error};
 
 use super::{Fields, chain};
 
@@ -25,7 +25,11 @@ pub(super) fn check(data: &[u8]) {
     }
     files.write(".pgpass", &passwords.unwrap_or_default());
     let synapse_config = yaml.map(|yaml| files.write("homeserver.yaml", &yaml));
-    let flags = Flags { database: database.as_deref(), synapse_config: synapse_config.as_slice(), ..Flags::default() };
+    let flags = DatabaseFlags {
+        database: database.as_deref(),
+        synapse_config: synapse_config.as_slice(),
+        ..DatabaseFlags::default()
+    };
     let _ = read(flags, &env);
 }
 
@@ -38,7 +42,7 @@ fn check_password(password: &str) {
         }
     };
     let database = |text: &str, env: &[(&str, PathBuf)]| {
-        let result = read(Flags { database: Some(text), ..Flags::default() }, env);
+        let result = read(DatabaseFlags { database: Some(text), ..DatabaseFlags::default() }, env);
         let shown = match &result {
             Ok(config) => config.warnings().join(" "),
             Err(error) => chain(error),
@@ -69,14 +73,17 @@ fn check_password(password: &str) {
     fs::set_permissions(&passwords, fs::Permissions::from_mode(0o644)).expect("it is ours");
     whole(database("host=h", &[("PGPASSFILE", passwords)]));
     let alone = files.write("password", password);
-    whole(read(Flags { database: Some("host=h"), password_file: Some(&alone), ..Flags::default() }, &[]));
+    whole(read(
+        DatabaseFlags { database: Some("host=h"), password_file: Some(&alone), ..DatabaseFlags::default() },
+        &[],
+    ));
 
     let synapse = |value: &str| {
         let yaml = format!(
             "server_name: x\ndatabase:\n  name: psycopg2\n  args:\n    host: h\n    password: {value}\n    cp_min: 5\n"
         );
         let path = files.write("homeserver.yaml", &yaml);
-        let result = read(Flags { synapse_config: &[path], ..Flags::default() }, &[]);
+        let result = read(DatabaseFlags { synapse_config: &[path], ..DatabaseFlags::default() }, &[]);
         let shown = result.as_ref().err().map(|error| chain(error)).unwrap_or_default();
         assert!(!shown.contains(MARK), "{shown} of {yaml}");
         result
@@ -90,7 +97,7 @@ fn check_password(password: &str) {
     }
 }
 
-fn read(flags: Flags<'_>, env: &[(&str, PathBuf)]) -> Result<Config, Error> {
+fn read(flags: DatabaseFlags<'_>, env: &[(&str, PathBuf)]) -> Result<Config, Error> {
     let value = |name: &str| {
         env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string_lossy().into_owned())
     };

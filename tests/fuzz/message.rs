@@ -3,9 +3,9 @@
 use synapse_export::document::formatted;
 use synapse_export::document::html;
 use synapse_export::document::markdown::{block, excerpt, inline, yaml};
-use synapse_export::document::media::Shown;
-use synapse_export::document::message::{Here, Message};
-use synapse_export::event::media::Sealed;
+use synapse_export::document::media::FileDisplay;
+use synapse_export::document::message::{FileLink, Message};
+use synapse_export::event::media::EncryptedFile;
 
 use super::oracles::{check_block, check_code, check_frame, check_inline, check_link, check_message};
 use super::tree::{A_FILE, check_body};
@@ -44,9 +44,10 @@ fn check_content(content: &str, name: &str) -> Result<(), String> {
             let mut message = Message::of(kind, content, is_reply);
             check_body(&html::message(&message, &html::escaped(name)))?;
             // and with all its files at hand, however they are shown
-            for shown in [Shown::Picture, Shown::Video, Shown::Audio, Shown::Link] {
-                let mut find =
-                    |_: &str, _: Option<&Sealed>| Ok(Some(Here { path: A_FILE.to_owned(), shown, bytes: 1 }));
+            for shown in [FileDisplay::Picture, FileDisplay::Video, FileDisplay::Audio, FileDisplay::Link] {
+                let mut find = |_: &str, _: Option<&EncryptedFile>| {
+                    Ok(Some(FileLink { path: A_FILE.to_owned(), shown, bytes: 1 }))
+                };
                 message.find_files::<String>(&mut find)?;
                 check_body(&html::message(&message, &html::escaped(name)))?;
             }

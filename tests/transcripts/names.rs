@@ -124,7 +124,7 @@ fn whose_each_name_is_stands_in_the_index_and_at_the_end_of_a_document() {
         let opened = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
         let mut document = Vec::new();
         let zone = synapse_export::document::time::Zone::default();
-        let asked = synapse_export::views::Asked {
+        let asked = synapse_export::views::DocumentRequest {
             room: synapse_export::event::RoomId::of(ROOM),
             period: between,
             sender: None,
@@ -135,7 +135,7 @@ fn whose_each_name_is_stands_in_the_index_and_at_the_end_of_a_document() {
         synapse_export::views::document_days(
             opened.catalog(),
             &asked,
-            synapse_export::views::Form::Markdown,
+            synapse_export::views::DocumentFormat::Markdown,
             &mut document,
         )
         .expect("a document");

@@ -35,7 +35,7 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
     let mut archive = synapse_export::archive::Archive::open(archive.path(), None).expect("an archive");
     archive.show_redacted(true).expect("a setting");
     let mut document = Vec::new();
-    let asked = synapse_export::views::Asked {
+    let asked = synapse_export::views::DocumentRequest {
         room: synapse_export::event::RoomId::of(ROOM),
         period: None,
         sender: None,
@@ -46,7 +46,7 @@ pub(crate) fn told_all(archive: &TestArchive) -> String {
     synapse_export::views::document_days(
         archive.catalog(),
         &asked,
-        synapse_export::views::Form::Markdown,
+        synapse_export::views::DocumentFormat::Markdown,
         &mut document,
     )
     .expect("a document");

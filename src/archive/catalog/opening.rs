@@ -13,9 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tracing::info;
 
 use super::super::decrypted::Decrypted;
-use super::super::lines::Lines;
+use super::super::lines::LineReader;
 use super::super::ours::CATALOG;
-use super::super::place::Place;
+use super::super::place::CatalogLocation;
 use super::super::plaintexts::Plaintexts;
 use super::super::schema;
 use super::super::writing::Writing;
@@ -110,7 +110,7 @@ impl Catalog {
 
     /// The same, of a catalog that is said to be in a directory of its own.
     pub fn open_to_read_in(archive: &Path, directory: Option<&Path>) -> Result<Catalog, Error> {
-        let place = Place::find(archive, directory)?;
+        let place = CatalogLocation::find(archive, directory)?;
         let path = place.file();
         if inside::length(&place.directory(), "catalog.sqlite").map_err(Error::io("look at", &path))?.is_none() {
             place.may_be_new()?;
@@ -147,7 +147,7 @@ impl Catalog {
 
     /// The directory of an archive's catalog, where the archive says that it is not in it.
     pub fn elsewhere(archive: &Path) -> Result<Option<PathBuf>, Error> {
-        let directory = Place::find(archive, None)?.directory();
+        let directory = CatalogLocation::find(archive, None)?.directory();
         Ok((directory != archive).then_some(directory))
     }
 
@@ -164,7 +164,7 @@ impl Catalog {
     pub(crate) fn open_to_render(archive: &Path) -> Result<Catalog, Error> {
         let mut catalog = Catalog::open_to_read(archive)?;
         catalog.connection.progress_handler(0, None::<fn() -> bool>)?;
-        catalog.lines = Some(Lines::of(archive));
+        catalog.lines = Some(LineReader::of(archive));
         catalog.plaintexts = Decrypted::open_to_read(archive)?.map(Plaintexts::Kept);
         Ok(catalog)
     }
@@ -175,7 +175,7 @@ impl Catalog {
         if !catalog.is_indexed()? {
             return Err(Error::NotIndexed(archive.to_owned()));
         }
-        catalog.lines = Some(Lines::of(archive));
+        catalog.lines = Some(LineReader::of(archive));
         catalog.plaintexts = Decrypted::open_to_read(archive)?.map(Plaintexts::Kept);
         Ok(catalog)
     }

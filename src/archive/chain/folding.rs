@@ -20,7 +20,7 @@ use rustix::fs::OFlags;
 
 use super::super::{Archive, Catalog, Error, Step, durable, inside};
 use super::walking::{end_of, walk_both};
-use super::{Chain, Head, NAME, Part, head, place, walk};
+use super::{Chain, ChainHead, ChainPart, NAME, head, place, walk};
 use tail::{is_worth_it, take_tail, write_folded};
 
 /// From how many bytes on that the chain has grown by it is folded.
@@ -51,14 +51,14 @@ impl Archive {
     }
 
     /// Leaves the chain as it is by now.
-    fn folded_up_to(&mut self, head: &Head) -> Result<(), Error> {
+    fn folded_up_to(&mut self, head: &ChainHead) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         writing.remember_head(FOLDED, head)?;
         writing.commit()
     }
 
     /// Folds what `take_tail` has taken from a place in the chain on.
-    fn fold_tail(&mut self, start: &Head) -> Result<(), Error> {
+    fn fold_tail(&mut self, start: &ChainHead) -> Result<(), Error> {
         self.steps().at(Step::Rewrite)?;
         durable::remove(&self.directory, NEW)?;
         let path = self.directory.join(NEW);
@@ -134,18 +134,18 @@ pub(in crate::archive) fn walk_known(
     archive: &Path,
     catalog: &Catalog,
     to: u64,
-    part: impl FnMut(Part<'_>) -> Result<(), Error>,
+    part: impl FnMut(ChainPart<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let new = inside::length(archive, NEW).map_err(Error::io("look at", &archive.join(NEW)))?;
     match (place(&catalog.connection, FOLDING)?, new) {
         (Some(start), Some(new)) if to <= start.bytes + new => walk_both(archive, start.bytes, NEW, to, part),
-        _ => walk(archive, &Head::none(), Some(to), part),
+        _ => walk(archive, &ChainHead::none(), Some(to), part),
     }
 }
 
 impl Catalog {
     /// What becomes another when the chain is folded: a walk through it that saw it change was none.
-    pub(in crate::archive) fn foldings(&self) -> Result<[Option<Head>; 2], Error> {
+    pub(in crate::archive) fn foldings(&self) -> Result<[Option<ChainHead>; 2], Error> {
         Ok([place(&self.connection, FOLDED)?, place(&self.connection, FOLDING)?])
     }
 }

@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::super::{Error, inside};
-use super::{Head, NAME, WRITE_BYTES, hex};
+use super::{ChainHead, NAME, WRITE_BYTES, hex};
 
 /// The longest line of it that is read, in bytes: a path and four numbers.
 const LONGEST: u64 = 64 * 1024;
 
 /// How far the chain's whole commits go that are linked to one another from its beginning.
-pub(super) fn last_whole(archive: &Path) -> Result<Head, Error> {
-    let mut last = Head::none();
-    let walked = walk(archive, &Head::none(), None, |part| {
-        if let Part::End { head, .. } = part {
+pub(super) fn last_whole(archive: &Path) -> Result<ChainHead, Error> {
+    let mut last = ChainHead::none();
+    let walked = walk(archive, &ChainHead::none(), None, |part| {
+        if let ChainPart::End { head, .. } = part {
             last = head;
         }
         Ok(())
@@ -29,15 +29,15 @@ pub(super) fn last_whole(archive: &Path) -> Result<Head, Error> {
 }
 
 /// A part of the chain.
-pub(in crate::archive) enum Part<'a> {
+pub(in crate::archive) enum ChainPart<'a> {
     /// Bytes of a file.
-    Extent(Extent<'a>),
+    Extent(CommittedBytes<'a>),
     /// The end of a commit, all that it says of itself, whether it says that another one is before it, and where it leaves the chain.
-    End { kind: &'a str, said: &'a Map<String, Value>, follows: bool, head: Head },
+    End { kind: &'a str, said: &'a Map<String, Value>, follows: bool, head: ChainHead },
 }
 
 /// Bytes of a file of lines, as the chain has them.
-pub(in crate::archive) struct Extent<'a> {
+pub(in crate::archive) struct CommittedBytes<'a> {
     pub(in crate::archive) path: &'a str,
     pub(in crate::archive) from: u64,
     pub(in crate::archive) to: u64,
@@ -49,9 +49,9 @@ pub(in crate::archive) struct Extent<'a> {
 /// A commit that does not end, or is not linked, is an error, also that it has no such length.
 pub(in crate::archive) fn walk(
     archive: &Path,
-    from: &Head,
+    from: &ChainHead,
     to: Option<u64>,
-    part: impl FnMut(Part<'_>) -> Result<(), Error>,
+    part: impl FnMut(ChainPart<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let failed = |error| Error::io("read", &archive.join(NAME))(error);
     let (mut file, length) = opened(archive, NAME).map_err(failed)?;
@@ -69,7 +69,7 @@ pub(super) fn walk_both(
     kept: u64,
     new: &str,
     to: u64,
-    part: impl FnMut(Part<'_>) -> Result<(), Error>,
+    part: impl FnMut(ChainPart<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let failed = |error| Error::io("read", &archive.join(NAME))(error);
     let (old, length) = opened(archive, NAME).map_err(failed)?;
@@ -78,16 +78,16 @@ pub(super) fn walk_both(
         return Err(broken(length, "it is shorter than the catalog says"));
     }
     let known = old.take(kept).chain(new).take(to);
-    walk_in(BufReader::with_capacity(WRITE_BYTES, known), &Head::none(), failed, part)
+    walk_in(BufReader::with_capacity(WRITE_BYTES, known), &ChainHead::none(), failed, part)
 }
 
 /// Where commits lead that a file of its own has, behind one.
-pub(super) fn end_of(archive: &Path, name: &str, from: &Head) -> Result<Head, Error> {
+pub(super) fn end_of(archive: &Path, name: &str, from: &ChainHead) -> Result<ChainHead, Error> {
     let failed = |error| Error::io("read", &archive.join(name))(error);
     let (file, _) = opened(archive, name).map_err(failed)?;
     let mut last = from.clone();
     walk_in(BufReader::with_capacity(WRITE_BYTES, file), from, failed, |part| {
-        if let Part::End { head, .. } = part {
+        if let ChainPart::End { head, .. } = part {
             last = head;
         }
         Ok(())
@@ -108,9 +108,9 @@ fn broken(at: u64, why: &str) -> Error {
 
 fn walk_in(
     mut reader: impl BufRead,
-    from: &Head,
+    from: &ChainHead,
     failed: impl Fn(io::Error) -> Error,
-    mut part: impl FnMut(Part<'_>) -> Result<(), Error>,
+    mut part: impl FnMut(ChainPart<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (mut line, mut at, mut before, mut commit) = (Vec::new(), from.bytes, from.hash.clone(), Sha256::new());
     let mut is_open = false;
@@ -134,7 +134,7 @@ fn walk_in(
                     return Err(broken(start, "a line of it says nothing of a file"));
                 };
                 is_open = true;
-                part(Part::Extent(Extent { path, from, to, lines, hash }))?;
+                part(ChainPart::Extent(CommittedBytes { path, from, to, lines, hash }))?;
             }
             Some(Value::Object(last)) => {
                 let text = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -146,8 +146,8 @@ fn walk_in(
                 let follows = !text("before").is_empty();
                 before = hex(&std::mem::take(&mut commit).finalize());
                 is_open = false;
-                let head = Head { bytes: at, hash: before.clone() };
-                part(Part::End { kind: text("kind"), said: &last, follows, head })?;
+                let head = ChainHead { bytes: at, hash: before.clone() };
+                part(ChainPart::End { kind: text("kind"), said: &last, follows, head })?;
             }
             _ => return Err(broken(start, "a line of it cannot be read")),
         }

@@ -9,7 +9,7 @@ use super::Decrypted;
 
 /// What became of encrypted events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Numbers {
+pub struct DecryptedNumbers {
     /// How many there are.
     pub encrypted: u64,
     /// How many can be read.
@@ -22,7 +22,7 @@ pub struct Numbers {
 
 /// How an event was encrypted, and whether it can be read.
 #[derive(Clone, Debug, serde::Serialize)]
-pub(crate) struct Encryption {
+pub(crate) struct EncryptionDetails {
     /// Why it cannot be read, a word and the words for it; none: it can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Encryption {
     pub(crate) unknown_owner: Option<()>,
 }
 
-impl std::fmt::Display for Numbers {
+impl std::fmt::Display for DecryptedNumbers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let events = if self.encrypted == 1 { "event" } else { "events" };
         write!(f, "{} encrypted {events}, {} readable", self.encrypted, self.readable)?;
@@ -56,8 +56,8 @@ impl std::fmt::Display for Numbers {
 
 impl Decrypted {
     /// All in numbers, by indexes alone: no text is read for them.
-    pub(in crate::archive) fn numbers(&self) -> Result<Numbers, Error> {
-        let mut numbers = Numbers::default();
+    pub(in crate::archive) fn numbers(&self) -> Result<DecryptedNumbers, Error> {
+        let mut numbers = DecryptedNumbers::default();
         let count = |row: &rusqlite::Row<'_>, at| row.get::<_, i64>(at).map(i64::unsigned_abs);
         let mut statement = self.connection.prepare("select reason, count(*) from event group by reason")?;
         let mut rows = statement.query([])?;
@@ -75,7 +75,7 @@ impl Decrypted {
     }
 
     /// What is known of how an event was encrypted; none: it was not looked at.
-    pub(in crate::archive) fn encryption(&self, event_id: &str) -> Result<Option<Encryption>, Error> {
+    pub(in crate::archive) fn encryption(&self, event_id: &str) -> Result<Option<EncryptionDetails>, Error> {
         let sql = "select reason, coalesce(detail, (select 'a replay of ' || case when other.erased > 1 then 'an event that was erased'
                                                                               else other.event_id end
                                                       from first cross join event other on other.event = first.event
@@ -89,7 +89,7 @@ impl Decrypted {
         let found = self.connection.prepare_cached(sql)?.query_row([event_id], |row| {
             let reason: Option<String> = row.get(0)?;
             let is_readable = reason.is_none();
-            Ok(Encryption {
+            Ok(EncryptionDetails {
                 reason,
                 detail: row.get(1)?,
                 session_id: row.get(2)?,
@@ -106,7 +106,7 @@ impl Decrypted {
 
 /// What a source, or none, has to do with a room's events.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct OfRoom {
+pub struct DecryptedOfRoom {
     /// The source that opens them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -125,7 +125,7 @@ pub struct OfRoom {
 
 impl Decrypted {
     /// What each source opens of each room, and what cannot be read of it; one after the other.
-    pub(in crate::archive) fn each_room(&self, take: &mut dyn FnMut(OfRoom)) -> Result<(), Error> {
+    pub(in crate::archive) fn each_room(&self, take: &mut dyn FnMut(DecryptedOfRoom)) -> Result<(), Error> {
         let sql = "select name, reason, room_id, count(distinct session), count(*), min(message)
                      from event join room using (room) left join plaintext on plaintext.event = event.event and reason is null
                      left join source using (source)
@@ -133,7 +133,7 @@ impl Decrypted {
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            take(OfRoom {
+            take(DecryptedOfRoom {
                 source: row.get(0)?,
                 reason: row.get(1)?,
                 room_id: row.get(2)?,

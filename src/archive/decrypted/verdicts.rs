@@ -13,7 +13,7 @@ use super::Decrypted;
 use crate::event::{EventId, RoomId, UserId};
 
 /// What was found out about an event.
-pub(crate) struct Judged<'a> {
+pub(crate) struct Judgement<'a> {
     pub(crate) event: EventId<'a>,
     pub(crate) room: RoomId<'a>,
     /// Its `stream_ordering`.
@@ -27,11 +27,11 @@ pub(crate) struct Judged<'a> {
     pub(crate) is_erased: bool,
     /// The session that it names, and the message's place in it.
     pub(crate) session: Option<(&'a str, u32)>,
-    pub(crate) opened: Result<Saying, Refusal>,
+    pub(crate) opened: Result<DecryptedContent, Refusal>,
 }
 
 /// What an event says.
-pub(crate) struct Saying {
+pub(crate) struct DecryptedContent {
     pub(crate) kind: String,
     /// JSON.
     pub(crate) content: String,
@@ -104,7 +104,7 @@ impl Decrypted {
     }
 
     /// Keeps what was found out, and what follows; `now` is milliseconds since the epoch.
-    pub(in crate::archive) fn keep(&self, judged: &[Judged<'_>], now: i64) -> Result<(), Error> {
+    pub(in crate::archive) fn keep(&self, judged: &[Judgement<'_>], now: i64) -> Result<(), Error> {
         let mut affected = Affected::default();
         let mut new = Vec::new();
         for one in judged {
@@ -123,10 +123,10 @@ impl Decrypted {
     /// Keeps what was found out about one event; what it says, if that was not known, is added to what is `new`.
     fn keep_one<'j>(
         &self,
-        judged: &'j Judged<'_>,
+        judged: &'j Judgement<'_>,
         now: i64,
         affected: &mut Affected,
-        new: &mut Vec<(i64, &'j Saying)>,
+        new: &mut Vec<(i64, &'j DecryptedContent)>,
     ) -> Result<(), Error> {
         let room = self.room(judged.room)?;
         let session = match judged.session {
@@ -208,8 +208,8 @@ impl Decrypted {
         Ok(known.optional()?)
     }
 
-    fn put(&self, event: i64, saying: &Saying, at: Option<i64>, now: i64) -> Result<(), Error> {
-        let Saying { kind, content, body, has, is_edit, source, is_authenticated, .. } = saying;
+    fn put(&self, event: i64, saying: &DecryptedContent, at: Option<i64>, now: i64) -> Result<(), Error> {
+        let DecryptedContent { kind, content, body, has, is_edit, source, is_authenticated, .. } = saying;
         let source = self.source(source)?;
         let sql =
             "insert or replace into plaintext (event, type, content, body, has, edit, source, authenticated, decrypted)

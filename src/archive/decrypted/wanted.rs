@@ -27,7 +27,7 @@ impl Lacking {
 }
 
 /// A session of events that lack something.
-pub(crate) struct Wanted {
+pub(crate) struct WantedSession {
     pub(crate) session: i64,
     pub(crate) room_id: OwnedRoomId,
     pub(crate) session_id: String,
@@ -35,7 +35,12 @@ pub(crate) struct Wanted {
 
 impl Decrypted {
     /// At most `most` of them behind one, in order.
-    pub(in crate::archive) fn wanted(&self, lacking: Lacking, after: i64, most: u32) -> Result<Vec<Wanted>, Error> {
+    pub(in crate::archive) fn wanted(
+        &self,
+        lacking: Lacking,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<WantedSession>, Error> {
         let [index, which, _] = lacking.columns();
         let sql = format!(
             "select session, room_id, session_id
@@ -45,7 +50,7 @@ impl Decrypted {
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let wanted = statement.query_map(params![after, most], |row| {
-            Ok(Wanted { session: row.get(0)?, room_id: row.get(1)?, session_id: row.get(2)? })
+            Ok(WantedSession { session: row.get(0)?, room_id: row.get(1)?, session_id: row.get(2)? })
         })?;
         Ok(wanted.collect::<Result<_, _>>()?)
     }

@@ -15,7 +15,7 @@ const NAME: (&str, &str) = (".erase.", ".json");
 
 /// A request as its file has it.
 #[derive(Serialize, Deserialize)]
-struct Asked {
+struct RequestFile {
     what: String,
     which: String,
     whole: bool,
@@ -30,7 +30,7 @@ pub type TakenRequest = (Request, Result<(), Error>);
 pub fn leave_request(archive: &Path, request: &Request) -> Result<(), Error> {
     let (what, which) = request.what.columns();
     let Request { whole, lasts, reason, .. } = request;
-    let asked = Asked { what: what.to_owned(), which, whole: *whole, lasts: *lasts, reason: reason.clone() };
+    let asked = RequestFile { what: what.to_owned(), which, whole: *whole, lasts: *lasts, reason: reason.clone() };
     let leave = || -> io::Result<()> {
         // which has another name until it is whole
         let mut file = tempfile::Builder::new().prefix(".new.").tempfile_in(archive)?;
@@ -71,8 +71,8 @@ impl Archive {
 
     fn read_request(&self, name: &str) -> Result<Request, Error> {
         let path = self.directory.join(name);
-        let read = || -> io::Result<Asked> { Ok(serde_json::from_reader(inside::read(&self.directory, name)?)?) };
-        let Asked { what, which, whole, lasts, reason } = read().map_err(Error::io("read the request", &path))?;
+        let read = || -> io::Result<RequestFile> { Ok(serde_json::from_reader(inside::read(&self.directory, name)?)?) };
+        let RequestFile { what, which, whole, lasts, reason } = read().map_err(Error::io("read the request", &path))?;
         Ok(Request { what: What::of(&what, which)?, whole, lasts, reason })
     }
 }

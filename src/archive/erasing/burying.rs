@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::super::replace::remove_pages;
-use super::super::rewrite::Change;
+use super::super::rewrite::LineChange;
 use super::super::stale::Stale;
 use super::super::writing::{Writing, signed};
 use super::super::{Archive, Catalog, Error, Step, durable};
 use super::selecting::{number, of_number};
-use super::taking::{Place, Taken, open, taken};
+use super::taking::{LineToErase, Taken, open, taken};
 use super::{ERASING, digest};
 use crate::event::{Erased, EventId};
 
@@ -106,7 +106,7 @@ impl Archive {
             let (mut stale, mut count, mut fresh) = (Stale::default(), 0, BTreeMap::new());
             let mut plaintexts = Vec::new();
             while let Some(&file) = files.peek().filter(|_| count < AT_ONCE) {
-                let Some(place) = Place::next(&writing.0, file, last)? else {
+                let Some(place) = LineToErase::next(&writing.0, file, last)? else {
                     (last, _) = (0, files.next());
                     continue;
                 };
@@ -188,11 +188,11 @@ impl Archive {
                 .connection
                 .prepare_cached(sql)?
                 .query_row(params![path, signed(start)], |row| Ok((row.get::<_, i64>(0)?, of_number(row.get(1)?))));
-            let Some((line, how)) = found.optional()? else { return Ok(Change::Keep) };
+            let Some((line, how)) = found.optional()? else { return Ok(LineChange::Keep) };
             Ok(match taken(&catalog.connection, path, line, text, how)? {
-                None => Change::Keep,
-                Some(Taken { new: None, .. }) => Change::Drop,
-                Some(Taken { new: Some(new), .. }) => Change::Replace(new.line),
+                None => LineChange::Keep,
+                Some(Taken { new: None, .. }) => LineChange::Drop,
+                Some(Taken { new: Some(new), .. }) => LineChange::Replace(new.line),
             })
         };
         self.rewrite(&paths, change, |writing| writing.forget_what_is_erased(&directory, &emptied))?;

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::params;
 
 use super::super::decrypted::Decrypted;
-use super::super::lines::{self, Line, Whole};
+use super::super::lines::{self, FileLine, WholeFile};
 use super::super::writing::{Writing, signed};
 use super::super::{Error, layout};
 use super::digest;
@@ -86,8 +86,8 @@ impl Writing<'_> {
         }
         let sql = "select exists (select 1 from ciphertext where room = ?1 and digest = ?2)";
         let mut known = self.0.prepare_cached(sql)?;
-        let mut lines = Whole::open(archive, path)?;
-        while let Some(Line { start, text, .. }) = lines.next()? {
+        let mut lines = WholeFile::open(archive, path)?;
+        while let Some(FileLine { start, text, .. }) = lines.next()? {
             if signed(start) >= bytes {
                 break;
             }

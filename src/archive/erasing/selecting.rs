@@ -13,7 +13,7 @@ use super::super::writing::Writing;
 use super::super::{Archive, Error};
 use super::burying::Buried;
 use super::request::{Erasure, Request, What};
-use super::taking::Place;
+use super::taking::LineToErase;
 use super::{ERASING, digest};
 use crate::event::{Erased, OwnedEventId};
 
@@ -416,7 +416,7 @@ impl Writing<'_> {
         let mut files = files.query([])?;
         while let Some(row) = files.next()? {
             let (file, mut last, mut changed) = (row.get::<_, i64>(0)?, 0, false);
-            while let Some(place) = Place::next(&self.0, file, last)? {
+            while let Some(place) = LineToErase::next(&self.0, file, last)? {
                 last = place.line;
                 if let Some(how) = place.how_much(&self.0, archive)? {
                     buried.count(how);

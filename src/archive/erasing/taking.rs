@@ -9,7 +9,7 @@ use super::selecting::of_number;
 use crate::event::{Erased, Event, EventId, OwnedEventId, Word};
 
 /// A line that is to be erased, and where it is.
-pub(super) struct Place {
+pub(super) struct LineToErase {
     pub(super) line: i64,
     pub(super) path: String,
     pub(super) start: u64,
@@ -27,9 +27,9 @@ pub(super) struct Taken {
     pub(super) how: Erased,
 }
 
-impl Place {
+impl LineToErase {
     /// The next line of a file behind one that is to be erased.
-    pub(super) fn next(catalog: &Connection, file: i64, last: i64) -> Result<Option<Place>, Error> {
+    pub(super) fn next(catalog: &Connection, file: i64, last: i64) -> Result<Option<LineToErase>, Error> {
         let sql = "select to_erase.line, 'rooms/' || directory || '/' || day || '.jsonl', start, length, how, erasure
                      from to_erase join line on line.line = to_erase.line
                      join file on file.file = to_erase.file join room using (room)
@@ -37,7 +37,7 @@ impl Place {
         let mut statement = catalog.prepare_cached(sql)?;
         let found = statement.query_row([file, last], |row| {
             let bytes = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-            Ok(Place {
+            Ok(LineToErase {
                 line: row.get(0)?,
                 path: row.get(1)?,
                 start: bytes(2)?,

@@ -10,7 +10,7 @@ use std::sync::mpsc::SyncSender;
 
 use rustix::fs::OFlags;
 
-use super::super::chain::{Chain, Hashes, Head};
+use super::super::chain::{Chain, ChainHead, Hashes};
 use super::super::durable::sync_files;
 use super::super::{Error, Readers, Step, Steps, inside};
 use super::committed::{check, own};
@@ -148,7 +148,7 @@ impl<'a> Appending<'a> {
     }
 
     /// Returns when all that was appended is on the disk; how far the chain goes then, if there was anything.
-    pub(in crate::archive) fn sync(self) -> Result<Option<Head>, Error> {
+    pub(in crate::archive) fn sync(self) -> Result<Option<ChainHead>, Error> {
         sync_files(self.archive, &self.whole, &self.files, &self.grown)?;
         self.chain.end("appended")
     }

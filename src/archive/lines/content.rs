@@ -65,11 +65,11 @@ const WHOLE: u64 = 256 * 1024;
 const HELD: usize = 16;
 
 /// The lines of an archive, to be read where its catalog says they are.
-pub(in crate::archive) struct Lines(RefCell<HeldFiles>);
+pub(in crate::archive) struct LineReader(RefCell<HeldFiles>);
 
-impl Lines {
-    pub(in crate::archive) fn of(archive: &Path) -> Lines {
-        Lines(RefCell::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() }))
+impl LineReader {
+    pub(in crate::archive) fn of(archive: &Path) -> LineReader {
+        LineReader(RefCell::new(HeldFiles { archive: archive.to_owned(), files: Vec::new() }))
     }
 
     /// The JSON text of an event's `content` as its line has it: `length` bytes of a file below the archive from `start` on. None
@@ -142,10 +142,10 @@ fn of_event<'a>(line: &'a str, event: EventId<'_>, path: &str) -> Result<(Cow<'a
 /// Files that were read from lately, the last one last.
 struct HeldFiles {
     archive: PathBuf,
-    files: Vec<(String, Held)>,
+    files: Vec<(String, HeldContent)>,
 }
 
-enum Held {
+enum HeldContent {
     /// All that a small file says.
     Whole(Vec<u8>),
     Open(Open),
@@ -155,20 +155,20 @@ impl HeldFiles {
     /// A line.
     fn line(&mut self, path: &str, start: u64, length: u64) -> Result<Cow<'_, str>, Error> {
         let line = match self.hold(path)? {
-            Held::Whole(whole) => {
+            HeldContent::Whole(whole) => {
                 let [start, end] =
                     [start, start.saturating_add(length)].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
                 let line = whole.get(start..end).and_then(|line| std::str::from_utf8(line).ok());
                 line.map(Cow::Borrowed)
             }
-            Held::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
+            HeldContent::Open(file) => Some(Cow::Owned(file.read(start, length)?)),
         };
         let line = line.filter(|line| line.starts_with('{') && line.ends_with('}'));
         line.ok_or_else(|| Error::altered("the place of a line", path))
     }
 
     /// A file, which is opened unless it was lately. Of large files one is open at a time.
-    fn hold(&mut self, path: &str) -> Result<&Held, Error> {
+    fn hold(&mut self, path: &str) -> Result<&HeldContent, Error> {
         let last = self.files.len().saturating_sub(1);
         let file = if let Some(at) = self.files.iter().rposition(|(held, _)| held == path) {
             if at == last {
@@ -178,11 +178,11 @@ impl HeldFiles {
         } else {
             let file = Open::new(&self.archive, path)?;
             let is_small = file.bytes <= WHOLE;
-            self.files.retain(|(_, held)| is_small || matches!(held, Held::Whole(_)));
+            self.files.retain(|(_, held)| is_small || matches!(held, HeldContent::Whole(_)));
             if self.files.len() >= HELD {
                 self.files.remove(0);
             }
-            (path.to_owned(), if is_small { Held::Whole(file.read_all()?) } else { Held::Open(file) })
+            (path.to_owned(), if is_small { HeldContent::Whole(file.read_all()?) } else { HeldContent::Open(file) })
         };
         self.files.push(file);
         Ok(&self.files[self.files.len() - 1].1)

@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use super::super::{Error, Readers, durable, inside};
 use super::committed::{check, own};
-use super::frames::{Frames, Writer};
+use super::frames::{FrameWriter, Frames};
 use super::{LONGEST, WRITE_BYTES};
 
 /// What the name of a file of lines ends with, and that of a compressed one behind it.
@@ -249,7 +249,7 @@ fn write(archive: &Path, new: &str, old: Opened, form: Form, readers: Readers) -
     match form {
         Form::Plain => drop(io::copy(&mut old, &mut file)?),
         Form::Compressed => {
-            let (mut frames, mut line, mut out) = (Writer::new()?, Vec::new(), Vec::new());
+            let (mut frames, mut line, mut out) = (FrameWriter::new()?, Vec::new(), Vec::new());
             loop {
                 line.clear();
                 (&mut old).take(LONGEST).read_until(b'\n', &mut line)?;

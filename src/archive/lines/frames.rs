@@ -18,7 +18,7 @@ use std::os::unix::fs::FileExt as _;
 use zstd::bulk::Decompressor;
 
 use part::{Frame, Part, last_whole};
-pub(super) use writing::Writer;
+pub(super) use writing::FrameWriter;
 
 /// Lines are gathered for a frame up to so many bytes: smaller ones are read faster, larger ones are smaller by little.
 const GATHERED: usize = 128 * 1024;
@@ -183,7 +183,7 @@ impl Frames {
     }
 
     /// What writes a part behind the last one.
-    pub(super) fn append(&self) -> io::Result<Writer> {
+    pub(super) fn append(&self) -> io::Result<FrameWriter> {
         let (mut chain, mut part) = (Vec::new(), self.last);
         loop {
             chain.push((part.number, part.end));
@@ -193,7 +193,7 @@ impl Frames {
             part = self.part_at(&part, part.back)?;
         }
         chain.reverse();
-        Writer::behind(self.last, chain)
+        FrameWriter::behind(self.last, chain)
     }
 }
 

@@ -11,14 +11,14 @@ use super::super::chain::Hashes;
 use super::super::{Error, Readers, inside};
 use super::committed::own;
 use super::form::{self, Form};
-use super::frames::Writer;
+use super::frames::FrameWriter;
 use super::{WRITE_BYTES, push};
 
 /// The longest line that is read, in bytes: PostgreSQL holds no longer text.
 pub(in crate::archive) const LONGEST: u64 = 1 << 30;
 
 /// A file of lines, read from its beginning.
-pub(in crate::archive) struct Whole<'a> {
+pub(in crate::archive) struct WholeFile<'a> {
     archive: &'a Path,
     name: &'a str,
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(in crate::archive) struct Whole<'a> {
 }
 
 /// A line as it was read.
-pub(in crate::archive) struct Line<'w> {
+pub(in crate::archive) struct FileLine<'w> {
     /// Where it begins, in bytes.
     pub(in crate::archive) start: u64,
     /// Without its newline; none: it is not UTF-8.
@@ -43,17 +43,17 @@ pub(in crate::archive) struct Line<'w> {
     pub(in crate::archive) is_cut_off: bool,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> WholeFile<'a> {
     /// Opens a file by its path below the archive.
-    pub(in crate::archive) fn open(archive: &'a Path, name: &'a str) -> Result<Whole<'a>, Error> {
+    pub(in crate::archive) fn open(archive: &'a Path, name: &'a str) -> Result<WholeFile<'a>, Error> {
         let path = archive.join(own(name)?);
         let opened = form::open(archive, name).and_then(|file| Ok((file.form(), BufReader::new(file.read_all()?))));
         let (form, reader) = opened.map_err(Error::io("open", &path))?;
-        Ok(Whole { archive, name, path, reader, form, text: Vec::new(), number: 0, next: 0 })
+        Ok(WholeFile { archive, name, path, reader, form, text: Vec::new(), number: 0, next: 0 })
     }
 
     /// The next line; none: there is no other.
-    pub(in crate::archive) fn next(&mut self) -> Result<Option<Line<'_>>, Error> {
+    pub(in crate::archive) fn next(&mut self) -> Result<Option<FileLine<'_>>, Error> {
         self.text.clear();
         let is_whole = read_line(&mut self.reader, LONGEST, &mut self.text);
         self.number += 1;
@@ -75,7 +75,7 @@ impl<'a> Whole<'a> {
         let text = self.text.strip_suffix(b"\n");
         let is_cut_off = text.is_none();
         let bytes = text.unwrap_or(&self.text);
-        Ok(Some(Line { start, text: std::str::from_utf8(bytes).ok(), bytes, is_cut_off }))
+        Ok(Some(FileLine { start, text: std::str::from_utf8(bytes).ok(), bytes, is_cut_off }))
     }
 
     /// What is wrong with the line that was read last.
@@ -115,7 +115,7 @@ pub(in crate::archive) struct Anew {
     path: PathBuf,
     file: File,
     /// What writes it compressed, if it is to be.
-    frames: Option<Writer>,
+    frames: Option<FrameWriter>,
     gathered: Vec<u8>,
     hashes: Hashes,
 }
@@ -125,7 +125,7 @@ impl Anew {
     pub(in crate::archive) fn make(archive: &Path, name: &str, form: Form, readers: Readers) -> Result<Anew, Error> {
         let path = archive.join(name);
         let make = || {
-            let frames = if form == Form::Compressed { Some(Writer::new()?) } else { None };
+            let frames = if form == Form::Compressed { Some(FrameWriter::new()?) } else { None };
             Ok((inside::create(archive, name, OFlags::WRONLY, readers)?, frames))
         };
         let (file, frames) = make().map_err(Error::io("make", &path))?;

@@ -96,7 +96,7 @@ impl Claim {
 }
 
 /// What is in a lock's place.
-pub(super) enum Found {
+pub(super) enum LockState {
     Nothing,
     Claim(Claim),
     /// Of a version before this; with who holds it.
@@ -105,7 +105,7 @@ pub(super) enum Found {
     Torn,
 }
 
-pub(super) fn found(path: &Path) -> Result<Found, Error> {
+pub(super) fn found(path: &Path) -> Result<LockState, Error> {
     let mut what = "open";
     let mut read = || {
         let file = OpenOptions::new().read(true).custom_flags(no_follow()).open(path)?;
@@ -120,18 +120,18 @@ pub(super) fn found(path: &Path) -> Result<Found, Error> {
         Ok((file, text))
     };
     let (file, text) = match read() {
-        Err(error) if is_taken_away(&error) => return Ok(Found::Nothing),
+        Err(error) if is_taken_away(&error) => return Ok(LockState::Nothing),
         read => read.map_err(Error::io(what, path))?,
     };
     if let Ok(claim) = serde_json::from_str(text.lines().next().unwrap_or_default()) {
-        return Ok(Found::Claim(claim));
+        return Ok(LockState::Claim(claim));
     }
     Ok(match text.trim().parse::<u32>() {
         Ok(process) => match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Found::Older(Some(format!("process {process}"))),
-            _ => Found::Older(None),
+            Err(TryLockError::WouldBlock) => LockState::Older(Some(format!("process {process}"))),
+            _ => LockState::Older(None),
         },
-        Err(_) => Found::Torn,
+        Err(_) => LockState::Torn,
     })
 }
 

@@ -11,7 +11,7 @@ impl Lock {
 
 fn kept(directory: &Path) -> Claim {
     match found(&directory.join(NAME)).unwrap() {
-        Found::Claim(claim) => claim,
+        LockState::Claim(claim) => claim,
         _ => panic!("nobody holds it"),
     }
 }

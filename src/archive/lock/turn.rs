@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::claim::{Found, found, no_follow};
+use super::claim::{LockState, found, no_follow};
 use super::{Error, Lock, NAME, PAUSE, uptime};
 use crate::archive::Interrupt;
 
@@ -68,7 +68,7 @@ impl Lock {
 
 /// Whether the holder lets others in.
 fn lets_in(directory: &Path) -> bool {
-    matches!(found(&directory.join(NAME)), Ok(Found::Claim(claim)) if claim.lets_in)
+    matches!(found(&directory.join(NAME)), Ok(LockState::Claim(claim)) if claim.lets_in)
 }
 
 /// Asks for the lock, again if another took it meanwhile.

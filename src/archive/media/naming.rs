@@ -8,13 +8,13 @@ use super::super::{Archive, Catalog, Error};
 use super::has_tables;
 use crate::archive::catalog::key;
 use crate::event;
-use crate::event::media::{Named, named};
+use crate::event::media::{NamedFile, named};
 
 /// How many lines are looked through at once.
 const LINES: u32 = 5_000;
 
 /// A line that is looked at, and where it is.
-pub(super) struct Place {
+pub(super) struct LineToRead {
     pub(super) line: i64,
     event_id: String,
     kind: Option<String>,
@@ -65,14 +65,15 @@ impl Archive {
     }
 
     /// Takes in what some lines name, and remembers that they were looked at.
-    fn name_lines(&mut self, mut places: Vec<Place>, done: &str, up_to: i64) -> Result<(), Error> {
+    fn name_lines(&mut self, mut places: Vec<LineToRead>, done: &str, up_to: i64) -> Result<(), Error> {
         places.sort_unstable_by(|one, other| (&one.path, one.start).cmp(&(&other.path, other.start)));
         let mut open: Option<(String, Open)> = None;
-        let mut found: Vec<(i64, Vec<Named<'static>>)> = Vec::new();
+        let mut found: Vec<(i64, Vec<NamedFile<'static>>)> = Vec::new();
         for place in places {
             let line = place.line;
             let Some((kind, content)) = self.content(place, &mut open)? else { continue };
-            let names: Vec<Named<'static>> = named(&kind, &content).into_iter().map(Named::into_owned).collect();
+            let names: Vec<NamedFile<'static>> =
+                named(&kind, &content).into_iter().map(NamedFile::into_owned).collect();
             if !names.is_empty() {
                 found.push((line, names));
             }
@@ -91,10 +92,10 @@ impl Archive {
     /// last.
     pub(super) fn content(
         &self,
-        place: Place,
+        place: LineToRead,
         open: &mut Option<(String, Open)>,
     ) -> Result<Option<(String, String)>, Error> {
-        let Place { event_id, kind, path, start, length, .. } = place;
+        let LineToRead { event_id, kind, path, start, length, .. } = place;
         if kind.as_deref() == Some("m.room.encrypted") {
             let plaintext = self.catalog.plaintexts.as_ref().map(|plaintexts| plaintexts.get(&event_id)).transpose()?;
             return Ok(plaintext.flatten().map(|plaintext| (plaintext.kind, plaintext.content)));
@@ -113,10 +114,10 @@ impl Archive {
 }
 
 impl Catalog {
-    pub(super) fn media_places(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Place>, Error> {
+    pub(super) fn media_places(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<LineToRead>, Error> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let places = statement.query_map(values, |row| {
-            Ok(Place {
+            Ok(LineToRead {
                 line: row.get(0)?,
                 event_id: row.get(1)?,
                 kind: row.get(2)?,
@@ -131,8 +132,8 @@ impl Catalog {
 
 impl Writing<'_> {
     /// A line names a file.
-    fn name_media(&self, line: i64, named: &Named<'_>) -> Result<(), Error> {
-        let Named { mxc, mimetype, sealed, is_avatar, .. } = named;
+    fn name_media(&self, line: i64, named: &NamedFile<'_>) -> Result<(), Error> {
+        let NamedFile { mxc, mimetype, sealed, is_avatar, .. } = named;
         let sql = "insert or ignore into media (mxc, lacks) values (?1, 'wanted')";
         self.0.prepare_cached(sql)?.execute([mxc])?;
         let sql = "insert into media_name (mxc, line, avatar, mimetype, sealed) values (?1, ?2, ?3, ?4, ?5)

@@ -10,7 +10,7 @@ use super::naming::PLACE;
 use super::{DECRYPTED, MediaFile, has_tables, path};
 use crate::document::media::FileType;
 use crate::event::hex::digits as hex;
-use crate::event::media::{Sealed, named};
+use crate::event::media::{EncryptedFile, named};
 
 /// An encrypted file that an event names, and how it says to decrypt it; empty: that cannot be read.
 #[derive(Clone, Debug)]
@@ -18,19 +18,19 @@ pub(crate) struct SealedName {
     pub(crate) mxc: String,
     line: i64,
     pub(crate) file: MediaFile,
-    pub(crate) ways: Vec<Sealed>,
+    pub(crate) ways: Vec<EncryptedFile>,
 }
 
 /// A file that was decrypted.
 #[derive(Clone, Debug)]
-pub(crate) struct Plain {
+pub(crate) struct DecryptedFile {
     /// See [`plain_id`].
     pub(crate) id: String,
     pub(crate) kind: FileType,
     pub(crate) bytes: u64,
 }
 
-impl Plain {
+impl DecryptedFile {
     /// Its path below the archive.
     pub(crate) fn path(&self) -> String {
         path(DECRYPTED, &self.id, self.kind)
@@ -39,7 +39,7 @@ impl Plain {
 
 /// What a file is called that was decrypted: another one for each way to decrypt it, so that whoever gives a wrong key makes a file of
 /// his own.
-pub(crate) fn plain_id(sha256: &str, sealed: &Sealed) -> String {
+pub(crate) fn plain_id(sha256: &str, sealed: &EncryptedFile) -> String {
     let mut digest = Sha256::new();
     digest.update(sha256);
     digest.update(sealed.key);
@@ -76,11 +76,11 @@ impl Archive {
 
     /// Takes in which files were decrypted, which are on the disk by now, and marks what shows them. Of one none of whose ways was right
     /// there is none.
-    pub(crate) fn settle_sealed(&mut self, settled: &[(SealedName, Vec<Plain>)]) -> Result<(), Error> {
+    pub(crate) fn settle_sealed(&mut self, settled: &[(SealedName, Vec<DecryptedFile>)]) -> Result<(), Error> {
         let writing = self.catalog.write()?;
         let mut changed = Vec::new();
         for (SealedName { mxc, line, ways, .. }, made) in settled {
-            for Plain { id, kind, bytes } in made {
+            for DecryptedFile { id, kind, bytes } in made {
                 let sql = "insert or replace into media_decrypted (id, mxc, extension, bytes) values (?1, ?2, ?3, ?4)";
                 writing.0.prepare_cached(sql)?.execute(params![id, mxc, kind.extension(), signed(*bytes)])?;
                 changed.push(&**mxc);

@@ -15,14 +15,14 @@ use super::super::decrypted::NAME as FILE;
 use super::Plaintext;
 
 /// What the encrypted events of an archive say.
-pub struct Sealed {
+pub struct SealedPlaintexts {
     connection: Connection,
     cipher: ChaCha20Poly1305,
 }
 
-impl Sealed {
+impl SealedPlaintexts {
     /// Makes the file, in a directory that has none.
-    pub fn new(directory: &Path) -> Result<Sealed, Error> {
+    pub fn new(directory: &Path) -> Result<SealedPlaintexts, Error> {
         let mut key = Zeroizing::new([0; 32]);
         let random = getrandom::fill(&mut *key).map_err(std::io::Error::other);
         random.map_err(Error::io("get random bytes for", &directory.join(FILE)))?;
@@ -32,7 +32,7 @@ impl Sealed {
              create table plaintext (number integer primary key, event_id text not null unique, sealed blob not null) strict;
              begin",
         )?;
-        Ok(Sealed { connection, cipher: ChaCha20Poly1305::new(&(*key).into()) })
+        Ok(SealedPlaintexts { connection, cipher: ChaCha20Poly1305::new(&(*key).into()) })
     }
 
     /// Keeps what an event says.
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_is_not_in_the_file() {
         let directory = tempfile::tempdir().unwrap();
-        let sealed = Sealed::new(directory.path()).unwrap();
+        let sealed = SealedPlaintexts::new(directory.path()).unwrap();
         let says = |body: &str| Plaintext {
             kind: "m.room.message".to_owned(),
             content: format!(r#"{{"body":"{body}"}}"#),

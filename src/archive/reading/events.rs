@@ -37,12 +37,12 @@ pub(crate) struct CatalogEvent {
     pub(crate) redacted_by: Option<String>,
     pub(crate) censored: bool,
     /// It was encrypted, and this is what it says.
-    pub(crate) encrypted: Option<Encrypted>,
+    pub(crate) encrypted: Option<SessionTrust>,
 }
 
 /// How what an event says was encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Encrypted {
+pub(crate) struct SessionTrust {
     /// Whether its session is vouched for.
     pub(crate) authenticated: bool,
 }
@@ -113,7 +113,7 @@ impl CatalogEvent {
     pub(crate) fn decrypted(mut self, reader: &Reader<'_>) -> Result<CatalogEvent, Error> {
         let Some(plaintexts) = reader.plaintexts.filter(|_| self.kind() == "m.room.encrypted") else { return Ok(self) };
         if let Some(plaintext) = plaintexts.get(&self.event_id)? {
-            self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            self.encrypted = Some(SessionTrust { authenticated: plaintext.authenticated });
             (self.kind, self.content) = (Some(plaintext.kind), Some(plaintext.content));
         }
         Ok(self)

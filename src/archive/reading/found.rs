@@ -15,7 +15,7 @@ use super::super::error::told;
 use super::super::{Error, lines};
 use super::Reader;
 use super::events::{CatalogEvent, columns, of_line};
-use super::order::{self, Read};
+use super::order::{self, ReadOfDay};
 use crate::document::line::Anchor;
 use crate::event::{Object, RoomId, content_of_line};
 
@@ -25,7 +25,7 @@ const AMBIGUOUS: usize = 20;
 /// An event, whatever clients see of it, and where its line is.
 #[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the line")]
-pub(crate) struct Found {
+pub(crate) struct LocatedEvent {
     /// Its content is what its line says, once that is read.
     pub(crate) event: CatalogEvent,
     pub(crate) room_id: String,
@@ -42,9 +42,9 @@ pub(crate) struct Found {
     pub(crate) damaged: bool,
 }
 
-impl Found {
-    fn read(reader: &Reader<'_>, row: &Row<'_>) -> Result<Found, Error> {
-        Ok(Found {
+impl LocatedEvent {
+    fn read(reader: &Reader<'_>, row: &Row<'_>) -> Result<LocatedEvent, Error> {
+        Ok(LocatedEvent {
             event: CatalogEvent::without_content(reader, row.get::<_, DayName>(6)?.0, row)?,
             start: row.get::<_, i64>(7)?.unsigned_abs(),
             length: row.get::<_, i64>(8)?.unsigned_abs(),
@@ -129,7 +129,7 @@ fn is_archived(reader: &Reader<'_>, event_id: &str) -> Result<bool, Error> {
 }
 
 /// An event by its id; its content is not read.
-pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>, Error> {
+pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<LocatedEvent>, Error> {
     let sql = concat!(
         "select ",
         columns!(),
@@ -144,7 +144,7 @@ pub(crate) fn find(reader: &Reader<'_>, event_id: &str) -> Result<Option<Found>,
     );
     let mut statement = reader.connection.prepare_cached(sql)?;
     let mut rows = statement.query([event_id])?;
-    rows.next()?.map(|row| Found::read(reader, row)).transpose()
+    rows.next()?.map(|row| LocatedEvent::read(reader, row)).transpose()
 }
 
 /// Where one looks from an event.
@@ -155,7 +155,7 @@ pub(crate) enum Side {
 }
 
 /// An event beside another, of which the line is not read.
-pub(crate) struct Beside {
+pub(crate) struct RelatedEvent {
     line: i64,
     pub(crate) kind: String,
     pub(crate) is_edit: bool,
@@ -168,16 +168,16 @@ pub(crate) fn beside(
     of: &CatalogEvent,
     side: Side,
     most: usize,
-) -> Result<Vec<Beside>, Error> {
+) -> Result<Vec<RelatedEvent>, Error> {
     let (mut found, mut is_there) = (VecDeque::new(), false);
     let ever = i64::MIN..i64::MAX;
-    let read = Read::With(&of.event_id);
+    let read = ReadOfDay::With(&of.event_id);
     let _ = order::each(reader, room_id, &of.day, &ever, read, &mut |line, event| {
         if event.event_id == of.event_id {
             is_there = true;
         } else if is_there == matches!(side, Side::After) {
             let is_edit = event.replaces();
-            found.push_back(Beside { line, kind: event.kind.unwrap_or_default(), is_edit });
+            found.push_back(RelatedEvent { line, kind: event.kind.unwrap_or_default(), is_edit });
         }
         let is_full = found.len() >= most;
         Ok(match side {
@@ -191,7 +191,7 @@ pub(crate) fn beside(
             }
         })
     })?;
-    let nearest_first: Vec<Beside> = match side {
+    let nearest_first: Vec<RelatedEvent> = match side {
         Side::Before => found.into_iter().rev().collect(),
         Side::After => found.into(),
     };
@@ -199,7 +199,7 @@ pub(crate) fn beside(
 }
 
 /// Reads an event that stands beside another one in a room.
-pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &Beside) -> Result<CatalogEvent, Error> {
+pub(crate) fn read(reader: &Reader<'_>, room_id: &str, beside: &RelatedEvent) -> Result<CatalogEvent, Error> {
     of_line(reader, beside.line, |row| CatalogEvent::read(reader, RoomId::of(room_id), row))
 }
 

@@ -5,17 +5,17 @@ use std::io::ErrorKind;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::super::lines::Lines;
+use super::super::lines::LineReader;
 use super::super::media::{DECRYPTED, MediaFile, has_tables, path, plain_id};
 use super::super::{Error, inside};
 use super::Reader;
-use crate::document::message::Here;
-use crate::event::media::Sealed;
+use crate::document::message::FileLink;
+use crate::event::media::EncryptedFile;
 
 impl Reader<'_> {
     /// Opens a file of the archive by its path, as [`media`](Reader::media) gives it; none: it is there no more.
     pub(crate) fn open_media(&self, path: &str) -> Result<Option<File>, Error> {
-        let archive = self.lines.map(Lines::archive).unwrap_or_default();
+        let archive = self.lines.map(LineReader::archive).unwrap_or_default();
         match inside::read(&archive, path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             opened => opened.map(Some).map_err(Error::io("open", &archive.join(path))),
@@ -34,7 +34,7 @@ impl Reader<'_> {
 
     /// The file of an address, or what it is if it is encrypted: by its path below the archive. None: the archive does not have it,
     /// or does not show it.
-    pub(crate) fn media(&self, mxc: &str, sealed: Option<&Sealed>) -> Result<Option<Here>, Error> {
+    pub(crate) fn media(&self, mxc: &str, sealed: Option<&EncryptedFile>) -> Result<Option<FileLink>, Error> {
         if !self.has_media()? {
             return Ok(None);
         }
@@ -47,14 +47,14 @@ impl Reader<'_> {
         };
         let file = MediaFile::read(sha256, &extension, bytes)?;
         let Some(sealed) = sealed else {
-            return Ok(Some(Here { path: file.path(), shown: file.kind.shown(), bytes: file.bytes }));
+            return Ok(Some(FileLink { path: file.path(), shown: file.kind.shown(), bytes: file.bytes }));
         };
         let sql = "select id, extension, bytes from media_decrypted where id = ?1 and mxc = ?2";
         let mut statement = self.connection.prepare_cached(sql)?;
         let found = statement.query_row(params![plain_id(&file.sha256, sealed), mxc], read).optional()?;
         let Some((id, extension, bytes)) = found else { return Ok(None) };
         let plain = MediaFile::read(id, &extension, bytes)?;
-        Ok(Some(Here {
+        Ok(Some(FileLink {
             path: path(DECRYPTED, &plain.sha256, plain.kind),
             shown: plain.kind.shown(),
             bytes: plain.bytes,

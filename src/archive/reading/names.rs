@@ -35,7 +35,7 @@ pub(crate) struct MemberNames<'c> {
 pub(crate) struct Remembered {
     room_id: String,
     /// By user: the names, by the times since when.
-    known: HashMap<String, BTreeMap<i64, Named>>,
+    known: HashMap<String, BTreeMap<i64, NameUntil>>,
     /// How many names these are.
     names: usize,
     /// Whether nobody else in the room was ever given the name of a user, as it looks.
@@ -55,7 +55,7 @@ pub(crate) struct Remembered {
 }
 
 /// The name of a user, until when; none: for good.
-struct Named {
+struct NameUntil {
     until: Option<i64>,
     name: Option<String>,
     /// It was given later, by time.
@@ -151,7 +151,7 @@ impl<'c> MemberNames<'c> {
             *names = 0;
         }
         *names += 1;
-        known.entry(user_id.to_owned()).or_default().insert(from, Named { until, name: name.clone(), is_borrowed });
+        known.entry(user_id.to_owned()).or_default().insert(from, NameUntil { until, name: name.clone(), is_borrowed });
         Ok((name, is_borrowed))
     }
 

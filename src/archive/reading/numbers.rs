@@ -12,16 +12,16 @@ use crate::event::RoomId;
 
 /// Numbers that were looked up lately.
 #[derive(Default)]
-pub(super) struct Numbers {
+pub(super) struct NumberCache {
     /// The room that was asked for last.
-    room: RefCell<Option<Room>>,
+    room: RefCell<Option<RoomNumber>>,
     types: Texts,
     users: Texts,
 }
 
 /// A room by its id.
 #[derive(Clone)]
-struct Room {
+struct RoomNumber {
     id: String,
     /// None: the catalog does not know it.
     number: Option<i64>,
@@ -32,7 +32,7 @@ struct Room {
 /// Texts by their numbers.
 type Texts = RefCell<HashMap<i64, String>>;
 
-impl Numbers {
+impl NumberCache {
     /// The number of a room; null in SQL, and so equal to none, where the catalog does not know the room.
     pub(super) fn room(&self, connection: &Connection, room_id: &str) -> Result<Option<i64>, Error> {
         self.of_room(connection, room_id, |room| room.number)
@@ -43,14 +43,19 @@ impl Numbers {
         self.of_room(connection, &room, |room| format!("rooms/{}/{day}.jsonl", room.directory))
     }
 
-    fn of_room<T>(&self, connection: &Connection, room_id: &str, take: impl FnOnce(&Room) -> T) -> Result<T, Error> {
+    fn of_room<T>(
+        &self,
+        connection: &Connection,
+        room_id: &str,
+        take: impl FnOnce(&RoomNumber) -> T,
+    ) -> Result<T, Error> {
         let mut last = self.room.borrow_mut();
         if let Some(room) = last.as_ref().filter(|room| room.id == room_id) {
             return Ok(take(room));
         }
         let sql = "select room from room where room_id = ?1";
         let number = connection.prepare_cached(sql)?.query_row([room_id], |row| row.get(0)).optional()?;
-        let room = Room { id: room_id.to_owned(), number, directory: layout::room_directory(room_id) };
+        let room = RoomNumber { id: room_id.to_owned(), number, directory: layout::room_directory(room_id) };
         Ok(take(last.insert(room)))
     }
 

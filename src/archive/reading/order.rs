@@ -27,7 +27,7 @@ const MOST: usize = 100_000;
 
 /// What is read of a day.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Read<'a> {
+pub(super) enum ReadOfDay<'a> {
     /// All of each event that clients saw.
     Lines,
     /// Nothing of the lines, and one event whether clients saw it or not.
@@ -42,7 +42,8 @@ pub(crate) fn each_of_day(
     between: &Range<i64>,
     take: &mut dyn FnMut(CatalogEvent) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    each(reader, room_id, day, between, Read::Lines, &mut |_, event| take(event).map(ControlFlow::Continue)).map(drop)
+    each(reader, room_id, day, between, ReadOfDay::Lines, &mut |_, event| take(event).map(ControlFlow::Continue))
+        .map(drop)
 }
 
 /// The same with the numbers of their lines, until it is enough.
@@ -51,21 +52,21 @@ pub(super) fn each(
     room_id: &str,
     day: &str,
     between: &Range<i64>,
-    read: Read<'_>,
-    take: Take<'_>,
+    read: ReadOfDay<'_>,
+    take: TakeEvent<'_>,
 ) -> Result<ControlFlow<()>, Error> {
     let range = time::range(day);
     let between = range.start.max(between.start)..range.end.min(between.end);
     let with = match read {
-        Read::Lines => None,
-        Read::With(event_id) => Some(event_id),
+        ReadOfDay::Lines => None,
+        ReadOfDay::With(event_id) => Some(event_id),
     };
     let parameters = params![reader.room(room_id)?, day, between.start, between.end, with];
     let (mut live, mut others) = (reader.connection.prepare_cached(LIVE)?, reader.connection.prepare_cached(OTHERS)?);
     let of = Of { reader, room_id, day, read };
     let mut live = Sorted::new(of, live.query(parameters)?, true)?;
     let mut others = Sorted::new(of, others.query(parameters)?, false)?;
-    let mut told = Told { of, between, last: None, last_live: None, waiting: Waiting::default(), take };
+    let mut told = DayProgress { of, between, last: None, last_live: None, waiting: Waiting::default(), take };
     loop {
         let is_live = match (&live.next, &others.next) {
             (None, None) => return told.rest(),
@@ -121,14 +122,14 @@ struct Of<'r> {
     reader: &'r Reader<'r>,
     room_id: &'r str,
     day: &'r str,
-    read: Read<'r>,
+    read: ReadOfDay<'r>,
 }
 
 impl Of<'_> {
     fn event(self, row: &Row<'_>) -> Result<CatalogEvent, Error> {
         match self.read {
-            Read::Lines => CatalogEvent::of_day(self.reader, RoomId::of(self.room_id), self.day.to_owned(), row),
-            Read::With(_) => CatalogEvent::without_content(self.reader, self.day.to_owned(), row),
+            ReadOfDay::Lines => CatalogEvent::of_day(self.reader, RoomId::of(self.room_id), self.day.to_owned(), row),
+            ReadOfDay::With(_) => CatalogEvent::without_content(self.reader, self.day.to_owned(), row),
         }
     }
 }
@@ -145,13 +146,13 @@ struct Sorted<'s> {
 
 /// An event and its place in the day.
 struct Next {
-    place: Place,
+    place: SortKey,
     line: i64,
     event: CatalogEvent,
 }
 
 /// By time, and where that is the same, or is held up, in the room's own order.
-type Place = (Option<i64>, Own);
+type SortKey = (Option<i64>, Own);
 
 impl<'s> Sorted<'s> {
     fn new(of: Of<'s>, rows: Rows<'s>, is_live: bool) -> Result<Sorted<'s>, Error> {
@@ -176,7 +177,7 @@ impl<'s> Sorted<'s> {
 }
 
 /// Takes an event and the number of its line.
-pub(super) type Take<'t> = &'t mut dyn FnMut(i64, CatalogEvent) -> Result<ControlFlow<()>, Error>;
+pub(super) type TakeEvent<'t> = &'t mut dyn FnMut(i64, CatalogEvent) -> Result<ControlFlow<()>, Error>;
 
 /// A place in the room's own order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,14 +188,14 @@ struct Own {
 }
 
 /// How far a day is told.
-struct Told<'r, 't> {
+struct DayProgress<'r, 't> {
     of: Of<'r>,
     between: Range<i64>,
     /// The last event that has come, with its place by time, and the last one that is live.
-    last: Option<Place>,
+    last: Option<SortKey>,
     last_live: Option<Own>,
     waiting: Waiting,
-    take: Take<'t>,
+    take: TakeEvent<'t>,
 }
 
 /// Events that wait for one that they name.
@@ -205,7 +206,7 @@ struct Waiting {
     event_ids: HashSet<String>,
 }
 
-impl Told<'_, '_> {
+impl DayProgress<'_, '_> {
     /// Tells an event whose turn it is, and what has waited for it, or lets it wait.
     fn come(&mut self, line: i64, event: CatalogEvent) -> Result<ControlFlow<()>, Error> {
         let mut next = vec![(line, event)];

@@ -9,16 +9,16 @@ use super::super::Error;
 use super::super::catalog::key;
 use super::super::erased::redacted_by;
 use super::Reader;
-use super::events::{CatalogEvent, Encrypted, accepted, newest_edit};
+use super::events::{CatalogEvent, SessionTrust, accepted, newest_edit};
 use super::redactions::{Redactors, is_redacted};
 use crate::document::message::without_quote;
 use crate::event::{EventId, RoomId, Verdict, members};
-pub(crate) use lines::{Lines, OutwardLine, each_line_of_day};
+pub(crate) use lines::{LineSelection, OutwardLine, each_line_of_day};
 
 /// What is not withheld, though it is as a rule.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
-pub(crate) struct With {
+pub(crate) struct Including {
     /// What redacted events say, and edits of them, and what replies quote.
     pub(crate) redacted: bool,
     /// Events that the server rejected or soft-failed.
@@ -94,7 +94,7 @@ pub(crate) fn each_of_day(
     reader: &Reader<'_>,
     room: RoomId<'_>,
     day: &str,
-    with: With,
+    with: Including,
     take: &mut dyn FnMut(&Outward) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let stored = reader.as_stored();
@@ -180,7 +180,7 @@ impl Outward {
             && let Some(plaintexts) = reader.plaintexts
             && let Some(plaintext) = plaintexts.get(&self.event.event_id)?
         {
-            self.event.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            self.event.encrypted = Some(SessionTrust { authenticated: plaintext.authenticated });
             (self.event.kind, self.event.content) = (Some(plaintext.kind), Some(plaintext.content));
             self.body = plaintext.body;
         }
@@ -308,7 +308,7 @@ pub(crate) struct Member {
 pub(crate) fn each_member(
     reader: &Reader<'_>,
     room_id: &str,
-    with: With,
+    with: Including,
     take: &mut dyn FnMut(&Member) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let sql = "select user_id, membership, case when not redacted or ?2 then given end, origin_server_ts, event_id,

@@ -9,7 +9,7 @@ use super::super::Error;
 use super::super::erasing::tombstone;
 use super::super::server_keys::server_key;
 use super::Reader;
-use crate::event::{Erased, Event, EventId, Key, Proof, Verdict, Why};
+use crate::event::{Erased, Event, EventId, Proof, Verdict, VerifyKey, Why};
 
 impl Reader<'_> {
     /// Judges the event of a line; none: the line cannot be read.
@@ -22,7 +22,7 @@ impl Reader<'_> {
 
 /// How events stood against their own proof when their lines were last verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Judged {
+pub(crate) struct ProofCounts {
     /// How many of the days were, and have changed in nothing since.
     pub(crate) days: u64,
     /// How many days there are.
@@ -33,9 +33,9 @@ pub(crate) struct Judged {
     pub(crate) verdicts: [u64; Verdict::ALL.len()],
 }
 
-impl fmt::Display for Judged {
+impl fmt::Display for ProofCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut begin, Judged { days, of, at, verdicts }) = ("", self);
+        let (mut begin, ProofCounts { days, of, at, verdicts }) = ("", self);
         for (verdict, count) in Verdict::ALL.iter().zip(verdicts).filter(|(_, count)| **count > 0) {
             write!(f, "{begin}{count} {}", verdict.name().replace('_', " "))?;
             begin = ", ";
@@ -48,7 +48,7 @@ impl fmt::Display for Judged {
 
 impl Reader<'_> {
     /// How the events of a room stood, or of a day of it; none: no day of it was verified as it is.
-    pub(crate) fn judged(&self, room_id: &str, day: Option<&str>) -> Result<Option<Judged>, Error> {
+    pub(crate) fn judged(&self, room_id: &str, day: Option<&str>) -> Result<Option<ProofCounts>, Error> {
         let sums = Verdict::ALL.map(|verdict| format!("coalesce(sum({}), 0)", verdict.name())).join(", ");
         let sql = format!(
             "select count(judged.file), count(*), min(at), {sums}
@@ -62,7 +62,7 @@ impl Reader<'_> {
                 *verdict = count(3 + nth)?;
             }
             let at: Option<String> = row.get(2)?;
-            Ok(at.map(|at| count(0).and_then(|days| Ok(Judged { days, of: count(1)?, at, verdicts }))))
+            Ok(at.map(|at| count(0).and_then(|days| Ok(ProofCounts { days, of: count(1)?, at, verdicts }))))
         })?;
         Ok(judged.transpose()?)
     }
@@ -71,7 +71,7 @@ impl Reader<'_> {
 /// Judges the event of a line, with the keys of servers and with tombstones.
 pub(in crate::archive) fn judge(
     event: &Event,
-    key: &mut impl FnMut(&str, &str) -> Result<Option<Key>, Error>,
+    key: &mut impl FnMut(&str, &str) -> Result<Option<VerifyKey>, Error>,
     tombstone: &impl Fn(EventId<'_>) -> Result<Option<Erased>, Error>,
 ) -> Result<(Verdict, Option<Why>), Error> {
     let (verdict, why) = match Proof::of(&event.line) {

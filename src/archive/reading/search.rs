@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use candidates::Candidates;
 use check::Checker;
-pub(crate) use check::{Hit, Key};
+pub(crate) use check::{Hit, HitOrder};
 
 use super::super::Error;
 use super::Reader;
@@ -34,7 +34,7 @@ pub(crate) enum Test {
 
 /// What else is to be found, and how.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct SearchOptions {
     /// Also what edits have replaced.
     pub(crate) edits: bool,
     /// Also what redacted events said.
@@ -47,24 +47,24 @@ pub(crate) struct Options {
 pub(crate) struct Search<'r> {
     reader: &'r Reader<'r>,
     query: &'r Query<Test>,
-    options: Options,
+    options: SearchOptions,
 }
 
 impl<'r> Search<'r> {
     /// How many lines behind the index are read.
     pub(crate) const BEHIND: u64 = candidates::BEHIND.unsigned_abs();
 
-    pub(crate) fn new(reader: &'r Reader<'r>, query: &'r Query<Test>, options: Options) -> Search<'r> {
+    pub(crate) fn new(reader: &'r Reader<'r>, query: &'r Query<Test>, options: SearchOptions) -> Search<'r> {
         Search { reader, query, options }
     }
 
     /// At most `most` hits, the newest first; `after`: those that come after one in this order.
-    pub(crate) fn newest(&self, most: usize, after: Option<&Key>) -> Result<Vec<Hit>, Error> {
+    pub(crate) fn newest(&self, most: usize, after: Option<&HitOrder>) -> Result<Vec<Hit>, Error> {
         let mut checker = Checker::new(self.reader, self.query, self.options);
-        let mut newest: BinaryHeap<Reverse<Key>> = BinaryHeap::new();
+        let mut newest: BinaryHeap<Reverse<HitOrder>> = BinaryHeap::new();
         let mut candidates = Candidates::find(self.reader, self.query, self.options)?;
         // what is new enough to count, if the heap is full
-        let least = |newest: &BinaryHeap<Reverse<Key>>| {
+        let least = |newest: &BinaryHeap<Reverse<HitOrder>>| {
             newest.peek().filter(|_| newest.len() >= most).map(|Reverse(key)| key.at)
         };
         while let Some(span) = candidates.next_span() {
@@ -102,7 +102,7 @@ impl<'r> Search<'r> {
     }
 
     /// The place in the order of hits of an event that was one; none: it is not archived.
-    pub(crate) fn key_of(&self, event_id: &str) -> Result<Option<Key>, Error> {
+    pub(crate) fn key_of(&self, event_id: &str) -> Result<Option<HitOrder>, Error> {
         Checker::new(self.reader, self.query, self.options).key_of(event_id)
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rusqlite::{OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::super::lines::Whole;
+use super::super::lines::WholeFile;
 use super::super::{Error, layout};
 use super::{Reader, rooms};
 use crate::document::page::MadeOf;
@@ -52,16 +52,16 @@ pub(crate) fn rooms_of(reader: &Reader<'_>, sender: UserId<'_>) -> Result<Vec<Ow
 
 /// What the lines of some days of a room are, and what they prove if that is to be `judged`, added to what others are. The hash is that
 /// of their files one after the other: the undated last, as a shell's `*.jsonl` has them.
-pub(crate) struct Sources {
+pub(crate) struct Provenance {
     of: MadeOf,
     hash: Sha256,
     verdicts: [u64; Verdict::ALL.len()],
     judges: bool,
 }
 
-impl Sources {
-    pub(crate) fn new(judges: bool) -> Sources {
-        Sources { of: MadeOf::default(), hash: Sha256::new(), verdicts: [0; Verdict::ALL.len()], judges }
+impl Provenance {
+    pub(crate) fn new(judges: bool) -> Provenance {
+        Provenance { of: MadeOf::default(), hash: Sha256::new(), verdicts: [0; Verdict::ALL.len()], judges }
     }
 
     /// Adds the lines of days of a room, which come in their order.
@@ -77,7 +77,7 @@ impl Sources {
                 .query_row(params![room, day], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let (bytes, directory) = (bytes.unsigned_abs(), layout::checked_directory(room_id, &directory)?);
             let path = format!("rooms/{directory}/{day}.jsonl");
-            let mut file = Whole::open(&archive, &path)?;
+            let mut file = WholeFile::open(&archive, &path)?;
             while let Some(line) = file.next()? {
                 let end = line.start + line.bytes.len() as u64 + 1;
                 // what an export is adding just now is of the next one
@@ -107,7 +107,7 @@ impl Sources {
 
     /// All of it; of an archive that is kept also how far it was.
     pub(crate) fn end(self, reader: &Reader<'_>, is_archive: bool) -> Result<MadeOf, Error> {
-        let Sources { mut of, hash, verdicts, judges } = self;
+        let Provenance { mut of, hash, verdicts, judges } = self;
         of.sha256 = digits(&hash.finalize());
         if judges {
             let numbers = Verdict::ALL.iter().zip(verdicts).filter(|(_, number)| *number > 0);

@@ -112,7 +112,7 @@ pub(super) struct States {
     called: Option<(RangeInclusive<i64>, Option<String>)>,
     members: Members,
     /// What it is called by where nothing has named it yet.
-    first: Option<(Option<String>, borrowed::Title)>,
+    first: Option<(Option<String>, borrowed::TitleSource)>,
 }
 
 /// The state events of a type.
@@ -129,7 +129,7 @@ impl States {
         if let Some((_, name)) = self.called.as_ref().filter(|(ends, _)| ends.contains(&end)) {
             return Ok(name.clone());
         }
-        let Called { name, until } = self.members.called(reader, room_id, end)?;
+        let CalledUntil { name, until } = self.members.called(reader, room_id, end)?;
         self.called = Some((end..=until, name.clone()));
         Ok(name)
     }
@@ -140,13 +140,13 @@ impl States {
     }
 
     /// What a room is called before it is named: as its own order names it first, else by its members as they are now.
-    fn first(&mut self, reader: &Reader<'_>, room_id: &str) -> Result<(Option<String>, borrowed::Title), Error> {
+    fn first(&mut self, reader: &Reader<'_>, room_id: &str) -> Result<(Option<String>, borrowed::TitleSource), Error> {
         if let Some(known) = &self.first {
             return Ok(known.clone());
         }
         let found = match first(reader, room_id)? {
-            Some((_, name)) => (Some(name), borrowed::Title::State),
-            None => (self.members(reader, room_id, i64::MAX)?, borrowed::Title::Members),
+            Some((_, name)) => (Some(name), borrowed::TitleSource::State),
+            None => (self.members(reader, room_id, i64::MAX)?, borrowed::TitleSource::Members),
         };
         Ok(self.first.insert(found).clone())
     }
@@ -195,7 +195,7 @@ pub(super) fn newest(reader: &Reader<'_>, room_id: &str, kind: &str) -> Result<V
 }
 
 /// What a room is called by its members.
-struct Called {
+struct CalledUntil {
     /// None: it has none.
     name: Option<String>,
     /// The last time before which it is so too, in milliseconds since the epoch.
@@ -205,13 +205,13 @@ struct Called {
 /// The members of a room in the order of their ids, as far as they were looked up.
 #[derive(Default)]
 struct Members {
-    known: Vec<Member>,
+    known: Vec<MemberSpell>,
     /// There are no others.
     is_all: bool,
 }
 
 /// A member at a time.
-struct Member {
+struct MemberSpell {
     user_id: String,
     /// Before which times it is so, in milliseconds since the epoch.
     ends: RangeInclusive<i64>,
@@ -221,7 +221,7 @@ struct Member {
 
 impl Members {
     /// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
-    fn called(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<Called, Error> {
+    fn called(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<CalledUntil, Error> {
         // of those in the room, and of those who were: the first names, and how many
         let (mut present, mut past) = (Heroes::default(), Heroes::default());
         let room = reader.room(room_id)?;
@@ -230,12 +230,12 @@ impl Members {
         let mut until = i64::MAX;
         let mut users = 0;
         // one behind those that are remembered
-        let mut beyond: Option<Member> = None;
+        let mut beyond: Option<MemberSpell> = None;
         for at in 0.. {
             let member = match self.known.get_mut(at) {
                 Some(member) => {
                     if !member.ends.contains(&end) {
-                        *member = Member::look(reader, room, std::mem::take(&mut member.user_id), end)?;
+                        *member = MemberSpell::look(reader, room, std::mem::take(&mut member.user_id), end)?;
                     }
                     &*member
                 }
@@ -247,7 +247,7 @@ impl Members {
                         self.is_all = beyond.is_none();
                         break;
                     };
-                    let member = Member::look(reader, room, user_id, end)?;
+                    let member = MemberSpell::look(reader, room, user_id, end)?;
                     if at < REMEMBERED {
                         self.known.push(member);
                         &self.known[at]
@@ -262,7 +262,7 @@ impl Members {
             heroes.add(name);
             users += 1;
             if users >= COUNTED && !present.names.is_empty() {
-                return Ok(Called { name: Some(format!("{} and others", present.names.join(", "))), until });
+                return Ok(CalledUntil { name: Some(format!("{} and others", present.names.join(", "))), until });
             }
         }
         let name = match (present.text(), past.text()) {
@@ -270,13 +270,13 @@ impl Members {
             (None, Some(names)) => Some(format!("Empty room (was {names})")),
             (None, None) => None,
         };
-        Ok(Called { name, until })
+        Ok(CalledUntil { name, until })
     }
 }
 
-impl Member {
+impl MemberSpell {
     /// Looks up what a user was in a room before `end`.
-    fn look(reader: &Reader<'_>, room: Option<i64>, user_id: String, end: i64) -> Result<Member, Error> {
+    fn look(reader: &Reader<'_>, room: Option<i64>, user_id: String, end: i64) -> Result<MemberSpell, Error> {
         // when that changes
         let change = "select min(origin_server_ts) from membership
                        where room = ?1 and user_id = ?2 and origin_server_ts >= ?3";
@@ -293,7 +293,7 @@ impl Member {
             reader.connection.prepare_cached(sql)?.query_row(params![room, user_id, end], read).optional()
         };
         let Some((membership, given, at)) = look(&format!("{last} {newest}"))? else {
-            return Ok(Member { user_id, ends: i64::MIN..=change, was: None });
+            return Ok(MemberSpell { user_id, ends: i64::MIN..=change, was: None });
         };
         let is_present = matches!(&*membership, "join" | "invite" | "knock");
         let name = match given {
@@ -306,7 +306,7 @@ impl Member {
         };
         let name = if is_erased(reader, &user_id)? { None } else { name };
         let was = Some((is_present, name.unwrap_or_else(|| user_id.clone())));
-        Ok(Member { user_id, ends: at.saturating_add(1)..=change, was })
+        Ok(MemberSpell { user_id, ends: at.saturating_add(1)..=change, was })
     }
 }
 

@@ -46,9 +46,9 @@ fn rewrite(archive: &mut Archive) -> Result<(), Error> {
     let paths = ["1970-01-01", "1970-01-02"].map(|day| format!("{ROOM}/{day}.jsonl"));
     let change = |_: &Catalog, _: &str, _, line: &str| {
         Ok(match line {
-            line if line.contains("$1") => Change::Keep,
-            line if line.contains("$2") => Change::Replace(line.replace("{}", r#"{"body":"known by now"}"#)),
-            _ => Change::Drop,
+            line if line.contains("$1") => LineChange::Keep,
+            line if line.contains("$2") => LineChange::Replace(line.replace("{}", r#"{"body":"known by now"}"#)),
+            _ => LineChange::Drop,
         })
     };
     archive.rewrite(&paths.into(), change, |writing| {

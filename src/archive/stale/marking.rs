@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::Error;
 use super::super::catalog::key;
 use super::super::writing::Writing;
-use super::Target;
+use super::NamedTarget;
 use crate::event::{Day, EventId, OwnedEventId, RoomId, UserId};
 
 /// The files with events that name some of a room, or an edit of these.
@@ -162,7 +162,7 @@ impl Writing<'_> {
         self.mark_files(sql, params![room, Day::of(Some(since.max(0))).to_string(), since])
     }
 
-    pub(super) fn target(&self, room: RoomId<'_>, id: EventId<'_>) -> Result<Option<Target>, Error> {
+    pub(super) fn target(&self, room: RoomId<'_>, id: EventId<'_>) -> Result<Option<NamedTarget>, Error> {
         let sql = concat!(
             "select day, type, state_key, origin_server_ts, topological_ordering, relates_to, rel_type, redacts
                from event where id_key = ",
@@ -170,7 +170,7 @@ impl Writing<'_> {
             " and event_id = ?1 and +room_id = ?2"
         );
         let found = self.0.prepare_cached(sql)?.query_row([&*id, &*room], |row| {
-            Ok(Target {
+            Ok(NamedTarget {
                 day: row.get(0)?,
                 kind: row.get(1)?,
                 state_key: row.get(2)?,

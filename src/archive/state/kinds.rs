@@ -7,7 +7,7 @@ use super::super::Error;
 use super::super::catalog::key;
 
 /// A kind of records.
-pub(super) struct Kind {
+pub(super) struct RecordKind {
     /// Its name in the state's file.
     pub(super) name: &'static str,
     /// What tells its records apart.
@@ -44,7 +44,7 @@ macro_rules! plain {
         plain!($name, [$($key),+], [$($value),*], $columns, false)
     };
     ($name:literal, [$($key:literal),+], [$($value:literal),*], $columns:literal, $is_promise:literal) => {
-        Kind {
+        RecordKind {
             name: $name,
             keys: &[$($key),+],
             values: &[$($value),*],
@@ -72,15 +72,15 @@ macro_rules! has_no_line {
 }
 
 /// All kinds. How far streams are read comes after what it depends on.
-pub(super) const KINDS: &[Kind] = &[
+pub(super) const KINDS: &[RecordKind] = &[
     plain!("server", ["name"], [], "name", true),
     plain!("setting", ["name"], ["value"], "name, value", true),
-    Kind {
+    RecordKind {
         // it knew of none
         before: Some("select null as user_id where false"),
         ..plain!("erased", ["user_id"], [], "user_id", true)
     },
-    Kind {
+    RecordKind {
         before: Some("select null as server_name, null as key_id, null as verify_key, null as valid_until where false"),
         ..plain!(
             "server_key",
@@ -89,7 +89,7 @@ pub(super) const KINDS: &[Kind] = &[
             "server_name, key_id, verify_key, valid_until"
         )
     },
-    Kind {
+    RecordKind {
         before: Some("select null as name, null as bytes, null as head where false"),
         ..plain!("chain", ["name"], ["bytes", "head"], "name, bytes, head")
     },
@@ -97,7 +97,7 @@ pub(super) const KINDS: &[Kind] = &[
     plain!("left_out", ["room_id"], [], "room_id"),
     plain!("first_export", ["stream"], ["head"], "stream, head"),
     plain!("sticky", ["event_id"], ["until"], "event_id, until"),
-    Kind {
+    RecordKind {
         restore: concat!(
             "insert or replace into waiting (event_id, room_id, since)
              select event_id, room_id, since from kept_waiting kept where ",
@@ -106,7 +106,7 @@ pub(super) const KINDS: &[Kind] = &[
         ..plain!("waiting", ["event_id"], ["room_id", "since"], "event_id, room_id, since")
     },
     plain!("duplicate", ["event_id"], ["run"], "event_id, run"),
-    Kind {
+    RecordKind {
         before: Some("select 1, '', '', 0, 0, 2, '', null where false"),
         // which lines it means only the catalog knew
         restore: "insert or replace into erasure (erasure, what, which, whole, lasts, done, at, reason)
@@ -119,11 +119,11 @@ pub(super) const KINDS: &[Kind] = &[
             true
         )
     },
-    Kind {
+    RecordKind {
         before: Some("select '', '', null, 1 where false"),
         ..plain!("tombstone", ["id"], ["kind", "line", "erasure"], "id, kind, line, erasure", true)
     },
-    Kind {
+    RecordKind {
         before: Some("select '', '', null where false"),
         ..plain!("hold", ["room_id"], ["at", "reason"], "room_id, at, reason", true)
     },
@@ -157,7 +157,7 @@ pub(super) const KINDS: &[Kind] = &[
         "run, version, started, finished, outcome, error, live, backfill, late, soft_failed, rejected, survivors, censored, damaged, versionless, unplaced, known, files, duplicates, waiting, mended, gone"
     ),
     // what outliers say, which have no line
-    Kind {
+    RecordKind {
         name: "membership",
         keys: &["room_id", "user_id", "origin_server_ts", "topological_ordering", "event_id"],
         values: &["membership", "displayname"],
@@ -192,7 +192,7 @@ pub(super) const KINDS: &[Kind] = &[
             has_no_line!("kept.event_id")
         ),
     },
-    Kind {
+    RecordKind {
         name: "room_state",
         keys: &["room_id", "type", "topological_ordering", "origin_server_ts", "event_id"],
         values: &["sender", "content"],
@@ -227,7 +227,7 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     // what is known of events beyond their lines; lines are completed with it as they are taken in
-    Kind {
+    RecordKind {
         name: "event",
         keys: &["event_id"],
         values: &["type", "state_key", "sender", "origin_server_ts", "redacts", "recheck", "rejected", "soft_failed"],
@@ -264,7 +264,7 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     // which files are in media/
-    Kind {
+    RecordKind {
         rows: "select mxc, sha256, extension, bytes, lacks from media where sha256 is not null",
         before: Some("select null as mxc, null as sha256, null as extension, null as bytes, null as lacks where false"),
         noted: &[Noted {
@@ -282,7 +282,7 @@ pub(super) const KINDS: &[Kind] = &[
         )
     },
     // compared with the files that are there
-    Kind {
+    RecordKind {
         name: "file",
         keys: &["room_id", "day"],
         values: &["events", "bytes"],
@@ -301,7 +301,7 @@ pub(super) const KINDS: &[Kind] = &[
         made: None,
         restore: "",
     },
-    Kind {
+    RecordKind {
         name: "rejudged",
         keys: &["stream"],
         values: &["position"],
@@ -312,7 +312,7 @@ pub(super) const KINDS: &[Kind] = &[
         made: None,
         restore: "insert into rejudged (position) select position from kept_rejudged",
     },
-    Kind {
+    RecordKind {
         name: "gaps",
         keys: &["room_id", "stream"],
         values: &["ranges"],
@@ -335,11 +335,11 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// The kind with a name.
-pub(super) fn named(name: &str) -> Option<&'static Kind> {
+pub(super) fn named(name: &str) -> Option<&'static RecordKind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-impl Kind {
+impl RecordKind {
     /// Keys, then values.
     pub(super) fn columns(&self) -> impl Iterator<Item = &'static str> {
         self.keys.iter().chain(self.values).copied()
@@ -376,7 +376,7 @@ impl Kind {
     /// Begins to note what changes in the catalog, in temporary tables of this connection. What it notes is rolled back with what
     /// has changed.
     pub(super) fn watch(&self, catalog: &Connection) -> Result<(), Error> {
-        let Kind { name, keys, .. } = self;
+        let RecordKind { name, keys, .. } = self;
         let keys = keys.join(", ");
         // not unique: in a trigger the outer statement's way with conflicts holds, not `or ignore`
         catalog.execute_batch(&format!("create temp table if not exists noted_{name} ({keys})"))?;
@@ -403,7 +403,7 @@ impl Kind {
         catalog: &Connection,
         mut take: impl FnMut(Vec<Cell>, Option<Vec<Cell>>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let Kind { name, keys, .. } = self;
+        let RecordKind { name, keys, .. } = self;
         let mut noted = catalog.prepare_cached(&format!("select distinct * from temp.noted_{name}"))?;
         let mut noted = noted.query([])?;
         let mut any = false;
@@ -432,7 +432,7 @@ impl Kind {
 
     /// Makes an empty table for what is kept of it.
     pub(super) fn keep(&self, catalog: &Connection) -> Result<(), Error> {
-        let Kind { name, keys, .. } = self;
+        let RecordKind { name, keys, .. } = self;
         let columns: Vec<&str> = self.columns().collect();
         Ok(catalog.execute_batch(&format!(
             "drop table if exists temp.kept_{name};

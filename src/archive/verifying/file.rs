@@ -7,13 +7,13 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::super::chain::{Hashes, hash_of_line};
-use super::super::lines::{Line, Whole};
+use super::super::lines::{FileLine, WholeFile};
 use super::super::reading::proof::judge;
 use super::super::{Catalog, Error, Interrupt, layout};
-use super::row::{self, Row};
+use super::row::{self, CatalogRow};
 use super::scratch::{self, Span, spans};
-use super::{Asked, KEYS_NAMED, Off, Verified, path_of};
-use crate::event::{Day, Erased, Event, EventId, Key, Verdict, Why};
+use super::{KEYS_NAMED, Off, Verified, VerifyRequest, path_of};
+use crate::event::{Day, Erased, Event, EventId, Verdict, VerifyKey, Why};
 
 /// How many keys are remembered.
 const KEYS: usize = 5_000;
@@ -23,9 +23,9 @@ pub(super) struct Checking<'a> {
     archive: &'a Path,
     catalog: Catalog,
     chain: Connection,
-    asked: &'a Asked,
+    asked: &'a VerifyRequest,
     interrupt: &'a Interrupt,
-    keys: BTreeMap<(String, String), Option<Key>>,
+    keys: BTreeMap<(String, String), Option<VerifyKey>>,
     /// What is asked for the rows of a file.
     rows: String,
     /// Whether anything has a tombstone.
@@ -50,7 +50,7 @@ impl<'a> Checking<'a> {
         archive: &'a Path,
         directory: Option<&Path>,
         chain: &Path,
-        asked: &'a Asked,
+        asked: &'a VerifyRequest,
         interrupt: &'a Interrupt,
     ) -> Result<Checking<'a>, Error> {
         let catalog = Catalog::open_to_search(archive, directory)?;
@@ -60,7 +60,7 @@ impl<'a> Checking<'a> {
     }
 
     /// The number of the next file behind one, of a room or all; none: there is no other.
-    pub(super) fn next(&self, last: i64, room: Option<i64>, asked: &Asked) -> Result<Option<i64>, Error> {
+    pub(super) fn next(&self, last: i64, room: Option<i64>, asked: &VerifyRequest) -> Result<Option<i64>, Error> {
         let sql =
             "select min(file) from (select file from file where file > ?1 and room = coalesce(?2, room) and day >= ?3
                     order by file limit 1)";
@@ -91,12 +91,12 @@ impl<'a> Checking<'a> {
         };
         let path = path_of(&room, &day);
         let mut statement = reading.prepare_cached(if self.asked.quick { row::PLACES } else { &self.rows })?;
-        let mut rows = statement.query_map([number], Row::read)?;
+        let mut rows = statement.query_map([number], CatalogRow::read)?;
         let mut verified = Verified { files: 1, ..Verified::default() };
         let checked = |bytes, digest: String, unchained, verified| {
             Ok(Some(Checked { number, path: path.clone(), bytes, digest, unchained, verified }))
         };
-        let mut lines = match Whole::open(self.archive, &path) {
+        let mut lines = match WholeFile::open(self.archive, &path) {
             Ok(lines) => lines,
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 verified.off(Off::File, || format!("{path} is gone: it had {events} lines"));
@@ -108,10 +108,10 @@ impl<'a> Checking<'a> {
             }
             Err(error) => return Err(error),
         };
-        let (mut all, mut following) = (Hashes::default(), Following::new(&path, spans(&self.chain, &path)?));
+        let (mut all, mut following) = (Hashes::default(), ChainFollower::new(&path, spans(&self.chain, &path)?));
         let mut row = rows.next().transpose()?;
         let mut is_longer = false;
-        while let Some(Line { start, text, is_cut_off, bytes: own }) = next(&mut lines, &mut verified)? {
+        while let Some(FileLine { start, text, is_cut_off, bytes: own }) = next(&mut lines, &mut verified)? {
             if start >= bytes {
                 is_longer = true;
                 break;
@@ -138,7 +138,7 @@ impl<'a> Checking<'a> {
                 verified.off(Off::Row, || format!("line {nth} of {path} is none that the catalog knows"));
             }
             if !self.asked.quick {
-                let judged = Judged { path: &path, day: &day, nth, known: here };
+                let judged = JudgedLine { path: &path, day: &day, nth, known: here };
                 let mut key =
                     |server: &str, id: &str| remembered(&mut self.keys, self.asked, &self.catalog, server, id);
                 let tombstone = |event: EventId<'_>| {
@@ -178,7 +178,7 @@ impl<'a> Checking<'a> {
 }
 
 /// The next line of a file; where it cannot be read, that is off, and there is no other.
-fn next<'w>(lines: &'w mut Whole<'_>, verified: &mut Verified) -> Result<Option<Line<'w>>, Error> {
+fn next<'w>(lines: &'w mut WholeFile<'_>, verified: &mut Verified) -> Result<Option<FileLine<'w>>, Error> {
     match lines.next() {
         Err(error @ Error::Line { .. }) => {
             verified.off(Off::Unreadable, || error.to_string());
@@ -190,12 +190,12 @@ fn next<'w>(lines: &'w mut Whole<'_>, verified: &mut Verified) -> Result<Option<
 
 /// A key of a server: one that was given, or that the archive has.
 fn remembered(
-    keys: &mut BTreeMap<(String, String), Option<Key>>,
-    asked: &Asked,
+    keys: &mut BTreeMap<(String, String), Option<VerifyKey>>,
+    asked: &VerifyRequest,
     catalog: &Catalog,
     server: &str,
     id: &str,
-) -> Result<Option<Key>, Error> {
+) -> Result<Option<VerifyKey>, Error> {
     let named = (server.to_owned(), id.to_owned());
     if let Some(key) = keys.get(&named) {
         return Ok(key.clone());
@@ -212,23 +212,23 @@ fn remembered(
 }
 
 /// A line that is judged.
-struct Judged<'l> {
+struct JudgedLine<'l> {
     path: &'l str,
     day: &'l str,
     nth: u64,
     /// What the catalog has there.
-    known: Option<&'l Row>,
+    known: Option<&'l CatalogRow>,
 }
 
-impl Judged<'_> {
+impl JudgedLine<'_> {
     fn line(
         &self,
         text: Option<&str>,
         verified: &mut Verified,
-        key: &mut impl FnMut(&str, &str) -> Result<Option<Key>, Error>,
+        key: &mut impl FnMut(&str, &str) -> Result<Option<VerifyKey>, Error>,
         tombstone: &impl Fn(EventId<'_>) -> Result<Option<Erased>, Error>,
     ) -> Result<(), Error> {
-        let Judged { path, day, nth, known, .. } = *self;
+        let JudgedLine { path, day, nth, known, .. } = *self;
         let event = match text.map(|text| Event::from_line(text, day)) {
             Some(Ok(event)) => event,
             Some(Err(why)) => {
@@ -288,7 +288,7 @@ impl Judged<'_> {
 }
 
 /// Follows a file through what the chain says of it.
-struct Following<'p> {
+struct ChainFollower<'p> {
     path: &'p str,
     spans: std::iter::Peekable<std::vec::IntoIter<Span>>,
     /// What the line before was in, and what has been read of it.
@@ -298,9 +298,9 @@ struct Following<'p> {
     unchained: Vec<Span>,
 }
 
-impl<'p> Following<'p> {
-    fn new(path: &'p str, spans: Vec<Span>) -> Following<'p> {
-        Following { path, spans: spans.into_iter().peekable(), within: None, outside: None, unchained: Vec::new() }
+impl<'p> ChainFollower<'p> {
+    fn new(path: &'p str, spans: Vec<Span>) -> ChainFollower<'p> {
+        ChainFollower { path, spans: spans.into_iter().peekable(), within: None, outside: None, unchained: Vec::new() }
     }
 
     fn line(&mut self, start: u64, hash: &[u8; 32], length: u64, verified: &mut Verified) {

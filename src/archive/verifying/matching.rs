@@ -33,7 +33,7 @@ const TABLES: &str = "
 
 /// What of a room, or of a day of it, is not alike.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct InRoom {
+pub(crate) struct RoomDifferences {
     /// On the server, and not archived, for no reason that is known.
     pub(crate) missing: u64,
     /// Archived, and on the server no more.
@@ -44,8 +44,8 @@ pub(crate) struct InRoom {
     pub(crate) differs: u64,
 }
 
-impl std::ops::AddAssign for InRoom {
-    fn add_assign(&mut self, other: InRoom) {
+impl std::ops::AddAssign for RoomDifferences {
+    fn add_assign(&mut self, other: RoomDifferences) {
         self.missing += other.missing;
         self.purged += other.purged;
         self.pruned += other.pruned;
@@ -69,9 +69,9 @@ pub(crate) struct Compared {
     /// Without a row in `event_json`, for which an export waits.
     pub(crate) waiting: u64,
     /// All of the rooms.
-    pub(crate) all: InRoom,
+    pub(crate) all: RoomDifferences,
     /// Each room-day where something is not alike, the first of them.
-    pub(crate) days: Vec<(OwnedRoomId, String, InRoom)>,
+    pub(crate) days: Vec<(OwnedRoomId, String, RoomDifferences)>,
     /// The first events that are missing.
     pub(crate) missing: Vec<(OwnedEventId, OwnedRoomId)>,
 }
@@ -278,7 +278,7 @@ impl Matching {
         }
         let in_room = |row: &rusqlite::Row<'_>, from: usize| {
             let count = |nth| row.get::<_, i64>(from + nth).map(i64::unsigned_abs);
-            Ok(InRoom { missing: count(0)?, purged: count(1)?, pruned: count(2)?, differs: count(3)? })
+            Ok(RoomDifferences { missing: count(0)?, purged: count(1)?, pruned: count(2)?, differs: count(3)? })
         };
         let sums =
             ["missing", "purged", "pruned", "differs"].map(|column| format!("coalesce(sum({column}), 0)")).join(", ");

@@ -22,7 +22,7 @@ pub(super) fn all() -> String {
 }
 
 /// What the catalog has of an event: where its line is, and, if that is asked for, what it says of it.
-pub(super) struct Row {
+pub(super) struct CatalogRow {
     pub(super) start: u64,
     pub(super) length: u64,
     pub(super) event_id: OwnedEventId,
@@ -30,12 +30,12 @@ pub(super) struct Row {
     pub(super) is_redacted_otherwise: bool,
     /// It knows more than its line says.
     pub(super) is_beyond_line: bool,
-    about: Option<About>,
+    about: Option<SaidOfEvent>,
 }
 
 /// What it says of it.
 #[allow(clippy::struct_excessive_bools, reason = "each is a column of the catalog")]
-struct About {
+struct SaidOfEvent {
     stream_ordering: i64,
     topological_ordering: i64,
     kind: Option<String>,
@@ -57,13 +57,13 @@ struct About {
     said: Option<(Option<String>, Option<String>)>,
 }
 
-impl Row {
+impl CatalogRow {
     /// Reads what [`PLACES`] or [`all`] asks for.
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<CatalogRow> {
         let place = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
         let (start, length, event_id) = (place(0)?, place(1)?, row.get(2)?);
         if row.as_ref().column_count() == 3 {
-            return Ok(Row {
+            return Ok(CatalogRow {
                 start,
                 length,
                 event_id,
@@ -72,7 +72,7 @@ impl Row {
                 about: None,
             });
         }
-        let about = About {
+        let about = SaidOfEvent {
             stream_ordering: row.get(3)?,
             topological_ordering: row.get(4)?,
             kind: row.get(5)?,
@@ -93,7 +93,7 @@ impl Row {
             said: if row.get(20)? { Some((row.get(21)?, row.get(22)?)) } else { None },
         };
         let (is_beyond_line, is_redacted_otherwise) = (row.get(23)?, row.get(24)?);
-        Ok(Row { start, length, event_id, is_redacted_otherwise, is_beyond_line, about: Some(about) })
+        Ok(CatalogRow { start, length, event_id, is_redacted_otherwise, is_beyond_line, about: Some(about) })
     }
 
     /// What of it is not as its line says.
@@ -127,7 +127,7 @@ impl Row {
     }
 }
 
-impl About {
+impl SaidOfEvent {
     /// Whether it relates to another event than the line says, or otherwise.
     fn relates(&self, event: &Event) -> bool {
         self.relates_to != event.relates_to

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, ToSql, params};
 
-use super::super::chain::{Extent, Head, Part, walk_known};
+use super::super::chain::{ChainHead, ChainPart, CommittedBytes, walk_known};
 use super::super::error::CHAIN;
 use super::super::writing::signed;
 use super::super::{Catalog, Error, layout};
 use super::file::Checked;
-use super::{Asked, Off, Rewritten, Verified, is_selected};
+use super::{Off, Rewritten, Verified, VerifyRequest, is_selected};
 use crate::event::Verdict;
 
 /// How many files that were written anew are named.
@@ -60,8 +60,8 @@ impl Scratch {
         &self,
         archive: &Path,
         catalog: &Catalog,
-        asked: &Asked,
-        sealed: Option<&Head>,
+        asked: &VerifyRequest,
+        sealed: Option<&ChainHead>,
         verified: &mut Verified,
     ) -> Result<(), Error> {
         self.connection.execute_batch("delete from extent")?;
@@ -71,16 +71,16 @@ impl Scratch {
             return Ok(());
         };
         let mut insert = self.connection.prepare("insert into extent values (?1, ?2, ?3, ?4, ?5, ?6)")?;
-        let (mut number, mut last, mut begun, mut is_sealed) = (0_i64, Head::none(), 0_u64, false);
+        let (mut number, mut last, mut begun, mut is_sealed) = (0_i64, ChainHead::none(), 0_u64, false);
         let mut rewritten: BTreeMap<String, u64> = BTreeMap::new();
         let walked = walk_known(archive, catalog, head.bytes, |part| {
             match part {
-                Part::Extent(Extent { path, from, to, lines, hash }) => {
+                ChainPart::Extent(CommittedBytes { path, from, to, lines, hash }) => {
                     if is_selected(path, asked) {
                         insert.execute(params![path, number, signed(from), signed(to), signed(lines), hash])?;
                     }
                 }
-                Part::End { kind, follows, head, .. } => {
+                ChainPart::End { kind, follows, head, .. } => {
                     if kind == "begun" {
                         // files may have been written anew in commits that were lost
                         self.connection.prepare_cached("delete from extent where number < ?1")?.execute([number])?;

@@ -22,13 +22,13 @@ use tracing::{debug, info, warn};
 use super::super::service::Service;
 use super::super::signals::{Now, first, is_stopped, watch_signals};
 use super::super::{Outcome, decrypt, hint, is_full, status};
-use super::{Args, Named, Opening, Terminal, counted, knows_erased, prepare};
+use super::{Args, Opening, SelectedRooms, Terminal, counted, knows_erased, prepare};
 use crate::archive::{self, Interrupt, Turn};
 use crate::config::Config;
 use crate::export::{self, Followed, Summary};
 use crate::source::Database;
-use session::Session;
-use told::Told;
+use session::FollowSession;
+use told::FollowProgress;
 
 /// How often it is seen whether another command wants the archive.
 const LOOKED_EVERY: Duration = Duration::from_secs(1);
@@ -41,7 +41,7 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a session ends that has not failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+enum SessionEnd {
     /// A signal ends all.
     Signal,
     /// Another command wants the archive.
@@ -56,7 +56,7 @@ enum Why {
 struct Follow {
     args: Rc<Args>,
     config: Config,
-    named: Named,
+    named: SelectedRooms,
     service: Service,
     now: Now,
     signal: watch::Receiver<Option<u8>>,
@@ -71,7 +71,7 @@ struct Follow {
 }
 
 /// Follows until a signal ends it.
-pub(super) async fn run(args: Rc<Args>, config: Config, named: Named) -> Result<Outcome> {
+pub(super) async fn run(args: Rc<Args>, config: Config, named: SelectedRooms) -> Result<Outcome> {
     let now = Now::is("stopping before anything is read");
     // each session has a channel of its own to be stopped by
     let (stop, _) = watch::channel(false);
@@ -87,10 +87,10 @@ pub(super) async fn run(args: Rc<Args>, config: Config, named: Named) -> Result<
             break;
         }
         match ended {
-            Ok(Why::Signal) => break,
-            Ok(Why::NewDay) => {}
-            Ok(Why::Reload) => follow.reload(),
-            Ok(Why::Wanted) => follow.let_in().await,
+            Ok(SessionEnd::Signal) => break,
+            Ok(SessionEnd::NewDay) => {}
+            Ok(SessionEnd::Reload) => follow.reload(),
+            Ok(SessionEnd::Wanted) => follow.let_in().await,
             Err(error) if follow.has_begun.get() && (status(&error) == 75 || is_full(&error)) => {
                 follow.wait_after(&error).await;
                 if follow.signal.borrow().is_some() {
@@ -122,7 +122,7 @@ fn watch_hangups() -> Result<watch::Receiver<u64>> {
 
 impl Follow {
     /// Connects, takes the archive, brings it up to date, and keeps it so.
-    async fn session(&mut self) -> Result<Why> {
+    async fn session(&mut self) -> Result<SessionEnd> {
         self.service.lives();
         let (stop, stopped) = watch::channel(false);
         let (ends, ending) = watch::channel(None);
@@ -136,11 +136,15 @@ impl Follow {
             Ok(Some(why)) => return Ok(why),
             Ok(None) => {}
         }
-        Ok(ending.borrow().unwrap_or(Why::Signal))
+        Ok(ending.borrow().unwrap_or(SessionEnd::Signal))
     }
 
     /// Waits for what ends a session from outside.
-    fn watch(&self, stop: watch::Sender<bool>, ends: watch::Sender<Option<Why>>) -> impl Future<Output = ()> + use<> {
+    fn watch(
+        &self,
+        stop: watch::Sender<bool>,
+        ends: watch::Sender<Option<SessionEnd>>,
+    ) -> impl Future<Output = ()> + use<> {
         let (signal, mut hangup) = (self.signal.clone(), self.hangup.clone());
         let directory = self.args.archive.directory().to_owned();
         let wanted = async move {
@@ -153,9 +157,9 @@ impl Follow {
         };
         async move {
             let why = tokio::select! {
-                _ = first(signal) => Why::Signal,
-                Ok(()) = hangup.changed() => Why::Reload,
-                () = wanted => Why::Wanted,
+                _ = first(signal) => SessionEnd::Signal,
+                Ok(()) = hangup.changed() => SessionEnd::Reload,
+                () = wanted => SessionEnd::Wanted,
             };
             ends.send_replace(Some(why));
             stop.send_replace(true);
@@ -165,8 +169,8 @@ impl Follow {
     async fn session_until(
         &mut self,
         stop: watch::Receiver<bool>,
-        ending: &watch::Receiver<Option<Why>>,
-    ) -> Result<Option<Why>> {
+        ending: &watch::Receiver<Option<SessionEnd>>,
+    ) -> Result<Option<SessionEnd>> {
         let (args, now) = (Rc::clone(&self.args), self.now.clone());
         let args = &*args;
         let interrupt = {
@@ -195,7 +199,7 @@ impl Follow {
         tokio::task::block_in_place(|| super::super::erase::lines_left(&mut archive, &goes_on))?;
         let today = Utc::now().date_naive();
         let resumed = self.run.take().filter(|(day, _)| *day == today).map(|(_, summary)| summary);
-        let mut told = Told { terminal: Terminal::new(false), service: self.service.clone(), is_first: true };
+        let mut told = FollowProgress { terminal: Terminal::new(false), service: self.service.clone(), is_first: true };
         self.service.status("reading what is new");
         let began = Instant::now();
         let (archive, followed) =
@@ -214,7 +218,7 @@ impl Follow {
         };
         self.worked();
         self.run = Some((today, followed.summary().clone()));
-        let mut session = Session {
+        let mut session = FollowSession {
             args,
             may_render: args.no_markdown || knows_erased(args, &database, &archive)?,
             database,
@@ -241,12 +245,12 @@ impl Follow {
     /// Makes round after round.
     async fn rounds(
         &mut self,
-        session: &mut Session<'_>,
+        session: &mut FollowSession<'_>,
         followed: &mut Followed,
         selection: &archive::Selection,
-        told: &mut Told,
+        told: &mut FollowProgress,
         today: NaiveDate,
-    ) -> Result<Option<Why>> {
+    ) -> Result<Option<SessionEnd>> {
         let mut next = tokio::time::Instant::now() + self.args.interval;
         loop {
             session.make(next.into_std()).await?;
@@ -265,7 +269,7 @@ impl Follow {
                 return Ok(None);
             }
             if Utc::now().date_naive() != today {
-                return Ok(Some(Why::NewDay));
+                return Ok(Some(SessionEnd::NewDay));
             }
             self.now.becomes("finishing the batch");
             // what took longer than an interval is not made up for
@@ -345,7 +349,7 @@ impl Follow {
         let read = || -> Result<_> {
             let args = super::super::export_again()?;
             decrypt::makes_sense(args.decrypt, &args.keys)?;
-            let (config, named) = (args.database.config()?, Named::of(&args)?);
+            let (config, named) = (args.database.config()?, SelectedRooms::of(&args)?);
             Ok((args, config, named))
         };
         match read() {
@@ -359,7 +363,7 @@ impl Follow {
 }
 
 /// What ends a session, once something does.
-async fn stopped(ending: &watch::Receiver<Option<Why>>) -> Option<Why> {
+async fn stopped(ending: &watch::Receiver<Option<SessionEnd>>) -> Option<SessionEnd> {
     ending.clone().wait_for(Option::is_some).await.ok().and_then(|why| *why)
 }
 

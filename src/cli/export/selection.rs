@@ -14,21 +14,21 @@ use crate::event::OwnedRoomId;
 use crate::source::{self, Database};
 
 /// The rooms that the arguments name, by id or alias.
-pub(super) struct Named {
+pub(super) struct SelectedRooms {
     include: BTreeSet<String>,
     exclude: BTreeSet<String>,
 }
 
-impl Named {
-    pub(super) fn of(args: &Args) -> Result<Named, WrongUsage> {
-        Ok(Named { include: names(&args.room)?, exclude: names(&args.exclude_room)? })
+impl SelectedRooms {
+    pub(super) fn of(args: &Args) -> Result<SelectedRooms, WrongUsage> {
+        Ok(SelectedRooms { include: names(&args.room)?, exclude: names(&args.exclude_room)? })
     }
 }
 
 /// What to export, if the arguments or the configuration file say it.
 pub(super) async fn select(
     args: &Args,
-    named: &Named,
+    named: &SelectedRooms,
     database: &Database,
     archive: &Archive,
 ) -> Result<Option<Selection>> {

@@ -14,7 +14,7 @@ use super::super::WrongUsage;
 use super::super::report::shown;
 use crate::config::Config;
 use crate::event::UserId;
-use crate::keys::{BridgeConfig, Given, Sources, read_passphrase, read_recovery_key, read_secret_storage};
+use crate::keys::{BridgeConfig, SourceSecrets, Sources, read_passphrase, read_recovery_key, read_secret_storage};
 use crate::source::Database;
 
 /// Where keys are.
@@ -214,8 +214,8 @@ impl KeyArgs {
     }
 
     /// Reads what opens them, or asks for it.
-    fn given(&self) -> Result<Given> {
-        let mut given = Given::default();
+    fn given(&self) -> Result<SourceSecrets> {
+        let mut given = SourceSecrets::default();
         for path in &self.recovery_key_file {
             given.secrets.push(match asked(path, "Recovery key: ")? {
                 Some(text) => Secret::Key(recovery_key::parse(&text).context("that is no recovery key")?),

@@ -4,22 +4,22 @@ use anyhow::Result;
 use megolm_keys::Refusal;
 use tokio::sync::watch;
 
-use crate::archive::{Plaintext, Sealed};
+use crate::archive::{Plaintext, SealedPlaintexts};
 use crate::cli::keys::KeyArgs;
 use crate::event::{Event, RoomId};
-use crate::keys::{Decrypter, Read, Verdict};
+use crate::keys::{Decrypter, Decryption, ReadCounts};
 use crate::source::{self, Database, Row};
 
 /// What decrypts a room.
-pub(super) struct Decrypting(Box<Decrypter>);
+pub(super) struct RoomDecrypter(Box<Decrypter>);
 
-impl Decrypting {
+impl RoomDecrypter {
     /// Opens the sources of keys, and looks the room through.
-    pub(super) async fn begin(keys: &KeyArgs, database: &Database, room_id: &str) -> Result<Decrypting> {
+    pub(super) async fn begin(keys: &KeyArgs, database: &Database, room_id: &str) -> Result<RoomDecrypter> {
         let sources = keys.open(database).await?;
         let mut decrypter = Decrypter::new(database, sources, RoomId::of(room_id))?;
         decrypter.look_through().await?;
-        Ok(Decrypting(Box::new(decrypter)))
+        Ok(RoomDecrypter(Box::new(decrypter)))
     }
 
     /// Events as they are to be shown, each in its place.
@@ -38,7 +38,7 @@ impl Decrypting {
         &mut self,
         database: &Database,
         room_id: &str,
-        plaintexts: &Sealed,
+        plaintexts: &SealedPlaintexts,
         stopped: &watch::Receiver<bool>,
     ) -> Result<()> {
         let mut rows = database.room(room_id, None, None, true);
@@ -70,16 +70,16 @@ impl Decrypting {
         let stored: Vec<&Event> = events.iter().map(Box::as_ref).collect();
         let verdicts = self.0.decrypt(&stored).await?;
         let said = stored.into_iter().zip(verdicts).map(|(event, verdict)| match verdict {
-            Verdict::Clear => None,
-            Verdict::Readable(readable) => {
+            Decryption::Clear => None,
+            Decryption::Readable(readable) => {
                 Some(readable.put_into(event).map(|said| (said, readable.is_authenticated())))
             }
-            Verdict::Refused(refusal) => Some(Err(refusal)),
+            Decryption::Refused(refusal) => Some(Err(refusal)),
         });
         Ok(said.collect())
     }
 
-    pub(super) fn numbers(&self) -> &Read {
+    pub(super) fn numbers(&self) -> &ReadCounts {
         self.0.numbers()
     }
 }

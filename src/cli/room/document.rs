@@ -10,9 +10,9 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::decrypting::Decrypting;
-use crate::archive::{Archive, Interrupt, MediaAsked, Opening, Plaintexts, Sealed, Selection};
-use crate::cli::handing::{self, FormArgs, Format, Target, With};
+use super::decrypting::RoomDecrypter;
+use crate::archive::{Archive, Interrupt, MediaAsked, Opening, Plaintexts, SealedPlaintexts, Selection};
+use crate::cli::handing::{self, FormArgs, Format, HandedWith, OutputTarget};
 use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, counted, shown, unplaced};
@@ -31,13 +31,13 @@ pub(super) struct Document<'a> {
     /// The room's state as it is now, to be put in front.
     pub(super) state: Option<Rows>,
     /// What decrypts it.
-    pub(super) decrypting: Option<Decrypting>,
+    pub(super) decrypting: Option<RoomDecrypter>,
     /// Which files are to be in it.
     pub(super) media: Option<MediaAsked>,
 }
 
 /// What was written.
-pub(super) struct Written {
+pub(super) struct WrittenDocument {
     pub(super) handed: Handed,
     /// How many events could not be read, or have several rows.
     pub(super) off: u64,
@@ -53,8 +53,8 @@ impl Document<'_> {
         database: &Database,
         counter: &mut Counter,
         stop: export::Stop,
-        target: &mut Target,
-    ) -> Result<Written> {
+        target: &mut OutputTarget,
+    ) -> Result<WrittenDocument> {
         let Document { form, format, room_id, state, decrypting, media } = self;
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
@@ -79,7 +79,7 @@ impl Document<'_> {
             copy_media(database, &mut archive, &asked, &stopped).await?;
         }
         if let Some(mut decrypting) = decrypting {
-            let plaintexts = Sealed::new(temporary.0.path())?;
+            let plaintexts = SealedPlaintexts::new(temporary.0.path())?;
             Box::pin(decrypting.all(database, room_id, &plaintexts, &stopped)).await?;
             keys::report(room_id, decrypting.numbers());
             archive.read_with(Plaintexts::Sealed(plaintexts));
@@ -100,9 +100,9 @@ impl Document<'_> {
         let mut given = form.given(archive.catalog(), &interrupt, vec![RoomId::of(room_id).owned()], None);
         given.look_through(false, form.verify)?;
         let state = spooled.as_mut().map(|state| state as &mut dyn Read);
-        let with = With { format, as_archived: false, state, spool: temporary.0.path() };
+        let with = HandedWith { format, as_archived: false, state, spool: temporary.0.path() };
         let handed = handing::write(form, &given, with, target, &mut |_| {})?;
-        Ok(Written { handed, off: off + handed.unread })
+        Ok(WrittenDocument { handed, off: off + handed.unread })
     }
 }
 

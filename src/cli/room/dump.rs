@@ -10,7 +10,7 @@ use super::super::log::harmless;
 use super::super::output::Output;
 use super::super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::super::{Outcome, keys};
-use super::decrypting::Decrypting;
+use super::decrypting::RoomDecrypter;
 use super::{Args, EMPTY_PERIOD, WARNINGS};
 use crate::event::{Event, OwnedEventId, OwnedUserId, Redaction};
 use crate::source::{self, Bans, Database, Row, Rows};
@@ -23,7 +23,7 @@ pub(super) struct Dump<'a> {
     database: &'a Database,
     honour_redactions: bool,
     bans: Bans,
-    decrypting: Option<Decrypting>,
+    decrypting: Option<RoomDecrypter>,
     out: Output,
     counter: Counter,
     lines: u64,
@@ -61,7 +61,7 @@ impl<'a> Dump<'a> {
         database: &'a Database,
         honour_redactions: bool,
         bans: Bans,
-        decrypting: Option<Decrypting>,
+        decrypting: Option<RoomDecrypter>,
         out: Output,
         counter: Counter,
     ) -> Dump<'a> {

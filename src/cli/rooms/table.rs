@@ -16,7 +16,7 @@ const WIDEST: usize = 60;
 /// Between two columns.
 const GAP: usize = 2;
 
-struct Column {
+struct TableColumn {
     title: &'static str,
     alignment: Alignment,
     text: fn(&ListedRoom) -> String,
@@ -26,47 +26,53 @@ struct Column {
     spared: Option<u8>,
 }
 
-const COLUMNS: [Column; 10] = [
-    Column { title: "NAME", alignment: Alignment::Left, text: name, least: Some(16), spared: None },
-    Column { title: "ALIAS", alignment: Alignment::Left, text: alias, least: Some(12), spared: Some(7) },
-    Column {
+const COLUMNS: [TableColumn; 10] = [
+    TableColumn { title: "NAME", alignment: Alignment::Left, text: name, least: Some(16), spared: None },
+    TableColumn { title: "ALIAS", alignment: Alignment::Left, text: alias, least: Some(12), spared: Some(7) },
+    TableColumn {
         title: "TYPE",
         alignment: Alignment::Left,
         text: |room| room.kind.name().to_owned(),
         least: None,
         spared: Some(3),
     },
-    Column { title: "VERSION", alignment: Alignment::Left, text: version, least: None, spared: Some(5) },
-    Column {
+    TableColumn { title: "VERSION", alignment: Alignment::Left, text: version, least: None, spared: Some(5) },
+    TableColumn {
         title: "MEMBERS",
         alignment: Alignment::Right,
         text: |room| count(room.members),
         least: None,
         spared: Some(2),
     },
-    Column {
+    TableColumn {
         title: "EVENTS",
         alignment: Alignment::Right,
         text: |room| count(room.events),
         least: None,
         spared: Some(1),
     },
-    Column {
+    TableColumn {
         title: "FIRST",
         alignment: Alignment::Left,
         text: |room| day(room.first_activity),
         least: None,
         spared: Some(6),
     },
-    Column {
+    TableColumn {
         title: "LAST",
         alignment: Alignment::Left,
         text: |room| day(room.last_activity),
         least: None,
         spared: None,
     },
-    Column { title: "NOTES", alignment: Alignment::Left, text: notes, least: None, spared: Some(4) },
-    Column { title: "ID", alignment: Alignment::Left, text: |room| cell(&room.room_id), least: Some(48), spared: None },
+    TableColumn { title: "NOTES", alignment: Alignment::Left, text: notes, least: None, spared: Some(4) },
+    TableColumn {
+        title: "ID",
+        alignment: Alignment::Left,
+        text: |room| cell(&room.room_id),
+        least: Some(48),
+        spared: None,
+    },
 ];
 
 /// How wide the table may be: as wide as the terminal, or as `COLUMNS` says; none where there is no terminal.
@@ -77,12 +83,12 @@ pub(super) fn width(terminal: &Term) -> Option<usize> {
 
 /// Writes the table. Ids are never cut: they are last, and one that is too long runs over.
 pub(super) fn write(out: &mut impl Write, rooms: &[ListedRoom], width: Option<usize>) -> std::io::Result<()> {
-    let mut columns: Vec<(&Column, usize)> = COLUMNS.iter().map(|column| (column, column.widest(rooms))).collect();
+    let mut columns: Vec<(&TableColumn, usize)> = COLUMNS.iter().map(|column| (column, column.widest(rooms))).collect();
     if let Some(width) = width {
         fit(&mut columns, width);
     }
     let last = columns.len().saturating_sub(1);
-    let mut line = |cell: &dyn Fn(&Column) -> String| {
+    let mut line = |cell: &dyn Fn(&TableColumn) -> String| {
         let mut line = String::new();
         for (at, (column, width)) in columns.iter().enumerate() {
             let text = cell(column);
@@ -101,7 +107,7 @@ pub(super) fn write(out: &mut impl Write, rooms: &[ListedRoom], width: Option<us
     rooms.iter().try_for_each(|room| line(&|column| (column.text)(room)))
 }
 
-impl Column {
+impl TableColumn {
     fn widest(&self, rooms: &[ListedRoom]) -> usize {
         let widest = rooms.iter().map(|room| measure_text_width(&(self.text)(room))).max().unwrap_or_default();
         let most = if self.title == "ID" { self.least.unwrap_or(WIDEST) } else { WIDEST };
@@ -110,7 +116,7 @@ impl Column {
 }
 
 /// Makes columns narrower, and leaves some out, until they fit.
-fn fit(columns: &mut Vec<(&Column, usize)>, width: usize) {
+fn fit(columns: &mut Vec<(&TableColumn, usize)>, width: usize) {
     loop {
         let mut narrowed = columns.clone();
         for title in ["ALIAS", "NAME"] {
@@ -131,7 +137,7 @@ fn fit(columns: &mut Vec<(&Column, usize)>, width: usize) {
     }
 }
 
-fn total(columns: &[(&Column, usize)]) -> usize {
+fn total(columns: &[(&TableColumn, usize)]) -> usize {
     columns.iter().map(|(_, width)| width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
 }
 

@@ -11,7 +11,7 @@ use super::super::output::Output;
 use crate::archive;
 use crate::document::line::When;
 use crate::document::time::Zone;
-use crate::views::found::Told;
+use crate::views::found::SearchResult;
 
 /// How much of what was said around results is kept in memory before it is in a file. Bytes.
 const IN_MEMORY: usize = 1024 * 1024;
@@ -44,7 +44,7 @@ impl Passages {
 }
 
 /// Writes results, the first ones with their passages, if there are any.
-pub(super) fn write(is_json: bool, zone: Zone, told: &[Told], mut passages: Passages) -> Result<()> {
+pub(super) fn write(is_json: bool, zone: Zone, told: &[SearchResult], mut passages: Passages) -> Result<()> {
     let mut out = Output::stdout();
     let is_bold = out.is_terminal() && console::colors_enabled();
     passages.all.rewind()?;
@@ -54,7 +54,7 @@ pub(super) fn write(is_json: bool, zone: Zone, told: &[Told], mut passages: Pass
             writeln!(out, "{}", harmless(&serde_json::to_string(&Json::of(told))?))?;
             continue;
         }
-        let Told { hit, room, sender, transcript, .. } = told;
+        let SearchResult { hit, room, sender, transcript, .. } = told;
         let when = When::from(hit.at, None, zone).to_string();
         let marks = [
             (hit.is_earlier, "said before it was edited"),
@@ -83,7 +83,7 @@ pub(super) fn write(is_json: bool, zone: Zone, told: &[Told], mut passages: Pass
 }
 
 /// A snippet with what was found in bold.
-fn highlighted(told: &Told, is_bold: bool) -> String {
+fn highlighted(told: &SearchResult, is_bold: bool) -> String {
     let (text, mut shown, mut at) = (&told.snippet.text, String::new(), 0);
     for hit in &told.snippet.hits {
         shown.push_str(&readable(&text[at..hit.start]));
@@ -124,8 +124,8 @@ struct Json<'a> {
 }
 
 impl<'a> Json<'a> {
-    fn of(told: &'a Told) -> Json<'a> {
-        let Told { hit, room, sender, snippet, transcript } = told;
+    fn of(told: &'a SearchResult) -> Json<'a> {
+        let SearchResult { hit, room, sender, snippet, transcript } = told;
         let characters = |end: usize| snippet.text[..end].chars().count();
         Json {
             event_id: &hit.event_id,

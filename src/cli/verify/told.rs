@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::log::visible;
 use super::super::report::counted;
-use crate::archive::verifying::{Compared, ErasedBy, InRoom, Tombstones, Verified};
+use crate::archive::verifying::{Compared, ErasedBy, RoomDifferences, Tombstones, Verified};
 use crate::event::Verdict;
 use crate::verify::Seal;
 
 /// What there is to tell.
-pub(super) struct Told<'a> {
+pub(super) struct VerifyReport<'a> {
     pub(super) verified: &'a Verified,
     /// None: it was not compared with the server.
     pub(super) compared: Option<&'a Compared>,
@@ -21,10 +21,10 @@ pub(super) struct Told<'a> {
     pub(super) is_remembered: bool,
 }
 
-impl Told<'_> {
+impl VerifyReport<'_> {
     /// As a JSON object.
     pub(super) fn as_json(&self, quick: bool) -> Value {
-        let Told { verified, compared, is_remembered, .. } = *self;
+        let VerifyReport { verified, compared, is_remembered, .. } = *self;
         let verdicts: Map<_, _> = Verdict::ALL
             .into_iter()
             .map(|verdict| (verdict.name().to_owned(), verified.verdict(verdict).into()))
@@ -171,7 +171,7 @@ fn said(by: &ErasedBy) -> String {
 }
 
 fn server_as_json(compared: &Compared) -> Value {
-    let in_room = |room: &InRoom| json!({"missing": room.missing, "purged": room.purged, "pruned": room.pruned, "differs": room.differs});
+    let in_room = |room: &RoomDifferences| json!({"missing": room.missing, "purged": room.purged, "pruned": room.pruned, "differs": room.differs});
     let rooms = rooms(compared).into_iter().map(|(room_id, all, days)| {
         let mut room = in_room(&all);
         room["days"] =
@@ -220,20 +220,20 @@ fn write_server(out: &mut impl Write, compared: &Compared) -> Result<()> {
     Ok(())
 }
 
-fn counts(room: &InRoom) -> String {
-    let InRoom { missing, purged, pruned, differs } = *room;
+fn counts(room: &RoomDifferences) -> String {
+    let RoomDifferences { missing, purged, pruned, differs } = *room;
     listed([(missing, "missing"), (purged, "there no more"), (pruned, "pruned"), (differs, "with another text")], false)
 }
 
 /// A room where something is not alike: its id, all of it, and its days.
-type Room<'c> = (&'c str, InRoom, Vec<(&'c str, &'c InRoom)>);
+type RoomCompared<'c> = (&'c str, RoomDifferences, Vec<(&'c str, &'c RoomDifferences)>);
 
 /// Each room where something is not alike.
-fn rooms(compared: &Compared) -> Vec<Room<'_>> {
-    let mut rooms: Vec<Room<'_>> = Vec::new();
+fn rooms(compared: &Compared) -> Vec<RoomCompared<'_>> {
+    let mut rooms: Vec<RoomCompared<'_>> = Vec::new();
     for (room_id, day, of_day) in &compared.days {
         if rooms.last().is_none_or(|(last, ..)| *last != room_id.as_str()) {
-            rooms.push((room_id.as_str(), InRoom::default(), Vec::new()));
+            rooms.push((room_id.as_str(), RoomDifferences::default(), Vec::new()));
         }
         if let Some((_, all, days)) = rooms.last_mut() {
             *all += *of_day;

@@ -17,13 +17,13 @@ enum Container {
 
 /// A list: what its next item is marked with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct List {
+pub(super) struct OpenList {
     next: Option<u32>,
     sign: char,
     items: usize,
 }
 
-impl List {
+impl OpenList {
     pub(super) fn is_numbered(&self) -> bool {
         self.next.is_some()
     }
@@ -70,13 +70,13 @@ impl Blocks {
     }
 
     /// A list that begins here, with a sign by which it is not the one before.
-    pub(super) fn list(&self, start: Option<u32>) -> List {
+    pub(super) fn list(&self, start: Option<u32>) -> OpenList {
         let (usual, other) = if start.is_some() { ('.', ')') } else { ('-', '*') };
         let sign = if self.ended == Some((self.containers.len(), usual)) { other } else { usual };
-        List { next: start, sign, items: 0 }
+        OpenList { next: start, sign, items: 0 }
     }
 
-    pub(super) fn end_list(&mut self, list: List) {
+    pub(super) fn end_list(&mut self, list: OpenList) {
         if list.items > 0 {
             self.ended = Some((self.containers.len(), list.sign));
         }
@@ -86,7 +86,7 @@ impl Blocks {
         self.containers.push(Container::Quote);
     }
 
-    pub(super) fn open_item(&mut self, list: &mut List) {
+    pub(super) fn open_item(&mut self, list: &mut OpenList) {
         let marker = list.marker();
         self.containers.push(Container::Item { marker, written: false, first: list.items == 1 });
     }

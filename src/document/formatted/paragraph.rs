@@ -3,7 +3,7 @@
 //! Marks nest. Markdown cannot express every mark everywhere; one that it cannot express is left out, its text never is.
 
 use super::emphasis::expressible;
-use crate::document::markdown::text::{self as markdown, Position, escape};
+use crate::document::markdown::text::{self as markdown, TextPosition, escape};
 use crate::document::visible::{edits, spelled};
 
 /// What a stretch of a paragraph is.
@@ -147,7 +147,7 @@ impl Paragraph {
         self.settle();
         self.trim_spans();
         let out = String::with_capacity(self.text.len() + 16);
-        let mut writer = Writer {
+        let mut writer = MarkWriter {
             text: &self.text,
             out,
             cell,
@@ -257,7 +257,7 @@ enum Written {
     Whole,
 }
 
-struct Writer<'a> {
+struct MarkWriter<'a> {
     text: &'a str,
     out: String,
     cell: bool,
@@ -268,7 +268,7 @@ struct Writer<'a> {
     code_end: Option<usize>,
 }
 
-impl Writer<'_> {
+impl MarkWriter<'_> {
     fn write(&mut self, range: std::ops::Range<usize>, open: &[(&MarkedSpan, Written)]) {
         let links = !open.iter().any(|(span, _)| matches!(span.mark, Mark::Link { .. }));
         let text = self.text;
@@ -291,7 +291,7 @@ impl Writer<'_> {
         if line.starts_with(['^', '!']) && self.out.ends_with('[') {
             self.out.push('\\');
         }
-        escape(&mut self.out, line, Position { line_start, whole_line: self.plain, cell: self.cell, links });
+        escape(&mut self.out, line, TextPosition { line_start, whole_line: self.plain, cell: self.cell, links });
     }
 
     fn open(&mut self, span: &MarkedSpan) -> Written {

@@ -2,7 +2,7 @@
 
 use html5gum::StartTag;
 
-use super::blocks::List;
+use super::blocks::OpenList;
 use super::inline::attribute;
 use super::paragraph::Mark;
 use super::table::Table;
@@ -61,7 +61,7 @@ impl Collector {
 
     pub(super) fn end_item(&mut self) {
         let list = self.open.iter().rev().find_map(|element| element.list.as_ref());
-        if self.blocks.item_is_empty() && list.is_some_and(List::is_numbered) {
+        if self.blocks.item_is_empty() && list.is_some_and(OpenList::is_numbered) {
             // so that the next one keeps its number
             self.blocks.block("\u{a0}");
         }

@@ -16,7 +16,7 @@ use html5gum::{StartTag, Token, Tokenizer};
 use super::super::formatted::{attribute, is_block, language};
 use super::super::visible::settled;
 use super::text::{code, escape, escaped, inline, link};
-use nesting::{Element, Kind};
+use nesting::{ElementKind, OpenElement};
 
 /// Renders HTML; none when there is nothing to see in it.
 #[must_use]
@@ -49,7 +49,7 @@ struct Hidden {
 struct Body<'a> {
     pictures: Option<&'a BTreeMap<String, String>>,
     out: String,
-    open: Vec<Element>,
+    open: Vec<OpenElement>,
     hidden: Option<Hidden>,
     /// Preformatted text, and its language.
     preformatted: Option<(String, Option<String>)>,
@@ -102,7 +102,10 @@ impl Body<'_> {
         }
         if text.trim().is_empty() {
             // between a table's cells there is none
-            if self.container().is_none_or(|kind| !matches!(kind, Kind::Table | Kind::Row | Kind::List)) {
+            if self
+                .container()
+                .is_none_or(|kind| !matches!(kind, ElementKind::Table | ElementKind::Row | ElementKind::List))
+            {
                 self.out.push_str(text.get(..1).filter(|text| *text == "\n").unwrap_or(" "));
             }
             return;
@@ -112,7 +115,7 @@ impl Body<'_> {
         if self.open.iter().any(|element| element.close == "</code>") {
             self.out.push_str(&code(text));
         } else {
-            let links = !self.open.iter().any(|element| element.kind == Kind::Link);
+            let links = !self.open.iter().any(|element| element.kind == ElementKind::Link);
             escape(&mut self.out, &settled(text), links);
         }
     }
@@ -133,11 +136,11 @@ impl Body<'_> {
         }
         if let Some((name, open, close)) = INLINE.iter().find(|(known, ..)| *known == name) {
             self.settle();
-            return self.push(Kind::Inline, name, open, close);
+            return self.push(ElementKind::Inline, name, open, close);
         }
         if let Some((name, open)) = HEADINGS.iter().find(|(known, _)| *known == name) {
             self.begin_block();
-            return self.push(Kind::Paragraph, name, open, "</p>");
+            return self.push(ElementKind::Paragraph, name, open, "</p>");
         }
         match name {
             "a" => self.link(tag),
@@ -155,7 +158,7 @@ impl Body<'_> {
             "div" if self.is_mathematics(tag) => {}
             "p" => {
                 self.begin_block();
-                self.push(Kind::Paragraph, "p", "<p>", "</p>");
+                self.push(ElementKind::Paragraph, "p", "<p>", "</p>");
             }
             "pre" => {
                 self.begin_block();
@@ -163,26 +166,26 @@ impl Body<'_> {
             }
             "blockquote" => {
                 self.begin_block();
-                self.push(Kind::Block, "blockquote", "<blockquote>", "</blockquote>");
+                self.push(ElementKind::Block, "blockquote", "<blockquote>", "</blockquote>");
             }
             "summary" => {
                 self.begin_block();
-                self.push(Kind::Paragraph, "summary", "<p class=\"h3\">", "</p>");
+                self.push(ElementKind::Paragraph, "summary", "<p class=\"h3\">", "</p>");
             }
             "ul" => {
                 self.begin_block();
-                self.push(Kind::List, "ul", "<ul>", "</ul>");
+                self.push(ElementKind::List, "ul", "<ul>", "</ul>");
             }
             "ol" => {
                 self.begin_block();
                 let start = attribute(tag, b"start").and_then(|start| start.trim().parse::<i32>().ok());
                 let open = start.map_or_else(|| "<ol>".to_owned(), |start| format!("<ol start=\"{start}\">"));
-                self.push(Kind::List, "ol", &open, "</ol>");
+                self.push(ElementKind::List, "ol", &open, "</ol>");
             }
             "li" => self.item(),
             "table" => {
                 self.begin_block();
-                self.push(Kind::Table, "table", "<table>", "</table>");
+                self.push(ElementKind::Table, "table", "<table>", "</table>");
             }
             "tr" => self.row(),
             "td" => self.cell("td", "<td>", "</td>"),
@@ -190,7 +193,7 @@ impl Body<'_> {
             "mx-reply" | "script" | "style" | "template" => self.hide(tag),
             name if is_block(name.as_bytes()) && !matches!(name, "thead" | "tbody" | "tfoot") => {
                 self.begin_block();
-                self.push(Kind::Block, "div", "<div>", "</div>");
+                self.push(ElementKind::Block, "div", "<div>", "</div>");
             }
             _ => {}
         }
@@ -198,9 +201,9 @@ impl Body<'_> {
 
     fn link(&mut self, tag: &StartTag<()>) {
         self.settle();
-        if let Some(at) = self.open.iter().rposition(|element| element.kind == Kind::Link) {
+        if let Some(at) = self.open.iter().rposition(|element| element.kind == ElementKind::Link) {
             // not beyond what an end tag reaches either: then it is none
-            if self.open[at..].iter().any(|element| matches!(element.kind, Kind::Table | Kind::Cell)) {
+            if self.open[at..].iter().any(|element| matches!(element.kind, ElementKind::Table | ElementKind::Cell)) {
                 return;
             }
             self.close_to(at);
@@ -210,13 +213,13 @@ impl Body<'_> {
         let mention = ["https://matrix.to/#/@", "https://matrix.to/#/%40", "matrix:u/"];
         match link(&href) {
             Some(open) if mention.iter().any(|begin| href.starts_with(begin)) => {
-                self.push(Kind::Link, "a", &open.replacen("<a ", "<a class=\"me\" ", 1), "</a>");
+                self.push(ElementKind::Link, "a", &open.replacen("<a ", "<a class=\"me\" ", 1), "</a>");
             }
-            Some(open) => self.push(Kind::Link, "a", &open, "</a>"),
+            Some(open) => self.push(ElementKind::Link, "a", &open, "</a>"),
             None if href.trim().is_empty() => {}
             None => {
                 let shown: String = href.trim().chars().take(200).collect();
-                self.push(Kind::Link, "a", &format!("<span title=\"{}\">", inline(&shown)), "</span>");
+                self.push(ElementKind::Link, "a", &format!("<span title=\"{}\">", inline(&shown)), "</span>");
             }
         }
     }
@@ -228,7 +231,7 @@ impl Body<'_> {
         self.settle();
         let name = if is_font { "font" } else { "span" };
         let spoiler = attribute(tag, b"data-mx-spoiler");
-        let is_in_one = self.open.iter().any(|element| element.kind == Kind::Spoiler);
+        let is_in_one = self.open.iter().any(|element| element.kind == ElementKind::Spoiler);
         if let Some(reason) = spoiler.filter(|_| !is_in_one) {
             let reason = inline(&reason).0;
             let label = if reason.is_empty() { "spoiler".to_owned() } else { format!("spoiler: {reason}") };
@@ -243,11 +246,11 @@ impl Body<'_> {
         let ground = ground.and_then(|ground| colour::class(&ground)).map(|number| format!("g{number}"));
         let classes = [colour, ground].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let open = if classes.is_empty() { "<span>".to_owned() } else { format!("<span class=\"{classes}\">") };
-        self.push(Kind::Inline, name, &open, "</span>");
+        self.push(ElementKind::Inline, name, &open, "</span>");
     }
 
     fn open_spoiler(&mut self, name: &'static str, open: String) {
-        self.push(Kind::Spoiler, name, &open, "</span></label>");
+        self.push(ElementKind::Spoiler, name, &open, "</span></label>");
         self.spoiler = open;
     }
 

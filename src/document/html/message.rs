@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::media::{Shown, of_path, safe_name};
-use super::super::message::{FileKind, Form, Here, MARK, Manner, Message};
+use super::super::media::{FileDisplay, of_path, safe_name};
+use super::super::message::{FileKind, FileLink, MARK, Manner, Message, MessageForm};
 use super::super::text::{duration, shortened, size};
 use super::body;
 use super::text::{escaped, inline, lined, name};
@@ -24,20 +24,20 @@ pub fn message(message: &Message<'_>, name_html: &str) -> String {
 /// Renders what a message says, in whatever manner; never empty.
 pub(super) fn blocks(message: &Message<'_>) -> String {
     match message.form {
-        Form::Text(Manner::Notice | Manner::ServerNotice) => text(message, "", " no"),
-        Form::Text(_) => text(message, "", ""),
-        Form::Other => {
+        MessageForm::Text(Manner::Notice | Manner::ServerNotice) => text(message, "", " no"),
+        MessageForm::Text(_) => text(message, "", ""),
+        MessageForm::Other => {
             let kind: String = message.msgtype.as_deref().unwrap_or_default().chars().take(100).collect();
             format!("{}<p class=\"x\">message of type <code>{}</code></p>", text(message, "", ""), name(&kind))
         }
-        Form::File(kind) if message.has_caption() => format!("{}{}", file(kind, message), text(message, "", "")),
-        Form::File(kind) => file(kind, message),
-        Form::Gallery => {
+        MessageForm::File(kind) if message.has_caption() => format!("{}{}", file(kind, message), text(message, "", "")),
+        MessageForm::File(kind) => file(kind, message),
+        MessageForm::Gallery => {
             let caption = message.has_text().then(|| text(message, "", ""));
             let items = message.items.iter().map(blocks);
             caption.into_iter().chain(items).collect::<Vec<_>>().concat()
         }
-        Form::Location => location(message),
+        MessageForm::Location => location(message),
     }
 }
 
@@ -73,7 +73,7 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
     let called = name(&shortened(message.name(), NAME)).to_string();
     let linked = match &message.here {
         // what is shown is in the page once
-        Some(here) if here.is_within() && here.shown != Shown::Link => format!("<bdi>{called}</bdi>"),
+        Some(here) if here.is_within() && here.shown != FileDisplay::Link => format!("<bdi>{called}</bdi>"),
         Some(here) => {
             // what is in the page has no name of its own
             let to = if here.is_within() { saved(message.name(), here) } else { String::new() };
@@ -96,33 +96,33 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
 }
 
 /// As what a file is saved that is in the page.
-fn saved(called: &str, here: &Here) -> String {
+fn saved(called: &str, here: &FileLink) -> String {
     let (stem, end) = safe_name(called, of_path(here.path.trim_end_matches(MARK)));
     escaped(&format!("{stem}.{end}"))
 }
 
 /// Renders a file that is at hand, as its bytes allow; `size` is what its sender says of it, in pixels.
-fn shown(here: &Here, called: &str, size: Option<(u64, u64)>) -> String {
+fn shown(here: &FileLink, called: &str, size: Option<(u64, u64)>) -> String {
     const MOST: u64 = 100_000;
     let size = size.filter(|(width, height)| (1..MOST).contains(width) && (1..MOST).contains(height));
     let size = size.map_or_else(String::new, |(width, height)| format!(" width=\"{width}\" height=\"{height}\""));
     let path = &here.path;
     match here.shown {
-        Shown::Picture => {
+        FileDisplay::Picture => {
             // a click shows it as large as the window, another one as it was
             format!(
                 "<label class=\"md\"><input type=\"checkbox\" aria-label=\"{called}, large\"><img src=\"{path}\" alt=\"{called}\" loading=\"lazy\"{size}></label>"
             )
         }
-        Shown::Video => {
+        FileDisplay::Video => {
             format!(
                 "<video class=\"md\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"metadata\"{size}></video>"
             )
         }
-        Shown::Audio => {
+        FileDisplay::Audio => {
             format!("<audio class=\"md\" src=\"{path}\" aria-label=\"{called}\" controls preload=\"none\"></audio>")
         }
-        Shown::Link => String::new(),
+        FileDisplay::Link => String::new(),
     }
 }
 

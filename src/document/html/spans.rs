@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
+use super::super::line::{Address, FirstNames, Name, RedactionNote, RoomLink, Span};
 use super::super::text::listed;
 use super::text::{Markup, escaped, inline, name as name_of};
 
@@ -82,11 +82,11 @@ pub(super) fn room_link(room: &RoomLink) -> Markup {
     })
 }
 
-pub(super) fn redaction(mark: &Redaction) -> Markup {
+pub(super) fn redaction(mark: &RedactionNote) -> Markup {
     Markup(match mark {
-        Redaction::ByServer => "<em class=\"gone\">removed by the server</em>".to_owned(),
-        Redaction::Unknown => "<em class=\"gone\">redacted</em>".to_owned(),
-        Redaction::By { name: by, at, reason } => {
+        RedactionNote::ByServer => "<em class=\"gone\">removed by the server</em>".to_owned(),
+        RedactionNote::Unknown => "<em class=\"gone\">redacted</em>".to_owned(),
+        RedactionNote::By { name: by, at, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {}", inline(reason))).unwrap_or_default();
             format!("<em class=\"gone\">redacted by {} at {at}{reason}</em>", name(by))
         }

@@ -5,10 +5,10 @@ use std::io;
 use askama::Template;
 
 use super::super::block::{
-    Block, Edited, Encryption, Head, LiveLocation, Made, Poll, Quote, Root, Said, Saying, Small, Summary, Unread,
-    Writer,
+    Block, Edited, Encryption, FoldSummary, Head, LiveLocation, Poll, Quote, Responses, Root, Said, Saying, Small,
+    Unread, Writer,
 };
-use super::super::line::{Anchor, Redaction};
+use super::super::line::{Anchor, RedactionNote};
 use super::super::message::Manner;
 use super::super::reaction::CUSTOM;
 use super::super::time;
@@ -86,7 +86,7 @@ struct ThreadTemplate {
 #[derive(Template)]
 #[template(path = "blocks.html", block = "made")]
 struct MadeTemplate<'a> {
-    made: &'a Made,
+    made: &'a Responses,
     thread: Option<Markup>,
 }
 
@@ -234,9 +234,9 @@ impl<W: io::Write> Writer for Html<W> {
             }
             Block::Folded(summary) => {
                 let summary = match summary {
-                    Summary::Original => "redacted original".to_owned(),
-                    Summary::Earlier(1) => "earlier version".to_owned(),
-                    Summary::Earlier(versions) => format!("{versions} earlier versions"),
+                    FoldSummary::Original => "redacted original".to_owned(),
+                    FoldSummary::Earlier(1) => "earlier version".to_owned(),
+                    FoldSummary::Earlier(versions) => format!("{versions} earlier versions"),
                 };
                 self.put(&format!("<details class=\"o\"><summary>{summary}</summary>"))
             }
@@ -274,7 +274,7 @@ fn render(template: &impl Template) -> io::Result<String> {
     template.render().map_err(io::Error::other)
 }
 
-fn redacted(mark: &Redaction) -> Markup {
+fn redacted(mark: &RedactionNote) -> Markup {
     Markup(format!("<div class=\"b\">{}</div>", redaction(mark)))
 }
 

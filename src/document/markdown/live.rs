@@ -35,13 +35,13 @@ pub(super) fn location(of: &LiveLocation) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::block::Position;
+    use super::super::super::block::GeoPosition;
     use super::super::super::line::When;
     use super::*;
 
     #[test]
     fn a_live_location_is_a_list() {
-        let at = |minute: i64, description: &str| Position {
+        let at = |minute: i64, description: &str| GeoPosition {
             at: When::here(Some(60_000 * minute), time::Zone::default()),
             uri: Some("geo:1,2`".to_owned()),
             description: Some(description.to_owned()).filter(|text| !text.is_empty()),

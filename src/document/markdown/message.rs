@@ -7,8 +7,8 @@ mod tests;
 use std::fmt::Write as _;
 
 use super::super::formatted;
-use super::super::media::Shown;
-use super::super::message::{FileKind, Form, Manner, Message};
+use super::super::media::FileDisplay;
+use super::super::message::{FileKind, Manner, Message, MessageForm};
 use super::super::text::{duration, shortened, size};
 use super::begins_as_paragraph;
 use super::text::{block, code_span, excerpt, inline, inline_name, link};
@@ -27,15 +27,15 @@ pub fn message(message: &Message<'_>, name_markdown: &str) -> String {
 #[must_use]
 pub fn blocks(message: &Message<'_>) -> String {
     match message.form {
-        Form::Text(_) => text(message),
-        Form::Other => {
+        MessageForm::Text(_) => text(message),
+        MessageForm::Other => {
             let name: String = message.msgtype.as_deref().unwrap_or_default().chars().take(100).collect();
             format!("{}\n\n*(message of type {})*", text(message), code_span(&name))
         }
-        Form::File(kind) if message.has_caption() => format!("{}\n\n{}", file(kind, message), text(message)),
-        Form::File(kind) => file(kind, message),
-        Form::Gallery => gallery(message),
-        Form::Location => location(message),
+        MessageForm::File(kind) if message.has_caption() => format!("{}\n\n{}", file(kind, message), text(message)),
+        MessageForm::File(kind) => file(kind, message),
+        MessageForm::Gallery => gallery(message),
+        MessageForm::Location => location(message),
     }
 }
 
@@ -93,7 +93,7 @@ fn file(kind: FileKind, message: &Message<'_>) -> String {
         line.push_str(" · ");
         line.push_str(&part);
     }
-    if let Some(here) = here.filter(|here| here.shown == Shown::Picture) {
+    if let Some(here) = here.filter(|here| here.shown == FileDisplay::Picture) {
         let _ = write!(line, "\n\n![{name}]({})", here.path);
     }
     line

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::page::{DayHead, DayLine, EventHead, Part, Person, RoomFacts, RoomLine, Title};
+use super::super::page::{ContextPart, DayHead, DayLine, EventHead, Person, RoomFacts, RoomLine, Title};
 use super::super::time::{self, Zone};
 use super::text::{code_cell, excerpt, inline, inline_name, yaml};
 use super::writer::{line, room_link};
@@ -148,11 +148,11 @@ pub(crate) fn day_head(of: &DayHead<'_>) -> String {
 }
 
 /// What stands above a part of what is shown with an event.
-pub(crate) fn part_head(part: Part) -> &'static str {
+pub(crate) fn part_head(part: ContextPart) -> &'static str {
     match part {
-        Part::Before => "## Before\n\n",
-        Part::Itself => "## Event\n\n",
-        Part::After => "## After\n\n",
+        ContextPart::Before => "## Before\n\n",
+        ContextPart::Itself => "## Event\n\n",
+        ContextPart::After => "## After\n\n",
     }
 }
 

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use super::super::address;
 use super::super::text::{collapse, shortened};
 use super::super::visible::{self, is_newline, settled, spelled};
-pub(crate) use escape::{Position, escape, is_word};
+pub(crate) use escape::{TextPosition, escape, is_word};
 
 /// The longest run of backticks that `cmark`, GitHub's and others take for the beginning of code.
 const LONGEST_FENCE: usize = 80;
@@ -29,7 +29,7 @@ pub fn inline(text: &str) -> String {
     let text = collapse(text);
     let text = settled(&text);
     let mut out = String::with_capacity(text.len() + 8);
-    escape(&mut out, &text, Position { line_start: true, whole_line: false, cell: true, links: false });
+    escape(&mut out, &text, TextPosition { line_start: true, whole_line: false, cell: true, links: false });
     out
 }
 
@@ -67,7 +67,7 @@ pub fn block(text: &str) -> String {
             out.push_str(if c == '\t' { "\u{a0}\u{a0}\u{a0}\u{a0}" } else { "\u{a0}" });
         }
         let whole_line = line.len() == content.len();
-        escape(&mut out, content, Position { line_start: true, whole_line, cell: false, links: true });
+        escape(&mut out, content, TextPosition { line_start: true, whole_line, cell: false, links: true });
     }
     out
 }

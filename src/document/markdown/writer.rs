@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io;
 
 use super::super::block::{
-    Answer, Block, Edited, Encryption, Head, Made, Poll, Quote, Reaction, Root, Said, Saying, Small, Summary, Unread,
-    Writer,
+    Block, Edited, Encryption, FoldSummary, Head, Poll, PollAnswer, Quote, Reaction, Responses, Root, Said, Saying,
+    Small, Unread, Writer,
 };
-use super::super::line::{Address, FirstNames, Name, Redaction, RoomLink, Span};
+use super::super::line::{Address, FirstNames, Name, RedactionNote, RoomLink, Span};
 use super::super::message::Manner;
 use super::super::reaction::CUSTOM;
 use super::super::text::listed;
@@ -108,9 +108,9 @@ impl Writer for Markdown<'_> {
             }
             Block::Folded(summary) => {
                 let summary = match summary {
-                    Summary::Original => "redacted original".to_owned(),
-                    Summary::Earlier(1) => "earlier version".to_owned(),
-                    Summary::Earlier(versions) => format!("{versions} earlier versions"),
+                    FoldSummary::Original => "redacted original".to_owned(),
+                    FoldSummary::Earlier(1) => "earlier version".to_owned(),
+                    FoldSummary::Earlier(versions) => format!("{versions} earlier versions"),
                 };
                 self.block(&format!("<details><summary>{summary}</summary>"))
             }
@@ -219,11 +219,11 @@ fn quote(quote: &Quote) -> String {
     format!("> [{} {time}]({}): {}", name(by), address(to), line(said))
 }
 
-fn redaction(mark: &Redaction) -> String {
+fn redaction(mark: &RedactionNote) -> String {
     match mark {
-        Redaction::ByServer => "*[removed by the server]*".to_owned(),
-        Redaction::Unknown => "*[redacted]*".to_owned(),
-        Redaction::By { name: by, at, reason } => {
+        RedactionNote::ByServer => "*[removed by the server]*".to_owned(),
+        RedactionNote::Unknown => "*[redacted]*".to_owned(),
+        RedactionNote::By { name: by, at, reason } => {
             let reason = reason.as_ref().map(|reason| format!(": {}", inline(reason))).unwrap_or_default();
             format!("*[redacted by {} at {at}{reason}]*", name(by))
         }
@@ -284,7 +284,7 @@ fn poll(poll: &Poll) -> String {
     }
     let most = poll.answers.iter().map(|answer| answer.count).max().unwrap_or(0);
     text.push_str("\n\n| | votes | |\n|---|---|---|\n");
-    for Answer { text: answer, count, names } in &poll.answers {
+    for PollAnswer { text: answer, count, names } in &poll.answers {
         let answer = or(answer, "…");
         let _ = match (*count, poll.is_secret) {
             (_, true) => writeln!(text, "| {answer} | | |"),
@@ -310,7 +310,7 @@ fn voters(first: &[Name], count: u64) -> String {
 }
 
 /// What others made of it: `👍 3 (Alice, Bob, Carol) · [thread: 2 replies](…)`.
-fn made(made: &Made) -> String {
+fn made(made: &Responses) -> String {
     let mut parts: Vec<String> = made.reactions.iter().map(reaction).collect();
     parts.extend(match made.other_reactions {
         0 => None,

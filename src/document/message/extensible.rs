@@ -6,31 +6,31 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::file::{FileInfo, FileKind};
-use super::{Form, Manner};
+use super::{Manner, MessageForm};
 use crate::event::Object;
 use crate::event::object::{members, text};
 
 /// What events of an extensible type are.
-pub(super) fn form(kind: &str) -> Option<Form> {
+pub(super) fn form(kind: &str) -> Option<MessageForm> {
     Some(match kind {
-        "m.message" | "org.matrix.msc1767.message" => Form::Text(Manner::Said),
-        "m.notice" | "org.matrix.msc1767.notice" => Form::Text(Manner::Notice),
-        "m.emote" | "org.matrix.msc1767.emote" => Form::Text(Manner::Emote),
-        "m.file" | "org.matrix.msc1767.file" | "org.matrix.msc3551.file" => Form::File(FileKind::File),
-        "m.image" | "org.matrix.msc1767.image" | "org.matrix.msc3552.image" => Form::File(FileKind::Image),
-        "m.video" | "org.matrix.msc1767.video" | "org.matrix.msc3553.video" => Form::File(FileKind::Video),
-        "m.audio" | "org.matrix.msc1767.audio" | "org.matrix.msc3927.audio" => Form::File(FileKind::Audio),
+        "m.message" | "org.matrix.msc1767.message" => MessageForm::Text(Manner::Said),
+        "m.notice" | "org.matrix.msc1767.notice" => MessageForm::Text(Manner::Notice),
+        "m.emote" | "org.matrix.msc1767.emote" => MessageForm::Text(Manner::Emote),
+        "m.file" | "org.matrix.msc1767.file" | "org.matrix.msc3551.file" => MessageForm::File(FileKind::File),
+        "m.image" | "org.matrix.msc1767.image" | "org.matrix.msc3552.image" => MessageForm::File(FileKind::Image),
+        "m.video" | "org.matrix.msc1767.video" | "org.matrix.msc3553.video" => MessageForm::File(FileKind::Video),
+        "m.audio" | "org.matrix.msc1767.audio" | "org.matrix.msc3927.audio" => MessageForm::File(FileKind::Audio),
         "m.voice" | "org.matrix.msc1767.voice" | "org.matrix.msc3245.voice" | "org.matrix.msc3245.voice.v2" => {
-            Form::File(FileKind::Voice)
+            MessageForm::File(FileKind::Voice)
         }
-        "m.location" | "org.matrix.msc1767.location" | "org.matrix.msc3488.location" => Form::Location,
+        "m.location" | "org.matrix.msc1767.location" | "org.matrix.msc3488.location" => MessageForm::Location,
         _ => return None,
     })
 }
 
 /// The blocks of a content.
 #[derive(Debug, Default)]
-pub(super) struct Blocks<'a> {
+pub(super) struct ContentBlocks<'a> {
     texts: Vec<&'a RawValue>,
     html: Option<Cow<'a, str>>,
     file: Option<&'a RawValue>,
@@ -43,14 +43,14 @@ pub(super) struct Blocks<'a> {
 
 /// A text as it is, and as HTML.
 #[derive(Debug, Default)]
-pub(super) struct Texts<'a> {
+pub(super) struct TextForms<'a> {
     pub(super) plain: Option<Cow<'a, str>>,
     pub(super) html: Option<Cow<'a, str>>,
 }
 
 /// A file's address and name, and what is told of it.
 #[derive(Debug, Default)]
-pub(super) struct File<'a> {
+pub(super) struct FileContent<'a> {
     pub(super) url: Option<Cow<'a, str>>,
     pub(super) name: Option<Cow<'a, str>>,
     pub(super) info: FileInfo,
@@ -58,7 +58,7 @@ pub(super) struct File<'a> {
     pub(super) sealed: Option<&'a RawValue>,
 }
 
-impl<'a> Blocks<'a> {
+impl<'a> ContentBlocks<'a> {
     /// Takes a member of a content, if it is a block.
     pub(super) fn take(&mut self, key: &str, value: &'a RawValue) {
         match key {
@@ -92,16 +92,16 @@ impl<'a> Blocks<'a> {
     }
 
     /// The text.
-    pub(super) fn texts(&self) -> Texts<'a> {
-        let mut found = Texts { plain: None, html: self.html.clone() };
+    pub(super) fn texts(&self) -> TextForms<'a> {
+        let mut found = TextForms { plain: None, html: self.html.clone() };
         self.texts.iter().for_each(|value| found.take(value));
         found
     }
 
     /// The file, if there is one.
-    pub(super) fn file(&self) -> Option<File<'a>> {
+    pub(super) fn file(&self) -> Option<FileContent<'a>> {
         let value = self.file?;
-        let mut found = File::default();
+        let mut found = FileContent::default();
         for (key, value) in members(value.get()) {
             match &*key {
                 "url" => found.url = text(value),
@@ -116,8 +116,8 @@ impl<'a> Blocks<'a> {
     }
 
     /// What is said of the file.
-    pub(super) fn caption(&self) -> Texts<'a> {
-        let mut found = Texts::default();
+    pub(super) fn caption(&self) -> TextForms<'a> {
+        let mut found = TextForms::default();
         for (key, value) in self.caption.map(|caption| members(caption.get())).unwrap_or_default() {
             match &*key {
                 "m.text" | "org.matrix.msc1767.text" | "m.markup" | "org.matrix.msc1767.markup" => found.take(value),
@@ -142,7 +142,7 @@ impl<'a> Blocks<'a> {
     }
 }
 
-impl<'a> Texts<'a> {
+impl<'a> TextForms<'a> {
     /// Takes a string, or a list of the same text in several formats.
     fn take(&mut self, value: &'a RawValue) {
         if self.plain.is_none() {

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::super::media::Shown;
+use super::super::media::FileDisplay;
 use super::super::text::shortened;
 use crate::event::object::{members, text};
 
@@ -38,16 +38,16 @@ pub const MARK: char = '\u{1}';
 
 /// A file that is at hand where it is told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Here {
+pub struct FileLink {
     /// What leads to it: ASCII letters, digits, `.`, `-`, `_`, `%` and `/`, between two [`MARK`]s if it is to be put there.
     pub path: String,
     /// How it is shown, by its bytes.
-    pub shown: Shown,
+    pub shown: FileDisplay,
     /// How long it is.
     pub bytes: u64,
 }
 
-impl Here {
+impl FileLink {
     /// Whether it is in the page itself.
     #[must_use]
     pub fn is_within(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::event::tests::stored;
 use crate::event::{Event, EventId, RoomId, Stored};
 
 /// Events that Synapse has made and signed, by `tests/proof/signed.py`, and servers' keys.
-fn signed() -> (BTreeMap<(String, String), Key>, Vec<Value>) {
+fn signed() -> (BTreeMap<(String, String), VerifyKey>, Vec<Value>) {
     let path = std::env::var("SIGNED_EVENTS")
         .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/signed.jsonl.gz").to_owned());
     let lines = BufReader::new(GzDecoder::new(std::fs::File::open(path).unwrap())).lines();
@@ -20,7 +20,7 @@ fn signed() -> (BTreeMap<(String, String), Key>, Vec<Value>) {
         let server = server.clone();
         let keys = keys.as_object().unwrap().clone();
         keys.into_iter()
-            .map(move |(id, key)| ((server.clone(), id), Key::from_base64(key.as_str().unwrap(), None).unwrap()))
+            .map(move |(id, key)| ((server.clone(), id), VerifyKey::from_base64(key.as_str().unwrap(), None).unwrap()))
     };
     (keys.as_object().unwrap().iter().flat_map(of_server).collect(), lines.collect())
 }
@@ -37,7 +37,7 @@ fn line(event: &Value, json: &str) -> String {
     Event::from_stored(&stored).line
 }
 
-fn judged(line: &str, key: impl Fn(&str, &str) -> Option<Key>) -> (Verdict, Option<Why>) {
+fn judged(line: &str, key: impl Fn(&str, &str) -> Option<VerifyKey>) -> (Verdict, Option<Why>) {
     match Proof::of(line) {
         Err(why) => (Verdict::NotDecided, Some(why)),
         Ok(proof) => proof.judge(|server, id| Ok::<_, Infallible>(key(server, id))).unwrap(),
@@ -136,10 +136,10 @@ fn without_a_key_and_with_an_expired_one_it_is_said_which() {
     let line = line(event, event["json"].as_str().unwrap());
     let (verdict, why) = judged(&line, |_, _| None);
     assert!(matches!((verdict, &why), (Verdict::NoKey, Some(Why::NoKey(..)))), "{why:?}");
-    let expired = |server: &str, id: &str| Key::new(&known(server, id)?.bytes(), Some(1_600_000_000_000));
+    let expired = |server: &str, id: &str| VerifyKey::new(&known(server, id)?.bytes(), Some(1_600_000_000_000));
     let (verdict, why) = judged(&line, expired);
     assert!(matches!((verdict, &why), (Verdict::NoKey, Some(Why::Expired(..)))), "{why:?}");
-    let other = |_: &str, _: &str| Key::new(&keys.values().last().unwrap().bytes(), None);
+    let other = |_: &str, _: &str| VerifyKey::new(&keys.values().last().unwrap().bytes(), None);
     let others = |server: &str, id: &str| {
         other(server, id).filter(|key| Some(key.bytes()) != known(server, id).map(|key| key.bytes()))
     };

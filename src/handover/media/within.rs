@@ -12,7 +12,7 @@ use super::DIRECTORY;
 use crate::archive::Error;
 use crate::archive::reading::Reader;
 use crate::document::media::FileType;
-use crate::document::message::{Here, MARK};
+use crate::document::message::{FileLink, MARK};
 use crate::views::Leads;
 
 /// The largest file that is put into a page, and how much is put into one altogether, in bytes as they are on the disk.
@@ -33,14 +33,14 @@ impl Within {
 }
 
 impl Leads for Within {
-    fn to(&self, file: Here) -> Option<Here> {
+    fn to(&self, file: FileLink) -> Option<FileLink> {
         let has_room = file.bytes <= LARGEST && file.bytes <= self.left.load(Ordering::Relaxed);
-        has_room.then(|| Here { path: format!("{MARK}{}{MARK}", file.path), ..file })
+        has_room.then(|| FileLink { path: format!("{MARK}{}{MARK}", file.path), ..file })
     }
 }
 
 /// A page that is written, and into which files are put.
-pub(in crate::handover) struct Page<'p> {
+pub(in crate::handover) struct PageWithFiles<'p> {
     out: &'p mut dyn Write,
     reader: &'p Reader<'p>,
     within: Within,
@@ -50,9 +50,13 @@ pub(in crate::handover) struct Page<'p> {
     lost: u64,
 }
 
-impl<'p> Page<'p> {
-    pub(in crate::handover) fn new(out: &'p mut dyn Write, reader: &'p Reader<'p>, within: Within) -> Page<'p> {
-        Page { out, reader, within, path: None, lost: 0 }
+impl<'p> PageWithFiles<'p> {
+    pub(in crate::handover) fn new(
+        out: &'p mut dyn Write,
+        reader: &'p Reader<'p>,
+        within: Within,
+    ) -> PageWithFiles<'p> {
+        PageWithFiles { out, reader, within, path: None, lost: 0 }
     }
 
     fn put(&mut self, path: &[u8]) -> io::Result<()> {
@@ -84,7 +88,7 @@ impl<'p> Page<'p> {
     }
 }
 
-impl Write for Page<'_> {
+impl Write for PageWithFiles<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while let Some(at) = memchr::memchr(MARK as u8, rest) {

@@ -13,41 +13,41 @@ use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
 
-use crate::outputs::rows::{BYTES, Group, ROWS, SCHEMA, Table, Value};
+use crate::outputs::rows::{BYTES, Group, OutputTable, ROWS, SCHEMA, Value};
 
 /// The level of zstd.
 const LEVEL: i32 = 3;
 
 /// The name of a table, which is its directory's, too.
-pub(super) fn name(table: Table) -> &'static str {
+pub(super) fn name(table: OutputTable) -> &'static str {
     match table {
-        Table::Events => "events",
-        Table::Rooms => "rooms",
-        Table::Members => "members",
+        OutputTable::Events => "events",
+        OutputTable::Rooms => "rooms",
+        OutputTable::Members => "members",
     }
 }
 
 /// The columns of a table.
-pub(super) fn schema(table: Table) -> Result<TypePtr> {
+pub(super) fn schema(table: OutputTable) -> Result<TypePtr> {
     let message = match table {
-        Table::Events => include_str!("events.schema"),
-        Table::Rooms => include_str!("rooms.schema"),
-        Table::Members => include_str!("members.schema"),
+        OutputTable::Events => include_str!("events.schema"),
+        OutputTable::Rooms => include_str!("rooms.schema"),
+        OutputTable::Members => include_str!("members.schema"),
     };
     Ok(Arc::new(parse_message_type(message)?))
 }
 
 /// The columns that the rows of a table are sorted by.
-fn sorted_by(table: Table) -> &'static [&'static str] {
+fn sorted_by(table: OutputTable) -> &'static [&'static str] {
     match table {
-        Table::Events => &["room_id", "origin_server_ts_sent"],
-        Table::Rooms => &["room_id"],
-        Table::Members => &["room_id", "user_id"],
+        OutputTable::Events => &["room_id", "origin_server_ts_sent"],
+        OutputTable::Rooms => &["room_id"],
+        OutputTable::Members => &["room_id", "user_id"],
     }
 }
 
 /// How the files of a table are written.
-pub(super) fn properties(table: Table) -> Result<WriterPropertiesPtr> {
+pub(super) fn properties(table: OutputTable) -> Result<WriterPropertiesPtr> {
     let about = |key: &str, value: &str| KeyValue::new(format!("synapse_export.{key}"), value.to_owned());
     let place = |name: &&str| table.columns().iter().position(|column| column == name);
     let sorted_by = sorted_by(table).iter().filter_map(place).filter_map(|at| i32::try_from(at).ok());
@@ -89,15 +89,15 @@ enum Column {
 
 /// The rows of a row group.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct RowGroup {
     columns: Vec<Column>,
     count: usize,
     bytes: usize,
 }
 
-impl Group for Rows {
-    fn of(_: &str) -> Rows {
-        Rows::default()
+impl Group for RowGroup {
+    fn of(_: &str) -> RowGroup {
+        RowGroup::default()
     }
 
     fn add(&mut self, row: &[Value<'_>]) {
@@ -140,7 +140,7 @@ impl Group for Rows {
     }
 }
 
-impl Rows {
+impl RowGroup {
     /// Writes them as a row group.
     pub(super) fn write<W: std::io::Write + Send>(self, mut group: SerializedRowGroupWriter<'_, W>) -> Result<()> {
         for column in self.columns {

@@ -1,4 +1,4 @@
-//! A connection that writes, to a PostgreSQL that is not Synapse's: see [`Connection::open`]. A type of its own, so that what reads
+//! A connection that writes, to a PostgreSQL that is not Synapse's: see [`OutputConnection::open`]. A type of its own, so that what reads
 //! Synapse's database still has no way to write. Statements have no name and settings are local to a transaction, for poolers.
 
 use std::pin::pin;
@@ -39,7 +39,7 @@ const WHICH: &str = "select pg_is_in_recovery(), current_setting('server_encodin
      where events.relname = 'events' and events.relkind in ('r', 'p') and json.relkind in ('r', 'p'))";
 
 /// A connection to an output's database.
-pub(super) struct Connection {
+pub(super) struct OutputConnection {
     client: Client,
     interrupt: Interrupt,
     name: String,
@@ -48,24 +48,24 @@ pub(super) struct Connection {
 }
 
 /// A copy on its way.
-pub(super) struct Copying(std::pin::Pin<Box<CopyInSink<Bytes>>>);
+pub(super) struct CopyIn(std::pin::Pin<Box<CopyInSink<Bytes>>>);
 
 /// A row of an answer, as texts.
-pub(super) type Row = Vec<Option<String>>;
+pub(super) type TextRow = Vec<Option<String>>;
 
-impl Connection {
+impl OutputConnection {
     /// Connects to the first server of an address that can be written to, and makes sure that its database is not Synapse's.
     pub(super) fn open(
         output: &Output,
         address: &str,
         interrupt: &Interrupt,
         env: Environment<'_>,
-    ) -> Result<Connection, Error> {
+    ) -> Result<OutputConnection, Error> {
         let config = config(&output.name, address, env)?;
         let mut failed = Error::Standby(output.name.clone());
         for server in &config.connection.servers {
             for mode in server.modes {
-                match Connection::to(&output.name, server, *mode, &config.connection.tls, interrupt) {
+                match OutputConnection::to(&output.name, server, *mode, &config.connection.tls, interrupt) {
                     Ok(connection) if connection.can_be_written_to()? => return Ok(connection),
                     Ok(_) => {}
                     Err(Error::Archive(stopped)) => return Err(stopped.into()),
@@ -76,7 +76,13 @@ impl Connection {
         Err(failed)
     }
 
-    fn to(name: &str, server: &Server, mode: SslMode, tls: &Tls, interrupt: &Interrupt) -> Result<Connection, Error> {
+    fn to(
+        name: &str,
+        server: &Server,
+        mode: SslMode,
+        tls: &Tls,
+        interrupt: &Interrupt,
+    ) -> Result<OutputConnection, Error> {
         let name = name.to_owned();
         let problem = |problem: String| Error::Connection { name: name.clone(), problem };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -90,7 +96,7 @@ impl Connection {
                 tokio::spawn(async { drop(connection.await) });
                 Ok(client)
             } else {
-                let tls = tls_connector(tls).map_err(|error| Failed::Tls(error.to_string()))?;
+                let tls = tls_connector(tls).map_err(|error| ConnectFailure::Tls(error.to_string()))?;
                 let (client, connection) = postgres.connect(tls).await?;
                 tokio::spawn(async { drop(connection.await) });
                 Ok(client)
@@ -98,12 +104,12 @@ impl Connection {
         };
         let client = match interrupted(&runtime, interrupt, connecting)? {
             Ok(client) => client,
-            Err(Failed::Tls(said)) => return Err(problem(said)),
-            Err(Failed::Server(error)) => {
+            Err(ConnectFailure::Tls(said)) => return Err(problem(said)),
+            Err(ConnectFailure::Server(error)) => {
                 return Err(Error::Server { name, doing: "reach", source: ServerError::from(error) });
             }
         };
-        Ok(Connection { client, interrupt: interrupt.clone(), name, runtime })
+        Ok(OutputConnection { client, interrupt: interrupt.clone(), name, runtime })
     }
 
     /// False: it is a standby.
@@ -125,7 +131,7 @@ impl Connection {
     }
 
     /// The rows of an answer.
-    pub(super) fn rows(&self, doing: &'static str, sql: &str) -> Result<Vec<Row>, Error> {
+    pub(super) fn rows(&self, doing: &'static str, sql: &str) -> Result<Vec<TextRow>, Error> {
         let answer = self.wait(doing, self.client.simple_query(sql))?;
         let rows = answer.iter().filter_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect()),
@@ -145,17 +151,17 @@ impl Connection {
     }
 
     /// Begins a copy.
-    pub(super) fn copy(&self, sql: &str) -> Result<Copying, Error> {
-        Ok(Copying(Box::pin(self.wait(WRITING, self.client.copy_in(sql))?)))
+    pub(super) fn copy(&self, sql: &str) -> Result<CopyIn, Error> {
+        Ok(CopyIn(Box::pin(self.wait(WRITING, self.client.copy_in(sql))?)))
     }
 
     /// Goes on with it.
-    pub(super) fn send(&self, copying: &mut Copying, bytes: Vec<u8>) -> Result<(), Error> {
+    pub(super) fn send(&self, copying: &mut CopyIn, bytes: Vec<u8>) -> Result<(), Error> {
         self.wait(WRITING, copying.0.send(Bytes::from(bytes)))
     }
 
     /// Ends it. False: it has a row that is there already.
-    pub(super) fn finish(&self, mut copying: Copying) -> Result<bool, Error> {
+    pub(super) fn finish(&self, mut copying: CopyIn) -> Result<bool, Error> {
         match self.wait(WRITING, copying.0.as_mut().finish()) {
             Err(Error::Server { source, .. }) if source.code() == Some(&SqlState::UNIQUE_VIOLATION) => Ok(false),
             done => done.map(|_| true),
@@ -179,14 +185,14 @@ impl Connection {
 /// What writing is called.
 pub(super) const WRITING: &str = "write to";
 
-enum Failed {
+enum ConnectFailure {
     Tls(String),
     Server(tokio_postgres::Error),
 }
 
-impl From<tokio_postgres::Error> for Failed {
-    fn from(error: tokio_postgres::Error) -> Failed {
-        Failed::Server(error)
+impl From<tokio_postgres::Error> for ConnectFailure {
+    fn from(error: tokio_postgres::Error) -> ConnectFailure {
+        ConnectFailure::Server(error)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use chrono::NaiveDate;
 
-use crate::outputs::rows::{Group, Table, Value, day};
+use crate::outputs::rows::{Group, OutputTable, Value, day};
 
 use super::jsonb::{Becomes, becomes};
 
@@ -25,8 +25,8 @@ pub(super) const UNDATED: &str = "undated";
 
 /// Rows of a part.
 #[derive(Debug)]
-pub(super) struct Rows {
-    table: Table,
+pub(super) struct CopyData {
+    table: OutputTable,
     /// What each row of the part begins with.
     head: Vec<u8>,
     pub(super) bytes: Vec<u8>,
@@ -39,24 +39,24 @@ pub(super) fn month(part: &str) -> &str {
 }
 
 /// The columns of a table, in the order in which they stand in a row.
-pub(super) fn columns(table: Table) -> Vec<&'static str> {
+pub(super) fn columns(table: OutputTable) -> Vec<&'static str> {
     match table {
-        Table::Events => [&["month", "day"], table.columns(), &["content_text", "exact"]].concat(),
-        Table::Rooms | Table::Members => [table.columns(), &["exact"]].concat(),
+        OutputTable::Events => [&["month", "day"], table.columns(), &["content_text", "exact"]].concat(),
+        OutputTable::Rooms | OutputTable::Members => [table.columns(), &["exact"]].concat(),
     }
 }
 
-impl Group for Rows {
-    fn of(part: &str) -> Rows {
-        let table = Table::of(part);
+impl Group for CopyData {
+    fn of(part: &str) -> CopyData {
+        let table = OutputTable::of(part);
         let mut head = Vec::new();
         let count = i16::try_from(columns(table).len()).unwrap_or(i16::MAX);
         head.extend(count.to_be_bytes());
-        if table == Table::Events {
+        if table == OutputTable::Events {
             push(&mut head, Some(month(part).as_bytes()));
             push(&mut head, day(part).and_then(days).map(i32::to_be_bytes).as_ref().map(|it| &it[..]));
         }
-        Rows { table, head, bytes: Vec::with_capacity(BYTES + BYTES / 4), count: 0 }
+        CopyData { table, head, bytes: Vec::with_capacity(BYTES + BYTES / 4), count: 0 }
     }
 
     fn add(&mut self, row: &[Value<'_>]) {
@@ -94,7 +94,7 @@ impl Group for Rows {
                 Value::Flag(flag) => push(&mut self.bytes, Some(&[u8::from(*flag)])),
             }
         }
-        if self.table == Table::Events {
+        if self.table == OutputTable::Events {
             push(&mut self.bytes, content_text);
         }
         if !exact.is_empty() {

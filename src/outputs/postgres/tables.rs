@@ -5,9 +5,9 @@ use chrono::{Datelike as _, Utc};
 
 use super::connection::WRITING;
 use super::copy::month;
-use super::{COLUMNS, Target, literal, name};
+use super::{COLUMNS, PostgresOutput, literal, name};
 use crate::outputs::Error;
-use crate::outputs::rows::{Table, day};
+use crate::outputs::rows::{OutputTable, day};
 
 /// The tables.
 const TABLES: &str = include_str!("schema.sql");
@@ -15,15 +15,15 @@ const TABLES: &str = include_str!("schema.sql");
 const FIRST_MONTH: &str = "2014-01";
 
 /// Whose the schema is.
-pub(super) enum Found {
+pub(super) enum SchemaState {
     Nothing,
     Own,
     /// Its own, with other columns than there are to be.
     Old,
 }
 
-impl Target<'_> {
-    pub(super) fn finds_itself(&self, had: bool) -> Result<Found, Error> {
+impl PostgresOutput<'_> {
+    pub(super) fn finds_itself(&self, had: bool) -> Result<SchemaState, Error> {
         let name = || self.output.name.clone();
         let exists = "select to_regclass('synapse_archive.output') is not null, exists (
                 select from pg_class join pg_namespace on pg_namespace.oid = relnamespace where nspname = 'synapse_archive')";
@@ -35,13 +35,13 @@ impl Target<'_> {
                 let [whose] = &whose[..] else { return Err(Error::NotOurSchema(name())) };
                 match &whose[..] {
                     [Some(id), _] if *id != self.output.id => Err(Error::NotOurSchema(name())),
-                    [Some(_), Some(columns)] if columns == COLUMNS => Ok(Found::Own),
-                    _ => Ok(Found::Old),
+                    [Some(_), Some(columns)] if columns == COLUMNS => Ok(SchemaState::Own),
+                    _ => Ok(SchemaState::Old),
                 }
             }
             [_, true] => Err(Error::NotOurSchema(name())),
             _ if had => Err(Error::NoSchema(name())),
-            _ => Ok(Found::Nothing),
+            _ => Ok(SchemaState::Nothing),
         }
     }
 
@@ -69,10 +69,10 @@ impl Target<'_> {
 
     /// The table that the rows of a part stand in, which is made if it is not there.
     pub(super) fn relation(&self, part: &str) -> Result<String, Error> {
-        let (table, month) = (Table::of(part), month(part));
+        let (table, month) = (OutputTable::of(part), month(part));
         match table {
-            Table::Events if day(part).is_none() => return Ok("event_undated".to_owned()),
-            Table::Events => {}
+            OutputTable::Events if day(part).is_none() => return Ok("event_undated".to_owned()),
+            OutputTable::Events => {}
             table => return Ok(name(table).to_owned()),
         }
         let now = Utc::now();

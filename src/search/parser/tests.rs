@@ -1,15 +1,15 @@
 use chrono::Utc;
 
 use super::*;
-use crate::search::query::Part;
+use crate::search::query::Operand;
 
-fn reading() -> Reading<Utc> {
-    Reading { now: "2026-11-22T15:30:00Z".parse().unwrap(), substring: false }
+fn reading() -> QueryContext<Utc> {
+    QueryContext { now: "2026-11-22T15:30:00Z".parse().unwrap(), substring: false }
 }
 
 /// A query in one line: phrases in brackets.
-fn told(query: &Query<Written>) -> String {
-    let each = |queries: &[Query<Written>]| queries.iter().map(told).collect::<Vec<_>>().join(" ");
+fn told(query: &Query<WrittenCondition>) -> String {
+    let each = |queries: &[Query<WrittenCondition>]| queries.iter().map(told).collect::<Vec<_>>().join(" ");
     match query {
         Query::All(queries) => format!("all({})", each(queries)),
         Query::Any(queries) => format!("any({})", each(queries)),
@@ -144,11 +144,11 @@ fn arguments_are_one_query() {
 
 #[test]
 fn parts_of_words_may_be_any_characters() {
-    let reading = Reading { substring: true, ..reading() };
+    let reading = QueryContext { substring: true, ..reading() };
     let query = parse("🎉 -> \"a  b\"", &reading).unwrap();
     let mut texts = Vec::new();
     query.each_part(true, &mut |part, _| {
-        if let Part::Words(phrase) = part {
+        if let Operand::Words(phrase) = part {
             texts.push(phrase.text.clone());
         }
     });

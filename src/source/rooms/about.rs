@@ -26,7 +26,7 @@ pub(super) struct Described {
 }
 
 #[derive(Deserialize)]
-struct Pdu<'a> {
+struct MemberPdu<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -56,7 +56,7 @@ impl Described {
     /// Takes what the event of a type says, unless another of this type was taken before.
     pub(super) fn take(&mut self, kind: &str, internal_metadata: &str, json: &str) {
         let decoded = hex::decoded(json);
-        let Ok(pdu) = serde_json::from_str::<Pdu<'_>>(decoded.as_deref().unwrap_or(json)) else { return };
+        let Ok(pdu) = serde_json::from_str::<MemberPdu<'_>>(decoded.as_deref().unwrap_or(json)) else { return };
         if self.taken.iter().any(|taken| taken == kind)
             || text(pdu.state_key).is_none_or(|key| !key.is_empty())
             || is_soft_failed(internal_metadata)
@@ -81,7 +81,7 @@ impl Described {
 /// Whether an invitation is one to a direct chat.
 pub(super) fn is_direct(json: &str) -> bool {
     let decoded = hex::decoded(json);
-    let pdu = serde_json::from_str::<Pdu<'_>>(decoded.as_deref().unwrap_or(json));
+    let pdu = serde_json::from_str::<MemberPdu<'_>>(decoded.as_deref().unwrap_or(json));
     pdu.is_ok_and(|pdu| content(pdu.content).is_direct.is_some_and(|value| value.get() == "true"))
 }
 
@@ -104,7 +104,7 @@ fn sound(raw: Option<&RawValue>) -> Option<String> {
 
 /// Somebody in a room.
 #[derive(Debug)]
-pub(super) struct Person {
+pub(super) struct NamedMember {
     pub(super) user_id: String,
     pub(super) name: Option<String>,
     /// In the room, or invited.
@@ -113,9 +113,9 @@ pub(super) struct Person {
 
 /// Who is in a room, or was.
 #[derive(Debug, Default)]
-pub(super) struct People {
+pub(super) struct SomeMembers {
     /// A few, those present first.
-    pub(super) some: Vec<Person>,
+    pub(super) some: Vec<NamedMember>,
     /// How many are in the room or invited.
     pub(super) present: i64,
     /// How many have joined.
@@ -124,12 +124,12 @@ pub(super) struct People {
     pub(super) all: i64,
 }
 
-impl People {
+impl SomeMembers {
     /// Names a room after its members, as clients do (client-server specification, "Calculating the display name for a
     /// room"), but from nobody's point of view: all of them count.
     pub(super) fn call(&self) -> Option<String> {
         let names = |present: bool| -> Vec<String> {
-            let people: Vec<&Person> = self.some.iter().filter(|person| person.present == present).collect();
+            let people: Vec<&NamedMember> = self.some.iter().filter(|person| person.present == present).collect();
             people.iter().map(|person| person.distinct_name(&people)).collect()
         };
         let (present, past) = (names(true), names(false));
@@ -142,8 +142,8 @@ impl People {
     }
 }
 
-impl Person {
-    fn distinct_name(&self, people: &[&Person]) -> String {
+impl NamedMember {
+    fn distinct_name(&self, people: &[&NamedMember]) -> String {
         let own = self.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
         match own {
             None => self.user_id.clone(),
@@ -176,12 +176,12 @@ mod tests {
     use super::*;
 
     fn people(names: &[(&str, Option<&str>, bool)], present: i64, all: i64) -> Option<String> {
-        let person = |(user_id, name, present): &(&str, Option<&str>, bool)| Person {
+        let person = |(user_id, name, present): &(&str, Option<&str>, bool)| NamedMember {
             user_id: (*user_id).to_owned(),
             name: name.map(str::to_owned),
             present: *present,
         };
-        People { some: names.iter().map(person).collect(), present, joined: 0, all }.call()
+        SomeMembers { some: names.iter().map(person).collect(), present, joined: 0, all }.call()
     }
 
     #[test]

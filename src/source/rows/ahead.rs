@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::page::PAGE_ROWS;
-use super::reader::{CHUNKS_AHEAD, PageReader, Parameters, Rows};
+use super::reader::{CHUNKS_AHEAD, PageReader, Rows, StatementParameters};
 use super::row::PageKey;
 use crate::source::error::Error;
 use crate::source::statements::{self, Statement};
@@ -20,7 +20,7 @@ const LONGEST: i64 = 100 * STRETCH_ROWS;
 pub(super) struct Stretch {
     first: PageKey,
     /// How its statement is run after a row.
-    parameters: Box<dyn Fn(PageKey) -> Parameters + Send + Sync>,
+    parameters: Box<dyn Fn(PageKey) -> StatementParameters + Send + Sync>,
 }
 
 /// Says where the next stretch is.
@@ -112,7 +112,7 @@ impl Plan for Ids {
 }
 
 /// Stretches of a room, in its own order.
-pub(super) struct InRoom {
+pub(super) struct RoomStretches {
     room_id: String,
     since: Option<i64>,
     until: Option<i64>,
@@ -120,14 +120,14 @@ pub(super) struct InRoom {
     after: Option<PageKey>,
 }
 
-impl InRoom {
-    pub(super) fn new(room_id: &str, since: Option<i64>, until: Option<i64>) -> InRoom {
+impl RoomStretches {
+    pub(super) fn new(room_id: &str, since: Option<i64>, until: Option<i64>) -> RoomStretches {
         let first = PageKey { topological_ordering: i64::MIN, ..PageKey::at(i64::MIN) };
-        InRoom { room_id: room_id.to_owned(), since, until, after: Some(first) }
+        RoomStretches { room_id: room_id.to_owned(), since, until, after: Some(first) }
     }
 }
 
-impl Plan for InRoom {
+impl Plan for RoomStretches {
     async fn next(&mut self, reader: &PageReader, _: Option<i64>) -> Result<Option<Stretch>, Error> {
         let Some(first) = self.after.take() else { return Ok(None) };
         let (room_id, since, until) = (self.room_id.clone(), self.since, self.until);
@@ -137,7 +137,7 @@ impl Plan for InRoom {
         let end = end.map(|row| PageKey { topological_ordering: row.topological_ordering, ..PageKey::at(row.id) });
         self.after.clone_from(&end);
         let end = end.map_or((i64::MAX, i64::MAX), |end| (end.topological_ordering, end.id));
-        let parameters = move |after: PageKey| -> Parameters {
+        let parameters = move |after: PageKey| -> StatementParameters {
             vec![
                 Box::new(room_id.clone()),
                 Box::new(after.topological_ordering),

@@ -5,7 +5,7 @@
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::ToSql;
 
-use super::reader::{PageReader, Parameters};
+use super::reader::{PageReader, StatementParameters};
 use super::row::{Holder, PageKey, Row, row};
 use crate::event::OwnedEventId;
 use crate::source::error::Error;
@@ -19,7 +19,7 @@ const CHUNK_ROWS: usize = 500;
 const CHUNK_BYTES: usize = 512 * 1024;
 
 /// What may follow a page.
-enum Page {
+enum WhatFollows {
     More,
     Last,
 }
@@ -92,15 +92,15 @@ impl PageReader {
         &self,
         statement: &Statement,
         mut after: PageKey,
-        parameters: impl Fn(PageKey) -> Parameters,
+        parameters: impl Fn(PageKey) -> StatementParameters,
     ) -> Result<(), Error> {
         let mut retry = self.database.session.retry();
         let mut broke_off = BrokenOff::default();
         loop {
             let before = after.clone();
             match self.page(statement, &parameters(after.clone()), &mut after, &mut broke_off).await {
-                Ok(Page::Last) => return Ok(()),
-                Ok(Page::More) => retry.got_further(),
+                Ok(WhatFollows::Last) => return Ok(()),
+                Ok(WhatFollows::More) => retry.got_further(),
                 Err(error) => {
                     if after != before {
                         retry.got_further();
@@ -116,10 +116,10 @@ impl PageReader {
     async fn page(
         &self,
         statement: &Statement,
-        parameters: &Parameters,
+        parameters: &StatementParameters,
         last: &mut PageKey,
         broke_off: &mut BrokenOff,
-    ) -> Result<Page, Error> {
+    ) -> Result<WhatFollows, Error> {
         let session = &self.database.session;
         let failed = Error::query(statement.name);
         let (server_name, excluded): (&str, &[String]) = (&self.database.server_name, &self.database.excluded);
@@ -148,7 +148,7 @@ impl PageReader {
                         if !in_time {
                             drop(answer);
                             self.hand_on(&mut chunk, last).await;
-                            return Ok(Page::More);
+                            return Ok(WhatFollows::More);
                         }
                         self.hand_on(&mut chunk, last).await;
                     }
@@ -174,7 +174,7 @@ impl PageReader {
             chunk.without_last();
         }
         self.hand_on(&mut chunk, last).await;
-        ended.map(|()| if is_last { Page::Last } else { Page::More })
+        ended.map(|()| if is_last { WhatFollows::Last } else { WhatFollows::More })
     }
 
     async fn hand_on(&self, chunk: &mut Chunk, last: &mut PageKey) {

@@ -22,7 +22,7 @@ pub(super) const CHUNKS_WAITING: usize = 2;
 pub type Rows = mpsc::Receiver<Result<Vec<Row>, Error>>;
 
 /// What a statement is run with, beside what all statements over `stored.sql` have in common.
-pub(super) type Parameters = Vec<Box<dyn ToSql + Sync + Send>>;
+pub(super) type StatementParameters = Vec<Box<dyn ToSql + Sync + Send>>;
 
 /// Reads for a receiver of rows.
 pub(super) struct PageReader {

@@ -70,7 +70,7 @@ pub(super) struct Endpoint {
 }
 
 /// Why a way leads nowhere now.
-pub(super) enum Failed {
+pub(super) enum EndpointFailure {
     /// There is no connection.
     Connection(PoolError),
     /// The transaction does not begin.
@@ -88,11 +88,11 @@ impl Drop for ClosedUnlessBegun {
     }
 }
 
-impl Failed {
+impl EndpointFailure {
     /// Whether there was a server, which may take kindly to another encryption.
     pub(super) fn has_answered(&self) -> bool {
         use std::error::Error as _;
-        let Failed::Connection(PoolError::Backend(error)) = self else { return false };
+        let EndpointFailure::Connection(PoolError::Backend(error)) = self else { return false };
         error.source().is_none_or(|cause| cause.downcast_ref::<std::io::Error>().is_none())
     }
 
@@ -100,39 +100,43 @@ impl Failed {
     pub(super) fn is_transient(&self, is_right: bool, was_reached: bool) -> bool {
         match self {
             // a timeout that another client has set for itself
-            Failed::Beginning(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => true,
-            Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => passes(error, is_right),
-            Failed::Connection(error) => matches!(error, PoolError::Timeout(_)),
-            Failed::Unfit(SILENT | failover::BEHIND) => true,
+            EndpointFailure::Beginning(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => true,
+            EndpointFailure::Connection(PoolError::Backend(error)) | EndpointFailure::Beginning(error) => {
+                passes(error, is_right)
+            }
+            EndpointFailure::Connection(error) => matches!(error, PoolError::Timeout(_)),
+            EndpointFailure::Unfit(SILENT | failover::BEHIND) => true,
             // behind a balancing pooler, or while one server takes over from another, the next may be of the right kind
-            Failed::Unfit(_) => was_reached && !self.is_of_another_past(),
+            EndpointFailure::Unfit(_) => was_reached && !self.is_of_another_past(),
         }
     }
 
     /// Whether its server must not be read in this run at all.
     pub(super) fn is_of_another_past(&self) -> bool {
-        matches!(self, Failed::Unfit(failover::OTHER_PAST))
+        matches!(self, EndpointFailure::Unfit(failover::OTHER_PAST))
     }
 
     /// What it is to the user.
     pub(super) fn cause(self) -> Failure {
         match self {
-            Failed::Connection(PoolError::Backend(error)) if chain(&error).ends_with(UNBOUND) => {
+            EndpointFailure::Connection(PoolError::Backend(error)) if chain(&error).ends_with(UNBOUND) => {
                 format!("{UNBOUND}, and channel_binding=require asks for it: {ABOUT_BINDING}").into()
             }
-            Failed::Connection(PoolError::Backend(error)) | Failed::Beginning(error) => ServerError(error).into(),
-            Failed::Unfit(reason) => reason.into(),
-            Failed::Connection(PoolError::Timeout(_)) => "no answer in time; see connect_timeout".into(),
-            Failed::Connection(error) => error.into(),
+            EndpointFailure::Connection(PoolError::Backend(error)) | EndpointFailure::Beginning(error) => {
+                ServerError(error).into()
+            }
+            EndpointFailure::Unfit(reason) => reason.into(),
+            EndpointFailure::Connection(PoolError::Timeout(_)) => "no answer in time; see connect_timeout".into(),
+            EndpointFailure::Connection(error) => error.into(),
         }
     }
 }
 
 impl Endpoint {
     /// Begins a transaction on a connection of the pool's.
-    pub(super) async fn begin(&self, state: &Shared) -> Result<Begun, Failed> {
+    pub(super) async fn begin(&self, state: &Shared) -> Result<Begun, EndpointFailure> {
         loop {
-            let client = self.pool.get().await.map_err(Failed::Connection)?;
+            let client = self.pool.get().await.map_err(EndpointFailure::Connection)?;
             let is_new = Object::metrics(&client).recycle_count == 0;
             let mut opening = ClosedUnlessBegun(Some(client));
             let Some(client) = &opening.0 else { continue };
@@ -143,7 +147,7 @@ impl Endpoint {
                 self.open(client, state).await
             };
             let limit = self.limit + state.statement_timeout();
-            let begun = tokio::time::timeout(limit, begun).await.unwrap_or(Err(Failed::Unfit(SILENT)));
+            let begun = tokio::time::timeout(limit, begun).await.unwrap_or(Err(EndpointFailure::Unfit(SILENT)));
             if is_new {
                 debug!(server = &*self.name, admitted = begun.is_ok(), "connected");
             }
@@ -155,17 +159,17 @@ impl Endpoint {
                     }
                 }
                 // what has lain idle may have been closed meanwhile, which says nothing of the server
-                Err(Failed::Beginning(_)) if !is_new => {}
+                Err(EndpointFailure::Beginning(_)) if !is_new => {}
                 Err(failed) => return Err(failed),
             }
         }
     }
 
     /// Finds out which of the user's own settings hold.
-    async fn check_options(&self, client: &Client, state: &Shared) -> Result<(), Failed> {
+    async fn check_options(&self, client: &Client, state: &Shared) -> Result<(), EndpointFailure> {
         let mut all = BTreeMap::new();
         for (name, value) in &self.options {
-            let holds = options::holds(client, name, value).await.map_err(Failed::Beginning)?;
+            let holds = options::holds(client, name, value).await.map_err(EndpointFailure::Beginning)?;
             all.insert(name.clone(), holds);
             if !holds {
                 warn!(
@@ -180,7 +184,7 @@ impl Endpoint {
 
     /// Begins a transaction, in one round trip, unless the session is not of the kind asked for, or is on a server that may
     /// not take over; which process answers.
-    async fn open(&self, client: &Client, state: &Shared) -> Result<i32, Failed> {
+    async fn open(&self, client: &Client, state: &Shared) -> Result<i32, EndpointFailure> {
         let failover = state.failover().clone();
         let kept = state.options.get().into_iter().flatten().filter(|(_, holds)| **holds).map(|(name, _)| &**name);
         let kept: Vec<&str> = kept.collect();
@@ -194,24 +198,24 @@ impl Endpoint {
                 failover.ask(client, by_log),
             )
             .await;
-            let opened = begun.and(opened).map_err(Failed::Beginning)?;
+            let opened = begun.and(opened).map_err(EndpointFailure::Beginning)?;
             match here {
                 Ok(here) if !by_log || here.as_ref().is_none_or(|here| here.heads.is_some()) => break (opened, here),
                 Ok(_) => {}
                 // some hosted servers do not have the functions
                 Err(error) if by_log && error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) => {}
-                Err(error) => return Err(Failed::Beginning(error)),
+                Err(error) => return Err(EndpointFailure::Beginning(error)),
             }
             by_log = false;
-            client.batch_execute("rollback").await.map_err(Failed::Beginning)?;
+            client.batch_execute("rollback").await.map_err(EndpointFailure::Beginning)?;
         };
-        let opened = opened.first().ok_or(Failed::Unfit(SILENT))?;
-        let opened = OPENING.read(opened).map_err(Failed::Beginning)?;
+        let opened = opened.first().ok_or(EndpointFailure::Unfit(SILENT))?;
+        let opened = OPENING.read(opened).map_err(EndpointFailure::Beginning)?;
         if let Some(reason) = unfit(self.wanted, opened.standby, opened.read_only) {
-            return Err(Failed::Unfit(reason));
+            return Err(EndpointFailure::Unfit(reason));
         }
         if let Some(reason) = here.and_then(|here| failover.turns_away(&here)) {
-            return Err(Failed::Unfit(reason));
+            return Err(EndpointFailure::Unfit(reason));
         }
         state.statement_timeout.store(opened.statement_timeout.unsigned_abs(), Ordering::Relaxed);
         Ok(opened.process)

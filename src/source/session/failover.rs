@@ -58,7 +58,11 @@ impl Failover {
 
     /// Asks a server for what tells whether it may take over: how far its log goes (`by_log`), or else its newest ids. None
     /// when each server may. What it has, it has from here on: a standby goes forward only.
-    pub(super) async fn ask(&self, client: &Client, by_log: bool) -> Result<Option<Here>, tokio_postgres::Error> {
+    pub(super) async fn ask(
+        &self,
+        client: &Client,
+        by_log: bool,
+    ) -> Result<Option<ServerProgress>, tokio_postgres::Error> {
         let Some(first) = &self.heads else { return Ok(None) };
         let by_log = by_log && first.wal.is_some();
         let question = if by_log { LOG_POSITION.statement } else { HEADS.statement };
@@ -74,11 +78,11 @@ impl Failover {
             row => Some(row.map(|row| HEADS.read(row)).transpose()?.map(Heads::from).unwrap_or_default()),
         };
         let events = anchor?.iter().map(|row| Ok(ANCHOR.read(row)?.unwrap_or_default())).collect::<Result<_, _>>()?;
-        Ok(Some(Here { heads, events }))
+        Ok(Some(ServerProgress { heads, events }))
     }
 
     /// Why a server that told this is turned away, if it is.
-    pub(super) fn turns_away(&self, here: &Here) -> Option<&'static str> {
+    pub(super) fn turns_away(&self, here: &ServerProgress) -> Option<&'static str> {
         let (Some(first), Some(heads)) = (&self.heads, &here.heads) else { return None };
         if !heads.reach(first) {
             return Some(BEHIND);
@@ -90,7 +94,7 @@ impl Failover {
 }
 
 /// What a server tells of itself.
-pub(super) struct Here {
+pub(super) struct ServerProgress {
     /// How far it has come; none: its log tells nothing.
     pub(super) heads: Option<Heads>,
     /// Who has the id of the last event that was read.

@@ -3,7 +3,7 @@
 
 use tokio_postgres::Row;
 
-use super::statement::{Query, Statement};
+use super::statement::{Statement, TypedStatement};
 use crate::event::OwnedRoomId;
 
 queries! {

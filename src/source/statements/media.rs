@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 
-use super::statement::{Query, Statement};
+use super::statement::{Statement, TypedStatement};
 
 queries! {
     LOCAL_MEDIA("media/local") {

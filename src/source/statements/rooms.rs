@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::statement::{Query, Statement};
+use super::statement::{Statement, TypedStatement};
 
 queries! {
     ALIAS("alias") { room_id: Option<String> }

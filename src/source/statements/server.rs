@@ -4,7 +4,7 @@
 
 use tokio_postgres::Row;
 
-use super::statement::{Query, Statement};
+use super::statement::{Statement, TypedStatement};
 
 queries! {
     OPENING("opening") { OpeningRow { process: i32, standby: bool, read_only: bool, statement_timeout: i64 } }

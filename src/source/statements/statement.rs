@@ -13,18 +13,18 @@ pub(in crate::source) struct Statement {
 }
 
 /// A statement, and how each of its rows reads.
-pub(in crate::source) struct Query<T> {
+pub(in crate::source) struct TypedStatement<T> {
     pub(in crate::source) statement: Statement,
     read: fn(&Row) -> Result<T, tokio_postgres::Error>,
 }
 
-impl<T> Query<T> {
+impl<T> TypedStatement<T> {
     pub(super) const fn new(
         name: &'static str,
         sql: &'static str,
         read: fn(&Row) -> Result<T, tokio_postgres::Error>,
-    ) -> Query<T> {
-        Query { statement: Statement { name, sql: Cow::Borrowed(sql) }, read }
+    ) -> TypedStatement<T> {
+        TypedStatement { statement: Statement { name, sql: Cow::Borrowed(sql) }, read }
     }
 
     /// What a row of its answer says.
@@ -33,14 +33,14 @@ impl<T> Query<T> {
     }
 
     /// The same statement with its slots filled.
-    pub(in crate::source) fn filled(self, slots: &[(&str, &str)]) -> Query<T> {
+    pub(in crate::source) fn filled(self, slots: &[(&str, &str)]) -> TypedStatement<T> {
         let sql = fill(&self.statement.sql, slots).into();
-        Query { statement: Statement { sql, ..self.statement }, ..self }
+        TypedStatement { statement: Statement { sql, ..self.statement }, ..self }
     }
 
     /// The same statement over the columns that a database has.
-    pub(in crate::source) fn over(self, columns: Columns) -> Query<T> {
-        Query { statement: self.statement.over(columns), ..self }
+    pub(in crate::source) fn over(self, columns: Columns) -> TypedStatement<T> {
+        TypedStatement { statement: self.statement.over(columns), ..self }
     }
 }
 
@@ -104,15 +104,15 @@ macro_rules! queries {
 macro_rules! query {
     ($(#[$doc:meta])* $constant:ident $name:literal { $column:ident: $type:ty }) => {
         $(#[$doc])*
-        pub(in crate::source) const $constant: Query<$type> =
-            Query::new($name, include_str!(concat!("../../../sql/", $name, ".sql")), |row| {
+        pub(in crate::source) const $constant: TypedStatement<$type> =
+            TypedStatement::new($name, include_str!(concat!("../../../sql/", $name, ".sql")), |row| {
                 row.try_get(stringify!($column))
             });
     };
     ($(#[$doc:meta])* $constant:ident $name:literal { $row:ident }) => {
         $(#[$doc])*
-        pub(in crate::source) const $constant: Query<$row> =
-            Query::new($name, include_str!(concat!("../../../sql/", $name, ".sql")), $row::read);
+        pub(in crate::source) const $constant: TypedStatement<$row> =
+            TypedStatement::new($name, include_str!(concat!("../../../sql/", $name, ".sql")), $row::read);
     };
     ($(#[$doc:meta])* $constant:ident $name:literal { $row:ident { $($column:ident: $type:ty),+ $(,)? } }) => {
         query!($(#[$doc])* $constant $name { $row });

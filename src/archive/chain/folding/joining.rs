@@ -11,17 +11,17 @@ use super::tail::SMALL;
 const PIECE: u64 = 1024 * 1024;
 
 /// Bytes of a file as a commit has them.
-pub(super) struct Span {
+pub(super) struct CommitSpan {
     from: u64,
     to: u64,
     lines: u64,
     hash: String,
 }
 
-impl Span {
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Span> {
+impl CommitSpan {
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<CommitSpan> {
         let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        Ok(Span { from: number(1)?, to: number(2)?, lines: number(3)?, hash: row.get(4)? })
+        Ok(CommitSpan { from: number(1)?, to: number(2)?, lines: number(3)?, hash: row.get(4)? })
     }
 
     fn length(&self) -> u64 {
@@ -55,7 +55,7 @@ pub(super) struct Joining<'a> {
     /// Where what is joined begins, and the hashes of its lines.
     joined: Option<(u64, Hashes)>,
     /// What is to be joined next.
-    piece: Vec<Span>,
+    piece: Vec<CommitSpan>,
 }
 
 impl<'a> Joining<'a> {
@@ -69,7 +69,7 @@ impl<'a> Joining<'a> {
     }
 
     /// Takes what a commit has by its number.
-    pub(super) fn take(&mut self, span: Span, number: i64) -> Result<(), Error> {
+    pub(super) fn take(&mut self, span: CommitSpan, number: i64) -> Result<(), Error> {
         if span.length() >= SMALL || number < self.rewritten {
             self.end()?;
             // what was written anew since is not there to be compared
@@ -98,7 +98,7 @@ impl<'a> Joining<'a> {
                 let at = |byte: u64| {
                     byte.checked_sub(first.from).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
                 };
-                let part = |span: &Span| text.get(at(span.from)..at(span.to));
+                let part = |span: &CommitSpan| text.get(at(span.from)..at(span.to));
                 piece.iter().all(|span| part(span).is_some_and(|part| span.join(part, &mut joined.1)))
             });
             if is_so {

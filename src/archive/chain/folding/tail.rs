@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::super::super::writing::signed;
 use super::super::super::{Catalog, Error};
-use super::super::{Chain, Extent, Head, Part, walk};
-use super::joining::{Joining, Span};
+use super::super::{Chain, ChainHead, ChainPart, CommittedBytes, walk};
+use super::joining::{CommitSpan, Joining};
 
 /// From how many bytes of lines on it is not worth the while to read them again.
 pub(super) const SMALL: u64 = 16 * 1024;
@@ -20,9 +20,9 @@ pub(super) const SMALL: u64 = 16 * 1024;
 pub(super) fn take_tail(
     catalog: &Catalog,
     archive: &Path,
-    mut start: Head,
-    head: &Head,
-) -> Result<Option<Head>, Error> {
+    mut start: ChainHead,
+    head: &ChainHead,
+) -> Result<Option<ChainHead>, Error> {
     let connection = &catalog.connection;
     connection.execute_batch(
         "drop table if exists temp.tail_commit;
@@ -39,10 +39,10 @@ pub(super) fn take_tail(
     let from = start.clone();
     let walked = walk(archive, &from, Some(head.bytes), |part| {
         match part {
-            Part::Extent(Extent { path, from, to, lines, hash }) => {
+            ChainPart::Extent(CommittedBytes { path, from, to, lines, hash }) => {
                 extent.execute(params![number, path, signed(from), signed(to), signed(lines), hash])?;
             }
-            Part::End { kind, said, head, .. } => {
+            ChainPart::End { kind, said, head, .. } => {
                 if kind == "sealed" || kind == "begun" {
                     taking.execute_batch("delete from temp.tail; delete from temp.tail_commit")?;
                     start = head.clone();
@@ -102,7 +102,7 @@ pub(super) fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain)
             let mut extents = extents.query([run])?;
             while let Some(row) = extents.next()? {
                 let path: String = row.get(0)?;
-                Span::read(row)?.add(&path, chain)?;
+                CommitSpan::read(row)?.add(&path, chain)?;
             }
         } else {
             let mut extents = connection.prepare(&format!("{sql} order by path, first, number"))?;
@@ -116,7 +116,7 @@ pub(super) fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain)
                     joining.begin(path, rewritten);
                 }
                 let number: i64 = row.get(5)?;
-                joining.take(Span::read(row)?, number)?;
+                joining.take(CommitSpan::read(row)?, number)?;
             }
             joining.end()?;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::archive::verifying::{Asked, Off, Verified, verify};
+use crate::archive::verifying::{Off, Verified, VerifyRequest, verify};
 use crate::archive::{Batch, Interrupt, Request, Selection, What};
 use crate::event::tests::stored;
 use crate::event::{Event, EventId, Stored};
@@ -52,8 +52,8 @@ fn more(archive: &mut Archive, events: std::ops::Range<i64>) {
     commit(archive, run, events);
 }
 
-fn verified(directory: &Path, sealed: Option<&Head>) -> Verified {
-    let asked = Asked { quick: true, threads: Some(1), ..Asked::default() };
+fn verified(directory: &Path, sealed: Option<&ChainHead>) -> Verified {
+    let asked = VerifyRequest { quick: true, threads: Some(1), ..VerifyRequest::default() };
     verify(directory, None, &asked, sealed, &Interrupt::default(), &mut |_, _| {}).unwrap().verified
 }
 

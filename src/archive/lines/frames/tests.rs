@@ -25,7 +25,7 @@ fn lines(count: usize) -> Vec<Vec<u8>> {
 fn file(path: &std::path::Path, lines: &[Vec<u8>], at_once: usize) -> Vec<u8> {
     let mut file = File::options().create(true).truncate(true).write(true).read(true).open(path).unwrap();
     for (nth, lines) in lines.chunks(at_once).enumerate() {
-        let mut writer = if nth == 0 { Writer::new() } else { opened(path).append() }.unwrap();
+        let mut writer = if nth == 0 { FrameWriter::new() } else { opened(path).append() }.unwrap();
         let mut out = Vec::new();
         for line in lines {
             writer.push(line, &mut out).unwrap();

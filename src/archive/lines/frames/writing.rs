@@ -14,7 +14,7 @@ use super::{GATHERED, LONGEST};
 const LEVEL: i32 = 3;
 
 /// Writes lines as frames and their tables, into a buffer which is its caller's to write out.
-pub(in crate::archive::lines) struct Writer {
+pub(in crate::archive::lines) struct FrameWriter {
     compressor: Compressor<'static>,
     /// The parts that lead back from the last one, by number and where they end; it last.
     chain: Vec<(u64, u64)>,
@@ -28,16 +28,16 @@ pub(in crate::archive::lines) struct Writer {
     compressed: Vec<u8>,
 }
 
-impl Writer {
+impl FrameWriter {
     /// Begins a file.
-    pub(in crate::archive::lines) fn new() -> io::Result<Writer> {
-        Writer::behind(Part::default(), Vec::new())
+    pub(in crate::archive::lines) fn new() -> io::Result<FrameWriter> {
+        FrameWriter::behind(Part::default(), Vec::new())
     }
 
-    pub(super) fn behind(last: Part, chain: Vec<(u64, u64)>) -> io::Result<Writer> {
+    pub(super) fn behind(last: Part, chain: Vec<(u64, u64)>) -> io::Result<FrameWriter> {
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.include_checksum(true)?;
-        Ok(Writer {
+        Ok(FrameWriter {
             compressor,
             chain,
             start: last.end,

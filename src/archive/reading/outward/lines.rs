@@ -11,13 +11,13 @@ use super::super::super::erased::redacted_by;
 use super::super::Reader;
 use super::super::events::{CatalogEvent, accepted, columns};
 use super::super::redactions::{Redactors, is_redacted};
-use super::With;
+use super::Including;
 use crate::event::{Event, Plain, RoomId, UserId};
 
 /// Which lines, and what of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Lines<'a> {
-    pub(crate) with: With,
+pub(crate) struct LineSelection<'a> {
+    pub(crate) with: Including,
     /// Only events of this time, in milliseconds since the epoch; none: all, and those that have none.
     pub(crate) period: Option<Range<i64>>,
     /// Only what this user has sent.
@@ -61,7 +61,7 @@ pub(crate) fn each_line_of_day(
     reader: &Reader<'_>,
     room_id: &str,
     day: &str,
-    asked: &Lines<'_>,
+    asked: &LineSelection<'_>,
     take: &mut dyn FnMut(&OutwardLine) -> Result<(), Error>,
 ) -> Result<u64, Error> {
     let (mut redactors, mut unread) = (Redactors::default(), 0);
@@ -96,7 +96,7 @@ fn given(
     of: &CatalogEvent,
     stored: Event,
     is_withheld: bool,
-    asked: &Lines<'_>,
+    asked: &LineSelection<'_>,
 ) -> Result<(Event, Option<bool>), Error> {
     if is_withheld {
         return Ok((stored.with_line(&stored.honouring_erasure().line), None));

@@ -15,10 +15,10 @@ use super::super::super::erased::redacted_by;
 use super::super::super::full_text::{self, BLOCK, EDITS_REDACTED};
 use super::super::super::layout::DayName;
 use super::super::Reader;
-use super::{Options, Test};
+use super::{SearchOptions, Test};
 use crate::document::time;
 use crate::search::fts::{self, Expression};
-use crate::search::query::{Is, Part, Query};
+use crate::search::query::{Is, Operand, Query};
 use crate::search::words;
 use common::{Common, which};
 use needles::Needles;
@@ -31,13 +31,13 @@ const SMALL: i64 = 50_000;
 pub(super) const BEHIND: i64 = 500_000;
 
 /// Lines that are looked at together.
-pub(super) struct Span {
+pub(super) struct CandidateStretch {
     /// No hit in it is newer; milliseconds since the epoch.
     pub(super) newest: i64,
-    lines: Lines,
+    lines: CandidateLines,
 }
 
-enum Lines {
+enum CandidateLines {
     /// From one to another, in the index.
     Indexed(i64, i64),
     /// The same, and the index has told which.
@@ -63,7 +63,7 @@ pub(super) struct Candidate {
 #[allow(clippy::struct_excessive_bools, reason = "each is told by the query")]
 pub(super) struct Candidates<'r> {
     reader: &'r Reader<'r>,
-    spans: std::vec::IntoIter<Span>,
+    spans: std::vec::IntoIter<CandidateStretch>,
     expression: Option<Expression>,
     is_matched: bool,
     /// What of `line` is to be looked at, in SQL.
@@ -80,10 +80,14 @@ pub(super) struct Candidates<'r> {
 }
 
 impl<'r> Candidates<'r> {
-    pub(super) fn find(reader: &'r Reader<'r>, query: &Query<Test>, options: Options) -> Result<Candidates<'r>, Error> {
+    pub(super) fn find(
+        reader: &'r Reader<'r>,
+        query: &Query<Test>,
+        options: SearchOptions,
+    ) -> Result<Candidates<'r>, Error> {
         let common = Common::of(query);
         let mut wants_redacted = options.show_redacted;
-        query.each_part(true, &mut |part, _| wants_redacted |= matches!(part, Part::Is(Test::Is(Is::Redacted))));
+        query.each_part(true, &mut |part, _| wants_redacted |= matches!(part, Operand::Is(Test::Is(Is::Redacted))));
         let indexed = full_text::indexed(reader.connection)?.filter(|line| *line > 0);
         let expression =
             if options.substring || indexed.is_none() { None } else { fts::expression(query, &index_words) };
@@ -114,24 +118,24 @@ impl<'r> Candidates<'r> {
     }
 
     /// The next span; no hit in it or behind it is newer than it says.
-    pub(super) fn next_span(&mut self) -> Option<Span> {
+    pub(super) fn next_span(&mut self) -> Option<CandidateStretch> {
         self.spans.next()
     }
 
     /// The lines of a span that may be hits: those first of which the time is not known, then the newest.
-    pub(super) fn of(&self, span: &Span) -> Result<Vec<Candidate>, Error> {
+    pub(super) fn of(&self, span: &CandidateStretch) -> Result<Vec<Candidate>, Error> {
         let mut found = match &span.lines {
-            Lines::Between(first, last) => {
+            CandidateLines::Between(first, last) => {
                 let with_encrypted = self.with_encrypted && !self.is_decrypted_indexed;
                 self.scan("line.line between ?1 and ?2", [*first, *last], with_encrypted)?
             }
-            Lines::File(file) => self.scan("line.file = ?1 and ?2 = 0", [*file, 0], self.with_encrypted)?,
-            Lines::Decrypted(block) => self.ask_decrypted(*block)?,
-            Lines::Known(first, last, lines) => {
+            CandidateLines::File(file) => self.scan("line.file = ?1 and ?2 = 0", [*file, 0], self.with_encrypted)?,
+            CandidateLines::Decrypted(block) => self.ask_decrypted(*block)?,
+            CandidateLines::Known(first, last, lines) => {
                 let known = lines.iter().map(|line| Candidate { line: *line, at: None, is_matched: self.is_matched });
                 known.chain(self.redacted(*first, *last)?).collect()
             }
-            Lines::Indexed(first, last) => {
+            CandidateLines::Indexed(first, last) => {
                 let mut found = self.ask(*first, *last)?;
                 found.extend(self.redacted(*first, *last)?);
                 found
@@ -150,7 +154,7 @@ impl<'r> Candidates<'r> {
         common: &Common<'_>,
         indexed: i64,
         decrypted: &[(i64, i64)],
-    ) -> Result<Vec<(Span, i64)>, Error> {
+    ) -> Result<Vec<(CandidateStretch, i64)>, Error> {
         let files = common.rooms.map(|rooms| self.files(rooms)).transpose()?;
         let Some(expression) = &self.expression else {
             return match files {
@@ -167,7 +171,7 @@ impl<'r> Candidates<'r> {
                 for (block, lines) in known {
                     let (oldest, newest) = blocks.get(&block).copied().unwrap_or((i64::MIN, i64::MAX));
                     let (first, last) = ends(block, indexed);
-                    spans.push((Span { newest, lines: Lines::Known(first, last, lines) }, oldest));
+                    spans.push((CandidateStretch { newest, lines: CandidateLines::Known(first, last, lines) }, oldest));
                 }
                 spans.extend(self.lines(indexed, indexed)?);
                 spans.extend(self.of_decrypted(expression, decrypted)?);
@@ -178,7 +182,7 @@ impl<'r> Candidates<'r> {
         let mut spans = Vec::new();
         for (block, (oldest, newest)) in self.blocks(indexed)? {
             let (first, last) = ends(block, indexed);
-            spans.push((Span { newest, lines: Lines::Indexed(first, last) }, oldest));
+            spans.push((CandidateStretch { newest, lines: CandidateLines::Indexed(first, last) }, oldest));
         }
         spans.extend(self.lines(indexed, indexed)?);
         spans.extend(self.of_decrypted(expression, decrypted)?);
@@ -186,13 +190,19 @@ impl<'r> Candidates<'r> {
     }
 
     /// The blocks of the index of what was encrypted in which hits may be.
-    fn of_decrypted(&self, expression: &Expression, blocks: &[(i64, i64)]) -> Result<Vec<(Span, i64)>, Error> {
+    fn of_decrypted(
+        &self,
+        expression: &Expression,
+        blocks: &[(i64, i64)],
+    ) -> Result<Vec<(CandidateStretch, i64)>, Error> {
         let Some(decrypted) = self.reader.decrypted().filter(|_| !blocks.is_empty()) else { return Ok(Vec::new()) };
         let known = decrypted.blocks_with(&expression.text, MANY).map_err(Error::of_decrypted)?;
         let may_be = |block: i64| known.as_ref().is_none_or(|known| known.binary_search(&block).is_ok());
         let blocks = blocks.iter().filter(|(block, _)| may_be(*block));
         // there may be edits of what is older
-        Ok(blocks.map(|&(block, newest)| (Span { newest, lines: Lines::Decrypted(block) }, i64::MIN)).collect())
+        Ok(blocks
+            .map(|&(block, newest)| (CandidateStretch { newest, lines: CandidateLines::Decrypted(block) }, i64::MIN))
+            .collect())
     }
 
     /// Asks the index of what was encrypted about a block.
@@ -217,14 +227,14 @@ impl<'r> Candidates<'r> {
     }
 
     /// The lines behind one, in the catalog; of those behind the index a bounded number.
-    fn lines(&self, from: i64, indexed: i64) -> Result<Vec<(Span, i64)>, Error> {
+    fn lines(&self, from: i64, indexed: i64) -> Result<Vec<(CandidateStretch, i64)>, Error> {
         let last = "select coalesce(max(line), 0) from line";
         let last: i64 = self.reader.connection.query_row(last, [], |row| row.get(0))?;
         let mut spans = Vec::new();
         if from < indexed {
             for (block, (oldest, newest)) in self.blocks(indexed)? {
                 let (first, last) = ends(block, indexed);
-                spans.push((Span { newest, lines: Lines::Between(first, last) }, oldest));
+                spans.push((CandidateStretch { newest, lines: CandidateLines::Between(first, last) }, oldest));
             }
         }
         let from = indexed.max(if self.expression.is_some() { last - BEHIND } else { 0 });
@@ -238,7 +248,7 @@ impl<'r> Candidates<'r> {
             let (first, last) = (row.get(1)?, row.get(2)?);
             // there may be edits of what is older
             let newest = row.get::<_, Option<i64>>(4)?.unwrap_or(i64::MIN);
-            spans.push((Span { newest, lines: Lines::Between(first, last) }, i64::MIN));
+            spans.push((CandidateStretch { newest, lines: CandidateLines::Between(first, last) }, i64::MIN));
         }
         Ok(spans)
     }
@@ -253,7 +263,7 @@ impl<'r> Candidates<'r> {
 
     /// The files of rooms, and how many events they have.
     #[allow(clippy::type_complexity, reason = "used once")]
-    fn files(&self, rooms: &[i64]) -> Result<(Vec<(Span, i64)>, i64), Error> {
+    fn files(&self, rooms: &[i64]) -> Result<(Vec<(CandidateStretch, i64)>, i64), Error> {
         let sql = "select file, day, events from file where room = ?1";
         let mut statement = self.reader.connection.prepare_cached(sql)?;
         let (mut files, mut events) = (Vec::new(), 0);
@@ -263,7 +273,10 @@ impl<'r> Candidates<'r> {
                 let range = time::range(&row.get::<_, DayName>(1)?.0);
                 events += row.get::<_, i64>(2)?;
                 // there may be edits of what is older
-                files.push((Span { newest: range.end.saturating_sub(1), lines: Lines::File(row.get(0)?) }, i64::MIN));
+                files.push((
+                    CandidateStretch { newest: range.end.saturating_sub(1), lines: CandidateLines::File(row.get(0)?) },
+                    i64::MIN,
+                ));
             }
         }
         Ok((files, events))

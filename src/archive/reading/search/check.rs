@@ -10,17 +10,17 @@ use super::super::super::full_text::searched;
 use super::super::super::layout::DayName;
 use super::super::super::{Error, layout};
 use super::super::Reader;
-use super::super::events::Encrypted;
-use super::{Options, Test};
+use super::super::events::SessionTrust;
+use super::{SearchOptions, Test};
 use crate::document::message::is_message;
 use crate::document::poll;
 use crate::event::Object;
-use crate::search::matching::Text;
-use crate::search::query::{Has, Is, Part, Query};
+use crate::search::matching::CutText;
+use crate::search::query::{Has, Is, Operand, Query};
 
 /// Where a hit stands in the order of hits, of which the greatest is the newest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
+pub(crate) struct HitOrder {
     /// Milliseconds since the epoch.
     pub(crate) at: i64,
     /// The event that says it: of what is edited, the edit.
@@ -31,7 +31,7 @@ pub(crate) struct Key {
 /// A message that was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
-    pub(crate) key: Key,
+    pub(crate) key: HitOrder,
     pub(crate) event_id: String,
     pub(crate) room_id: String,
     pub(crate) sender: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct Hit {
     pub(crate) is_earlier: bool,
     pub(crate) is_redacted: bool,
     /// It was encrypted, and can be read.
-    pub(crate) encrypted: Option<Encrypted>,
+    pub(crate) encrypted: Option<SessionTrust>,
 }
 
 /// A line, as the catalog has it.
@@ -70,7 +70,7 @@ struct CheckedLine {
     /// It is stored as an encrypted event.
     is_encrypted: bool,
     /// That, and it can be read.
-    encrypted: Option<Encrypted>,
+    encrypted: Option<SessionTrust>,
     /// It says something to be read, or what is to take another's place.
     says: bool,
     is_edit: bool,
@@ -128,7 +128,7 @@ impl CheckedLine {
         if let Some(plaintext) = plaintexts.get(&self.event_id)? {
             self.is_edit = replaces;
             self.says = plaintext.body.is_some() || Object::of(&plaintext.content).object("m.new_content").is_some();
-            self.encrypted = Some(Encrypted { authenticated: plaintext.authenticated });
+            self.encrypted = Some(SessionTrust { authenticated: plaintext.authenticated });
             (self.kind, self.body, self.has) = (Some(plaintext.kind), plaintext.body, plaintext.has);
         }
         Ok(self)
@@ -161,7 +161,7 @@ const EDITED: usize = 100_000;
 pub(super) struct Checker<'r> {
     reader: &'r Reader<'r>,
     query: &'r Query<Test>,
-    options: Options,
+    options: SearchOptions,
     wants_redacted: bool,
     /// The query asks what is said, and not only how and when.
     asks_for_content: bool,
@@ -170,7 +170,7 @@ pub(super) struct Checker<'r> {
 }
 
 /// A line that says something, and what it says it of.
-struct Found {
+struct FoundLine {
     said: CheckedLine,
     /// What it edits.
     edited: Option<CheckedLine>,
@@ -178,41 +178,41 @@ struct Found {
     is_edited: bool,
 }
 
-impl Found {
+impl FoundLine {
     fn message(&self) -> &CheckedLine {
         self.edited.as_ref().unwrap_or(&self.said)
     }
 
-    fn key(&self) -> Key {
+    fn key(&self) -> HitOrder {
         // an edit that claims to be older than what it edits does not move it
         let at = self.message().at.unwrap_or(i64::MIN).min(self.said.at.unwrap_or(i64::MIN));
-        Key { at, said_by: self.said.event_id.clone(), line: self.said.line }
+        HitOrder { at, said_by: self.said.event_id.clone(), line: self.said.line }
     }
 }
 
 impl<'r> Checker<'r> {
-    pub(super) fn new(reader: &'r Reader<'r>, query: &'r Query<Test>, options: Options) -> Checker<'r> {
+    pub(super) fn new(reader: &'r Reader<'r>, query: &'r Query<Test>, options: SearchOptions) -> Checker<'r> {
         let (mut wants_redacted, mut asks_for_content) = (options.show_redacted, false);
         query.each_part(true, &mut |part, _| {
-            wants_redacted |= matches!(part, Part::Is(Test::Is(Is::Redacted)));
+            wants_redacted |= matches!(part, Operand::Is(Test::Is(Is::Redacted)));
             asks_for_content |= match part {
-                Part::Words(_) | Part::Is(Test::Mentions(_)) => true,
-                Part::Is(Test::Has(has)) => has.is_told_by_itself(),
-                Part::Is(_) => false,
+                Operand::Words(_) | Operand::Is(Test::Mentions(_)) => true,
+                Operand::Is(Test::Has(has)) => has.is_told_by_itself(),
+                Operand::Is(_) => false,
             };
         });
         Checker { reader, query, options, wants_redacted, asks_for_content, edits: HashMap::new() }
     }
 
     /// Whether a line is a hit, and where it stands in their order. `is_matched`: the index has found the words in it.
-    pub(super) fn check(&mut self, line: i64, is_matched: bool) -> Result<Option<Key>, Error> {
+    pub(super) fn check(&mut self, line: i64, is_matched: bool) -> Result<Option<HitOrder>, Error> {
         let Some(found) = self.find(line)? else { return Ok(None) };
         let is_hit = self.holds(&found, is_matched)?;
         Ok(is_hit.then(|| found.key()))
     }
 
     /// What a hit says.
-    pub(super) fn hit(&mut self, key: &Key) -> Result<Hit, Error> {
+    pub(super) fn hit(&mut self, key: &HitOrder) -> Result<Hit, Error> {
         let found = self.find(key.line)?.ok_or_else(|| Error::altered("the line of", &key.said_by))?;
         let message = found.message();
         let sql =
@@ -242,7 +242,7 @@ impl<'r> Checker<'r> {
     }
 
     /// Where an event stands in the order of hits.
-    pub(super) fn key_of(&mut self, event_id: &str) -> Result<Option<Key>, Error> {
+    pub(super) fn key_of(&mut self, event_id: &str) -> Result<Option<HitOrder>, Error> {
         let Some(row) = self.row_of(event_id, None)? else { return Ok(None) };
         let line = match self.newest_edit(&row)? {
             Some(edit) if !row.is_edit => edit,
@@ -250,11 +250,11 @@ impl<'r> Checker<'r> {
         };
         let Some(said) = self.row(line)? else { return Ok(None) };
         let edited = if said.is_edit { self.edited(&said)? } else { None };
-        Ok(Some(Found { said, edited, is_earlier: false, is_edited: false }.key()))
+        Ok(Some(FoundLine { said, edited, is_earlier: false, is_edited: false }.key()))
     }
 
     /// A line that says something to be found, whatever the query asks for.
-    fn find(&mut self, line: i64) -> Result<Option<Found>, Error> {
+    fn find(&mut self, line: i64) -> Result<Option<FoundLine>, Error> {
         let Some(said) = self.row(line)? else { return Ok(None) };
         let is_shown =
             |row: &CheckedLine| row.is_accepted && row.is_searched() && (!row.is_redacted || self.wants_redacted);
@@ -287,10 +287,10 @@ impl<'r> Checker<'r> {
                 return Ok(None);
             }
         }
-        Ok(Some(Found { said, edited, is_earlier, is_edited: newest.is_some() }))
+        Ok(Some(FoundLine { said, edited, is_earlier, is_edited: newest.is_some() }))
     }
 
-    fn holds(&self, found: &Found, is_matched: bool) -> Result<bool, Error> {
+    fn holds(&self, found: &FoundLine, is_matched: bool) -> Result<bool, Error> {
         let (message, said) = (found.message(), &found.said);
         let is_redacted = message.is_redacted || said.is_redacted;
         // nothing of a text that must not be shown tells whether it has a word
@@ -303,13 +303,14 @@ impl<'r> Checker<'r> {
         }
         let body = body.map(|body| searched(body.clone(), said.is_edit)).unwrap_or_default();
         let mut cut = None;
-        let mut part_holds = |part: Part<'_, Test>| match part {
-            Part::Words(phrase) => {
-                let text = cut
-                    .get_or_insert_with(|| if self.options.substring { Text::whole(&body) } else { Text::of(&body) });
+        let mut part_holds = |part: Operand<'_, Test>| match part {
+            Operand::Words(phrase) => {
+                let text = cut.get_or_insert_with(|| {
+                    if self.options.substring { CutText::whole(&body) } else { CutText::of(&body) }
+                });
                 Ok(text.has(phrase))
             }
-            Part::Is(test) => self.passes(test, found),
+            Operand::Is(test) => self.passes(test, found),
         };
         for part in self.query.parts().iter().filter(|part| !(is_matched && part.has_words())) {
             if !part.holds(&mut part_holds)? {
@@ -319,7 +320,7 @@ impl<'r> Checker<'r> {
         Ok(true)
     }
 
-    fn passes(&self, test: &Test, found: &Found) -> Result<bool, Error> {
+    fn passes(&self, test: &Test, found: &FoundLine) -> Result<bool, Error> {
         let (message, said) = (found.message(), &found.said);
         Ok(match test {
             Test::From(users) => message.sender.is_some_and(|sender| users.contains(&sender)),

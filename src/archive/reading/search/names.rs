@@ -14,32 +14,32 @@ const TOLD: usize = 10;
 
 /// What a name means.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Named<T> {
+pub(crate) enum Meaning<T> {
     One(T),
     Nobody,
     /// The first of several; there may be others.
     Several(Vec<T>, bool),
 }
 
-impl<T> Named<T> {
-    fn of(mut found: Vec<T>) -> Named<T> {
+impl<T> Meaning<T> {
+    fn of(mut found: Vec<T>) -> Meaning<T> {
         if found.len() > 1 {
             let more = found.len() > TOLD;
             found.truncate(TOLD);
-            return Named::Several(found, more);
+            return Meaning::Several(found, more);
         }
-        found.pop().map_or(Named::Nobody, Named::One)
+        found.pop().map_or(Meaning::Nobody, Meaning::One)
     }
 }
 
 /// The user whom a name means: an id, what is before the server in one, a display name that somebody ever had, or a part of
 /// these.
-pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Named<String>, Error> {
+pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Meaning<String>, Error> {
     let name = name.trim();
     if name.starts_with('@') && name.contains(':') {
         let sql = "select exists (select 1 from user where user_id = ?1) or exists (select 1 from membership where user_id = ?1)";
         let is_known = reader.connection.query_row(sql, [name], |row| row.get::<_, bool>(0))?;
-        return Ok(if is_known { Named::One(name.to_owned()) } else { Named::Nobody });
+        return Ok(if is_known { Meaning::One(name.to_owned()) } else { Meaning::Nobody });
     }
     let bare = name.strip_prefix('@').unwrap_or(name);
     let local =
@@ -47,7 +47,7 @@ pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Named<String>, Err
     let mut statement = reader.connection.prepare_cached(local)?;
     let local: Vec<String> = statement.query_map([bare.to_lowercase()], |row| row.get(0))?.collect::<Result<_, _>>()?;
     if !local.is_empty() {
-        return Ok(Named::of(local));
+        return Ok(Meaning::of(local));
     }
     let bare = folded(bare);
     let (mut whole, mut part) = (BTreeSet::new(), BTreeSet::new());
@@ -74,7 +74,7 @@ pub(crate) fn user(reader: &Reader<'_>, name: &str) -> Result<Named<String>, Err
         take(row.get(0)?, &row.get::<_, String>(1)?);
     }
     let found = if whole.is_empty() { part } else { whole };
-    Ok(Named::of(found.into_iter().collect()))
+    Ok(Meaning::of(found.into_iter().collect()))
 }
 
 /// The number of a user, if anything is archived that they sent.
@@ -85,7 +85,7 @@ pub(crate) fn number_of(reader: &Reader<'_>, user_id: &str) -> Result<Option<i64
 
 /// A room of the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Room {
+pub(crate) struct ArchivedRoom {
     pub(crate) number: i64,
     pub(crate) id: String,
     pub(crate) name: String,
@@ -93,7 +93,7 @@ pub(crate) struct Room {
 }
 
 /// The room that a name means: an id, an alias, a name, or a part of these.
-pub(crate) fn room(reader: &Reader<'_>, name: &str) -> Result<Named<Room>, Error> {
+pub(crate) fn room(reader: &Reader<'_>, name: &str) -> Result<Meaning<ArchivedRoom>, Error> {
     let name = name.trim();
     let folded_name = folded(name);
     let (mut exact, mut whole, mut part) = (Vec::new(), Vec::new(), Vec::new());
@@ -111,7 +111,7 @@ pub(crate) fn room(reader: &Reader<'_>, name: &str) -> Result<Named<Room>, Error
             let title = title::now(reader, &room_id)?;
             (title.name, title.aliases)
         };
-        let room = Room { number: row.get(0)?, id: room_id, name: called, aliases };
+        let room = ArchivedRoom { number: row.get(0)?, id: room_id, name: called, aliases };
         let is_alias = |alias: &String| alias == name || alias.trim_start_matches('#').split(':').next() == Some(name);
         if room.id == name || room.aliases.iter().any(|alias| alias == name) {
             exact.push(room);
@@ -124,5 +124,5 @@ pub(crate) fn room(reader: &Reader<'_>, name: &str) -> Result<Named<Room>, Error
         }
     }
     let found = [exact, whole, part].into_iter().find(|found| !found.is_empty()).unwrap_or_default();
-    Ok(Named::of(found))
+    Ok(Meaning::of(found))
 }

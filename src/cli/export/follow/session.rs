@@ -27,7 +27,7 @@ const PATIENCE: u32 = 10;
 const KEYS_EVERY: u32 = 10;
 
 /// An archive that is kept up to date, and what is made of it.
-pub(super) struct Session<'a> {
+pub(super) struct FollowSession<'a> {
     pub(super) args: &'a Args,
     pub(super) database: Database,
     /// None while a round has it.
@@ -52,10 +52,12 @@ pub(super) struct Session<'a> {
     pub(super) next_loss: Option<(Instant, Option<i64>)>,
 }
 
-impl Session<'_> {
+impl FollowSession<'_> {
     /// Makes what is to be made of the lines, as far as it can be by the next round.
     pub(super) async fn make(&mut self, next: Instant) -> Result<()> {
-        let Session { args, database, archive: Some(archive), stop, now, service, .. } = self else { return Ok(()) };
+        let FollowSession { args, database, archive: Some(archive), stop, now, service, .. } = self else {
+            return Ok(());
+        };
         let are_keys_due = self.made.is_some_and(|made| made.elapsed() >= args.render_every * KEYS_EVERY);
         if self.pending.is_none() && are_keys_due && archive.catalog().decrypts_with()?.is_some() {
             self.pending = Some(Instant::now());
@@ -112,7 +114,7 @@ impl Session<'_> {
                 next_loss
             }
         };
-        let told = metrics::Told { took: self.took, lag: metrics::lag(&self.database).await, next_loss };
+        let told = metrics::RunMetrics { took: self.took, lag: metrics::lag(&self.database).await, next_loss };
         let Some(archive) = &self.archive else { return Ok(()) };
         if self.figures.is_none() {
             self.figures = Some(archive.catalog().figures()?);

@@ -6,13 +6,13 @@ use crate::event::{Damage, EventId, RoomId};
 use crate::export::{Progress, Report};
 
 /// Hears how it goes: a bar for what is read first, and no more than what is off for what comes.
-pub(super) struct Told {
+pub(super) struct FollowProgress {
     pub(super) terminal: Terminal,
     pub(super) service: Service,
     pub(super) is_first: bool,
 }
 
-impl Report for Told {
+impl Report for FollowProgress {
     fn progress(&mut self, progress: Progress) {
         self.service.lives();
         if self.is_first {

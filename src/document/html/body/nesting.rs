@@ -10,7 +10,7 @@ pub(super) const MAX_DEPTH: usize = 100;
 
 /// What an open element is to those that come.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum ElementKind {
     Inline,
     Link,
     Spoiler,
@@ -24,8 +24,8 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct Element {
-    pub(super) kind: Kind,
+pub(super) struct OpenElement {
+    pub(super) kind: ElementKind,
     /// Its name as the sender gives it, such as `b`, and what closes it.
     pub(super) name: &'static str,
     pub(super) close: &'static str,
@@ -33,21 +33,30 @@ pub(super) struct Element {
 
 impl Body<'_> {
     /// The innermost of those elements that decide where others stand.
-    pub(super) fn container(&self) -> Option<Kind> {
-        let decides =
-            |kind: &Kind| matches!(kind, Kind::Block | Kind::List | Kind::Item | Kind::Table | Kind::Row | Kind::Cell);
+    pub(super) fn container(&self) -> Option<ElementKind> {
+        let decides = |kind: &ElementKind| {
+            matches!(
+                kind,
+                ElementKind::Block
+                    | ElementKind::List
+                    | ElementKind::Item
+                    | ElementKind::Table
+                    | ElementKind::Row
+                    | ElementKind::Cell
+            )
+        };
         self.open.iter().rev().map(|element| element.kind).find(decides)
     }
 
     /// Opens what must be around text or an element that stands neither in a table nor in a list directly.
     pub(super) fn settle(&mut self) {
         match self.container() {
-            Some(Kind::Table) => {
-                self.push(Kind::Row, "tr", "<tr>", "</tr>");
-                self.push(Kind::Cell, "td", "<td>", "</td>");
+            Some(ElementKind::Table) => {
+                self.push(ElementKind::Row, "tr", "<tr>", "</tr>");
+                self.push(ElementKind::Cell, "td", "<td>", "</td>");
             }
-            Some(Kind::Row) => self.push(Kind::Cell, "td", "<td>", "</td>"),
-            Some(Kind::List) => self.push(Kind::Item, "li", "<li>", "</li>"),
+            Some(ElementKind::Row) => self.push(ElementKind::Cell, "td", "<td>", "</td>"),
+            Some(ElementKind::List) => self.push(ElementKind::Item, "li", "<li>", "</li>"),
             _ => {}
         }
     }
@@ -55,10 +64,12 @@ impl Body<'_> {
     /// Ends the paragraph that a block would end.
     pub(super) fn begin_block(&mut self) {
         self.settle();
-        let is_between = |kind: Kind| !matches!(kind, Kind::Inline | Kind::Link | Kind::Spoiler | Kind::Paragraph);
+        let is_between = |kind: ElementKind| {
+            !matches!(kind, ElementKind::Inline | ElementKind::Link | ElementKind::Spoiler | ElementKind::Paragraph)
+        };
         let within = self.open.iter().rposition(|element| is_between(element.kind)).map_or(0, |at| at + 1);
-        if let Some(at) = self.open[within..].iter().position(|element| element.kind == Kind::Paragraph) {
-            let spoiler = self.open[within + at..].iter().find(|element| element.kind == Kind::Spoiler);
+        if let Some(at) = self.open[within..].iter().position(|element| element.kind == ElementKind::Paragraph) {
+            let spoiler = self.open[within + at..].iter().find(|element| element.kind == ElementKind::Spoiler);
             let spoiler = spoiler.map(|element| element.name);
             self.close_to(within + at);
             if let Some(name) = spoiler {
@@ -69,58 +80,58 @@ impl Body<'_> {
         }
     }
 
-    pub(super) fn push(&mut self, kind: Kind, name: &'static str, open: &str, close: &'static str) {
+    pub(super) fn push(&mut self, kind: ElementKind, name: &'static str, open: &str, close: &'static str) {
         // what text may not stand in directly has room for what must be around that
         let within = match kind {
-            Kind::Table => 2,
-            Kind::Row | Kind::List => 1,
+            ElementKind::Table => 2,
+            ElementKind::Row | ElementKind::List => 1,
             _ => 0,
         };
         if self.open.len() + within < MAX_DEPTH {
             self.out.push_str(open);
-            self.open.push(Element { kind, name, close });
+            self.open.push(OpenElement { kind, name, close });
         }
     }
 
     /// Where the innermost element of a kind is, if none of others is in between.
-    fn within(&self, kind: Kind, barriers: &[Kind]) -> Option<usize> {
+    fn within(&self, kind: ElementKind, barriers: &[ElementKind]) -> Option<usize> {
         let at = self.open.iter().rposition(|element| element.kind == kind || barriers.contains(&element.kind))?;
         (self.open[at].kind == kind).then_some(at)
     }
 
     pub(super) fn item(&mut self) {
-        if let Some(at) = self.within(Kind::Item, &[Kind::List, Kind::Table, Kind::Cell]) {
+        if let Some(at) = self.within(ElementKind::Item, &[ElementKind::List, ElementKind::Table, ElementKind::Cell]) {
             self.close_to(at);
         }
-        match self.within(Kind::List, &[Kind::Table, Kind::Cell]) {
+        match self.within(ElementKind::List, &[ElementKind::Table, ElementKind::Cell]) {
             Some(at) => {
                 self.close_to(at + 1);
-                self.push(Kind::Item, "li", "<li>", "</li>");
+                self.push(ElementKind::Item, "li", "<li>", "</li>");
             }
             None => self.begin_block(),
         }
     }
 
     pub(super) fn row(&mut self) {
-        match self.within(Kind::Table, &[]) {
+        match self.within(ElementKind::Table, &[]) {
             Some(at) => {
                 self.close_to(at + 1);
-                self.push(Kind::Row, "tr", "<tr>", "</tr>");
+                self.push(ElementKind::Row, "tr", "<tr>", "</tr>");
             }
             None => self.begin_block(),
         }
     }
 
     pub(super) fn cell(&mut self, name: &'static str, open: &str, close: &'static str) {
-        if self.within(Kind::Table, &[]).is_none() {
+        if self.within(ElementKind::Table, &[]).is_none() {
             return self.begin_block();
         }
-        match self.within(Kind::Row, &[Kind::Table]) {
+        match self.within(ElementKind::Row, &[ElementKind::Table]) {
             Some(at) => self.close_to(at + 1),
             None => self.row(),
         }
-        if self.container() == Some(Kind::Row) {
-            self.push(Kind::Cell, name, open, close);
+        if self.container() == Some(ElementKind::Row) {
+            self.push(ElementKind::Cell, name, open, close);
         }
     }
 
@@ -128,15 +139,15 @@ impl Body<'_> {
     pub(super) fn close(&mut self, name: &[u8]) {
         let name = if is_block(name) && name != b"p" { b"div" } else { name };
         for at in (0..self.open.len()).rev() {
-            let Element { kind, name: open, .. } = self.open[at];
+            let OpenElement { kind, name: open, .. } = self.open[at];
             if open.as_bytes() == name {
                 return self.close_to(at);
             }
             let is_beyond = match name {
                 b"table" => false,
-                b"tr" | b"td" | b"th" => kind == Kind::Table,
-                b"li" => matches!(kind, Kind::List | Kind::Table | Kind::Cell),
-                _ => matches!(kind, Kind::Table | Kind::Cell),
+                b"tr" | b"td" | b"th" => kind == ElementKind::Table,
+                b"li" => matches!(kind, ElementKind::List | ElementKind::Table | ElementKind::Cell),
+                _ => matches!(kind, ElementKind::Table | ElementKind::Cell),
             };
             if is_beyond {
                 return;

@@ -10,7 +10,7 @@ use super::super::super::visible::{hides, may_hide, spell_settled};
 /// Where a text stands. None of it may contain a newline.
 #[derive(Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a question of its own")]
-pub(crate) struct Position {
+pub(crate) struct TextPosition {
     /// It begins a line, where blocks begin.
     pub(crate) line_start: bool,
     /// Nothing else is on its line.
@@ -38,7 +38,7 @@ const STOP: [bool; 256] = {
 };
 
 /// Appends a text, which is settled, to `out` so that it is read as this text.
-pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
+pub(crate) fn escape(out: &mut String, text: &str, place: TextPosition) {
     let bytes = text.as_bytes();
     let forced = if place.line_start { block_start(text) } else { None };
     let (mut copied, mut at) = (0, 0);
@@ -97,7 +97,7 @@ pub(crate) fn escape(out: &mut String, text: &str, place: Position) {
 }
 
 /// Where to go on after the run of bytes from `at` to `end` if it can stand as it is.
-fn literal(text: &str, at: usize, end: usize, place: Position) -> Option<usize> {
+fn literal(text: &str, at: usize, end: usize, place: TextPosition) -> Option<usize> {
     let before = text[..at].chars().next_back();
     let after = text[end..].chars().next();
     let is_space = |c: char| matches!(c, ' ' | '\t');
@@ -148,7 +148,7 @@ pub(crate) fn is_word(c: char) -> bool {
 }
 
 /// The end of a `[WORD]` that no parser takes for a link, a footnote or a task.
-fn bracketed_word(text: &str, at: usize, place: Position) -> Option<usize> {
+fn bracketed_word(text: &str, at: usize, place: TextPosition) -> Option<usize> {
     let bytes = text.as_bytes();
     let inner =
         bytes[at + 1..].iter().take(40).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')).count();

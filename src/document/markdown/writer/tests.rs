@@ -65,8 +65,8 @@ fn what_was_made_of_it_stands_on_one_line() {
     };
     let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
     let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
-    check(&Block::Made(Made { other_reactions: 1, ..Made::default() }), "1 other reaction");
-    let made = Made { reactions, other_reactions: 2, thread };
+    check(&Block::Made(Responses { other_reactions: 1, ..Responses::default() }), "1 other reaction");
+    let made = Responses { reactions, other_reactions: 2, thread };
     let line = "👍 5 (Ann, Bob and 3 others) · \\| Ann · a custom emoji Bob · 2 other reactions";
     check(&Block::Made(made), &format!("{line} · [thread: 1 reply](#AAAAAAAAAAAA)"));
 }

@@ -2,8 +2,8 @@
 
 use memchr::memmem::Finder;
 
-use super::super::Options;
-use crate::search::matching::Text;
+use super::super::SearchOptions;
+use crate::search::matching::CutText;
 use crate::search::query::Phrase;
 use crate::search::words;
 
@@ -14,7 +14,7 @@ pub(super) struct Needles {
 }
 
 impl Needles {
-    pub(super) fn of(phrases: &[&Phrase], options: Options) -> Needles {
+    pub(super) fn of(phrases: &[&Phrase], options: SearchOptions) -> Needles {
         if options.substring {
             let parts = phrases.iter().map(|phrase| Finder::new(words::folded(&phrase.text).as_bytes()).into_owned());
             return Needles { parts: parts.collect(), phrases: Vec::new() };
@@ -31,7 +31,7 @@ impl Needles {
             let folded = words::folded(body);
             return self.parts.iter().all(|part| part.find(folded.as_bytes()).is_some());
         }
-        let text = Text::of(body);
+        let text = CutText::of(body);
         self.phrases.iter().all(|phrase| text.has(phrase))
     }
 }
