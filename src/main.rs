@@ -1,4 +1,4 @@
-//! Runs the command line.
+//! Runs the command line. Decides nothing: all of it is in the library, where tests reach it.
 
 use std::process::ExitCode;
 

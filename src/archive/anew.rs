@@ -141,15 +141,12 @@ fn begun(archive: &Path, place: &CatalogLocation, snapshot: &str) -> Result<Opti
     Ok(Some(catalog))
 }
 
-/// The old catalog goes first, and the new one where that fails; then its journals, which are none of the new one's. Should that be
-/// all that can be done, the next run completes it.
+/// The old catalog goes first, then its journals, which are none of the new one's. Should that be all that can be done, the next
+/// run completes it.
 fn take_its_place(directory: &Path) -> Result<(), Error> {
     for name in CATALOG {
         match inside::remove(directory, name) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                if name == CATALOG[0] {
-                    drop(sweep(directory));
-                }
                 return Err(Error::io("remove", &directory.join(name))(error));
             }
             _ => {}

@@ -1,4 +1,5 @@
-//! Paths within an archive. Room ids are chosen by strangers: no room id leaves `rooms/`, and no two share a directory.
+//! Paths within an archive. Room ids are chosen by strangers: no room id leaves `rooms/`, and no two share a directory. Touches no
+//! file.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! Lines that were archived without their PDU, which has turned up: the only ones, beside what is erased, that ever change.
+//! Lines that were archived without their PDU, which has turned up: the only ones, beside what is erased, that ever change. Mends no
+//! line that has a PDU.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! On which page of a document of many its events are, while that is written: beside memory, in a file without a name that SQLite keeps.
+//! On which page of a document of many its events are, while that is written: beside memory, in a file without a name that SQLite
+//! keeps. Gone with the process.
 
 use rusqlite::{Connection, OptionalExtension as _};
 

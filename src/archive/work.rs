@@ -1,4 +1,5 @@
-//! What it costs to archive and to render what members may send on purpose: as much as there is of it, never its square.
+//! What it costs to archive and to render what members may send on purpose: as much as there is of it, never its square. Counts
+//! SQLite's steps, never time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

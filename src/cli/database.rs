@@ -1,4 +1,4 @@
-//! Which database: the options that all commands that read one share.
+//! Which database: the options that all commands that read one share. Connects to none.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What is handed on, of a room or of a person: in which form, of which time, and where it goes.
+//! What is handed on, of a room or of a person: in which form, of which time, and where it goes. What is withheld from it is decided
+//! where it is read.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;

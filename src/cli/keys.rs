@@ -154,7 +154,7 @@ async fn try_room(database: &Database, sources: Sources, room_id: &str, quiet: b
 pub(super) fn told(read: &ReadCounts) -> String {
     let ReadCounts { encrypted, readable, not_authenticated, .. } = *read;
     let refused = read.refused.iter().map(|(reason, events)| ((*reason).to_owned(), *events)).collect();
-    DecryptedNumbers { encrypted, readable, not_authenticated, refused, ..DecryptedNumbers::default() }.to_string()
+    DecryptedNumbers { encrypted, readable, not_authenticated, refused }.to_string()
 }
 
 /// Says what became of a room's encrypted events.

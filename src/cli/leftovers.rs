@@ -1,4 +1,4 @@
-//! What is there for the time of a run only, and is not to outlive the process, however it is told to end.
+//! What is there for the time of a run only, and is not to outlive the process, however it is told to end. Takes away nothing else.
 
 use std::fs;
 use std::path::{Path, PathBuf};

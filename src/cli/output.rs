@@ -1,4 +1,4 @@
-//! Where data go: to stdout, or to a file that is there only once it is whole.
+//! Where data go: to stdout, or to a file that is there only once it is whole. Never leaves half of one in its place.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal as _, StdoutLock, Write};

@@ -1,4 +1,4 @@
-//! `synapse-export rebuild`.
+//! `synapse-export rebuild`. Asks no server, and changes no line.
 
 use std::time::Instant;
 

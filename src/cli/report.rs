@@ -1,4 +1,4 @@
-//! What a user sees of an export: a bar on a terminal, lines elsewhere, a summary at the end; all on stderr.
+//! What a user sees of an export: a bar on a terminal, lines elsewhere, a summary at the end; all on stderr. Never what a message says.
 
 use std::time::{Duration, Instant};
 

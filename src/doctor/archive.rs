@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
 use super::erasing::erasing;
-use super::finding::{EACH, Finding, chain, day, n, named, silent};
+use super::finding::{EACH, Finding, chain, counted, day, n, named, silent};
 use super::watermark;
 use crate::archive::{Catalog, Error, LastRun, Look, Readers, RunOutcome, foreign_owner, look};
 use crate::source::Database;
@@ -183,9 +183,10 @@ impl ArchiveState {
         });
         let waiting = catalog.waiting_count()?;
         if waiting > 0 {
+            let events = counted(waiting, "event");
+            let (read, them) = if waiting == 1 { ("it was", "it") } else { ("they were", "them") };
             let what = format!(
-                "{} events had no row in event_json when they were read; each run asks for them, and after a day archives them as damaged",
-                n(waiting)
+                "{events} had no row in event_json when {read} read; each run asks for {them}, and after a day archives {them} as damaged"
             );
             self.findings.push(Finding::warning("events without JSON", what).remedy(
                 "see whether this is a logical subscriber that does not keep up, or has no subscription to event_json; else the rows are lost, or their index is damaged (REINDEX TABLE event_json)",
@@ -209,7 +210,7 @@ impl ArchiveState {
         let most = FILES.unsigned_abs();
         let which = if files <= most { n(files) } else { format!("{} of {}, others each time,", n(most), n(files)) };
         let what = "each is as long as its catalog says, and so many of their lines are where it says; what else is in them was not read";
-        format!("{} events; of its files of lines {which} were looked at: {what}", n(self.events))
+        format!("{}; of its files of lines {which} were looked at: {what}", counted(self.events, "event"))
     }
 
     /// Compares how far the archive has come with how far the server is.

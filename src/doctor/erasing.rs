@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::archive::quoted;
-use super::finding::{Finding, day, n, named};
+use super::finding::{Finding, counted, day, n, named};
 use crate::archive::{Catalog, Error, Policy, What, erase_requests};
 
 /// For how long what policies will erase is counted.
@@ -29,9 +29,10 @@ pub(super) fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -
     }
     let requests = erase_requests(directory)?.len() as u64;
     if requests > 0 {
-        let what = format!("{} requests to erase something wait for whoever holds the archive", n(requests));
+        let wait = if requests == 1 { "waits" } else { "wait" };
+        let what = counted(requests, "request") + &format!(" to erase something {wait} for whoever holds the archive");
         findings
-            .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries them out"));
+            .push(Finding::warning(check, what).remedy("synapse-export erase --go-on, or an export, carries that out"));
     }
     let (mut lasting, erasures) = (Vec::new(), catalog.lasting_erasures()?);
     let foreseen = catalog.foresee_erasing(&erasures, now, COUNTING)?;
@@ -47,7 +48,7 @@ pub(super) fn erasing(directory: &Path, catalog: &Catalog, held: Option<&str>) -
     let tombstones = catalog.tombstones()?;
     if !lasting.is_empty() || tombstones > 0 {
         let lasting = if lasting.is_empty() { "nothing more is to be".to_owned() } else { named(&lasting) };
-        findings.push(Finding::fine(check, format!("{} events by now; {lasting}", n(tombstones))));
+        findings.push(Finding::fine(check, format!("{} by now; {lasting}", counted(tombstones, "event"))));
     }
     Ok(findings)
 }
@@ -59,7 +60,6 @@ fn will_erase(what: &What, policy: &Policy, now: i64, looked_at: Option<u64>) ->
         What::Redacted(age) => format!(" redacted before {}", day(age.before(now))),
         _ => String::new(),
     };
-    let events = |count: u64| format!("{} {}", n(count), if count == 1 { "event" } else { "events" });
     let held = match policy.held {
         0 => String::new(),
         held => format!("; of rooms on hold {} more stay", n(held)),
@@ -68,5 +68,8 @@ fn will_erase(what: &What, policy: &Policy, now: i64, looked_at: Option<u64>) ->
         format!("; counted in the first {} lines alone, as that takes long here", n(lines))
     });
     let least = if looked_at.is_some() { "at least " } else { "" };
-    format!("{what}: the next export erases {least}{}{from}, with what repeats them{held}{part}", events(policy.events))
+    format!(
+        "{what}: the next export erases {least}{}{from}, with what repeats them{held}{part}",
+        counted(policy.events, "event")
+    )
 }

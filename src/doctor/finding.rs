@@ -116,6 +116,11 @@ pub(super) fn n(count: u64) -> String {
     HumanCount(count).to_string()
 }
 
+/// So many of them: `1 event`, `2,000 events`.
+pub(super) fn counted(count: u64, what: &str) -> String {
+    format!("{} {what}{}", n(count), if count == 1 { "" } else { "s" })
+}
+
 pub(super) fn bytes(bytes: u64) -> String {
     HumanBytes(bytes).to_string()
 }

@@ -1,4 +1,5 @@
-//! Live locations as events have them (MSC3489, MSC3672): a state event begins and ends one, others give positions.
+//! Live locations as events have them (MSC3489, MSC3672): a state event begins and ends one, others give positions. Joins none: which
+//! positions belong to which is for `views`.
 
 use super::text::shortened;
 use crate::event::Object;

@@ -1,4 +1,5 @@
-//! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text.
+//! What stands around blocks: what a room is, what a day has, and the lines of indexes. Plain text. Nothing in it is escaped or looked
+//! up.
 
 mod told;
 

@@ -1,4 +1,4 @@
-//! What a reaction says, and which of them say the same.
+//! What a reaction says, and which of them say the same. Counts none, and knows nothing of who has sent them.
 
 use std::borrow::Cow;
 

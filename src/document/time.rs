@@ -1,4 +1,4 @@
-//! Times as a transcript shows them, in a time zone, and days, which are those of UTC wherever they name files.
+//! Times as a transcript shows them, in a time zone, and days, which are those of UTC wherever they name files. Never asks the clock.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! What a message has beside its text: a file, and whom it mentions (client-server specification, "User and room mentions").
+//! What a message has beside its text: a file, and whom it mentions (client-server specification, "User and room mentions"). Never the
+//! content of a file.
 
 use std::borrow::Cow;
 

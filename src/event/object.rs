@@ -1,4 +1,5 @@
-//! JSON objects, looked at member by member: what nobody asks for is skipped, which no nesting makes expensive.
+//! JSON objects, looked at member by member: what nobody asks for is skipped, which no nesting makes expensive. Refuses nothing: what
+//! is not of the type that is asked for is as if it were not there.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Whom the server has erased: each run tells an archive that hides what they said.
+//! Whom the server has erased: each run tells an archive that hides what they said. Erases nothing.
 
 use super::later::Later;
 use super::{Error, Export, unless_stopped};

@@ -1,4 +1,5 @@
 //! A database by itself: the lines of a room, or of a person, with the views `event` and `message`, and the files that these name.
+//! Reads the archive and no server, and writes to no file but the one that it is given.
 
 use std::fs::File;
 use std::io;

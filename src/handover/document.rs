@@ -1,4 +1,4 @@
-//! One document, in one file.
+//! One document, in one file. What is longer than a page may be is refused with what would do.
 
 use std::io::{self, BufWriter, Read, Seek as _, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Lines as JSON, room by room and day by day.
+//! Lines as JSON, room by room and day by day. What is withheld is decided where they are read, in `archive::reading::outward`.
 
 use std::io::Write;
 

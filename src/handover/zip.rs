@@ -1,4 +1,5 @@
-//! A zip of all of it: pages, text and lines, and a manifest that names every file with its hash.
+//! A zip of all of it: pages, text and lines, and a manifest that names every file with its hash. Holds neither a page nor a file in
+//! memory, and opens no path that a sender has chosen.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -1,4 +1,5 @@
-//! A user's key backup in Synapse's database: all versions that something given opens.
+//! A user's key backup in Synapse's database: all versions that something given opens. Keeps no session: each is handed out as it is
+//! opened.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A bridge's crypto store in PostgreSQL.
+//! A bridge's crypto store in PostgreSQL. Reads it over a read-only connection, and opens none of its pickles without what was given
+//! for them.
 
 use megolm_keys::Vouched;
 use megolm_keys::pickle::PickleKeys;

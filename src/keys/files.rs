@@ -1,4 +1,4 @@
-//! Key files that clients have exported: their sessions are kept in memory, in few bytes each.
+//! Key files that clients have exported: their sessions are kept in memory, in few bytes each. Never written anywhere.
 
 use std::collections::HashMap;
 use std::fs::File;

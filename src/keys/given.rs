@@ -1,4 +1,5 @@
-//! What the user has given: files with a key or a passphrase in each, never the command line or the environment.
+//! What the user has given: files with a key or a passphrase in each, never the command line or the environment. No error quotes what
+//! they hold.
 
 use std::fs::File;
 use std::io::Read as _;

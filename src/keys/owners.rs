@@ -1,4 +1,5 @@
-//! Whose sessions are: the users of the devices that made them, as Synapse's tables have them.
+//! Whose sessions are: the users of the devices that made them, as Synapse's tables have them. Trusts none: whether a device fits is
+//! judged event by event.
 
 use std::collections::{HashMap, HashSet};
 

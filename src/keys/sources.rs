@@ -1,4 +1,5 @@
-//! All sources that the user has named, asked one after the other for the sessions that events need.
+//! All sources that the user has named, asked one after the other for the sessions that events need. Which session opens what is for
+//! `opener`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Copies one file into an archive, and hashes what was copied.
+//! Copies one file into an archive, and hashes what was copied. What is not what the server knows of it gets no place; never links to a
+//! file of the store.
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};

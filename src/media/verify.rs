@@ -1,4 +1,4 @@
-//! Whether the files of an archive are those that were copied.
+//! Whether the files of an archive are those that were copied. Reads them, and mends nothing.
 
 use std::fs::File;
 use std::io::{self, Read as _};

@@ -1,4 +1,4 @@
-//! Where phrases stand in a text, as an index of words finds them: the same words, one after the other.
+//! Where phrases stand in a text, as an index of words finds them: the same words, one after the other. Answers no query.
 
 use std::ops::Range;
 

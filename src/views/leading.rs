@@ -1,4 +1,4 @@
-//! How what is rendered leads to the files of its archive.
+//! How what is rendered leads to the files of its archive. Opens none of them, and judges none: what may be shown is decided before.
 
 use std::fmt::Debug;
 

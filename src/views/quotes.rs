@@ -1,4 +1,5 @@
-//! What an event answers, and the beginning of the thread that it is in: who said it and what, in short.
+//! What an event answers, and the beginning of the thread that it is in: who said it and what, in short. Shows nothing of what is
+//! redacted: what is quoted comes from the scene, as clients see it now.
 
 use super::relations::newest;
 use super::scene::Scene;

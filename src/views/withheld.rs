@@ -1,4 +1,5 @@
-//! What of an archive's lines is not to be shown unless that is asked for: what is redacted, and what repeats that.
+//! What of an archive's lines is not to be shown unless that is asked for: what is redacted, and what repeats that. Withholds too much
+//! rather than too little: what cannot be read with certainty counts as a quote.
 
 use std::borrow::Cow;
 

@@ -43,6 +43,11 @@ impl Fault {
         Fault { calls: None, first: n, last: n, deed, fatal: 0 }
     }
 
+    /// Whether the calls fail so.
+    pub(crate) fn is(&self, deed: Deed) -> bool {
+        self.deed == deed
+    }
+
     /// Every call.
     pub(crate) fn always(deed: Deed) -> Fault {
         Fault::at(1, deed).lasting()

@@ -124,8 +124,11 @@ impl Scenario {
             if fault.lasts() {
                 return self.again(again, Outcome::Failed);
             }
-            // a catalog that was made anew is whole where the old one is gone
-            let is_kept = |path: &str| path == ".catalog.sqlite.new" && !left.contains_key("catalog.sqlite");
+            // a catalog that was made anew is whole where the old one is gone; what no full disk and no failure of its own has ended
+            // the next rebuild goes on with, and the next export takes away
+            let goes_on = fault.is(Deed::Fail(EIO)) && !call.path.starts_with(".catalog.sqlite.new");
+            let is_kept =
+                |path: &str| path == ".catalog.sqlite.new" && (goes_on || !left.contains_key("catalog.sqlite"));
             let is_left = left.keys().any(|path| is_a(path, &[".new"]) && !is_kept(path));
             check(!is_left, || format!("it leaves {:?}", left.keys()))?;
             let left = lines(&left);
@@ -171,8 +174,8 @@ fn is_harmless(call: &Call) -> bool {
         || matches!(call, ("unlink", "catalog.sqlite-wal" | "catalog.sqlite-shm"))
         // the lock is made in another way, or taken away by the next one to need it
         || call.1.starts_with(".lock")
-        // when it cannot be opened to be written to, as is not needed to render, it is opened to be read
-        || matches!(call, ("open", "catalog.sqlite-wal" | "catalog.sqlite-shm"))
+        // when it cannot be opened to be written to, as is not needed to render or to be made anew, it is opened to be read
+        || matches!(call, ("open", "catalog.sqlite" | "catalog.sqlite-wal" | "catalog.sqlite-shm"))
         // a new catalog begins with a journal, until that is changed for a log: by the next one to open it, if need be
         || call.1 == "catalog.sqlite-journal"
         // SQLite's own, when it has made the log; ours are no less loud than other syncs, see `bad_days`

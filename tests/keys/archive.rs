@@ -428,10 +428,15 @@ fn what_was_decrypted_is_taken_away_and_comes_again_with_the_keys() {
     assert!(listed.stdout.contains("83 readable") && listed.stdout.contains("not read: replay"), "{listed:#?}");
     let json: Value = serde_json::from_str(&archive.run_of("keys", &["list", "--json"]).stdout).unwrap();
     assert_eq!(json["numbers"]["readable"], 83, "{json}");
+    let sql = "select count(*) from plaintext join event using (event) where reason is null and not authenticated";
+    let looked_at: i64 = archive.decrypted().query_row(sql, [], |row| row.get(0)).unwrap();
+    assert!(looked_at > 0 && json["numbers"]["not_authenticated"] == looked_at, "{looked_at}: {json}");
     assert!(!listed.stdout.contains(&lab.person("alice", "recovery_key")));
 
     let forgotten = archive.run_of("keys", &["forget", "--plaintext"]);
     assert_eq!(forgotten.code, Some(0), "{forgotten:#?}");
+    let json: Value = serde_json::from_str(&archive.run_of("keys", &["list", "--json"]).stdout).unwrap();
+    assert!(json["numbers"]["readable"] == 0 && json["numbers"]["not_authenticated"] == 0, "{json}");
     assert_same(&archive, &never);
     let bytes = std::fs::read(archive.directory.join("decrypted.sqlite")).unwrap();
     for text in ["Hello from Signal", "typo of a person", "garden.jpg"] {

@@ -1,4 +1,5 @@
 //! Tombstones, what lasts, and holds, in a file outside the archive: for an archive that is restored from a backup, which has them not.
+//! Holds no text of any event.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,5 @@
-//! Lines that one commit appends. Nothing of it counts before the catalog has committed it.
+//! Lines that one commit appends. Nothing of it counts before the catalog has committed it. Never writes over what a commit before has
+//! made count.
 
 use std::collections::BTreeSet;
 use std::fs::File;

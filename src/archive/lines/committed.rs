@@ -1,4 +1,4 @@
-//! Files of lines against their committed lengths.
+//! Files of lines against their committed lengths. Takes away what no commit has, and refuses a file that lacks what one has.
 
 use std::io::{self, Read as _};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! All lines of a file, one after the other, and a file that is written anew beside it.
+//! All lines of a file, one after the other, and a file that is written anew beside it. Gives none of them its place.
 
 use std::fmt::Display;
 use std::fs::File;

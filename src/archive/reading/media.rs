@@ -1,4 +1,4 @@
-//! Where the archive has a file that an event names.
+//! Where the archive has a file that an event names. Leads to none that is hidden or missing.
 
 use std::fs::File;
 use std::io::ErrorKind;

@@ -1,4 +1,4 @@
-//! What the state holds, kind by kind, and where the catalog has it. All SQL that connects the two is made from here.
+//! What the state holds, kind by kind, and where the catalog has it. All SQL that connects the two is made from here. Writes no file.
 
 use rusqlite::types::Value as Cell;
 use rusqlite::{Connection, params_from_iter};

@@ -1,4 +1,5 @@
-//! A temporary database of what a verification has to have in another order than it comes: the chain by file, and what was found.
+//! A temporary database of what a verification has to have in another order than it comes: the chain by file, and what was found. Gone
+//! at its end; what it found is in the catalog by then.
 
 use std::collections::BTreeMap;
 use std::path::Path;

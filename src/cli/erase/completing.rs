@@ -1,4 +1,5 @@
-//! What is to be erased is erased: the lines, what is made of them, and every trace; by `erase`, and by each export.
+//! What is to be erased is erased: the lines, what is made of them, and every trace; by `erase`, and by each export. What is to go was
+//! decided before; here it goes.
 
 use anyhow::Result;
 use chrono::Utc;

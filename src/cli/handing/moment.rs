@@ -1,4 +1,4 @@
-//! A time as somebody names it: a date, which begins when it does in a time zone, or a time with its own.
+//! A time as somebody names it: a date, which begins when it does in a time zone, or a time with its own. Never asks the clock.
 
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! `keys list` and `keys forget`: what an archive keeps of keys, which is where they are and no key, and of what they have opened.
+//! `keys list` and `keys forget`: what an archive keeps of keys, which is where they are and no key, and of what they have opened. Asks
+//! no source.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! A room as JSON lines: those that an archive would have, or what is left of them for who they are handed on to.
+//! A room as JSON lines: those that an archive would have, or what is left of them for who they are handed on to. Knows no catalog.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

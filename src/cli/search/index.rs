@@ -1,4 +1,4 @@
-//! The index of search: brought up to date, switched on and off, and what is said of it.
+//! The index of search: brought up to date, switched on and off, and what is said of it. Answers no query.
 
 use anyhow::{Result, bail};
 use tracing::{info, warn};

@@ -1,4 +1,4 @@
-//! What a search has found, as it is written: for people, or as JSON.
+//! What a search has found, as it is written: for people, or as JSON. Finds none, and lets no control character through to a terminal.
 
 use std::io::{self, Read as _, Seek as _, Write as _};
 

@@ -1,4 +1,4 @@
-//! Blocks of markdown within quotes and lists.
+//! Blocks of markdown within quotes and lists. Escapes nothing: what it is given is markdown.
 
 /// More levels than this are written as if they were this many: each costs space on every line.
 const MAX_LEVELS: usize = 12;

@@ -1,4 +1,4 @@
-//! The elements within a line.
+//! The elements within a line. A link leads to what `address` lets it, and pictures are named, never shown.
 
 use std::borrow::Cow;
 

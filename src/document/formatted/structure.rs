@@ -1,4 +1,4 @@
-//! The elements that contain blocks: headings, quotes, lists, tables.
+//! The elements that contain blocks: headings, quotes, lists, tables. None nests deeper than `MAX_DEPTH`.
 
 use html5gum::StartTag;
 

@@ -1,4 +1,4 @@
-//! A table in the making, and as markdown.
+//! A table in the making, and as markdown. Holds one of them, whose texts are markdown.
 
 /// A table's rows, their cells markdown.
 #[derive(Debug, Default)]

@@ -1,4 +1,5 @@
-//! What a message says, as HTML.
+//! What a message says, as HTML. Every text goes through `text`, and formatted bodies through `body`: nothing that a sender wrote
+//! becomes markup by another way.
 
 use std::fmt::Write as _;
 

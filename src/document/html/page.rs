@@ -1,4 +1,4 @@
-//! What stands around blocks, as HTML: heads and ends of pages, a room's calendar, the list of rooms.
+//! What stands around blocks, as HTML: heads and ends of pages, a room's calendar, the list of rooms. Looks nothing up.
 
 use std::sync::LazyLock;
 

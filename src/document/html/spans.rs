@@ -1,4 +1,4 @@
-//! What stands on a line, as HTML: names, addresses of events, redactions.
+//! What stands on a line, as HTML: names, addresses of events, redactions. Every text goes through `text`.
 
 use std::fmt::Write as _;
 

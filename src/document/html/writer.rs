@@ -1,4 +1,4 @@
-//! Blocks as HTML: one article for each thing said, those of one speaker together, those of one thread in a fold.
+//! Blocks as HTML: one article for each thing said, those of one speaker together, those of one thread in a fold. Knows no archive.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The cover of a document about a whole room, as markdown.
+//! The cover of a document about a whole room, as markdown. What it tells is decided in `document::page`.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Live locations as lists of positions.
+//! Live locations as lists of positions. No map, and no address that leads to one.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! What a message says, as blocks of markdown.
+//! What a message says, as blocks of markdown. Every text goes through `text`, and formatted bodies through `formatted`: what a sender
+//! wrote makes no markup of its own.
 
 #[cfg(test)]
 mod tests;

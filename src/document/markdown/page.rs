@@ -1,4 +1,4 @@
-//! What stands around blocks, as markdown: heads of documents, indexes of days and of rooms.
+//! What stands around blocks, as markdown: heads of documents, indexes of days and of rooms. Looks nothing up.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What a message tells of a file.
+//! What a message tells of a file. Believes nothing of it where bytes are read: types of files are told by those.
 
 use serde_json::value::RawValue;
 

@@ -1,4 +1,5 @@
-//! Whom a message is sent for: a bridge or a bot says under a name of its own what others have written (MSC4144).
+//! Whom a message is sent for: a bridge or a bot says under a name of its own what others have written (MSC4144). The name is shown
+//! beside who has sent it, never in place of that.
 
 use std::borrow::Cow;
 

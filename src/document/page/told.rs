@@ -1,4 +1,4 @@
-//! What a cover tells, in plain words.
+//! What a cover tells, in plain words. Escapes nothing.
 
 use std::fmt::Write as _;
 use std::ops::Range;

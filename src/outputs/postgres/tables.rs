@@ -1,4 +1,5 @@
-//! The tables of an output in PostgreSQL: whose they are, which there are, what was taken from them.
+//! The tables of an output in PostgreSQL: whose they are, which there are, what was taken from them. Touches no schema but the one that
+//! is named, and none that is somebody else's.
 
 use chrono::{Datelike as _, Utc};
 

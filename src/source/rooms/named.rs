@@ -1,4 +1,4 @@
-//! Finding a room by what a person calls it, among all that the server has.
+//! Finding a room by what a person calls it, among all that the server has. Chooses none where there are several.
 
 use super::listed::ListedRoom;
 use crate::naming::{Called, Matches};

@@ -1,4 +1,5 @@
-//! What is asked for keys: of Synapse's tables of key backups, account data and devices, and of a bridge's own table of sessions.
+//! What is asked for keys: of Synapse's tables of key backups, account data and devices, and of a bridge's own table of sessions. Opens
+//! none of what they give: keys are for [`crate::keys`].
 
 use tokio_postgres::Row;
 
