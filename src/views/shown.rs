@@ -192,7 +192,7 @@ impl ShownEvent {
                 lines.push(vec![Span::words(why.words()), Span::words(": --show-redacted shows what it said")]);
             }
             EventText::Broken(why) => {
-                lines.push(vec![Span::words("its line cannot be read: "), Span::Text(why.clone())])
+                lines.push(vec![Span::words("its line cannot be read: "), Span::Text(why.clone())]);
             }
         }
         lines.extend(listed("edits: ", &self.edits, &|edit| {
