@@ -1,4 +1,4 @@
-//! Lines read where the catalog says they are. Says what is not as the catalog has it.
+//! Lines read where the catalog says they are. Says what is not as the catalog has it. Writes none.
 
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -1,4 +1,5 @@
-//! What a room was called at a time, by its state events and its members.
+//! What a room was called at a time, by its state events and its members. Never by what was said later, unless nothing earlier gives a
+//! name, and reads no line.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
