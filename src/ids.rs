@@ -174,5 +174,21 @@ id! {
     /// fn names_of(room: RoomId<'_>, user: UserId<'_>) {}
     /// names_of(UserId::of("@alice:here.test"), RoomId::of("!room:here.test"));
     /// ```
+    ///
+    /// Whose events are to be erased is a user, and no room:
+    ///
+    /// ```
+    /// use synapse_export::archive::What;
+    /// use synapse_export::event::UserId;
+    ///
+    /// let whose = What::Sender(UserId::of("@alice:here.test").owned());
+    /// ```
+    ///
+    /// ```compile_fail,E0308
+    /// use synapse_export::archive::What;
+    /// use synapse_export::event::RoomId;
+    ///
+    /// let whose = What::Sender(RoomId::of("!room:here.test").owned());
+    /// ```
     UserId OwnedUserId
 }

@@ -71,6 +71,8 @@ impl Follower {
         // it takes 3 ms where there is nothing else to do
         let slowness = (began.elapsed().as_secs_f64() / 0.003).max(1.0);
         assert!(look.status.success());
+        // as `timeout` does: the command, and then its group
+        self.signal("TERM");
         self.signal("TERM");
         let began = Instant::now();
         let status = self.child.wait().unwrap();

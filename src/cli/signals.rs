@@ -2,6 +2,7 @@
 //! them.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,6 +10,9 @@ use tokio::sync::watch;
 use tracing::info;
 
 use crate::archive::{self, Interrupt};
+
+/// SIGTERMs no further apart are one: `timeout` sends it to its command and, at once, to all of its process group.
+const ONE: Duration = Duration::from_millis(500);
 
 /// Ends what takes long in an archive at the first signal.
 pub(super) fn interrupt(signal: &watch::Receiver<Option<u8>>) -> Interrupt {
@@ -56,11 +60,15 @@ pub(super) fn watch_signals(stop: watch::Sender<bool>, now: Now) -> Result<watch
     drop(context);
     let (which, signalled) = watch::channel(None);
     let watching = async move {
+        let mut terminated: Option<Instant> = None;
         loop {
             let number = tokio::select! {
                 _ = interrupt.recv() => 2,
                 _ = terminate.recv() => 15,
             };
+            if number == 15 && terminated.replace(Instant::now()).is_some_and(|last| last.elapsed() < ONE) {
+                continue;
+            }
             if which.borrow().is_some() {
                 super::leftovers::remove();
                 std::process::exit(128 + i32::from(number));

@@ -200,6 +200,8 @@ fn a_second_signal_leaves_no_temporary_archive_behind() {
     let mut said = [0; 8];
     child.stderr.as_mut().unwrap().read_exact(&mut said).unwrap();
     assert_eq!(&said, b"stopping");
+    // two at once are one
+    std::thread::sleep(Duration::from_millis(600));
     kill(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert!(entries(temporary.path()).is_empty(), "{:?}", entries(temporary.path()));
