@@ -91,7 +91,7 @@ impl LineReader {
         })
     }
 
-    /// An event's line, as [`content`](Lines::content) finds it.
+    /// An event's line, as [`content`](LineReader::content) finds it.
     pub(in crate::archive) fn line(
         &self,
         event: EventId<'_>,
