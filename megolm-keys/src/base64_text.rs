@@ -1,4 +1,4 @@
-//! Base64 as it is met: the standard alphabet or that for URLs, padded or not.
+//! Base64 as it is met: the standard alphabet or that for URLs, padded or not. What is none gives nothing, and no error.
 
 use base64::Engine as _;
 use base64::alphabet;

@@ -1,4 +1,5 @@
-//! What an `m.room.encrypted` event says in clear: with which session it is encrypted, and at which index.
+//! What an `m.room.encrypted` event says in clear: with which session it is encrypted, and at which index. Decrypts nothing, and believes
+//! none of it.
 
 use std::borrow::Cow;
 

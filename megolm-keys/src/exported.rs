@@ -1,4 +1,4 @@
-//! A session as clients export it: an object in a key file, and in an entry of a key backup.
+//! A session as clients export it: an object in a key file, and in an entry of a key backup. Nobody vouches for one.
 
 use std::borrow::Cow;
 

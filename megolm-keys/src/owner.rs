@@ -1,4 +1,4 @@
-//! Whose session it is that an event was encrypted with: its device's, if that is known.
+//! Whose session it is that an event was encrypted with: its device's, if that is known. Looks no device up: that is for who uses this.
 
 /// The user whose device made a session.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! What an event says once it is decrypted: its type and its content, if they are for the room that it is in.
+//! What an event says once it is decrypted: its type and its content, if they are for the room that it is in. Takes nothing else of it: no
+//! sender, no `state_key`, no `redacts`.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Why an event cannot be read.
+//! Why an event cannot be read. Quotes no key and no plaintext.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! A Megolm session, and several of one id.
+//! A Megolm session, and several of one id. Reads none from a source, and shows nothing of its key.
 
 use std::fmt;
 

@@ -29,7 +29,7 @@ use super::{Archive, Catalog, Error, Readers, durable, inside};
 use crate::event::hex::digits as hex;
 pub(super) use folding::{FROM as FOLD_FROM, walk_known};
 use walking::last_whole;
-pub(super) use walking::{ChainPart, CommittedBytes, walk};
+pub(super) use walking::{ChainPart, CommittedBytes, FileSpan, walk};
 
 /// The file's name in the archive's directory.
 pub(super) const NAME: &str = "chain.jsonl";

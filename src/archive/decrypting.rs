@@ -32,10 +32,10 @@ pub(crate) struct EncryptedEvent {
 /// Some encrypted events, and what of the archive they are.
 pub(crate) struct EncryptedPage {
     pub(crate) events: Vec<EncryptedEvent>,
-    of: Of,
+    of: LinesTaken,
 }
 
-enum Of {
+enum LinesTaken {
     /// All up to a line that were not looked at.
     New(i64),
     /// Lines of which something has changed.
@@ -155,7 +155,7 @@ impl Archive {
             let lines = events.iter().map(|(line, _)| *line).collect();
             return Ok(Some(EncryptedPage {
                 events: events.into_iter().map(|(_, event)| event).collect(),
-                of: Of::Again(lines),
+                of: LinesTaken::Again(lines),
             }));
         }
         let sql = "select line, (select type from type where name = 'm.room.encrypted'),
@@ -179,7 +179,10 @@ impl Archive {
         let up_to = if is_all && taken == places.len() { last } else { places[taken - 1].line };
         let places = places.into_iter().take(taken).collect();
         let (events, _) = self.read_encrypted(places, true)?;
-        Ok(Some(EncryptedPage { events: events.into_iter().map(|(_, event)| event).collect(), of: Of::New(up_to) }))
+        Ok(Some(EncryptedPage {
+            events: events.into_iter().map(|(_, event)| event).collect(),
+            of: LinesTaken::New(up_to),
+        }))
     }
 
     /// Reads encrypted lines; only those of which nothing is known, if it is said so.
@@ -227,12 +230,12 @@ impl Archive {
         self.tell_changed(&page.events)?;
         let writing = self.catalog.write()?;
         match &page.of {
-            Of::New(line) => drop(writing.0.execute("update decrypting set line = ?1", [line])?),
-            Of::Again(lines) => {
+            LinesTaken::New(line) => drop(writing.0.execute("update decrypting set line = ?1", [line])?),
+            LinesTaken::Again(lines) => {
                 let mut done = writing.0.prepare_cached("delete from to_judge where line = ?1")?;
                 lines.iter().try_for_each(|line| done.execute([line]).map(drop))?;
             }
-            Of::Wanted => return Ok(()),
+            LinesTaken::Wanted => return Ok(()),
         }
         writing.commit()
     }
@@ -292,7 +295,7 @@ impl Archive {
             let places = self.catalog.places(&sql, params![event_id])?;
             events.extend(self.read_encrypted(places, false)?.0.into_iter().map(|(_, one)| one));
         }
-        Ok(Some((EncryptedPage { events, of: Of::Wanted }, last)))
+        Ok(Some((EncryptedPage { events, of: LinesTaken::Wanted }, last)))
     }
 
     /// When a source was last looked through for what is lacking, milliseconds since the epoch, and what it said then of having

@@ -15,7 +15,7 @@ pub(super) const NAME: &str = ".archive.json";
 
 /// What is written down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
+struct KeptElsewhere {
     id: String,
     /// The directory of `catalog.sqlite`; `.` is the archive itself, wherever that is moved.
     catalog: PathBuf,
@@ -28,7 +28,7 @@ struct Kept {
 pub(super) struct CatalogLocation {
     archive: PathBuf,
     /// None: in the archive.
-    kept: Option<Kept>,
+    kept: Option<KeptElsewhere>,
     /// It is to be written down.
     is_new: bool,
     /// It was named now. What is only written down may be of somebody else, and makes no catalog anywhere.
@@ -48,12 +48,12 @@ impl CatalogLocation {
         Ok(match kept {
             Some(kept) if kept.catalog == directory => place(Some(kept), false),
             // it was moved there
-            Some(kept) => place(Some(Kept { catalog: directory, ..kept }), true),
+            Some(kept) => place(Some(KeptElsewhere { catalog: directory, ..kept }), true),
             None if is_inside => place(None, false),
             None if archive.join("catalog.sqlite").exists() => {
                 return Err(Error::CatalogInside { archive: archive.to_owned(), directory });
             }
-            None => place(Some(Kept { id: new_id()?, catalog: directory, being_made: true }), true),
+            None => place(Some(KeptElsewhere { id: new_id()?, catalog: directory, being_made: true }), true),
         })
     }
 
@@ -158,7 +158,7 @@ impl CatalogLocation {
         Error::CatalogOfAnother { path: self.file(), archive: self.archive.clone() }
     }
 
-    fn write(&self, kept: &Kept, readers: Readers) -> Result<(), Error> {
+    fn write(&self, kept: &KeptElsewhere, readers: Readers) -> Result<(), Error> {
         let path = self.archive.join(NAME);
         let write = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.archive)?;
@@ -173,7 +173,7 @@ impl CatalogLocation {
     }
 }
 
-fn read(archive: &Path) -> Result<Option<Kept>, Error> {
+fn read(archive: &Path) -> Result<Option<KeptElsewhere>, Error> {
     let path = archive.join(NAME);
     match inside::read(archive, NAME).and_then(io::read_to_string) {
         Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| Error::io("read", &path)(error.into())),

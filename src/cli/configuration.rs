@@ -14,7 +14,7 @@ use libpq_config::Parameters;
 use serde_json::Value;
 
 use super::config_file::{Configured, known};
-use super::output::Output;
+use super::output::DataOutput;
 use super::{Cli, Outcome, export, log, remembered};
 use crate::archive::{Catalog, Readers};
 use crate::config::{Config, DatabaseFlags};
@@ -61,7 +61,7 @@ pub(super) fn show(matches: &ArgMatches, configured: &Configured) -> Result<Outc
     };
     let archive = known(&command).find(|option| option.get_long() == Some("archive")).and_then(value);
     let archive = archive.and_then(|values| values.first().map(PathBuf::from));
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     for option in known(&command) {
         let long = option.get_long().unwrap_or_default();
         let source = matches.value_source(option.get_id().as_str());
@@ -206,7 +206,7 @@ pub(super) fn run(command: &Command) -> Result<Outcome> {
          # `--archive NAME` names. What stands above holds for all of them, but for 'archive' itself.\n\
          #[archive.ops]\n#archive = \"/srv/archives/ops\"\n#room = [\"!ops:example.org\"]\n",
     );
-    let mut out = Output::to(args.output.as_deref())?;
+    let mut out = DataOutput::to(args.output.as_deref())?;
     write!(out, "{text}")?;
     out.finish()?;
     Ok(Outcome::Done)

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::database::DatabaseArgs;
 use super::log::{harmless, visible};
-use super::output::Output;
+use super::output::DataOutput;
 use super::{CatalogArgs, Outcome};
 use crate::doctor::{self, Examined, Severity};
 
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         runtime.block_on(doctor::examine(&config, args.archive.as_deref(), args.catalog.directory.as_deref()));
     // a name that is still looked up is not waited for
     runtime.shutdown_background();
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     if args.json {
         writeln!(out, "{}", harmless(&as_json(&examined)))?;
     } else {

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::output::{Output, OutputDirectory};
+use super::output::{DataOutput, OutputDirectory};
 use super::report::{Counter, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{Outcome, WrongUsage};
@@ -83,7 +83,7 @@ pub(super) enum Format {
 /// Where it goes.
 pub(super) enum OutputTarget {
     /// To one file.
-    File(Output),
+    File(DataOutput),
     /// As several files to a directory.
     Directory(OutputDirectory, Split),
 }
@@ -154,7 +154,7 @@ impl FormArgs {
     pub(super) fn target(&self, format: Format) -> Result<OutputTarget> {
         Ok(match (self.split.filter(|_| format == Format::Html), &self.output) {
             (Some(split), Some(path)) => OutputTarget::Directory(OutputDirectory::to(path)?, split),
-            _ => OutputTarget::File(Output::to(self.output.as_deref())?),
+            _ => OutputTarget::File(DataOutput::to(self.output.as_deref())?),
         })
     }
 

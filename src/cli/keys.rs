@@ -20,7 +20,7 @@ use super::Outcome;
 use super::database::DatabaseArgs;
 use super::log::harmless;
 use super::meant::find;
-use super::output::Output;
+use super::output::DataOutput;
 use super::report::{Counter, counted, shown};
 use super::signals::{Now, first, watch_signals};
 use crate::archive::DecryptedNumbers;
@@ -94,7 +94,7 @@ fn with_sources(
 }
 
 async fn check(args: &Check, database: &Database, mut sources: Sources) -> Result<()> {
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let all = sources.rooms().await?;
     for (name, rooms) in &all {
         if args.json {

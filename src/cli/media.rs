@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
-use super::output::Output;
+use super::output::DataOutput;
 use super::remembered::{Holding, MEDIA, Says};
 use super::report::{self, Bar, Counter, counted, shown};
 use super::signals::{Now, first, interrupt, is_stopped, watch_signals};
@@ -238,7 +238,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 fn list(args: &Args) -> Result<Outcome> {
     let catalog = args.archive.look()?;
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let Some(numbers) = catalog.media_numbers()? else {
         info!("no files were ever copied into this archive: --media-store DIR says from where");
         return Ok(Outcome::Nothing);

@@ -10,20 +10,20 @@ use tempfile::{NamedTempFile, PersistError, TempDir};
 
 use super::leftovers::Leftover;
 
-pub(super) enum Output {
+pub(super) enum DataOutput {
     Stdout(StdoutLock<'static>),
     /// Beside its place, until it is finished; dropped before, it is removed.
     File(NamedTempFile, PathBuf, Leftover),
 }
 
-impl Output {
-    pub(super) fn stdout() -> Output {
-        Output::Stdout(io::stdout().lock())
+impl DataOutput {
+    pub(super) fn stdout() -> DataOutput {
+        DataOutput::Stdout(io::stdout().lock())
     }
 
     /// To a file that must not be there yet and that only its owner can read; without one, or to `-`, to stdout.
-    pub(super) fn to(path: Option<&Path>) -> Result<Output> {
-        let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(Output::stdout()) };
+    pub(super) fn to(path: Option<&Path>) -> Result<DataOutput> {
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else { return Ok(DataOutput::stdout()) };
         let cannot = || format!("cannot create {}", path.display());
         match path.symlink_metadata() {
             Ok(_) => bail!("{} is there already: remove it, or choose another --output", path.display()),
@@ -37,25 +37,25 @@ impl Output {
         let file =
             tempfile::Builder::new().prefix("synapse-export.").tempfile_in(directory_of(path)).with_context(cannot)?;
         let leftover = Leftover::new(file.path());
-        Ok(Output::File(file, path.to_owned(), leftover))
+        Ok(DataOutput::File(file, path.to_owned(), leftover))
     }
 
     pub(super) fn is_terminal(&self) -> bool {
-        matches!(self, Output::Stdout(stdout) if stdout.is_terminal())
+        matches!(self, DataOutput::Stdout(stdout) if stdout.is_terminal())
     }
 
     /// The file, and where it is until it is finished; none: it is stdout.
     pub(super) fn file(&self) -> Option<(&File, &Path)> {
         match self {
-            Output::Stdout(_) => None,
-            Output::File(file, ..) => Some((file.as_file(), file.path())),
+            DataOutput::Stdout(_) => None,
+            DataOutput::File(file, ..) => Some((file.as_file(), file.path())),
         }
     }
 
     /// All is written: a file gets its name.
     pub(super) fn finish(mut self) -> Result<()> {
         self.flush()?;
-        let Output::File(file, path, _leftover) = self else { return Ok(()) };
+        let DataOutput::File(file, path, _leftover) = self else { return Ok(()) };
         let cannot = |doing| format!("cannot {doing} {}", path.display());
         file.as_file().sync_all().with_context(|| cannot("sync"))?;
         let named = file.persist_noclobber(&path).or_else(|error| match error.error.kind() {
@@ -81,8 +81,8 @@ impl Output {
     fn named<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.map_err(|error| {
             let name = match self {
-                Output::Stdout(_) => "stdout".into(),
-                Output::File(_, path, _) => path.display().to_string(),
+                DataOutput::Stdout(_) => "stdout".into(),
+                DataOutput::File(_, path, _) => path.display().to_string(),
             };
             io::Error::new(error.kind(), format!("cannot write to {name}: {error}"))
         })
@@ -145,19 +145,19 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-impl Write for Output {
+impl Write for DataOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = match self {
-            Output::Stdout(stdout) => stdout.write(bytes),
-            Output::File(file, ..) => file.as_file_mut().write(bytes),
+            DataOutput::Stdout(stdout) => stdout.write(bytes),
+            DataOutput::File(file, ..) => file.as_file_mut().write(bytes),
         };
         self.named(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let flushed = match self {
-            Output::Stdout(stdout) => stdout.flush(),
-            Output::File(file, ..) => file.as_file_mut().flush(),
+            DataOutput::Stdout(stdout) => stdout.flush(),
+            DataOutput::File(file, ..) => file.as_file_mut().flush(),
         };
         self.named(flushed)
     }

@@ -11,7 +11,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use tracing::{error, info, warn};
 
-use super::output::Output as Out;
+use super::output::DataOutput as Out;
 use super::report::{Bar, counted, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage};

@@ -16,7 +16,7 @@ use tracing::{error, info};
 use super::Outcome;
 use super::database::DatabaseArgs;
 use super::log::harmless;
-use super::output::Output;
+use super::output::DataOutput;
 use super::report::{self, Counter};
 use super::signals::{Now, first, watch_signals};
 use crate::archive::{Catalog, Selection};
@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// What comes first: names by alphabet, the most events or members, the latest activity as the server
     /// received it, or ids by alphabet
     #[arg(long, value_name = "BY", default_value = "name")]
-    sort: Sort,
+    sort: RoomSort,
     /// The other way round
     #[arg(long, short)]
     reverse: bool,
@@ -78,7 +78,7 @@ kilobyte for each room; --json --sort id is not.";
 const COUNTED: usize = 50;
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Sort {
+enum RoomSort {
     Name,
     Events,
     Members,
@@ -119,7 +119,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
 
 async fn list(args: &Args, selection: Option<&Selection>, database: &Database) -> Result<()> {
     // in the order in which they are read, rooms need not wait for each other
-    if args.json && args.sort == Sort::Id && !args.reverse {
+    if args.json && args.sort == RoomSort::Id && !args.reverse {
         return write_as_read(args, selection, database).await;
     }
     let rooms = sorted(args, selection, database).await?;
@@ -129,7 +129,7 @@ async fn list(args: &Args, selection: Option<&Selection>, database: &Database) -
     if let Some(selection) = selection {
         info!("exports take {}", report::selected(selection));
     }
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     if args.json {
         write_json(&mut out, &rooms)?;
     } else {
@@ -139,7 +139,7 @@ async fn list(args: &Args, selection: Option<&Selection>, database: &Database) -
 }
 
 async fn write_as_read(args: &Args, selection: Option<&Selection>, database: &Database) -> Result<()> {
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let mut counter = Counter::new("rooms read", out.is_terminal());
     let (mut left, mut read) = (args.limit.unwrap_or(usize::MAX), 0);
     let mut after = String::new();
@@ -216,7 +216,7 @@ impl Args {
     }
 
     fn sorts_by_count(&self) -> bool {
-        matches!(self.sort, Sort::Events | Sort::Members)
+        matches!(self.sort, RoomSort::Events | RoomSort::Members)
     }
 
     fn sort(&self, rooms: &mut [ListedRoom]) {
@@ -225,11 +225,11 @@ impl Args {
             // by the server's clock: when something was sent is what its sender says
             let last = |room: &ListedRoom| room.last_received.or(room.last_activity);
             let first = match self.sort {
-                Sort::Id => Ordering::Equal,
-                Sort::Name => by_name(a, b),
-                Sort::Events => b.events.cmp(&a.events).then_with(|| by_name(a, b)),
-                Sort::Members => b.members.cmp(&a.members).then_with(|| by_name(a, b)),
-                Sort::Activity => last(b).cmp(&last(a)).then_with(|| by_name(a, b)),
+                RoomSort::Id => Ordering::Equal,
+                RoomSort::Name => by_name(a, b),
+                RoomSort::Events => b.events.cmp(&a.events).then_with(|| by_name(a, b)),
+                RoomSort::Members => b.members.cmp(&a.members).then_with(|| by_name(a, b)),
+                RoomSort::Activity => last(b).cmp(&last(a)).then_with(|| by_name(a, b)),
             };
             first.then_with(|| a.room_id.cmp(&b.room_id))
         };

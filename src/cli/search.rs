@@ -15,7 +15,7 @@ pub(super) use index::update;
 use results::Passages;
 
 use super::log::{self, readable};
-use super::output::Output;
+use super::output::DataOutput;
 use super::{ArchiveArgs, Outcome, WrongUsage, report};
 use crate::archive::reading::Reader;
 use crate::archive::reading::search::names::{self, ArchivedRoom, Meaning};
@@ -50,7 +50,7 @@ pub(super) struct Args {
     substring: bool,
     /// What comes first: the newest, or of the newest 5,000 those that have the words more often and closer together
     #[arg(long, value_name = "BY", default_value = "newest")]
-    sort: Sort,
+    sort: HitSort,
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
@@ -86,7 +86,7 @@ other. Accents and upper case make no difference. Exit status 1: nothing is foun
 const RANKED: usize = 5_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Sort {
+enum HitSort {
     Newest,
     Relevance,
 }
@@ -181,7 +181,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         SearchOutcome::Wrong(text, wrong) => return Ok(refuse(text, &wrong)),
         SearchOutcome::NotThere(id) => bail!("the archive has no event {}", report::shown(&id)),
         SearchOutcome::Count(count) => {
-            let mut out = Output::stdout();
+            let mut out = DataOutput::stdout();
             if args.json {
                 writeln!(out, "{{\"count\":{count}}}")?;
             } else {
@@ -194,7 +194,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
             results::write(args.json, zone, &told, passages)?;
             match (told.last(), more) {
                 (None, _) => info!("nothing is found"),
-                (Some(last), true) if args.sort == Sort::Newest => {
+                (Some(last), true) if args.sort == HitSort::Newest => {
                     info!("there are more: --after-result '{}' shows them", report::shown(&last.hit.key.said_by));
                 }
                 (_, true) => info!("there are more: --limit shows them"),
@@ -234,9 +234,9 @@ fn find<'t>(
         },
     };
     let limit = args.limit as usize;
-    let most = if args.sort == Sort::Newest { limit + 1 } else { RANKED.max(limit + 1) };
+    let most = if args.sort == HitSort::Newest { limit + 1 } else { RANKED.max(limit + 1) };
     let mut hits = search.newest(most, after.as_ref())?;
-    if args.sort == Sort::Relevance {
+    if args.sort == HitSort::Relevance {
         if hits.len() == most {
             info!("the newest {most} are put in order of relevance, and there are more");
         }

@@ -14,7 +14,7 @@ use tempfile::SpooledTempFile;
 use tracing::warn;
 
 use super::log::harmless;
-use super::output::Output;
+use super::output::DataOutput;
 use super::{ArchiveArgs, Outcome, report};
 use crate::archive::reading::events::CatalogEvent;
 use crate::archive::reading::found;
@@ -113,7 +113,7 @@ fn look(args: &Args, archive: &Path, catalog: &mut Catalog) -> Result<(ShownEven
 }
 
 fn write(args: &Args, shown: &ShownEvent, mut passage: SpooledTempFile) -> Result<()> {
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     match &shown.text {
         _ if args.json => writeln!(out, "{}", harmless(&serde_json::to_string(&ShownJson::of(shown))?))?,
         // a file or a pipe gets the line as it is stored

@@ -9,7 +9,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use super::log::harmless;
-use super::output::Output;
+use super::output::DataOutput;
 use super::report::shown;
 use super::{ArchiveArgs, Outcome, render};
 use crate::archive::{self, SharesOf};
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         By::Type => archive::GroupedBy::Type,
     };
     let most = if args.limit == 0 { u32::MAX } else { args.limit };
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let mut any = false;
     catalog.shares(by, &of, most, &mut |share| {
         any = true;

@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 
 use super::log::{harmless, visible};
-use super::output::Output;
+use super::output::DataOutput;
 use super::report::{counted, shown};
 use super::{ArchiveArgs, Outcome};
 use crate::archive::{Catalog, DecryptedNumbers, GroupedBy, SearchStanding, SharesOf, look};
@@ -40,7 +40,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     let findings = doctor::of_archive(&args.archive.archive, args.archive.catalog.directory.as_deref());
     let to_do: Vec<&Finding> =
         findings.iter().filter(|it| matches!(it.severity, Severity::Error | Severity::Warning)).collect();
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     if args.json {
         let to_do: Vec<Value> = to_do
             .iter()

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use super::database::DatabaseArgs;
 use super::log::harmless;
-use super::output::Output;
+use super::output::DataOutput;
 use super::report::{Bar, shown};
 use super::signals::{Now, interrupt, watch_signals};
 use super::{ArchiveArgs, Outcome, WrongUsage, render};
@@ -145,7 +145,7 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
         let head = head.context("there is no chain to be sealed: nothing is archived yet")?;
         write_seal(args, path, head, verified)?;
     }
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let told = VerifyReport { verified, compared: compared.as_ref(), seal: sealed.as_ref(), is_remembered };
     if args.json {
         writeln!(out, "{}", harmless(&told.as_json(args.quick).to_string()))?;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use serde_json::json;
 use tracing::{error, info};
 
-use super::output::Output;
+use super::output::DataOutput;
 use super::{ArchiveArgs, Outcome, log, report};
 use crate::archive::Interrupt;
 use crate::stream::{Scope, Stream};
@@ -78,7 +78,7 @@ fn show(args: &Show) -> Result<Outcome> {
     }
     let waiting = catalog.waiting_count()?;
     let run = catalog.last_run()?;
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     if args.json {
         let run = run.map(
             |run| json!({ "run": run.run, "started": run.started, "finished": run.finished, "outcome": run.outcome.as_str() }),

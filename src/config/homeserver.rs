@@ -14,14 +14,14 @@ use super::Error;
 
 #[derive(Default, Deserialize)]
 struct Homeserver {
-    database: Option<Section>,
-    databases: Option<BTreeMap<String, Section>>,
+    database: Option<DatabaseEntry>,
+    databases: Option<BTreeMap<String, DatabaseEntry>>,
     database_path: Option<Value>,
     old_signing_keys: Option<BTreeMap<String, Value>>,
 }
 
 #[derive(Deserialize)]
-struct Section {
+struct DatabaseEntry {
     name: Option<String>,
     args: Option<BTreeMap<String, Value>>,
     data_stores: Option<Vec<String>>,
@@ -50,7 +50,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<(Parameters, Vec<PathBuf>), Erro
     }
     let problem = |text: &str| Error::Homeserver(text.to_owned());
     let sections = all.database.into_iter().chain(all.databases.into_iter().flat_map(BTreeMap::into_values));
-    let holds_events = |section: &Section| {
+    let holds_events = |section: &DatabaseEntry| {
         section.data_stores.as_ref().is_none_or(|stores| stores.iter().any(|store| store == "main"))
     };
     let mut main = sections.filter(holds_events);

@@ -38,13 +38,13 @@ impl Remark {
 pub(crate) struct Fold {
     /// Something was written that is on a line with what comes.
     in_line: bool,
-    group: Option<Group>,
+    group: Option<AlikeGroup>,
     unread: Option<Unread>,
     zone: Zone,
 }
 
 /// Several who did the same.
-struct Group {
+struct AlikeGroup {
     anchor: Anchor,
     at: When,
     names: FirstNames,
@@ -111,7 +111,7 @@ impl Fold {
         if self.group.as_ref().is_none_or(|group| group.did != did) {
             self.end_group(out)?;
         }
-        let group = self.group.get_or_insert_with(|| Group { anchor, at, names: FirstNames::default(), did });
+        let group = self.group.get_or_insert_with(|| AlikeGroup { anchor, at, names: FirstNames::default(), did });
         // one may do the same again, as with another device
         if !group.names.first.contains(&name) {
             group.names.push(name);
@@ -155,7 +155,7 @@ impl Fold {
     }
 
     fn end_group(&mut self, out: &mut dyn Writer) -> io::Result<()> {
-        let Some(Group { anchor, at, names, did }) = self.group.take() else { return Ok(()) };
+        let Some(AlikeGroup { anchor, at, names, did }) = self.group.take() else { return Ok(()) };
         let what = [vec![Span::Names(names)], did].concat();
         self.push(Small { anchor, at, what }, out)
     }

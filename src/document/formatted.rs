@@ -108,7 +108,7 @@ struct Element {
 
 /// An element whose content is not shown, and how many of its name are open.
 #[derive(Debug)]
-struct Hidden {
+struct HiddenElement {
     name: Vec<u8>,
     depth: usize,
 }
@@ -126,7 +126,7 @@ struct Collector {
     paragraph: Paragraph,
     open: Vec<Element>,
     table: Option<Table>,
-    hidden: Option<Hidden>,
+    hidden: Option<HiddenElement>,
     preformatted: Option<Preformatted>,
     /// Collects text in place of blocks.
     plain: Option<String>,

@@ -172,7 +172,7 @@ pub struct Signature {
 
 /// How the content stands against its hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Content {
+enum ContentStanding {
     Holds,
     Pruned,
     Differs,
@@ -185,7 +185,7 @@ enum Content {
 pub struct Proof {
     id_holds: bool,
     room_holds: bool,
-    content: Content,
+    content: ContentStanding,
     /// It is pruned, and its line says that it was archived whole.
     pruned_since: bool,
     /// What its id is the hash of, and what is signed.
@@ -248,7 +248,7 @@ impl Proof {
             id_holds,
             room_holds,
             content: content_hash,
-            pruned_since: content_hash == Content::Pruned && !censored && would_be_known(),
+            pruned_since: content_hash == ContentStanding::Pruned && !censored && would_be_known(),
             signed,
             required: Vec::new(),
             sent: None,
@@ -301,7 +301,7 @@ impl Proof {
         let altered = [
             (self.id_holds, Why::Id),
             (self.room_holds, Why::Room),
-            (self.content != Content::Differs, Why::Content),
+            (self.content != ContentStanding::Differs, Why::Content),
             (!self.pruned_since, Why::PrunedSince),
         ];
         if let Some((_, why)) = altered.into_iter().find(|(holds, _)| !holds) {
@@ -317,7 +317,7 @@ impl Proof {
         for server in required {
             match self.signed_by(server, &mut key)? {
                 None => {}
-                Some(Why::Unsigned(_)) if self.content == Content::Pruned && self.may_be_of_third_party => {
+                Some(Why::Unsigned(_)) if self.content == ContentStanding::Pruned && self.may_be_of_third_party => {
                     let why = "it may have been an invitation by a third party before it was pruned";
                     return Ok((Verdict::NotDecided, Some(Why::Undecided(why))));
                 }
@@ -326,9 +326,11 @@ impl Proof {
             }
         }
         Ok(match (self.content, unknown) {
-            (Content::Unknown, _) => (Verdict::NotDecided, Some(Why::Undecided("its content hash cannot be computed"))),
+            (ContentStanding::Unknown, _) => {
+                (Verdict::NotDecided, Some(Why::Undecided("its content hash cannot be computed")))
+            }
             (_, Some(why)) => (Verdict::NoKey, Some(why)),
-            (Content::Pruned, None) => (Verdict::Redacted, None),
+            (ContentStanding::Pruned, None) => (Verdict::Redacted, None),
             _ => (Verdict::Authentic, None),
         })
     }
@@ -436,19 +438,19 @@ fn is_hash(event_id: &str, signed: &str, encoding: &GeneralPurpose) -> bool {
 }
 
 /// Compares a PDU with its content hash.
-fn content_hash(whole: &Node<'_>, pruned: &Node<'_>) -> Content {
+fn content_hash(whole: &Node<'_>, pruned: &Node<'_>) -> ContentStanding {
     let said = whole.get("hashes").and_then(|hashes| hashes.get("sha256")).and_then(Node::text);
-    let Some(said) = said.and_then(|said| decode(&said)) else { return Content::Unknown };
+    let Some(said) = said.and_then(|said| decode(&said)) else { return ContentStanding::Unknown };
     let mut text = String::new();
     if !whole.write(&UNHASHED, &mut text) {
-        return Content::Unknown;
+        return ContentStanding::Unknown;
     }
     if Sha256::digest(&text).as_slice() == said {
-        return Content::Holds;
+        return ContentStanding::Holds;
     }
     let mut left = String::new();
     pruned.write(&UNHASHED, &mut left);
-    if left == text { Content::Pruned } else { Content::Differs }
+    if left == text { ContentStanding::Pruned } else { ContentStanding::Differs }
 }
 
 fn signatures(pdu: &Node<'_>) -> Vec<Signature> {

@@ -45,6 +45,23 @@ pub(in crate::archive) struct CommittedBytes<'a> {
     pub(in crate::archive) hash: &'a str,
 }
 
+/// Bytes of one file of lines, as a commit of the chain has them.
+#[derive(Clone, Debug)]
+pub(in crate::archive) struct FileSpan {
+    pub(in crate::archive) from: u64,
+    pub(in crate::archive) to: u64,
+    pub(in crate::archive) lines: u64,
+    pub(in crate::archive) hash: String,
+}
+
+impl FileSpan {
+    /// Reads it from four columns of a row, of which `at` is the first.
+    pub(in crate::archive) fn read(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<FileSpan> {
+        let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
+        Ok(FileSpan { from: number(at)?, to: number(at + 1)?, lines: number(at + 2)?, hash: row.get(at + 3)? })
+    }
+}
+
 /// Goes through the chain from a commit on, up to a byte or its end, and makes sure that each commit is linked to the one before.
 /// A commit that does not end, or is not linked, is an error, also that it has no such length.
 pub(in crate::archive) fn walk(

@@ -1,4 +1,4 @@
-//! Lines read where the catalog says they are. Says what is not as the catalog has it.
+//! Lines read where the catalog says they are. Says what is not as the catalog has it. Writes none.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -91,7 +91,7 @@ impl LineReader {
         })
     }
 
-    /// An event's line, as [`content`](Lines::content) finds it.
+    /// An event's line, as [`content`](LineReader::content) finds it.
     pub(in crate::archive) fn line(
         &self,
         event: EventId<'_>,

@@ -63,7 +63,7 @@ pub(super) fn each(
     };
     let parameters = params![reader.room(room_id)?, day, between.start, between.end, with];
     let (mut live, mut others) = (reader.connection.prepare_cached(LIVE)?, reader.connection.prepare_cached(OTHERS)?);
-    let of = Of { reader, room_id, day, read };
+    let of = DayRequest { reader, room_id, day, read };
     let mut live = Sorted::new(of, live.query(parameters)?, true)?;
     let mut others = Sorted::new(of, others.query(parameters)?, false)?;
     let mut told = DayProgress { of, between, last: None, last_live: None, waiting: Waiting::default(), take };
@@ -118,14 +118,14 @@ const OTHERS: &str = part!(0, "origin_server_ts, ");
 
 /// What is read, and of which day.
 #[derive(Clone, Copy)]
-struct Of<'r> {
+struct DayRequest<'r> {
     reader: &'r Reader<'r>,
     room_id: &'r str,
     day: &'r str,
     read: ReadOfDay<'r>,
 }
 
-impl Of<'_> {
+impl DayRequest<'_> {
     fn event(self, row: &Row<'_>) -> Result<CatalogEvent, Error> {
         match self.read {
             ReadOfDay::Lines => CatalogEvent::of_day(self.reader, RoomId::of(self.room_id), self.day.to_owned(), row),
@@ -136,7 +136,7 @@ impl Of<'_> {
 
 /// A part of a day, in order.
 struct Sorted<'s> {
-    of: Of<'s>,
+    of: DayRequest<'s>,
     rows: Rows<'s>,
     is_live: bool,
     /// The latest time of what was live so far: nothing behind it stands before it.
@@ -155,7 +155,7 @@ struct Next {
 type SortKey = (Option<i64>, Own);
 
 impl<'s> Sorted<'s> {
-    fn new(of: Of<'s>, rows: Rows<'s>, is_live: bool) -> Result<Sorted<'s>, Error> {
+    fn new(of: DayRequest<'s>, rows: Rows<'s>, is_live: bool) -> Result<Sorted<'s>, Error> {
         let mut sorted = Sorted { of, rows, is_live, latest: None, next: None };
         sorted.take()?;
         Ok(sorted)
@@ -189,7 +189,7 @@ struct Own {
 
 /// How far a day is told.
 struct DayProgress<'r, 't> {
-    of: Of<'r>,
+    of: DayRequest<'r>,
     between: Range<i64>,
     /// The last event that has come, with its place by time, and the last one that is live.
     last: Option<SortKey>,
@@ -253,7 +253,7 @@ impl DayProgress<'_, '_> {
             accepted!(),
             "   and (origin_server_ts is null or day = 'undated' or origin_server_ts >= ?4 and origin_server_ts < ?5)"
         );
-        let Of { reader, room_id, day, .. } = self.of;
+        let DayRequest { reader, room_id, day, .. } = self.of;
         let mut look = reader.connection.prepare_cached(sql)?;
         let parameters = params![event_id, reader.room(room_id)?, day, self.between.start, self.between.end];
         let found = look.query_row(parameters, |row| {

@@ -1,4 +1,5 @@
-//! What a room was called at a time, by its state events and its members.
+//! What a room was called at a time, by its state events and its members. Never by what was said later, unless nothing earlier gives a
+//! name, and reads no line.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -25,7 +26,7 @@ pub(crate) fn now(reader: &Reader<'_>, room_id: &str) -> Result<Title, Error> {
     let (name, aliases) = given(&mut |kind| state(reader, room_id, kind))?;
     let name = match name {
         Some(name) => name,
-        None => Members::default().called(reader, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
+        None => RoomMembers::default().called(reader, room_id, i64::MAX)?.name.unwrap_or_else(|| room_id.to_owned()),
     };
     Ok(Title { name, aliases })
 }
@@ -110,7 +111,7 @@ pub(super) struct States {
     newest: HashMap<&'static str, Newest>,
     /// What its members called it last, and before which times that is so.
     called: Option<(RangeInclusive<i64>, Option<String>)>,
-    members: Members,
+    members: RoomMembers,
     /// What it is called by where nothing has named it yet.
     first: Option<(Option<String>, borrowed::TitleSource)>,
 }
@@ -204,7 +205,7 @@ struct CalledUntil {
 
 /// The members of a room in the order of their ids, as far as they were looked up.
 #[derive(Default)]
-struct Members {
+struct RoomMembers {
     known: Vec<MemberSpell>,
     /// There are no others.
     is_all: bool,
@@ -219,7 +220,7 @@ struct MemberSpell {
     was: Option<(bool, String)>,
 }
 
-impl Members {
+impl RoomMembers {
     /// What a room is called by its members before `end`, as clients do it: the first ones, in the order of their user ids.
     fn called(&mut self, reader: &Reader<'_>, room_id: &str, end: i64) -> Result<CalledUntil, Error> {
         // of those in the room, and of those who were: the first names, and how many

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::super::chain::{Hashes, hash_of_line};
+use super::super::chain::{FileSpan, Hashes, hash_of_line};
 use super::super::lines::{FileLine, WholeFile};
 use super::super::reading::proof::judge;
 use super::super::{Catalog, Error, Interrupt, layout};
 use super::row::{self, CatalogRow};
-use super::scratch::{self, Span, spans};
+use super::scratch::{self, spans};
 use super::{KEYS_NAMED, Off, Verified, VerifyRequest, path_of};
 use crate::event::{Day, Erased, Event, EventId, Verdict, VerifyKey, Why};
 
@@ -41,7 +41,7 @@ pub(super) struct Checked {
     /// The hash over the hashes of its lines, hexadecimal.
     pub(super) digest: String,
     /// What no commit of the chain has.
-    pub(super) unchained: Vec<Span>,
+    pub(super) unchained: Vec<FileSpan>,
     pub(super) verified: Verified,
 }
 
@@ -290,16 +290,16 @@ impl JudgedLine<'_> {
 /// Follows a file through what the chain says of it.
 struct ChainFollower<'p> {
     path: &'p str,
-    spans: std::iter::Peekable<std::vec::IntoIter<Span>>,
+    spans: std::iter::Peekable<std::vec::IntoIter<FileSpan>>,
     /// What the line before was in, and what has been read of it.
-    within: Option<(Span, Hashes)>,
+    within: Option<(FileSpan, Hashes)>,
     /// What is in nothing, and where that began.
     outside: Option<(u64, Hashes)>,
-    unchained: Vec<Span>,
+    unchained: Vec<FileSpan>,
 }
 
 impl<'p> ChainFollower<'p> {
-    fn new(path: &'p str, spans: Vec<Span>) -> ChainFollower<'p> {
+    fn new(path: &'p str, spans: Vec<FileSpan>) -> ChainFollower<'p> {
         ChainFollower { path, spans: spans.into_iter().peekable(), within: None, outside: None, unchained: Vec::new() }
     }
 
@@ -329,8 +329,8 @@ impl<'p> ChainFollower<'p> {
         }
     }
 
-    fn differs(&self, span: &Span, verified: &mut Verified) {
-        let Span { from, to, lines, .. } = span;
+    fn differs(&self, span: &FileSpan, verified: &mut Verified) {
+        let FileSpan { from, to, lines, .. } = span;
         verified.off(Off::Hash, || {
             format!("bytes {from} to {to} of {} are not the {lines} lines that were written there", self.path)
         });
@@ -340,15 +340,15 @@ impl<'p> ChainFollower<'p> {
     fn leave(&mut self) {
         if let Some((from, hashes)) = self.outside.take() {
             let (to, lines, hash) = (from + hashes.bytes(), hashes.lines(), hashes.hex());
-            self.unchained.push(Span { from, to, lines, hash });
+            self.unchained.push(FileSpan { from, to, lines, hash });
         }
     }
 
     /// The file has ended; what no commit of the chain has.
-    fn end(mut self, verified: &mut Verified) -> Vec<Span> {
+    fn end(mut self, verified: &mut Verified) -> Vec<FileSpan> {
         self.leave();
         let open = self.within.take().map(|(span, _)| span);
-        let rest: Vec<Span> = open.into_iter().chain(self.spans.by_ref()).collect();
+        let rest: Vec<FileSpan> = open.into_iter().chain(self.spans.by_ref()).collect();
         for span in &rest {
             self.differs(span, verified);
         }

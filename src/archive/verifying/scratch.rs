@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, ToSql, params};
 
-use super::super::chain::{ChainHead, ChainPart, CommittedBytes, walk_known};
+use super::super::chain::{ChainHead, ChainPart, CommittedBytes, FileSpan, walk_known};
 use super::super::error::CHAIN;
 use super::super::writing::signed;
 use super::super::{Catalog, Error, layout};
@@ -21,15 +21,6 @@ const NAMED: usize = 20;
 pub(super) struct Scratch {
     file: tempfile::NamedTempFile,
     connection: Connection,
-}
-
-/// Bytes of a file as the chain has them.
-#[derive(Clone, Debug)]
-pub(super) struct Span {
-    pub(super) from: u64,
-    pub(super) to: u64,
-    pub(super) lines: u64,
-    pub(super) hash: String,
 }
 
 impl Scratch {
@@ -154,7 +145,7 @@ impl Scratch {
         statement.execute(params![checked.number, signed(checked.bytes), checked.digest, counts])?;
         let sql = "insert into unchained (path, start, end, lines, hash) values (?1, ?2, ?3, ?4, ?5)";
         let mut statement = self.connection.prepare_cached(sql)?;
-        for Span { from, to, lines, hash } in &checked.unchained {
+        for FileSpan { from, to, lines, hash } in &checked.unchained {
             statement.execute(params![checked.path, signed(*from), signed(*to), signed(*lines), hash])?;
         }
         Ok(())
@@ -224,12 +215,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, Error> {
 }
 
 /// What the chain says of a file, in the order of its bytes.
-pub(super) fn spans(chain: &Connection, path: &str) -> Result<Vec<Span>, Error> {
+pub(super) fn spans(chain: &Connection, path: &str) -> Result<Vec<FileSpan>, Error> {
     let sql = "select start, end, lines, hash from extent where path = ?1 order by start, number";
     let mut statement = chain.prepare_cached(sql)?;
-    let spans = statement.query_map([path], |row| {
-        let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        Ok(Span { from: number(0)?, to: number(1)?, lines: number(2)?, hash: row.get(3)? })
-    })?;
+    let spans = statement.query_map([path], |row| FileSpan::read(row, 0))?;
     Ok(spans.collect::<Result<_, _>>()?)
 }

@@ -6,14 +6,14 @@ use anyhow::Result;
 use indicatif::HumanCount;
 
 use super::super::Outcome;
-use super::super::output::Output;
+use super::super::output::DataOutput;
 use super::super::report::{counted, shown};
 use super::Args;
 use crate::archive::{Buried, Request, Selected, What};
 
 /// Says in numbers what was erased, or would be, and what is not.
 pub(super) fn tell(request: &Request, selected: &Selected, dry: bool) -> Result<()> {
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     writeln!(out, "{} {}", if dry { "would be erased:" } else { "erased:" }, request.what)?;
     let Buried { whole, pruned, cut, copies, files } = selected.lines;
     for (count, what) in [
@@ -52,7 +52,7 @@ pub(super) fn tell(request: &Request, selected: &Selected, dry: bool) -> Result<
 
 pub(super) fn list(args: &Args) -> Result<Outcome> {
     let catalog = args.archive.look()?;
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let why = |reason: &Option<String>| reason.as_ref().map_or_else(String::new, |it| format!(", {}", shown(it)));
     for erasure in catalog.lasting_erasures()? {
         let how = if erasure.request.whole { "whole" } else { "pruned" };

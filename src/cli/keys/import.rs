@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::super::Outcome;
 use super::super::database::DatabaseArgs;
-use super::super::output::Output;
+use super::super::output::DataOutput;
 use super::super::report::counted;
 use super::{KeyArgs, with_sources};
 use crate::keys::Error;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Import) -> Result<Outcome> {
     let passphrase =
         passphrase.map(|path| super::args::passphrase(path, "Passphrase of the key store: ")).transpose()?;
     let config = args.database.config()?;
-    let out = Output::to(Some(&args.key_store))?;
+    let out = DataOutput::to(Some(&args.key_store))?;
     let mut random = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *random).map_err(std::io::Error::other).context("cannot get random bytes")?;
     with_sources(&config, &args.keys, async |_, mut sources| {

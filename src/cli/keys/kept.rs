@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::super::output::Output;
+use super::super::output::DataOutput;
 use super::super::remembered::{DECRYPT, Holding, Says};
 use super::super::report::{counted, shown};
 use super::super::signals::{Now, interrupt, watch_signals};
@@ -40,7 +40,7 @@ pub(super) fn list(args: &List) -> Result<Outcome> {
     let numbers = catalog.decrypted_numbers()?;
     let mut rooms = Vec::new();
     catalog.each_decrypted_room(&mut |room| rooms.push(room))?;
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     if args.json {
         writeln!(out, "{}", json!({ "decrypts_with": with, "numbers": numbers, "rooms": rooms }))?;
         out.flush()?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use tracing::{info, warn};
 
 use super::super::log::harmless;
-use super::super::output::Output;
+use super::super::output::DataOutput;
 use super::super::report::{self, Counter, SEVERAL_ROWS, counted, shown};
 use super::super::{Outcome, keys};
 use super::decrypting::RoomDecrypter;
@@ -24,7 +24,7 @@ pub(super) struct Dump<'a> {
     honour_redactions: bool,
     bans: Bans,
     decrypting: Option<RoomDecrypter>,
-    out: Output,
+    out: DataOutput,
     counter: Counter,
     lines: u64,
     redacted: u64,
@@ -62,7 +62,7 @@ impl<'a> Dump<'a> {
         honour_redactions: bool,
         bans: Bans,
         decrypting: Option<RoomDecrypter>,
-        out: Output,
+        out: DataOutput,
         counter: Counter,
     ) -> Dump<'a> {
         let (lines, redacted, erased, damaged, duplicates, warnings) = (0, 0, 0, 0, 0, 0);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tempfile::SpooledTempFile;
 
 use super::super::log::{harmless, readable};
-use super::super::output::Output;
+use super::super::output::DataOutput;
 use crate::archive;
 use crate::document::line::When;
 use crate::document::time::Zone;
@@ -45,7 +45,7 @@ impl Passages {
 
 /// Writes results, the first ones with their passages, if there are any.
 pub(super) fn write(is_json: bool, zone: Zone, told: &[SearchResult], mut passages: Passages) -> Result<()> {
-    let mut out = Output::stdout();
+    let mut out = DataOutput::stdout();
     let is_bold = out.is_terminal() && console::colors_enabled();
     passages.all.rewind()?;
     let mut lengths = passages.lengths.iter();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use html5gum::StartTag;
 
 use super::paragraph::Mark;
-use super::{Collector, Hidden, Tag};
+use super::{Collector, HiddenElement, Tag};
 use crate::event::media::is_mxc;
 
 impl Collector {
@@ -71,7 +71,7 @@ impl Collector {
 
     pub(super) fn hide(&mut self, tag: &StartTag<()>) {
         if !tag.self_closing {
-            self.hidden = Some(Hidden { name: tag.name.to_vec(), depth: 1 });
+            self.hidden = Some(HiddenElement { name: tag.name.to_vec(), depth: 1 });
         }
     }
 

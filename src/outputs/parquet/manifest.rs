@@ -1,4 +1,5 @@
 //! `manifest.json` of an output: whose its directory is, and which files it has, by which a reader notices one that is of another state.
+//! Names no file while files are written.
 
 use std::io;
 use std::path::Path;

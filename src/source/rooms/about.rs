@@ -35,7 +35,7 @@ struct MemberPdu<'a> {
 
 /// The keys of all contents that are looked at.
 #[derive(Default, Deserialize)]
-struct Content<'a> {
+struct StateContent<'a> {
     #[serde(borrow)]
     name: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -85,7 +85,7 @@ pub(super) fn is_direct(json: &str) -> bool {
     pdu.is_ok_and(|pdu| content(pdu.content).is_direct.is_some_and(|value| value.get() == "true"))
 }
 
-fn content(raw: Option<&RawValue>) -> Content<'_> {
+fn content(raw: Option<&RawValue>) -> StateContent<'_> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }
 

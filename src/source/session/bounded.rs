@@ -95,22 +95,22 @@ impl TlsConnect<Socket> for One {
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
             let stream = match self.encryption {
-                None => Stream::Clear(socket),
-                Some(encryption) => Stream::Encrypted(Box::new(encryption.connect(socket).await?)),
+                None => MaybeTls::Clear(socket),
+                Some(encryption) => MaybeTls::Encrypted(Box::new(encryption.connect(socket).await?)),
             };
             Ok(Bounded { stream, meter: Meter::default(), excess: self.excess })
         })
     }
 }
 
-enum Stream {
+enum MaybeTls {
     Clear(Socket),
     Encrypted(Box<Encrypted<Socket>>),
 }
 
 /// A connection whose messages are looked at as they come.
 pub(super) struct Bounded {
-    stream: Stream,
+    stream: MaybeTls,
     meter: Meter,
     excess: Excess,
 }
@@ -121,8 +121,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 impl Bounded {
     fn stream(&mut self) -> Pin<&mut dyn Duplex> {
         match &mut self.stream {
-            Stream::Clear(socket) => Pin::new(socket),
-            Stream::Encrypted(stream) => Pin::new(&mut **stream),
+            MaybeTls::Clear(socket) => Pin::new(socket),
+            MaybeTls::Encrypted(stream) => Pin::new(&mut **stream),
         }
     }
 }
@@ -130,8 +130,8 @@ impl Bounded {
 impl TlsStream for Bounded {
     fn channel_binding(&self) -> ChannelBinding {
         match &self.stream {
-            Stream::Clear(_) => ChannelBinding::none(),
-            Stream::Encrypted(stream) => stream.channel_binding(),
+            MaybeTls::Clear(_) => ChannelBinding::none(),
+            MaybeTls::Encrypted(stream) => stream.channel_binding(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is asked of Synapse's media tables. Lengths are in bytes; a hash is the SHA-256 of what is stored, in hexadecimal digits.
+//! What is asked of Synapse's media tables. Lengths are in bytes; a hash is the SHA-256 of what is stored, in hexadecimal digits. Knows no
+//! file of a store.
 
 use tokio_postgres::Row;
 

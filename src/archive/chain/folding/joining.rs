@@ -4,26 +4,13 @@
 use std::path::Path;
 
 use super::super::super::{Error, lines};
-use super::super::{Chain, Hashes};
+use super::super::{Chain, FileSpan, Hashes};
 use super::tail::SMALL;
 
 /// How many bytes of lines are read at once.
 const PIECE: u64 = 1024 * 1024;
 
-/// Bytes of a file as a commit has them.
-pub(super) struct CommitSpan {
-    from: u64,
-    to: u64,
-    lines: u64,
-    hash: String,
-}
-
-impl CommitSpan {
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<CommitSpan> {
-        let number = |at| row.get::<_, i64>(at).map(i64::unsigned_abs);
-        Ok(CommitSpan { from: number(1)?, to: number(2)?, lines: number(3)?, hash: row.get(4)? })
-    }
-
+impl FileSpan {
     fn length(&self) -> u64 {
         self.to.saturating_sub(self.from)
     }
@@ -55,7 +42,7 @@ pub(super) struct Joining<'a> {
     /// Where what is joined begins, and the hashes of its lines.
     joined: Option<(u64, Hashes)>,
     /// What is to be joined next.
-    piece: Vec<CommitSpan>,
+    piece: Vec<FileSpan>,
 }
 
 impl<'a> Joining<'a> {
@@ -69,7 +56,7 @@ impl<'a> Joining<'a> {
     }
 
     /// Takes what a commit has by its number.
-    pub(super) fn take(&mut self, span: CommitSpan, number: i64) -> Result<(), Error> {
+    pub(super) fn take(&mut self, span: FileSpan, number: i64) -> Result<(), Error> {
         if span.length() >= SMALL || number < self.rewritten {
             self.end()?;
             // what was written anew since is not there to be compared
@@ -98,7 +85,7 @@ impl<'a> Joining<'a> {
                 let at = |byte: u64| {
                     byte.checked_sub(first.from).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX)
                 };
-                let part = |span: &CommitSpan| text.get(at(span.from)..at(span.to));
+                let part = |span: &FileSpan| text.get(at(span.from)..at(span.to));
                 piece.iter().all(|span| part(span).is_some_and(|part| span.join(part, &mut joined.1)))
             });
             if is_so {

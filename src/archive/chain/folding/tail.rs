@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::super::super::writing::signed;
 use super::super::super::{Catalog, Error};
-use super::super::{Chain, ChainHead, ChainPart, CommittedBytes, walk};
-use super::joining::{CommitSpan, Joining};
+use super::super::{Chain, ChainHead, ChainPart, CommittedBytes, FileSpan, walk};
+use super::joining::Joining;
 
 /// From how many bytes of lines on it is not worth the while to read them again.
 pub(super) const SMALL: u64 = 16 * 1024;
@@ -102,7 +102,7 @@ pub(super) fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain)
             let mut extents = extents.query([run])?;
             while let Some(row) = extents.next()? {
                 let path: String = row.get(0)?;
-                CommitSpan::read(row)?.add(&path, chain)?;
+                FileSpan::read(row, 1)?.add(&path, chain)?;
             }
         } else {
             let mut extents = connection.prepare(&format!("{sql} order by path, first, number"))?;
@@ -116,7 +116,7 @@ pub(super) fn write_folded(catalog: &Catalog, archive: &Path, chain: &mut Chain)
                     joining.begin(path, rewritten);
                 }
                 let number: i64 = row.get(5)?;
-                joining.take(CommitSpan::read(row)?, number)?;
+                joining.take(FileSpan::read(row, 1)?, number)?;
             }
             joining.end()?;
         }
