@@ -130,7 +130,11 @@ fn files_are_copied_shown_by_their_bytes_and_looked_for_again() {
     let emoji = json!({"msgtype": "m.text", "body": "so", "format": "org.matrix.custom.html", "formatted_body": emoji});
     database.event(EventRow { content: emoji.to_string(), ..EventRow::at(17) });
 
-    copied(&database, archive.path(), store.path(), &[]).with(0);
+    let metrics = store.path().join("metrics");
+    copied(&database, archive.path(), store.path(), &["--metrics-file", text(&metrics)]).with(0);
+    let metrics = fs::read_to_string(metrics).unwrap();
+    let told = metrics.lines().find(|line| line.starts_with("synapse_export_missing_media{"));
+    assert!(told.is_some_and(|line| line.ends_with(" 4")), "an avatar is not asked for: {told:?}");
     let kept = media(archive.path());
     let ends: BTreeSet<&str> = kept.keys().map(|path| path.rsplit_once('.').unwrap().1).collect();
     assert_eq!((kept.len(), ends), (3, BTreeSet::from(["bin", "png"])), "{:?}", kept.keys());
@@ -313,12 +317,14 @@ fn a_role_that_may_not_read_of_files_loses_nothing_else() {
     database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", role));
     store.local("abcdPicture", "image/png", &png("one"));
     database.event(image(10, "mxc://here.test/abcdPicture", "lag.png"));
+    let avatar = json!({"membership": "join", "avatar_url": "mxc://here.test/abcdAvatar"});
+    database.event(EventRow::state(11, "m.room.member", "@alice:here.test", &avatar));
     let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
     let export = |more: &[&str]| {
         ended(command().args(["export", "--database", &dsn, "--archive", text(archive.path())]).args(more))
     };
     export(&["--media-store", text(store.path())]).with(3).saying("sql/reader_role_media.sql");
-    assert_eq!((archive.lines().len(), media(archive.path()).len()), (6, 0));
+    assert_eq!((archive.lines().len(), media(archive.path()).len()), (7, 0));
     let of_media = ["media", "--database", &dsn, "--archive", text(archive.path())];
     run(&of_media).with(1).saying("sql/reader_role_media.sql");
     let doctor = run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]);
@@ -332,7 +338,8 @@ fn a_role_that_may_not_read_of_files_loses_nothing_else() {
             crate::support::standby::query(&database.dsn(), &read).is_err_and(|error| error.contains("permission"))
         );
     }
-    run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]).stdout.contains("1 of 1 files");
+    let doctor = run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]);
+    assert!(doctor.stdout.contains("1 of 1 files that events name are here; none is lacking"), "{doctor:#?}");
 }
 
 #[test]
