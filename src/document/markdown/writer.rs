@@ -324,7 +324,7 @@ fn made(made: &Made) -> String {
     parts.join(" · ")
 }
 
-fn reaction(Reaction { key, count, names }: &Reaction) -> String {
+fn reaction(Reaction { key, count, names, .. }: &Reaction) -> String {
     let key = key.as_deref().map_or_else(|| CUSTOM.to_owned(), inline);
     if *count == 1 && names.len() == 1 {
         return format!("{key} {}", name(&names[0]));
@@ -363,6 +363,7 @@ mod tests {
         let head = Head {
             sender: None,
             name: Name::new("Car*l*", None),
+            avatar: None,
             goes_on,
             anchor: anchor(),
             at: When::here(Some(0), Zone::default()),
@@ -410,7 +411,7 @@ mod tests {
     fn what_was_made_of_it_stands_on_one_line() {
         let reaction = |key: &str, count, names: &[&str]| {
             let names = names.iter().map(|name| Name::new(name, None)).collect();
-            Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
+            Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), picture: None, count, names }
         };
         let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
         let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
