@@ -8,6 +8,8 @@ mod support;
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "browser/pictures.rs"]
+mod pictures;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -24,6 +24,8 @@ mod others;
 mod outputs;
 #[path = "cli/pages.rs"]
 mod pages;
+#[path = "cli/pictures.rs"]
+mod pictures;
 #[path = "cli/postgres_outputs.rs"]
 mod postgres_outputs;
 #[path = "cli/readers.rs"]

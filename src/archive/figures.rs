@@ -65,7 +65,9 @@ impl Catalog {
             stale: number("select count(*) from stale where view = 'markdown'")?,
             bytes: number("select coalesce(sum(bytes), 0) from file")?,
             catalog_bytes: number("select page_count * page_size from pragma_page_count(), pragma_page_size()")?,
-            missing_media: self.media_numbers()?.map(|numbers| numbers.lacking.values().sum()),
+            missing_media: self
+                .media_numbers()?
+                .map(|numbers| numbers.lacking_of_asked().map(|(_, count)| count).sum()),
             undecryptable: numbers.map(|numbers| numbers.encrypted.saturating_sub(numbers.readable)),
         })
     }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use super::writing::{Writing, signed};
-use super::{Archive, Catalog, Error, state};
+use super::{Archive, Catalog, Error, HtmlPages, state};
 use crate::document::media::FileType;
 pub(crate) use sealed::{DecryptedFile, SealedName, plain_id};
 pub use told::{LackingMedia, MediaNumbers};
@@ -205,15 +205,35 @@ impl Catalog {
     }
 }
 
-/// The days on which it is told what lines say that name some files: their own, and those of what they edit.
+/// The days on which it is told what lines say that name some files: their own, those of what they edit or react to, and of what that
+/// edits.
 const DAYS: &str = "
     with named (line) as materialized (
-        select line from json_each(?1) cross join media_name on mxc = value where not avatar)
+        select line from json_each(?1) cross join media_name on mxc = value where not avatar),
+     target (line, file) as materialized (
+        select target.line, target.file from named cross join relation r on r.line = named.line
+         cross join line target indexed by line_id on target.id_key = r.relates_to_key and target.event_id = r.relates_to
+         where r.rel_type in (select type from type where name in ('m.replace', 'm.annotation')))
     select file from named cross join line using (line)
     union
-    select target.file from named cross join relation r on r.line = named.line
-     cross join line target indexed by line_id on target.id_key = r.relates_to_key and target.event_id = r.relates_to
+    select file from target
+    union
+    select edited.file from target cross join relation r on r.line = target.line
+     cross join line edited indexed by line_id on edited.id_key = r.relates_to_key and edited.event_id = r.relates_to
      where r.rel_type = (select type from type where name = 'm.replace')";
+
+/// By room, the time in which members have some pictures, in milliseconds since the epoch: from when they are named until the last of
+/// these members is next given a name, and a picture with that. One for each room, as every member may have several.
+const TIMES_OF_AVATARS: &str = "
+    select room_id, min(since), max(until) from (
+        select file.room, coalesce(origin_server_ts, 0) as since,
+               coalesce((select min(later.origin_server_ts) from membership later
+                          where later.room = file.room and later.user_id = line.state_key
+                            and later.origin_server_ts > coalesce(line.origin_server_ts, 0)
+                            and later.membership in ('join', 'invite', 'knock')), ?2) as until
+          from json_each(?1) cross join media_name on mxc = value cross join line using (line) cross join file using (file)
+         where avatar and line.type = (select type from type where name = 'm.room.member'))
+      cross join room using (room) group by room";
 
 impl Archive {
     /// Remembers which files are copied; none: none are from now on, and those that are there stay.
@@ -251,6 +271,7 @@ impl Archive {
         if settled.is_empty() {
             return Ok(());
         }
+        let has_pages = self.catalog.html()? == HtmlPages::Kept;
         let writing = self.catalog.write()?;
         let mut changed = Vec::new();
         for (mxc, settled) in settled {
@@ -273,7 +294,7 @@ impl Archive {
                 changed.push(&**mxc);
             }
         }
-        writing.mark_media(&changed)?;
+        writing.mark_media(&changed, has_pages)?;
         writing.commit()
     }
 }
@@ -285,8 +306,27 @@ impl Writing<'_> {
         Ok(found.unwrap_or_default())
     }
 
-    /// Marks the days that show these files, or no more.
-    fn mark_media(&self, changed: &[&str]) -> Result<(), Error> {
-        if changed.is_empty() { Ok(()) } else { self.mark_files(DAYS, [serde_json::json!(changed).to_string()]) }
+    /// Marks the days that show these files, or no more; pages alone show avatars.
+    fn mark_media(&self, changed: &[&str], has_pages: bool) -> Result<(), Error> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let changed = serde_json::json!(changed).to_string();
+        self.mark_files(DAYS, [&changed])?;
+        if has_pages { self.mark_avatars(&changed) } else { Ok(()) }
+    }
+
+    /// Marks the days on whose pages members may have some pictures.
+    fn mark_avatars(&self, mxcs: &str) -> Result<(), Error> {
+        let mut statement = self.0.prepare_cached(TIMES_OF_AVATARS)?;
+        let mut rows = statement.query(params![mxcs, i64::MAX])?;
+        while let Some(row) = rows.next()? {
+            let room_id: String = row.get(0)?;
+            // where every day is stale already there is nothing to look for
+            if self.has_fresh_day(&room_id)? {
+                self.mark_days(&room_id, row.get(1)?, row.get(2)?)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -130,7 +130,7 @@ pub(super) async fn run_in(database: &Database, archive: &mut Archive, stop: &St
         );
     }
     if let Some(numbers) = archive.catalog().media_numbers()? {
-        let lacking: u64 = numbers.lacking.iter().filter(|(why, _)| *why != "avatar").map(|(_, count)| count).sum();
+        let lacking: u64 = numbers.lacking_of_asked().map(|(_, count)| count).sum();
         info!(
             copied = copied.copied,
             bytes = copied.bytes,

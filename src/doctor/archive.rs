@@ -263,12 +263,12 @@ fn media(catalog: &Catalog) -> Result<Vec<Finding>, Error> {
         return Ok(findings);
     };
     let lacking: Vec<String> =
-        numbers.lacking.iter().map(|(why, count)| format!("{} {}", n(*count), why.replace('_', " "))).collect();
+        numbers.lacking_of_asked().map(|(why, count)| format!("{} {}", n(count), why.replace('_', " "))).collect();
     let lacking =
         if lacking.is_empty() { "none is lacking".to_owned() } else { format!("lacking: {}", lacking.join(", ")) };
     findings.push(Finding::fine(
         check,
-        format!("{} of {} files that events name are here; {lacking}", n(numbers.kept), n(numbers.named)),
+        format!("{} of {} files that events name are here; {lacking}", n(numbers.kept), n(numbers.asked_for())),
     ));
     Ok(findings)
 }

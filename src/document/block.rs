@@ -5,7 +5,7 @@
 use std::io;
 
 use super::line::{Address, Anchor, FirstNames, Line, Name, RedactionNote, Span, When};
-use super::message::Message;
+use super::message::{FileLink, Message};
 use super::time::LocalDate;
 
 /// Writes blocks in some form, one by one; nobody holds them all.
@@ -52,6 +52,8 @@ pub struct Head {
     pub sender: Option<String>,
     /// What the sender was called.
     pub name: Name,
+    /// The picture that they had then, if it is at hand.
+    pub avatar: Option<FileLink>,
     /// The name stands above already.
     pub goes_on: bool,
     /// Its place.
@@ -224,6 +226,8 @@ pub struct Responses {
 pub struct Reaction {
     /// `👍`; none: a custom emoji whose name nobody gives.
     pub key: Option<String>,
+    /// The picture that it is, if it is at hand.
+    pub picture: Option<FileLink>,
     /// How many gave it.
     pub count: u64,
     /// The first of them.

@@ -6,6 +6,7 @@
 pub mod body;
 mod message;
 mod page;
+mod picture;
 mod spans;
 mod text;
 mod writer;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::text::shortened;
 use crate::event::Object;
+use crate::event::media::is_mxc;
 
 /// Characters.
 const LONGEST: usize = 40;
@@ -34,6 +35,11 @@ impl ReactionKey {
     /// The key as it was sent, whatever it is shown as.
     pub(crate) fn sent(content: &str) -> Option<Cow<'_, str>> {
         Object::of(content).object("m.relates_to")?.text("key")
+    }
+
+    /// The address of the picture that it is.
+    pub(crate) fn picture(&self) -> Option<&str> {
+        Some(&*self.same).filter(|same| is_mxc(same))
     }
 
     /// As it is shown on a line of its own.
@@ -68,6 +74,8 @@ mod tests {
         assert_eq!(ReactionKey::sent(r#"{"m.relates_to":{"key":" \u2764\ufe0f"}}"#).as_deref(), Some(" ❤\u{fe0f}"));
         let (picture, code) = ("mxc://a.b/c", r#","com.beeper.reaction.shortcode":":parrot:""#);
         assert_eq!(key(picture, code).unwrap().shown.as_deref(), Some(":parrot:"));
+        assert_eq!(key(picture, code).unwrap().picture(), Some(picture));
+        assert_eq!(key("mxc://a b/c", "").unwrap().picture(), None);
         assert_eq!(key(picture, r#","shortcode":"a"#), None);
         assert_eq!(key(picture, r#","shortcode":"a b"}"#.trim_end_matches('}')).unwrap().text(), ":a b:");
         assert_eq!(key(picture, r#","shortcode":"::""#).unwrap().text(), CUSTOM);

@@ -114,4 +114,10 @@ impl Leads for Way {
         let name = self.copies.names(|names| names.of(&file.path).map(names::in_a_link))?;
         Some(FileLink { path: format!("{}{DIRECTORY}/{name}", self.way), ..file })
     }
+
+    /// Who says something may have come before what is given.
+    fn to_small(&self, file: FileLink) -> Option<FileLink> {
+        self.copies.names(|names| names.take(&file.path, Some("picture")));
+        self.to(file)
+    }
 }

@@ -8,6 +8,11 @@ use crate::document::message::FileLink;
 pub trait Leads: Debug + Send + Sync {
     /// What leads to a file, which is given by its path below the archive; none: nothing does.
     fn to(&self, file: FileLink) -> Option<FileLink>;
+
+    /// The same of a picture that is shown small and often: of who says something, or of a reaction.
+    fn to_small(&self, file: FileLink) -> Option<FileLink> {
+        self.to(file)
+    }
 }
 
 /// Leads to them where they are, by the way to the archive's directory.

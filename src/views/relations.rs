@@ -74,11 +74,11 @@ pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<R
     // a digest of each sender and key: nobody counts twice, however many there are
     let (mut seen, hasher) = (HashSet::new(), RandomState::new());
     each_related_to_any(scene.reader, scene.room(), event, "m.annotation", &mut |reaction| {
-        let Some(ReactionKey { same, shown }) =
-            ReactionKey::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction")
-        else {
+        let Some(key) = ReactionKey::of(reaction.content()).filter(|_| reaction.kind() == "m.reaction") else {
             return Ok(());
         };
+        let picture = key.picture().map(str::to_owned);
+        let ReactionKey { same, shown } = key;
         if !seen.insert(hasher.hash_one((&reaction.sender, &same))) {
             return Ok(());
         }
@@ -90,11 +90,12 @@ pub(super) fn reactions(event: &CatalogEvent, scene: &mut Scene<'_>) -> Result<R
             }
             None => {
                 places.insert(same, made.reactions.len());
-                made.reactions.push(Reaction { key: None, count: 0, names: Vec::new() });
+                let picture = picture.map_or(Ok(None), |mxc| scene.picture(&mxc))?;
+                made.reactions.push(Reaction { key: None, picture, count: 0, names: Vec::new() });
                 made.reactions.len() - 1
             }
         };
-        let Reaction { key, count, names } = &mut made.reactions[place];
+        let Reaction { key, count, names, .. } = &mut made.reactions[place];
         *key = key.take().or(shown);
         *count += 1;
         if names.len() < NAMED {

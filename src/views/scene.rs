@@ -12,9 +12,13 @@ use crate::archive::reading::people::People;
 use crate::archive::reading::redactions;
 use crate::document::call::Calls;
 use crate::document::line::{Address, Anchor, Line, Name, When};
-use crate::document::message::{Message, said_as};
+use crate::document::media::FileDisplay;
+use crate::document::message::{FileLink, Message, said_as};
 use crate::document::time::{self, LocalDate};
 use crate::event::{EventId, RoomId};
+
+/// The largest picture that is shown small, in bytes: a page has many of them.
+const LARGEST_SMALL: u64 = 2_000_000;
 
 /// What was looked up in a room, for the days to come.
 #[derive(Default)]
@@ -88,6 +92,25 @@ impl<'c> Scene<'c> {
     pub(super) fn find_files(&self, message: &mut Message<'_>) -> Result<(), Error> {
         let Some(to_media) = &self.options.to_media else { return Ok(()) };
         message.find_files(&mut |mxc, sealed| Ok(self.reader.media(mxc, sealed)?.and_then(|here| to_media.to(here))))
+    }
+
+    /// The picture of who sends an event, as they had it then, if it is to be shown.
+    pub(super) fn avatar(&mut self, event: &CatalogEvent) -> Result<Option<FileLink>, Error> {
+        // of one person all pictures would be the same
+        let is_shown = self.options.to_media.is_some() && self.options.only.is_none();
+        let Some(sender) = event.sender.as_deref().filter(|_| is_shown) else { return Ok(None) };
+        let found = self.names.avatar(sender, event.at)?;
+        Ok(self.small(found))
+    }
+
+    /// The picture of an address, as it is shown small.
+    pub(super) fn picture(&self, mxc: &str) -> Result<Option<FileLink>, Error> {
+        if self.options.to_media.is_none() { Ok(None) } else { Ok(self.small(self.reader.media(mxc, None)?)) }
+    }
+
+    fn small(&self, file: Option<FileLink>) -> Option<FileLink> {
+        let is_small = |here: &FileLink| here.shown == FileDisplay::Picture && here.bytes <= LARGEST_SMALL;
+        file.filter(is_small).and_then(|here| self.options.to_media.as_ref()?.to_small(here))
     }
 
     /// Who says what an event says: its sender, as they were called then, and for whom.

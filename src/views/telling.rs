@@ -62,6 +62,8 @@ impl<'w> Telling<'w> {
         self.begin()?;
         self.end_fold()?;
         let name = scene.speaker(event)?;
+        // somebody else's than that of the name
+        let avatar = if name.said_as.is_none() { scene.avatar(event)? } else { None };
         let at = event.at.unwrap_or(0);
         let goes_on = self.speaker.as_ref().is_some_and(|(sender, called, until)| {
             *sender == event.sender && *called == name && at.saturating_sub(*until) <= TOGETHER
@@ -71,7 +73,7 @@ impl<'w> Telling<'w> {
             if encrypted.authenticated { Encryption::Authenticated } else { Encryption::NotAuthenticated }
         });
         let (sender, anchor) = (event.sender.clone(), Anchor::of(&event.event_id));
-        Ok(Head { sender, name, goes_on, anchor, at: scene.here(event.at), encrypted })
+        Ok(Head { sender, name, avatar, goes_on, anchor, at: scene.here(event.at), encrypted })
     }
 
     /// What follows is under a name of its own.

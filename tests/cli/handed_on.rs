@@ -399,6 +399,8 @@ fn pages_have_the_files_beside_them_or_in_them() {
     });
     database.event(EventRow { content: emoji.to_string(), ..EventRow::at(66) });
     database.redaction("$65", EventRow { content: "{}".to_owned(), ..EventRow::at(67) });
+    let avatar = json!({"membership": "join", "displayname": "Alice", "avatar_url": "mxc://here.test/abcdAvatar"});
+    database.event(EventRow::state(68, "m.room.member", "@alice:here.test", &avatar));
     let archive = archived(&database, &["--hide-erased", "--media-store", text(store.path())]);
     let directory = tempfile::tempdir().unwrap();
     let within = |bytes: &[u8]| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
@@ -410,7 +412,9 @@ fn pages_have_the_files_beside_them_or_in_them() {
     for (number, place) in [&from_archive[..], &from_server].into_iter().enumerate() {
         let handed = |name: &str, args: &[&str]| {
             let path = directory.path().join(format!("{number}-{name}"));
-            run(&[&["room", ROOM, "--output", text(&path)], args, place].concat()).with(0);
+            let done = run(&[&["room", ROOM, "--output", text(&path)], args, place].concat()).with(0);
+            let lacks = done.stderr.contains("lacking: none");
+            assert!(lacks == (number == 1), "avatars are not asked for: {}", done.stderr);
             path
         };
         for path in

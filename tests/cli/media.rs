@@ -313,26 +313,33 @@ fn a_role_that_may_not_read_of_files_loses_nothing_else() {
     database.psql(&include_str!("../../sql/reader_role.sql").replace("synapse_export", role));
     store.local("abcdPicture", "image/png", &png("one"));
     database.event(image(10, "mxc://here.test/abcdPicture", "lag.png"));
+    let avatar = json!({"membership": "join", "avatar_url": "mxc://here.test/abcdAvatar"});
+    database.event(EventRow::state(11, "m.room.member", "@alice:here.test", &avatar));
     let dsn = database.dsn().replace("user=postgres", &format!("user={role}"));
     let export = |more: &[&str]| {
         ended(command().args(["export", "--database", &dsn, "--archive", text(archive.path())]).args(more))
     };
     export(&["--media-store", text(store.path())]).with(3).saying("sql/reader_role_media.sql");
-    assert_eq!((archive.lines().len(), media(archive.path()).len()), (6, 0));
+    assert_eq!((archive.lines().len(), media(archive.path()).len()), (7, 0));
     let of_media = ["media", "--database", &dsn, "--archive", text(archive.path())];
     run(&of_media).with(1).saying("sql/reader_role_media.sql");
     let doctor = run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]);
     assert!(doctor.stdout.contains("sql/reader_role_media.sql"), "{doctor:#?}");
     database.psql(&include_str!("../../sql/reader_role_media.sql").replace("synapse_export", role));
-    export(&[]).with(0);
+    let metrics = store.path().join("metrics");
+    export(&["--metrics-file", text(&metrics)]).with(0);
     assert_eq!(media(archive.path()).len(), 1);
+    let metrics = fs::read_to_string(metrics).unwrap();
+    let told = metrics.lines().find(|line| line.starts_with("synapse_export_missing_media{"));
+    assert!(told.is_some_and(|line| line.ends_with(" 0")), "an avatar is not asked for: {told:?}");
     for column in ["user_id", "upload_name"] {
         let read = format!("set role {role}; select {column} from local_media_repository");
         assert!(
             crate::support::standby::query(&database.dsn(), &read).is_err_and(|error| error.contains("permission"))
         );
     }
-    run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]).stdout.contains("1 of 1 files");
+    let doctor = run(&["doctor", "--database", &dsn, "--archive", text(archive.path())]);
+    assert!(doctor.stdout.contains("1 of 1 files that events name are here; none is lacking"), "{doctor:#?}");
 }
 
 #[test]

@@ -93,7 +93,8 @@ impl Archive {
             let sql = "update media_name set sealed = ?3 where mxc = ?1 and line = ?2";
             writing.0.prepare_cached(sql)?.execute(params![mxc, line, sealed])?;
         }
-        writing.mark_media(&changed)?;
+        // what is encrypted is nobody's picture
+        writing.mark_media(&changed, false)?;
         writing.commit()
     }
 

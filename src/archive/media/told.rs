@@ -18,6 +18,20 @@ pub struct MediaNumbers {
     pub lacking: std::collections::BTreeMap<String, u64>,
 }
 
+impl MediaNumbers {
+    /// Addresses of files that are asked for: all but pictures of members and rooms without `--avatars`.
+    #[must_use]
+    pub fn asked_for(&self) -> u64 {
+        self.named.saturating_sub(self.lacking.get(Lacks::Avatar.name()).copied().unwrap_or_default())
+    }
+
+    /// Why files that are asked for are not there, or not shown, and how many.
+    pub fn lacking_of_asked(&self) -> impl Iterator<Item = (&str, u64)> {
+        let of_asked = self.lacking.iter().filter(|(why, _)| **why != Lacks::Avatar.name());
+        of_asked.map(|(why, count)| (&**why, *count))
+    }
+}
+
 /// A file that the archive lacks, or does not show.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LackingMedia {

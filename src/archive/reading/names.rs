@@ -1,4 +1,4 @@
-//! What the members of a room were called at a time, by the membership events of the room. Remembers what it has looked up, a
+//! What the members of a room were called at a time, and what picture they had, by the membership events of the room. Remembers what it has looked up, a
 //! bounded part of it.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,9 +14,11 @@ use super::powers::Powers;
 use super::redactions::Redactors;
 use super::rooms::linked;
 use super::title::States;
-use super::{REMEMBERED, Reader};
+use super::{REMEMBERED, Reader, events};
 use crate::document::line::{Name, RoomLink};
+use crate::document::message::FileLink;
 use crate::document::text::looks;
+use crate::event::media::named;
 use crate::event::{EventId, RoomId, UserId};
 
 /// The names in one room, for the transcript of one day.
@@ -38,6 +40,8 @@ pub(crate) struct Remembered {
     known: HashMap<String, BTreeMap<i64, NameUntil>>,
     /// How many names these are.
     names: usize,
+    /// By membership event: the file of the picture that it names, if the archive has it.
+    avatars: HashMap<String, Option<FileLink>>,
     /// Whether nobody else in the room was ever given the name of a user, as it looks.
     sole: HashMap<(String, String), bool>,
     /// The names that the day borrows.
@@ -58,6 +62,8 @@ pub(crate) struct Remembered {
 struct NameUntil {
     until: Option<i64>,
     name: Option<String>,
+    /// By which event; none: by one that is redacted.
+    event_id: Option<String>,
     /// It was given later, by time.
     is_borrowed: bool,
 }
@@ -96,6 +102,27 @@ impl<'c> MemberNames<'c> {
         Ok(Name::new(&name, is_ambiguous.then_some(user_id)))
     }
 
+    /// The file of the picture that a user has at a time, by the last join or invitation until then; none: the archive does not have it,
+    /// or there was none.
+    pub(crate) fn avatar(&mut self, user_id: &str, at: Option<i64>) -> Result<Option<FileLink>, Error> {
+        if !self.reader.has_media()? || self.is_erased(user_id)? {
+            return Ok(None);
+        }
+        let at = at.unwrap_or(i64::MAX);
+        self.in_force(user_id, at)?;
+        let known = self.remembered.known.get(user_id).and_then(|names| names.range(..=at).next_back());
+        let Some(event_id) = known.and_then(|(_, known)| known.event_id.as_deref()) else { return Ok(None) };
+        if let Some(known) = self.remembered.avatars.get(event_id) {
+            return Ok(known.clone());
+        }
+        let event = events::event(self.reader, RoomId::of(self.room_id), EventId::of(event_id))?;
+        let avatar = event.as_ref().and_then(|event| named(event.kind(), event.content()).pop());
+        let found = avatar.map_or(Ok(None), |avatar| self.reader.media(&avatar.mxc, None))?;
+        let event_id = event_id.to_owned();
+        remember(&mut self.remembered.avatars, event_id, found.clone());
+        Ok(found)
+    }
+
     /// Another room, as it is named in this one.
     pub(crate) fn room(&self, room_id: &str) -> Result<RoomLink, Error> {
         linked(self.reader, room_id)
@@ -123,20 +150,20 @@ impl<'c> MemberNames<'c> {
         if let Some((_, known)) = known.filter(|(_, known)| known.until.is_none_or(|until| at < until)) {
             return Ok((known.name.clone(), known.is_borrowed));
         }
-        let sql = "select origin_server_ts, displayname from membership
+        let sql = "select origin_server_ts, displayname, case when not redacted then event_id end from membership
                     where room = ?1 and user_id = ?2 and origin_server_ts <= ?3 and membership in ('join', 'invite', 'knock')
                     order by origin_server_ts desc, topological_ordering desc, event_id desc limit 1";
         let found =
             self.reader.connection.prepare_cached(sql)?.query_row(params![self.room_number()?, user_id, at], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?))
+                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<String>>(1)?, row.get::<_, Option<String>>(2)?))
             });
         let found = found.optional()?;
         let is_borrowed = found.is_none();
-        let (from, name) = match found {
-            Some(found) => found,
-            None => {
-                (i64::MIN, first(self.reader, RoomId::of(self.room_id), UserId::of(user_id))?.map(|(_, name)| name))
-            }
+        let (from, name, event_id) = if let Some(found) = found {
+            found
+        } else {
+            let first = first(self.reader, RoomId::of(self.room_id), UserId::of(user_id))?;
+            (i64::MIN, first.map(|(_, name)| name), None)
         };
         let sql = "select min(origin_server_ts) from membership
                     where room = ?1 and user_id = ?2 and origin_server_ts > ?3 and membership in ('join', 'invite', 'knock')";
@@ -151,7 +178,8 @@ impl<'c> MemberNames<'c> {
             *names = 0;
         }
         *names += 1;
-        known.entry(user_id.to_owned()).or_default().insert(from, NameUntil { until, name: name.clone(), is_borrowed });
+        let named = NameUntil { until, name: name.clone(), event_id, is_borrowed };
+        known.entry(user_id.to_owned()).or_default().insert(from, named);
         Ok((name, is_borrowed))
     }
 

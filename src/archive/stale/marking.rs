@@ -40,6 +40,12 @@ const REFERRERS: &str = concat!(
       where room = (select room from room where room_id = ?2)"
 );
 
+/// The days of two times; those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day.
+fn days(since: i64, until: i64) -> (String, String) {
+    let day = |time: i64| Day::of(Some(time)).to_string();
+    (day(since.max(0)), day(until))
+}
+
 impl Writing<'_> {
     pub(in crate::archive) fn mark_day(&self, room: RoomId<'_>, day: &str) -> Result<(), Error> {
         self.mark_files(
@@ -78,16 +84,20 @@ impl Writing<'_> {
         if bans.is_empty() { Ok(()) } else { self.mark_files(sql, params![room, json!(bans).to_string()]) }
     }
 
-    /// Marks the days on which somebody's name, or the room's, may be another between two times.
-    pub(super) fn mark_renamed(&self, room: &str, since: i64, until: i64) -> Result<(), Error> {
-        let day = |time: i64| Day::of(Some(time)).to_string();
-        // those of a time outside 1970 … 9999 are named `undated`, which sorts behind every day
-        let (first, last) = (day(since.max(0)), day(until));
+    /// Marks the days of a room between two times.
+    pub(in crate::archive) fn mark_days(&self, room: &str, since: i64, until: i64) -> Result<(), Error> {
+        let (first, last) = days(since, until);
         self.mark_files(
             "select file from file
               where room = (select room from room where room_id = ?1) and (day between ?2 and ?3 or day = 'undated')",
             [room, &first, &last],
-        )?;
+        )
+    }
+
+    /// Marks the days on which somebody's name, or the room's, may be another between two times.
+    pub(super) fn mark_renamed(&self, room: &str, since: i64, until: i64) -> Result<(), Error> {
+        self.mark_days(room, since, until)?;
+        let (first, last) = days(since, until);
         // a name is shown beside what its bearer did to events of other days, by a ban too
         let sql = concat!(
             "with ban (id) as materialized (

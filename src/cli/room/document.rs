@@ -110,7 +110,7 @@ impl Document<'_> {
 async fn copy_media(database: &Database, archive: &mut Archive, asked: &MediaAsked, stop: &export::Stop) -> Result<()> {
     let copied = Box::pin(export::copy_media(database, archive, asked, stop, &mut |_, _| {}, &mut |_| {})).await?;
     let numbers = archive.catalog().media_numbers()?.unwrap_or_default();
-    let lacking: Vec<String> = numbers.lacking.iter().map(|(why, count)| format!("{count} {why}")).collect();
+    let lacking: Vec<String> = numbers.lacking_of_asked().map(|(why, count)| format!("{count} {why}")).collect();
     let lacking = if lacking.is_empty() { "none".to_owned() } else { lacking.join(", ") };
     info!(
         copied = copied.copied,

@@ -5,7 +5,7 @@ use std::io;
 use askama::Template;
 
 use super::super::block::{
-    Block, Edited, Encryption, FoldSummary, Head, LiveLocation, Poll, Quote, Responses, Root, Said, Saying, Small,
+    Block, Edited, Encryption, FoldSummary, Head, LiveLocation, Poll, Quote, Reaction, Root, Said, Saying, Small,
     Unread, Writer,
 };
 use super::super::line::{Anchor, RedactionNote};
@@ -13,6 +13,7 @@ use super::super::message::Manner;
 use super::super::reaction::CUSTOM;
 use super::super::time;
 use super::message;
+use super::picture::Pictures;
 use super::spans::{colour, initials, leading, line, name, names, redaction, voters};
 use super::text::{Markup, inline, lined, name as name_of};
 
@@ -29,6 +30,7 @@ pub(crate) struct Html<W> {
     /// Small things of which the line is not written yet, and the time of the last one.
     line: String,
     clock: String,
+    pictures: Pictures,
 }
 
 /// Which thread is open.
@@ -57,6 +59,7 @@ impl Thread {
 struct GroupTemplate {
     colour: u8,
     initials: Markup,
+    picture: Option<Markup>,
     name: Markup,
 }
 
@@ -86,7 +89,8 @@ struct ThreadTemplate {
 #[derive(Template)]
 #[template(path = "blocks.html", block = "made")]
 struct MadeTemplate<'a> {
-    made: &'a Responses,
+    reactions: Vec<(Markup, &'a Reaction)>,
+    others: u64,
     thread: Option<Markup>,
 }
 
@@ -118,6 +122,7 @@ impl<W: io::Write> Html<W> {
             thread: Thread::None,
             line: String::new(),
             clock: String::new(),
+            pictures: Pictures::default(),
         }
     }
 
@@ -177,7 +182,9 @@ impl<W: io::Write> Html<W> {
             let by = &head.name;
             let sender = head.sender.as_deref().unwrap_or(&by.name);
             let shown = by.said_as.as_deref().unwrap_or(&by.name);
-            self.template(&GroupTemplate { colour: colour(sender), initials: initials(shown), name: name(by) })?;
+            let colour = colour(sender);
+            let picture = head.avatar.as_ref().and_then(|here| self.pictures.avatar(here, colour));
+            self.template(&GroupTemplate { colour, initials: initials(shown), picture, name: name(by) })?;
             self.in_group = true;
         }
         self.in_article = true;
@@ -251,7 +258,9 @@ impl<W: io::Write> Writer for Html<W> {
                     let count = if *replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
                     leading(&Markup(format!("thread: {count}")), first)
                 });
-                self.template(&MadeTemplate { made, thread })
+                let pictures = &mut self.pictures;
+                let reactions = made.reactions.iter().map(|reaction| (key(reaction, pictures), reaction)).collect();
+                self.template(&MadeTemplate { reactions, others: made.other_reactions, thread })
             }
             Block::Small(what) => {
                 self.small(what);
@@ -268,6 +277,13 @@ impl<W: io::Write> Writer for Html<W> {
     fn is_long(&self) -> bool {
         self.line.len() > LONGEST
     }
+}
+
+/// What a reaction says.
+fn key(reaction: &Reaction, pictures: &mut Pictures) -> Markup {
+    let called = reaction.key.as_deref().unwrap_or(CUSTOM);
+    let picture = reaction.picture.as_ref().and_then(|here| pictures.emoji(here, called));
+    picture.unwrap_or_else(|| inline(called))
 }
 
 fn render(template: &impl Template) -> io::Result<String> {

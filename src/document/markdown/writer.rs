@@ -324,7 +324,7 @@ fn made(made: &Responses) -> String {
     parts.join(" · ")
 }
 
-fn reaction(Reaction { key, count, names }: &Reaction) -> String {
+fn reaction(Reaction { key, count, names, .. }: &Reaction) -> String {
     let key = key.as_deref().map_or_else(|| CUSTOM.to_owned(), inline);
     if *count == 1 && names.len() == 1 {
         return format!("{key} {}", name(&names[0]));

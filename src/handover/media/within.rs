@@ -18,6 +18,8 @@ use crate::views::Leads;
 /// The largest file that is put into a page, and how much is put into one altogether, in bytes as they are on the disk.
 const LARGEST: u64 = 5_000_000;
 const MOST: u64 = 60_000_000;
+/// The largest one that is shown small: what is shown large is to have the room. Bytes.
+const LARGEST_SMALL: u64 = 250_000;
 
 /// Leads to files within the page.
 #[derive(Clone, Debug)]
@@ -36,6 +38,10 @@ impl Leads for Within {
     fn to(&self, file: FileLink) -> Option<FileLink> {
         let has_room = file.bytes <= LARGEST && file.bytes <= self.left.load(Ordering::Relaxed);
         has_room.then(|| FileLink { path: format!("{MARK}{}{MARK}", file.path), ..file })
+    }
+
+    fn to_small(&self, file: FileLink) -> Option<FileLink> {
+        if file.bytes <= LARGEST_SMALL { self.to(file) } else { None }
     }
 }
 

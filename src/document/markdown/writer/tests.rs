@@ -14,6 +14,7 @@ fn said(content: &str, goes_on: bool) -> Said<'_> {
     let head = Head {
         sender: None,
         name: Name::new("Car*l*", None),
+        avatar: None,
         goes_on,
         anchor: anchor(),
         at: When::here(Some(0), Zone::default()),
@@ -61,7 +62,7 @@ fn what_it_answers_stands_before_it() {
 fn what_was_made_of_it_stands_on_one_line() {
     let reaction = |key: &str, count, names: &[&str]| {
         let names = names.iter().map(|name| Name::new(name, None)).collect();
-        Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), count, names }
+        Reaction { key: Some(key.to_owned()).filter(|key| !key.is_empty()), picture: None, count, names }
     };
     let reactions = vec![reaction("👍", 5, &["Ann", "Bob"]), reaction("|", 1, &["Ann"]), reaction("", 1, &["Bob"])];
     let thread = Some((1, Address { day: None, anchor: anchor(), is_left_out: false }));
