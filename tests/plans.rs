@@ -383,6 +383,7 @@ fn parameters(name: &str) -> Vec<Vec<Box<dyn ToSql + Sync>>> {
             .into(),
         "places" => vec![vec![Box::new(vec![7_i64, -7, 3_000])]],
         "alias" => vec![vec![Box::new("#7:here.test")]],
+        "rooms_of_member" => vec![vec![Box::new("@7:here.test")]],
         "opening" => vec![vec![Box::new(vec!["lock_timeout"])]],
         "option" => vec![vec![Box::new("jit"), Box::new("off")]],
         "settings" | "indexes" | "subscribed" => vec![vec![Box::new(vec!["events", "rooms"])]],

@@ -66,6 +66,7 @@ fn commands(place: &[&str], archive: &Path, files: &Path) -> Vec<(Vec<String>, b
             tells_nothing,
         ),
         (&["user", "@alice:here.test", "--format", "jsonl", "--show-redacted"], &with_archive, shows),
+        (&["user", "@alice:here.test", "--from", "server", "--format", "jsonl"], database, shows),
         (&["rooms"], database, shows),
         (&["rooms", "--json", "--sort", "id"], database, shows),
         (&["rooms", "--sort", "events"], database, shows),

@@ -25,7 +25,8 @@ synapse-export room '#ops:example.org' --from archive --format zip --output ops.
     (
         "user",
         "synapse-export user @alice:example.org --format zip --output alice.zip
-synapse-export user @alice:example.org --since 2026-01-01 --output alice.html",
+synapse-export user @alice:example.org --since 2026-01-01 --output alice.html
+synapse-export user @alice:example.org --from server --format jsonl > alice.jsonl",
     ),
     ("rooms", "synapse-export rooms --sort activity --limit 20"),
     (

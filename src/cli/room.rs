@@ -3,7 +3,7 @@
 //! Reads the archive, or the database alone, and leaves no archive behind.
 
 mod decrypting;
-mod document;
+pub(super) mod document;
 mod dump;
 
 use std::path::PathBuf;
@@ -83,7 +83,7 @@ answer, and what clients never saw, unless --show-redacted. JSON lines by themse
 
 /// From where a room is read.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum From {
+pub(super) enum From {
     /// The archive that is named.
     Archive,
     /// The server's database.
@@ -244,7 +244,7 @@ async fn dump(
         // should the connection be lost, no server that is behind takes over
         database.heads().await?;
         if args.honour_redactions || format != Format::Jsonl && !args.form.show_redacted {
-            knows_erased(args, database)?;
+            knows_erased(&args.form, database)?;
         }
         let bans = if args.honour_redactions { database.bans(&room_id).await? } else { Bans::default() };
         let decrypting =
@@ -273,9 +273,9 @@ async fn dump(
 }
 
 /// Refuses to leave in what erased users said because it cannot be told whose that is, unless it is wanted so.
-fn knows_erased(args: &Args, database: &Database) -> Result<()> {
+pub(super) fn knows_erased(form: &FormArgs, database: &Database) -> Result<()> {
     let Err(problem) = database.schema().suffices_for_erased() else { return Ok(()) };
-    if args.form.ignore_erased {
+    if form.ignore_erased {
         warn!("what erased users said stays: {problem}");
         return Ok(());
     }
@@ -298,7 +298,8 @@ async fn document(
     if media.is_some() {
         database.schema().suffices_for_media().map_err(source::Error::Schema)?;
     }
-    let document = Document { form: &args.form, format, room_id, state, decrypting, media };
+    let rooms = vec![OwnedRoomId::of(room_id.to_owned())];
+    let document = Document { form: &args.form, format, rooms, sender: None, state, decrypting, media };
     let written = document.write(database, &mut counter, stopped, &mut target).await;
     counter.end();
     let WrittenDocument { handed, off } = written?;

@@ -553,6 +553,43 @@ fn a_database_has_the_views_that_an_archive_has() {
 }
 
 #[test]
+fn of_a_person_the_server_gives_what_an_archive_does() {
+    let database = server();
+    tell(&database);
+    let user = |more: &[&str]| {
+        let args = ["user", "@alice:here.test", "--database", &database.dsn(), "--format", "jsonl"];
+        run(&[&args, more].concat())
+    };
+    user(&[]).with(1).saying("no room that @alice:here.test was ever a member of");
+    database.psql(&format!(
+        "insert into room_memberships (event_id, user_id, sender, room_id, membership)
+         values ('$m1', '@alice:here.test', '@alice:here.test', '{ROOM}', 'join'), ('$m2', '@alice:here.test', '@bob:far.test', '{OTHER}', 'invite'),
+                ('$m3', '@alice:here.test', '@alice:here.test', '{ROOM}', 'leave'), ('$m4', '@nobody:here.test', '@nobody:here.test', '{ROOM}', 'join')"
+    ));
+    let archive = archived(&database, &["--hide-erased"]);
+    let of_archive = user(&["--archive", text(archive.path())]).with(0).saying("from the archive").stdout;
+    let of_server =
+        user(&["--from", "server", "--archive", text(archive.path())]).with(0).saying("from the server").stdout;
+    let there_is_none = archive.path().join("none");
+    let by_itself = user(&["--archive", text(&there_is_none)]).with(0).saying("there is no archive yet").stdout;
+    let lines = |text: &str| {
+        let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        // when it was read
+        lines.iter_mut().for_each(|line| drop(line["synapse"].as_object_mut().unwrap().remove("exported_at")));
+        lines
+    };
+    assert!(of_archive.contains("open words") && of_archive.contains("elsewhere"), "{of_archive}");
+    assert!(!of_server.contains("sesame") && !of_server.contains("what bob said"), "{of_server}");
+    assert_eq!(lines(&of_archive), lines(&of_server));
+    assert_eq!(lines(&of_server), lines(&by_itself));
+    let nobody = ["user", "@nobody:here.test", "--database", &database.dsn()];
+    run(&nobody).with(1).saying("nothing that @nobody:here.test sent");
+    user(&["--from", "archive"]).with(2).saying("--archive");
+    let store = archive.path().parent().unwrap();
+    user(&["--media-store", text(store)]).with(2).saying("--media-store is for");
+}
+
+#[test]
 fn of_a_person_all_is_there_and_of_others_nothing() {
     let database = server();
     tell(&database);

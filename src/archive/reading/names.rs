@@ -1,5 +1,5 @@
-//! What the members of a room were called at a time, and what picture they had, by the membership events of the room. Remembers what it has looked up, a
-//! bounded part of it.
+//! What the members of a room were called at a time, and what picture they had, by the membership events of the room. Remembers what it
+//! has looked up, a bounded part of it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;

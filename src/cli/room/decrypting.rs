@@ -11,7 +11,7 @@ use crate::keys::{Decrypter, Decryption, ReadCounts};
 use crate::source::{self, Database, Row};
 
 /// What decrypts a room.
-pub(super) struct RoomDecrypter(Box<Decrypter>);
+pub(in crate::cli) struct RoomDecrypter(Box<Decrypter>);
 
 impl RoomDecrypter {
     /// Opens the sources of keys, and looks the room through.

@@ -1,4 +1,5 @@
-//! A room of the server as what is handed on, made of an archive of this room alone, which is gone afterwards.
+//! A room of the server, or what somebody sent in theirs, as what is handed on, made of an archive of these rooms alone, which is gone
+//! afterwards.
 //!
 //! The archive is in the temporary directory, for this user alone, and does not outlive the process.
 
@@ -6,7 +7,7 @@ use std::fs::Permissions;
 use std::io::{Read, Seek as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -18,29 +19,31 @@ use crate::cli::leftovers::Leftover;
 use crate::cli::report::{Counter, SEVERAL_ROWS, counted, shown, unplaced};
 use crate::document::html;
 use crate::document::markdown::code_cell;
-use crate::event::{Damage, Event, EventId, Object, Redaction, RoomId};
+use crate::event::{Damage, Event, EventId, Object, OwnedRoomId, Redaction, RoomId, UserId};
 use crate::export::{self, Progress, Report};
-use crate::handover::Handed;
+use crate::handover::{self, Handed};
 use crate::source::{self, Bans, Database, Row, Rows};
 
 /// What to write.
-pub(super) struct Document<'a> {
-    pub(super) form: &'a FormArgs,
-    pub(super) format: Format,
-    pub(super) room_id: &'a str,
-    /// The room's state as it is now, to be put in front.
-    pub(super) state: Option<Rows>,
-    /// What decrypts it.
-    pub(super) decrypting: Option<RoomDecrypter>,
+pub(in crate::cli) struct Document<'a> {
+    pub(in crate::cli) form: &'a FormArgs,
+    pub(in crate::cli) format: Format,
+    pub(in crate::cli) rooms: Vec<OwnedRoomId>,
+    /// Whose events alone are handed on.
+    pub(in crate::cli) sender: Option<UserId<'a>>,
+    /// The room's state as it is now, to be put in front; of one room.
+    pub(in crate::cli) state: Option<Rows>,
+    /// What decrypts it; one room.
+    pub(in crate::cli) decrypting: Option<RoomDecrypter>,
     /// Which files are to be in it.
-    pub(super) media: Option<MediaAsked>,
+    pub(in crate::cli) media: Option<MediaAsked>,
 }
 
 /// What was written.
-pub(super) struct WrittenDocument {
-    pub(super) handed: Handed,
+pub(in crate::cli) struct WrittenDocument {
+    pub(in crate::cli) handed: Handed,
     /// How many events could not be read, or have several rows.
-    pub(super) off: u64,
+    pub(in crate::cli) off: u64,
 }
 
 /// How much of the current state is kept in memory. Bytes.
@@ -48,14 +51,15 @@ const IN_MEMORY: usize = 1024 * 1024;
 
 impl Document<'_> {
     /// Writes the document. It ends early, and leaves nothing behind, once it is told to stop.
-    pub(super) async fn write(
+    pub(in crate::cli) async fn write(
         self,
         database: &Database,
         counter: &mut Counter,
         stop: export::Stop,
         target: &mut OutputTarget,
     ) -> Result<WrittenDocument> {
-        let Document { form, format, room_id, state, decrypting, media } = self;
+        let Document { form, format, rooms, sender, state, decrypting, media } = self;
+        let room_id = rooms.first().map(OwnedRoomId::as_str).unwrap_or_default();
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
             // others of the machine may look into where it is made
@@ -68,7 +72,7 @@ impl Document<'_> {
         let interrupt = when(&stop);
         let mut archive = Archive::open_as(temporary.0.path(), Opening { interrupt, ..Opening::default() })?.for_once();
         archive.hide_erased(!form.show_redacted)?;
-        let selection = Selection { include: [RoomId::of(room_id).owned()].into(), ..Selection::default() };
+        let selection = Selection { include: rooms.iter().cloned().collect(), ..Selection::default() };
         let stopped = stop.clone();
         let mut heard = Heard { counter, damaged: 0, duplicates: 0 };
         let (mut archive, exported) =
@@ -96,8 +100,15 @@ impl Document<'_> {
                 Some(spooled)
             }
         };
+        let rooms = match sender {
+            Some(sender) => handover::rooms_of(archive.catalog(), sender)?,
+            None => rooms,
+        };
+        if rooms.is_empty() {
+            bail!("the server has nothing that {} sent", shown(sender.map(UserId::as_str).unwrap_or_default()));
+        }
         let interrupt = when(&stopped);
-        let mut given = form.given(archive.catalog(), &interrupt, vec![RoomId::of(room_id).owned()], None);
+        let mut given = form.given(archive.catalog(), &interrupt, rooms, sender);
         given.look_through(false, form.verify)?;
         let state = spooled.as_mut().map(|state| state as &mut dyn Read);
         let with = HandedWith { format, as_archived: false, state, spool: temporary.0.path() };

@@ -1,10 +1,11 @@
 //! Finding a room by what a person calls it, among all that the server has. Chooses none where there are several.
 
 use super::listed::ListedRoom;
+use crate::event::{OwnedRoomId, UserId};
 use crate::naming::{Called, Matches};
 use crate::source::database::Database;
 use crate::source::error::Error;
-use crate::source::schema;
+use crate::source::{schema, statements};
 
 impl Database {
     /// The rooms that a text may mean; counted, if they are several. It reads the names of all rooms.
@@ -24,6 +25,12 @@ impl Database {
             self.count(&mut found.rooms).await?;
         }
         Ok(found)
+    }
+
+    /// The rooms that somebody was ever a member of, or was asked into.
+    pub async fn rooms_of_member(&self, user: UserId<'_>) -> Result<Vec<OwnedRoomId>, Error> {
+        self.schema.check(&schema::ROOMS)?;
+        self.all(&statements::ROOMS_OF_MEMBER, &[&user.as_str()]).await
     }
 
     /// Whether rooms can be found by their names.

@@ -5,6 +5,7 @@
 use tokio_postgres::Row;
 
 use super::statement::{Statement, TypedStatement};
+use crate::event::OwnedRoomId;
 
 queries! {
     ALIAS("alias") { room_id: Option<String> }
@@ -42,5 +43,6 @@ queries! {
     }
     ROOMS_PAST_PEOPLE("rooms_past_people") { PeopleRow }
     ROOMS_INVITES("rooms_invites") { InvitesRow { room_id: String, json: String } }
+    ROOMS_OF_MEMBER("rooms_of_member") { room_id: OwnedRoomId }
     ROOMS_COUNTS("rooms_counts") { CountsRow { room_id: String, events: i64, members: i64 } }
 }
