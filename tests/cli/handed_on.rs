@@ -575,7 +575,9 @@ fn of_a_person_the_server_gives_what_an_archive_does() {
     let lines = |text: &str| {
         let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         // when it was read
-        lines.iter_mut().for_each(|line| drop(line["synapse"].as_object_mut().unwrap().remove("exported_at")));
+        for line in &mut lines {
+            line["synapse"].as_object_mut().unwrap().remove("exported_at");
+        }
         lines
     };
     assert!(of_archive.contains("open words") && of_archive.contains("elsewhere"), "{of_archive}");
