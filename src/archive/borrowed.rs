@@ -78,12 +78,12 @@ impl Writing<'_> {
     }
 
     /// Marks the days that borrow a name which may be another: of these users, and of the room if something that names it has
-    /// come or gone at a `depth`.
+    /// come or gone, `title` at the first.
     pub(super) fn mark_borrowers(
         &self,
         room: RoomId<'_>,
         users: &BTreeMap<OwnedUserId, Renamed>,
-        depth: Option<i64>,
+        title: Option<title::TitlePlace>,
     ) -> Result<(), Error> {
         let any = "select exists (select 1 from borrowed where room = (select room from room where room_id = ?1))";
         if !self.0.prepare_cached(any)?.query_row([room], |row| row.get::<_, bool>(0))? {
@@ -103,8 +103,8 @@ impl Writing<'_> {
             called.insert(ANYBODY.to_owned());
             self.mark_files(&borrowers("user_id = '' and alike = 'members'"), [room])?;
         }
-        let is_title = match depth {
-            Some(depth) => title::first(&reader, &room)?.is_none_or(|(first, _)| depth <= first),
+        let is_title = match title {
+            Some(changed) => title::first(&reader, &room)?.is_none_or(|(first, _)| changed <= first),
             None => false,
         };
         if is_title {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
 use super::borrowed::Renamed;
+use super::reading::title::TitlePlace;
 use super::writing::Writing;
 use crate::document::message::display_name;
 use crate::document::text::looks;
@@ -32,8 +33,8 @@ struct OfRoom {
     renamed: Option<(i64, i64)>,
     /// Since when others may be allowed to end polls.
     empowered: Option<i64>,
-    /// The lowest place in the room's own order of what may name it.
-    depth: Option<i64>,
+    /// The first of what may name it, as `title::first` has them: names before addresses, and then by depth.
+    title: Option<TitlePlace>,
     /// By user: what may be another of the names.
     members: BTreeMap<OwnedUserId, Renamed>,
     /// Events on which depends what is shown of those that name them.
@@ -128,10 +129,11 @@ impl Stale {
                 (renamed.first, renamed.last) = (renamed.first.min(since), renamed.last.max(since));
                 renamed.depth = renamed.depth.min(depth);
             }
-            (Some("m.room.name" | "m.room.canonical_alias"), Some("")) => {
+            (Some(kind @ ("m.room.name" | "m.room.canonical_alias")), Some("")) => {
                 let room = self.room(room);
                 room.rename(since, i64::MAX);
-                room.depth = Some(room.depth.map_or(depth, |lowest| lowest.min(depth)));
+                let place = (usize::from(kind != "m.room.name"), depth);
+                room.title = Some(room.title.map_or(place, |first| first.min(place)));
             }
             (Some("m.room.power_levels"), Some("")) => {
                 let powers = &mut self.room(room).empowered;
@@ -175,7 +177,7 @@ impl Stale {
                 catalog.mark_banned(room, &stale.bans)?;
                 if let Some((since, until)) = renamed {
                     catalog.mark_renamed(&room, since, until)?;
-                    catalog.mark_borrowers(room, &stale.members, stale.depth)?;
+                    catalog.mark_borrowers(room, &stale.members, stale.title)?;
                 }
                 if let Some(since) = stale.empowered {
                     catalog.mark_empowered(&room, since)?;

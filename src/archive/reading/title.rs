@@ -55,9 +55,12 @@ pub(crate) fn before(
     Ok(Title { name: name.unwrap_or_else(|| room_id.to_owned()), aliases })
 }
 
-/// The first name or address that the room's own order gives it, with its depth.
-pub(in crate::archive) fn first(reader: &Reader<'_>, room_id: &str) -> Result<Option<(i64, String)>, Error> {
-    for (kind, key) in [("m.room.name", "name"), ("m.room.canonical_alias", "alias")] {
+/// The place of what may name a room: names (0) before addresses (1), and then by depth.
+pub(in crate::archive) type TitlePlace = (usize, i64);
+
+/// The first name that the room's own order gives it, or the first address if there is no name, and its place.
+pub(in crate::archive) fn first(reader: &Reader<'_>, room_id: &str) -> Result<Option<(TitlePlace, String)>, Error> {
+    for (rank, (kind, key)) in [("m.room.name", "name"), ("m.room.canonical_alias", "alias")].into_iter().enumerate() {
         let sql = "select topological_ordering, content from room_state
                     where room = ?1 and type = ?2 and content is not null
                     order by topological_ordering, origin_server_ts, event_id limit ?3";
@@ -67,7 +70,7 @@ pub(in crate::archive) fn first(reader: &Reader<'_>, room_id: &str) -> Result<Op
             let (depth, content): (i64, String) = (row.get(0)?, row.get(1)?);
             let name = Object::of(&content).text(key).map(|name| name.trim().to_owned());
             if let Some(name) = name.filter(|name| !looks(name).is_empty()) {
-                return Ok(Some((depth, name)));
+                return Ok(Some(((rank, depth), name)));
             }
         }
     }
