@@ -1,4 +1,5 @@
-//! Where the archive has a file that an event names. Leads to none that is hidden or missing.
+//! Where the archive has a file that an event names. Leads to none that the catalog has as hidden or missing; whether it is still there shows
+//! when it is opened.
 
 use std::fs::File;
 use std::io::ErrorKind;
