@@ -6,7 +6,7 @@ mod decrypting;
 pub(super) mod document;
 mod dump;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use tokio::sync::watch;
@@ -19,15 +19,16 @@ use super::lag::InitialCopy;
 use super::meant::find;
 use super::media::MediaArgs;
 use super::render;
-use super::report::{self, Counter, shown};
+use super::report::{Counter, shown};
 use super::signals::{Now, first, watch_signals};
 use super::{CatalogArgs, Outcome, WrongUsage};
 use crate::archive::{self, Catalog};
+use crate::config::Config;
 use crate::event::OwnedRoomId;
 use crate::export;
-use crate::source::{self, Bans, Database, Rows};
+use crate::source::{self, Bans, Database};
 use decrypting::RoomDecrypter;
-use document::{Document, WrittenDocument};
+use document::Document;
 use dump::Dump;
 
 /// How many warnings about events are given in full.
@@ -104,28 +105,40 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let config = args.database.config()?;
     let target = args.form.target(format)?;
-    let mut runtime = match format {
+    let runtime = match format {
         // there is little to do beside reading, and a second thread would only be waited for
         Format::Jsonl => tokio::runtime::Builder::new_current_thread(),
         _ => tokio::runtime::Builder::new_multi_thread(),
     };
+    read_server(&config, &args.form, runtime, async |database, signal, stopped| {
+        Box::pin(dump(args, format, database, target, signal, stopped)).await
+    })
+}
+
+/// Connects to the server, and does with it what is to be done; says what is left of that if a signal ends it.
+pub(super) fn read_server(
+    config: &Config,
+    form: &FormArgs,
+    mut runtime: tokio::runtime::Builder,
+    work: impl AsyncFnOnce(&Database, watch::Receiver<Option<u8>>, export::Stop) -> Result<Outcome>,
+) -> Result<Outcome> {
     let runtime = runtime.worker_threads(2).enable_all().build()?;
     let mut is_connected = false;
     let outcome = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
         let signal = watch_signals(stop, Now::is("stopping"))?;
         let database = tokio::select! {
-            database = Database::connect(&config) => database?,
+            database = Database::connect(config) => database?,
             Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
         };
         is_connected = true;
-        let ended = Box::pin(dump(args, format, &database, target, signal, stopped)).await;
+        let ended = work(&database, signal, stopped).await;
         // what was being read is cancelled
         database.close().await;
         ended
     })?;
     if let Outcome::Signalled(_) = outcome {
-        match &args.form.output {
+        match &form.output {
             Some(path) if path.as_os_str() != "-" => info!("stopped: nothing was written to {}", path.display()),
             _ if !is_connected => info!("stopped while connecting: nothing was written"),
             _ => info!("stopped: the dump is cut off"),
@@ -157,26 +170,7 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
             "--state and --decrypt are of the server: an archive has no state of now, and is decrypted where `export --decrypt` did so",
         );
     }
-    if args.media.names_any() {
-        let shows = matches!(format, Format::Html | Format::Zip) || format == Format::Sqlite && args.form.with_media;
-        if !shows {
-            return refused(
-                "--media-store is for --format html, zip, and sqlite --with-media: other forms have no files",
-            );
-        }
-        if args.from == Some(From::Archive) || args.decrypt {
-            return refused(
-                "--media-store is of what is read from the server, and not decrypted; an archive copies files by `export --media-store`",
-            );
-        }
-    } else if args.form.with_media && (args.from == Some(From::Server) || args.archive.is_none()) {
-        return refused(
-            "--with-media: the files are an archive's, as --archive DIR names it, or, with --from server, those in --media-store DIR",
-        );
-    }
-    if args.from == Some(From::Archive) && args.archive.is_none() {
-        return refused("--from archive: --archive DIR says which");
-    }
+    place_makes_sense(args.from, args.archive.as_deref(), (&args.form, format), (&args.media, args.decrypt))?;
     match (is_lines, args.honour_redactions) {
         (false, true) => refused(
             "--honour-redactions is for JSON lines: what is handed on leaves out what was redacted in any case, unless --show-redacted",
@@ -192,6 +186,37 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses files and an archive that what is read, or its form, has not.
+pub(super) fn place_makes_sense(
+    from: Option<From>,
+    archive: Option<&Path>,
+    (form, format): (&FormArgs, Format),
+    (media, decrypts): (&MediaArgs, bool),
+) -> Result<(), WrongUsage> {
+    let refused = |why: &str| Err(WrongUsage(why.to_owned()));
+    if media.names_any() {
+        let shows = matches!(format, Format::Html | Format::Zip) || format == Format::Sqlite && form.with_media;
+        if !shows {
+            return refused(
+                "--media-store is for --format html, zip, and sqlite --with-media: other forms have no files",
+            );
+        }
+        if from == Some(From::Archive) || decrypts {
+            return refused(
+                "--media-store is of what is read from the server, and not decrypted; an archive copies files by `export --media-store`",
+            );
+        }
+    } else if form.with_media && (from == Some(From::Server) || archive.is_none()) {
+        return refused(
+            "--with-media: the files are an archive's, as --archive DIR names it, or, with --from server, those in --media-store DIR",
+        );
+    }
+    if from == Some(From::Archive) && archive.is_none() {
+        return refused("--from archive: --archive DIR says which");
+    }
+    Ok(())
 }
 
 /// The archive that the room is read from, and its id there; none: the server.
@@ -256,15 +281,14 @@ async fn dump(
         begun = begun => begun?,
         Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
     };
-    let is_terminal = matches!(&target, OutputTarget::File(out) if out.is_terminal());
-    let counter = Counter::new("events read", is_terminal);
     if format != Format::Jsonl {
-        let ended = document(args, format, (database, &room_id), (state, decrypting), target, counter, stopped).await;
-        // a signal that comes when all is written changes nothing
-        let number = signal.borrow().filter(|_| ended.is_err());
-        return number.map_or(ended, |number| Ok(Outcome::Signalled(number)));
+        let rooms = vec![OwnedRoomId::of(room_id.clone())];
+        let document =
+            Document { form: &args.form, format, rooms, sender: None, state, decrypting, media: &args.media };
+        return document.hand_on(database, &room_id, target, signal, stopped).await;
     }
     let OutputTarget::File(out) = target else { return Ok(Outcome::Done) };
+    let counter = Counter::new("events read", out.is_terminal());
     let dump = Dump::new(database, args.honour_redactions, bans, decrypting, out, counter);
     tokio::select! {
         ended = dump.all(args, &room_id, state) => ended,
@@ -281,31 +305,6 @@ pub(super) fn knows_erased(form: &FormArgs, database: &Database) -> Result<()> {
     }
     let what = "what erased users said cannot be left out (--ignore-erased goes on, and leaves it in)";
     Err(anyhow::Error::from(source::Error::Schema(problem)).context(what))
-}
-
-/// Writes a room as what is handed on.
-async fn document(
-    args: &Args,
-    format: Format,
-    (database, room_id): (&Database, &str),
-    (state, decrypting): (Option<Rows>, Option<RoomDecrypter>),
-    mut target: OutputTarget,
-    mut counter: Counter,
-    stopped: export::Stop,
-) -> Result<Outcome> {
-    report::bans(database);
-    let media = args.media.asked()?;
-    if media.is_some() {
-        database.schema().suffices_for_media().map_err(source::Error::Schema)?;
-    }
-    let rooms = vec![OwnedRoomId::of(room_id.to_owned())];
-    let document = Document { form: &args.form, format, rooms, sender: None, state, decrypting, media };
-    let written = document.write(database, &mut counter, stopped, &mut target).await;
-    counter.end();
-    let WrittenDocument { handed, off } = written?;
-    handing::finish(target)?;
-    handing::tell(&args.form, format, room_id, "the server", handed);
-    Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
 }
 
 fn not_blank(name: &str) -> Result<String, String> {

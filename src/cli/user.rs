@@ -12,14 +12,13 @@ use super::database::DatabaseArgs;
 use super::handing::{self, FormArgs, Format, OutputTarget};
 use super::lag::InitialCopy;
 use super::media::MediaArgs;
-use super::report::{self, Counter, counted, shown};
-use super::room::document::{Document, WrittenDocument};
-use super::room::{From, knows_erased};
-use super::signals::{Now, first, watch_signals};
+use super::report::{counted, shown};
+use super::room::document::Document;
+use super::room::{From, knows_erased, place_makes_sense, read_server};
 use super::{CatalogArgs, Outcome, WrongUsage};
 use crate::archive::{self, Catalog};
 use crate::event::UserId;
-use crate::source::{self, Database};
+use crate::source::Database;
 use crate::{export, handover};
 
 /// Hand on all that one person sent, in whichever room of the archive or the server, without what others said: as a page, a text, JSON
@@ -66,25 +65,9 @@ pub(super) fn run(args: &Args) -> Result<Outcome> {
     }
     let config = args.database.config()?;
     let target = args.form.target(format)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let (stop, stopped) = watch::channel(false);
-        let signal = watch_signals(stop, Now::is("stopping"))?;
-        let database = tokio::select! {
-            database = Database::connect(&config) => database?,
-            Some(number) = first(signal.clone()) => return Ok(Outcome::Signalled(number)),
-        };
-        let ended = Box::pin(from_server(args, (user, format), &database, target, stopped)).await;
-        // what was being read is cancelled
-        database.close().await;
-        // a signal that comes when all is written changes nothing
-        let number = signal.borrow().filter(|_| ended.is_err());
-        number.map_or(ended, |number| Ok(Outcome::Signalled(number)))
-    })?;
-    if let Outcome::Signalled(_) = outcome {
-        info!("stopped: nothing was written, or what was is cut off");
-    }
-    Ok(outcome)
+    read_server(&config, &args.form, tokio::runtime::Builder::new_multi_thread(), async |database, signal, stopped| {
+        Box::pin(from_server(args, (user, format), database, target, (signal, stopped))).await
+    })
 }
 
 /// Refuses options that would do nothing.
@@ -94,26 +77,7 @@ fn makes_sense(args: &Args, format: Format) -> Result<(), WrongUsage> {
     if format == Format::Html && args.form.split.is_some() {
         return refused("--split is for a room: --format zip makes pages for each room");
     }
-    if args.from == Some(From::Archive) && args.archive.is_none() {
-        return refused("--from archive: --archive DIR says which");
-    }
-    if args.media.names_any() {
-        if args.from == Some(From::Archive) {
-            return refused(
-                "--media-store is of what is read from the server; an archive copies files by `export --media-store`",
-            );
-        }
-        if !(matches!(format, Format::Html | Format::Zip) || format == Format::Sqlite && args.form.with_media) {
-            return refused(
-                "--media-store is for --format html, zip, and sqlite --with-media: other forms have no files",
-            );
-        }
-    } else if args.form.with_media && (args.from == Some(From::Server) || args.archive.is_none()) {
-        return refused(
-            "--with-media: the files are an archive's, as --archive DIR names it, or, with --from server, those in --media-store DIR",
-        );
-    }
-    Ok(())
+    place_makes_sense(args.from, args.archive.as_deref(), (&args.form, format), (&args.media, false))
 }
 
 /// The archive that is read; none: the server.
@@ -137,8 +101,8 @@ async fn from_server(
     args: &Args,
     (user, format): (UserId<'_>, Format),
     database: &Database,
-    mut target: OutputTarget,
-    stopped: export::Stop,
+    target: OutputTarget,
+    (signal, stopped): (watch::Receiver<Option<u8>>, export::Stop),
 ) -> Result<Outcome> {
     args.initial_copy.check(database).await?;
     if !args.form.show_redacted {
@@ -149,21 +113,16 @@ async fn from_server(
         bail!("the server knows no room that {} was ever a member of", shown(&args.user));
     }
     info!("reading {}", counted(rooms.len() as u64, "room"));
-    report::bans(database);
-    let media = args.media.asked()?;
-    if media.is_some() {
-        database.schema().suffices_for_media().map_err(source::Error::Schema)?;
-    }
-    let is_terminal = matches!(&target, OutputTarget::File(out) if out.is_terminal());
-    let mut counter = Counter::new("events read", is_terminal);
-    let document =
-        Document { form: &args.form, format, rooms, sender: Some(user), state: None, decrypting: None, media };
-    let written = document.write(database, &mut counter, stopped, &mut target).await;
-    counter.end();
-    let WrittenDocument { handed, off } = written?;
-    handing::finish(target)?;
-    handing::tell(&args.form, format, user.as_str(), "the server", handed);
-    Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
+    let document = Document {
+        form: &args.form,
+        format,
+        rooms,
+        sender: Some(user),
+        state: None,
+        decrypting: None,
+        media: &args.media,
+    };
+    document.hand_on(database, user.as_str(), target, signal, stopped).await
 }
 
 fn user_id(text: &str) -> Result<String, String> {

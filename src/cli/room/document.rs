@@ -14,9 +14,10 @@ use tracing::{info, warn};
 use super::decrypting::RoomDecrypter;
 use crate::archive::{Archive, Interrupt, MediaAsked, Opening, Plaintexts, SealedPlaintexts, Selection};
 use crate::cli::handing::{self, FormArgs, Format, HandedWith, OutputTarget};
-use crate::cli::keys;
 use crate::cli::leftovers::Leftover;
-use crate::cli::report::{Counter, SEVERAL_ROWS, counted, shown, unplaced};
+use crate::cli::media::MediaArgs;
+use crate::cli::report::{self, Counter, SEVERAL_ROWS, counted, shown, unplaced};
+use crate::cli::{Outcome, keys};
 use crate::document::html;
 use crate::document::markdown::code_cell;
 use crate::event::{Damage, Event, EventId, Object, OwnedRoomId, Redaction, RoomId, UserId};
@@ -36,29 +37,51 @@ pub(in crate::cli) struct Document<'a> {
     /// What decrypts it; one room.
     pub(in crate::cli) decrypting: Option<RoomDecrypter>,
     /// Which files are to be in it.
-    pub(in crate::cli) media: Option<MediaAsked>,
-}
-
-/// What was written.
-pub(in crate::cli) struct WrittenDocument {
-    pub(in crate::cli) handed: Handed,
-    /// How many events could not be read, or have several rows.
-    pub(in crate::cli) off: u64,
+    pub(in crate::cli) media: &'a MediaArgs,
 }
 
 /// How much of the current state is kept in memory. Bytes.
 const IN_MEMORY: usize = 1024 * 1024;
 
 impl Document<'_> {
-    /// Writes the document. It ends early, and leaves nothing behind, once it is told to stop.
-    pub(in crate::cli) async fn write(
+    /// Writes the document, and tells what of whom it is `about`. It ends early, and leaves nothing behind, once it is told to stop.
+    pub(in crate::cli) async fn hand_on(
+        self,
+        database: &Database,
+        about: &str,
+        mut target: OutputTarget,
+        signal: watch::Receiver<Option<u8>>,
+        stop: export::Stop,
+    ) -> Result<Outcome> {
+        report::bans(database);
+        let (form, format) = (self.form, self.format);
+        let is_terminal = matches!(&target, OutputTarget::File(out) if out.is_terminal());
+        let mut counter = Counter::new("events read", is_terminal);
+        let written = self.write(database, &mut counter, stop, &mut target).await;
+        counter.end();
+        let ended = written.and_then(|(handed, off)| {
+            handing::finish(target)?;
+            handing::tell(form, format, about, "the server", handed);
+            Ok(if off > 0 { Outcome::Damaged } else { Outcome::Done })
+        });
+        // a signal that comes when all is written changes nothing
+        let number = signal.borrow().filter(|_| ended.is_err());
+        number.map_or(ended, |number| Ok(Outcome::Signalled(number)))
+    }
+
+    /// Writes it; what was written, and how many events could not be read, or have several rows.
+    async fn write(
         self,
         database: &Database,
         counter: &mut Counter,
         stop: export::Stop,
         target: &mut OutputTarget,
-    ) -> Result<WrittenDocument> {
+    ) -> Result<(Handed, u64)> {
         let Document { form, format, rooms, sender, state, decrypting, media } = self;
+        let media = media.asked()?;
+        if media.is_some() {
+            database.schema().suffices_for_media().map_err(source::Error::Schema)?;
+        }
         let room_id = rooms.first().map(OwnedRoomId::as_str).unwrap_or_default();
         let directory = tempfile::Builder::new()
             .prefix("synapse-export.")
@@ -113,7 +136,7 @@ impl Document<'_> {
         let state = spooled.as_mut().map(|state| state as &mut dyn Read);
         let with = HandedWith { format, as_archived: false, state, spool: temporary.0.path() };
         let handed = handing::write(form, &given, with, target, &mut |_| {})?;
-        Ok(WrittenDocument { handed, off: off + handed.unread })
+        Ok((handed, off + handed.unread))
     }
 }
 
